@@ -1,0 +1,140 @@
+/** Holds the sources to the design: imports go down only, without cycles, and size is limited. */
+import { dirname, join } from 'node:path/posix';
+import { describe, expect, test } from 'vitest';
+import {
+  codeLines,
+  filledLines,
+  importsOf,
+  sourceFiles,
+  type SourceFile,
+} from './support/source.ts';
+
+/** The packages and those below them. */
+const packages: Record<string, readonly string[]> = {
+  tensor: [],
+  nn: ['tensor'],
+  mamba: ['tensor', 'nn'],
+};
+
+/**
+ * The layers of each package from the lowest up: `folder/`, `file`, or `*` for all other files.
+ * A file imports from its own layer or lower ones; with `apart`, never from its own.
+ */
+const layers: Record<string, readonly { readonly files: string[]; readonly apart?: true }[]> = {
+  tensor: [
+    { files: ['wasm/'] },
+    { files: ['kernel/'] },
+    { files: ['*'] },
+    { files: ['autograd', 'gradcheck'] },
+    { files: ['ops/define'] },
+    { files: ['ops/'], apart: true },
+    { files: ['ops/table'] },
+    { files: ['compile/'] },
+    { files: ['index'] },
+  ],
+  nn: [{ files: ['*'] }, { files: ['index'] }],
+  mamba: [{ files: ['*'] }, { files: ['index'] }],
+};
+
+/** The most lines of code of each package, of all together, and lines but blank ones of a file. */
+const budget = { packages: { tensor: 4000 }, all: 8000, file: 300 };
+
+const files = sourceFiles();
+const nameOf = (file: SourceFile) => `${file.package}/${file.path}`;
+const byName = new Map(files.map((file) => [nameOf(file), file]));
+
+/** The files of the same package that a file imports. */
+function neighbours(file: SourceFile): string[] {
+  return importsOf(file.text)
+    .filter((specifier) => specifier.startsWith('.'))
+    .map((specifier) => join(file.package, dirname(file.path), specifier));
+}
+
+/** The height of a file's layer: that of its own name, else of its folder, else of `*`. */
+function layerOf(file: SourceFile): number {
+  const folders = file.path.split('/').slice(0, -1);
+  const names = [
+    file.path.replace(/\.ts$/, ''),
+    ...folders.map((_, depth) => `${folders.slice(0, depth + 1).join('/')}/`).reverse(),
+    '*',
+  ];
+  const table = layers[file.package];
+  return names
+    .map((name) => table.findIndex((layer) => layer.files.includes(name)))
+    .find((index) => index >= 0) ?? 0;
+}
+
+/** Every import that breaks a rule, as `file → import: why`. */
+function violations(why: (file: SourceFile, specifier: string) => string | undefined): string[] {
+  return files.flatMap((file) =>
+    importsOf(file.text).flatMap((specifier) => {
+      const reason = why(file, specifier);
+      return reason === undefined ? [] : [`${nameOf(file)} → ${specifier}: ${reason}`];
+    }),
+  );
+}
+
+describe('imports', () => {
+  test('name a file of the package, a lower package, or Node in a .node.ts file', () => {
+    const found = violations((file, specifier) => {
+      if (specifier.startsWith('.')) {
+        const target = join(file.package, dirname(file.path), specifier);
+        return byName.has(target) ? undefined : 'there is no such file in the package';
+      }
+      if (specifier.startsWith('node:')) {
+        return file.path.endsWith('.node.ts') ? undefined : 'only a .node.ts file may';
+      }
+      const lower = packages[file.package].map((name) => `@mambagrad/${name}`);
+      return lower.includes(specifier) ? undefined : `expected one of [${lower.join(', ')}]`;
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('go down only', () => {
+    const found = violations((file, specifier) => {
+      if (!specifier.startsWith('.')) return undefined;
+      const target = byName.get(join(file.package, dirname(file.path), specifier));
+      if (target === undefined) return undefined;
+      const [from, to] = [layerOf(file), layerOf(target)];
+      if (to > from) return 'it is in a higher layer';
+      const isApart = layers[file.package][from].apart ?? false;
+      return to === from && isApart ? 'files of this layer do not import each other' : undefined;
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('have no cycles', () => {
+    const cycles: string[] = [];
+    const done = new Set<string>();
+    const visit = (name: string, path: readonly string[]): void => {
+      const start = path.indexOf(name);
+      if (start >= 0) cycles.push([...path.slice(start), name].join(' → '));
+      if (start >= 0 || done.has(name)) return;
+      const file = byName.get(name);
+      if (file !== undefined) for (const next of neighbours(file)) visit(next, [...path, name]);
+      done.add(name);
+    };
+    for (const name of byName.keys()) visit(name, []);
+    expect(cycles).toEqual([]);
+  });
+});
+
+describe('size', () => {
+  test(`no file has more than ${budget.file} lines`, () => {
+    const found = files
+      .map((file) => ({ name: nameOf(file), lines: filledLines(file.text) }))
+      .filter(({ lines }) => lines > budget.file);
+    expect(found).toEqual([]);
+  });
+
+  const countOf = (chosen: readonly SourceFile[]) =>
+    chosen.reduce((sum, file) => sum + codeLines(file.text), 0);
+
+  test.each(Object.entries(budget.packages))('%s has at most %i lines of code', (name, most) => {
+    expect(countOf(files.filter((file) => file.package === name))).toBeLessThanOrEqual(most);
+  });
+
+  test(`all packages have at most ${budget.all} lines of code`, () => {
+    expect(countOf(files)).toBeLessThanOrEqual(budget.all);
+  });
+});

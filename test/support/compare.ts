@@ -1,0 +1,61 @@
+/**
+ * Comparing tensors: the largest difference, relative to the largest magnitude of what is expected.
+ */
+import { grad, Tensor, tensor } from '@mambagrad/tensor';
+import { expect } from 'vitest';
+
+/** Throws unless shapes are equal and values within `tolerance` of the largest magnitude. */
+export function expectClose(
+  found: Tensor,
+  expected: { readonly shape: readonly number[]; readonly data: ArrayLike<number> },
+  tolerance: number,
+  floor = 1e-15,
+): void {
+  expect(found.shape).toEqual([...expected.shape]);
+  let scale = 0;
+  let worst = 0;
+  for (let i = 0; i < found.data.length; i++) {
+    const value = expected.data[i];
+    if (Number.isFinite(value)) scale = Math.max(scale, Math.abs(value));
+    if (Object.is(found.data[i], value)) continue;
+    const error = Math.abs(found.data[i] - value);
+    worst = Number.isNaN(error) ? Infinity : Math.max(worst, error);
+  }
+  expect(worst, `off by ${worst}, largest magnitude ${scale}`).toBeLessThanOrEqual(
+    tolerance * scale + floor,
+  );
+}
+
+/** Throws unless both hold the same bits, NaNs being equal. */
+export function expectSame(found: Tensor, expected: Tensor): void {
+  expect(found.shape).toEqual(expected.shape);
+  expect(found.dtype).toBe(expected.dtype);
+  expect(Array.from(found.data)).toEqual(Array.from(expected.data));
+}
+
+/** A leaf that requires gradients, if its dtype has any, in the given floating dtype. */
+export function leaf(x: Tensor, dtype: 'f32' | 'f64' = 'f64'): Tensor {
+  if (x.dtype === 'i32') return x;
+  return tensor(x.data, { shape: x.shape, dtype, requiresGrad: true });
+}
+
+/** The value of f and the gradients of each floating input under a fixed uneven cotangent. */
+export function valueAndGradients(
+  f: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  dtype: 'f32' | 'f64' = 'f64',
+): { value: Tensor; gradients: Tensor[] } {
+  const leaves = inputs.map((input) => leaf(input, dtype));
+  const value = f(...leaves);
+  const gradients = grad(
+    value,
+    leaves.filter((input) => input.requiresGrad),
+    { cotangent: unevenCotangent(value), allowUnused: true },
+  );
+  return { value, gradients };
+}
+
+export function unevenCotangent({ shape, dtype, numel }: Tensor): Tensor {
+  const numbers = Array.from({ length: numel }, (_, i) => Math.cos(1 + 2.7 * i) + 0.1);
+  return tensor(Float64Array.from(numbers), { shape, dtype });
+}
