@@ -1,0 +1,185 @@
+/**
+ * Reverse-mode differentiation. Every tensor that was computed from tensors which require gradients
+ * has a node: its primitive and inputs. For y = f(x₁, …) and a loss that depends on y, the chain
+ * rule says
+ *
+ *     ∂loss/∂xᵢ  +=  ∂loss/∂y · ∂y/∂xᵢ
+ *
+ * so going from the loss backwards, once each node's own gradient is complete, its rule gives a
+ * share to each of its inputs. Nodes are numbered as they are made, so descending numbers visit
+ * every node after all that use it: no recursion, however deep the graph.
+ */
+import { allocate } from './dtype.ts';
+import { withRecording } from './primitive.ts';
+import { describe, formatShape, sameShape, TensorError } from './shape.ts';
+import { type InputGradients, Tensor } from './tensor.ts';
+
+/** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
+export function noGrad<T>(body: () => T): T {
+  const result = withRecording(false, body);
+  if (result instanceof Promise) {
+    throw new TensorError('noGrad: the function is async, and would run on with recording back on');
+  }
+  return result;
+}
+
+export interface BackwardOptions {
+  /**
+   * The gradient of the final quantity with respect to the tensor that the pass starts from, in its
+   * shape. May be left out for a tensor of one element, where it is 1.
+   */
+  readonly cotangent?: Tensor;
+  /** Whether the gradients shall be differentiable themselves. Default false. */
+  readonly createGraph?: boolean;
+}
+
+export interface GradOptions extends BackwardOptions {
+  /** Give zeros for an input on which the output does not depend, not an error. Default false. */
+  readonly allowUnused?: boolean;
+}
+
+/**
+ * The gradients of `output` with respect to each of `inputs`, in their shapes: leaves that require
+ * gradients, or anything computed from such. Touches no `grad` field. Throws if `output` does not
+ * depend on one of them (see `allowUnused`).
+ */
+export function grad(
+  output: Tensor,
+  inputs: readonly Tensor[],
+  options: GradOptions = {},
+): Tensor[] {
+  for (const [i, input] of inputs.entries()) {
+    if (!input.requiresGrad) {
+      throw new TensorError(
+        `grad: input ${i}, ${describe(input)}, does not require gradients; set requiresGrad ` +
+          'before it is used',
+      );
+    }
+  }
+  const gradients = pullBack('grad', output, new Set(inputs), options);
+  return inputs.map((input, i) => {
+    const found = gradients.get(input);
+    if (found) return found;
+    if (options.allowUnused) return zerosLike(input);
+    throw new TensorError(
+      `grad: the output does not depend on input ${i}, ${describe(input)}; if that is meant, pass ` +
+        'allowUnused: true for zeros',
+    );
+  });
+}
+
+/**
+ * Adds the gradient of `output`, usually a loss, to the `grad` of every leaf it depends on that
+ * requires gradients.
+ */
+export function backward(output: Tensor, options: BackwardOptions = {}): void {
+  const leaves = graphOf(output).filter((tensor) => tensor.node === undefined);
+  const gradients = pullBack('backward', output, new Set(leaves), options);
+  withRecording(options.createGraph ?? false, () => {
+    for (const [leaf, gradient] of gradients) leaf.grad = leaf.grad?.add(gradient) ?? gradient;
+  });
+}
+
+/** `output` and all that it was computed from, as far as gradients flow. */
+function graphOf(output: Tensor): Tensor[] {
+  const found = new Set(output.requiresGrad ? [output] : []);
+  // A set's iteration also visits what is added to it on the way.
+  for (const { node } of found) {
+    for (const input of node?.inputs ?? []) if (input.requiresGrad) found.add(input);
+  }
+  return [...found];
+}
+
+function pullBack(
+  op: string,
+  output: Tensor,
+  wanted: ReadonlySet<Tensor>,
+  { cotangent, createGraph = false }: BackwardOptions,
+): Map<Tensor, Tensor> {
+  const seed = seedOf(op, output, cotangent);
+  const tensors = graphOf(output).sort((a, b) => (a.node?.id ?? 0) - (b.node?.id ?? 0));
+  // Forwards: only what depends on a wanted tensor takes part.
+  const needed = new Set<Tensor>();
+  for (const tensor of tensors) {
+    const inputs = tensor.node?.inputs ?? [];
+    if (wanted.has(tensor) || inputs.some((input) => needed.has(input))) needed.add(tensor);
+  }
+  const gradients = new Map<Tensor, Tensor>();
+  if (needed.has(output)) gradients.set(output, seed);
+  withRecording(createGraph, () => {
+    for (const tensor of tensors.reverse()) {
+      const g = gradients.get(tensor);
+      if (g === undefined || tensor.node === undefined) continue;
+      const { inputs, primitive } = tensor.node;
+      const shares = sharesOf(tensor, g);
+      for (const [i, input] of inputs.entries()) {
+        const share = needed.has(input) ? shares[i]?.() : undefined;
+        if (share === undefined) continue;
+        const fitted = fit(primitive.name, i, share, input);
+        gradients.set(input, gradients.get(input)?.add(fitted) ?? fitted);
+      }
+      if (!wanted.has(tensor)) gradients.delete(tensor);
+    }
+  });
+  for (const tensor of gradients.keys()) if (!wanted.has(tensor)) gradients.delete(tensor);
+  return gradients;
+}
+
+function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tensor {
+  if (!output.requiresGrad) {
+    throw new TensorError(
+      `${op}: ${describe(output)} depends on nothing that requires gradients: was it computed ` +
+        'under noGrad, or detached?',
+    );
+  }
+  if (cotangent !== undefined) {
+    if (describe(cotangent) === describe(output)) return cotangent;
+    throw new TensorError(
+      `${op}: the cotangent is ${describe(cotangent)}, expected ${describe(output)}`,
+    );
+  }
+  if (output.numel === 1) return zerosLike(output).add(1);
+  throw new TensorError(
+    `${op}: ${describe(output)} is not a scalar; reduce it (sum, mean) or pass a cotangent`,
+  );
+}
+
+/** Applies a node's gradient rule, with inputs that lost their value since replaced by errors. */
+function sharesOf(y: Tensor, g: Tensor): InputGradients {
+  const { node } = y;
+  if (node === undefined) return [];
+  const inputs = node.inputs.map((input, i) =>
+    input.assignedAt <= node.id
+      ? input
+      : new Tensor(
+          input,
+          `backward: ${node.primitive.name} needs the value that its input ${i}, ` +
+            `${describe(input)}, had before it was assigned another; compute again what follows ` +
+            'from it, or call backward before assign',
+        ),
+  );
+  return node.primitive.gradient?.(g, y, inputs, node.attributes) ?? [];
+}
+
+/** Sums a gradient over the axes along which its input was broadcast; anything else is a bug. */
+function fit(op: string, i: number, gradient: Tensor, input: Tensor): Tensor {
+  if (gradient.dtype !== input.dtype) {
+    throw new TensorError(
+      `${op}: its gradient rule gave ${describe(gradient)} for input ${i}, ${describe(input)}`,
+    );
+  }
+  if (sameShape(gradient.shape, input.shape)) return gradient;
+  try {
+    return gradient.sumTo(input.shape);
+  } catch (cause) {
+    const shape = formatShape(gradient.shape);
+    throw new TensorError(
+      `${op}: its gradient rule gave the shape ${shape} for input ${i}, ${describe(input)}`,
+      { cause },
+    );
+  }
+}
+
+function zerosLike({ shape, dtype, numel }: Tensor): Tensor {
+  return new Tensor({ shape, dtype }, allocate(dtype, numel));
+}

@@ -1,0 +1,47 @@
+/**
+ * The nonlinearities between layers. Each is written so that no intermediate overflows: softplus,
+ * for one, as max(x, 0) + log(1 + e^−|x|), whose exponential is never above 1.
+ */
+import type { Tensor } from '../tensor.ts';
+import { unary } from './define.ts';
+
+type Unary = (x: Tensor) => Tensor;
+
+/** max(x, 0), with gradient 0 at 0 */
+export const relu: Unary = unary('relu', {
+  // Not Math.max alone: −0 and 0 both give 0, and NaN stays NaN.
+  compute: (x) => (x <= 0 ? 0 : x),
+  gradient: (g, y) => y.greater(0).where(g, 0),
+});
+
+/** The logistic function σ(x) = 1 / (1 + e⁻ˣ) */
+export const sigmoid: Unary = unary('sigmoid', {
+  compute: (x) => 1 / (1 + Math.exp(-x)),
+  gradient: (g, y) => g.mul(y).mul(y.neg().add(1)),
+});
+
+/** log(1 + eˣ), the smooth relu that keeps step sizes positive */
+export const softplus: Unary = unary('softplus', {
+  compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  gradient: (g, _y, x) => g.mul(x.sigmoid()),
+});
+
+/** x·σ(x), also called swish */
+export function silu(x: Tensor): Tensor {
+  return x.mul(x.sigmoid());
+}
+
+/**
+ * Exponentials along `axis`, divided by their sum: positive, adding up to 1. The largest entry is
+ * subtracted first, so nothing overflows. Infinite logits give NaN as the limit is undefined.
+ */
+export function softmax(x: Tensor, axis = -1): Tensor {
+  const exps = x.sub(x.detach().max(axis, true)).exp();
+  return exps.div(exps.sum(axis, true));
+}
+
+/** The logarithm of softmax, without taking the logarithm of a number that became 0. */
+export function logSoftmax(x: Tensor, axis = -1): Tensor {
+  const shifted = x.sub(x.detach().max(axis, true));
+  return shifted.sub(shifted.exp().sum(axis, true).log());
+}

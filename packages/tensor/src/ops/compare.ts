@@ -1,0 +1,96 @@
+/**
+ * Comparisons, which give i32 0 or 1; selection by them; and the change of dtype. Comparisons jump,
+ * so they are constants to the backward pass.
+ */
+import type { DType } from '../dtype.ts';
+import { type Apply, definePrimitive } from '../primitive.ts';
+import { broadcastStrides } from '../shape.ts';
+import { rowsOf } from '../strided.ts';
+import type { Tensor } from '../tensor.ts';
+import {
+  binary,
+  type Operand,
+  requireBroadcast,
+  requireIndices,
+  requireSameDType,
+  scalar,
+} from './define.ts';
+
+type Comparison = (a: Tensor, b: Operand) => Tensor;
+
+function comparison(name: string, compute: (a: number, b: number) => number): Comparison {
+  return binary(name, { compute, integers: true, isComparison: true });
+}
+
+/** a = b */
+export const equal: Comparison = comparison('equal', (a, b) => (a === b ? 1 : 0));
+
+/** a > b */
+export const greater: Comparison = comparison('greater', (a, b) => (a > b ? 1 : 0));
+
+/** a < b */
+export const less: Comparison = comparison('less', (a, b) => (a < b ? 1 : 0));
+
+/** a ≥ b */
+export const greaterEqual: Comparison = comparison('greaterEqual', (a, b) => (a >= b ? 1 : 0));
+
+/** a ≤ b */
+export const lessEqual: Comparison = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
+
+const selectPrimitive: Apply<null> = definePrimitive<null>({
+  name: 'where',
+  infer: ([condition, a, b]) => {
+    requireIndices('where', 'condition', condition);
+    requireSameDType('where', a, b);
+    const chosen = { shape: requireBroadcast('where', a, b), dtype: a.dtype };
+    const names = ['condition', 'the choice'];
+    return { shape: requireBroadcast('where', condition, chosen, names), dtype: a.dtype };
+  },
+  compute: ([condition, a, b], { shape, data }) => {
+    const inputs = [condition, a, b];
+    const rows = rowsOf(
+      shape,
+      inputs.map((input) => broadcastStrides(input.shape, shape)),
+    );
+    const [starts, aStarts, bStarts] = rows.starts;
+    const [step, aStep, bStep] = rows.steps;
+    for (let row = 0, write = 0; row < starts.length; row++) {
+      for (let i = 0; i < rows.length; i++, write++) {
+        data[write] =
+          condition.data[starts[row] + i * step] !== 0
+            ? a.data[aStarts[row] + i * aStep]
+            : b.data[bStarts[row] + i * bStep];
+      }
+    }
+  },
+  gradient: (g, _y, [condition]) => [
+    null,
+    () => condition.where(g, 0),
+    () => condition.where(0, g),
+  ],
+});
+
+/**
+ * `a` where the condition (i32) is not 0, `b` elsewhere; all three broadcast. At least one of the
+ * choices must be a tensor, unless f32 is meant.
+ */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'f32';
+  const choices = [a, b].map((choice) =>
+    typeof choice === 'number' ? scalar(choice, dtype) : choice,
+  );
+  return selectPrimitive([condition, ...choices], null);
+}
+
+const castPrimitive: Apply<DType> = definePrimitive<DType>({
+  name: 'cast',
+  infer: ([x], dtype) => ({ shape: x.shape, dtype }),
+  compute: ([x], { data }) => data.set(x.data),
+  gradient: (g, _y, [x]) => [() => g.cast(x.dtype)],
+});
+
+/** The same numbers in another dtype. To i32 they are cut towards zero; NaN becomes 0. */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  if (dtype === x.dtype) return x;
+  return castPrimitive([x], dtype);
+}

@@ -1,0 +1,152 @@
+/**
+ * Arithmetic and elementary functions, element by element. A gradient rule gets `g`, the gradient
+ * of the loss with respect to the result `y`, and applies the chain rule: g · ∂y/∂x. It is written
+ * in the shape of the result; where an input was broadcast, the backward pass sums afterwards.
+ */
+import type { Tensor } from '../tensor.ts';
+import { binary, type Operand, scalar, unary } from './define.ts';
+
+type Unary = (x: Tensor) => Tensor;
+type Binary = (a: Tensor, b: Operand) => Tensor;
+
+/** a + b */
+export const add: Binary = binary('add', {
+  compute: (a, b) => a + b,
+  gradients: [(g) => g, (g) => g],
+  integers: true,
+});
+
+/** a − b */
+export const sub: Binary = binary('sub', {
+  compute: (a, b) => a - b,
+  gradients: [(g) => g, (g) => g.neg()],
+  integers: true,
+});
+
+/** a · b */
+export const mul: Binary = binary('mul', {
+  compute: (a, b) => a * b,
+  gradients: [(g, _y, _a, b) => g.mul(b), (g, _y, a) => g.mul(a)],
+  integers: Math.imul,
+});
+
+/** a / b */
+export const div: Binary = binary('div', {
+  compute: (a, b) => a / b,
+  gradients: [(g, _y, _a, b) => g.div(b), (g, y, _a, b) => g.mul(y).div(b).neg()],
+});
+
+/** aᵇ. At a = 0 the gradient with respect to b is 0, and so is that to a where b = 0. */
+export const pow: Binary = binary('pow', {
+  compute: (a, b) => a ** b,
+  gradients: [
+    (g, _y, a, b) => b.equal(0).where(0, g.mul(b).mul(a.pow(b.sub(1)))),
+    (g, y, a) => a.equal(0).where(0, g.mul(y).mul(a.log())),
+  ],
+});
+
+/** The larger of a and b; NaN if either is. At a tie each gets half of the gradient. */
+export const maximum: Binary = binary('maximum', {
+  compute: (a, b) => Math.max(a, b),
+  gradients: [
+    (g, _y, a, b) => g.mul(winnerShare(a.greater(b), a.equal(b), g)),
+    (g, _y, a, b) => g.mul(winnerShare(a.less(b), a.equal(b), g)),
+  ],
+  integers: true,
+});
+
+/** The smaller of a and b; NaN if either is. At a tie each gets half of the gradient. */
+export const minimum: Binary = binary('minimum', {
+  compute: (a, b) => Math.min(a, b),
+  gradients: [
+    (g, _y, a, b) => g.mul(winnerShare(a.less(b), a.equal(b), g)),
+    (g, _y, a, b) => g.mul(winnerShare(a.greater(b), a.equal(b), g)),
+  ],
+  integers: true,
+});
+
+/** 1 where this side wins, ½ at a tie, 0 where it loses. */
+function winnerShare(wins: Tensor, ties: Tensor, like: Tensor): Tensor {
+  return wins.cast(like.dtype).add(ties.cast(like.dtype).mul(0.5));
+}
+
+/** −x */
+export const neg: Unary = unary('neg', {
+  compute: (x) => -x,
+  gradient: (g) => g.neg(),
+  integers: true,
+});
+
+/** |x|, with gradient 0 at 0 */
+export const abs: Unary = unary('abs', {
+  compute: Math.abs,
+  gradient: (g, _y, x) => g.mul(x.sign()),
+  integers: true,
+});
+
+/** −1, 0 or 1; a constant to the backward pass */
+export const sign: Unary = unary('sign', { compute: Math.sign, integers: true });
+
+/** eˣ */
+export const exp: Unary = unary('exp', {
+  compute: Math.exp,
+  gradient: (g, y) => g.mul(y),
+});
+
+/** eˣ − 1, exact near 0 */
+export const expm1: Unary = unary('expm1', {
+  compute: Math.expm1,
+  gradient: (g, y) => g.mul(y.add(1)),
+});
+
+/** The natural logarithm; NaN below 0 */
+export const log: Unary = unary('log', {
+  compute: Math.log,
+  gradient: (g, _y, x) => g.div(x),
+});
+
+/** log(1 + x), exact near 0 */
+export const log1p: Unary = unary('log1p', {
+  compute: Math.log1p,
+  gradient: (g, _y, x) => g.div(x.add(1)),
+});
+
+/** √x */
+export const sqrt: Unary = unary('sqrt', {
+  compute: Math.sqrt,
+  gradient: (g, y) => g.div(y).mul(0.5),
+});
+
+/** 1/√x */
+export const rsqrt: Unary = unary('rsqrt', {
+  compute: (x) => 1 / Math.sqrt(x),
+  gradient: (g, y) => g.mul(y).mul(y).mul(y).mul(-0.5),
+});
+
+/** 1/x */
+export function reciprocal(x: Tensor): Tensor {
+  return scalar(1, x.dtype).div(x);
+}
+
+/** x² */
+export function square(x: Tensor): Tensor {
+  return x.mul(x);
+}
+
+/** The sine of x, in radians */
+export const sin: Unary = unary('sin', {
+  compute: Math.sin,
+  gradient: (g, _y, x) => g.mul(x.cos()),
+});
+
+/** The cosine of x, in radians */
+export const cos: Unary = unary('cos', {
+  compute: Math.cos,
+  gradient: (g, _y, x) => g.mul(x.sin()).neg(),
+});
+
+/** The hyperbolic tangent */
+export const tanh: Unary = unary('tanh', {
+  compute: Math.tanh,
+  gradient: (g, y) => g.mul(y.square().neg().add(1)),
+});

@@ -1,0 +1,129 @@
+/**
+ * Reading and adding at positions that are data. `gather` reads x at an index per element along one
+ * axis; `scatterAdd` adds there, positions met more than once adding up. Each is the other's
+ * gradient: what was read from a place sends its gradient back to that place.
+ */
+import { type Apply, definePrimitive } from '../primitive.ts';
+import {
+  describe,
+  formatShape,
+  resolveAxis,
+  type Shape,
+  stridesOf,
+  TensorError,
+} from '../shape.ts';
+import { rowsOf } from '../strided.ts';
+import type { Tensor, Value } from '../tensor.ts';
+import { requireIndices, requireSameDType } from './define.ts';
+
+/** The shape rule that gather and scatterAdd share. */
+function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
+  requireIndices(op, 'index', index);
+  const isWithin =
+    index.ndim === x.ndim &&
+    index.shape.every((size, other) => other === axis || size <= x.shape[other]);
+  if (!isWithin) {
+    throw new TensorError(
+      `${op}: index is ${describe(index)}, x is ${describe(x)}; expected as many axes, none longer ` +
+        `than in x but axis ${axis}`,
+    );
+  }
+}
+
+/** Calls `visit(i, offset)` for each element i of the index, with the offset in x it points to. */
+function forEachIndexed(
+  op: string,
+  shape: Shape,
+  index: Value,
+  axis: number,
+  visit: (i: number, offset: number) => void,
+): void {
+  const strides = stridesOf(shape);
+  const stride = strides[axis];
+  const { length, starts, steps } = rowsOf(index.shape, [
+    strides.map((own, other) => (other === axis ? 0 : own)),
+  ]);
+  for (let row = 0, i = 0; row < starts[0].length; row++) {
+    for (let j = 0; j < length; j++, i++) {
+      const position = index.data[i];
+      if (position < 0 || position >= shape[axis]) {
+        throw new TensorError(
+          `${op}: index ${position} (element ${i}) is out of range for axis ${axis} of ` +
+            `${formatShape(shape)}: expected 0 to ${shape[axis] - 1}`,
+        );
+      }
+      visit(i, starts[0][row] + j * steps[0] + position * stride);
+    }
+  }
+}
+
+const gatherPrimitive: Apply<number> = definePrimitive<number>({
+  name: 'gather',
+  infer: ([x, index], axis) => {
+    checkIndex('gather', x, index, axis);
+    return { shape: index.shape, dtype: x.dtype };
+  },
+  compute: ([x, index], { data }, axis) => {
+    const source = x.data;
+    forEachIndexed('gather', x.shape, index, axis, (i, offset) => {
+      data[i] = source[offset];
+    });
+  },
+  gradient: (g, _y, [x, index], axis) => [
+    // Zeros of the shape of x, made of g so that they have its dtype.
+    () => scatterAdd(g.sum().mul(0).broadcastTo(x.shape), axis, index, g),
+    null,
+  ],
+});
+
+/**
+ * The elements of x at the given positions along `axis`: yᵢⱼ = x[index[i, j], j] for axis 0, and so
+ * on, as PyTorch's gather. The result has the shape of `index` (i32).
+ */
+export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
+  return gatherPrimitive([x, index], resolveAxis('gather', axis, x.ndim));
+}
+
+const scatterAddPrimitive: Apply<number> = definePrimitive<number>({
+  name: 'scatterAdd',
+  infer: ([x, index, source], axis) => {
+    checkIndex('scatterAdd', x, index, axis);
+    requireSameDType('scatterAdd', x, source, ['x', 'source']);
+    if (formatShape(source.shape) !== formatShape(index.shape)) {
+      throw new TensorError(
+        `scatterAdd: source is ${describe(source)}, index is ${describe(index)}; expected the ` +
+          'same shape',
+      );
+    }
+    return x;
+  },
+  compute: ([x, index, source], { shape, data }, axis) => {
+    const totals = Float64Array.from(x.data);
+    const values = source.data;
+    forEachIndexed('scatterAdd', shape, index, axis, (i, offset) => {
+      totals[offset] += values[i];
+    });
+    data.set(totals);
+  },
+  gradient: (g, _y, [, index], axis) => [() => g, null, () => g.gather(axis, index)],
+});
+
+/**
+ * x with `source` added at the given positions along `axis`: x[index[i, j], j] += source[i, j] for
+ * axis 0, and so on. `index` (i32) and `source` have the same shape.
+ */
+export function scatterAdd(x: Tensor, axis: number, index: Tensor, source: Tensor): Tensor {
+  return scatterAddPrimitive([x, index, source], resolveAxis('scatterAdd', axis, x.ndim));
+}
+
+/**
+ * Whole slices of x, at the given positions along `axis`. An index of several axes puts them all in
+ * the place of that one: x [V, D] at axis 0 and an index [B, L] give [B, L, D].
+ */
+export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
+  requireIndices('indexSelect', 'index', index);
+  const at = resolveAxis('indexSelect', axis, x.ndim);
+  const column = index.reshape(x.shape.map((_, other) => (other === at ? index.numel : 1)));
+  const picked = x.gather(at, column.broadcastTo(x.shape.with(at, index.numel)));
+  return picked.reshape(x.shape.toSpliced(at, 1, ...index.shape));
+}

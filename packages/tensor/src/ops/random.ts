@@ -1,0 +1,124 @@
+/**
+ * Random numbers as a function: Threefry scrambles a counter with a key, so the n-th number of a
+ * stream is computed from n, in any order and on any number of threads, and equal seeds give equal
+ * bits. The state of a generator is a tensor, [key, key, draws], that each draw counts up.
+ *
+ * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Threefry-2×32 with
+ * 20 rounds.
+ */
+import { type Apply, definePrimitive } from '../primitive.ts';
+import { checkShape, type Shape, TensorError } from '../shape.ts';
+import { Tensor } from '../tensor.ts';
+
+const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
+
+/** Two random words from a key of two words and a counter of two words, all unsigned 32-bit. */
+export function threefry2x32(
+  key: readonly [number, number],
+  counter: readonly [number, number],
+): [number, number] {
+  const keys = [key[0], key[1], 0x1bd11bda ^ key[0] ^ key[1]];
+  let x = (counter[0] + keys[0]) | 0;
+  let y = (counter[1] + keys[1]) | 0;
+  for (let round = 0; round < 20; round++) {
+    const turn = ROTATIONS[round % 8];
+    x = (x + y) | 0;
+    y = ((y << turn) | (y >>> (32 - turn))) ^ x;
+    if (round % 4 === 3) {
+      const injection = (round + 1) / 4;
+      x = (x + keys[injection % 3]) | 0;
+      y = (y + keys[(injection + 1) % 3] + injection) | 0;
+    }
+  }
+  return [x >>> 0, y >>> 0];
+}
+
+interface UniformAttributes {
+  readonly shape: Shape;
+  readonly dtype: 'f32' | 'f64';
+}
+
+const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttributes>({
+  name: 'uniform',
+  infer: (_state, { shape, dtype }) => ({ shape, dtype }),
+  compute: ([state], { data }, { dtype }) => {
+    const [key0, key1, draw] = state.data;
+    for (let i = 0; i < data.length; i++) {
+      const [high, low] = threefry2x32([key0, key1], [i, draw]);
+      // As many bits as the significand holds, so that no value rounds up to 1.
+      data[i] = dtype === 'f32' ? (high >>> 8) / 2 ** 24 : (high + (low >>> 11) / 2 ** 21) / 2 ** 32;
+    }
+  },
+});
+
+/** A stream of random numbers, the same for the same seed. */
+export class Generator {
+  /** i32[3]: the key's two words and the number of draws so far. Save it to save the stream. */
+  readonly state: Tensor;
+
+  /** `seed` is a whole number from 0 to 2⁵³ − 1. */
+  constructor(seed = 0) {
+    this.state = new Tensor({ shape: [3], dtype: 'i32' }, new Int32Array(3));
+    this.manualSeed(seed);
+  }
+
+  /** Starts the stream of a seed from its beginning. Returns this generator. */
+  manualSeed(seed: number): this {
+    if (!Number.isSafeInteger(seed) || seed < 0) {
+      throw new TensorError(`manualSeed: ${seed} is no seed, expected a whole number from 0`);
+    }
+    const key = Int32Array.of(seed, Math.floor(seed / 2 ** 32), 0);
+    this.state.assign(new Tensor(this.state, key));
+    return this;
+  }
+
+  /** The state for one draw; the next draw gets another. */
+  draw(): Tensor {
+    const current = this.state.detach();
+    const one = new Tensor(this.state, Int32Array.of(0, 0, 1));
+    this.state.assign(current.add(one));
+    return current;
+  }
+}
+
+/** What draws use that name no generator. */
+export const defaultGenerator: Generator = new Generator();
+
+/** Seeds the default generator, as `torch.manual_seed` does. */
+export function manualSeed(seed: number): void {
+  defaultGenerator.manualSeed(seed);
+}
+
+export interface RandomOptions {
+  /** Default `f32`. */
+  readonly dtype?: 'f32' | 'f64';
+  /** Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator;
+}
+
+/**
+ * Independent numbers, evenly spread over [low, high): [0, 1) if left out. With other bounds,
+ * rounding may reach `high`.
+ */
+export function uniform(
+  shape: Shape,
+  low = 0,
+  high = 1,
+  { dtype = 'f32', generator = defaultGenerator }: RandomOptions = {},
+): Tensor {
+  checkShape('uniform', shape);
+  const unit = uniformPrimitive([generator.draw()], { shape: [...shape], dtype });
+  return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
+}
+
+/**
+ * Independent numbers of the normal distribution. Two uniform ones make a radius and an angle, of
+ * which the cosine is taken (Box and Muller, 1958).
+ */
+export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor {
+  checkShape('normal', shape);
+  // 1 − u is in (0, 1], whose logarithm is finite.
+  const radius = uniform(shape, 0, 1, options).neg().log1p().mul(-2).sqrt();
+  const angle = uniform(shape, 0, 1, options).mul(2 * Math.PI);
+  return radius.mul(angle.cos()).mul(std).add(mean);
+}

@@ -1,0 +1,122 @@
+/**
+ * Shapes: how many elements, how axes are named and how two shapes broadcast; and the one error
+ * class, whose messages name the op, the argument and the shapes, and say what would be right.
+ *
+ * Arrays are row-major: element (i₀, …, iₖ) of a tensor of shape (d₀, …, dₖ) sits at Σ iⱼ·strideⱼ
+ * with strideₖ = 1 and strideⱼ = strideⱼ₊₁·dⱼ₊₁.
+ */
+import type { DType } from './dtype.ts';
+
+export type Shape = readonly number[];
+
+/** One axis, several, or all of them when left out. Negative axes count from the end. */
+export type Axes = number | readonly number[] | undefined;
+
+/** What is known of a tensor before it has a value. */
+export interface Spec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Every error that this library throws for a wrong argument. */
+export class TensorError extends Error {
+  override readonly name: string = 'TensorError';
+}
+
+/** `f32[2, 3]`, as error messages and printed graphs show a tensor. */
+export function describe({ dtype, shape }: Spec): string {
+  return `${dtype}[${shape.join(', ')}]`;
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+export function numelOf(shape: Shape): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** Checks that a user's shape is made of whole numbers, none negative. */
+export function checkShape(op: string, shape: Shape): Shape {
+  for (const size of shape) {
+    if (!Number.isSafeInteger(size) || size < 0) {
+      throw new TensorError(
+        `${op}: ${formatShape(shape)} is not a shape: sizes are whole numbers from 0, not ${size}`,
+      );
+    }
+  }
+  return shape;
+}
+
+/** The axis counted from the front, or an error that names the op. */
+export function resolveAxis(op: string, axis: number, ndim: number): number {
+  if (!Number.isInteger(axis) || axis < -ndim || axis >= ndim) {
+    const range = ndim === 0 ? 'a 0-d tensor has none' : `expected ${-ndim} to ${ndim - 1}`;
+    throw new TensorError(`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`);
+  }
+  return axis < 0 ? axis + ndim : axis;
+}
+
+/** Axes in ascending order, each once; all of them if `axes` is left out. */
+export function resolveAxes(op: string, axes: Axes, ndim: number): number[] {
+  if (axes === undefined) return Array.from({ length: ndim }, (_, axis) => axis);
+  const list = typeof axes === 'number' ? [axes] : axes;
+  const resolved = list.map((axis) => resolveAxis(op, axis, ndim)).sort((a, b) => a - b);
+  for (let i = 1; i < resolved.length; i++) {
+    if (resolved[i] === resolved[i - 1]) {
+      throw new TensorError(`${op}: axis ${resolved[i]} is named twice in ${formatShape(list)}`);
+    }
+  }
+  return resolved;
+}
+
+/** The shape with the given axes (resolved) removed, or kept as size 1. */
+export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): number[] {
+  if (keepDims) return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  return shape.filter((_, axis) => !axes.includes(axis));
+}
+
+/**
+ * NumPy's rule: shapes are aligned at their last axis, missing axes count as 1, and sizes must be
+ * equal or 1. Undefined if they do not broadcast.
+ */
+export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
+  const result: number[] = [];
+  for (let back = Math.max(a.length, b.length); back >= 1; back--) {
+    const x = a[a.length - back] ?? 1;
+    const y = b[b.length - back] ?? 1;
+    if (x !== y && x !== 1 && y !== 1) return undefined;
+    result.push(x === 1 ? y : x);
+  }
+  return result;
+}
+
+/** Strides that read an array of `shape` as if it had the shape `target`: 0 where it repeats. */
+export function broadcastStrides(shape: Shape, target: Shape): number[] {
+  const strides = stridesOf(shape);
+  const missing = target.length - shape.length;
+  return target.map((_, axis) =>
+    axis < missing || shape[axis - missing] === 1 ? 0 : strides[axis - missing],
+  );
+}
+
+/** The axes of `target` along which an array of `shape` was repeated to fill it. */
+export function broadcastAxes(shape: Shape, target: Shape): number[] {
+  const missing = target.length - shape.length;
+  return Array.from({ length: target.length }, (_, axis) => axis).filter(
+    (axis) => axis < missing || (shape[axis - missing] === 1 && target[axis] !== 1),
+  );
+}

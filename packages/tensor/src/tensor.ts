@@ -1,0 +1,180 @@
+/**
+ * The tensor, the node that records how it came to be, and the primitive that made it.
+ *
+ * Applying a primitive to tensors makes a new tensor whose node names the primitive, its inputs and
+ * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
+ * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
+ */
+import { type DType, type TypedArray, isFloat } from './dtype.ts';
+import { formatArray } from './print.ts';
+import { describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
+
+/** A typed array and its shape, as loops see a tensor. */
+export interface Value {
+  readonly shape: Shape;
+  readonly data: TypedArray;
+}
+
+/** For each input of a node, how to compute its gradient, or null where there is none. */
+export type InputGradients = readonly ((() => Tensor) | null)[];
+
+/**
+ * One op: everything there is to know about it, in one place. `Attributes` are the arguments that
+ * are not tensors (axes, sizes, flags).
+ */
+export interface Primitive<Attributes> {
+  readonly name: string;
+  /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
+  infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
+  /** The reference loop: writes every element of `output.data`, which starts as zeros. */
+  compute(inputs: readonly Value[], output: Value, attributes: Attributes): void;
+  /**
+   * The gradient rule: from `g`, the gradient of the loss with respect to the result `y`, the
+   * gradients with respect to the inputs. Written with tensor methods, hence differentiable
+   * itself. Each is a function, called only if that input needs its gradient. A gradient may have
+   * the shape that its input was broadcast to. Without a rule the result counts as a constant.
+   */
+  gradient?(
+    g: Tensor,
+    y: Tensor,
+    inputs: readonly Tensor[],
+    attributes: Attributes,
+  ): InputGradients;
+  /** The result is the first input's array under another shape; `compute` is not called. */
+  readonly sharesData?: boolean;
+}
+
+/** How a tensor was made. Ids count up, so ascending ids are an order of evaluation. */
+export interface Node {
+  readonly id: number;
+  readonly primitive: Primitive<unknown>;
+  readonly inputs: readonly Tensor[];
+  readonly attributes: unknown;
+}
+
+/** The clock by which nodes are numbered and assigns are dated. */
+let clock = 0;
+export function tick(): number {
+  return ++clock;
+}
+
+export type NestedArray = number | NestedArray[];
+
+/**
+ * An n-dimensional array of numbers that remembers how it was computed. Make one with `tensor`,
+ * `zeros`, `uniform` and their like; every op of the table is a method. Values never change, except
+ * by `assign`.
+ */
+export class Tensor implements Spec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
+  readonly node: Node | undefined;
+  /** Set by `backward()` on leaves that require gradients; further calls add to it. */
+  grad: Tensor | undefined = undefined;
+  #data: TypedArray | string;
+  #requiresGrad = false;
+  #assignedAt = 0;
+
+  /**
+   * For primitives and creation functions; it copies nothing. `source` is the array, or, for a
+   * tensor that has a shape but no value, the message that reading its data throws.
+   */
+  constructor(spec: Spec, source: TypedArray | string, node?: Node) {
+    this.shape = spec.shape;
+    this.dtype = spec.dtype;
+    this.#data = source;
+    this.node = node;
+    this.#requiresGrad = node !== undefined;
+  }
+
+  /** The number of axes. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  /** The number of elements. */
+  get numel(): number {
+    return numelOf(this.shape);
+  }
+
+  /** The elements in row-major order. Not a copy: read it, and write with `assign`. */
+  get data(): TypedArray {
+    if (typeof this.#data === 'string') throw new TensorError(this.#data);
+    return this.#data;
+  }
+
+  /** Whether gradients flow to this tensor. Can be set on leaves of a floating dtype. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (this.node !== undefined) {
+      throw new TensorError(
+        `requiresGrad: ${describe(this)} is the result of ${this.node.primitive.name}; ` +
+          'only leaves can be set, use detach() for a constant copy',
+      );
+    }
+    if (value && !isFloat(this.dtype)) {
+      throw new TensorError(`requiresGrad: ${describe(this)} has no gradient; expected f32 or f64`);
+    }
+    this.#requiresGrad = value;
+  }
+
+  /** When `assign` last changed this tensor, by the clock of the nodes; 0 if never. */
+  get assignedAt(): number {
+    return this.#assignedAt;
+  }
+
+  /**
+   * Gives this tensor another value of the same shape and dtype: the one way in which state
+   * (parameters, moments, generators) changes. Gradients do not flow through it, and a backward
+   * pass that still needs the old value throws. Returns this tensor.
+   */
+  assign(value: Tensor): this {
+    if (this.node !== undefined) {
+      throw new TensorError(
+        `assign: ${describe(this)} is the result of ${this.node.primitive.name}; only leaves are state`,
+      );
+    }
+    if (describe(this) !== describe(value)) {
+      throw new TensorError(`assign: the value is ${describe(value)}, expected ${describe(this)}`);
+    }
+    // Arrays are never written once made, so the value's own can be taken over.
+    this.#data = value.data;
+    this.#assignedAt = tick();
+    return this;
+  }
+
+  /** The number in a tensor of one element. */
+  item(): number {
+    if (this.numel !== 1) {
+      throw new TensorError(`item: ${describe(this)} has ${this.numel} elements, expected one`);
+    }
+    return this.data[0];
+  }
+
+  /** Nested arrays, a plain number for a 0-d tensor. */
+  toArray(): NestedArray {
+    const { data, shape } = this;
+    const build = (axis: number, offset: number): NestedArray => {
+      if (axis === shape.length) return data[offset];
+      const stride = numelOf(shape.slice(axis + 1));
+      return Array.from({ length: shape[axis] }, (_, i) => build(axis + 1, offset + i * stride));
+    };
+    return build(0, 0);
+  }
+
+  /** As NumPy prints arrays, with dtype and shape: `f32[2] [1.5000, 2.0000]`. */
+  toString(): string {
+    if (typeof this.#data === 'string') return describe(this);
+    const text = formatArray(this.#data, this.shape);
+    return `${describe(this)}${this.ndim > 1 ? '\n' : ' '}${text}`;
+  }
+}
+
+/** What `console.log` shows in Node. */
+Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+  value: Tensor.prototype.toString,
+});

@@ -1,0 +1,383 @@
+/**
+ * A row for each op of the table: how to draw a call of it at which it is differentiable, and how
+ * its golden cases are called. The properties in table.test.ts run over all rows; an op without one
+ * fails there.
+ */
+import { concat, linearScan, ops, stack, type Tensor, where } from '@mambagrad/tensor';
+import fc from 'fast-check';
+import {
+  type Draw,
+  drawApart,
+  drawAxes,
+  drawAxis,
+  drawBroadcastable,
+  drawIndices,
+  drawInteger,
+  drawOrder,
+  drawShape,
+  drawTensor,
+} from '../../support/draw.ts';
+
+/** A call of an op: its tensors (f64, or i32 where it wants those), and the call itself. */
+export interface Call {
+  readonly inputs: readonly Tensor[];
+  readonly apply: (...inputs: Tensor[]) => Tensor;
+}
+
+export type Attributes = Readonly<Record<string, unknown>>;
+
+export interface Row {
+  readonly draw: (g: Draw) => Call;
+  /** Whether the result is a constant to the backward pass. */
+  readonly constant?: boolean;
+  /** PyTorch's name of the op in the golden values, where it differs. */
+  readonly golden?: string;
+  /** How a golden case is called. Default: the op on all inputs, no attributes. */
+  readonly call?: (attributes: Attributes, inputs: readonly Tensor[]) => Tensor;
+  /** The error allowed in float32, of numbers around 1. Default 1e-6. */
+  readonly float32?: number;
+}
+
+type Unary = (x: Tensor) => Tensor;
+type Binary = (a: Tensor, b: Tensor) => Tensor;
+
+/** A smooth function of one tensor, with elements drawn between the bounds. */
+function smooth(apply: Unary, low = -2, high = 2): Row {
+  return { draw: (g) => ({ inputs: [drawTensor(g, drawShape(g), low, high)], apply }) };
+}
+
+/** A function of one tensor with kinks. */
+function kinked(apply: Unary, kinks: readonly number[] = [0]): Row {
+  return { draw: (g) => ({ inputs: drawApart(g, [drawShape(g)], kinks), apply }) };
+}
+
+function drawPairOfShapes(g: Draw): [number[], number[]] {
+  const shape = drawShape(g);
+  const other = drawBroadcastable(g, shape);
+  return g(fc.boolean) ? [shape, other] : [other, shape];
+}
+
+/** A smooth function of two tensors that broadcast, with elements between the bounds of each. */
+function pair(apply: Binary, a: [number, number] = [-2, 2], b: [number, number] = [-2, 2]): Row {
+  return {
+    draw: (g) => {
+      const [first, second] = drawPairOfShapes(g);
+      return { inputs: [drawTensor(g, first, ...a), drawTensor(g, second, ...b)], apply };
+    },
+  };
+}
+
+/** A function of two tensors that has a kink, or jumps, where they are equal. */
+function kinkedPair(apply: Binary): Row {
+  return { draw: (g) => ({ inputs: drawApart(g, drawPairOfShapes(g)), apply }) };
+}
+
+interface ReduceAttributes {
+  readonly axes: readonly number[] | null;
+  readonly keepDims: boolean;
+}
+
+type Reduce = (x: Tensor, axes?: readonly number[], keepDims?: boolean) => Tensor;
+
+function reduction(op: Reduce, { empty = false } = {}): Row {
+  return {
+    draw: (g) => {
+      const shape = drawShape(g, { empty });
+      const axes = drawAxes(g, shape);
+      const keepDims = g(fc.boolean);
+      return { inputs: drawApart(g, [shape]), apply: (x) => op(x, axes, keepDims) };
+    },
+    call: (attributes, [x]) => {
+      const { axes, keepDims } = attributes as unknown as ReduceAttributes;
+      return op(x, axes ?? undefined, keepDims);
+    },
+  };
+}
+
+function alongAxis(op: (x: Tensor, axis: number) => Tensor): Row {
+  return {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const axis = drawAxis(g, shape);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => op(x, axis) };
+    },
+    call: ({ axis }, [x]) => op(x, axis as number),
+  };
+}
+
+/** Start, stop and step along each axis of a shape. */
+function drawSlice(g: Draw, shape: readonly number[]) {
+  const start = shape.map((size) => drawInteger(g, 0, size));
+  const stop = shape.map((size, axis) => drawInteger(g, start[axis], size));
+  return { start, stop, step: shape.map(() => drawInteger(g, 1, 3)) };
+}
+
+/** The shape of an index into x for gather: any length along the axis, at most x's elsewhere. */
+function drawIndexShape(g: Draw, shape: readonly number[], axis: number): number[] {
+  const at = axis < 0 ? axis + shape.length : axis;
+  return shape.map((size, other) => drawInteger(g, 0, other === at ? 5 : size));
+}
+
+export const rows: Readonly<Record<string, Row>> = {
+  add: pair(ops.add),
+  sub: pair(ops.sub),
+  mul: pair(ops.mul),
+  div: pair(ops.div, [-2, 2], [0.5, 2]),
+  pow: pair(ops.pow, [0.3, 2]),
+  maximum: kinkedPair(ops.maximum),
+  minimum: kinkedPair(ops.minimum),
+  neg: smooth(ops.neg),
+  abs: kinked(ops.abs),
+  sign: { ...kinked(ops.sign), constant: true },
+  exp: smooth(ops.exp),
+  expm1: smooth(ops.expm1),
+  log: smooth(ops.log, 0.1, 3),
+  log1p: smooth(ops.log1p, -0.8, 3),
+  sqrt: smooth(ops.sqrt, 0.1, 3),
+  rsqrt: smooth(ops.rsqrt, 0.2, 3),
+  reciprocal: smooth(ops.reciprocal, 0.3, 3),
+  square: smooth(ops.square),
+  sin: smooth(ops.sin, -4, 4),
+  cos: smooth(ops.cos, -4, 4),
+  tanh: smooth(ops.tanh),
+  relu: kinked(ops.relu),
+  sigmoid: smooth(ops.sigmoid, -5, 5),
+  softplus: smooth(ops.softplus, -5, 5),
+  silu: smooth(ops.silu, -5, 5),
+  softmax: alongAxis(ops.softmax),
+  logSoftmax: { ...alongAxis(ops.logSoftmax), golden: 'log_softmax' },
+
+  equal: { ...kinkedPair(ops.equal), constant: true },
+  greater: { ...kinkedPair(ops.greater), constant: true },
+  less: { ...kinkedPair(ops.less), constant: true },
+  greaterEqual: { ...kinkedPair(ops.greaterEqual), constant: true },
+  lessEqual: { ...kinkedPair(ops.lessEqual), constant: true },
+  where: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const condition = drawIndices(g, drawBroadcastable(g, shape), 2);
+      const choices = [drawTensor(g, shape), drawTensor(g, drawBroadcastable(g, shape))];
+      return { inputs: [condition, ...choices], apply: where };
+    },
+  },
+  cast: {
+    draw: (g) => ({ inputs: [drawTensor(g, drawShape(g))], apply: (x) => x.cast('f64') }),
+  },
+
+  sum: reduction(ops.sum, { empty: true }),
+  mean: reduction(ops.mean),
+  max: reduction(ops.max),
+  min: reduction(ops.min),
+  logsumexp: reduction(ops.logsumexp),
+  sumTo: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const target = drawBroadcastable(g, shape);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.sumTo(target) };
+    },
+  },
+
+  matmul: {
+    draw: (g) => {
+      const batch = drawShape(g, { maxRank: 2 });
+      const [rows, inner, columns] = drawShape(g, { minRank: 3, maxRank: 3 });
+      // A single axis stands for one row of a, or one column of b.
+      const isVector = () => drawInteger(g, 0, 4) === 0;
+      const a = isVector() ? [inner] : [...drawBroadcastable(g, batch), rows, inner];
+      const b = isVector() ? [inner] : [...batch, inner, columns];
+      return { inputs: [drawTensor(g, a), drawTensor(g, b)], apply: ops.matmul };
+    },
+  },
+
+  reshape: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const count = shape.reduce((product, size) => product * size, 1);
+      const target = g(fc.boolean) ? [1, count] : [...shape.slice(0, 1), -1, 1];
+      const isAmbiguous = target.includes(-1) && shape.slice(0, 1).includes(0);
+      return {
+        inputs: [drawTensor(g, shape)],
+        apply: (x) => x.reshape(isAmbiguous ? shape : target),
+      };
+    },
+    call: ({ shape }, [x]) => x.reshape(shape as number[]),
+  },
+  flatten: smooth(ops.flatten),
+  unsqueeze: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const axis = drawInteger(g, -shape.length - 1, shape.length);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.unsqueeze(axis) };
+    },
+  },
+  squeeze: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const ones = shape.flatMap((size, axis) => (size === 1 && g(fc.boolean) ? [axis] : []));
+      const axes = g(fc.boolean) ? ones : undefined;
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.squeeze(axes) };
+    },
+  },
+  detach: { ...smooth(ops.detach), constant: true },
+  permute: {
+    draw: (g) => {
+      const shape = drawShape(g, { maxRank: 4 });
+      const order = drawOrder(g, shape.length);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.permute(order) };
+    },
+    call: ({ order }, [x]) => x.permute(order as number[]),
+  },
+  transpose: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const [first, second] = [drawAxis(g, shape), drawAxis(g, shape)];
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.transpose(first, second) };
+    },
+  },
+  broadcastTo: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const from = drawBroadcastable(g, shape);
+      return { inputs: [drawTensor(g, from)], apply: (x) => x.broadcastTo(shape) };
+    },
+    golden: 'broadcast_to',
+    call: ({ shape }, [x]) => x.broadcastTo(shape as number[]),
+  },
+  flip: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const axes = drawAxes(g, shape);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.flip(axes) };
+    },
+    call: ({ axes }, [x]) => x.flip(axes as number[]),
+  },
+
+  slice: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const { start, stop, step } = drawSlice(g, shape);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.slice(start, stop, step) };
+    },
+    call: ({ start, stop, step }, [x]) =>
+      x.slice(start as number[], stop as number[], step as number[]),
+  },
+  narrow: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const size = shape.at(axis) ?? 0;
+      const start = drawInteger(g, 0, size);
+      const length = drawInteger(g, 0, size - start);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.narrow(axis, start, length) };
+    },
+  },
+  pad: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const around = () => shape.map(() => drawInteger(g, 0, 2));
+      const [before, after] = [around(), around()];
+      const spread = shape.map(() => drawInteger(g, 1, 3));
+      const value = drawInteger(g, -1, 1);
+      return {
+        inputs: [drawTensor(g, shape)],
+        apply: (x) => x.pad(before, after, { value, spread }),
+      };
+    },
+    call: ({ before, after, value }, [x]) =>
+      x.pad(before as number[], after as number[], { value: value as number }),
+  },
+  split: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const size = drawInteger(g, 1, 3);
+      return {
+        inputs: [drawTensor(g, shape)],
+        // Weighted differently, so that no piece can stand for another.
+        apply: (x) => {
+          const pieces = x.split(size, axis).map((piece, i) => piece.mul(i + 1));
+          return pieces.length === 0 ? x : concat(pieces, axis);
+        },
+      };
+    },
+  },
+  concat: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const at = axis < 0 ? axis + shape.length : axis;
+      const shapes = Array.from({ length: drawInteger(g, 1, 3) }, () =>
+        shape.with(at, drawInteger(g, 0, 3)),
+      );
+      return {
+        inputs: shapes.map((each) => drawTensor(g, each)),
+        apply: (...inputs) => concat(inputs, axis),
+      };
+    },
+    call: ({ axis }, inputs) => concat(inputs, axis as number),
+  },
+  stack: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const axis = drawInteger(g, -shape.length - 1, shape.length);
+      const count = drawInteger(g, 1, 3);
+      return {
+        inputs: Array.from({ length: count }, () => drawTensor(g, shape)),
+        apply: (...inputs) => stack(inputs, axis),
+      };
+    },
+    call: ({ axis }, inputs) => stack(inputs, axis as number),
+  },
+
+  gather: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const axis = drawAxis(g, shape);
+      const index = drawIndices(g, drawIndexShape(g, shape, axis), shape.at(axis) ?? 0);
+      return { inputs: [drawTensor(g, shape), index], apply: (x, at) => x.gather(axis, at) };
+    },
+    call: ({ axis }, [x, index]) => x.gather(axis as number, index),
+  },
+  scatterAdd: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const axis = drawAxis(g, shape);
+      const index = drawIndices(g, drawIndexShape(g, shape, axis), shape.at(axis) ?? 0);
+      return {
+        inputs: [drawTensor(g, shape), index, drawTensor(g, index.shape)],
+        apply: (x, at, source) => x.scatterAdd(axis, at, source),
+      };
+    },
+  },
+  indexSelect: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const axis = drawAxis(g, shape);
+      const index = drawIndices(g, drawShape(g, { maxRank: 2 }), shape.at(axis) ?? 0);
+      return { inputs: [drawTensor(g, shape), index], apply: (x, at) => x.indexSelect(axis, at) };
+    },
+    golden: 'index_select',
+    call: ({ axis }, [x, index]) => x.indexSelect(axis as number, index),
+  },
+
+  linearScan: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const state = shape.toSpliced(axis, 1);
+      const options = {
+        axis,
+        reverse: g(fc.boolean),
+        algorithm: g(() =>
+          fc.constantFrom('sequential' as const, 'blelloch' as const, 'hillisSteele' as const),
+        ),
+      };
+      const a = drawTensor(g, drawBroadcastable(g, shape), -1, 1);
+      const inputs = [a, drawTensor(g, shape), drawTensor(g, state)];
+      return {
+        inputs: g(fc.boolean) ? inputs : inputs.slice(0, 2),
+        apply: (decay, x, initialState) => linearScan(decay, x, { ...options, initialState }),
+      };
+    },
+  },
+};
