@@ -274,9 +274,11 @@ export const rows: Readonly<Record<string, Row>> = {
   pad: {
     draw: (g) => {
       const shape = drawShape(g);
-      const around = () => shape.map(() => drawInteger(g, 0, 2));
-      const [before, after] = [around(), around()];
       const spread = shape.map(() => drawInteger(g, 1, 3));
+      // Negative padding may cut off all there is, but not more.
+      const lengths = shape.map((size, axis) => Math.max(0, (size - 1) * spread[axis] + 1));
+      const before = lengths.map((length) => drawInteger(g, -length, 2));
+      const after = lengths.map((length, axis) => drawInteger(g, -length - before[axis], 2));
       const value = drawInteger(g, -1, 1);
       return {
         inputs: [drawTensor(g, shape)],

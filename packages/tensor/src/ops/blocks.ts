@@ -97,26 +97,48 @@ interface PadAttributes {
 
 const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
   name: 'pad',
-  infer: ([x], { before, after, spread }) => ({
-    shape: x.shape.map(
+  infer: ([x], { before, after, spread }) => {
+    const shape = x.shape.map(
       (size, axis) => before[axis] + Math.max(0, (size - 1) * spread[axis] + 1) + after[axis],
-    ),
-    dtype: x.dtype,
-  }),
-  compute: ([x], { shape, data }, { before, spread, value }) => {
-    const strides = stridesOf(shape);
-    data.fill(value);
-    copyBlock(x.shape, wholeOf(x), {
-      data,
-      offset: before.reduce((sum, size, axis) => sum + size * strides[axis], 0),
-      strides: strides.map((stride, axis) => stride * spread[axis]),
-    });
+    );
+    const axis = shape.findIndex((size) => size < 0);
+    if (axis >= 0) {
+      throw new TensorError(`pad: more is cut off than axis ${axis} of ${describe(x)} holds`);
+    }
+    return { shape, dtype: x.dtype };
   },
-  gradient: (g, y, [x], { before, after, spread }) => [
+  compute: ([x], { shape, data }, { before, spread, value }) => {
+    const from = stridesOf(x.shape);
+    const to = stridesOf(shape);
+    // Where elements are cut off, the first and the last of them that stay.
+    const first = before.map((size, axis) => Math.ceil(Math.max(0, -size) / spread[axis]));
+    const last = shape.map((size, axis) =>
+      Math.min(x.shape[axis] - 1, Math.floor((size - 1 - before[axis]) / spread[axis])),
+    );
+    const offset = (strides: readonly number[], at: (axis: number) => number): number =>
+      strides.reduce((sum, stride, axis) => sum + stride * at(axis), 0);
+    if (value !== 0) data.fill(value);
+    copyBlock(
+      last.map((end, axis) => Math.max(0, end + 1 - first[axis])),
+      { data: x.data, offset: offset(from, (axis) => first[axis]), strides: from },
+      {
+        data,
+        offset: offset(to, (axis) => before[axis] + first[axis] * spread[axis]),
+        strides: to.map((stride, axis) => stride * spread[axis]),
+      },
+    );
+  },
+  gradient: (g, _y, [x], { before, after, spread }) => [
     () => {
-      const stop = y.shape.map((size, axis) => size - after[axis]);
       // Padding around nothing leaves no place to take a gradient from.
-      return x.numel === 0 ? g.sum().broadcastTo(x.shape) : g.slice(before, stop, spread);
+      if (x.numel === 0) return g.sum().broadcastTo(x.shape);
+      const whole = g.pad(
+        before.map((size) => Math.max(0, -size)),
+        after.map((size) => Math.max(0, -size)),
+      );
+      const start = before.map((size) => Math.max(0, size));
+      const stop = whole.shape.map((size, axis) => size - Math.max(0, after[axis]));
+      return whole.slice(start, stop, spread);
     },
   ],
 });
@@ -128,24 +150,26 @@ export interface PadOptions {
   readonly spread?: readonly number[];
 }
 
-/** x with `before` new elements in front and `after` behind, along each of its axes. */
+/**
+ * x with `before` new elements in front and `after` behind, along each of its axes. Negative
+ * numbers cut elements off, so that one of each moves x along: pad([1], [-1]) is one step later.
+ */
 export function pad(
   x: Tensor,
   before: readonly number[],
   after: readonly number[],
   { value = 0, spread = x.shape.map(() => 1) }: PadOptions = {},
 ): Tensor {
-  for (const [name, list, least] of [
-    ['before', before, 0],
-    ['after', after, 0],
-    ['spread', spread, 1],
-  ] as const) {
-    if (list.length !== x.ndim || list.some((n) => !Number.isInteger(n) || n < least)) {
+  for (const [name, list] of Object.entries({ before, after, spread })) {
+    if (list.length !== x.ndim || !list.every(Number.isInteger)) {
       throw new TensorError(
-        `pad: ${name} is ${formatShape(list)}, expected a whole number from ${least} for each ` +
-          `axis of ${describe(x)}`,
+        `pad: ${name} is ${formatShape(list)}, expected a whole number for each axis of ` +
+          describe(x),
       );
     }
+  }
+  if (spread.some((distance) => distance < 1)) {
+    throw new TensorError(`pad: spread is ${formatShape(spread)}, expected distances from 1`);
   }
   return padPrimitive([x], { before, after, spread, value });
 }

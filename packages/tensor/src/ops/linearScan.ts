@@ -177,14 +177,13 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
 
 /** x moved one step later (1) or earlier (−1) in time; `fill` (0) takes the place that is free. */
 function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
-  const length = x.shape[axis];
   const none = x.shape.map(() => 0);
   const put = (block: Tensor, before: number, after: number) =>
     block.pad(none.with(axis, before), none.with(axis, after));
-  const moved = by === 1 ? put(x, 1, 0) : put(x, 0, 1);
-  const edge = fill?.unsqueeze(axis);
-  const filled = edge ? moved.add(by === 1 ? put(edge, 0, length) : put(edge, length, 0)) : moved;
-  return filled.narrow(axis, by === 1 ? 0 : 1, length);
+  const moved = put(x, by, -by);
+  if (fill === undefined) return moved;
+  const gap = x.shape[axis] - 1;
+  return moved.add(by === 1 ? put(fill.unsqueeze(axis), 0, gap) : put(fill.unsqueeze(axis), gap, 0));
 }
 
 /**

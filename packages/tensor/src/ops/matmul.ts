@@ -39,7 +39,8 @@ const matrixProduct: Apply<null> = definePrimitive<null>({
     );
     for (let row = 0, matrix = 0; row < starts[0].length; row++) {
       for (let i = 0; i < length; i++, matrix++) {
-        multiply(
+        const product = columns === 1 ? multiplyVector : multiply;
+        product(
           { data: a.data, offset: (starts[0][row] + i * steps[0]) * rows * inner },
           { data: b.data, offset: (starts[1][row] + i * steps[1]) * inner * columns },
           { data, offset: matrix * rows * columns },
@@ -51,10 +52,15 @@ const matrixProduct: Apply<null> = definePrimitive<null>({
     }
   },
   gradient: (g, _y, [a, b]) => [
-    () => g.matmul(b.transpose(-2, -1)),
-    () => a.transpose(-2, -1).matmul(g),
+    () => g.matmul(transposed(b)),
+    // aᵀ·g = (gᵀ·a)ᵀ: of the two, the smaller is the one to rearrange.
+    () => (a.numel < g.numel ? transposed(a).matmul(g) : transposed(transposed(g).matmul(a))),
   ],
 });
+
+function transposed(x: Tensor): Tensor {
+  return x.transpose(-2, -1);
+}
 
 interface Matrix {
   readonly data: TypedArray;
@@ -120,6 +126,17 @@ function multiply(
       out[target1 + j2] = y12;
       out[target1 + j3] = y13;
     }
+  }
+}
+
+/** y = a·b for one matrix and one column, which lies in memory in a row. */
+function multiplyVector(a: Matrix, b: Matrix, y: Matrix, rows: number, inner: number): void {
+  const left = a.data;
+  const right = b.data;
+  for (let i = 0, at = a.offset; i < rows; i++) {
+    let total = 0;
+    for (let k = 0; k < inner; k++, at++) total += left[at] * right[b.offset + k];
+    y.data[y.offset + i] = total;
   }
 }
 

@@ -1,0 +1,54 @@
+/**
+ * Normalisation of the last axis: the features of each position are brought to unit size, so that
+ * depth neither blows them up nor lets them fade.
+ */
+import { ones, type Tensor, zeros } from '@mambagrad/tensor';
+import { Module, Parameter } from './module.ts';
+
+/** x / √(mean(x²) + ε) · weight. Zhang and Sennrich, "Root mean square layer normalization" (2019). */
+export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-5): Tensor {
+  const scale = x.square().mean(-1, true).add(eps).rsqrt();
+  return x.mul(scale).mul(weight);
+}
+
+/** (x − mean) / √(variance + ε) · weight + bias. Ba et al., "Layer normalization" (2016). */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  const centered = x.sub(x.mean(-1, true));
+  return rmsNorm(centered, weight, eps).add(bias);
+}
+
+/** `rmsNorm` with a learned weight [features] that starts at 1. */
+export class RMSNorm extends Module {
+  readonly weight: Parameter;
+  readonly eps: number;
+
+  constructor(features: number, { eps = 1e-5 }: { eps?: number } = {}) {
+    super();
+    this.weight = new Parameter(ones([features]), { noWeightDecay: true });
+    this.eps = eps;
+  }
+
+  /** [..., features] to the same shape */
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.weight, this.eps);
+  }
+}
+
+/** `layerNorm` with a learned weight and bias [features] that start at 1 and 0. */
+export class LayerNorm extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly eps: number;
+
+  constructor(features: number, { eps = 1e-5 }: { eps?: number } = {}) {
+    super();
+    this.weight = new Parameter(ones([features]), { noWeightDecay: true });
+    this.bias = new Parameter(zeros([features]), { noWeightDecay: true });
+    this.eps = eps;
+  }
+
+  /** [..., features] to the same shape */
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight, this.bias, this.eps);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * How far a long job has come: on a terminal one line that is drawn over and over, with a bar, the
+ * numbers that matter and the time left; elsewhere (a file, a pipe) a plain line now and then.
+ */
+
+/** Where progress is shown; `process.stdout` is one. */
+export interface ProgressOutput {
+  write(text: string): unknown;
+  /** Whether it is a terminal, on which a line can be drawn again. Default false. */
+  readonly isTTY?: boolean;
+  /** The width of the terminal. Default 80. */
+  readonly columns?: number;
+}
+
+export interface ProgressOptions {
+  /** The number of steps of the whole job. */
+  readonly total: number;
+  readonly output: ProgressOutput;
+  /** The time in milliseconds. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** What is shown beside the step, by name; strings are shown as they are. */
+export type Metrics = Readonly<Record<string, string>>;
+
+/** A terminal's line is drawn again after this many milliseconds, plain lines come less often. */
+const REDRAW_AFTER = 100;
+const PLAIN_LINES = 20;
+const BAR_WIDTH = 20;
+const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+
+export class Progress {
+  readonly #options: ProgressOptions;
+  readonly #now: () => number;
+  readonly #start: number;
+  #drawnAt = -Infinity;
+  #plainAt = 0;
+  #isOpen = false;
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#start = this.#now();
+  }
+
+  /** Shows that `step` steps are done, unless it was shown a moment ago; the last always is. */
+  update(step: number, metrics: Metrics = {}): void {
+    const { total, output } = this.#options;
+    const now = this.#now();
+    const isLast = step >= total;
+    if (output.isTTY) {
+      if (!isLast && now - this.#drawnAt < REDRAW_AFTER) return;
+      this.#drawnAt = now;
+      const line = `${bar(step / total)} ${this.#describe(step, metrics, now)}`;
+      // The last column stays free: a full line would wrap.
+      output.write(`\r${line.slice(0, (output.columns ?? 80) - 1)}\u001b[K`);
+      this.#isOpen = true;
+    } else if (isLast || step >= this.#plainAt) {
+      this.#plainAt = step + total / PLAIN_LINES;
+      output.write(`${this.#describe(step, metrics, now)}\n`);
+    }
+  }
+
+  /** Leaves the line as it is and goes to the next; call it when the job ends, however it does. */
+  end(): void {
+    if (this.#isOpen) this.#options.output.write('\n');
+    this.#isOpen = false;
+  }
+
+  #describe(step: number, metrics: Metrics, now: number): string {
+    const { total } = this.#options;
+    const left = step > 0 ? ((now - this.#start) / step) * (total - step) : NaN;
+    const parts = Object.entries(metrics).map(([name, value]) => `${name} ${value}`);
+    return [`step ${step}/${total}`, ...parts, `${formatTime(left)} left`].join('  ');
+  }
+}
+
+/** A bar of eighths of characters, filled to a fraction from 0 to 1. */
+function bar(fraction: number): string {
+  const eighths = Math.round(Math.min(Math.max(fraction, 0), 1) * BAR_WIDTH * 8);
+  const filled = '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8];
+  return `▕${filled.padEnd(BAR_WIDTH)}▏`;
+}
+
+/** Milliseconds as minutes and seconds, or hours and minutes: `1:05`, `2 h 03 min`. */
+export function formatTime(milliseconds: number): string {
+  if (!Number.isFinite(milliseconds)) return '–:––';
+  const seconds = Math.round(milliseconds / 1000);
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0');
+  if (seconds >= 3600) return `${Math.floor(seconds / 3600)} h ${two((seconds % 3600) / 60)} min`;
+  return `${Math.floor(seconds / 60)}:${two(seconds % 60)}`;
+}
