@@ -1,0 +1,60 @@
+/** The command line of the examples: numbers with defaults, and one clear line when one is wrong. */
+import { parseArgs } from 'node:util';
+
+/** An option that takes a number: what it is for, its default, and the least it may be. */
+export interface NumberOption {
+  readonly help: string;
+  readonly default: number;
+  /** Default 1. */
+  readonly min?: number;
+  /** Whether fractions are allowed. Default false. */
+  readonly fraction?: boolean;
+}
+
+/**
+ * Reads the options of this process. On `--help` it prints `about` and the options, and ends the
+ * process; on a mistake it says which, and ends it with code 2.
+ */
+export function readOptions<Name extends string>(
+  about: string,
+  options: Readonly<Record<Name, NumberOption>>,
+): Record<Name, number> {
+  const names = Object.keys(options) as Name[];
+  try {
+    const { values } = parseArgs({
+      options: {
+        help: { type: 'boolean', short: 'h' },
+        ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+      },
+    });
+    if (values.help) {
+      console.log(helpText(about, options));
+      process.exit(0);
+    }
+    const given: Record<string, unknown> = values;
+    const read = names.map((name) => [name, parseNumber(name, given[name], options[name])]);
+    return Object.fromEntries(read) as Record<Name, number>;
+  } catch (error) {
+    // Node's own messages go on after the first sentence with hints about positional arguments.
+    const [line] = String(error instanceof Error ? error.message : error).split(/\. |\n/);
+    console.error(`${line} (--help lists the options)`);
+    process.exit(2);
+  }
+}
+
+function parseNumber(name: string, text: unknown, option: NumberOption): number {
+  if (text === undefined) return option.default;
+  const { min = 1, fraction = false } = option;
+  const value = Number(text);
+  const isRight = fraction ? Number.isFinite(value) : Number.isSafeInteger(value);
+  if (isRight && text !== '' && value >= min) return value;
+  const kind = fraction ? 'a number' : 'a whole number';
+  throw new Error(`--${name} takes ${kind} from ${min}, not '${String(text)}'`);
+}
+
+function helpText(about: string, options: Readonly<Record<string, NumberOption>>): string {
+  const lines = Object.entries(options).map(
+    ([name, { help, default: value }]) => `  --${name.padEnd(10)} ${help} (${value})`,
+  );
+  return [about, '', 'Options, with their defaults:', ...lines].join('\n');
+}
