@@ -1,4 +1,4 @@
-/** The command line of the examples: numbers with defaults, and one clear line when one is wrong. */
+/** The command line of the examples: numbers with defaults, and a clear line if one is wrong. */
 import { parseArgs } from 'node:util';
 
 /** An option that takes a number: what it is for, its default, and the least it may be. */

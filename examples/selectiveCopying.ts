@@ -11,15 +11,15 @@ import { readOptions } from './options.ts';
 
 const options = readOptions('Trains a small Mamba to copy selectively.', {
   seed: { help: 'where the random numbers start', default: 1, min: 0 },
-  steps: { help: 'training steps', default: 500 },
-  batch: { help: 'sequences per step', default: 32 },
+  steps: { help: 'training steps', default: 2000 },
+  batch: { help: 'sequences per step', default: 16 },
   tokens: { help: 'tokens to remember', default: 4 },
   places: { help: 'places among which they stand', default: 24 },
   vocab: { help: 'different tokens, noise and sign included', default: 8, min: 3 },
-  hidden: { help: 'width of the model', default: 16 },
-  state: { help: 'numbers that each channel remembers', default: 16 },
-  layers: { help: 'Mamba blocks', default: 2 },
-  lr: { help: 'learning rate', default: 0.01, min: 0, fraction: true },
+  hidden: { help: 'width of the model', default: 32 },
+  state: { help: 'numbers that each channel remembers', default: 8 },
+  layers: { help: 'Mamba blocks', default: 1 },
+  lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
 });
 if (options.tokens > options.places) {
   console.error(`--tokens ${options.tokens} do not fit into --places ${options.places}`);
@@ -33,7 +33,7 @@ const model = new MambaLM({
   stateSize: options.state,
   numLayers: options.layers,
 });
-const optimizer = new AdamW(model.parameters(), { lr: options.lr, betas: [0.9, 0.95] });
+const optimizer = new AdamW(model.parameters());
 const task = { tokens: options.tokens, places: options.places, vocabSize: options.vocab };
 
 /** Logits for the tokens to be written: those at the end of the sequence. */
@@ -41,7 +41,14 @@ function answer(inputs: Tensor): Tensor {
   return model.forward(inputs).narrow(1, options.places, options.tokens);
 }
 
-function trainStep(): { loss: number; accuracy: number } {
+/** Up to the highest rate over the first steps, then down to 0 along a cosine. */
+function learningRate(step: number): number {
+  const warmUp = Math.min(1, step / 150);
+  return options.lr * warmUp * 0.5 * (1 + Math.cos((Math.PI * step) / options.steps));
+}
+
+function trainStep(step: number): { loss: number; accuracy: number } {
+  optimizer.lr = learningRate(step);
   const { inputs, targets } = selectiveCopying(options.batch, task);
   const logits = answer(inputs);
   const loss = crossEntropy(logits, targets);
@@ -78,8 +85,8 @@ const start = performance.now();
 let done = 0;
 let smooth = { loss: NaN, accuracy: NaN };
 while (done < options.steps && !isStopped) {
-  const { loss, accuracy } = trainStep();
   done += 1;
+  const { loss, accuracy } = trainStep(done);
   const mix = (before: number, now: number) => (done === 1 ? now : 0.9 * before + 0.1 * now);
   smooth = { loss: mix(smooth.loss, loss), accuracy: mix(smooth.accuracy, accuracy) };
   const rate = (1000 * done * tokensPerStep) / (performance.now() - start);

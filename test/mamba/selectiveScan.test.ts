@@ -1,13 +1,22 @@
 /** The selective scan: golden values, agreement of algorithms, gradients, carried state. */
-import { selectiveScan, type SelectiveScanOptions } from '@mambagrad/mamba';
-import { concat, gradcheck, type ScanAlgorithm, Tensor, tensor } from '@mambagrad/tensor';
+import {
+  selectiveScan,
+  type SelectiveScanAlgorithm,
+  type SelectiveScanOptions,
+} from '@mambagrad/mamba';
+import { concat, grad, gradcheck, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
 import { selectiveScanCases } from '../support/golden.ts';
 
-const algorithms: readonly ScanAlgorithm[] = ['sequential', 'blelloch', 'hillisSteele'];
+const algorithms: readonly SelectiveScanAlgorithm[] = [
+  'fused',
+  'sequential',
+  'blelloch',
+  'hillisSteele',
+];
 
 /** The order in which the properties below pass the tensors. */
 const names = ['u', 'delta', 'A', 'B', 'C', 'D', 'z', 'deltaBias', 'initialState'] as const;
@@ -85,6 +94,34 @@ describe('selectiveScan', () => {
     );
   });
 
+  it.each(algorithms)('%s has second derivatives', (algorithm) => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const inputs = drawInputs(g, drawInteger(g, 1, 4), true);
+        const { f, list } = both(inputs, { deltaSoftplus: true, algorithm });
+        const gradients = (...args: Tensor[]): Tensor => {
+          const options = { createGraph: true, allowUnused: true };
+          const first = grad(f(...args).sin().sum(), args, options);
+          return concat(first.map((gradient) => gradient.flatten()));
+        };
+        gradcheck(gradients, list);
+      }),
+      { numRuns: 5 },
+    );
+  });
+
+  it('counts a tensor that stands in two places twice', () => {
+    const make = () => tensor([[[0.3], [0.7]]], { dtype: 'f64', requiresGrad: true });
+    const A = tensor([[-1]], { dtype: 'f64' });
+    const [first, second] = (['fused', 'sequential'] as const).map((algorithm) => {
+      const x = make();
+      const { y } = selectiveScan(x, x, A, x, x, { algorithm });
+      const [gradient] = grad(y.sum(), [x], { createGraph: true });
+      return [gradient, ...grad(gradient.square().sum(), [x])];
+    });
+    first.forEach((gradient, i) => expectClose(gradient, second[i], 1e-12));
+  });
+
   it.each([
     ['f64', 1e-12],
     ['f32', 1e-5],
@@ -135,9 +172,12 @@ describe('selectiveScan', () => {
     const A = tensor([[-1], [-1]]);
     const B = tensor([[[1]]]);
     expect(() => selectiveScan(u, u, A, B, tensor([[[1, 2]]]))).toThrow(
-      'selectiveScan: C has the shape [1, 1, 2], expected [1, 1, 1] to go with u [1, 1, 2] and A [2, 1]',
+      'selectiveScan: C has the shape [1, 1, 2], expected [1, 1, 1], as u is [1, 1, 2] and A [2, 1]',
     );
     expect(() => selectiveScan(A, u, A, B, B)).toThrow('expected [batch, length, channels]');
+    expect(() => selectiveScan(u, u, A, B, B.cast('f64'))).toThrow(
+      'selectiveScan: C is f64 and u is f32',
+    );
     expectSame(selectiveScan(u, u, A, B, B).lastState.squeeze(), tensor([1, 4]));
   });
 });

@@ -14,14 +14,13 @@ import {
   RMSNorm,
   rmsNorm,
 } from '@mambagrad/nn';
-import { Generator, gradcheck, ones, Tensor, tensor, zeros } from '@mambagrad/tensor';
+import { Generator, gradcheck, ones, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../support/compare.ts';
 import { drawIndices, drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { opCases } from '../support/golden.ts';
-
-type Call = (attributes: Readonly<Record<string, unknown>>, inputs: readonly Tensor[]) => Tensor;
+import { type Call, expectGolden } from '../support/goldenCase.ts';
 
 const calls: Readonly<Record<string, Call>> = {
   linear: (_attributes, [x, weight, bias]) => linear(x, weight, bias),
@@ -40,23 +39,7 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
   it('meets its golden values', () => {
     const cases = opCases(name);
     expect(cases.length).toBeGreaterThan(0);
-    for (const golden of cases) {
-      const inputs = golden.inputs.map(({ dtype, shape, data }, k) =>
-        tensor(data, {
-          shape,
-          dtype: dtype === 'F64' ? 'f64' : 'i32',
-          requiresGrad: golden.gradients[k] !== undefined,
-        }),
-      );
-      const y = call(golden.attrs, inputs);
-      expectClose(y, golden.out, 1e-9);
-      y.backward({ cotangent: tensor(golden.cotangent.data, { shape: golden.cotangent.shape }) });
-      golden.gradients.forEach((expected, k) => {
-        const found = inputs[k].grad;
-        if (expected && found) expectClose(found, expected, 1e-9);
-        else expect(found).toBe(expected);
-      });
-    }
+    for (const golden of cases) expectGolden(golden, call);
   });
 });
 

@@ -28,14 +28,18 @@ export interface ShapeOptions {
   readonly empty?: boolean;
 }
 
+// What `g` is given stands here once: it knows by identity what it has drawn before.
+const anyShape = (minLength: number, maxLength: number) =>
+  fc.array(size(), { minLength, maxLength });
+const filledShape = (minLength: number, maxLength: number) =>
+  fc.array(sizeFromOne(), { minLength, maxLength });
+const integerFrom = (min: number, max: number) => fc.integer({ min, max });
+// A smaller seed is no simpler, so only the shapes shrink.
+const anySeed = () => fc.noShrink(fc.integer());
+
 export function drawShape(g: Draw, options: ShapeOptions = {}): number[] {
   const { minRank = 0, maxRank = 3, empty = true } = options;
-  const one = empty ? size : sizeFromOne;
-  return g(
-    (minLength: number, maxLength: number) => fc.array(one(), { minLength, maxLength }),
-    minRank,
-    maxRank,
-  );
+  return g(empty ? anyShape : filledShape, minRank, maxRank);
 }
 
 export function drawSize(g: Draw): number {
@@ -43,7 +47,7 @@ export function drawSize(g: Draw): number {
 }
 
 export function drawInteger(g: Draw, min: number, max: number): number {
-  return g((from: number, to: number) => fc.integer({ min: from, max: to }), min, max);
+  return g(integerFrom, min, max);
 }
 
 /** A shape that broadcasts to the given one. */
@@ -71,8 +75,7 @@ export function drawOrder(g: Draw, count: number): number[] {
 
 /** Numbers in [low, high) by a small generator of its own (mulberry32), from a seed drawn. */
 export function randomNumbers(g: Draw, count: number, low: number, high: number): Float64Array {
-  // A smaller seed is no simpler, so only the shapes shrink.
-  let state = g(() => fc.noShrink(fc.integer()));
+  let state = g(anySeed);
   return Float64Array.from({ length: count }, () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);

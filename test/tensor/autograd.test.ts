@@ -1,4 +1,4 @@
-/** grad, backward, noGrad and gradcheck: what they give, what they leave alone, what they refuse. */
+/** grad, backward, noGrad and gradcheck: what they give, leave alone, and refuse. */
 import {
   backward,
   definePrimitive,
@@ -62,6 +62,7 @@ describe('grad', () => {
     expect(() => grad(loss, [b])).toThrow('grad: the output does not depend on input 0, f64[3]');
     expect(() => grad(loss, [a, a.detach()])).toThrow('grad: input 1, f64[3], does not require');
     expect(grad(loss, [b], { allowUnused: true })[0].toArray()).toEqual([0, 0, 0]);
+    expect(grad(loss.detach(), [b], { allowUnused: true })[0].toArray()).toEqual([0, 0, 0]);
     expect(() => grad(noGrad(() => a.sum()), [a])).toThrow('was it computed under noGrad');
   });
 
@@ -153,7 +154,7 @@ describe('definePrimitive', () => {
       compute: ([input], output) => output.data.set(input.data.map((value) => value ** 2)),
       gradient: (g, _y, [input]) => [() => g.mul(input)],
     });
-    expect(() => gradcheck((a) => wrong([a], null), [x()])).toThrow(/gradcheck: element \d of input 0/);
+    expect(() => gradcheck((a) => wrong([a], null), [x()])).toThrow('of input 0, f64[3], has');
     expect(() => gradcheck((a) => a.exp(), [tensor([1])])).toThrow('inputs must be f64');
   });
 

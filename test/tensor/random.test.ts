@@ -1,5 +1,15 @@
 /** Threefry against its published vectors, and the streams made of it. */
-import { Generator, manualSeed, normal, threefry2x32, uniform } from '@mambagrad/tensor';
+import {
+  bernoulli,
+  Generator,
+  integers,
+  manualSeed,
+  normal,
+  permutation,
+  type Tensor,
+  threefry2x32,
+  uniform,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../support/compare.ts';
@@ -37,7 +47,7 @@ describe('generators', () => {
         expectSame(draw(seed), draw(seed));
         if (seed !== other) expect(draw(seed).toArray()).not.toEqual(draw(other).toArray());
         const generator = new Generator(seed);
-        const [first, second] = [uniform([8], 0, 1, { generator }), uniform([8], 0, 1, { generator })];
+        const [first, second] = [1, 2].map(() => uniform([8], 0, 1, { generator }));
         expect(first.toArray()).not.toEqual(second.toArray());
       }),
     );
@@ -51,6 +61,14 @@ describe('generators', () => {
     const restored = new Generator();
     restored.state.assign(saved);
     expectSame(uniform([3], 0, 1, { generator: restored }), next);
+  });
+
+  it('split into streams that share nothing with each other or with what follows', () => {
+    const draw = (generator: Generator) => uniform([16], 0, 1, { generator }).data.join();
+    const parent = new Generator(7);
+    const streams = [...parent.split(4), parent].map(draw);
+    expect(new Set(streams).size).toBe(5);
+    expect(new Generator(7).split(4).map(draw)).toEqual(streams.slice(0, 4));
   });
 
   it('manualSeed starts the default stream again, and refuses what is no seed', () => {
@@ -80,6 +98,75 @@ describe('distributions', () => {
     // Five standard errors of the mean and of the variance of a hundred thousand draws.
     expect(Math.abs(mean - 0.5)).toBeLessThan(5 * Math.sqrt(1 / 12 / count));
     expect(Math.abs(variance - 1 / 12)).toBeLessThan(5 * Math.sqrt(1 / 180 / count));
+  });
+
+  /** The largest distance between the distribution of a sample and the one it should have. */
+  const distance = (sample: Tensor, distribution: (x: number) => number): number => {
+    const sorted = Float64Array.from(sample.data).sort();
+    return sorted.reduce((worst, x, i) => {
+      const expected = distribution(x);
+      const n = sorted.length;
+      return Math.max(worst, expected - i / n, (i + 1) / n - expected);
+    }, 0);
+  };
+
+  it('passes the test of Kolmogorov and Smirnov over many seeds', () => {
+    const n = 2000;
+    const seeds = Array.from({ length: 100 }, (_, seed) => seed);
+    const spread = (draw: (generator: Generator) => number) =>
+      seeds.map((seed) => Math.sqrt(n) * draw(new Generator(seed)));
+    const flat = spread((generator) =>
+      distance(uniform([n], 0, 1, { dtype: 'f64', generator }), (x) => x),
+    );
+    const bell = spread((generator) => {
+      const sample = normal([n], 0, 1, { dtype: 'f64', generator });
+      // Φ(x) = (1 + erf(x/√2)) / 2
+      const phi = sample.mul(Math.SQRT1_2).erf().add(1).mul(0.5);
+      return distance(phi, (x) => x);
+    });
+    for (const values of [flat, bell]) {
+      // Of good samples one in a thousand is above 1.95, and half are above 0.83.
+      expect(values.filter((value) => value > 1.95).length).toBeLessThanOrEqual(2);
+      const upper = values.filter((value) => value > 0.83).length;
+      expect(upper).toBeGreaterThan(25);
+      expect(upper).toBeLessThan(75);
+    }
+  });
+
+  it('integers are all alike, bounds included or not as said', () => {
+    const sample = integers([60_000], -2, 4, new Generator(3));
+    expect(sample.dtype).toBe('i32');
+    const counts = [-2, -1, 0, 1, 2, 3].map((value) => sample.equal(value).sum().item());
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(60_000);
+    for (const count of counts) expect(Math.abs(count - 10_000)).toBeLessThan(500);
+    const whole = integers([1000], -(2 ** 31), 2 ** 31, new Generator(4));
+    expect(whole.min().item()).toBeLessThan(-(2 ** 30));
+    expect(whole.max().item()).toBeGreaterThan(2 ** 30);
+    expect(() => integers([1], 3, 3)).toThrow('integers: there is no i32 from 3 up to, not including, 3');
+  });
+
+  it('bernoulli gives ones with their probability', () => {
+    const sample = bernoulli([100_000], 0.3, { generator: new Generator(5) });
+    expect(sample.mean().item()).toBeCloseTo(0.3, 2);
+    expect(sample.mul(sample.sub(1)).abs().max().item()).toBe(0);
+    expect(() => bernoulli([1], 1.5)).toThrow('bernoulli: 1.5 is no probability');
+  });
+
+  it('permutation has every number once, every order alike', () => {
+    fc.assert(
+      fc.property(fc.nat(1000), fc.integer({ min: 0, max: 50 }), (seed, count) => {
+        const order = permutation(count, new Generator(seed));
+        expect(Array.from(order.data).sort((a, b) => a - b)).toEqual(
+          Array.from({ length: count }, (_, i) => i),
+        );
+      }),
+    );
+    const generator = new Generator(6);
+    const orders = Array.from({ length: 6000 }, () => permutation(3, generator).data.join());
+    for (const order of new Set(orders)) {
+      expect(Math.abs(orders.filter((other) => other === order).length - 1000)).toBeLessThan(160);
+    }
+    expect(new Set(orders).size).toBe(6);
   });
 
   it('normal has the mean and deviation asked for', () => {

@@ -225,7 +225,7 @@ describe('associativeScan', () => {
       fc.property(fc.gen(), (g) => {
         const { a, b, reverse } = drawSequences(g);
         const found = valueAndGradients(
-          (decay, x) => associativeScan(linearPairs, [decay, x], { axis: 1, reverse, algorithm })[1],
+          (...pair) => associativeScan(linearPairs, pair, { axis: 1, reverse, algorithm })[1],
           [a, b],
         );
         const sequences = { a, b, reverse, length: 0, initialState: undefined };

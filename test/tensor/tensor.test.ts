@@ -2,14 +2,19 @@
 import {
   arange,
   concat,
+  eye,
   full,
+  fullLike,
+  linspace,
   ones,
+  onesLike,
   ops,
   stack,
   tensor,
   TensorError,
   where,
   zeros,
+  zerosLike,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -45,6 +50,24 @@ describe('creation', () => {
     expect(arange(1, 2, 0.25).toArray()).toEqual([1, 1.25, 1.5, 1.75]);
     expect(arange(3, 0, -1).toArray()).toEqual([3, 2, 1]);
     expect(arange(3, 0).numel).toBe(0);
+  });
+
+  it('makes the identity, even steps, and the likes of another tensor', () => {
+    expect(eye(2).toArray()).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
+    expect(eye(1, 3, { dtype: 'i32' }).toArray()).toEqual([[1, 0, 0]]);
+    expect(linspace(0, 1, 5).toArray()).toEqual([0, 0.25, 0.5, 0.75, 1]);
+    expect(linspace(0.1, 0.7, 4, { dtype: 'f64' }).data[3]).toBe(0.7);
+    expect(linspace(2, 3, 1).toArray()).toEqual([2]);
+    const x = tensor([[1, 2]], { dtype: 'i32' });
+    expect([zerosLike(x), onesLike(x), fullLike(x, 7)].map(String)).toEqual([
+      'i32[1, 2]\n[[0, 0]]',
+      'i32[1, 2]\n[[1, 1]]',
+      'i32[1, 2]\n[[7, 7]]',
+    ]);
+    expect(zerosLike(x, { dtype: 'f64' }).dtype).toBe('f64');
   });
 
   it.each([
@@ -217,11 +240,14 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [() => i.exp(), 'exp: x is i32[2], expected f32 or f64; use cast first'],
     [() => i.div(2), 'div: a is i32[2], expected f32 or f64; use cast first'],
-    [() => i.add(0.5), '0.5 is no i32: cast the tensor beside it to f32 first'],
+    [() => i.add(0.5), 'add: 0.5 is no i32; use cast on the tensor beside it first'],
     [() => where(a, 1, 2), "where: condition is f32[2, 3], expected i32; use cast('i32') first"],
     [() => a.sum(2), 'sum: axis 2 is out of range for 2 axes: expected -2 to 1'],
     [() => a.sum([0, -2]), 'sum: axis 0 is named twice in [0, -2]'],
-    [() => tensor(1).softmax(), 'max: axis -1 is out of range for 0 axes: a 0-d tensor has none'],
+    [
+      () => tensor(1).softmax(),
+      'softmax: axis -1 is out of range for 0 axes: a 0-d tensor has none',
+    ],
     [
       () => zeros([0, 3]).max(0),
       'max: axis 0 of f32[0, 3] is empty, and nothing has no max',
@@ -282,6 +308,19 @@ describe('errors name the op, the argument, the shapes, and what would be right'
       'scatterAdd: source is f32[2, 3], index is i32[1, 1]; expected the same shape',
     ],
     [() => a.sumTo([4]), 'sumTo: [4] does not broadcast to f32[2, 3]'],
+    [() => i.oneHot(1), 'oneHot: index 1 is out of range for 1 classes'],
+    [() => a.clamp({ min: 2, max: 1 }), 'clamp: min 2 is above max 1'],
+    [() => a.var(0, { correction: 2 }), 'var: 2 elements with a correction of 2 have no variance'],
+    [() => a.norm(0, { p: 0 }), 'norm: p is 0, expected a number above 0'],
+    [() => a.chunk(0), 'chunk: count is 0, expected a whole number from 1'],
+    [() => a.tile([-1]), 'tile: a count is -1, expected a whole number from 0'],
+    [() => a.roll(0.5, 0), 'roll: 0.5 is no whole number of steps'],
+    [() => i.triu(), 'triu: x is i32[2], expected rows and columns as last axes'],
+    [
+      () => a.topk(4),
+      'topk: k is 4, expected a whole number up to 3, axis 1 of f32[2, 3]',
+    ],
+    [() => zeros([0]).argmax(), 'argmax: axis 0 of f32[0] is empty, and nothing has no argmax'],
     [() => a.item(), 'item: f32[2, 3] has 6 elements, expected one'],
   ];
 

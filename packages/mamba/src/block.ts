@@ -11,11 +11,10 @@ import {
   arange,
   type Generator,
   ones,
-  type ScanAlgorithm,
   type Tensor,
   uniform,
 } from '@mambagrad/tensor';
-import { selectiveScan } from './selectiveScan.ts';
+import { selectiveScan, type SelectiveScanAlgorithm } from './selectiveScan.ts';
 
 /** The sizes of a Mamba block. */
 export interface BlockOptions {
@@ -29,8 +28,8 @@ export interface BlockOptions {
   readonly convSize?: number;
   /** R, the rank of the projection to Δ. Default ⌈hiddenSize / 16⌉. */
   readonly dtRank?: number;
-  /** How the scan is computed; does not change what is learned. Default `sequential`. */
-  readonly algorithm?: ScanAlgorithm | undefined;
+  /** How the scan is computed; does not change what is learned. Default `fused`. */
+  readonly algorithm?: SelectiveScanAlgorithm | undefined;
   /** The source of the initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
@@ -52,7 +51,7 @@ export class MambaBlock extends Module {
   /** The skip connection, [I] */
   readonly D: Parameter;
   readonly outProj: Linear;
-  readonly #algorithm: ScanAlgorithm | undefined;
+  readonly #algorithm: SelectiveScanAlgorithm | undefined;
 
   constructor(options: BlockOptions) {
     super();

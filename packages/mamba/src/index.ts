@@ -6,6 +6,7 @@ export { MambaLM, type MambaLMOptions } from './languageModel.ts';
 export { Mamba, type MambaOptions } from './mamba.ts';
 export {
   selectiveScan,
+  type SelectiveScanAlgorithm,
   type SelectiveScanOptions,
   type SelectiveScanResult,
 } from './selectiveScan.ts';

@@ -9,7 +9,14 @@
  * the state ignores the input, at a large Δ it forgets all else. B_t and C_t say what is written
  * and what is read. (Upper case B is the input matrix, too; the papers do the same.)
  */
-import { linearScan, type ScanAlgorithm, type Tensor, TensorError } from '@mambagrad/tensor';
+import { type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { composedScan, fusedScan, type ScanInputs } from './fusedScan.ts';
+
+/**
+ * `fused` is one loop that stores no array of all states; the others are composed of ops around
+ * `linearScan`, with its algorithm of that name.
+ */
+export type SelectiveScanAlgorithm = 'fused' | ScanAlgorithm;
 
 export interface SelectiveScanOptions {
   /** The skip connection, [D]. Default none. */
@@ -22,8 +29,8 @@ export interface SelectiveScanOptions {
   readonly deltaSoftplus?: boolean;
   /** The state before the first step, [B, D, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
-  /** How the recurrence is computed; all agree up to rounding. Default `sequential`. */
-  readonly algorithm?: ScanAlgorithm | undefined;
+  /** How the recurrence is computed; all agree up to rounding. Default `fused`. */
+  readonly algorithm?: SelectiveScanAlgorithm | undefined;
 }
 
 export interface SelectiveScanResult {
@@ -46,25 +53,16 @@ export function selectiveScan(
   options: SelectiveScanOptions = {},
 ): SelectiveScanResult {
   checkShapes(u, delta, A, B, C, options);
-  const { D, z, deltaBias, deltaSoftplus = false, initialState, algorithm } = options;
+  const { D, z, deltaBias, deltaSoftplus = false, algorithm = 'fused' } = options;
   const biased = deltaBias ? delta.add(deltaBias) : delta;
   const step = deltaSoftplus ? biased.softplus() : biased;
+  const none = () => zeros([u.shape[0], ...A.shape], { dtype: u.dtype });
+  const inputs: ScanInputs = [u, step, A, B, C, options.initialState ?? none()];
+  const scan = algorithm === 'fused' ? fusedScan(inputs) : composedScan(inputs, algorithm);
 
-  const decay = step.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
-  const input = step.mul(u).unsqueeze(-1).matmul(B.unsqueeze(2)); // [B, L, D, N]
-  const h = linearScan(decay, input, { axis: 1, initialState, ...(algorithm && { algorithm }) });
-
-  const read = h.matmul(C.unsqueeze(-1)).squeeze(-1); // [B, L, D]
-  const skipped = D ? read.add(u.mul(D)) : read;
+  const skipped = D ? scan.y.add(u.mul(D)) : scan.y;
   const y = z ? skipped.mul(z.silu()) : skipped;
-  return { y, lastState: lastOf(h, initialState) };
-}
-
-/** The last of the states h [B, L, D, N], or where there is none the state before them. */
-function lastOf(h: Tensor, initialState: Tensor | undefined): Tensor {
-  const length = h.shape[1];
-  if (length > 0) return h.narrow(1, length - 1, 1).squeeze(1);
-  return initialState ?? h.sum(1);
+  return { y, lastState: scan.lastState };
 }
 
 function checkShapes(
@@ -97,7 +95,12 @@ function checkShapes(
     if (given && given.shape.join() !== shape.join()) {
       throw new TensorError(
         `selectiveScan: ${name} has the shape [${given.shape.join(', ')}], expected ` +
-          `[${shape.join(', ')}] to go with u [${u.shape.join(', ')}] and A [${A.shape.join(', ')}]`,
+          `[${shape.join(', ')}], as u is [${u.shape.join(', ')}] and A [${A.shape.join(', ')}]`,
+      );
+    }
+    if (given && given.dtype !== u.dtype) {
+      throw new TensorError(
+        `selectiveScan: ${name} is ${given.dtype} and u is ${u.dtype}; use cast to make them equal`,
       );
     }
   }

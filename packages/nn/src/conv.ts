@@ -13,8 +13,8 @@ import { Module, Parameter } from './module.ts';
 export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   if (x.ndim !== 3 || weight.ndim !== 2 || weight.shape[0] !== x.shape[2]) {
     throw new TensorError(
-      `causalConv1d: x has the shape [${x.shape.join(', ')}], weight [${weight.shape.join(', ')}]; ` +
-        'expected [batch, length, channels] and [channels, kernel]',
+      `causalConv1d: x has the shape [${x.shape.join(', ')}] and weight ` +
+        `[${weight.shape.join(', ')}]; expected [batch, length, channels] and [channels, kernel]`,
     );
   }
   const length = x.shape[1];

@@ -5,7 +5,9 @@
 import { ones, type Tensor, zeros } from '@mambagrad/tensor';
 import { Module, Parameter } from './module.ts';
 
-/** x / √(mean(x²) + ε) · weight. Zhang and Sennrich, "Root mean square layer normalization" (2019). */
+/**
+ * x / √(mean(x²) + ε) · weight. Zhang and Sennrich, "Root mean square layer normalization" (2019).
+ */
 export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-5): Tensor {
   const scale = x.square().mean(-1, true).add(eps).rsqrt();
   return x.mul(scale).mul(weight);

@@ -9,18 +9,20 @@
  * share to each of its inputs. Nodes are numbered as they are made, so descending numbers visit
  * every node after all that use it: no recursion, however deep the graph.
  */
-import { allocate } from './dtype.ts';
-import { withRecording } from './primitive.ts';
-import { describe, formatShape, sameShape, TensorError } from './shape.ts';
+import { zerosLike } from './create.ts';
+import { graphOf } from './graph.ts';
+import { withMode } from './primitive.ts';
+import { broadcastShapes, describe, formatShape, sameShape, TensorError } from './shape.ts';
 import { type InputGradients, Tensor } from './tensor.ts';
 
 /** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
 export function noGrad<T>(body: () => T): T {
-  const result = withRecording(false, body);
-  if (result instanceof Promise) {
-    throw new TensorError('noGrad: the function is async, and would run on with recording back on');
-  }
-  return result;
+  return withMode('noGrad', { recording: false }, body);
+}
+
+/** Runs `body` with nodes left behind, within `noGrad` too. */
+export function enableGrad<T>(body: () => T): T {
+  return withMode('enableGrad', { recording: true }, body);
 }
 
 export interface BackwardOptions {
@@ -56,14 +58,16 @@ export function grad(
       );
     }
   }
-  const gradients = pullBack('grad', output, new Set(inputs), options);
+  // A constant depends on no input at all.
+  const isConstant = options.allowUnused && !output.requiresGrad;
+  const gradients = isConstant ? undefined : pullBack('grad', output, new Set(inputs), options);
   return inputs.map((input, i) => {
-    const found = gradients.get(input);
+    const found = gradients?.get(input);
     if (found) return found;
     if (options.allowUnused) return zerosLike(input);
     throw new TensorError(
-      `grad: the output does not depend on input ${i}, ${describe(input)}; if that is meant, pass ` +
-        'allowUnused: true for zeros',
+      `grad: the output does not depend on input ${i}, ${describe(input)}; if that is meant, ` +
+        'pass allowUnused: true for zeros',
     );
   });
 }
@@ -73,21 +77,16 @@ export function grad(
  * requires gradients.
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
-  const leaves = graphOf(output).filter((tensor) => tensor.node === undefined);
+  const leaves = gradientGraph(output).filter((tensor) => tensor.node === undefined);
   const gradients = pullBack('backward', output, new Set(leaves), options);
-  withRecording(options.createGraph ?? false, () => {
+  withMode('backward', { recording: options.createGraph ?? false }, () => {
     for (const [leaf, gradient] of gradients) leaf.grad = leaf.grad?.add(gradient) ?? gradient;
   });
 }
 
-/** `output` and all that it was computed from, as far as gradients flow. */
-function graphOf(output: Tensor): Tensor[] {
-  const found = new Set(output.requiresGrad ? [output] : []);
-  // A set's iteration also visits what is added to it on the way.
-  for (const { node } of found) {
-    for (const input of node?.inputs ?? []) if (input.requiresGrad) found.add(input);
-  }
-  return [...found];
+/** The graph behind `output` as far as gradients flow. */
+function gradientGraph(output: Tensor): Tensor[] {
+  return graphOf(output, (tensor) => tensor.requiresGrad);
 }
 
 function pullBack(
@@ -97,7 +96,7 @@ function pullBack(
   { cotangent, createGraph = false }: BackwardOptions,
 ): Map<Tensor, Tensor> {
   const seed = seedOf(op, output, cotangent);
-  const tensors = graphOf(output).sort((a, b) => (a.node?.id ?? 0) - (b.node?.id ?? 0));
+  const tensors = gradientGraph(output);
   // Forwards: only what depends on a wanted tensor takes part.
   const needed = new Set<Tensor>();
   for (const tensor of tensors) {
@@ -106,10 +105,11 @@ function pullBack(
   }
   const gradients = new Map<Tensor, Tensor>();
   if (needed.has(output)) gradients.set(output, seed);
-  withRecording(createGraph, () => {
+  withMode(op, { recording: createGraph }, (mode) => {
     for (const tensor of tensors.reverse()) {
       const g = gradients.get(tensor);
       if (g === undefined || tensor.node === undefined) continue;
+      mode.differentiating = tensor.node;
       const { inputs, primitive } = tensor.node;
       const shares = sharesOf(tensor, g);
       for (const [i, input] of inputs.entries()) {
@@ -169,17 +169,12 @@ function fit(op: string, i: number, gradient: Tensor, input: Tensor): Tensor {
     );
   }
   if (sameShape(gradient.shape, input.shape)) return gradient;
-  try {
-    return gradient.sumTo(input.shape);
-  } catch (cause) {
+  const common = broadcastShapes(gradient.shape, input.shape);
+  if (common === undefined || !sameShape(common, gradient.shape)) {
     const shape = formatShape(gradient.shape);
     throw new TensorError(
       `${op}: its gradient rule gave the shape ${shape} for input ${i}, ${describe(input)}`,
-      { cause },
     );
   }
-}
-
-function zerosLike({ shape, dtype, numel }: Tensor): Tensor {
-  return new Tensor({ shape, dtype }, allocate(dtype, numel));
+  return gradient.sumTo(input.shape);
 }

@@ -98,3 +98,39 @@ export function arange(start: number, stop: number, step = 1, options: CreateOpt
   const data = allocate(options.dtype ?? 'f32', Math.max(0, count));
   return finish([data.length], data.map((_, i) => start + i * step), options);
 }
+
+/** `count` numbers from start to stop, both included, evenly apart. */
+export function linspace(
+  start: number,
+  stop: number,
+  count: number,
+  options: CreateOptions = {},
+): Tensor {
+  const data = allocate(options.dtype ?? 'f32', numelOf(checkShape('linspace', [count])));
+  const step = count > 1 ? (stop - start) / (count - 1) : 0;
+  return finish(
+    [count],
+    data.map((_, i) => (i === count - 1 && i > 0 ? stop : start + i * step)),
+    options,
+  );
+}
+
+/** The identity matrix [n, n], or the [n, m] one with ones on its diagonal. */
+export function eye(n: number, m: number = n, options: CreateOptions = {}): Tensor {
+  const data = allocate(options.dtype ?? 'f32', numelOf(checkShape('eye', [n, m])));
+  for (let i = 0; i < Math.min(n, m); i++) data[i * m + i] = 1;
+  return finish([n, m], data, options);
+}
+
+/** Every element `value`, in the shape of x, and in its dtype unless another is given. */
+export function fullLike(x: Tensor, value: number, options: CreateOptions = {}): Tensor {
+  return full(x.shape, value, { dtype: x.dtype, ...options });
+}
+
+export function zerosLike(x: Tensor, options: CreateOptions = {}): Tensor {
+  return fullLike(x, 0, options);
+}
+
+export function onesLike(x: Tensor, options: CreateOptions = {}): Tensor {
+  return fullLike(x, 1, options);
+}

@@ -1,9 +1,11 @@
 /**
  * @mambagrad/tensor: tensors on typed arrays, with reverse-mode automatic differentiation.
  */
+export { detectAnomaly } from './anomaly.ts';
 export {
   backward,
   type BackwardOptions,
+  enableGrad,
   grad,
   type GradOptions,
   noGrad,
@@ -11,15 +13,28 @@ export {
 export {
   arange,
   type CreateOptions,
+  eye,
   full,
+  fullLike,
+  linspace,
   ones,
+  onesLike,
   tensor,
   type TensorData,
   type TensorOptions,
   zeros,
+  zerosLike,
 } from './create.ts';
 export type { DType, TypedArray } from './dtype.ts';
+export {
+  type DerivativeOptions,
+  hessianVectorProduct,
+  jacobian,
+  valueAndGrad,
+  type ValueAndGradients,
+} from './functional.ts';
 export { gradcheck, type GradcheckOptions } from './gradcheck.ts';
+export { formatGraph } from './graph.ts';
 export * from './ops/activation.ts';
 export {
   associativeScan,
@@ -27,9 +42,12 @@ export {
   type Combine,
   type ScanElements,
 } from './ops/associativeScan.ts';
+export * from './ops/arrange.ts';
 export * from './ops/blocks.ts';
 export * from './ops/compare.ts';
+export * from './ops/cumulative.ts';
 export type { Operand } from './ops/define.ts';
+export { einsum } from './ops/einsum.ts';
 export * from './ops/elementwise.ts';
 export * from './ops/indexing.ts';
 export * from './ops/join.ts';
@@ -37,15 +55,20 @@ export { linearScan, type LinearScanOptions, type ScanAlgorithm } from './ops/li
 export * from './ops/matmul.ts';
 export * from './ops/movement.ts';
 export {
+  bernoulli,
   defaultGenerator,
   Generator,
+  integers,
   manualSeed,
   normal,
+  permutation,
   type RandomOptions,
   threefry2x32,
   uniform,
 } from './ops/random.ts';
 export * from './ops/reduce.ts';
+export * from './ops/sort.ts';
+export * from './ops/statistics.ts';
 export { listOps, ops } from './ops/table.ts';
 export { type Apply, definePrimitive, primitiveNames } from './primitive.ts';
 export { type Axes, type Shape, type Spec, TensorError } from './shape.ts';

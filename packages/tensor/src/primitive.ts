@@ -5,11 +5,11 @@
  *     const y = double([x], {});
  *
  * Applying a primitive checks shapes, computes the value, and leaves a node behind if a gradient
- * may be asked for.
+ * may be asked for. What else happens depends on the mode, which holds while a function runs.
  */
 import { allocate, isFloat } from './dtype.ts';
-import { numelOf } from './shape.ts';
-import { type Primitive, Tensor, tick } from './tensor.ts';
+import { numelOf, TensorError } from './shape.ts';
+import { type Node, type Primitive, Tensor, tick } from './tensor.ts';
 
 /** How a defined primitive is called: its tensors, then its attributes. */
 export type Apply<Attributes> = (inputs: readonly Tensor[], attributes: Attributes) => Tensor;
@@ -33,7 +33,24 @@ export function definePrimitive<Attributes>(primitive: Primitive<Attributes>): A
   return (inputs, attributes) => apply(primitive, inputs, attributes);
 }
 
-let recording = true;
+/** What holds for every op that is applied while a function runs. */
+export interface Mode {
+  /** Whether results that may need a gradient remember how they were made. */
+  readonly recording: boolean;
+  /** Sees every result as it is made. */
+  readonly observer: Observer | undefined;
+  /** The node for which a backward pass is computing gradients. */
+  differentiating: Node | undefined;
+}
+
+export type Observer = (
+  primitive: Primitive<unknown>,
+  inputs: readonly Tensor[],
+  result: Tensor,
+  differentiating: Node | undefined,
+) => void;
+
+let mode: Mode = { recording: true, observer: undefined, differentiating: undefined };
 
 function apply<Attributes>(
   primitive: Primitive<Attributes>,
@@ -47,21 +64,30 @@ function apply<Attributes>(
     primitive.compute(inputs, { shape: spec.shape, data }, attributes);
   }
   const isRecorded =
-    recording &&
+    mode.recording &&
     primitive.gradient !== undefined &&
     isFloat(spec.dtype) &&
     inputs.some((input) => input.requiresGrad);
-  if (!isRecorded) return new Tensor(spec, data);
-  return new Tensor(spec, data, { id: tick(), primitive, inputs, attributes });
+  const node = isRecorded ? { id: tick(), primitive, inputs, attributes } : undefined;
+  const result = new Tensor(spec, data, node);
+  mode.observer?.(primitive, inputs, result, mode.differentiating);
+  return result;
 }
 
-/** Runs `body` with recording on or off, and puts it back as it was, also after an error. */
-export function withRecording<T>(on: boolean, body: () => T): T {
-  const before = recording;
-  recording = on;
+/**
+ * Runs `body` in a mode of its own, the present one but for `change`, and puts the present one
+ * back, also after an error. Throws in the name of `op` if `body` is async.
+ */
+export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
+  const before = mode;
+  mode = { ...before, ...change };
   try {
-    return body();
+    const result = body(mode);
+    if (result instanceof Promise) {
+      throw new TensorError(`${op}: the function is async, and would run on after ${op} is over`);
+    }
+    return result;
   } finally {
-    recording = before;
+    mode = before;
   }
 }

@@ -87,8 +87,9 @@ export function copyBlock(shape: Shape, from: Place, to: Place): void {
  * Makes a loop around `f` that is one op's own. V8 gathers types and inlines calls per piece of
  * source text, so a loop that many ops share calls its `f` the slow way for all of them (5 to 10
  * times slower for an addition). Hence `makeLoop` is compiled anew, from its own text, which must
- * use nothing from outside. The op's name is in the text because equal texts would be compiled once.
- * Where code cannot be made from text (a page's content security policy) the shared loop serves.
+ * use nothing from outside. The op's name goes into the text, as equal texts would be compiled
+ * once. Where code cannot be made from text (a page's content security policy) the shared loop
+ * serves.
  */
 export function ownLoop<F, Loop>(name: string, makeLoop: (f: F) => Loop, f: F): Loop {
   try {

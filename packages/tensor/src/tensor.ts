@@ -135,7 +135,8 @@ export class Tensor implements Spec {
   assign(value: Tensor): this {
     if (this.node !== undefined) {
       throw new TensorError(
-        `assign: ${describe(this)} is the result of ${this.node.primitive.name}; only leaves are state`,
+        `assign: ${describe(this)} is the result of ${this.node.primitive.name}; only leaves are ` +
+          'state',
       );
     }
     if (describe(this) !== describe(value)) {

@@ -3,7 +3,17 @@
  * its golden cases are called. The properties in table.test.ts run over all rows; an op without one
  * fails there.
  */
-import { concat, linearScan, ops, stack, type Tensor, where } from '@mambagrad/tensor';
+import {
+  concat,
+  linearScan,
+  ops,
+  type ScanAlgorithm,
+  type SortOptions,
+  stack,
+  type Tensor,
+  type VarianceOptions,
+  where,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import {
   type Draw,
@@ -105,6 +115,65 @@ function alongAxis(op: (x: Tensor, axis: number) => Tensor): Row {
   };
 }
 
+const algorithm = () => fc.constantFrom<ScanAlgorithm>('sequential', 'blelloch', 'hillisSteele');
+const exponent = () => fc.constantFrom(1, 2, 3, Infinity);
+const integers = [-2, -1, 0, 1, 2];
+
+function variance(op: (x: Tensor, axes?: number[], options?: VarianceOptions) => Tensor): Row {
+  return {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      // Two elements at least along the axes, as one alone has no variance.
+      const axis = shape.findIndex((size) => size > 1);
+      const whole = axis < 0 ? [...shape, 2] : shape;
+      const axes = [axis < 0 ? shape.length : axis];
+      const options = { correction: drawInteger(g, 0, 1), keepDims: g(fc.boolean) };
+      return { inputs: drawApart(g, [whole]), apply: (x) => op(x, axes, options) };
+    },
+    call: ({ axes, ...options }, [x]) => op(x, axes as number[], options),
+  };
+}
+
+function argReduction(op: (x: Tensor, axis?: number, keepDims?: boolean) => Tensor): Row {
+  return {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const axis = g(fc.boolean) ? drawAxis(g, shape) : undefined;
+      const keepDims = g(fc.boolean);
+      return { inputs: drawApart(g, [shape]), apply: (x) => op(x, axis, keepDims) };
+    },
+    constant: true,
+  };
+}
+
+function sorting(apply: (x: Tensor, options: SortOptions) => Tensor): Row {
+  return {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const options = { axis: drawAxis(g, shape), descending: g(fc.boolean) };
+      return { inputs: drawApart(g, [shape]), apply: (x) => apply(x, options) };
+    },
+  };
+}
+
+function triangle(op: (x: Tensor, diagonal?: number) => Tensor): Row {
+  return {
+    draw: (g) => {
+      const diagonal = drawInteger(g, -3, 3);
+      const inputs = [drawTensor(g, drawShape(g, { minRank: 2 }))];
+      return { inputs, apply: (x) => op(x, diagonal) };
+    },
+  };
+}
+
+/** Pieces put together again, weighted differently, so that none can stand for another. */
+function joinWeighted(pieces: readonly Tensor[], axis: number): Tensor {
+  return concat(
+    pieces.map((piece, i) => piece.mul(i + 1)),
+    axis,
+  );
+}
+
 /** Start, stop and step along each axis of a shape. */
 function drawSlice(g: Draw, shape: readonly number[]) {
   const start = shape.map((size) => drawInteger(g, 0, size));
@@ -140,14 +209,31 @@ export const rows: Readonly<Record<string, Row>> = {
   sin: smooth(ops.sin, -4, 4),
   cos: smooth(ops.cos, -4, 4),
   tanh: smooth(ops.tanh),
+  erf: smooth(ops.erf, -4, 4),
+  floor: { ...kinked(ops.floor, integers), constant: true },
+  ceil: { ...kinked(ops.ceil, integers), constant: true },
+  round: { ...kinked(ops.round, [-1.5, -0.5, 0.5, 1.5]), constant: true },
+  clamp: {
+    ...kinked((x) => x.clamp({ min: -0.7, max: 0.5 }), [-0.7, 0.5]),
+    call: (bounds, [x]) => x.clamp(bounds),
+  },
   relu: kinked(ops.relu),
   sigmoid: smooth(ops.sigmoid, -5, 5),
   softplus: smooth(ops.softplus, -5, 5),
   silu: smooth(ops.silu, -5, 5),
+  gelu: {
+    draw: (g) => {
+      const approximate = g(fc.boolean) ? 'none' : 'tanh';
+      const inputs = [drawTensor(g, drawShape(g), -4, 4)];
+      return { inputs, apply: (x) => x.gelu({ approximate }) };
+    },
+    call: (options, [x]) => x.gelu(options),
+  },
   softmax: alongAxis(ops.softmax),
   logSoftmax: { ...alongAxis(ops.logSoftmax), golden: 'log_softmax' },
 
   equal: { ...kinkedPair(ops.equal), constant: true },
+  notEqual: { ...kinkedPair(ops.notEqual), constant: true },
   greater: { ...kinkedPair(ops.greater), constant: true },
   less: { ...kinkedPair(ops.less), constant: true },
   greaterEqual: { ...kinkedPair(ops.greaterEqual), constant: true },
@@ -160,6 +246,15 @@ export const rows: Readonly<Record<string, Row>> = {
       return { inputs: [condition, ...choices], apply: where };
     },
   },
+  maskedFill: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const mask = drawIndices(g, drawBroadcastable(g, shape), 2);
+      return { inputs: [drawTensor(g, shape), mask], apply: (x, at) => x.maskedFill(at, 3) };
+    },
+  },
+  isNaN: { ...smooth(ops.isNaN), constant: true },
+  isFinite: { ...smooth(ops.isFinite), constant: true },
   cast: {
     draw: (g) => ({ inputs: [drawTensor(g, drawShape(g))], apply: (x) => x.cast('f64') }),
   },
@@ -169,6 +264,35 @@ export const rows: Readonly<Record<string, Row>> = {
   max: reduction(ops.max),
   min: reduction(ops.min),
   logsumexp: reduction(ops.logsumexp),
+  prod: reduction(ops.prod, { empty: true }),
+  var: variance(ops.var),
+  std: variance(ops.std),
+  norm: {
+    draw: (g) => {
+      const shape = drawShape(g, { empty: false });
+      const axes = drawAxes(g, shape);
+      const p = g(exponent);
+      const keepDims = g(fc.boolean);
+      return { inputs: drawApart(g, [shape], [0]), apply: (x) => x.norm(axes, { p, keepDims }) };
+    },
+  },
+  argmax: argReduction(ops.argmax),
+  argmin: argReduction(ops.argmin),
+  cumsum: alongAxis(ops.cumsum),
+  cumprod: alongAxis(ops.cumprod),
+  argsort: {
+    ...sorting((x, options) => x.argsort(options)),
+    constant: true,
+  },
+  sort: sorting((x, options) => x.sort(options).values),
+  topk: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const k = drawInteger(g, 0, shape.at(axis) ?? 0);
+      return { inputs: drawApart(g, [shape]), apply: (x) => x.topk(k, axis).values };
+    },
+  },
   sumTo: {
     draw: (g) => {
       const shape = drawShape(g);
@@ -296,13 +420,52 @@ export const rows: Readonly<Record<string, Row>> = {
       return {
         inputs: [drawTensor(g, shape)],
         // Weighted differently, so that no piece can stand for another.
-        apply: (x) => {
-          const pieces = x.split(size, axis).map((piece, i) => piece.mul(i + 1));
-          return pieces.length === 0 ? x : concat(pieces, axis);
-        },
+        apply: (x) => joinWeighted(x.split(size, axis), axis),
       };
     },
   },
+  chunk: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const count = drawInteger(g, 1, 4);
+      const inputs = [drawTensor(g, shape)];
+      return { inputs, apply: (x) => joinWeighted(x.chunk(count, axis), axis) };
+    },
+  },
+  unbind: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const axis = drawAxis(g, shape);
+      const inputs = [drawTensor(g, shape)];
+      return { inputs, apply: (x) => stack(x.unbind(axis), -1) };
+    },
+  },
+  tile: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const counts = drawShape(g);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.tile(counts) };
+    },
+  },
+  repeatInterleave: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const count = drawInteger(g, 0, 3);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.repeatInterleave(count, axis) };
+    },
+  },
+  roll: {
+    draw: (g) => {
+      const shape = drawShape(g, { minRank: 1 });
+      const axis = drawAxis(g, shape);
+      const shift = drawInteger(g, -7, 7);
+      return { inputs: [drawTensor(g, shape)], apply: (x) => x.roll(shift, axis) };
+    },
+  },
+  triu: triangle(ops.triu),
+  tril: triangle(ops.tril),
   concat: {
     draw: (g) => {
       const shape = drawShape(g, { minRank: 1 });
@@ -362,6 +525,15 @@ export const rows: Readonly<Record<string, Row>> = {
     call: ({ axis }, [x, index]) => x.indexSelect(axis as number, index),
   },
 
+  oneHot: {
+    draw: (g) => {
+      const index = drawIndices(g, drawShape(g), 4);
+      return { inputs: [index], apply: (at) => at.oneHot(4, 'f64') };
+    },
+    constant: true,
+    golden: 'one_hot',
+    call: ({ classes }, [index]) => index.oneHot(classes as number, 'f64'),
+  },
   linearScan: {
     draw: (g) => {
       const shape = drawShape(g, { minRank: 1 });
@@ -370,9 +542,7 @@ export const rows: Readonly<Record<string, Row>> = {
       const options = {
         axis,
         reverse: g(fc.boolean),
-        algorithm: g(() =>
-          fc.constantFrom('sequential' as const, 'blelloch' as const, 'hillisSteele' as const),
-        ),
+        algorithm: g(algorithm),
       };
       const a = drawTensor(g, drawBroadcastable(g, shape), -1, 1);
       const inputs = [a, drawTensor(g, shape), drawTensor(g, state)];

@@ -2,8 +2,9 @@
  * The nonlinearities between layers. Each is written so that no intermediate overflows: softplus,
  * for one, as max(x, 0) + log(1 + e^−|x|), whose exponential is never above 1.
  */
+import { resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { unary } from './define.ts';
+import { requireFloat, requireNonEmpty, unary } from './define.ts';
 
 type Unary = (x: Tensor) => Tensor;
 
@@ -28,7 +29,22 @@ export const softplus: Unary = unary('softplus', {
 
 /** x·σ(x), also called swish */
 export function silu(x: Tensor): Tensor {
+  requireFloat('silu', 'x', x);
   return x.mul(x.sigmoid());
+}
+
+/**
+ * x·Φ(x), with Φ the normal distribution function; or, with `approximate: 'tanh'`, the formula that
+ * came before fast error functions. Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+ */
+export function gelu(
+  x: Tensor,
+  { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
+): Tensor {
+  requireFloat('gelu', 'x', x);
+  if (approximate === 'none') return x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
+  const inner = x.add(x.mul(x).mul(x).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
+  return x.mul(inner.tanh().add(1)).mul(0.5);
 }
 
 /**
@@ -36,12 +52,19 @@ export function silu(x: Tensor): Tensor {
  * subtracted first, so nothing overflows. Infinite logits give NaN as the limit is undefined.
  */
 export function softmax(x: Tensor, axis = -1): Tensor {
-  const exps = x.sub(x.detach().max(axis, true)).exp();
+  const exps = belowLargest('softmax', x, axis).exp();
   return exps.div(exps.sum(axis, true));
+}
+
+function belowLargest(op: string, x: Tensor, axis: number): Tensor {
+  requireFloat(op, 'x', x);
+  const at = resolveAxis(op, axis, x.ndim);
+  requireNonEmpty(op, x, [at]);
+  return x.sub(x.detach().max(at, true));
 }
 
 /** The logarithm of softmax, without taking the logarithm of a number that became 0. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
-  const shifted = x.sub(x.detach().max(axis, true));
+  const shifted = belowLargest('logSoftmax', x, axis);
   return shifted.sub(shifted.exp().sum(axis, true).log());
 }

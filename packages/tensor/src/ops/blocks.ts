@@ -183,7 +183,9 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   }
   const list =
     typeof sizes === 'number'
-      ? Array.from({ length: Math.ceil(total / sizes) }, (_, i) => Math.min(sizes, total - i * sizes))
+      ? Array.from({ length: Math.max(1, Math.ceil(total / sizes)) }, (_, i) =>
+          Math.min(sizes, total - i * sizes),
+        )
       : sizes;
   if (list.reduce((sum, size) => sum + size, 0) !== total) {
     throw new TensorError(

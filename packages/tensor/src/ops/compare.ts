@@ -25,6 +25,9 @@ function comparison(name: string, compute: (a: number, b: number) => number): Co
 /** a = b */
 export const equal: Comparison = comparison('equal', (a, b) => (a === b ? 1 : 0));
 
+/** a ≠ b; NaN differs from everything, itself included */
+export const notEqual: Comparison = comparison('notEqual', (a, b) => (a !== b ? 1 : 0));
+
 /** a > b */
 export const greater: Comparison = comparison('greater', (a, b) => (a > b ? 1 : 0));
 
@@ -77,9 +80,26 @@ const selectPrimitive: Apply<null> = definePrimitive<null>({
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'f32';
   const choices = [a, b].map((choice) =>
-    typeof choice === 'number' ? scalar(choice, dtype) : choice,
+    typeof choice === 'number' ? scalar('where', choice, dtype) : choice,
   );
   return selectPrimitive([condition, ...choices], null);
+}
+
+/** `value` where the mask (i32) is not 0, x elsewhere. */
+export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
+  requireIndices('maskedFill', 'mask', mask);
+  requireBroadcast('maskedFill', x, mask, ['x', 'mask']);
+  return where(mask, scalar('maskedFill', value, x.dtype), x);
+}
+
+/** 1 where x is NaN, 0 elsewhere. */
+export function isNaN(x: Tensor): Tensor {
+  return x.notEqual(x);
+}
+
+/** 1 where x is neither NaN nor infinite, 0 elsewhere. */
+export function isFinite(x: Tensor): Tensor {
+  return x.dtype === 'i32' ? x.equal(x) : x.abs().less(Infinity);
 }
 
 const castPrimitive: Apply<DType> = definePrimitive<DType>({

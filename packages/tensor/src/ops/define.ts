@@ -17,12 +17,12 @@ import { Tensor } from '../tensor.ts';
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;
 
-/** A 0-d constant. */
-export function scalar(value: number, dtype: DType): Tensor {
+/** A 0-d constant, for the named op. */
+export function scalar(op: string, value: number, dtype: DType): Tensor {
   if (dtype === 'f32') return new Tensor({ shape: [], dtype }, Float32Array.of(value));
   if (dtype === 'f64') return new Tensor({ shape: [], dtype }, Float64Array.of(value));
   if (!Number.isInteger(value)) {
-    throw new TensorError(`${value} is no i32: cast the tensor beside it to f32 first`);
+    throw new TensorError(`${op}: ${value} is no i32; use cast on the tensor beside it first`);
   }
   return new Tensor({ shape: [], dtype }, Int32Array.of(value));
 }
@@ -130,7 +130,7 @@ export function binary(
       gradient: (g, y, [a, b]) => gradients.map((rule) => () => rule(g, y, a, b)),
     }),
   });
-  return (a, b) => apply([a, typeof b === 'number' ? scalar(b, a.dtype) : b], null);
+  return (a, b) => apply([a, typeof b === 'number' ? scalar(name, b, a.dtype) : b], null);
 }
 
 function binaryLoop(f: (a: number, b: number) => number) {
@@ -171,4 +171,15 @@ export function requireBroadcast(
     );
   }
   return shape;
+}
+
+/** Throws if one of the axes has no elements. */
+export function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]): void {
+  for (const axis of axes) {
+    if (x.shape[axis] === 0) {
+      throw new TensorError(
+        `${op}: axis ${axis} of ${describe(x)} is empty, and nothing has no ${op}`,
+      );
+    }
+  }
 }

@@ -3,8 +3,10 @@
  * of the loss with respect to the result `y`, and applies the chain rule: g · ∂y/∂x. It is written
  * in the shape of the result; where an input was broadcast, the backward pass sums afterwards.
  */
+import { TensorError } from '../shape.ts';
+import { erf as errorFunction } from '../special.ts';
 import type { Tensor } from '../tensor.ts';
-import { binary, type Operand, scalar, unary } from './define.ts';
+import { binary, type Operand, requireFloat, scalar, unary } from './define.ts';
 
 type Unary = (x: Tensor) => Tensor;
 type Binary = (a: Tensor, b: Operand) => Tensor;
@@ -40,8 +42,9 @@ export const div: Binary = binary('div', {
 export const pow: Binary = binary('pow', {
   compute: (a, b) => a ** b,
   gradients: [
-    (g, _y, a, b) => b.equal(0).where(0, g.mul(b).mul(a.pow(b.sub(1)))),
-    (g, y, a) => a.equal(0).where(0, g.mul(y).mul(a.log())),
+    // Where the factor beside it is 0, a power or logarithm that would be infinite is taken of 1.
+    (g, _y, a, b) => g.mul(b).mul(a.pow(b.equal(0).where(1, b).sub(1))),
+    (g, y, a) => g.mul(y).mul(a.equal(0).where(1, a).log()),
   ],
 });
 
@@ -125,7 +128,8 @@ export const rsqrt: Unary = unary('rsqrt', {
 
 /** 1/x */
 export function reciprocal(x: Tensor): Tensor {
-  return scalar(1, x.dtype).div(x);
+  requireFloat('reciprocal', 'x', x);
+  return scalar('reciprocal', 1, x.dtype).div(x);
 }
 
 /** x² */
@@ -145,8 +149,40 @@ export const cos: Unary = unary('cos', {
   gradient: (g, _y, x) => g.mul(x.sin()).neg(),
 });
 
+/** The largest whole number not above x; a constant to the backward pass */
+export const floor: Unary = unary('floor', { compute: Math.floor });
+
+/** The smallest whole number not below x; a constant to the backward pass */
+export const ceil: Unary = unary('ceil', { compute: Math.ceil });
+
+/** The nearest whole number, the even one if there are two; a constant to the backward pass */
+export const round: Unary = unary('round', {
+  compute: (x) => (x - Math.floor(x) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
+});
+
+/** The error function, 2/√π ∫₀ˣ e^(−t²) dt */
+export const erf: Unary = unary('erf', {
+  compute: errorFunction,
+  gradient: (g, _y, x) => g.mul(x.square().neg().exp()).mul(2 / Math.sqrt(Math.PI)),
+});
+
 /** The hyperbolic tangent */
 export const tanh: Unary = unary('tanh', {
   compute: Math.tanh,
   gradient: (g, y) => g.mul(y.square().neg().add(1)),
 });
+
+export interface ClampOptions {
+  /** Default −Infinity. */
+  readonly min?: number;
+  /** Default Infinity. */
+  readonly max?: number;
+}
+
+/** x held between two bounds; the gradient is 1 from bound to bound, and 0 outside. */
+export function clamp(x: Tensor, { min = -Infinity, max = Infinity }: ClampOptions): Tensor {
+  requireFloat('clamp', 'x', x);
+  if (!(min <= max)) throw new TensorError(`clamp: min ${min} is above max ${max}`);
+  const above = min === -Infinity ? x : x.less(min).where(min, x);
+  return max === Infinity ? above : above.greater(max).where(max, above);
+}

@@ -3,6 +3,8 @@
  * axis; `scatterAdd` adds there, positions met more than once adding up. Each is the other's
  * gradient: what was read from a place sends its gradient back to that place.
  */
+import { arange } from '../create.ts';
+import type { DType } from '../dtype.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
   describe,
@@ -24,8 +26,8 @@ function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
     index.shape.every((size, other) => other === axis || size <= x.shape[other]);
   if (!isWithin) {
     throw new TensorError(
-      `${op}: index is ${describe(index)}, x is ${describe(x)}; expected as many axes, none longer ` +
-        `than in x but axis ${axis}`,
+      `${op}: index is ${describe(index)}, x is ${describe(x)}; expected as many axes, none ` +
+        `longer than in x but axis ${axis}`,
     );
   }
 }
@@ -126,4 +128,16 @@ export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
   const column = index.reshape(x.shape.map((_, other) => (other === at ? index.numel : 1)));
   const picked = x.gather(at, column.broadcastTo(x.shape.with(at, index.numel)));
   return picked.reshape(x.shape.toSpliced(at, 1, ...index.shape));
+}
+
+/** A row of zeros with a 1 at the index, for each index: i32 [...] gives [..., classes]. */
+export function oneHot(index: Tensor, classes: number, dtype: DType = 'f32'): Tensor {
+  requireIndices('oneHot', 'index', index);
+  const largest = index.numel === 0 ? 0 : index.max().item();
+  const smallest = index.numel === 0 ? 0 : index.min().item();
+  if (smallest < 0 || largest >= classes) {
+    const wrong = smallest < 0 ? smallest : largest;
+    throw new TensorError(`oneHot: index ${wrong} is out of range for ${classes} classes`);
+  }
+  return index.unsqueeze(-1).equal(arange(0, classes, 1, { dtype: 'i32' })).cast(dtype);
 }

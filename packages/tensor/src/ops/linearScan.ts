@@ -183,7 +183,8 @@ function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
   const moved = put(x, by, -by);
   if (fill === undefined) return moved;
   const gap = x.shape[axis] - 1;
-  return moved.add(by === 1 ? put(fill.unsqueeze(axis), 0, gap) : put(fill.unsqueeze(axis), gap, 0));
+  const edge = fill.unsqueeze(axis);
+  return moved.add(by === 1 ? put(edge, 0, gap) : put(edge, gap, 0));
 }
 
 /**

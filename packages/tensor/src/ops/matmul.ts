@@ -1,6 +1,6 @@
 /**
- * Matrix multiplication over the last two axes: yᵢⱼ = Σₖ aᵢₖ·bₖⱼ. Axes before those are a batch, and
- * broadcast. With g = ∂loss/∂y the gradients are ∂a = g·bᵀ and ∂b = aᵀ·g.
+ * Matrix multiplication over the last two axes: yᵢⱼ = Σₖ aᵢₖ·bₖⱼ. Axes before those are a batch,
+ * and broadcast. With g = ∂loss/∂y the gradients are ∂a = g·bᵀ and ∂b = aᵀ·g.
  */
 import type { TypedArray } from '../dtype.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';

@@ -85,7 +85,7 @@ const detachPrimitive: Apply<null> = definePrimitive<null>({
   sharesData: true,
 });
 
-/** The same values as a constant: gradients do not flow through it. */
+/** The same values as a constant: gradients do not flow through it (elsewhere: stop-gradient). */
 export function detach(x: Tensor): Tensor {
   return detachPrimitive([x], null);
 }

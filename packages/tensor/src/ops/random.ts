@@ -6,6 +6,7 @@
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Threefry-2×32 with
  * 20 rounds.
  */
+import type { DType } from '../dtype.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import { checkShape, type Shape, TensorError } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
@@ -35,18 +36,22 @@ export function threefry2x32(
 
 interface UniformAttributes {
   readonly shape: Shape;
-  readonly dtype: 'f32' | 'f64';
+  readonly dtype: DType;
+  /** For i32: how many whole numbers from 0 there are to draw from, at most 2³². */
+  readonly range: number;
 }
 
 const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttributes>({
   name: 'uniform',
   infer: (_state, { shape, dtype }) => ({ shape, dtype }),
-  compute: ([state], { data }, { dtype }) => {
+  compute: ([state], { data }, { dtype, range }) => {
     const [key0, key1, draw] = state.data;
     for (let i = 0; i < data.length; i++) {
       const [high, low] = threefry2x32([key0, key1], [i, draw]);
       // As many bits as the significand holds, so that no value rounds up to 1.
-      data[i] = dtype === 'f32' ? (high >>> 8) / 2 ** 24 : (high + (low >>> 11) / 2 ** 21) / 2 ** 32;
+      const unit = (high + (low >>> 11) / 2 ** 21) / 2 ** 32;
+      if (dtype === 'f32') data[i] = (high >>> 8) / 2 ** 24;
+      else data[i] = dtype === 'f64' ? unit : Math.floor(unit * range);
     }
   },
 });
@@ -79,6 +84,20 @@ export class Generator {
     this.state.assign(current.add(one));
     return current;
   }
+
+  /**
+   * So many generators with streams of their own, independent of each other and of what this one
+   * goes on to give: their keys are one draw of this one.
+   */
+  split(count: number): Generator[] {
+    const keys = integers([count, 2], -(2 ** 31), 2 ** 31, this).data;
+    return Array.from({ length: count }, (_, i) => {
+      const child = new Generator();
+      const state = Int32Array.of(keys[2 * i], keys[2 * i + 1], 0);
+      child.state.assign(new Tensor(child.state, state));
+      return child;
+    });
+  }
 }
 
 /** What draws use that name no generator. */
@@ -107,7 +126,7 @@ export function uniform(
   { dtype = 'f32', generator = defaultGenerator }: RandomOptions = {},
 ): Tensor {
   checkShape('uniform', shape);
-  const unit = uniformPrimitive([generator.draw()], { shape: [...shape], dtype });
+  const unit = uniformPrimitive([generator.draw()], { shape: [...shape], dtype, range: 1 });
   return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
 }
 
@@ -121,4 +140,33 @@ export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions =
   const radius = uniform(shape, 0, 1, options).neg().log1p().mul(-2).sqrt();
   const angle = uniform(shape, 0, 1, options).mul(2 * Math.PI);
   return radius.mul(angle.cos()).mul(std).add(mean);
+}
+
+/** Independent i32 numbers, all of low, …, high − 1 alike. */
+export function integers(
+  shape: Shape,
+  low: number,
+  high: number,
+  generator: Generator = defaultGenerator,
+): Tensor {
+  checkShape('integers', shape);
+  const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
+  if (!Number.isInteger(low) || !Number.isInteger(high) || !isWithin) {
+    throw new TensorError(`integers: there is no i32 from ${low} up to, not including, ${high}`);
+  }
+  const attributes = { shape: [...shape], dtype: 'i32', range: high - low } as const;
+  return uniformPrimitive([generator.draw()], attributes).add(low);
+}
+
+/** Independent ones, each with the given probability, and zeros. */
+export function bernoulli(shape: Shape, probability: number, options: RandomOptions = {}): Tensor {
+  if (!(probability >= 0 && probability <= 1)) {
+    throw new TensorError(`bernoulli: ${probability} is no probability, expected one from 0 to 1`);
+  }
+  return uniform(shape, 0, 1, options).less(probability).cast(options.dtype ?? 'f32');
+}
+
+/** The numbers from 0 to count − 1 in random order, i32. */
+export function permutation(count: number, generator: Generator = defaultGenerator): Tensor {
+  return integers([count], -(2 ** 31), 2 ** 31, generator).argsort();
 }

@@ -1,22 +1,23 @@
 /**
  * Reductions: many elements become one. The loop walks the input once, in the order of memory, and
  * adds each row either to one accumulator (the last axis is reduced) or to a row of them.
- * Accumulators are double precision, so float32 sums lose nothing on the way.
+ * Accumulators are double precision, so that float32 sums lose nothing on the way; float64 sums
+ * carry what each addition rounds off along (Neumaier, 1974).
  */
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
   type Axes,
   describe,
-  numelOf,
   reducedShape,
   resolveAxes,
+  resolveAxis,
   type Shape,
   stridesOf,
   TensorError,
 } from '../shape.ts';
 import { ownLoop, rowsOf } from '../strided.ts';
 import type { InputGradients, Tensor } from '../tensor.ts';
-import { requireFloat } from './define.ts';
+import { requireNonEmpty } from './define.ts';
 
 interface ReduceAttributes {
   /** The reduced axes: resolved, ascending. */
@@ -31,10 +32,13 @@ interface ReduceDefinition {
   readonly combine: (accumulator: number, x: number) => number;
   /** The reduction of nothing; left out if that is an error. */
   readonly empty?: number;
+  /** The loop for float64, where `combine` rounds too much. */
+  readonly loop64?: ReduceLoop;
   gradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor;
 }
 
-function reduction(name: string, { combine, empty, gradient }: ReduceDefinition): Reduction {
+function reduction(name: string, definition: ReduceDefinition): Reduction {
+  const { combine, empty, gradient } = definition;
   const loop = ownLoop(name, reduceLoop, combine);
   const apply: Apply<ReduceAttributes> = definePrimitive<ReduceAttributes>({
     name,
@@ -48,7 +52,8 @@ function reduction(name: string, { combine, empty, gradient }: ReduceDefinition)
       const { length, starts, steps } = rowsOf(x.shape, [stridesOf(x.shape), targets]);
       const totals = new Float64Array(data.length).fill(empty ?? NaN);
       const isFirst = empty === undefined ? new Uint8Array(data.length).fill(1) : undefined;
-      loop(x.data, totals, isFirst, length, starts[1], steps[1]);
+      const run = data instanceof Float64Array ? (definition.loop64 ?? loop) : loop;
+      run(x.data, totals, isFirst, length, starts[1], steps[1]);
       data.set(totals);
     },
     gradient: (g, y, [x], { axes }): InputGradients => {
@@ -62,15 +67,18 @@ function reduction(name: string, { combine, empty, gradient }: ReduceDefinition)
 
 type NumberArray = { readonly length: number; [index: number]: number };
 
-function reduceLoop(combine: (accumulator: number, x: number) => number) {
-  return (
-    x: NumberArray,
-    totals: NumberArray,
-    isFirst: NumberArray | undefined,
-    length: number,
-    starts: NumberArray,
-    step: number,
-  ): void => {
+/** Adds rows of x to `totals`, each from its start, moving by `step` (0: all into one). */
+type ReduceLoop = (
+  x: NumberArray,
+  totals: NumberArray,
+  isFirst: NumberArray | undefined,
+  length: number,
+  starts: NumberArray,
+  step: number,
+) => void;
+
+function reduceLoop(combine: (accumulator: number, x: number) => number): ReduceLoop {
+  return (x, totals, isFirst, length, starts, step) => {
     for (let row = 0, read = 0; row < starts.length; row++) {
       let write = starts[row];
       for (const end = read + length; read < end; read++) {
@@ -86,20 +94,28 @@ function reduceLoop(combine: (accumulator: number, x: number) => number) {
   };
 }
 
-function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]): void {
-  for (const axis of axes) {
-    if (x.shape[axis] === 0) {
-      throw new TensorError(
-        `${op}: axis ${axis} of ${describe(x)} is empty, and nothing has no ${op}`,
-      );
+const compensatedSum: ReduceLoop = (x, totals, _isFirst, length, starts, step) => {
+  const lost = new Float64Array(totals.length);
+  for (let row = 0, read = 0; row < starts.length; row++) {
+    let write = starts[row];
+    for (const end = read + length; read < end; read++) {
+      const total = totals[write];
+      const term = x[read];
+      const sum = total + term;
+      lost[write] += Math.abs(total) >= Math.abs(term) ? total - sum + term : term - sum + total;
+      totals[write] = sum;
+      write += step;
     }
   }
-}
+  // Past infinity the differences are NaN and mean nothing.
+  for (let i = 0; i < lost.length; i++) if (Number.isFinite(totals[i])) totals[i] += lost[i];
+};
 
 /** The sum over the given axes, or over all; 0 for an empty axis. */
 export const sum: Reduction = reduction('sum', {
   combine: (total, x) => total + x,
   empty: 0,
+  loop64: compensatedSum,
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
 
@@ -121,23 +137,6 @@ export const min: Reduction = reduction('min', {
   gradient: extremeGradient,
 });
 
-/** The mean over the given axes, or over all. An empty axis is an error. */
-export function mean(x: Tensor, axis?: Axes, keepDims = false): Tensor {
-  requireFloat('mean', 'x', x);
-  const axes = resolveAxes('mean', axis, x.ndim);
-  requireNonEmpty('mean', x, axes);
-  const count = numelOf(axes.map((reduced) => x.shape[reduced]));
-  return x.sum(axes, keepDims).div(count);
-}
-
-/** log Σ eˣ along the given axes, however large or small the x. */
-export function logsumexp(x: Tensor, axis?: Axes, keepDims = false): Tensor {
-  const axes = resolveAxes('logsumexp', axis, x.ndim);
-  const largest = x.detach().max(axes, true);
-  const sums = x.sub(largest).exp().sum(axes, true).log().add(largest);
-  return keepDims ? sums : sums.reshape(reducedShape(x.shape, axes, false));
-}
-
 /**
  * The sum that undoes a broadcast: over the axes along which an array of `shape` was repeated to
  * give x. The adjoint of `broadcastTo`.
@@ -154,3 +153,46 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   }
   return x.sum(axes, true).reshape(shape);
 }
+
+interface ExtremeAttributes {
+  readonly axis: number;
+  readonly keepDims: boolean;
+}
+
+type ArgReduction = (x: Tensor, axis?: number, keepDims?: boolean) => Tensor;
+
+/** The place of the element that no other beats; NaN beats all, and the first wins a tie. */
+function argExtreme(name: string, beats: (x: number, best: number) => boolean): ArgReduction {
+  const apply: Apply<ExtremeAttributes> = definePrimitive<ExtremeAttributes>({
+    name,
+    infer: ([x], { axis, keepDims }) => {
+      requireNonEmpty(name, x, [axis]);
+      return { shape: reducedShape(x.shape, [axis], keepDims), dtype: 'i32' };
+    },
+    compute: ([x], { data }, { axis }) => {
+      const length = x.shape[axis];
+      const inner = stridesOf(x.shape)[axis];
+      for (let i = 0; i < data.length; i++) {
+        const start = Math.floor(i / inner) * length * inner + (i % inner);
+        for (let j = 1, best = x.data[start]; j < length; j++) {
+          const value = x.data[start + j * inner];
+          if (beats(value, best) || (value !== value && best === best)) {
+            data[i] = j;
+            best = value;
+          }
+        }
+      }
+    },
+  });
+  return (x, axis, keepDims = false) => {
+    if (axis !== undefined) return apply([x], { axis: resolveAxis(name, axis, x.ndim), keepDims });
+    const found = apply([x.flatten()], { axis: 0, keepDims: false });
+    return keepDims ? found.reshape(x.shape.map(() => 1)) : found;
+  };
+}
+
+/** The index of the largest element along an axis (of the flattened tensor if left out), i32. */
+export const argmax: ArgReduction = argExtreme('argmax', (x, best) => x > best);
+
+/** The index of the smallest element along an axis (of the flattened tensor if left out), i32. */
+export const argmin: ArgReduction = argExtreme('argmin', (x, best) => x < best);

@@ -6,8 +6,10 @@
 import { backward } from '../autograd.ts';
 import { Tensor } from '../tensor.ts';
 import * as activation from './activation.ts';
+import * as arrange from './arrange.ts';
 import * as blocks from './blocks.ts';
 import * as compare from './compare.ts';
+import * as cumulative from './cumulative.ts';
 import * as elementwise from './elementwise.ts';
 import * as indexing from './indexing.ts';
 import * as join from './join.ts';
@@ -15,14 +17,20 @@ import * as matmul from './matmul.ts';
 import * as movement from './movement.ts';
 import * as reduce from './reduce.ts';
 import * as scan from './linearScan.ts';
+import * as sort from './sort.ts';
+import * as statistics from './statistics.ts';
 
 type Ops = typeof elementwise &
   typeof activation &
   typeof compare &
   typeof reduce &
+  typeof statistics &
+  typeof cumulative &
+  typeof sort &
   typeof matmul &
   typeof movement &
   typeof blocks &
+  typeof arrange &
   typeof indexing &
   typeof scan;
 
@@ -32,9 +40,13 @@ export const ops: Ops = {
   ...activation,
   ...compare,
   ...reduce,
+  ...statistics,
+  ...cumulative,
+  ...sort,
   ...matmul,
   ...movement,
   ...blocks,
+  ...arrange,
   ...indexing,
   ...scan,
 };

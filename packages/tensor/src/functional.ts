@@ -1,0 +1,106 @@
+/**
+ * Derivatives of functions: what `grad` does from a result back to its inputs, here for a function
+ * of tensors at a point. For f: ℝⁿ → ℝᵐ and, where m = 1, its Hessian H,
+ *
+ *     jacobian:              J[i, j] = ∂fᵢ/∂xⱼ         m backward passes, one for each row
+ *     hessianVectorProduct:  Hv = ∂(∂f/∂x · v)/∂x      two passes, and H is never stored
+ *
+ * The function gets inputs of its own, so only what it does with its arguments counts: not what
+ * else it reads.
+ */
+import { grad, type GradOptions } from './autograd.ts';
+import { eye, zeros } from './create.ts';
+import { isFloat } from './dtype.ts';
+import { withMode } from './primitive.ts';
+import { describe, TensorError } from './shape.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * `createGraph`: whether results shall be differentiable themselves, else they are constants;
+ * `allowUnused`: zeros, not an error, for an input on which f does not depend. Default false.
+ */
+export type DerivativeOptions = Omit<GradOptions, 'cotangent'>;
+
+export interface ValueAndGradients {
+  readonly value: Tensor;
+  /** With respect to each argument that is f32 or f64, in their order and shapes. */
+  readonly gradients: Tensor[];
+}
+
+/**
+ * The function that gives the value of `f` and its gradients with respect to its arguments, whether
+ * those require gradients or not; i32 arguments are passed on. Throws if `f` does not give a
+ * scalar, or does not depend on one of its floating arguments (see `allowUnused`).
+ */
+export function valueAndGrad<Inputs extends Tensor[]>(
+  f: (...inputs: Inputs) => Tensor,
+  options: DerivativeOptions = {},
+): (...inputs: Inputs) => ValueAndGradients {
+  return (...inputs) =>
+    withMode('valueAndGrad', { recording: true }, () => {
+      const own = inputs.map((x) => (isFloat(x.dtype) ? inputOf(x, options) : x));
+      const value = requireScalar('valueAndGrad', f(...(own as Inputs)));
+      const wanted = own.filter((x) => isFloat(x.dtype));
+      const gradients = grad(value, wanted, options);
+      return { value: options.createGraph ? value : value.detach(), gradients };
+    });
+}
+
+/**
+ * The derivative of every element of y = f(x) by every element of x: of shape
+ * [...y.shape, ...x.shape]. Throws if y does not depend on x (see `allowUnused`).
+ */
+export function jacobian(
+  f: (x: Tensor) => Tensor,
+  x: Tensor,
+  options: DerivativeOptions = {},
+): Tensor {
+  return withMode('jacobian', { recording: true }, () => {
+    const input = inputOf(x, options);
+    const y = f(input);
+    const units = eye(y.numel, y.numel, { dtype: y.dtype });
+    const rows = Array.from({ length: y.numel }, (_, i) => {
+      const cotangent = units.narrow(0, i, 1).reshape(y.shape);
+      return grad(y, [input], { ...options, cotangent })[0].unsqueeze(0);
+    });
+    const none = zeros([0, ...x.shape], { dtype: x.dtype });
+    return none.concat(rows).reshape([...y.shape, ...x.shape]);
+  });
+}
+
+/**
+ * The Hessian of a scalar function at x times v, which has the shape of x, as does the result; 0
+ * where f is linear. Throws if `f` does not give a scalar or does not depend on x (see
+ * `allowUnused`).
+ */
+export function hessianVectorProduct(
+  f: (x: Tensor) => Tensor,
+  x: Tensor,
+  v: Tensor,
+  options: DerivativeOptions = {},
+): Tensor {
+  if (describe(v) !== describe(x)) {
+    throw new TensorError(`hessianVectorProduct: v is ${describe(v)}, expected ${describe(x)}`);
+  }
+  return withMode('hessianVectorProduct', { recording: true }, () => {
+    const input = inputOf(x, options);
+    const value = requireScalar('hessianVectorProduct', f(input));
+    const [gradient] = grad(value, [input], { ...options, createGraph: true });
+    return grad(gradient, [input], { ...options, cotangent: v, allowUnused: true })[0];
+  });
+}
+
+/** x as an input of its own: a fresh leaf, or a node made of x, if gradients shall flow on. */
+function inputOf(x: Tensor, { createGraph }: DerivativeOptions): Tensor {
+  if (createGraph && x.requiresGrad) return x.unsqueeze(0).squeeze(0);
+  const leaf = x.detach();
+  leaf.requiresGrad = true;
+  return leaf;
+}
+
+function requireScalar(op: string, value: Tensor): Tensor {
+  if (value.numel === 1) return value;
+  throw new TensorError(
+    `${op}: the function gave ${describe(value)}, expected a scalar; reduce it (sum, mean)`,
+  );
+}

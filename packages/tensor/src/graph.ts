@@ -1,0 +1,76 @@
+/**
+ * The graph behind a tensor, as a list and as text. Nodes are numbered as they are made, so sorted
+ * by number they are a program that computes the tensor, one op a line:
+ *
+ *     %0 = leaf(requiresGrad)  f32[2, 3]
+ *     %1 = constant  f32[] 2.
+ *     %2 = mul(%0, %1)  f32[2, 3]
+ *     %3 = sum(%2, axes=[0, 1], keepDims=false)  f32[]
+ */
+import { describe } from './shape.ts';
+import type { Tensor } from './tensor.ts';
+
+/**
+ * `output` and all that it was computed from, in an order of evaluation: leaves, then results. Only
+ * tensors of which `isPart` holds are taken, and none that is reached only through others.
+ */
+export function graphOf(
+  output: Tensor,
+  isPart: (tensor: Tensor) => boolean = () => true,
+): Tensor[] {
+  const found = new Set([output].filter(isPart));
+  // A set's iteration also visits what is added to it on the way: no recursion.
+  for (const { node } of found) {
+    for (const input of node?.inputs ?? []) if (isPart(input)) found.add(input);
+  }
+  return [...found].sort((a, b) => (a.node?.id ?? 0) - (b.node?.id ?? 0));
+}
+
+/**
+ * The graph behind `output` as text, one line for each tensor in order of evaluation: its number,
+ * the primitive, its inputs by number, its attributes, and its dtype and shape. Tensors without a
+ * node come where they are first used, as `leaf(requiresGrad)` if they require gradients, else as
+ * `constant`; with their value if they are 0-d.
+ */
+export function formatGraph(output: Tensor): string {
+  const numbers = new Map<Tensor, string>();
+  const lines: string[] = [];
+  const add = (tensor: Tensor, made: string, spec: string): string => {
+    const number = `%${numbers.size}`;
+    numbers.set(tensor, number);
+    lines.push(`${number} = ${made}  ${spec}`);
+    return number;
+  };
+  const addLeaf = (tensor: Tensor): string => {
+    const made = tensor.requiresGrad ? 'leaf(requiresGrad)' : 'constant';
+    return add(tensor, made, tensor.ndim === 0 ? String(tensor) : describe(tensor));
+  };
+  for (const tensor of graphOf(output)) {
+    const { node } = tensor;
+    if (node === undefined) continue;
+    const inputs = node.inputs.map((input) => numbers.get(input) ?? addLeaf(input));
+    const parts = [...inputs, ...formatAttributes(node.attributes)];
+    add(tensor, `${node.primitive.name}(${parts.join(', ')})`, describe(tensor));
+  }
+  if (lines.length === 0) addLeaf(output);
+  return lines.join('\n');
+}
+
+/** The most entries of a list that are shown. */
+const LONGEST = 8;
+
+function formatAttributes(attributes: unknown): string[] {
+  if (attributes === null || attributes === undefined) return [];
+  if (typeof attributes !== 'object' || Symbol.iterator in attributes) return [short(attributes)];
+  return Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${short(value)}`);
+}
+
+function short(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (!(Symbol.iterator in value)) return `{${formatAttributes(value).join(', ')}}`;
+  const entries = Array.from(value as Iterable<unknown>);
+  const shown = entries.slice(0, LONGEST).map(short);
+  return `[${[...shown, ...(entries.length > LONGEST ? ['...'] : [])].join(', ')}]`;
+}

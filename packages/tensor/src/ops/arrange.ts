@@ -1,0 +1,84 @@
+/**
+ * Pieces, copies, rotations and triangles: what is said shorter than with narrow, concat and
+ * broadcastTo, of which these ops are made.
+ */
+import { arange } from '../create.ts';
+import { describe, resolveAxis, TensorError } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+function requireCount(op: string, name: string, value: number, least: number): void {
+  if (!Number.isInteger(value) || value < least) {
+    throw new TensorError(`${op}: ${name} is ${value}, expected a whole number from ${least}`);
+  }
+}
+
+/** At most `count` pieces along an axis, all of the same size but the last. */
+export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
+  requireCount('chunk', 'count', count, 1);
+  const size = x.shape[resolveAxis('chunk', axis, x.ndim)];
+  return size === 0 ? [x] : x.split(Math.ceil(size / count), axis);
+}
+
+/** The slices along an axis, without it. */
+export function unbind(x: Tensor, axis = 0): Tensor[] {
+  const at = resolveAxis('unbind', axis, x.ndim);
+  return Array.from({ length: x.shape[at] }, (_, i) => x.narrow(at, i, 1).squeeze(at));
+}
+
+/**
+ * Copies of all of x, one behind the other: so many along each axis, along the last axes if fewer
+ * are named. NumPy's tile, PyTorch's repeat.
+ */
+export function tile(x: Tensor, counts: readonly number[]): Tensor {
+  for (const count of counts) requireCount('tile', 'a count', count, 0);
+  const rank = Math.max(counts.length, x.ndim);
+  const fill = (list: readonly number[]): number[] => [
+    ...new Array<number>(rank - list.length).fill(1),
+    ...list,
+  ];
+  const shape = fill(x.shape);
+  const copies = fill(counts);
+  // Each axis gets one before it for the copies; then the two become one.
+  return x
+    .reshape(shape.flatMap((size) => [1, size]))
+    .broadcastTo(shape.flatMap((size, axis) => [copies[axis], size]))
+    .reshape(shape.map((size, axis) => copies[axis] * size));
+}
+
+/** Each slice along an axis `count` times in a row. */
+export function repeatInterleave(x: Tensor, count: number, axis: number): Tensor {
+  requireCount('repeatInterleave', 'count', count, 0);
+  const at = resolveAxis('repeatInterleave', axis, x.ndim);
+  return x
+    .unsqueeze(at + 1)
+    .broadcastTo(x.shape.toSpliced(at + 1, 0, count))
+    .reshape(x.shape.with(at, x.shape[at] * count));
+}
+
+/** Elements moved along an axis; those pushed over the end come in at the start. */
+export function roll(x: Tensor, shift: number, axis: number): Tensor {
+  if (!Number.isInteger(shift)) throw new TensorError(`roll: ${shift} is no whole number of steps`);
+  const at = resolveAxis('roll', axis, x.ndim);
+  const size = x.shape[at];
+  const over = size === 0 ? 0 : ((shift % size) + size) % size;
+  return x.narrow(at, size - over, over).concat([x.narrow(at, 0, size - over)], at);
+}
+
+/** For each place in the last two axes, how far it is to the right of the diagonal. */
+function fromDiagonal(op: string, x: Tensor): Tensor {
+  if (x.ndim < 2) {
+    throw new TensorError(`${op}: x is ${describe(x)}, expected rows and columns as last axes`);
+  }
+  const [rows, columns] = x.shape.slice(-2).map((size) => arange(0, size, 1, { dtype: 'i32' }));
+  return columns.sub(rows.unsqueeze(1));
+}
+
+/** The elements on the diagonal and above; `diagonal` (0) moves it up, or down if negative. */
+export function triu(x: Tensor, diagonal = 0): Tensor {
+  return fromDiagonal('triu', x).greaterEqual(diagonal).where(x, 0);
+}
+
+/** The elements on the diagonal and below; `diagonal` (0) moves it up, or down if negative. */
+export function tril(x: Tensor, diagonal = 0): Tensor {
+  return fromDiagonal('tril', x).lessEqual(diagonal).where(x, 0);
+}

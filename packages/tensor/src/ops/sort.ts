@@ -1,0 +1,73 @@
+/**
+ * Order. The one primitive gives the order itself, as indices; sorted values are gathered by it,
+ * and so their gradients go back to where they came from.
+ */
+import { type Apply, definePrimitive } from '../primitive.ts';
+import { describe, resolveAxis, stridesOf, TensorError } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
+
+interface SortAttributes {
+  readonly axis: number;
+  readonly descending: boolean;
+}
+
+const argsortPrimitive: Apply<SortAttributes> = definePrimitive<SortAttributes>({
+  name: 'argsort',
+  infer: ([x]) => ({ shape: x.shape, dtype: 'i32' }),
+  compute: ([x], { data }, { axis, descending }) => {
+    const length = x.shape[axis];
+    const inner = stridesOf(x.shape)[axis];
+    const sign = descending ? -1 : 1;
+    for (let i = 0; i < data.length / length; i++) {
+      const start = Math.floor(i / inner) * length * inner + (i % inner);
+      const value = (place: number): number => x.data[start + place * inner];
+      const order = Array.from({ length }, (_, place) => place);
+      order.sort((a, b) => sign * compare(value(a), value(b)));
+      order.forEach((place, j) => {
+        data[start + j * inner] = place;
+      });
+    }
+  },
+});
+
+/** Ascending, NaN above all numbers. */
+function compare(a: number, b: number): number {
+  if (a !== a || b !== b) return Number(a !== a) - Number(b !== b);
+  return a < b ? -1 : Number(a > b);
+}
+
+export interface SortOptions {
+  /** Default the last. */
+  readonly axis?: number;
+  /** The largest first. Default false. */
+  readonly descending?: boolean;
+}
+
+/** The indices (i32) that put x in order along an axis; equal elements keep theirs. */
+export function argsort(x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor {
+  return argsortPrimitive([x], { axis: resolveAxis('argsort', axis, x.ndim), descending });
+}
+
+export interface Sorted {
+  readonly values: Tensor;
+  /** Where each value was, i32 */
+  readonly indices: Tensor;
+}
+
+/** x in order along an axis. NaN counts as larger than any number. */
+export function sort(x: Tensor, options: SortOptions = {}): Sorted {
+  const indices = argsort(x, options);
+  return { values: x.gather(options.axis ?? -1, indices), indices };
+}
+
+/** The `k` largest elements along an axis (the last), the largest first. */
+export function topk(x: Tensor, k: number, axis = -1): Sorted {
+  const at = resolveAxis('topk', axis, x.ndim);
+  if (!Number.isInteger(k) || k < 0 || k > x.shape[at]) {
+    throw new TensorError(
+      `topk: k is ${k}, expected a whole number up to ${x.shape[at]}, axis ${at} of ${describe(x)}`,
+    );
+  }
+  const indices = argsort(x, { axis: at, descending: true }).narrow(at, 0, k);
+  return { values: x.gather(at, indices), indices };
+}
