@@ -98,7 +98,7 @@ class DeltaProjection extends Linear {
   constructor(rank: number, inner: number, generator: Generator | undefined) {
     super(rank, inner, { bias: false, generator });
     const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
-    const delta = uniform([inner], ...range, generator ? { generator } : {}).exp();
+    const delta = uniform([inner], ...range, { generator }).exp();
     const bias = delta.add(delta.neg().expm1().neg().log());
     this.bias = new Parameter(bias, { noWeightDecay: true });
   }

@@ -38,8 +38,7 @@ export class CausalConv1d extends Module {
     super();
     const bound = 1 / Math.sqrt(kernelSize);
     const { bias = true, generator } = options;
-    const draw = (shape: number[]) =>
-      new Parameter(uniform(shape, -bound, bound, generator ? { generator } : {}));
+    const draw = (shape: number[]) => new Parameter(uniform(shape, -bound, bound, { generator }));
     this.weight = draw([channels, kernelSize]);
     this.bias = bias ? draw([channels]) : undefined;
   }

@@ -31,8 +31,7 @@ export class Linear extends Module {
     super();
     const bound = 1 / Math.sqrt(inFeatures);
     const { bias = true, generator } = options;
-    const draw = (shape: number[]) =>
-      new Parameter(uniform(shape, -bound, bound, generator ? { generator } : {}));
+    const draw = (shape: number[]) => new Parameter(uniform(shape, -bound, bound, { generator }));
     this.weight = draw([outFeatures, inFeatures]);
     this.bias = bias ? draw([outFeatures]) : undefined;
   }
@@ -54,7 +53,7 @@ export class Embedding extends Module {
     { std = 1, generator }: { std?: number; generator?: Generator | undefined } = {},
   ) {
     super();
-    this.weight = new Parameter(normal([count, features], 0, std, generator ? { generator } : {}));
+    this.weight = new Parameter(normal([count, features], 0, std, { generator }));
   }
 
   /** Tokens i32 [...] to vectors [..., features]. Throws if a token is out of range. */

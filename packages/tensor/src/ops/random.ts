@@ -112,7 +112,7 @@ export interface RandomOptions {
   /** Default `f32`. */
   readonly dtype?: 'f32' | 'f64';
   /** Default the generator that `manualSeed` seeds. */
-  readonly generator?: Generator;
+  readonly generator?: Generator | undefined;
 }
 
 /**
