@@ -25,10 +25,16 @@ describe('Progress', () => {
     ]);
   });
 
-  it('never fills the last column', () => {
-    const { written, output } = record(true, 20);
+  it.each([
+    [60, '▕████████████████████▏ step 2/2  0:00 left'],
+    [30, '▕███████▏ step 2/2  0:00 left'],
+    [26, 'step 2/2  0:00 left'],
+    [10, 'step 2/2 '],
+  ])('fits %i columns, the last of which stays free', (columns, line) => {
+    const { written, output } = record(true, columns);
     new Progress({ total: 2, output, now: () => 0 }).update(2);
-    expect(written[0].replace('\r', '').replace('\u001b[K', '')).toHaveLength(19);
+    expect(written).toEqual([`\r${line}\u001b[K`]);
+    expect(line.length).toBeLessThan(columns);
   });
 
   it('writes plain lines elsewhere, about twenty, the last among them', () => {

@@ -26,7 +26,8 @@ export type Metrics = Readonly<Record<string, string>>;
 /** A terminal's line is drawn again after this many milliseconds, plain lines come less often. */
 const REDRAW_AFTER = 100;
 const PLAIN_LINES = 20;
-const BAR_WIDTH = 20;
+/** The bar is as long as the terminal's width allows, between these; below, there is none. */
+const BAR_WIDTH = { least: 4, most: 20 };
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 export class Progress {
@@ -51,9 +52,12 @@ export class Progress {
     if (output.isTTY) {
       if (!isLast && now - this.#drawnAt < REDRAW_AFTER) return;
       this.#drawnAt = now;
-      const line = `${bar(step / total)} ${this.#describe(step, metrics, now)}`;
+      const text = this.#describe(step, metrics, now);
       // The last column stays free: a full line would wrap.
-      output.write(`\r${line.slice(0, (output.columns ?? 80) - 1)}\u001b[K`);
+      const room = (output.columns ?? 80) - 1;
+      const width = Math.min(BAR_WIDTH.most, room - text.length - 3);
+      const line = width < BAR_WIDTH.least ? text : `${bar(step / total, width)} ${text}`;
+      output.write(`\r${line.slice(0, room)}\u001b[K`);
       this.#isOpen = true;
     } else if (isLast || step >= this.#plainAt) {
       this.#plainAt = step + total / PLAIN_LINES;
@@ -76,10 +80,10 @@ export class Progress {
 }
 
 /** A bar of eighths of characters, filled to a fraction from 0 to 1. */
-function bar(fraction: number): string {
-  const eighths = Math.round(Math.min(Math.max(fraction, 0), 1) * BAR_WIDTH * 8);
+function bar(fraction: number, width: number): string {
+  const eighths = Math.round(Math.min(Math.max(fraction, 0), 1) * width * 8);
   const filled = '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8];
-  return `▕${filled.padEnd(BAR_WIDTH)}▏`;
+  return `▕${filled.padEnd(width)}▏`;
 }
 
 /** Milliseconds as minutes and seconds, or hours and minutes: `1:05`, `2 h 03 min`. */
