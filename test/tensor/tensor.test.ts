@@ -308,7 +308,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
       'scatterAdd: source is f32[2, 3], index is i32[1, 1]; expected the same shape',
     ],
     [() => a.sumTo([4]), 'sumTo: [4] does not broadcast to f32[2, 3]'],
-    [() => i.oneHot(1), 'oneHot: index 1 is out of range for 1 classes'],
+    [
+      () => i.oneHot(1),
+      'scatterAdd: index 1 (element 1) is out of range for axis 1 of [2, 1]: expected 0 to 0',
+    ],
     [() => a.clamp({ min: 2, max: 1 }), 'clamp: min 2 is above max 1'],
     [() => a.var(0, { correction: 2 }), 'var: 2 elements with a correction of 2 have no variance'],
     [() => a.norm(0, { p: 0 }), 'norm: p is 0, expected a number above 0'],

@@ -2,9 +2,8 @@
  * Anomaly mode: finds where NaN or infinity comes from. One of them in a loss says little, as every
  * op on the way hands it on (NaN + x = NaN); the op to look at is the first whose result has one.
  */
-import { type Observer, withMode } from './primitive.ts';
 import { describe, formatShape, stridesOf, TensorError } from './shape.ts';
-import type { Node, Tensor } from './tensor.ts';
+import { type Node, type Observer, type Tensor, withMode } from './tensor.ts';
 
 /**
  * Runs `body` and returns its result; the first op in it, forwards or backwards, whose result

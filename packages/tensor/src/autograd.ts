@@ -11,9 +11,8 @@
  */
 import { zerosLike } from './create.ts';
 import { graphOf } from './graph.ts';
-import { withMode } from './primitive.ts';
 import { broadcastShapes, describe, formatShape, sameShape, TensorError } from './shape.ts';
-import { type InputGradients, Tensor } from './tensor.ts';
+import { type InputGradients, Tensor, withMode } from './tensor.ts';
 
 /** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
 export function noGrad<T>(body: () => T): T {

@@ -11,9 +11,8 @@
 import { grad, type GradOptions } from './autograd.ts';
 import { eye, zeros } from './create.ts';
 import { isFloat } from './dtype.ts';
-import { withMode } from './primitive.ts';
 import { describe, TensorError } from './shape.ts';
-import type { Tensor } from './tensor.ts';
+import { type Tensor, withMode } from './tensor.ts';
 
 /**
  * `createGraph`: whether results shall be differentiable themselves, else they are constants;

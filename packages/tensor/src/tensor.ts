@@ -1,5 +1,6 @@
 /**
- * The tensor, the node that records how it came to be, and the primitive that made it.
+ * The tensor, the node that records how it came to be, the primitive that made it, and the mode
+ * that says what making is.
  *
  * Applying a primitive to tensors makes a new tensor whose node names the primitive, its inputs and
  * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
@@ -52,6 +53,66 @@ export interface Node {
   readonly attributes: unknown;
 }
 
+/** What holds for every op that is applied while a function runs. */
+export interface Mode {
+  /** Whether results that may need a gradient remember how they were made. */
+  readonly recording: boolean;
+  /** Sees every result as it is made. */
+  readonly observer: Observer | undefined;
+  /** Takes over what ops and assigns do, while a function is traced. */
+  readonly tracer: Tracer | undefined;
+  /** The node for which a backward pass is computing gradients. */
+  differentiating: Node | undefined;
+}
+
+export type Observer = (
+  primitive: Primitive<unknown>,
+  inputs: readonly Tensor[],
+  result: Tensor,
+  differentiating: Node | undefined,
+) => void;
+
+/** Notes what happens instead of doing it: see compile/trace.ts. */
+export interface Tracer {
+  /** Gives the result of an op, a tensor without a value. */
+  apply(
+    primitive: Primitive<unknown>,
+    inputs: readonly Tensor[],
+    attributes: unknown,
+    spec: Spec,
+    node: Node | undefined,
+  ): Tensor;
+  assign(state: Tensor, value: Tensor): void;
+  /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
+  read(tensor: Tensor): void;
+}
+
+/** The mode in force; `withMode` changes it. */
+export let mode: Mode = {
+  recording: true,
+  observer: undefined,
+  tracer: undefined,
+  differentiating: undefined,
+};
+
+/**
+ * Runs `body` in a mode of its own, the present one but for `change`, and puts the present one
+ * back, also after an error. Throws in the name of `op` if `body` is async.
+ */
+export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
+  const before = mode;
+  mode = { ...before, ...change };
+  try {
+    const result = body(mode);
+    if (result instanceof Promise) {
+      throw new TensorError(`${op}: the function is async, and would run on after ${op} is over`);
+    }
+    return result;
+  } finally {
+    mode = before;
+  }
+}
+
 /** The clock by which nodes are numbered and assigns are dated. */
 let clock = 0;
 export function tick(): number {
@@ -68,6 +129,8 @@ export type NestedArray = number | NestedArray[];
 export class Tensor implements Spec {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** When this tensor was made, by the clock of the nodes. */
+  readonly createdAt: number = tick();
   /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
   readonly node: Node | undefined;
   /** Set by `backward()` on leaves that require gradients; further calls add to it. */
@@ -100,6 +163,7 @@ export class Tensor implements Spec {
 
   /** The elements in row-major order. Not a copy: read it, and write with `assign`. */
   get data(): TypedArray {
+    mode.tracer?.read(this);
     if (typeof this.#data === 'string') throw new TensorError(this.#data);
     return this.#data;
   }
@@ -143,7 +207,8 @@ export class Tensor implements Spec {
       throw new TensorError(`assign: the value is ${describe(value)}, expected ${describe(this)}`);
     }
     // Arrays are never written once made, so the value's own can be taken over.
-    this.#data = value.data;
+    if (mode.tracer) mode.tracer.assign(this, value);
+    else this.#data = value.data;
     this.#assignedAt = tick();
     return this;
   }

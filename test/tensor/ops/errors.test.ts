@@ -31,6 +31,7 @@ function outcome(apply: () => Tensor): string {
 const caseOf: Record<string, readonly string[]> = {
   std: ['var'],
   indexSelect: ['gather'],
+  oneHot: ['scatterAdd'],
   stack: ['concat'],
   sort: ['argsort'],
 };

@@ -79,6 +79,8 @@ function hillisSteele(
   return current;
 }
 
+const algorithms = { blelloch, hillisSteele };
+
 /**
  * All running composites of `elements` under `combine`, which must be associative; it need not be
  * commutative, and the earlier operand is its first. Any length, 0 included; every tensor must have
@@ -104,7 +106,13 @@ export function associativeScan(
       );
     }
   }
-  const scan = algorithm === 'blelloch' ? blelloch : hillisSteele;
+  const scan = algorithms[algorithm];
+  if (scan === undefined) {
+    throw new TensorError(
+      `associativeScan: unknown algorithm '${algorithm}', expected ` +
+        Object.keys(algorithms).join(', '),
+    );
+  }
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
   const scanned = scan(combine, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));

@@ -165,10 +165,9 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
   gradient: (g, h, [a, b, initialState], { axis, reverse, algorithm }) => {
     const options = { axis, reverse: !reverse, algorithm };
     const G = linearScan(shift(a, axis, reverse ? 1 : -1), g, options);
-    const previous = shift(h, axis, reverse ? -1 : 1, initialState);
     const first = reverse ? Math.max(b.shape[axis] - 1, 0) : 0;
     return [
-      () => G.mul(previous),
+      () => G.mul(shift(h, axis, reverse ? -1 : 1, initialState)),
       () => G,
       () => G.mul(a).narrow(axis, first, Math.min(b.shape[axis], 1)).sum(axis),
     ];
