@@ -59,7 +59,8 @@ export function formatGraph(output: Tensor): string {
 /** The most entries of a list that are shown. */
 const LONGEST = 8;
 
-function formatAttributes(attributes: unknown): string[] {
+/** The attributes of an op in short form: `axes=[0, 1]`. */
+export function formatAttributes(attributes: unknown): string[] {
   if (attributes === null || attributes === undefined) return [];
   if (typeof attributes !== 'object' || Symbol.iterator in attributes) return [short(attributes)];
   return Object.entries(attributes)

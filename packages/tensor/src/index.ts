@@ -33,6 +33,7 @@ export {
   valueAndGrad,
   type ValueAndGradients,
 } from './functional.ts';
+export { compile, type Compiled } from './compile/compile.ts';
 export { gradcheck, type GradcheckOptions } from './gradcheck.ts';
 export { formatGraph } from './graph.ts';
 export * from './ops/activation.ts';

@@ -1,0 +1,90 @@
+/**
+ * Passes: functions from program to program that make it shorter without changing a bit of what it
+ * gives. Two so far: what nobody reads is dropped, and what was computed before is not computed
+ * again.
+ */
+import { describe } from '../shape.ts';
+import { formatAttributes } from '../graph.ts';
+import type { Program, Step, Value } from './trace.ts';
+import { keyOf } from './tree.ts';
+
+/** Drops every step whose result is not returned, written, or read by a step that stays. */
+export function dropUnused(program: Program): Program {
+  const used = new Set<Value>([
+    ...program.results,
+    ...program.writes.map(({ value }) => value),
+  ]);
+  const kept: Step[] = [];
+  for (const step of program.steps.toReversed()) {
+    if (!used.has(step.output)) continue;
+    kept.push(step);
+    for (const input of step.inputs) used.add(input);
+  }
+  return { ...program, steps: kept.reverse() };
+}
+
+/**
+ * Common subexpressions: of steps with the same primitive, attributes and inputs only the first
+ * stays. Primitives are functions of their inputs, random ones of their state, so equal calls have
+ * equal results.
+ */
+export function shareEqual(program: Program): Program {
+  const numbers = new Map<Value, number>();
+  const numberOf = (value: Value): number => {
+    const number = numbers.get(value) ?? numbers.size;
+    numbers.set(value, number);
+    return number;
+  };
+  const others: unknown[] = [];
+  const identity = (value: unknown): string => {
+    if (!others.includes(value)) others.push(value);
+    return `other ${others.indexOf(value)}`;
+  };
+  const first = new Map<string, Value>();
+  const instead = new Map<Value, Value>();
+  const resolve = (value: Value): Value => instead.get(value) ?? value;
+  const steps: Step[] = [];
+  for (const step of program.steps) {
+    const inputs = step.inputs.map(resolve);
+    const { primitive, attributes, output } = step;
+    const key = `${primitive.name}(${inputs.map(numberOf).join()})${keyOf(attributes, identity)}`;
+    const known = first.get(key);
+    if (known) instead.set(output, known);
+    else {
+      first.set(key, output);
+      steps.push({ ...step, inputs });
+    }
+  }
+  return {
+    ...program,
+    steps,
+    writes: program.writes.map(({ state, value }) => ({ state, value: resolve(value) })),
+    results: program.results.map(resolve),
+  };
+}
+
+/** A program as text, a step a line, as `formatGraph` prints graphs; results and writes last. */
+export function formatProgram(program: Program): string {
+  const numbers = new Map<Value, string>();
+  const lines: string[] = [];
+  const name = (value: Value): string => {
+    const known = numbers.get(value);
+    if (known) return known;
+    const number = `%${numbers.size}`;
+    numbers.set(value, number);
+    if (value.from !== 'step') {
+      const source = 'argument' in value.from ? `argument ${value.from.argument}` : 'captured';
+      lines.push(`${number} = ${source}  ${describe(value)}`);
+    }
+    return number;
+  };
+  for (const { primitive, attributes, inputs, output } of program.steps) {
+    const parts = [...inputs.map(name), ...formatAttributes(attributes)];
+    lines.push(`${name(output)} = ${primitive.name}(${parts.join(', ')})  ${describe(output)}`);
+  }
+  for (const { state, value } of program.writes) {
+    lines.push(`assign(${name(state)}, ${name(value)})`);
+  }
+  lines.push(`return ${program.results.map(name).join(', ')}`);
+  return lines.join('\n');
+}

@@ -1,0 +1,76 @@
+/**
+ * Arguments and results of a compiled function: tensors alone, or within plain objects and arrays,
+ * nested as one likes, among other values.
+ */
+import { describe, TensorError } from '../shape.ts';
+import { Tensor } from '../tensor.ts';
+
+/** A copy of the tree with each tensor replaced; `path` says where it is: `0.batch.tokens`. */
+export function mapTensors(
+  tree: unknown,
+  replace: (tensor: Tensor, path: string) => unknown,
+  path = '',
+): unknown {
+  if (tree instanceof Tensor) return replace(tree, path);
+  const at = (key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
+  if (Array.isArray(tree)) return tree.map((part, i) => mapTensors(part, replace, at(i)));
+  if (typeof tree === 'object' && tree !== null && isPlain(tree)) {
+    return Object.fromEntries(
+      Object.entries(tree).map(([key, part]) => [key, mapTensors(part, replace, at(key))]),
+    );
+  }
+  return tree;
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+/** The different tensors in a tree, in order. */
+export function tensorsOf(tree: unknown): Tensor[] {
+  const found = new Set<Tensor>();
+  mapTensors(tree, (tensor) => found.add(tensor));
+  return [...found];
+}
+
+/**
+ * What a program depends on besides the tensors' values, as text: their shapes, dtypes, whether
+ * they require gradients, which of them are one and the same, and all other values. Throws for
+ * values that text cannot stand for, such as functions.
+ */
+export function signatureOf(args: readonly unknown[]): string {
+  const order = tensorsOf(args);
+  const described = mapTensors(args, (tensor) => [
+    describe(tensor),
+    tensor.requiresGrad,
+    order.indexOf(tensor),
+  ]);
+  return keyOf(described, (value) => {
+    throw new TensorError(
+      `compile: an argument holds a ${kindOf(value)}; expected tensors, numbers, strings, ` +
+        'booleans, and plain objects and arrays of them',
+    );
+  });
+}
+
+function kindOf(value: unknown): string {
+  return typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
+}
+
+/**
+ * A value as text, different for different values: −0, NaN and undefined keep apart. `other` gives
+ * the text for what is neither a primitive value nor a plain object or array.
+ */
+export function keyOf(value: unknown, other: (value: unknown) => string): string {
+  if (Array.isArray(value)) return `[${value.map((part) => keyOf(part, other)).join()}]`;
+  if (typeof value === 'object' && value !== null) {
+    if (!isPlain(value)) return other(value);
+    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    const parts = entries.map(([key, part]) => `${JSON.stringify(key)}:${keyOf(part, other)}`);
+    return `{${parts.join()}}`;
+  }
+  if (typeof value === 'function' || typeof value === 'symbol') return other(value);
+  if (typeof value === 'string') return JSON.stringify(value);
+  return Object.is(value, -0) ? '-0' : `${typeof value} ${String(value)}`;
+}

@@ -1,0 +1,301 @@
+/**
+ * Compiled functions do what the functions do: random programs with their gradients, whole training
+ * steps, and each rule of what a function may do with tensors while it is traced.
+ */
+import {
+  arange,
+  bernoulli,
+  compile,
+  type Compiled,
+  detectAnomaly,
+  Generator,
+  grad,
+  noGrad,
+  normal,
+  ones,
+  Tensor,
+  tensor,
+  uniform,
+  zeros,
+} from '@mambagrad/tensor';
+import { AdamW, crossEntropy, Linear } from '@mambagrad/nn';
+import { MambaLM, selectiveCopying } from '@mambagrad/mamba';
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import { expectSame, leaf, unevenCotangent } from '../../support/compare.ts';
+import { programs } from '../../support/program.ts';
+
+describe('a random program, compiled', () => {
+  it.each([true, false])('gives the bits of the eager one, each time (smooth: %s)', (smooth) => {
+    fc.assert(
+      fc.property(programs({ smooth }), fc.constantFrom('f32', 'f64'), (program, dtype) => {
+        const inputs = program.inputs.map((input) => input.cast(dtype));
+        const others = inputs.map((input) => input.mul(0.9));
+        const compiled = compile((...args: Tensor[]) => program.run(...args));
+        for (const args of [inputs, others, inputs]) {
+          const expected = program.run(...args);
+          compiled(...args).forEach((output, i) => expectSame(output, expected[i]));
+        }
+        expect(compiled.explain()).toMatch(/\d+ steps, an arena of \d+ bytes$/);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('gives the bits of eager gradients', () => {
+    fc.assert(
+      fc.property(programs(), (program) => {
+        const inputs = program.inputs.map((input) => leaf(input, 'f32'));
+        const gradients = (...args: Tensor[]) => {
+          const outputs = program.run(...args).filter(({ dtype }) => dtype !== 'i32');
+          const losses = outputs.map((output) => output.mul(unevenCotangent(output)).sum());
+          const loss = losses.reduce((sum, part) => sum.add(part));
+          return grad(loss, args, { allowUnused: true });
+        };
+        const expected = gradients(...inputs);
+        compile(gradients)(...inputs).forEach((found, i) => expectSame(found, expected[i]));
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+describe('a compiled training step', () => {
+  const sizes = { vocabSize: 6, hiddenSize: 12, stateSize: 4, numLayers: 2 };
+
+  function training(isCompiled: boolean) {
+    const generator = new Generator(3);
+    const model = new MambaLM({ ...sizes, generator });
+    const optimizer = new AdamW(model.parameters(), { lr: 0.01 });
+    const eager = (inputs: Tensor, targets: Tensor): Tensor => {
+      const loss = crossEntropy(model.forward(inputs).narrow(1, 6, 2), targets);
+      optimizer.minimize(loss, { maxNorm: 1 });
+      return loss;
+    };
+    const step = isCompiled ? compile(eager) : eager;
+    return Array.from({ length: 40 }, (_, i) => {
+      // The rate changes between calls, and the batch once in a while.
+      optimizer.lr = 0.01 / (1 + i);
+      const batch = selectiveCopying(i % 10 === 9 ? 3 : 4, {
+        tokens: 2,
+        places: 6,
+        vocabSize: 6,
+        generator,
+      });
+      return step(batch.inputs, batch.targets).item();
+    });
+  }
+
+  it('gives the losses of the eager one, bit for bit', () => {
+    expect(training(true)).toEqual(training(false));
+  });
+});
+
+describe('state', () => {
+  it('is read at each call, and written when the call ends', () => {
+    const counter = zeros([]);
+    const step = compile((by: Tensor) => {
+      counter.assign(counter.add(by));
+      const once = counter.mul(1);
+      counter.assign(counter.add(by));
+      return { once, twice: counter.mul(1) };
+    });
+    const { once, twice } = step(tensor(2));
+    expect([once.item(), twice.item(), counter.item()]).toEqual([2, 4, 4]);
+    counter.assign(tensor(10));
+    expect(step(tensor(1)).twice.item()).toBe(12);
+    expect(counter.item()).toBe(12);
+  });
+
+  it('can swap, as all new values are taken before any is written', () => {
+    const [a, b] = [tensor([1, 2]), tensor([3, 4])];
+    const swap = compile(() => {
+      const old = a.mul(1);
+      a.assign(b);
+      b.assign(old);
+    });
+    swap();
+    expect([a.toArray(), b.toArray()]).toEqual([
+      [3, 4],
+      [1, 2],
+    ]);
+  });
+
+  it('is left alone when a call fails', () => {
+    const total = zeros([]);
+    const table = arange(0, 3);
+    const step = compile((index: Tensor) => {
+      total.assign(total.add(1));
+      return table.gather(0, index);
+    });
+    step(tensor([1], { dtype: 'i32' }));
+    expect(() => step(tensor([7], { dtype: 'i32' }))).toThrow('gather: index 7 (element 0)');
+    expect(total.item()).toBe(1);
+  });
+
+  it('that is an argument is written as well', () => {
+    const double = compile((x: Tensor) => {
+      x.assign(x.mul(2));
+      return x;
+    });
+    const x = tensor([1, 2]);
+    expect(double(x)).toBe(x);
+    expect(x.toArray()).toEqual([2, 4]);
+  });
+
+  it('is returned as itself, and so are arguments', () => {
+    const state = ones([2]);
+    const f = compile((x: Tensor) => ({ state, x, sum: state.add(x) }));
+    const x = ones([2]);
+    const result = f(x);
+    expect(result.state).toBe(state);
+    expect(result.x).toBe(x);
+  });
+});
+
+describe('results', () => {
+  it('are fresh: no later call changes what was handed out', () => {
+    const f = compile((x: Tensor) => [x.mul(2), x.reshape([1, 2])]);
+    const [first, shaped] = f(tensor([1, 2]));
+    f(tensor([5, 6]));
+    expect(first.toArray()).toEqual([2, 4]);
+    expect(shaped.toArray()).toEqual([[1, 2]]);
+    expect(first.requiresGrad).toBe(false);
+  });
+
+  it('keep the form of objects and arrays, with what else is in them', () => {
+    const f = compile((batch: { x: Tensor; parts: Tensor[] }, name: string) => ({
+      name,
+      nested: { sums: [batch.x.add(batch.parts[0])], others: [null, 3] },
+    }));
+    const { name, nested } = f({ x: tensor([1]), parts: [tensor([2])] }, 'n');
+    expect(name).toBe('n');
+    expect(nested.others).toEqual([null, 3]);
+    expect(nested.sums[0].toArray()).toEqual([3]);
+  });
+
+  it('tell a tensor passed twice from two equal ones', () => {
+    const f = compile((a: Tensor, b: Tensor) => grad(a.mul(b).sum(), [a])[0]);
+    const make = () => tensor([3], { requiresGrad: true });
+    const x = make();
+    expect(f(x, x).item()).toBe(6);
+    expect(f(make(), make()).item()).toBe(3);
+  });
+});
+
+describe('programs', () => {
+  function counted(): { f: Compiled<[Tensor, number?], Tensor>; traces: () => number } {
+    let traces = 0;
+    const f = compile((x: Tensor, scale?: number) => {
+      traces += 1;
+      return x.mul(scale ?? 1);
+    });
+    return { f, traces: () => traces };
+  }
+
+  it('are made once for each kind of arguments and mode', () => {
+    const { f, traces } = counted();
+    f(ones([2]));
+    f(zeros([2]));
+    expect(traces()).toBe(1);
+    f(ones([3]));
+    f(ones([2], { dtype: 'f64' }));
+    f(ones([2]), 0);
+    f(ones([2]), -0);
+    f(ones([2], { requiresGrad: true }));
+    expect(traces()).toBe(6);
+    noGrad(() => f(ones([2])));
+    expect(traces()).toBe(7);
+    expect(f(ones([2]), -0).data[0]).toBe(-0);
+    expect(traces()).toBe(7);
+  });
+
+  it('that get many come with a warning, once', () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    const { f } = counted();
+    for (let i = 0; i < 20; i++) f(ones([1]), i);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls[0][0]).toContain('pass a number that changes as a tensor');
+    warn.mockRestore();
+  });
+
+  it('are part of the program that calls them', () => {
+    const inner = compile((x: Tensor) => x.mul(2));
+    const outer = compile((x: Tensor) => inner(x).add(1));
+    expect(outer(ones([1])).item()).toBe(3);
+    expect(outer.explain()).toContain('mul(');
+    expect(() => inner.explain()).toThrow('explain: the function was not called yet');
+  });
+
+  it('are random as the function is', () => {
+    const draw = (generator: Generator) => [
+      normal([3], 0, 1, { generator }),
+      uniform([2], 0, 1, { generator }),
+      bernoulli([4], 0.5, { generator }),
+    ];
+    const [eager, replayed] = [new Generator(9), new Generator(9)];
+    const f = compile(() => draw(replayed));
+    for (let call = 0; call < 3; call++) {
+      const expected = draw(eager);
+      f().forEach((x, i) => expectSame(x, expected[i]));
+    }
+    expectSame(replayed.state, eager.state);
+  });
+
+  it('run line by line where anomalies are looked for', () => {
+    const f = compile((x: Tensor) => x.log());
+    f(ones([1]));
+    expect(() => detectAnomaly(() => f(zeros([1])))).toThrow('detectAnomaly: log gave -Infinity');
+  });
+});
+
+describe('tracing', () => {
+  it('refuses to read what has no value yet, or would be frozen', () => {
+    const state = ones([1]);
+    expect(() => compile((x: Tensor) => x.mul(x.sum().item()))(ones([1]))).toThrow(
+      'compile: this tensor has no value: it stands for one while a function is traced',
+    );
+    expect(() => compile((x: Tensor) => x.mul(state.item()))(ones([1]))).toThrow(
+      'compile: the function reads the data of f32[1], whose value would be frozen',
+    );
+    const own = compile((x: Tensor) => x.mul(tensor([3]).item()));
+    expect(own(ones([1])).item()).toBe(3);
+  });
+
+  it('leaves tensors behind that throw when they are touched', () => {
+    let kept: Tensor | undefined;
+    const f = compile((x: Tensor) => (kept = x.mul(2)));
+    f(ones([1]));
+    expect(() => kept?.item()).toThrow('it stands for one while a function is traced');
+    expect(() => kept?.add(1)).toThrow('it stands for one while a function is traced');
+    expect(String(kept)).toBe('f32[1]');
+  });
+
+  it('keeps grad fields to itself', () => {
+    const layer = new Linear(2, 1);
+    const before = ones([1, 2]);
+    layer.weight.grad = before;
+    const gradientOf = ({ grad: found }: Tensor) => found;
+    const f = compile((x: Tensor) => {
+      layer.forward(x).sum().backward();
+      return gradientOf(layer.weight);
+    });
+    // As in eager, the new gradient is added to the one that is there.
+    expect(f(tensor([[3, 4]]))?.toArray()).toEqual([[4, 5]]);
+    expect(layer.weight.grad).toBe(before);
+    expect(layer.bias?.grad).toBeUndefined();
+  });
+
+  it('refuses what it cannot follow', () => {
+    expect(() => compile(async (x: Tensor) => x)(ones([1]))).toThrow('the function is async');
+    const f = compile((x: Tensor, options: unknown) => (options ? x : x.mul(2)));
+    expect(() => f(ones([1]), () => 1)).toThrow('compile: an argument holds a function; expected');
+    expect(() => f(ones([1]), new Map())).toThrow('compile: an argument holds a Map; expected');
+  });
+
+  it('puts the mode back after an error', () => {
+    const f = compile((x: Tensor) => x.matmul(ones([3])));
+    expect(() => f(ones([2]))).toThrow('matmul: inner dimensions differ');
+    expect(ones([1]).add(1).item()).toBe(2);
+  });
+});
