@@ -12,28 +12,34 @@ export interface NumberOption {
 }
 
 /**
- * Reads the options of this process. On `--help` it prints `about` and the options, and ends the
- * process; on a mistake it says which, and ends it with code 2.
+ * Reads the options of this process: numbers, and flags, each given by what it is for. On `--help`
+ * it prints `about` and the options, and ends the process; on a mistake it says which, and ends it
+ * with code 2.
  */
-export function readOptions<Name extends string>(
+export function readOptions<Name extends string, Flag extends string>(
   about: string,
   options: Readonly<Record<Name, NumberOption>>,
-): Record<Name, number> {
+  flags: Readonly<Record<Flag, string>>,
+): Record<Name, number> & Record<Flag, boolean> {
   const names = Object.keys(options) as Name[];
+  const flagNames = Object.keys(flags) as Flag[];
   try {
     const { values } = parseArgs({
       options: {
         help: { type: 'boolean', short: 'h' },
+        ...Object.fromEntries(flagNames.map((name) => [name, { type: 'boolean' as const }])),
         ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
       },
     });
     if (values.help) {
-      console.log(helpText(about, options));
+      console.log(helpText(about, options, flags));
       process.exit(0);
     }
     const given: Record<string, unknown> = values;
-    const read = names.map((name) => [name, parseNumber(name, given[name], options[name])]);
-    return Object.fromEntries(read) as Record<Name, number>;
+    const numbers = names.map((name) => [name, parseNumber(name, given[name], options[name])]);
+    const switches = flagNames.map((name) => [name, given[name] === true]);
+    return Object.fromEntries([...numbers, ...switches]) as Record<Name, number> &
+      Record<Flag, boolean>;
   } catch (error) {
     // Node's own messages go on after the first sentence with hints about positional arguments.
     const [line] = String(error instanceof Error ? error.message : error).split(/\. |\n/);
@@ -52,9 +58,15 @@ function parseNumber(name: string, text: unknown, option: NumberOption): number 
   throw new Error(`--${name} takes ${kind} from ${min}, not '${String(text)}'`);
 }
 
-function helpText(about: string, options: Readonly<Record<string, NumberOption>>): string {
-  const lines = Object.entries(options).map(
-    ([name, { help, default: value }]) => `  --${name.padEnd(10)} ${help} (${value})`,
+function helpText(
+  about: string,
+  options: Readonly<Record<string, NumberOption>>,
+  flags: Readonly<Record<string, string>>,
+): string {
+  const line = (name: string, help: string): string => `  --${name.padEnd(10)} ${help}`;
+  const lines = Object.entries(options).map(([name, { help, default: value }]) =>
+    line(name, `${help} (${value})`),
   );
-  return [about, '', 'Options, with their defaults:', ...lines].join('\n');
+  const switches = Object.entries(flags).map(([name, help]) => line(name, help));
+  return [about, '', 'Options, with their defaults:', ...lines, ...switches].join('\n');
 }

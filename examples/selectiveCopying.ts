@@ -5,11 +5,11 @@
  */
 import { MambaLM, selectiveCopying } from '@mambagrad/mamba';
 import { AdamW, crossEntropy, Progress } from '@mambagrad/nn';
-import { Generator, manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
+import { compile, Generator, manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
 import { setImmediate } from 'node:timers/promises';
 import { readOptions } from './options.ts';
 
-const options = readOptions('Trains a small Mamba to copy selectively.', {
+const numbers = {
   seed: { help: 'where the random numbers start', default: 1, min: 0 },
   steps: { help: 'training steps', default: 2000 },
   batch: { help: 'sequences per step', default: 16 },
@@ -20,6 +20,9 @@ const options = readOptions('Trains a small Mamba to copy selectively.', {
   state: { help: 'numbers that each channel remembers', default: 8 },
   layers: { help: 'Mamba blocks', default: 1 },
   lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
+};
+const options = readOptions('Trains a small Mamba to copy selectively.', numbers, {
+  eager: 'run line by line rather than compiled',
 });
 if (options.tokens > options.places) {
   console.error(`--tokens ${options.tokens} do not fit into --places ${options.places}`);
@@ -47,12 +50,18 @@ function learningRate(step: number): number {
   return options.lr * warmUp * 0.5 * (1 + Math.cos((Math.PI * step) / options.steps));
 }
 
-function trainStep(step: number): { loss: number; accuracy: number } {
-  optimizer.lr = learningRate(step);
-  const { inputs, targets } = selectiveCopying(options.batch, task);
+function eagerStep(inputs: Tensor, targets: Tensor): { loss: Tensor; logits: Tensor } {
   const logits = answer(inputs);
   const loss = crossEntropy(logits, targets);
   optimizer.minimize(loss, { maxNorm: 1 });
+  return { loss, logits };
+}
+const step = options.eager ? eagerStep : compile(eagerStep);
+
+function trainStep(number: number): { loss: number; accuracy: number } {
+  optimizer.lr = learningRate(number);
+  const { inputs, targets } = selectiveCopying(options.batch, task);
+  const { loss, logits } = step(inputs, targets);
   return { loss: loss.item(), accuracy: accuracyOf(bestTokens(logits), targets) };
 }
 
