@@ -11,7 +11,8 @@ import {
 
 /** The packages and those below them. */
 const packages: Record<string, readonly string[]> = {
-  tensor: [],
+  wasm: [],
+  tensor: ['wasm'],
   nn: ['tensor'],
   mamba: ['tensor', 'nn'],
 };
@@ -22,7 +23,6 @@ const packages: Record<string, readonly string[]> = {
  */
 const layers: Record<string, readonly { readonly files: string[]; readonly apart?: true }[]> = {
   tensor: [
-    { files: ['wasm/'] },
     { files: ['kernel/'] },
     { files: ['*'] },
     { files: ['autograd', 'functional', 'gradcheck'] },
@@ -32,6 +32,7 @@ const layers: Record<string, readonly { readonly files: string[]; readonly apart
     { files: ['compile/'] },
     { files: ['index'] },
   ],
+  wasm: [{ files: ['*'] }, { files: ['index'] }],
   nn: [{ files: ['*'] }, { files: ['index'] }],
   mamba: [{ files: ['*'] }, { files: ['index'] }],
 };

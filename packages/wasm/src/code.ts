@@ -1,0 +1,174 @@
+/**
+ * Code as a tree: an instruction with the instructions that compute its operands. So code nests as
+ * the arithmetic it stands for, `f32.add(f32.mul(a, x), 1)`, and TypeScript checks the types.
+ *
+ * The builders, `i32.add` and so on, have the names of the instructions and take an argument for
+ * each token of the table: values first, then lanes or constants. A plain number is a constant.
+ */
+import { accessOf, constantOf, type Immediate, lanesOf, type Reference } from './immediates.ts';
+import {
+  type InstructionName,
+  type ResultType,
+  type Row,
+  rows,
+  type SignatureOf,
+  type ValueType,
+} from './instructions.ts';
+
+/** A piece of code: an instruction, complete with its operands. */
+export interface Code<T extends ResultType = ResultType> {
+  /** The type of the value that it leaves. */
+  readonly type: T;
+  readonly name: string;
+  readonly opcode: number;
+  readonly operands: readonly Expression[];
+  readonly immediates: readonly Immediate[];
+  /** Of a block, a loop or an if: the label for branches, and the code inside. */
+  readonly label?: Reference;
+  readonly bodies?: readonly (readonly Code[])[];
+}
+
+/** Code that computes a value of the given type. */
+export type Expression<T extends ValueType = ValueType> = Code<T>;
+
+/** Code that does something and leaves no value. */
+export type Statement = Code<'none'>;
+
+/** Statements one after the other; lists inside lists are taken apart. */
+export type Statements = readonly (Statement | Statements)[];
+
+/** A value to compute with: an expression, or a constant. */
+export type Operand<T extends ValueType> = Expression<T> | Constant<T>;
+
+type Constant<T> = T extends 'i64' ? bigint : T extends 'i32' | 'f32' | 'f64' ? number : never;
+
+/** Where to load or store: an address, or one with a constant added, as `at` makes. */
+export type Address = Operand<'i32'> | Place;
+
+interface Place {
+  readonly address: Operand<'i32'>;
+  readonly offset: number;
+  readonly align: number | undefined;
+}
+
+/**
+ * The place `offset` bytes after an address. An address not known to be a multiple of the size
+ * that is read or written should say so by `align`; results are the same.
+ */
+export function at(address: Operand<'i32'>, offset: number, align?: number): Place {
+  return { address, offset, align };
+}
+
+/** Sixteen lanes for `i8x16.shuffle` that move whole words: four of 0–3 (a) and 4–7 (b). */
+export function words(...chosen: readonly [number, number, number, number]): number[] {
+  return chosen.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
+}
+
+type Arguments<Tokens> = Tokens extends `${infer First} ${infer Rest}`
+  ? [...Argument<First>, ...Arguments<Rest>]
+  : Argument<Tokens>;
+
+type Argument<Token> = Token extends ValueType
+  ? [value: Operand<Token>]
+  : Token extends `@${string}`
+    ? [address: Address]
+    : Token extends `lane${number}`
+      ? [lane: number]
+      : Token extends 'lanes'
+        ? [lanes: readonly number[]]
+        : Token extends '=i32x4' | '=f32x4'
+          ? [values: readonly [number, number, number, number]]
+          : Token extends `=${infer Type}`
+            ? [value: Constant<Type>]
+            : [];
+
+type Builder<S> = S extends `${infer Tokens} -> ${infer Result extends ResultType}`
+  ? (...given: Arguments<Tokens>) => Code<Result>
+  : never;
+
+/** All builders of instructions whose names begin with a prefix; further dots nest. */
+export type Family<Prefix extends string> = {
+  readonly [Name in InstructionName as Name extends `${Prefix}.${infer Rest}`
+    ? Rest extends `${infer Group}.${string}` ? Group : Rest
+    : never]: Name extends `${Prefix}.${infer Rest}`
+    ? Rest extends `${infer Group}.${string}`
+      ? Family<`${Prefix}.${Group}`>
+      : Builder<SignatureOf<Name>>
+    : never;
+};
+
+export const i32: Family<'i32'> = family('i32');
+export const i64: Family<'i64'> = family('i64');
+export const f32: Family<'f32'> = family('f32');
+export const f64: Family<'f64'> = family('f64');
+export const v128: Family<'v128'> = family('v128');
+export const i8x16: Family<'i8x16'> = family('i8x16');
+export const i32x4: Family<'i32x4'> = family('i32x4');
+export const f32x4: Family<'f32x4'> = family('f32x4');
+export const memory: Family<'memory'> = family('memory');
+export const atomic: Family<'atomic'> = family('atomic');
+
+interface Nested {
+  [key: string]: Nested | ((...given: readonly unknown[]) => Code);
+}
+
+function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
+  const root: Nested = {};
+  for (const row of rows) {
+    const [first, ...path] = row.name.split('.');
+    if (first !== prefix) continue;
+    const last = path.pop() ?? '';
+    const place = path.reduce((inner, group) => (inner[group] ??= {}) as Nested, root);
+    place[last] = (...given) => build(row, given);
+  }
+  return root as Family<Prefix>;
+}
+
+/** The instruction of a row of the table, from one argument for each token. */
+function build({ name, opcode, tokens, result }: Row, given: readonly unknown[]): Code {
+  const operands: Expression[] = [];
+  const immediates: Immediate[] = [];
+  const expected = tokens.filter((token) => token !== '00').length;
+  if (given.length !== expected) {
+    throw new Error(`${name}: expected ${expected} arguments, found ${given.length}`);
+  }
+  for (const [i, token] of tokens.entries()) {
+    if (token === '00') {
+      immediates.push({ bytes: [0], text: '' });
+    } else if (token.startsWith('@')) {
+      const { address, offset, align } = placeOf(given[i] as Address);
+      operands.push(operand(name, 'i32', address));
+      immediates.push(accessOf(name, offset, align, Number(token.slice(1))));
+    } else if (token.startsWith('lane')) {
+      immediates.push(lanesOf(name, token, [given[i] as number].flat()));
+    } else if (token.startsWith('=')) {
+      immediates.push(constantOf(name, token.slice(1), [given[i] as number | bigint].flat()));
+    } else {
+      operands.push(operand(name, token as ValueType, given[i] as Operand<ValueType>));
+    }
+  }
+  return { type: result, name, opcode, operands, immediates };
+}
+
+const constants = { i32: i32.const, i64: i64.const, f32: f32.const, f64: f64.const };
+
+/** The operand as an expression, or an error in the name of what takes it. */
+export function operand<T extends ValueType>(
+  taker: string,
+  type: T,
+  value: Operand<T>,
+): Expression<T> {
+  if (typeof value === 'number' || typeof value === 'bigint') {
+    const make = type === 'v128' ? undefined : constants[type as keyof typeof constants];
+    if (make !== undefined) return (make as (value: unknown) => Expression<T>)(value);
+  } else if (value?.type === type) {
+    return value;
+  }
+  const found = typeof value === 'object' ? `${value.type} (${value.name})` : String(value);
+  throw new Error(`${taker}: expected ${type}, found ${found}`);
+}
+
+function placeOf(address: Address): Place {
+  const isPlace = typeof address === 'object' && 'address' in address;
+  return isPlace ? address : { address, offset: 0, align: undefined };
+}

@@ -1,0 +1,34 @@
+/**
+ * The engine that runs WebAssembly. The packages are compiled against the language alone, where
+ * the global `WebAssembly` is not declared: here are the few parts of it that are used.
+ */
+
+/** A compiled module, which can be sent to other threads. */
+export type CompiledModule = object;
+
+/** An instance of a module, with what it exports. */
+export interface Instance<Exports = Record<string, unknown>> {
+  readonly exports: Exports;
+}
+
+export interface HostMemory {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** Functions and memories, by module and by name. */
+export type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+
+export interface Host {
+  validate(bytes: Uint8Array): boolean;
+  readonly Module: new (bytes: Uint8Array) => CompiledModule;
+  readonly Instance: new (module: CompiledModule, imports?: Imports) => Instance;
+  readonly Memory: new (
+    limits: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean },
+  ) => HostMemory;
+}
+
+/** The global `WebAssembly`, or undefined where there is none. */
+export function webAssembly(): Host | undefined {
+  return (globalThis as { WebAssembly?: Host }).WebAssembly;
+}

@@ -1,0 +1,444 @@
+/** Modules, functions and control flow of the assembler, its errors, its text, its features. */
+import {
+  at,
+  block,
+  branch,
+  branchIf,
+  call,
+  drop,
+  f32,
+  f32x4,
+  f64,
+  features,
+  forRange,
+  type HostMemory,
+  i32,
+  i32x4,
+  i64,
+  i8x16,
+  type Label,
+  loop,
+  memory,
+  Module,
+  select,
+  set,
+  signed,
+  tee,
+  unreachable,
+  unsigned,
+  v128,
+  webAssembly,
+  when,
+  words,
+} from '@mambagrad/wasm';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+type Unary = (x: number) => number;
+type Binary = (x: number, y: number) => number;
+
+describe('LEB128', () => {
+  const decode = (bytes: readonly number[], isSigned: boolean): bigint => {
+    const digits = bytes.map((byte, i) => BigInt(byte & 0x7f) << BigInt(7 * i));
+    const value = digits.reduce((sum, digit) => sum + digit, 0n);
+    return isSigned ? BigInt.asIntN(7 * bytes.length, value) : value;
+  };
+  const isChained = (bytes: readonly number[]) => (
+    bytes.every((byte, i) => byte >= 0x80 === i < bytes.length - 1 && byte <= 0xff)
+  );
+
+  test('gives back any integer', () => {
+    const anySigned = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
+    fc.assert(fc.property(fc.oneof(anySigned, fc.integer().map(BigInt)), (value) => {
+      expect(decode(signed(value), true)).toBe(value);
+      expect(isChained(signed(value))).toBe(true);
+    }));
+    fc.assert(fc.property(fc.oneof(fc.maxSafeNat(), fc.nat()), (value) => {
+      expect(decode(unsigned(value), false)).toBe(BigInt(value));
+      expect(isChained(unsigned(value))).toBe(true);
+    }));
+  });
+
+  test('takes as few bytes as there can be', () => {
+    expect([0, 127, 128, 16383, 16384].map((value) => unsigned(value).length)).toEqual([
+      1, 1, 2, 2, 3,
+    ]);
+    expect([0, 63, 64, -64, -65, 8191, 8192].map((value) => signed(value).length)).toEqual([
+      1, 1, 2, 1, 2, 2, 3,
+    ]);
+    expect(unsigned(624485)).toEqual([0xe5, 0x8e, 0x26]);
+    expect(signed(-123456)).toEqual([0xc0, 0xbb, 0x78]);
+  });
+});
+
+describe('control flow', () => {
+  test('forRange runs as a for loop does', () => {
+    const module = new Module();
+    module.export(
+      module.function(
+        'visit',
+        { from: 'i32', to: 'i32', step: 'i32' },
+        'i32',
+        ({ from, to, step }, f) => {
+          const [i, hash] = [f.local('i', 'i32'), f.local('hash', 'i32')];
+          return [
+            forRange(i, from, to, step, [set(hash, i32.add(i32.mul(hash, 31), i32.add(i, 1)))]),
+            hash,
+          ];
+        },
+      ),
+    );
+    const { visit } = module.instantiate<{ visit: (...range: number[]) => number }>();
+    const bound = fc.integer({ min: -40, max: 40 });
+    fc.assert(fc.property(bound, bound, fc.integer({ min: 1, max: 9 }), (from, to, step) => {
+      let hash = 0;
+      for (let i = from; i < to; i += step) hash = (Math.imul(hash, 31) + i + 1) | 0;
+      expect(visit(from, to, step)).toBe(hash);
+    }));
+  });
+
+  test('branches leave the block they name, however deep they are', () => {
+    // Blocks in blocks, and in the innermost a branch out of the one that the argument picks.
+    const depth = 7;
+    const module = new Module();
+    module.export(
+      module.function('escape', { which: 'i32' }, 'i32', ({ which }, f) => {
+        const passed = f.local('passed', 'i32');
+        const nest = (labels: readonly Label[]): ReturnType<typeof block> => (
+          block('same name', (end) => {
+            const all = [...labels, end];
+            const inner = all.length < depth
+              ? nest(all)
+              : loop('again', () => [
+                when(1, [all.map((label, i) => branchIf(label, i32.eq(which, i)))], [unreachable]),
+              ]);
+            return [inner, set(passed, i32.add(passed, 1))];
+          })
+        );
+        return [nest([]), passed];
+      }),
+    );
+    const { escape } = module.instantiate<{ escape: Unary }>();
+    const passed = Array.from({ length: depth + 1 }, (_, which) => escape(which));
+    // Leaving block k skips the counting in it and in those inside.
+    expect(passed).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  test('loops, conditions and early returns: the steps of Collatz', () => {
+    const module = new Module();
+    module.export(
+      module.function('collatz', { start: 'i32' }, 'i32', ({ start }, f) => {
+        const [n, steps] = [f.local('n', 'i32'), f.local('steps', 'i32')];
+        return [
+          when(i32.lt_s(start, 1), [f.return(-1)]),
+          set(n, start),
+          block('done', (done) => [
+            loop('next', (next) => [
+              branchIf(done, i32.eq(n, 1)),
+              when(
+                i32.and(n, 1),
+                [set(n, i32.add(i32.mul(n, 3), 1))],
+                [set(n, i32.shr_u(n, 1))],
+              ),
+              set(steps, i32.add(steps, 1)),
+              branch(next),
+            ]),
+          ]),
+          steps,
+        ];
+      }),
+    );
+    const { collatz } = module.instantiate<{ collatz: Unary }>();
+    const plain = (start: number) => {
+      let steps = 0;
+      for (let n = start; n !== 1; steps++) n = n % 2 === 1 ? 3 * n + 1 : n / 2;
+      return steps;
+    };
+    fc.assert(fc.property(fc.integer({ min: 1, max: 20_000 }), (start) => {
+      expect(collatz(start)).toBe(plain(start));
+    }));
+    expect([0, -5].map(collatz)).toEqual([-1, -1]);
+  });
+
+  test('functions call themselves, each other, and imported ones; arguments go by name', () => {
+    const module = new Module();
+    const log = module.importFunction('host', 'log', { value: 'i32', weight: 'f32' }, 'none');
+    const calls = module.export(module.global('calls', 'i32', -1));
+    const factorial = module.function('factorial', { n: 'i32' }, 'i32', ({ n }, f) => [
+      set(calls, i32.add(calls, 1)),
+      call(log, { weight: 0.5, value: n }),
+      when(i32.le_s(n, 1), [f.return(1)]),
+      i32.mul(n, call(f, { n: i32.sub(n, 1) })),
+    ]);
+    module.export(
+      module.function('choose', { n: 'i32', k: 'i32' }, 'i32', ({ n, k }) => [
+        i32.div_s(
+          call(factorial, { n }),
+          i32.mul(call(factorial, { n: k }), call(factorial, { n: i32.sub(n, k) })),
+        ),
+      ]),
+    );
+    const logged: number[][] = [];
+    const { choose, calls: counted } = module.instantiate<{
+      choose: Binary;
+      calls: { value: number };
+    }>({ host: { log: (...values: number[]) => logged.push(values) } });
+    expect(choose(5, 2)).toBe(10);
+    expect(logged.map(([value]) => value)).toEqual([5, 4, 3, 2, 1, 2, 1, 3, 2, 1]);
+    expect(counted.value).toBe(9);
+    expect(new Set(logged.map(([, weight]) => weight))).toEqual(new Set([0.5]));
+  });
+
+  test('select, tee and drop', () => {
+    const module = new Module();
+    module.export(
+      module.function('larger', { x: 'i32', y: 'i32' }, 'i32', ({ x, y }, f) => {
+        const best = f.local('best', 'i32');
+        return [drop(tee(best, select(i32.gt_s(x, y), x, y))), best];
+      }),
+    );
+    const { larger } = module.instantiate<{ larger: Binary }>();
+    fc.assert(fc.property(fc.integer(), fc.integer(), (x, y) => {
+      expect(larger(x, y)).toBe(Math.max(x, y));
+    }));
+  });
+});
+
+describe('modules', () => {
+  test('have a memory of their own, with data in it, and can grow it', () => {
+    const module = new Module();
+    module.export(module.memory({ min: 1, max: 3 }));
+    module.data(5, [1, 2, 255]);
+    module.export(module.function('grow', { by: 'i32' }, 'i32', ({ by }) => [memory.grow(by)]));
+    const { memory: own, grow } = module.instantiate<{ memory: HostMemory; grow: Unary }>();
+    expect([...new Uint8Array(own.buffer, 4, 5)]).toEqual([0, 1, 2, 255, 0]);
+    expect([grow(2), grow(1), grow(0)]).toEqual([1, -1, 3]);
+    expect(own.buffer.byteLength).toBe(3 * 65536);
+  });
+
+  test('name their functions in stack traces', () => {
+    const module = new Module();
+    const inner = module.function('stumble über', {}, 'none', () => [unreachable]);
+    module.export(module.function('outer', {}, 'none', () => [call(inner, {})]));
+    const { outer } = module.instantiate<{ outer(): void }>();
+    expect(stackOf(outer)).toContain('stumble über');
+  });
+
+  test('may be large', () => {
+    const module = new Module();
+    module.memory({ min: 20 });
+    module.data(0, new Uint8Array(1_000_000));
+    module.export(
+      module.function('sum', {}, 'i32', (_, f) => {
+        const sum = f.local('sum', 'i32');
+        const terms = Array.from({ length: 20_000 }, (_, i) => set(sum, i32.add(sum, i)));
+        return [terms, sum];
+      }),
+    );
+    expect(module.instantiate<{ sum(): number }>().sum()).toBe((20_000 * 19_999) / 2);
+  });
+});
+
+function stackOf(f: () => void): string | undefined {
+  try {
+    f();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.stack : undefined;
+  }
+}
+
+describe('errors', () => {
+  /** A function whose code is wrong, written out. */
+  const assemble = (...body: Parameters<Module['function']>): (() => Uint8Array) => () => {
+    const module = new Module();
+    module.function(...body);
+    return module.bytes();
+  };
+
+  test('a branch to a label outside its block', () => {
+    let escaped: Label | undefined;
+    const build = assemble('f', {}, 'none', () => [
+      block('done', (done) => {
+        escaped = done;
+        return [];
+      }),
+      escaped === undefined ? [] : branch(escaped),
+    ]);
+    expect(build).toThrow("function 'f': branch to label 'done' outside its block");
+  });
+
+  test('a local of another function, and a function of another module', () => {
+    const module = new Module();
+    const other = module.function('other', { x: 'i32' }, 'none', () => []);
+    expect(assemble('f', {}, 'none', () => [set(other.locals[0], i32.const(1))])).toThrow(
+      "function 'f': local 'x' is not of this function",
+    );
+    expect(assemble('f', {}, 'none', () => [call(other, { x: 1 })])).toThrow(
+      "function 'f': function 'other' is not of this module",
+    );
+  });
+
+  test('arguments of a wrong number, name or type', () => {
+    const module = new Module();
+    const add = module.function('add', { x: 'f32', y: 'f32' }, 'f32', ({ x, y }) => [
+      f32.add(x, y),
+    ]);
+    // @ts-expect-error: y is missing.
+    expect(() => call(add, { x: 1 })).toThrow('call add: y: expected f32, found undefined');
+    // @ts-expect-error: there is no z.
+    expect(() => call(add, { x: 1, y: 2, z: 3 })).toThrow(
+      'call add: there is no parameter z, only [x, y]',
+    );
+    // @ts-expect-error: an f32 is needed.
+    expect(() => call(add, { x: 1, y: i32.const(2) })).toThrow(
+      'call add: y: expected f32, found i32 (i32.const)',
+    );
+    // @ts-expect-error: an argument is missing.
+    expect(() => f32.add(1)).toThrow('f32.add: expected 2 arguments, found 1');
+    // @ts-expect-error: an f32 is needed.
+    expect(() => f32.add(1, i32.const(2))).toThrow('f32.add: expected f32, found i32 (i32.const)');
+    // @ts-expect-error: a number is no vector.
+    expect(() => f32x4.add(f32x4.splat(1), 2)).toThrow('f32x4.add: expected v128, found 2');
+    // @ts-expect-error: an i64 is a bigint.
+    expect(() => i64.const(2.5)).toThrow('i64.const: 2.5 is no integer of 64 bits');
+  });
+
+  test('a result that is missing, of another type, or left over', () => {
+    // @ts-expect-error: the result is an f32.
+    expect(() => new Module().function('f', { x: 'i32' }, 'f32', ({ x }) => [x])).toThrow(
+      'result of function f: expected f32, found i32 (local.get)',
+    );
+    // @ts-expect-error: there is no result.
+    expect(() => new Module().function('f', {}, 'f32', () => [])).toThrow(
+      'result of function f: expected f32, found undefined',
+    );
+    // @ts-expect-error: the sum goes nowhere.
+    expect(() => block('b', () => [i32.add(1, 2)])).toThrow(
+      'block b: i32.add leaves an i32 that nothing takes; use drop',
+    );
+  });
+
+  test('lanes, offsets, alignments and integers out of range', () => {
+    const x = f32x4.splat(0);
+    expect(() => f32x4.extract_lane(x, 4)).toThrow('lanes are [4], expected 1 from 0 to 3');
+    expect(() => i8x16.shuffle(x, x, [1, 2])).toThrow('expected 16 from 0 to 31');
+    expect(() => v128.load(at(0, -4))).toThrow('v128.load: the offset is -4');
+    expect(() => f32.load(at(0, 0, 8))).toThrow(
+      'f32.load: the alignment is 8, expected a power of two, at most 4',
+    );
+    expect(() => i32.atomic.load(at(0, 0, 2))).toThrow('the alignment is 2, expected 4');
+    expect(() => i32.const(2 ** 32)).toThrow('i32.const: 4294967296 is no integer of 32 bits');
+    expect(() => i32.add(0, 0.5)).toThrow('i32.const: 0.5 is no integer of 32 bits');
+  });
+
+  test('what a module can have once', () => {
+    const module = new Module();
+    module.memory({ min: 1 });
+    module.function('f', {}, 'none', () => []);
+    expect(() => module.memory({ min: 1 })).toThrow('the module has one already');
+    expect(() => module.function('f', {}, 'none', () => [])).toThrow(
+      'function f: the module has a function of that name already',
+    );
+    expect(() => new Module().memory({ min: 1, shared: true })).toThrow(
+      'shared memory needs a max',
+    );
+  });
+});
+
+test('the text of a kernel', () => {
+  const module = new Module();
+  module.importMemory('env', 'memory', { min: 1, max: 16, shared: true });
+  const trace = module.importFunction('env', 'trace', { value: 'f32' }, 'none');
+  const runs = module.export(module.global('runs', 'f64', -0));
+  module.data(8, [0, 34, 65, 92, 200]);
+  module.export(
+    module.function('norm', { x: 'i32', length: 'i32' }, 'f32', ({ x, length }, f) => {
+      const [i, end, sum] = [f.local('i', 'i32'), f.local('end', 'i32'), f.local('sum', 'v128')];
+      const value = f.local('x', 'v128'); // a second x
+      return [
+        set(runs, f64.add(runs, 1)),
+        set(end, i32.shl(length, 2)),
+        forRange(i, 0, end, 16, [
+          set(value, v128.load(at(i32.add(x, i), 64))),
+          set(sum, f32x4.add(sum, f32x4.mul(value, value))),
+        ]),
+        set(sum, f32x4.add(sum, i8x16.shuffle(sum, sum, words(2, 3, 0, 1)))),
+        set(sum, f32x4.add(sum, i8x16.shuffle(sum, sum, words(1, 0, 3, 2)))),
+        drop(i32.atomic.rmw.add(at(0, 4), 1)),
+        when(i32.eqz(length), [f.return(0)], [
+          call(trace, { value: -0 }),
+          v128.store32_lane(at(x, 0, 1), i32x4.const([1, -1, 0, 2 ** 31]), 3),
+        ]),
+        f32.sqrt(f32x4.extract_lane(sum, 0)),
+      ];
+    }),
+  );
+  expect(webAssembly()?.validate(module.bytes())).toBe(true);
+  expect(module.wat()).toMatchInlineSnapshot(`
+    "(module
+      (import "env" "trace" (func $trace (param f32)))
+      (import "env" "memory" (memory $memory 1 16 shared))
+      (global $runs (mut f64) (f64.const -0))
+      (func $norm (param $x i32) (param $length i32) (result f32)
+        (local $i i32) (local $end i32) (local $sum v128) (local $x_2 v128)
+        (global.set $runs (f64.add (global.get $runs) (f64.const 1)))
+        (local.set $end (i32.shl (local.get $length) (i32.const 2)))
+        (if (i32.lt_s (local.tee $i (i32.const 0)) (local.get $end))
+          (then
+            (loop $i
+              (local.set $x_2
+                (v128.load offset=64 (i32.add (local.get $x) (local.get $i))))
+              (local.set $sum
+                (f32x4.add
+                  (local.get $sum)
+                  (f32x4.mul (local.get $x_2) (local.get $x_2))))
+              (br_if $i
+                (i32.lt_s
+                  (local.tee $i (i32.add (local.get $i) (i32.const 16)))
+                  (local.get $end))))))
+        (local.set $sum
+          (f32x4.add
+            (local.get $sum)
+            (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7
+              (local.get $sum)
+              (local.get $sum))))
+        (local.set $sum
+          (f32x4.add
+            (local.get $sum)
+            (i8x16.shuffle 4 5 6 7 0 1 2 3 12 13 14 15 8 9 10 11
+              (local.get $sum)
+              (local.get $sum))))
+        (drop (i32.atomic.rmw.add offset=4 (i32.const 0) (i32.const 1)))
+        (if (i32.eqz (local.get $length))
+          (then
+            (return (f32.const 0)))
+          (else
+            (call $trace (f32.const -0))
+            (v128.store32_lane align=1 3
+              (local.get $x)
+              (v128.const i32x4 1 -1 0 -2147483648))))
+        (f32.sqrt (f32x4.extract_lane 0 (local.get $sum))))
+      (export "runs" (global $runs))
+      (export "norm" (func $norm))
+      (data (i32.const 8) "\\00\\22A\\5c\\c8"))"
+  `);
+});
+
+test('features are what the engine takes', () => {
+  // A module of one function, which drops what the code leaves.
+  const takes = (code: readonly number[], ...memory: readonly number[]) => {
+    const type = [1, 4, 1, 0x60, 0, 0];
+    const body = [code.length + 3, 0, ...code, 0x1a, 0x0b];
+    const sections = [...type, 3, 2, 1, 0, ...memory, 10, body.length + 1, 1, ...body];
+    const bytes = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections]);
+    return webAssembly()?.validate(bytes) ?? false;
+  };
+  const zeros = [0xfd, 0x0c, ...new Array<number>(16).fill(0)];
+  expect(features()).toEqual({
+    simd: takes(zeros),
+    relaxedSimd: takes([...zeros, ...zeros, ...zeros, 0xfd, 0x85, 0x02]),
+    threads: takes([0x41, 0, 0xfe, 0x10, 2, 0], 5, 4, 1, 3, 0, 0),
+  });
+  expect(features()).toBe(features());
+});
