@@ -6,6 +6,7 @@ import {
   gradcheck,
   noGrad,
   ones,
+  stopGradient,
   Tensor,
   tensor,
 } from '@mambagrad/tensor';
@@ -29,6 +30,12 @@ describe('grad', () => {
     const middle = a.mul(2);
     const [g] = grad(middle.square().sum(), [middle]);
     expect(g.toArray()).toEqual([4, 8, 12]);
+  });
+
+  it('does not flow through stopGradient', () => {
+    const a = x();
+    const [g] = grad(a.mul(stopGradient(a)).sum(), [a]);
+    expect(g.toArray()).toEqual([1, 2, 3]);
   });
 
   it('can be asked for the output itself', () => {

@@ -55,6 +55,8 @@ export * from './ops/join.ts';
 export { linearScan, type LinearScanOptions, type ScanAlgorithm } from './ops/linearScan.ts';
 export * from './ops/matmul.ts';
 export * from './ops/movement.ts';
+// As JAX and TensorFlow call it.
+export { detach as stopGradient } from './ops/movement.ts';
 export {
   bernoulli,
   defaultGenerator,

@@ -17,6 +17,8 @@ export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The program of the latest call as text, with its size; throws before the first call. */
   explain(): string;
+  /** The bytes that hold all values of that program that are no state; throws likewise. */
+  arenaBytes(): number;
 }
 
 /** From this many programs on, a function is probably called with a number that always changes. */
@@ -55,13 +57,17 @@ export function compile<Args extends unknown[], Result>(
     }
     return latest.executable.run(tensorsOf(args)) as Result;
   };
+  const latestFor = (op: string) => {
+    if (latest === undefined) throw new TensorError(`${op}: the function was not called yet`);
+    return latest;
+  };
   const explain = (): string => {
-    if (latest === undefined) throw new TensorError('explain: the function was not called yet');
-    const { program, executable } = latest;
+    const { program, executable } = latestFor('explain');
     const size = `${program.steps.length} steps, an arena of ${executable.arenaBytes} bytes`;
     return `${formatProgram(program)}\n${size}`;
   };
-  return Object.assign(compiled, { explain });
+  const arenaBytes = (): number => latestFor('arenaBytes').executable.arenaBytes;
+  return Object.assign(compiled, { explain, arenaBytes });
 }
 
 function warn(name: string): void {

@@ -85,7 +85,7 @@ const detachPrimitive: Apply<null> = definePrimitive<null>({
   sharesData: true,
 });
 
-/** The same values as a constant: gradients do not flow through it (elsewhere: stop-gradient). */
+/** The same values as a constant: gradients do not flow through it. Also `stopGradient`. */
 export function detach(x: Tensor): Tensor {
   return detachPrimitive([x], null);
 }

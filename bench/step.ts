@@ -1,0 +1,84 @@
+/**
+ * One training step of a Mamba language model, timed: forward pass, next-token cross-entropy,
+ * backward pass, AdamW. The last line printed is JSON.
+ *
+ *     npm run -s bench:step -- --vocab 16 --hidden 64 --layers 2 --state 16 --batch 8 --length 256
+ */
+import { MambaLM } from '@mambagrad/mamba';
+import { AdamW, crossEntropy } from '@mambagrad/nn';
+import { compile, integers, manualSeed, type Tensor } from '@mambagrad/tensor';
+import { parseArgs } from 'node:util';
+
+const defaults = { vocab: 16, hidden: 64, layers: 2, state: 16, batch: 8, length: 256, steps: 10 };
+type Size = keyof typeof defaults;
+const names = Object.keys(defaults) as Size[];
+
+function readSizes(): { sizes: Record<Size, number>; eager: boolean; json: boolean } {
+  const { values } = parseArgs({
+    options: {
+      eager: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      threads: { type: 'string', default: '1' },
+      ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+    },
+  });
+  if (values.threads !== '1') throw new Error(`--threads ${values.threads}: there is one so far`);
+  const given: Record<string, unknown> = values;
+  const sizes = names.map((name) => {
+    const size = Number(given[name] ?? defaults[name]);
+    if (Number.isInteger(size) && size >= 1) return [name, size] as const;
+    throw new Error(`--${name} takes a whole number from 1, not '${String(given[name])}'`);
+  });
+  const { eager, json } = values;
+  return { sizes: Object.fromEntries(sizes) as Record<Size, number>, eager, json };
+}
+
+function run(): void {
+  const { sizes, eager, json } = readSizes();
+  const { vocab, hidden, layers, state, batch, length, steps } = sizes;
+  manualSeed(1);
+  const model = new MambaLM({
+    vocabSize: vocab,
+    hiddenSize: hidden,
+    stateSize: state,
+    numLayers: layers,
+  });
+  const optimizer = new AdamW(model.parameters(), { lr: 1e-3 });
+  const trainStep = (tokens: Tensor, targets: Tensor): Tensor => {
+    const loss = crossEntropy(model.forward(tokens), targets);
+    optimizer.minimize(loss);
+    return loss;
+  };
+  const compiled = compile(trainStep);
+  const step = eager ? trainStep : compiled;
+  const tokens = integers([batch, length], 0, vocab);
+  const targets = integers([batch, length], 0, vocab);
+
+  const times = Array.from({ length: steps + 1 }, (_, i) => {
+    const start = performance.now();
+    const loss = step(tokens, targets).item();
+    const time = performance.now() - start;
+    if (!json) console.log(`step ${i}  ${time.toFixed(1)} ms  loss ${loss.toFixed(4)}`);
+    return time;
+  });
+  const [firstMs, ...others] = times;
+  const sorted = others.toSorted((a, b) => a - b);
+  const result = {
+    medianMs: sorted[Math.floor(sorted.length / 2)],
+    minMs: sorted[0],
+    firstMs,
+    threads: 1,
+    eager,
+    params: model.parameterCount(),
+    arenaBytes: eager ? 0 : compiled.arenaBytes(),
+    ...sizes,
+  };
+  console.log(JSON.stringify(result));
+}
+
+try {
+  run();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 2;
+}
