@@ -1,5 +1,5 @@
 /** The printed graph is a program: run line by line, it computes the tensor. */
-import { formatGraph, tensor, type Tensor } from '@mambagrad/tensor';
+import { formatGraph, formatTree, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Draw, drawInteger } from '../support/draw.ts';
@@ -102,5 +102,42 @@ describe('formatGraph', () => {
     const lines = formatGraph(y).split('\n');
     expect(lines).toHaveLength(100_001);
     expect(lines[100_000]).toBe('%100000 = neg(%99999)  f32[]');
+  });
+});
+
+describe('formatTree', () => {
+  it('indents what a tensor was computed from, each tensor once', () => {
+    const x = tensor([1, 2], { requiresGrad: true });
+    const squared = x.mul(x);
+    expect(formatTree(squared.add(squared.mul(0.5)).sum())).toBe(
+      [
+        '%0 = sum(axes=[0], keepDims=false)  f32[]',
+        '  %1 = add()  f32[2]',
+        '    %2 = mul()  f32[2]',
+        '      %3 = leaf(requiresGrad)  f32[2]',
+        '      %3',
+        '    %4 = mul()  f32[2]',
+        '      %2',
+        '      %5 = constant  f32[] 0.5000',
+      ].join('\n'),
+    );
+  });
+
+  it('has a line for every use of every tensor', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const y = drawGraph(g).at(-1) ?? number(0, false);
+        const nodes = formatGraph(y).split('\n').filter((line) => line.includes('(%'));
+        expect(formatTree(y).split('\n')).toHaveLength(1 + 2 * nodes.length);
+      }),
+    );
+  });
+
+  it('neither recurses nor moves in without end', () => {
+    let y = tensor(1, { requiresGrad: true });
+    for (let i = 0; i < 100_000; i++) y = y.neg();
+    const lines = formatTree(y).split('\n');
+    expect(lines).toHaveLength(100_001);
+    expect(lines[100_000]).toBe(`${' '.repeat(80)}%100000 = leaf(requiresGrad)  f32[] 1.`);
   });
 });

@@ -1,6 +1,7 @@
 /**
- * The graph behind a tensor, as a list and as text. Nodes are numbered as they are made, so sorted
- * by number they are a program that computes the tensor, one op a line:
+ * The graph behind a tensor, as a list, and as text in two forms: a tree, and a program. Nodes are
+ * numbered as they are made, so sorted by number they are a program that computes the tensor, one
+ * op a line:
  *
  *     %0 = leaf(requiresGrad)  f32[2, 3]
  *     %1 = constant  f32[] 2.
@@ -41,10 +42,7 @@ export function formatGraph(output: Tensor): string {
     lines.push(`${number} = ${made}  ${spec}`);
     return number;
   };
-  const addLeaf = (tensor: Tensor): string => {
-    const made = tensor.requiresGrad ? 'leaf(requiresGrad)' : 'constant';
-    return add(tensor, made, tensor.ndim === 0 ? String(tensor) : describe(tensor));
-  };
+  const addLeaf = (tensor: Tensor): string => add(tensor, kindOf(tensor), specOf(tensor));
   for (const tensor of graphOf(output)) {
     const { node } = tensor;
     if (node === undefined) continue;
@@ -53,6 +51,45 @@ export function formatGraph(output: Tensor): string {
     add(tensor, `${node.primitive.name}(${parts.join(', ')})`, describe(tensor));
   }
   if (lines.length === 0) addLeaf(output);
+  return lines.join('\n');
+}
+
+function kindOf({ requiresGrad }: Tensor): string {
+  return requiresGrad ? 'leaf(requiresGrad)' : 'constant';
+}
+
+function specOf(leaf: Tensor): string {
+  return leaf.ndim === 0 ? String(leaf) : describe(leaf);
+}
+
+/** The level from which on lines are not indented further. */
+const DEEPEST = 40;
+
+/**
+ * The graph behind `output` as an indented tree: below each tensor, one level further in, what it
+ * was computed from. A tensor that is met again is its number alone.
+ */
+export function formatTree(output: Tensor): string {
+  const numbers = new Map<Tensor, string>();
+  const lines: string[] = [];
+  const left = [{ tensor: output, depth: 0 }];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { tensor, depth } = next;
+    const indent = '  '.repeat(Math.min(depth, DEEPEST));
+    const known = numbers.get(tensor);
+    if (known !== undefined) {
+      lines.push(indent + known);
+      continue;
+    }
+    const number = `%${numbers.size}`;
+    numbers.set(tensor, number);
+    const { node } = tensor;
+    const attributes = formatAttributes(node?.attributes).join(', ');
+    const made = node ? `${node.primitive.name}(${attributes})` : kindOf(tensor);
+    lines.push(`${indent}${number} = ${made}  ${node ? describe(tensor) : specOf(tensor)}`);
+    const inputs = node?.inputs ?? [];
+    for (const input of inputs.toReversed()) left.push({ tensor: input, depth: depth + 1 });
+  }
   return lines.join('\n');
 }
 

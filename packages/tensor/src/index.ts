@@ -35,7 +35,7 @@ export {
 } from './functional.ts';
 export { compile, type Compiled } from './compile/compile.ts';
 export { gradcheck, type GradcheckOptions } from './gradcheck.ts';
-export { formatGraph } from './graph.ts';
+export { formatGraph, formatTree } from './graph.ts';
 export * from './ops/activation.ts';
 export {
   associativeScan,
