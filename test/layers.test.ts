@@ -12,7 +12,8 @@ import {
 /** The packages and those below them. */
 const packages: Record<string, readonly string[]> = {
   wasm: [],
-  tensor: ['wasm'],
+  kernel: ['wasm'],
+  tensor: ['wasm', 'kernel'],
   nn: ['tensor'],
   mamba: ['tensor', 'nn'],
 };
@@ -23,7 +24,6 @@ const packages: Record<string, readonly string[]> = {
  */
 const layers: Record<string, readonly { readonly files: string[]; readonly apart?: true }[]> = {
   tensor: [
-    { files: ['kernel/'] },
     { files: ['*'] },
     { files: ['autograd', 'functional', 'gradcheck'] },
     { files: ['ops/define'] },
@@ -33,6 +33,7 @@ const layers: Record<string, readonly { readonly files: string[]; readonly apart
     { files: ['index'] },
   ],
   wasm: [{ files: ['*'] }, { files: ['index'] }],
+  kernel: [{ files: ['*'] }, { files: ['index'] }],
   nn: [{ files: ['*'] }, { files: ['index'] }],
   mamba: [{ files: ['*'] }, { files: ['index'] }],
 };

@@ -1,0 +1,31 @@
+/** The loop language: kernels as values, their mathematics, and the two emitters. */
+export { type EmitOptions, addKernel, compileWebAssembly } from './webassembly.ts';
+export { compileJavaScript, printJavaScript, type Run } from './javascript.ts';
+export { type Kernel, kernel, type Parameter } from './kernel.ts';
+export * from './math.ts';
+export { buffer, load, scratch } from './memory.ts';
+export * from './operations.ts';
+export { printKernel } from './print.ts';
+export {
+  lanes,
+  loop,
+  type Range,
+  reduce,
+  type Reduction,
+  set,
+  type Statement,
+  type Statements,
+  store,
+  when,
+} from './statement.ts';
+export {
+  type Buffer,
+  constant,
+  type Kind,
+  type Operand,
+  splat,
+  type Type,
+  type Value,
+  type Variable,
+  variable,
+} from './value.ts';

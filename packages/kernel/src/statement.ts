@@ -1,0 +1,160 @@
+/**
+ * What a kernel does, step by step: it stores values, sets variables, loops and branches.
+ *
+ *     lanes('i', n, (i) => store(y, i, mul(load(x, i), 2)))
+ *
+ * does a row four elements at a time while there are four, and then one at a time. The body is
+ * written once, for an `i` that is four neighbouring indices or one: what is done to an element is
+ * the same in a lane and in the tail, bit for bit.
+ */
+import { indexOf } from './memory.ts';
+import { add, and, type Binary, consecutive, max, reduceLanes, sub } from './operations.ts';
+import {
+  type Buffer,
+  fit,
+  type Index,
+  kindOf,
+  lanesOf,
+  type Operand,
+  type Type,
+  type Value,
+  type Variable,
+  variable,
+} from './value.ts';
+
+export type Statement = Set | Store | Loop | When;
+
+/** Statements one after the other; lists inside lists are taken apart. */
+export type Statements = Statement | readonly Statements[];
+
+export interface Set {
+  readonly statement: 'set';
+  readonly variable: Variable;
+  readonly value: Value;
+}
+
+export interface Store {
+  readonly statement: 'store';
+  readonly buffer: Buffer;
+  readonly index: Index;
+  readonly value: Value;
+}
+
+export interface Loop {
+  readonly statement: 'loop';
+  readonly counter: Variable;
+  readonly from: Value;
+  readonly to: Value;
+  readonly step: number;
+  readonly body: readonly Statement[];
+}
+
+export interface When {
+  readonly statement: 'when';
+  readonly condition: Value;
+  readonly then: readonly Statement[];
+  readonly otherwise: readonly Statement[];
+}
+
+/** From 0 up to a number, that one left out; or from another start, or by greater steps. */
+export type Range = Operand | {
+  readonly from?: Operand;
+  readonly to: Operand;
+  /** Default 1. */
+  readonly step?: number;
+};
+
+/** Gives a variable a value. */
+export function set(target: Variable, value: Operand): Set {
+  const { name, type } = target;
+  return { statement: 'set', variable: target, value: fit(`set ${name}`, type, value) };
+}
+
+/** Writes an element, or one for each lane of the index: lane 0 first, lane 3 last. */
+export function store(to: Buffer, index: Operand, value: Operand): Store {
+  const taker = `store ${to.name}`;
+  const wideIndex = typeof index === 'object' && lanesOf(index) === 4;
+  const type: Type = wideIndex ? `${to.kind}x4` : to.kind;
+  const affine = indexOf(taker, index);
+  if (wideIndex && affine.lanes === 1) throw new Error(`${taker}: all lanes go to one place`);
+  return { statement: 'store', buffer: to, index: affine, value: fit(taker, type, value) };
+}
+
+/** Runs the body for each number of a range. Numbers start from 0 or above. */
+export function loop(name: string, range: Range, body: (i: Variable) => Statements): Loop {
+  const { from, to, step } = boundsOf(`loop ${name}`, range);
+  if (!Number.isInteger(step) || step < 1) {
+    throw new Error(`loop ${name}: the step is ${step}, expected a whole number from 1`);
+  }
+  if (from.node === 'constant' && from.value < 0) {
+    throw new Error(`loop ${name}: starts from ${from.value}, expected 0 or above`);
+  }
+  const counter = variable(name, 'i32');
+  return { statement: 'loop', counter, from, to, step, body: listOf(body(counter)) };
+}
+
+function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: number } {
+  const { from = 0, to, step = 1 } =
+    typeof range === 'number' || 'node' in range ? { to: range } : range;
+  return { from: fit(taker, 'i32', from), to: fit(taker, 'i32', to), step };
+}
+
+/** Runs the body for four numbers at a time while there are four, then for each one left. */
+export function lanes(name: string, range: Range, body: (i: Value) => Statements): Statements {
+  const [wide, tail] = split(`lanes ${name}`, range);
+  return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
+}
+
+/** A range as two: the part in steps of four, and what is left. */
+function split(taker: string, range: Range): [wide: Range, tail: Range] {
+  const { from, to, step } = boundsOf(taker, range);
+  if (step !== 1) throw new Error(`${taker}: the step is ${step}, expected 1`);
+  const isKnown = from.node === 'constant' && to.node === 'constant';
+  const middle = isKnown
+    ? from.value + (Math.max(to.value - from.value, 0) & -4)
+    : add(from, and(max(sub(to, from), 0), -4));
+  return [{ from, to: middle, step: 4 }, { from: middle, to }];
+}
+
+export interface Reduction {
+  readonly combine: Binary;
+  /** What changes nothing when it is combined: 0 of a sum. */
+  readonly identity: number;
+}
+
+/**
+ * Sets a variable to all terms of a range combined, in an order that is part of the meaning: every
+ * fourth term goes to the same lane, as long as there are four; the lanes are combined as in
+ * `reduceLanes`; then the terms of the tail one by one.
+ */
+export function reduce(
+  into: Variable,
+  range: Range,
+  { combine, identity }: Reduction,
+  term: (i: Value) => Value,
+): Statements {
+  const [wide, tail] = split(`reduce ${into.name}`, range);
+  const partial = variable(`${into.name}Lanes`, kindOf(into) === 'i32' ? 'i32x4' : 'f32x4');
+  return [
+    set(partial, identity),
+    loop('i', wide, (i) => set(partial, combine(partial, term(consecutive(i))))),
+    set(into, reduceLanes(combine, partial)),
+    loop('i', tail, (i) => set(into, combine(into, term(i)))),
+  ];
+}
+
+/** Runs the first statements if the condition holds, else the others. */
+export function when(condition: Value, then: Statements, otherwise: Statements = []): When {
+  if (condition.type !== 'mask') throw new Error(`when: expected a mask, found ${condition.type}`);
+  return { statement: 'when', condition, then: listOf(then), otherwise: listOf(otherwise) };
+}
+
+/** Statements as a flat list; loops that never run are left out. */
+export function listOf(statements: Statements): readonly Statement[] {
+  const list = ([statements] as readonly unknown[]).flat(Infinity) as Statement[];
+  return list.filter((one) => one.statement !== 'loop' || !isEmpty(one));
+}
+
+function isEmpty({ from, to }: Loop): boolean {
+  return from.node === 'constant' && to.node === 'constant' && from.value >= to.value;
+}

@@ -1,0 +1,53 @@
+/** The two emitters are twins: whatever a kernel says, both do, to the last bit. */
+import * as k from '@mambagrad/kernel';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { anyFloat, randomKernels } from './random.ts';
+import { runTwins } from './twins.ts';
+
+describe('a random kernel', () => {
+  it('leaves the same bytes in WebAssembly and in JavaScript', () => {
+    fc.assert(
+      fc.property(randomKernels(), ({ kernel, given }) => {
+        runTwins(kernel, given);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('uses all that the language has', () => {
+    const text = fc.sample(randomKernels(), 1000).map(({ kernel }) => k.printKernel(kernel)).join();
+    const words = [
+      'for', 'if', 'else', 'let', 'step 4', ':4]', ':4 by', 'scratch', 'shuffle', 'lane', 'any',
+      'consecutive', 'toFloat', 'toInteger', 'bitsOf', 'fromBits', 'select', 'mulAdd', 'nearest',
+      ' < ', ' & ', ' >>> ', 'minimum', 'not',
+    ];
+    expect(words.filter((word) => !text.includes(word))).toEqual([]);
+  });
+});
+
+describe('lanes', () => {
+  const functions = {
+    exp: k.exp, expm1: k.expm1, log: k.log, log1p: k.log1p, tanh: k.tanh, sigmoid: k.sigmoid,
+    softplus: k.softplus, sin: k.sin, cos: k.cos, erf: k.erf, sqrt: k.sqrt, nearest: k.nearest,
+    pow: (x: k.Value) => k.pow(x, 2.5),
+    clamp: (x: k.Value) => k.min(k.max(x, -1), 1),
+    reciprocal: (x: k.Value) => k.div(1, x),
+  };
+
+  it.each(Object.entries(functions))('compute %s as single values do', (_, f) => {
+    fc.assert(
+      fc.property(fc.array(anyFloat(), { maxLength: 11 }), (numbers) => {
+        const n = numbers.length;
+        const [x, y, z] = ['x', 'y', 'z'].map((name) => k.buffer(name, 'f32', n));
+        const kernel = k.kernel('both', [x, y, z], [
+          k.lanes('i', n, (i) => k.store(y, i, f(k.load(x, i)))),
+          k.loop('i', n, (i) => k.store(z, i, f(k.load(x, i)))),
+        ]);
+        const results = runTwins(kernel, new Map([[x, numbers]]));
+        expect(results.get(y)).toEqual(results.get(z));
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
