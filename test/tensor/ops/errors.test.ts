@@ -7,7 +7,8 @@
 import { arange, Tensor, TensorError } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Call, rows } from './rows.ts';
+import type { Call } from './families.ts';
+import { rows } from './rows.ts';
 
 /** The same call for a row in every run. */
 function sampleCall(draw: (g: fc.GeneratorValue) => Call): Call {
