@@ -42,10 +42,6 @@ export function drawShape(g: Draw, options: ShapeOptions = {}): number[] {
   return g(empty ? anyShape : filledShape, minRank, maxRank);
 }
 
-export function drawSize(g: Draw): number {
-  return g(size);
-}
-
 export function drawInteger(g: Draw, min: number, max: number): number {
   return g(integerFrom, min, max);
 }

@@ -112,11 +112,3 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
     axis < missing || shape[axis - missing] === 1 ? 0 : strides[axis - missing],
   );
 }
-
-/** The axes of `target` along which an array of `shape` was repeated to fill it. */
-export function broadcastAxes(shape: Shape, target: Shape): number[] {
-  const missing = target.length - shape.length;
-  return Array.from({ length: target.length }, (_, axis) => axis).filter(
-    (axis) => axis < missing || (shape[axis - missing] === 1 && target[axis] !== 1),
-  );
-}

@@ -83,6 +83,8 @@ export interface Tracer {
     node: Node | undefined,
   ): Tensor;
   assign(state: Tensor, value: Tensor): void;
+  /** Called before the gradient of a tensor is set. */
+  touch(tensor: Tensor): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
   read(tensor: Tensor): void;
 }
@@ -133,11 +135,10 @@ export class Tensor implements Spec {
   readonly createdAt: number = tick();
   /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
   readonly node: Node | undefined;
-  /** Set by `backward()` on leaves that require gradients; further calls add to it. */
-  grad: Tensor | undefined = undefined;
   #data: TypedArray | string;
   #requiresGrad = false;
   #assignedAt = 0;
+  #grad: Tensor | undefined = undefined;
 
   /**
    * For primitives and creation functions; it copies nothing. `source` is the array, or, for a
@@ -184,6 +185,25 @@ export class Tensor implements Spec {
       throw new TensorError(`requiresGrad: ${describe(this)} has no gradient; expected f32 or f64`);
     }
     this.#requiresGrad = value;
+  }
+
+  /** Set by `backward()` on leaves that require gradients; further calls add to it. */
+  get grad(): Tensor | undefined {
+    return this.#grad;
+  }
+
+  set grad(value: Tensor | undefined) {
+    mode.tracer?.touch(this);
+    this.#grad = value;
+  }
+
+  /** Notes the gradient and the date of the last assign; the function it gives puts them back. */
+  snapshot(): () => void {
+    const [grad, assignedAt] = [this.#grad, this.#assignedAt];
+    return () => {
+      this.#grad = grad;
+      this.#assignedAt = assignedAt;
+    };
   }
 
   /** When `assign` last changed this tensor, by the clock of the nodes; 0 if never. */

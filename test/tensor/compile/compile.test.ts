@@ -90,6 +90,23 @@ describe('a compiled training step', () => {
   it('gives the losses of the eager one, bit for bit', () => {
     expect(training(true)).toEqual(training(false));
   });
+
+  it('may go by backward, step and zeroGrad as well', () => {
+    const losses = (isCompiled: boolean) => {
+      const layer = new Linear(2, 2, { generator: new Generator(1) });
+      const optimizer = new AdamW(layer.parameters(), { lr: 0.1 });
+      const eager = (x: Tensor) => {
+        optimizer.zeroGrad();
+        const loss = layer.forward(x).square().mean();
+        loss.backward();
+        optimizer.step();
+        return loss;
+      };
+      const step = isCompiled ? compile(eager) : eager;
+      return [1, 2, 3, 4].map((scale) => step(ones([1, 2]).mul(scale)).item());
+    };
+    expect(losses(true)).toEqual(losses(false));
+  });
 });
 
 describe('state', () => {
@@ -285,6 +302,22 @@ describe('tracing', () => {
     expect(f(tensor([[3, 4]]))?.toArray()).toEqual([[4, 5]]);
     expect(layer.weight.grad).toBe(before);
     expect(layer.bias?.grad).toBeUndefined();
+  });
+
+  it('leaves no mark outside, neither when it fails nor on gradients set before', () => {
+    const [weight, before] = [tensor([1, 2], { requiresGrad: true }), ones([2])];
+    const pending = weight.mul(weight).sum();
+    weight.grad = before;
+    const failing = compile(() => {
+      weight.grad = undefined;
+      weight.assign(weight.detach().mul(2));
+      throw new Error('on purpose');
+    });
+    expect(failing).toThrow('on purpose');
+    expect(weight.grad).toBe(before);
+    expect(weight.toArray()).toEqual([1, 2]);
+    // The weight was not assigned, so what was computed from it is not stale.
+    expect(grad(pending, [weight])[0].toArray()).toEqual([2, 4]);
   });
 
   it('refuses what it cannot follow', () => {

@@ -52,7 +52,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
   const startedAt = tick();
   const values = new Map<Tensor, Value>();
   const current = new Map<Tensor, Value>();
-  const gradients = new Map<Tensor, Tensor | undefined>();
+  const undo = new Map<Tensor, () => void>();
   const steps: Step[] = [];
 
   /** The value that a tensor has now; one not seen before comes from outside, or is a constant. */
@@ -61,7 +61,6 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     if (known) return known;
     const captured: Value = { ...specOf(tensor), from: { captured: tensor } };
     values.set(tensor, captured);
-    gradients.set(tensor, tensor.grad);
     return captured;
   };
   const tracer: Tracer = {
@@ -72,7 +71,11 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       values.set(result, output);
       return result;
     },
+    touch(tensor) {
+      if (!undo.has(tensor)) undo.set(tensor, tensor.snapshot());
+    },
     assign(state, value) {
+      this.touch(state);
       const next = valueOf(value);
       valueOf(state);
       current.set(state, next);
@@ -121,7 +124,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       return { steps, writes, results, rebuild };
     });
   } finally {
-    for (const [tensor, gradient] of gradients) tensor.grad = gradient;
+    for (const putBack of undo.values()) putBack();
   }
 }
 
