@@ -13,10 +13,22 @@ const defaults = { vocab: 16, hidden: 64, layers: 2, state: 16, batch: 8, length
 type Size = keyof typeof defaults;
 const names = Object.keys(defaults) as Size[];
 
-function readSizes(): { sizes: Record<Size, number>; eager: boolean; json: boolean } {
+interface Settings {
+  readonly sizes: Record<Size, number>;
+  readonly eager: boolean;
+  readonly backend: 'wasm' | 'js';
+  readonly deterministic: boolean;
+  readonly profile: boolean;
+  readonly json: boolean;
+}
+
+function readSettings(): Settings {
   const { values } = parseArgs({
     options: {
       eager: { type: 'boolean', default: false },
+      backend: { type: 'string', default: 'wasm' },
+      deterministic: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       threads: { type: 'string', default: '1' },
       ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
@@ -29,12 +41,17 @@ function readSizes(): { sizes: Record<Size, number>; eager: boolean; json: boole
     if (Number.isInteger(size) && size >= 1) return [name, size] as const;
     throw new Error(`--${name} takes a whole number from 1, not '${String(given[name])}'`);
   });
-  const { eager, json } = values;
-  return { sizes: Object.fromEntries(sizes) as Record<Size, number>, eager, json };
+  const { backend, ...others } = values;
+  if (backend !== 'wasm' && backend !== 'js') {
+    throw new Error(`--backend takes wasm or js, not '${backend}'`);
+  }
+  const { eager, deterministic, profile, json } = others;
+  const named = Object.fromEntries(sizes) as Record<Size, number>;
+  return { sizes: named, eager, backend, deterministic, profile, json };
 }
 
 function run(): void {
-  const { sizes, eager, json } = readSizes();
+  const { sizes, eager, backend, deterministic, profile, json } = readSettings();
   const { vocab, hidden, layers, state, batch, length, steps } = sizes;
   manualSeed(1);
   const model = new MambaLM({
@@ -49,7 +66,7 @@ function run(): void {
     optimizer.minimize(loss);
     return loss;
   };
-  const compiled = compile(trainStep);
+  const compiled = compile(trainStep, { backend, deterministic });
   const step = eager ? trainStep : compiled;
   const tokens = integers([batch, length], 0, vocab);
   const targets = integers([batch, length], 0, vocab);
@@ -61,6 +78,7 @@ function run(): void {
     if (!json) console.log(`step ${i}  ${time.toFixed(1)} ms  loss ${loss.toFixed(4)}`);
     return time;
   });
+  if (profile && !eager) console.log(compiled.profile(tokens, targets));
   const [firstMs, ...others] = times;
   const sorted = others.toSorted((a, b) => a - b);
   const result = {
@@ -69,6 +87,7 @@ function run(): void {
     firstMs,
     threads: 1,
     eager,
+    backend,
     params: model.parameterCount(),
     arenaBytes: eager ? 0 : compiled.arenaBytes(),
     ...sizes,

@@ -1,31 +1,17 @@
 /** The loop language: kernels as values, their mathematics, and the two emitters. */
 export { type EmitOptions, addKernel, compileWebAssembly } from './webassembly.ts';
 export { compileJavaScript, printJavaScript, type Run } from './javascript.ts';
+export { countOperations } from './count.ts';
 export { type Kernel, kernel, type Parameter } from './kernel.ts';
 export * from './math.ts';
 export { buffer, load, scratch } from './memory.ts';
 export * from './operations.ts';
 export { printKernel } from './print.ts';
 export {
-  lanes,
-  loop,
-  type Range,
-  reduce,
-  type Reduction,
-  set,
-  type Statement,
-  type Statements,
-  store,
+  lanes, loop, type Range, reduce, type Reduction, set, type Statement, type Statements, store,
   when,
 } from './statement.ts';
 export {
-  type Buffer,
-  constant,
-  type Kind,
-  type Operand,
-  splat,
-  type Type,
-  type Value,
-  type Variable,
-  variable,
+  type Buffer, constant, type Kind, type Load, type Operand, splat, type Type, type Value,
+  type Variable, variable,
 } from './value.ts';

@@ -3,15 +3,7 @@
  * for single values and one for four lanes.
  */
 import {
-  type Expression,
-  f32,
-  f32x4,
-  i32,
-  i32x4,
-  i8x16,
-  select,
-  v128,
-  words,
+  type Expression, f32, f32x4, i32, i32x4, i8x16, select, v128, words,
 } from '@mambagrad/wasm';
 import { kindOf, lanesOf, type Operation, type OperationName } from './value.ts';
 

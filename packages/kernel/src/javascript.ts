@@ -10,13 +10,7 @@ import type { Kernel, Parameter } from './kernel.ts';
 import { Names } from './print.ts';
 import type { Statement } from './statement.ts';
 import {
-  type Buffer,
-  type Index,
-  type Kind,
-  kindOf,
-  lanesOf,
-  type OperationName,
-  type Value,
+  type Buffer, type Index, type Kind, kindOf, lanesOf, type OperationName, type Value,
 } from './value.ts';
 
 type Row = (kind: Kind, ...operands: string[]) => string;

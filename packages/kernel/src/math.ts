@@ -15,30 +15,8 @@
  * zeros are as in JavaScript's Math. Only sine and cosine give up, far out.
  */
 import {
-  abs,
-  add,
-  and,
-  bitsOf,
-  div,
-  equal,
-  fromBits,
-  greater,
-  less,
-  lessEqual,
-  max,
-  min,
-  mul,
-  mulAdd,
-  nearest,
-  neg,
-  not,
-  or,
-  select,
-  shiftLeft,
-  shiftRight,
-  sub,
-  toFloat,
-  toInteger,
+  abs, add, and, bitsOf, div, equal, fromBits, greater, less, lessEqual, max, min, mul, mulAdd,
+  nearest, neg, not, or, select, shiftLeft, shiftRight, sub, toFloat, toInteger,
 } from './operations.ts';
 import { constant, type Operand, type Value } from './value.ts';
 

@@ -8,15 +8,7 @@
  * one by one. Whatever else it contains (a loaded number, say) is a term of its own.
  */
 import {
-  type Buffer,
-  checkName,
-  fit,
-  type Index,
-  kindOf,
-  lanesOf,
-  type Load,
-  type Operand,
-  type Value,
+  type Buffer, checkName, fit, type Index, kindOf, lanesOf, type Load, type Operand, type Value,
 } from './value.ts';
 
 /** A buffer that is passed to the kernel by its place in memory, or has its place fixed. */

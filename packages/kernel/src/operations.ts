@@ -9,14 +9,7 @@
  *     minimum(a, b)                     NaN if either is; −0 is below 0
  */
 import {
-  apply,
-  applyAs,
-  kindOf,
-  lanesOf,
-  type Operand,
-  type OperationName,
-  splat,
-  type Value,
+  apply, applyAs, kindOf, lanesOf, type Operand, type OperationName, splat, type Value,
 } from './value.ts';
 
 export type Unary = (x: Value) => Value;

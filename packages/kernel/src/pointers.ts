@@ -9,13 +9,7 @@
  * store adds a constant for free.
  */
 import {
-  at,
-  type Expression,
-  i32,
-  type Local,
-  set,
-  type Statement as Code,
-  type ValueType,
+  at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
   type WasmFunction,
 } from '@mambagrad/wasm';
 import type { Kernel } from './kernel.ts';

@@ -10,15 +10,7 @@
 import { indexOf } from './memory.ts';
 import { add, and, type Binary, consecutive, max, reduceLanes, sub } from './operations.ts';
 import {
-  type Buffer,
-  fit,
-  type Index,
-  kindOf,
-  lanesOf,
-  type Operand,
-  type Type,
-  type Value,
-  type Variable,
+  type Buffer, fit, type Index, kindOf, lanesOf, type Operand, type Type, type Value, type Variable,
   variable,
 } from './value.ts';
 
@@ -100,7 +92,11 @@ function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: 
 }
 
 /** Runs the body for four numbers at a time while there are four, then for each one left. */
-export function lanes(name: string, range: Range, body: (i: Value) => Statements): Statements {
+export function lanes(
+  name: string,
+  range: Range,
+  body: (i: Value) => Statements,
+): readonly [wide: Loop, tail: Loop] {
   const [wide, tail] = split(`lanes ${name}`, range);
   return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
 }

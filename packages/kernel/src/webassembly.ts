@@ -4,22 +4,8 @@
  * would otherwise build a constant anew in every round.
  */
 import {
-  type Expression,
-  f32,
-  f32x4,
-  features,
-  forRange,
-  type Global,
-  type HostMemory,
-  i32,
-  i32x4,
-  type Local,
-  Module,
-  set,
-  type Statement as Code,
-  type Statements as Codes,
-  v128,
-  type ValueType,
+  type Expression, f32, f32x4, features, forRange, type Global, type HostMemory, i32, i32x4,
+  type Local, Module, set, type Statement as Code, type Statements as Codes, v128, type ValueType,
   when,
 } from '@mambagrad/wasm';
 import { instruct, named } from './instructions.ts';
@@ -30,13 +16,7 @@ import { type KernelFunction, type Place, Pointers } from './pointers.ts';
 import { Names } from './print.ts';
 import type { Loop, Statement } from './statement.ts';
 import {
-  type Buffer,
-  type Constant,
-  type Index,
-  lanesOf,
-  type Operation,
-  type Type,
-  type Value,
+  type Buffer, type Constant, type Index, lanesOf, type Operation, type Type, type Value,
   type Variable,
 } from './value.ts';
 

@@ -3,45 +3,22 @@
  */
 export { detectAnomaly } from './anomaly.ts';
 export {
-  backward,
-  type BackwardOptions,
-  enableGrad,
-  grad,
-  type GradOptions,
-  noGrad,
+  backward, type BackwardOptions, enableGrad, grad, type GradOptions, noGrad,
 } from './autograd.ts';
 export {
-  arange,
-  type CreateOptions,
-  eye,
-  full,
-  fullLike,
-  linspace,
-  ones,
-  onesLike,
-  tensor,
-  type TensorData,
-  type TensorOptions,
-  zeros,
-  zerosLike,
+  arange, type CreateOptions, eye, full, fullLike, linspace, ones, onesLike, tensor,
+  type TensorData, type TensorOptions, zeros, zerosLike,
 } from './create.ts';
 export type { DType, TypedArray } from './dtype.ts';
 export {
-  type DerivativeOptions,
-  hessianVectorProduct,
-  jacobian,
-  valueAndGrad,
-  type ValueAndGradients,
+  type DerivativeOptions, hessianVectorProduct, jacobian, valueAndGrad, type ValueAndGradients,
 } from './functional.ts';
-export { compile, type Compiled } from './compile/compile.ts';
+export { compile, type Compiled, type CompileOptions } from './compile/compile.ts';
 export { gradcheck, type GradcheckOptions } from './gradcheck.ts';
 export { formatGraph, formatTree } from './graph.ts';
 export * from './ops/activation.ts';
 export {
-  associativeScan,
-  type AssociativeScanOptions,
-  type Combine,
-  type ScanElements,
+  associativeScan, type AssociativeScanOptions, type Combine, type ScanElements,
 } from './ops/associativeScan.ts';
 export * from './ops/arrange.ts';
 export * from './ops/blocks.ts';
@@ -58,16 +35,8 @@ export * from './ops/movement.ts';
 // As JAX and TensorFlow call it.
 export { detach as stopGradient } from './ops/movement.ts';
 export {
-  bernoulli,
-  defaultGenerator,
-  Generator,
-  integers,
-  manualSeed,
-  normal,
-  permutation,
-  type RandomOptions,
-  threefry2x32,
-  uniform,
+  bernoulli, defaultGenerator, Generator, integers, manualSeed, normal, permutation,
+  type RandomOptions, threefry2x32, uniform,
 } from './ops/random.ts';
 export * from './ops/reduce.ts';
 export * from './ops/sort.ts';
@@ -76,10 +45,5 @@ export { listOps, ops } from './ops/table.ts';
 export { type Apply, definePrimitive, primitiveNames } from './primitive.ts';
 export { type Axes, type Shape, type Spec, TensorError } from './shape.ts';
 export {
-  type InputGradients,
-  type NestedArray,
-  type Node,
-  type Primitive,
-  Tensor,
-  type Value,
+  type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,
 } from './tensor.ts';

@@ -7,6 +7,7 @@
  * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
  */
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
+import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
 import { describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
 
@@ -41,6 +42,8 @@ export interface Primitive<Attributes> {
     inputs: readonly Tensor[],
     attributes: Attributes,
   ): InputGradients;
+  /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
+  lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
   /** The result is the first input's array under another shape; `compute` is not called. */
   readonly sharesData?: boolean;
 }
@@ -121,6 +124,18 @@ export function tick(): number {
   return ++clock;
 }
 
+/** Arrays that programs change. Every other array keeps its values, and can be shared. */
+const homes = new WeakSet<TypedArray>();
+
+function unshared(array: TypedArray): TypedArray {
+  return homes.has(array) ? array.slice() : array;
+}
+
+/** Whether an array lies in the memory of programs. */
+export function isHome(array: TypedArray): boolean {
+  return homes.has(array);
+}
+
 export type NestedArray = number | NestedArray[];
 
 /**
@@ -147,7 +162,7 @@ export class Tensor implements Spec {
   constructor(spec: Spec, source: TypedArray | string, node?: Node) {
     this.shape = spec.shape;
     this.dtype = spec.dtype;
-    this.#data = source;
+    this.#data = typeof source === 'string' ? source : unshared(source);
     this.node = node;
     this.#requiresGrad = node !== undefined;
   }
@@ -228,9 +243,23 @@ export class Tensor implements Spec {
     }
     // Arrays are never written once made, so the value's own can be taken over.
     if (mode.tracer) mode.tracer.assign(this, value);
-    else this.#data = value.data;
+    else this.#data = unshared(value.data);
     this.#assignedAt = tick();
     return this;
+  }
+
+  /**
+   * For programs: moves the values to an array that lies in their memory and holds them already.
+   * From then on `data` is that array, which programs change when they assign to this tensor.
+   */
+  moveTo(home: TypedArray): void {
+    homes.add(home);
+    this.#data = home;
+  }
+
+  /** For programs: notes that the array of this tensor has been written. */
+  noteAssigned(): void {
+    this.#assignedAt = tick();
   }
 
   /** The number in a tensor of one element. */

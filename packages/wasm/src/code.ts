@@ -7,12 +7,7 @@
  */
 import { accessOf, constantOf, type Immediate, lanesOf, type Reference } from './immediates.ts';
 import {
-  type InstructionName,
-  type ResultType,
-  type Row,
-  rows,
-  type SignatureOf,
-  type ValueType,
+  type InstructionName, type ResultType, type Row, rows, type SignatureOf, type ValueType,
 } from './instructions.ts';
 
 /** A piece of code: an instruction, complete with its operands. */

@@ -3,13 +3,7 @@
  * branches name it; how many blocks lie between is worked out when the bytes are written.
  */
 import {
-  type Code,
-  type Expression,
-  i32,
-  type Operand,
-  operand,
-  type Statement,
-  type Statements,
+  type Code, type Expression, i32, type Operand, operand, type Statement, type Statements,
 } from './code.ts';
 import type { Reference } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';

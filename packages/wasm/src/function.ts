@@ -1,12 +1,6 @@
 /** A function under construction: its parameters, its locals, its code. */
 import { type Code, type Operand, operand, type Statement, type Statements } from './code.ts';
-import {
-  type Callable,
-  type Local,
-  makeLocal,
-  type Parameters,
-  statementsOf,
-} from './control.ts';
+import { type Callable, type Local, makeLocal, type Parameters, statementsOf } from './control.ts';
 import type { Reference } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 

@@ -13,14 +13,7 @@ import { encodeModule } from './encode.ts';
 import { type BodyMaker, WasmFunction } from './function.ts';
 import { type Imports, webAssembly } from './host.ts';
 import type { ResultType, ValueType } from './instructions.ts';
-import type {
-  Exportable,
-  ImportedFunction,
-  Limits,
-  Memory,
-  ModuleParts,
-  Origin,
-} from './parts.ts';
+import type { Exportable, ImportedFunction, Limits, Memory, ModuleParts, Origin } from './parts.ts';
 import { printModule } from './text.ts';
 
 export class Module {

@@ -1,24 +1,52 @@
 /**
  * `compile(f)` gives a function that does what f does, from a program: f runs once for each kind of
- * arguments, to be traced; the program is simplified, its memory is planned ahead, and from then on
- * calls replay it.
+ * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory is
+ * planned ahead, and from then on calls run it.
  *
- *     trace → simplify → plan memory → run
+ *     trace → simplify → schedule → plan memory → run
  */
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
-import { bind, type Executable } from './run.ts';
-import { dropUnused, formatProgram, shareEqual } from './simplify.ts';
+import { formatJobs } from './explain.ts';
+import { type BindOptions, bind, type Executable } from './run.ts';
+import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
+
+export interface CompileOptions {
+  /** What kernels become: WebAssembly, or plain JavaScript, which gives the same bits. */
+  readonly backend?: 'wasm' | 'js';
+  /**
+   * Whether results are the same bits on every machine: without fused multiply-add, which rounds
+   * once where there are two operations. Default false.
+   */
+  readonly deterministic?: boolean;
+  /**
+   * Traces again at the second call of each program, and throws if the function does other things
+   * than before: a number that changes from call to call would be frozen in it. Default false.
+   */
+  readonly check?: boolean;
+}
 
 /** A compiled function: called as the original, and open to inspection. */
 export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
-  /** The program of the latest call as text, with its size; throws before the first call. */
+  /** The ops of the program of the latest call, one a line; throws before the first call. */
+  listing(): string;
+  /** Its kernels: what each does, and how much. */
   explain(): string;
-  /** The bytes that hold all values of that program that are no state; throws likewise. */
+  /** Calls the function and gives its kernels with the time of each. */
+  profile(...args: Args): string;
+  /** Its kernels in WebAssembly's text format. */
+  wat(): string;
+  /** The bytes that hold all its values that are no state. */
   arenaBytes(): number;
+}
+
+interface Entry {
+  readonly program: Program;
+  readonly executable: Executable;
+  calls: number;
 }
 
 /** From this many programs on, a function is probably called with a number that always changes. */
@@ -40,34 +68,58 @@ const MANY_PROGRAMS = 8;
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
+  { backend = 'wasm', deterministic = false, check = false }: CompileOptions = {},
 ): Compiled<Args, Result> {
-  const programs = new Map<string, { program: Program; executable: Executable }>();
-  let latest: { program: Program; executable: Executable } | undefined;
+  const options: BindOptions = { backend, fuse: !deterministic };
+  const programs = new Map<string, Entry>();
+  let latest: Entry | undefined;
 
+  const traced = (args: Args): Program =>
+    dropUnused(shareEqual(trace((...standIns) => f(...(standIns as Args)), args)));
+  const entryFor = (args: Args): Entry => {
+    const key = `${mode.recording} ${signatureOf(args)}`;
+    let entry = programs.get(key);
+    // A tensor that the function made is a constant of the program, until somebody assigns to it.
+    if (entry && [...entry.program.constants].some(({ assignedAt }) => assignedAt > 0)) {
+      entry = undefined;
+    }
+    if (entry === undefined) {
+      const program = traced(args);
+      entry = { program, executable: bind(program, options), calls: 0 };
+      programs.set(key, entry);
+      if (programs.size === MANY_PROGRAMS) warn(f.name);
+    } else if (check && entry.calls === 1) {
+      const difference = differenceOf(entry.program, traced(args));
+      if (difference) throw new TensorError(`compile: traced again, ${difference}`);
+    }
+    entry.calls++;
+    return (latest = entry);
+  };
   const compiled = (...args: Args): Result => {
     if (mode.tracer || mode.observer) return f(...args);
-    const key = `${mode.recording} ${signatureOf(args)}`;
-    latest = programs.get(key);
-    if (latest === undefined) {
-      const traced = trace((...standIns) => f(...(standIns as Args)), args);
-      const program = dropUnused(shareEqual(traced));
-      latest = { program, executable: bind(program) };
-      programs.set(key, latest);
-      if (programs.size === MANY_PROGRAMS) warn(f.name);
-    }
-    return latest.executable.run(tensorsOf(args)) as Result;
+    return entryFor(args).executable.run(tensorsOf(args)) as Result;
   };
-  const latestFor = (op: string) => {
-    if (latest === undefined) throw new TensorError(`${op}: the function was not called yet`);
+  const latestFor = (name: string): Entry => {
+    if (latest === undefined) throw new TensorError(`${name}: the function was not called yet`);
     return latest;
   };
-  const explain = (): string => {
-    const { program, executable } = latestFor('explain');
-    const size = `${program.steps.length} steps, an arena of ${executable.arenaBytes} bytes`;
-    return `${formatProgram(program)}\n${size}`;
-  };
-  const arenaBytes = (): number => latestFor('arenaBytes').executable.arenaBytes;
-  return Object.assign(compiled, { explain, arenaBytes });
+  return Object.assign(compiled, {
+    listing: () => formatProgram(latestFor('listing').program),
+    explain: () => formatJobs(latestFor('explain').executable),
+    profile: (...args: Args) => {
+      const { executable } = entryFor(args);
+      const clock = (globalThis as { performance?: { now(): number } }).performance ?? Date;
+      const times: number[] = [];
+      let last = clock.now();
+      executable.run(tensorsOf(args), () => {
+        times.push(clock.now() - last);
+        last = clock.now();
+      });
+      return formatJobs(executable, times);
+    },
+    wat: () => latestFor('wat').executable.wat(),
+    arenaBytes: () => latestFor('arenaBytes').executable.plan.bytes,
+  });
 }
 
 function warn(name: string): void {

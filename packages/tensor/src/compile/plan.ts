@@ -1,136 +1,203 @@
 /**
- * Where every value of a program lives. A value is alive from the step that makes it to the last
+ * Where every value of a program lives. A value is alive from the job that makes it to the last
  * that reads it; two that are never alive together can have the same place. So all of memory is
  * decided ahead: one arena, an offset for each value, and nothing to allocate when it runs.
  */
 import { describe, numelOf, type Spec } from '../shape.ts';
-import type { Program, Step, Value } from './trace.ts';
+import type { Job, Schedule } from './schedule.ts';
+import type { Program, Value } from './trace.ts';
 
 /** Places start at multiples of this many bytes, a cache line. */
 const ALIGNMENT = 64;
 
 export interface Plan {
-  /** Where each value that a step makes starts, in bytes. */
+  /** Where each value starts that is made or passed, in bytes. */
   readonly offsets: ReadonlyMap<Value, number>;
+  /** Where the scratch memory of a job starts. */
+  readonly scratch: ReadonlyMap<Job, number>;
+  /** New values of state that are made where the old one lies. */
+  readonly inState: ReadonlyMap<Value, Value>;
   /** The size of the arena in bytes. */
   readonly bytes: number;
 }
 
-/** The value whose memory a value uses: its own, or its input's where an op shares that. */
-export function storageOf(value: Value, makers: ReadonlyMap<Value, Step>): Value {
-  let storage = value;
-  for (let maker = makers.get(storage); maker?.primitive.sharesData; maker = makers.get(storage)) {
-    storage = maker.inputs[0];
-  }
-  return storage;
-}
-
-export function makersOf(program: Program): Map<Value, Step> {
-  return new Map(program.steps.map((step) => [step.output, step]));
-}
-
-function bytesOf({ shape, dtype }: Spec): number {
+export function bytesOf({ shape, dtype }: Spec): number {
   return numelOf(shape) * (dtype === 'f64' ? 8 : 4);
 }
 
-interface Range {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Places every value, in the smallest gap that holds it at the time it is made. */
-export function planMemory(program: Program): Plan {
-  const makers = makersOf(program);
-  const lastRead = lastReads(program, makers);
-  const offsets = new Map<Value, number>();
-  let gaps: Range[] = [{ start: 0, end: Infinity }];
-  let bytes = 0;
-  const dying = new Map<number, Value[]>();
-  for (const [storage, step] of lastRead) dying.set(step, [...(dying.get(step) ?? []), storage]);
-  program.steps.forEach(({ primitive, output }, i) => {
-    if (!primitive.sharesData) {
-      const size = roundUp(bytesOf(output));
-      const fitting = gaps.filter(({ start, end }) => end - start >= size);
-      const gap = fitting.reduce((best, other) =>
-        other.end - other.start < best.end - best.start ? other : best,
-      );
-      offsets.set(output, gap.start);
-      bytes = Math.max(bytes, gap.start + size);
-      gaps = gaps
-        .map((other) => (other === gap ? { start: gap.start + size, end: gap.end } : other))
-        .filter(({ start, end }) => end > start);
-    }
-    for (const storage of dying.get(i) ?? []) {
-      const start = offsets.get(storage);
-      if (start === undefined) continue;
-      gaps = joined([...gaps, { start, end: start + roundUp(bytesOf(storage)) }]);
-    }
-  });
-  return { offsets, bytes };
-}
-
-function roundUp(size: number): number {
+export function roundUp(size: number): number {
   return Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Free ranges in order, neighbours made one. */
-function joined(ranges: readonly Range[]): Range[] {
-  const result: Range[] = [];
-  for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
-    const last = result.at(-1);
-    if (last?.end === range.start) {
-      result[result.length - 1] = { start: last.start, end: range.end };
-    } else if (range.end > range.start) {
-      result.push(range);
-    }
-  }
-  return result;
+/** Where arguments are put before the first job. */
+const START = -1;
+
+function isArgument({ from }: Value): boolean {
+  return from !== 'step' && 'argument' in from;
 }
 
-/** For each piece of memory that a step makes, the last step that reads it; results are kept. */
-function lastReads(program: Program, makers: ReadonlyMap<Value, Step>): Map<Value, number> {
+/** For each value in memory, the last job that reads it; what is needed at the end has a later. */
+function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, number> {
   const last = new Map<Value, number>();
-  program.steps.forEach((step, i) => {
-    for (const value of [...step.inputs, step.output]) last.set(storageOf(value, makers), i);
+  jobs.forEach((job, i) => {
+    for (const value of [...job.reads, ...job.writes]) last.set(value, i);
   });
   for (const value of [...program.results, ...program.writes.map((write) => write.value)]) {
-    last.set(storageOf(value, makers), program.steps.length);
+    last.set(network.storageOf(value), jobs.length);
   }
   return last;
 }
 
-/**
- * Throws unless the plan is sound: every read follows the write, and no value is made where another
- * lies that is still to be read. It works from the program alone, step by step, and shares nothing
- * with the planner but the rule of which op shares memory.
- */
-export function checkPlan(program: Program, plan: Plan): void {
-  const makers = makersOf(program);
-  const final = program.steps.length;
-  const reads = program.steps.flatMap((step, i) => step.inputs.map((value) => ({ value, i })));
-  for (const value of [...program.results, ...program.writes.map((write) => write.value)]) {
-    reads.push({ value, i: final });
+/** Places every value, in the smallest gap that holds it at the time it is made. */
+export function planMemory(program: Program, schedule: Schedule): Plan {
+  const { jobs } = schedule;
+  const last = lastReads(program, schedule);
+  const inState = placedInState(program, schedule, last);
+  const offsets = new Map<Value, number>();
+  const scratch = new Map<Job, number>();
+  const gaps = new Gaps();
+  const release = (value: Value): void => {
+    const start = offsets.get(value);
+    if (start !== undefined) gaps.free(start, bytesOf(value));
+  };
+  const dying = new Map<number, Value[]>();
+  for (const [value, job] of last) {
+    if (isArgument(value)) offsets.set(value, gaps.take(bytesOf(value)));
+    dying.set(job, [...(dying.get(job) ?? []), value]);
   }
-  const made = new Map(program.steps.map(({ output }, i) => [output, i]));
-  for (const { value, i } of reads) {
-    if (value.from !== 'step') continue;
-    const at = made.get(value);
-    if (at === undefined || at >= i) throw new Error(`plan: ${describe(value)} is read unmade`);
-    const storage = storageOf(value, makers);
-    const start = plan.offsets.get(storage);
-    if (storage.from !== 'step') continue;
-    if (start === undefined || start % ALIGNMENT !== 0 || start + bytesOf(storage) > plan.bytes) {
-      throw new Error(`plan: ${describe(storage)} has no place in the arena`);
+  jobs.forEach((job, i) => {
+    const ending = new Set(dying.get(i));
+    for (const value of job.writes) {
+      if (inState.has(value)) continue;
+      const replaced = [...ending].find(
+        (old) =>
+          job.reads.includes(old) && offsets.has(old) && bytesOf(old) === bytesOf(value) &&
+          job.mayReplace(old, value),
+      );
+      const place = replaced && offsets.get(replaced);
+      offsets.set(value, place ?? gaps.take(bytesOf(value)));
+      if (replaced) ending.delete(replaced);
     }
-    const from = made.get(storage) ?? at;
-    for (let other = from + 1; other <= Math.min(i, final - 1); other++) {
-      const { output } = program.steps[other];
-      const otherStart = plan.offsets.get(output);
-      if (otherStart === undefined) continue;
-      const end = Math.min(start + bytesOf(storage), otherStart + bytesOf(output));
-      if (Math.max(start, otherStart) < end) {
-        throw new Error(`plan: ${describe(output)} overwrites ${describe(storage)}, still needed`);
+    const scratchBytes = job.kernel?.scratchBytes ?? 0;
+    scratch.set(job, gaps.take(scratchBytes));
+    gaps.free(scratch.get(job) ?? 0, scratchBytes);
+    for (const value of ending) release(value);
+  });
+  return { offsets, scratch, inState, bytes: gaps.end };
+}
+
+/**
+ * Which new values of state can be made where the old one lies: nobody may read the old one later
+ * (or, in the same job, elsewhere than where the new one is written), nor may a job fail later, as
+ * a call that fails changes nothing.
+ */
+function placedInState(
+  program: Program,
+  { jobs, network }: Schedule,
+  last: ReadonlyMap<Value, number>,
+): Map<Value, Value> {
+  const placed = new Map<Value, Value>();
+  const lastRisk = jobs.findLastIndex((job) => !job.kernel || job.checks !== undefined);
+  for (const { state, value } of program.writes) {
+    const storage = network.storageOf(value);
+    const maker = jobs.findIndex((job) => job.writes.includes(storage));
+    const lastRead = last.get(state) ?? START;
+    if (isArgument(state) || maker <= lastRisk || placed.has(storage)) continue;
+    const isFree = lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
+    if (isFree && bytesOf(state) === bytesOf(storage)) placed.set(storage, state);
+  }
+  return placed;
+}
+
+/** The free parts of an arena, in order. */
+class Gaps {
+  #ranges: { readonly start: number; readonly end: number }[] = [{ start: 0, end: Infinity }];
+  /** The largest end of what was ever taken. */
+  end = 0;
+
+  take(bytes: number): number {
+    const size = roundUp(bytes);
+    if (size === 0) return 0;
+    const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
+    const gap = fitting.reduce((best, other) =>
+      other.end - other.start < best.end - best.start ? other : best,
+    );
+    this.end = Math.max(this.end, gap.start + size);
+    this.#ranges = this.#ranges
+      .map((range) => (range === gap ? { start: gap.start + size, end: gap.end } : range))
+      .filter(({ start, end }) => end > start);
+    return gap.start;
+  }
+
+  free(start: number, bytes: number): void {
+    if (bytes === 0) return;
+    const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
+    this.#ranges = [];
+    for (const range of ranges.sort((a, b) => a.start - b.start)) {
+      const before = this.#ranges.at(-1);
+      if (before?.end === range.start) {
+        this.#ranges[this.#ranges.length - 1] = { start: before.start, end: range.end };
+      } else {
+        this.#ranges.push(range);
       }
     }
   }
+}
+
+/**
+ * Throws unless the plan is sound: every read follows the write, and nothing is written where
+ * something lies that is still to be read. It goes through the jobs noting what lies where, and
+ * shares nothing with the planner.
+ */
+export function checkPlan(program: Program, { jobs, network }: Schedule, plan: Plan): void {
+  const held = new Map<number, { readonly value: Value | Job; readonly end: number }>();
+  const overwritten = new Set(plan.inState.values());
+  const write = (value: Value | Job, start = -1, bytes = 0, by?: Job): void => {
+    if (bytes === 0) return;
+    if (start < 0 || start % ALIGNMENT !== 0 || start + bytes > plan.bytes) {
+      throw new Error(`plan: ${nameOf(value)} has no place in the arena`);
+    }
+    for (const [other, { value: old, end }] of held) {
+      if (Math.max(other, start) >= Math.min(end, start + bytes)) continue;
+      const isRead = by?.reads.includes(old as Value) || by?.writes.includes(old as Value);
+      if (isRead && !by?.mayReplace(old as Value, value as Value)) {
+        throw new Error(`plan: ${by?.name} writes over ${nameOf(old)} while it runs`);
+      }
+      held.delete(other);
+    }
+    held.set(start, { value, end: start + bytes });
+  };
+  const written = new Set<Value>();
+  const read = (value: Value, by?: Job): void => {
+    const isState = value.from !== 'step' && !isArgument(value);
+    if (bytesOf(value) === 0 || (isState && !overwritten.has(value))) return;
+    const own = [...plan.inState].find(([, state]) => state === value)?.[0];
+    if (isState && own) {
+      if (written.has(own)) throw new Error(`plan: the old ${describe(value)} is still needed`);
+      if (by?.writes.includes(own) && !by.mayReplace(value, own)) {
+        throw new Error(`plan: ${by.name} writes over ${describe(value)} while it runs`);
+      }
+      return;
+    }
+    const isThere = held.get(plan.offsets.get(value) ?? -1)?.value === value;
+    if (isThere || (plan.inState.has(value) && written.has(value))) return;
+    throw new Error(`plan: ${describe(value)} is read unmade, or overwritten`);
+  };
+  for (const [value, start] of plan.offsets) {
+    if (isArgument(value)) write(value, start, bytesOf(value));
+  }
+  for (const job of jobs) {
+    for (const value of job.reads) read(value, job);
+    for (const value of job.writes) {
+      if (!plan.inState.has(value)) write(value, plan.offsets.get(value), bytesOf(value), job);
+    }
+    write(job, plan.scratch.get(job), job.kernel?.scratchBytes, job);
+    for (const value of job.writes) written.add(value);
+  }
+  for (const { value } of program.writes) read(network.storageOf(value));
+  for (const value of program.results) read(network.storageOf(value));
+}
+
+function nameOf(value: Value | Job): string {
+  return 'shape' in value ? describe(value) : `the scratch memory of ${value.name}`;
 }

@@ -1,79 +1,210 @@
 /**
- * Running a planned program: every step's loop is bound to its place in the arena once; a call
- * looks up the arrays of the arguments and captured tensors, runs the loops in order, copies the
- * results out, and last of all writes state.
+ * Running a program: its kernels become one WebAssembly module, with a function that calls them in
+ * order on places in memory that are decided ahead. Where an op has no kernel, its reference loop
+ * is called, on the same memory. Or the kernels become JavaScript, and give the same bits.
+ *
+ * A call puts arguments into the arena, runs, and copies results out of it. State is changed where
+ * it lies, or, if its old value is needed to the end, copied there last.
  */
-import type { TypedArray } from '../dtype.ts';
-import { numelOf } from '../shape.ts';
-import { Tensor, type Value as ArrayValue } from '../tensor.ts';
-import { makersOf, planMemory, storageOf } from './plan.ts';
+import * as k from '@mambagrad/kernel';
+import { call, i32, type Imports, Module, when } from '@mambagrad/wasm';
+import { allocate, type TypedArray } from '../dtype.ts';
+import { numelOf, type Spec } from '../shape.ts';
+import { isHome, Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { theHeap } from './heap.ts';
+import { type Plan, planMemory } from './plan.ts';
+import { type Job, type Schedule, schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
 
-/** Runs the program on the arguments' different tensors, in order. */
-export type Run = (tensors: readonly Tensor[]) => unknown;
-
-/** An array that is looked up at each call. */
-interface Slot extends ArrayValue {
-  data: TypedArray;
+export interface BindOptions {
+  readonly backend: 'wasm' | 'js';
+  /** Whether products and sums in one step may be rounded once. */
+  readonly fuse: boolean;
 }
 
 export interface Executable {
-  readonly run: Run;
-  readonly arenaBytes: number;
+  readonly schedule: Schedule;
+  readonly plan: Plan;
+  /** The module in WebAssembly's text format. */
+  wat(): string;
+  /** Runs on the arguments' different tensors, in order; `watch` is called after each job. */
+  run(tensors: readonly Tensor[], watch?: (job: Job) => void): unknown;
 }
 
-export function bind(program: Program): Executable {
-  const makers = makersOf(program);
-  const plan = planMemory(program);
-  const arena = new ArrayBuffer(plan.bytes);
-  const outside = new Map<Value, Slot[]>();
-  const slotOf = (value: Value): Slot => {
-    const storage = storageOf(value, makers);
-    const offset = plan.offsets.get(storage);
-    if (offset !== undefined) return { shape: value.shape, data: view(arena, offset, value) };
-    const slot = { shape: value.shape, data: new Float32Array(0) };
-    outside.set(storage, [...(outside.get(storage) ?? []), slot]);
-    return slot;
+/** A number from outside that no call changes, as a value of the loop language. */
+function constantsOf(program: Program): Map<Value, k.Value> {
+  const constants = new Map<Value, k.Value>();
+  for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
+    const { from, shape, dtype } = value;
+    const tensor = from !== 'step' && 'captured' in from ? from.captured : undefined;
+    if (tensor === undefined || !program.constants.has(tensor)) continue;
+    if (shape.length === 0 && dtype !== 'f64') {
+      constants.set(value, k.constant(dtype, tensor.data[0]));
+    }
+  }
+  return constants;
+}
+
+export function bind(program: Program, { backend, fuse }: BindOptions): Executable {
+  const heap = theHeap();
+  const plan = schedule(program, constantsOf(program));
+  const { jobs, network } = plan;
+  const memory = planMemory(program, plan);
+
+  // State and constants move in.
+  const homes = new Map<Value, TypedArray>();
+  const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
+    if (from === 'step') return undefined;
+    return 'argument' in from ? tensors[from.argument] : from.captured;
   };
-  const steps = program.steps
-    .filter(({ primitive }) => !primitive.sharesData)
-    .map(({ primitive, attributes, inputs, output }) => {
-      const [read, written] = [inputs.map(slotOf), slotOf(output)];
-      return () => {
-        // A loop may count on zeros, and the place has been used before.
-        written.data.fill(0);
-        primitive.compute(read, written, attributes);
-      };
-    });
-  const results = program.results.map((value) => ({ value, slot: slotOf(value) }));
-  const writes = program.writes.map(({ state, value }) => ({ state, value, slot: slotOf(value) }));
+  const inMemory = [...jobs.flatMap(({ reads }) => reads), ...program.writes.map((w) => w.state)];
+  for (const value of inMemory) {
+    if (value.from === 'step' || 'argument' in value.from || homes.has(value)) continue;
+    const { captured } = value.from;
+    if (!isHome(captured.data)) captured.moveTo(heap.house(captured.data));
+    homes.set(value, captured.data);
+  }
+
+  /** Where a value lies: at a place of its own, or so far into the arena. */
+  const placeOf = (value: Value): { readonly isInArena: boolean; readonly offset: number } => {
+    const state = memory.inState.get(value) ?? value;
+    const home = homes.get(state);
+    if (home) return { isInArena: false, offset: home.byteOffset };
+    return { isInArena: true, offset: memory.offsets.get(state) ?? 0 };
+  };
+  const arrayOf = (value: Value, arena: number): TypedArray => {
+    const { isInArena, offset } = placeOf(network.storageOf(value));
+    return heap.view(value.dtype, offset + (isInArena ? arena : 0), numelOf(value.shape));
+  };
+  const placesOf = (job: Job) => [
+    ...[...job.reads, ...job.writes].map(placeOf),
+    ...(job.checks === undefined ? [] : [{ isInArena: false, offset: heap.flag }]),
+    ...(job.kernel?.scratchBytes
+      ? [{ isInArena: true, offset: memory.scratch.get(job) ?? 0 }]
+      : []),
+  ];
+
+  let arena = 0;
+  /** The reference loop of a job, or of one whose check has found something. */
+  const callReference = (number: number): void => {
+    const { steps: [step], checks } = jobs[number];
+    const { primitive, inputs, output, attributes } = step;
+    const zeros = ({ dtype, shape }: Value): ArrayValue => (
+      { shape, data: allocate(dtype, numelOf(shape)) }
+    );
+    if (checks === undefined) {
+      const read = inputs.map((value) => ({ shape: value.shape, data: arrayOf(value, arena) }));
+      const written = { shape: output.shape, data: arrayOf(output, arena) };
+      // A loop may count on zeros, and the place has been used before.
+      written.data.fill(0);
+      primitive.compute(read, written, attributes);
+    } else {
+      const read = inputs.map((value, i) => (i === checks ? valueNow(value) : zeros(value)));
+      primitive.compute(read, zeros(output), attributes);
+    }
+  };
+  const valueNow = (value: Value): ArrayValue => {
+    const { shape, dtype } = value;
+    const maker = network.maker(value);
+    if (network.isStored(value) || maker === undefined) return { shape, data: arrayOf(value, arena) };
+    const data = allocate(dtype, numelOf(shape));
+    maker.primitive.compute(maker.inputs.map(valueNow), { shape, data }, maker.attributes);
+    return { shape, data };
+  };
+
+  // One function for each different kernel.
+  const texts = jobs.map(({ kernel }) => kernel && k.printKernel(kernel));
+  const firstOf = (number: number): number => texts.indexOf(texts[number]);
+  const module = new Module();
+  const { buffer } = heap.memory;
+  const shared = !(buffer instanceof ArrayBuffer);
+  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
+  const reference = module.importFunction('host', 'reference', { job: 'i32' }, 'none');
+  const functions = jobs.map(({ kernel }, number) => (
+    kernel && firstOf(number) === number
+      ? module.export(k.addKernel(module, { ...kernel, name: `${number} ${kernel.name}` }, { fuse }))
+      : undefined
+  ));
+  const run = module.function('run', { arena: 'i32' }, 'none', ({ arena: start }) => (
+    jobs.flatMap((job, number) => {
+      const made = functions[firstOf(number)];
+      if (made === undefined) return [call(reference, { job: number })];
+      const places = placesOf(job).map(({ isInArena, offset }) => (
+        isInArena ? i32.add(start, offset) : i32.const(offset)
+      ));
+      const names = Object.keys(made.parameters);
+      const given = Object.fromEntries(names.map((name, i) => [name, places[i]]));
+      const check = [when(i32.load(heap.flag), [call(reference, { job: number })])];
+      return [call(made, given), ...(job.checks === undefined ? [] : check)];
+    })
+  ));
+  module.export(run);
+  type Exports = Record<string, (...args: number[]) => void>;
+  const imports: Imports = { host: { memory: heap.memory, reference: callReference } };
+  const exports = backend === 'wasm' ? module.instantiate<Exports>(imports) : undefined;
+
+  const scripts: { buffer?: object; functions: ((...args: number[]) => void)[] } = { functions: [] };
+  const runJob = (number: number): void => {
+    const { kernel, checks } = jobs[number];
+    if (kernel === undefined) return callReference(number);
+    if (exports === undefined && scripts.buffer !== heap.memory.buffer) {
+      scripts.buffer = heap.memory.buffer;
+      scripts.functions = [];
+    }
+    const first = firstOf(number);
+    const own = exports?.[functions[first]?.reference.name ?? ''] ??
+      (scripts.functions[first] ??= k.compileJavaScript(kernel, heap.memory.buffer));
+    own(...placesOf(jobs[number]).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0)));
+    if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) callReference(number);
+  };
 
   return {
-    arenaBytes: plan.bytes,
-    run: (tensors) => {
-      const tensorOf = ({ from }: Value): Tensor | undefined => {
-        if (from === 'step') return undefined;
-        return 'argument' in from ? tensors[from.argument] : from.captured;
-      };
-      for (const [value, slots] of outside) {
-        const data = tensorOf(value)?.data;
-        if (data) for (const slot of slots) slot.data = data;
+    schedule: plan,
+    plan: memory,
+    wat: () => module.wat(),
+    run: (tensors, watch) => {
+      arena = heap.arena(memory.bytes);
+      for (const [value, home] of homes) {
+        const tensor = tensorFor(value, tensors);
+        if (tensor === undefined || tensor.data === home) continue;
+        home.set(tensor.data);
+        tensor.moveTo(home);
       }
-      for (const step of steps) step();
-      const copy = (value: Value, slot: Slot): Tensor =>
-        new Tensor({ shape: value.shape, dtype: value.dtype }, slot.data.slice());
-      const values = results.map(({ value, slot }) => tensorOf(value) ?? copy(value, slot));
+      for (const value of memory.offsets.keys()) {
+        const argument = tensorFor(value, tensors);
+        if (argument) arrayOf(value, arena).set(argument.data);
+      }
+      heap.view('i32', heap.flag, 1)[0] = 0;
+      if (exports && !watch) exports.run(arena);
+      else {
+        jobs.forEach((job, number) => {
+          runJob(number);
+          watch?.(job);
+        });
+      }
+      const dataOf = (value: Value): TypedArray => {
+        const outside = tensorFor(network.storageOf(value), tensors);
+        return outside ? outside.data : arrayOf(value, arena);
+      };
+      const results = program.results.map((value) => (
+        tensorFor(value, tensors) ?? new Tensor(specOf(value), dataOf(value).slice())
+      ));
       // All new values are taken before any state changes: one may be another's old value.
-      const assigned = writes.map(({ state, value, slot }) => [state, copy(value, slot)] as const);
-      for (const [state, value] of assigned) tensorOf(state)?.assign(value);
-      return program.rebuild(values);
+      const isCopied = program.writes.filter(
+        ({ state, value }) => memory.inState.get(network.storageOf(value)) !== state,
+      );
+      const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
+      for (const [state, data] of taken) {
+        const home = homes.get(state);
+        if (home) home.set(data);
+        else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
+      }
+      for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
+      return program.rebuild(results);
     },
   };
 }
 
-function view(arena: ArrayBuffer, offset: number, { dtype, shape }: Value): TypedArray {
-  const numel = numelOf(shape);
-  if (dtype === 'f32') return new Float32Array(arena, offset, numel);
-  if (dtype === 'f64') return new Float64Array(arena, offset, numel);
-  return new Int32Array(arena, offset, numel);
+function specOf({ shape, dtype }: Value): Spec {
+  return { shape, dtype };
 }

@@ -88,3 +88,37 @@ export function formatProgram(program: Program): string {
   lines.push(`return ${program.results.map(name).join(', ')}`);
   return lines.join('\n');
 }
+
+/** How two traces of one function differ: the first op that is another, or undefined. */
+export function differenceOf(program: Program, again: Program): string | undefined {
+  const [before, after] = [program, again].map(({ steps }) => steps);
+  const numbers = [program, again].map(() => new Map<Value, string>());
+  const nameOf = (value: Value, side: number): string => {
+    const { from } = value;
+    if (from === 'step') return numbers[side].get(value) ?? '?';
+    if ('argument' in from) return `argument ${from.argument}`;
+    const isConstant = [program, again][side].constants.has(from.captured);
+    return isConstant ? `constant ${describe(value)} ${from.captured.data.join()}` : 'state';
+  };
+  for (let i = 0; i < Math.max(before.length, after.length); i++) {
+    const [own, other] = [before[i], after[i]];
+    const name = (own ?? other).primitive.name;
+    if (!own || !other || own.primitive !== other.primitive) {
+      const names = [own, other].map((step) => step?.primitive.name ?? 'nothing');
+      return `step ${i} is ${names[1]}, and was ${names[0]}`;
+    }
+    const attributes = [own, other].map((step) => formatAttributes(step.attributes).join(', '));
+    const inputs = [own, other].map((step, side) => step.inputs.map((one) => nameOf(one, side)));
+    for (const [j, [was, is]] of [attributes, ...inputs[0].map((x, k) => [x, inputs[1][k]])].entries()) {
+      if (was === is) continue;
+      const what = j === 0 ? 'attributes' : `input ${j - 1}`;
+      return (
+        `${what} of ${name} (step ${i}) is ${is}, and was ${was}; what changes from call to call ` +
+        'must be an argument or state'
+      );
+    }
+    numbers[0].set(own.output, `%${i}`);
+    numbers[1].set(other.output, `%${i}`);
+  }
+  return undefined;
+}

@@ -34,6 +34,8 @@ export interface Program {
   /** In an order of evaluation. */
   readonly steps: readonly Step[];
   readonly writes: readonly Write[];
+  /** The captured tensors that the function made itself, and does not assign to. */
+  readonly constants: ReadonlySet<Tensor>;
   /** The values of the tensors in the function's result, in order. */
   readonly results: readonly Value[];
   /** The function's result with these tensors in the places of its own. */
@@ -121,7 +123,11 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         state: values.get(state) ?? value,
         value,
       }));
-      return { steps, writes, results, rebuild };
+      const isConstant = (tensor: Tensor): boolean =>
+        tensor.createdAt > startedAt && !current.has(tensor);
+      const captured = [...values].filter(([, { from }]) => from !== 'step' && 'captured' in from);
+      const constants = new Set(captured.map(([tensor]) => tensor).filter(isConstant));
+      return { steps, writes, constants, results, rebuild };
     });
   } finally {
     for (const putBack of undo.values()) putBack();

@@ -2,6 +2,7 @@
  * The nonlinearities between layers. Each is written so that no intermediate overflows: softplus,
  * for one, as max(x, 0) + log(1 + e^−|x|), whose exponential is never above 1.
  */
+import * as k from '@mambagrad/kernel';
 import { resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, requireNonEmpty, unary } from './define.ts';
@@ -12,18 +13,21 @@ type Unary = (x: Tensor) => Tensor;
 export const relu: Unary = unary('relu', {
   // Not Math.max alone: −0 and 0 both give 0, and NaN stays NaN.
   compute: (x) => (x <= 0 ? 0 : x),
+  lower: (x) => k.select(k.lessEqual(x, 0), 0, x),
   gradient: (g, y) => y.greater(0).where(g, 0),
 });
 
 /** The logistic function σ(x) = 1 / (1 + e⁻ˣ) */
 export const sigmoid: Unary = unary('sigmoid', {
   compute: (x) => 1 / (1 + Math.exp(-x)),
+  lower: k.sigmoid,
   gradient: (g, y) => g.mul(y).mul(y.neg().add(1)),
 });
 
 /** log(1 + eˣ), the smooth relu that keeps step sizes positive */
 export const softplus: Unary = unary('softplus', {
   compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  lower: k.softplus,
   gradient: (g, _y, x) => g.mul(x.sigmoid()),
 });
 

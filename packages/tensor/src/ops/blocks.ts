@@ -3,6 +3,8 @@
  * one reads every step-th element of a block, the other writes a block of elements that far apart
  * among zeros.
  */
+import * as k from '@mambagrad/kernel';
+import { type Elements, type Index, scaled } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import { describe, formatShape, resolveAxis, stridesOf, TensorError } from '../shape.ts';
 import { copyBlock, wholeOf } from '../strided.ts';
@@ -29,6 +31,9 @@ const slicePrimitive: Apply<SliceAttributes> = definePrimitive<SliceAttributes>(
     };
     copyBlock(output.shape, from, wholeOf(output));
   },
+  lower: (_inputs, { start, step }) => ({
+    move: (index) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
+  }),
   gradient: (g, y, [x], { start, step }) => [
     () => {
       const last = y.shape.map((size, axis) => start[axis] + (size - 1) * step[axis]);
@@ -127,6 +132,26 @@ const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
         strides: to.map((stride, axis) => stride * spread[axis]),
       },
     );
+  },
+  lower: ([{ shape, dtype }], { before, after, spread, value }) => {
+    if (spread.some((distance) => distance > 1) || shape.includes(0)) return undefined;
+    const outside = k.constant(dtype === 'i32' ? 'i32' : 'f32', value);
+    // An index outside is brought inside, as what is loaded there is not used.
+    const element = (index: Index, x: Elements): k.Value => {
+      const masks: k.Value[] = [];
+      const inside = index.map((i, axis) => {
+        const shifted = scaled(i, 1, -before[axis]);
+        if (before[axis] <= 0 && after[axis] <= 0) return shifted;
+        const at = typeof shifted === 'number' ? k.constant('i32', shifted) : shifted;
+        const last = shape[axis] - 1;
+        if (before[axis] > 0) masks.push(k.greaterEqual(at, 0));
+        if (after[axis] > 0) masks.push(k.lessEqual(at, last));
+        return k.min(k.max(at, 0), last);
+      });
+      const found = x.at(inside);
+      return masks.length === 0 ? found : k.select(masks.reduce(k.and), found, outside);
+    };
+    return { element, isCheap: true };
   },
   gradient: (g, _y, [x], { before, after, spread }) => [
     () => {

@@ -2,24 +2,27 @@
  * Comparisons, which give i32 0 or 1; selection by them; and the change of dtype. Comparisons jump,
  * so they are constants to the backward pass.
  */
+import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
+import { isTrue, truth } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import { broadcastStrides } from '../shape.ts';
 import { rowsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import {
-  binary,
-  type Operand,
-  requireBroadcast,
-  requireIndices,
-  requireSameDType,
-  scalar,
+  binary, type Operand, requireBroadcast, requireIndices, requireSameDType, scalar,
 } from './define.ts';
 
 type Comparison = (a: Tensor, b: Operand) => Tensor;
 
-function comparison(name: string, compute: (a: number, b: number) => number): Comparison {
-  return binary(name, { compute, integers: true, isComparison: true });
+type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual' | 'lessEqual';
+
+function comparison(
+  name: ComparisonName,
+  compute: (a: number, b: number) => number,
+): Comparison {
+  const lower = (a: k.Value, b: k.Value) => truth(k[name](a, b));
+  return binary(name, { compute, lower, integers: true, isComparison: true });
 }
 
 /** a = b */
@@ -66,6 +69,7 @@ const selectPrimitive: Apply<null> = definePrimitive<null>({
       }
     }
   },
+  lower: () => ({ map: (condition, a, b) => k.select(isTrue(condition), a, b) }),
   gradient: (g, _y, [condition]) => [
     null,
     () => condition.where(g, 0),
@@ -102,14 +106,25 @@ export function isFinite(x: Tensor): Tensor {
   return x.dtype === 'i32' ? x.equal(x) : x.abs().less(Infinity);
 }
 
+function nearestInteger(x: number): number {
+  return Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1));
+}
+
 const castPrimitive: Apply<DType> = definePrimitive<DType>({
   name: 'cast',
   infer: ([x], dtype) => ({ shape: x.shape, dtype }),
-  compute: ([x], { data }) => data.set(x.data),
+  compute: ([x], { data }) => {
+    if (!(data instanceof Int32Array)) data.set(x.data);
+    else for (const [i, value] of x.data.entries()) data[i] = nearestInteger(value);
+  },
+  lower: (_inputs, dtype) => ({ map: dtype === 'i32' ? k.toInteger : k.toFloat }),
   gradient: (g, _y, [x]) => [() => g.cast(x.dtype)],
 });
 
-/** The same numbers in another dtype. To i32 they are cut towards zero; NaN becomes 0. */
+/**
+ * The same numbers in another dtype. To i32 they are cut towards zero; NaN becomes 0, and what is
+ * too large the nearest i32.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (dtype === x.dtype) return x;
   return castPrimitive([x], dtype);

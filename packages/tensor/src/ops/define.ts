@@ -2,15 +2,10 @@
  * Families of primitives that differ only in a scalar function: give the function and its
  * derivative, and the shape rule, the broadcasting loop and the gradient rule follow.
  */
+import type { Value as Scalar } from '@mambagrad/kernel';
 import { type DType, isFloat } from '../dtype.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
-import {
-  broadcastShapes,
-  broadcastStrides,
-  describe,
-  type Spec,
-  TensorError,
-} from '../shape.ts';
+import { broadcastShapes, broadcastStrides, describe, type Spec, TensorError } from '../shape.ts';
 import { ownLoop, rowsOf } from '../strided.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -61,13 +56,15 @@ interface UnaryDefinition {
   readonly compute: (x: number) => number;
   /** From `g`, `y = f(x)` and `x`, the gradient `g · f′(x)`. Left out: piecewise constant. */
   readonly gradient?: (g: Tensor, y: Tensor, x: Tensor) => Tensor;
+  /** The same function in the loop language. */
+  readonly lower: (x: Scalar) => Scalar;
   /** Whether i32 is accepted besides f32 and f64. */
   readonly integers?: boolean;
 }
 
 /** An op that maps each element by itself. */
 export function unary(name: string, definition: UnaryDefinition): (x: Tensor) => Tensor {
-  const { compute, gradient, integers = false } = definition;
+  const { compute, gradient, lower, integers = false } = definition;
   const loop = ownLoop(name, unaryLoop, compute);
   const apply: Apply<null> = definePrimitive<null>({
     name,
@@ -76,6 +73,7 @@ export function unary(name: string, definition: UnaryDefinition): (x: Tensor) =>
       return x;
     },
     compute: ([x], output) => loop(x.data, output.data),
+    lower: () => ({ map: lower }),
     ...(gradient && { gradient: (g, y, [x]) => [() => gradient(g, y, x)] }),
   });
   return (x) => apply([x], null);
@@ -93,6 +91,8 @@ type BinaryRule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 interface BinaryDefinition {
   readonly compute: (a: number, b: number) => number;
+  /** The same function in the loop language. */
+  readonly lower: (a: Scalar, b: Scalar) => Scalar;
   /** The gradients with respect to `a` and `b`, in the broadcast shape. */
   readonly gradients?: readonly [BinaryRule, BinaryRule];
   /** Whether i32 is accepted besides f32 and f64; a function if it takes another one. */
@@ -106,7 +106,7 @@ export function binary(
   name: string,
   definition: BinaryDefinition,
 ): (a: Tensor, b: Operand) => Tensor {
-  const { compute, gradients, integers = false, isComparison = false } = definition;
+  const { compute, gradients, lower, integers = false, isComparison = false } = definition;
   const loop = ownLoop(name, binaryLoop, compute);
   const integerLoop =
     typeof integers === 'function' ? ownLoop(`${name} i32`, binaryLoop, integers) : loop;
@@ -126,6 +126,7 @@ export function binary(
       const run = data instanceof Int32Array ? integerLoop : loop;
       run(a.data, b.data, data, length, starts[0], starts[1], steps[0], steps[1]);
     },
+    lower: () => ({ map: lower }),
     ...(gradients && {
       gradient: (g, y, [a, b]) => gradients.map((rule) => () => rule(g, y, a, b)),
     }),

@@ -5,14 +5,11 @@
  */
 import { ones, zeros } from '../create.ts';
 import type { DType } from '../dtype.ts';
+import * as k from '@mambagrad/kernel';
+import { flatIndex, forEach, within } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
-  describe,
-  formatShape,
-  resolveAxis,
-  type Shape,
-  stridesOf,
-  TensorError,
+  describe, formatShape, resolveAxis, type Shape, stridesOf, TensorError,
 } from '../shape.ts';
 import { rowsOf } from '../strided.ts';
 import type { Tensor, Value } from '../tensor.ts';
@@ -71,6 +68,10 @@ const gatherPrimitive: Apply<number> = definePrimitive<number>({
       data[i] = source[offset];
     });
   },
+  lower: ([{ shape }], axis) => ({
+    element: (at, x, index) => x.at(at.with(axis, within(index.at(at), shape[axis]))),
+    bound: { input: 1, size: shape[axis] },
+  }),
   gradient: (g, _y, [x, index], axis) => [
     // Zeros of the shape of x, made of g so that they have its dtype.
     () => scatterAdd(g.sum().mul(0).broadcastTo(x.shape), axis, index, g),
@@ -107,6 +108,21 @@ const scatterAddPrimitive: Apply<number> = definePrimitive<number>({
     });
     data.set(totals);
   },
+  lower: ([{ shape }, { shape: indexShape }], axis) => ({
+    kernel: ([x, index, source], y) => [
+      forEach(shape, (at) => k.store(y, flatIndex(at, shape), x.at(at))),
+      // Lanes may meet in one place only if they lie along the axis.
+      forEach(
+        indexShape,
+        (at) => {
+          const place = flatIndex(at.with(axis, within(index.at(at), shape[axis])), shape);
+          return k.store(y, place, k.add(k.load(y, place), source.at(at)));
+        },
+        axis !== shape.length - 1,
+      ),
+    ],
+    bound: { input: 1, size: shape[axis] },
+  }),
   gradient: (g, _y, [, index], axis) => [() => g, null, () => g.gather(axis, index)],
 });
 

@@ -2,15 +2,10 @@
  * Ops that join a list of tensors: end to end along an axis that they have, or side by side along a
  * new one. The gradient hands each its own block back.
  */
+import * as k from '@mambagrad/kernel';
+import { flatIndex, forEach, scaled } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
-import {
-  describe,
-  formatShape,
-  resolveAxis,
-  sameShape,
-  stridesOf,
-  TensorError,
-} from '../shape.ts';
+import { describe, formatShape, resolveAxis, sameShape, stridesOf, TensorError } from '../shape.ts';
 import { copyBlock, wholeOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireSameDType } from './define.ts';
@@ -39,6 +34,19 @@ const concatPrimitive: Apply<number> = definePrimitive<number>({
       offset += input.shape[axis] * strides[axis];
     }
   },
+  lower: (_inputs, axis, { shape }) => ({
+    kernel: (inputs, y) => {
+      let start = 0;
+      return inputs.map((input) => {
+        const from = start;
+        start += input.shape[axis];
+        return forEach(input.shape, (at) => {
+          const place = flatIndex(at.with(axis, scaled(at[axis], 1, from)), shape);
+          return k.store(y, place, input.at(at));
+        });
+      });
+    },
+  }),
   gradient: (g, _y, inputs, axis) => {
     let start = 0;
     return inputs.map((input) => {

@@ -13,15 +13,11 @@
  * G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t, ∂a_t = G_t ⊙ h_{t−1},
  * ∂h_{−1} = a_0 ⊙ G_0.
  */
+import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../dtype.ts';
+import { type Elements, flatIndex, forEach, type Index, scaled } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
-import {
-  describe,
-  numelOf,
-  resolveAxis,
-  sameShape,
-  TensorError,
-} from '../shape.ts';
+import { describe, numelOf, resolveAxis, sameShape, TensorError } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
@@ -161,6 +157,28 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
       }
       loops[algorithm](a.data, data, { offset, length, width, stride: reverse ? -width : width });
     }
+  },
+  lower: (_inputs, { axis, reverse, algorithm }, { shape }) => {
+    if (algorithm !== 'sequential') return undefined;
+    const last = shape[axis] - 1;
+    const kernel = ([a, b, initialState]: readonly Elements[], y: k.Buffer): k.Statements =>
+      forEach(shape.toSpliced(axis, 1), (beside) => {
+        const at = (t: k.Operand): Index =>
+          beside.toSpliced(axis, 0, reverse ? scaled(t, -1, last) : t);
+        const start = initialState ? k.mul(a.at(at(0)), initialState.at(beside)) : undefined;
+        const first = b.at(at(0));
+        const isWide = beside.some((i) => typeof i !== 'number' && i.type === 'i32x4');
+        const h = k.variable('h', isWide ? 'f32x4' : 'f32');
+        return [
+          k.set(h, start ? k.add(first, start) : first),
+          k.store(y, flatIndex(at(0), shape), h),
+          k.loop('t', { from: 1, to: last + 1 }, (t) => [
+            k.set(h, k.add(b.at(at(t)), k.mul(a.at(at(t)), h))),
+            k.store(y, flatIndex(at(t), shape), h),
+          ]),
+        ];
+      });
+    return { kernel };
   },
   gradient: (g, h, [a, b, initialState], { axis, reverse, algorithm }) => {
     const options = { axis, reverse: !reverse, algorithm };

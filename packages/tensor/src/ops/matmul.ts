@@ -7,9 +7,10 @@ import { type Apply, definePrimitive } from '../primitive.ts';
 import { broadcastShapes, broadcastStrides, describe, numelOf, TensorError } from '../shape.ts';
 import { rowsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
+import { matrixProduct } from '../tiles.ts';
 import { requireFloat, requireSameDType } from './define.ts';
 
-const matrixProduct: Apply<null> = definePrimitive<null>({
+const productPrimitive: Apply<null> = definePrimitive<null>({
   name: 'matmul',
   infer: ([a, b]) => {
     const [rows, inner] = a.shape.slice(-2);
@@ -51,6 +52,9 @@ const matrixProduct: Apply<null> = definePrimitive<null>({
       }
     }
   },
+  lower: (_inputs, _attributes, { shape }) => ({
+    kernel: ([a, b], y) => matrixProduct(a, b, y, shape),
+  }),
   gradient: (g, _y, [a, b]) => [
     () => g.matmul(transposed(b)),
     // aᵀ·g = (gᵀ·a)ᵀ: of the two, the smaller is the one to rearrange.
@@ -159,11 +163,11 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     const [inner, columns] = b.shape;
     const leading = a.shape.slice(0, -1);
     if (a.shape[a.ndim - 1] === inner) {
-      return matrixProduct([a.reshape([numelOf(leading), inner]), b], null).reshape([
+      return productPrimitive([a.reshape([numelOf(leading), inner]), b], null).reshape([
         ...leading,
         columns,
       ]);
     }
   }
-  return matrixProduct([a, b], null);
+  return productPrimitive([a, b], null);
 }

@@ -3,21 +3,11 @@
  * or repeat them. Each is one strided copy (or none), and each has its like as gradient: permute
  * the inverse permutation, flip itself, broadcastTo the sum over what was repeated.
  */
+import { broadcastIndex, scaled } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
-  broadcastShapes,
-  broadcastStrides,
-  checkShape,
-  describe,
-  formatShape,
-  numelOf,
-  resolveAxes,
-  resolveAxis,
-  sameShape,
-  type Axes,
-  type Shape,
-  stridesOf,
-  TensorError,
+  broadcastShapes, broadcastStrides, checkShape, describe, formatShape, numelOf, resolveAxes,
+  resolveAxis, sameShape, type Axes, type Shape, stridesOf, TensorError,
 } from '../shape.ts';
 import { copyBlock, wholeOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
@@ -34,6 +24,16 @@ const reshapePrimitive: Apply<Shape> = definePrimitive<Shape>({
     return { shape, dtype: x.dtype };
   },
   compute: ([x], { data }) => data.set(x.data),
+  // Axes of size 1 come and go without moving anything; else it is another look at the array.
+  lower: ([x], shape) => {
+    const axesOf = (sizes: Shape) => sizes.flatMap((size, axis) => (size === 1 ? [] : [axis]));
+    const [from, to] = [axesOf(x.shape), axesOf(shape)];
+    const isSame = from.map((axis) => x.shape[axis]).join() === to.map((axis) => shape[axis]).join();
+    const place = (axis: number) => to[from.indexOf(axis)];
+    return isSame
+      ? { move: (index) => x.shape.map((size, axis) => (size === 1 ? 0 : index[place(axis)])) }
+      : undefined;
+  },
   gradient: (g, _y, [x]) => [() => g.reshape(x.shape)],
   sharesData: true,
 });
@@ -82,6 +82,7 @@ const detachPrimitive: Apply<null> = definePrimitive<null>({
   name: 'detach',
   infer: ([x]) => x,
   compute: ([x], { data }) => data.set(x.data),
+  lower: () => ({ move: (index) => index }),
   sharesData: true,
 });
 
@@ -98,6 +99,7 @@ const permutePrimitive: Apply<readonly number[]> = definePrimitive<readonly numb
     const from = { data: x.data, offset: 0, strides: order.map((axis) => strides[axis]) };
     copyBlock(output.shape, from, wholeOf(output));
   },
+  lower: (_inputs, order) => ({ move: (index) => order.map((_, i) => index[order.indexOf(i)]) }),
   gradient: (g, _y, _inputs, order) => [() => g.permute(order.map((_, i) => order.indexOf(i)))],
 });
 
@@ -137,6 +139,7 @@ const broadcastPrimitive: Apply<Shape> = definePrimitive<Shape>({
     const strides = broadcastStrides(x.shape, output.shape);
     copyBlock(output.shape, { data: x.data, offset: 0, strides }, wholeOf(output));
   },
+  lower: ([x]) => ({ move: (index) => broadcastIndex(index, x.shape) }),
   gradient: (g) => [() => g],
 });
 
@@ -155,6 +158,10 @@ const flipPrimitive: Apply<readonly number[]> = definePrimitive<readonly number[
     const offset = axes.reduce((sum, axis) => sum + (x.shape[axis] - 1) * strides[axis], 0);
     copyBlock(x.shape, { data: x.data, offset, strides: backwards }, wholeOf(output));
   },
+  lower: ([x], axes) => ({
+    move: (index) =>
+      index.map((i, axis) => (axes.includes(axis) ? scaled(i, -1, x.shape[axis] - 1) : i)),
+  }),
   gradient: (g, _y, _inputs, axes) => [() => g.flip(axes)],
 });
 

@@ -6,7 +6,9 @@
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Threefry-2×32 with
  * 20 rounds.
  */
+import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
+import { flatIndex } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import { checkShape, type Shape, TensorError } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
@@ -34,6 +36,24 @@ export function threefry2x32(
   return [x >>> 0, y >>> 0];
 }
 
+/** The first of the two words, in the loop language. */
+function scramble(key: readonly [k.Value, k.Value], i: k.Value, draw: k.Value): k.Value {
+  const keys = [...key, k.xor(k.xor(key[0], key[1]), 0x1bd11bda)];
+  let x = k.add(i, keys[0]);
+  let y = k.add(draw, keys[1]);
+  for (let round = 0; round < 20; round++) {
+    const turn = ROTATIONS[round % 8];
+    x = k.add(x, y);
+    y = k.xor(k.or(k.shiftLeft(y, turn), k.shiftRightUnsigned(y, 32 - turn)), x);
+    if (round % 4 === 3) {
+      const injection = (round + 1) / 4;
+      x = k.add(x, keys[injection % 3]);
+      y = k.add(k.add(y, keys[(injection + 1) % 3]), injection);
+    }
+  }
+  return x;
+}
+
 interface UniformAttributes {
   readonly shape: Shape;
   readonly dtype: DType;
@@ -53,6 +73,18 @@ const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttrib
       if (dtype === 'f32') data[i] = (high >>> 8) / 2 ** 24;
       else data[i] = dtype === 'f64' ? unit : Math.floor(unit * range);
     }
+  },
+  lower: (_inputs, { shape, dtype }) => {
+    if (dtype !== 'f32') return undefined;
+    return {
+      element: (index, state) => {
+        const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
+        const place = flatIndex(index, shape);
+        const counter = typeof place === 'number' ? k.constant('i32', place) : place;
+        const bits = k.shiftRightUnsigned(scramble([key0, key1], counter, draw), 8);
+        return k.mul(k.toFloat(bits), 2 ** -24);
+      },
+    };
   },
 });
 

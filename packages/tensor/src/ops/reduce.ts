@@ -4,16 +4,10 @@
  * Accumulators are double precision, so that float32 sums lose nothing on the way; float64 sums
  * carry what each addition rounds off along (Neumaier, 1974).
  */
+import * as k from '@mambagrad/kernel';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
-  type Axes,
-  describe,
-  reducedShape,
-  resolveAxes,
-  resolveAxis,
-  type Shape,
-  stridesOf,
-  TensorError,
+  type Axes, describe, reducedShape, resolveAxes, resolveAxis, type Shape, stridesOf, TensorError,
 } from '../shape.ts';
 import { ownLoop, rowsOf } from '../strided.ts';
 import type { InputGradients, Tensor } from '../tensor.ts';
@@ -32,13 +26,15 @@ interface ReduceDefinition {
   readonly combine: (accumulator: number, x: number) => number;
   /** The reduction of nothing; left out if that is an error. */
   readonly empty?: number;
+  /** `combine` in the loop language, for f32 and for i32, each with what changes nothing. */
+  readonly lower: readonly [floats: k.Reduction, integers: k.Reduction];
   /** The loop for float64, where `combine` rounds too much. */
   readonly loop64?: ReduceLoop;
   gradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor;
 }
 
 function reduction(name: string, definition: ReduceDefinition): Reduction {
-  const { combine, empty, gradient } = definition;
+  const { combine, empty, lower, gradient } = definition;
   const loop = ownLoop(name, reduceLoop, combine);
   const apply: Apply<ReduceAttributes> = definePrimitive<ReduceAttributes>({
     name,
@@ -56,6 +52,7 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
       run(x.data, totals, isFirst, length, starts[1], steps[1]);
       data.set(totals);
     },
+    lower: ([x], { axes }) => ({ fold: lower[x.dtype === 'i32' ? 1 : 0], axes }),
     gradient: (g, y, [x], { axes }): InputGradients => {
       const withAxes = reducedShape(x.shape, axes, true);
       return [() => gradient(g.reshape(withAxes), y.reshape(withAxes), x, axes)];
@@ -115,6 +112,7 @@ const compensatedSum: ReduceLoop = (x, totals, _isFirst, length, starts, step) =
 export const sum: Reduction = reduction('sum', {
   combine: (total, x) => total + x,
   empty: 0,
+  lower: [{ combine: k.add, identity: 0 }, { combine: k.add, identity: 0 }],
   loop64: compensatedSum,
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
@@ -128,12 +126,20 @@ function extremeGradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[
 /** The largest element along the given axes; NaN if there is one. */
 export const max: Reduction = reduction('max', {
   combine: (largest, x) => Math.max(largest, x),
+  lower: [
+    { combine: k.maximum, identity: -Infinity },
+    { combine: k.max, identity: -(2 ** 31) },
+  ],
   gradient: extremeGradient,
 });
 
 /** The smallest element along the given axes; NaN if there is one. */
 export const min: Reduction = reduction('min', {
   combine: (smallest, x) => Math.min(smallest, x),
+  lower: [
+    { combine: k.minimum, identity: Infinity },
+    { combine: k.min, identity: 2 ** 31 - 1 },
+  ],
   gradient: extremeGradient,
 });
 

@@ -1,0 +1,186 @@
+/**
+ * A group: values that are computed in one pass over the same elements. The pass goes row by row
+ * (a row is the last axis) and through each row once or several times:
+ *
+ *     y = softmax(x):   for each row     m = max of x[j]                       one time through
+ *                                        e[j] = exp(x[j] − m),  s = Σ e[j]     again
+ *                                        y[j] = e[j] / s                       and again
+ *
+ * Within a row, what belongs to an element or to the row stays in a register. A value can join
+ * if what it reads of the group is at the very element or row that is being computed, and all else
+ * it reads was there before. No op is known here by its name: softmax, norms, losses and the
+ * updates of optimizers come out as groups because of what they read.
+ */
+import * as k from '@mambagrad/kernel';
+import { flatIndex, type Index } from '../lowering.ts';
+import { numelOf, type Shape } from '../shape.ts';
+import type { Leaf, Network } from './network.ts';
+import type { Step, Value } from './trace.ts';
+
+export interface Member {
+  readonly step: Step;
+  readonly value: Value;
+  /**
+   * What there is one of: for each `element`; for each `row`; for each row, of all its elements
+   * (`rowFold`); or over several rows, known only at the end (`fold`).
+   */
+  readonly form: 'element' | 'row' | 'rowFold' | 'fold';
+  /** The time through the row in which it is computed; a `row` is computed after that time. */
+  readonly pass: number;
+}
+
+/** How a member or a stored value is read: where, in which pass, and whether anywhere else. */
+export interface Access {
+  readonly storage: Value;
+  readonly index: k.Load['index'];
+  readonly pass: number;
+}
+
+const buffers = new WeakMap<Value, k.Buffer>();
+
+/** The buffer for a stored value. */
+export function bufferOf(value: Value): k.Buffer {
+  let buffer = buffers.get(value);
+  if (buffer === undefined) {
+    buffer = k.buffer('x', value.dtype === 'i32' ? 'i32' : 'f32', numelOf(value.shape));
+    buffers.set(value, buffer);
+  }
+  return buffer;
+}
+
+/** An affine function of the counters, which have names, as text; undefined if it is none. */
+function keyOf(
+  { terms, constant }: k.Load['index'],
+  names: ReadonlyMap<k.Value, string>,
+): string | undefined {
+  if (!terms.every(({ of }) => names.has(of))) return undefined;
+  const parts = terms.map(({ of, times }) => `${times} ${names.get(of)}`);
+  return [constant, ...parts.sort()].join(', ');
+}
+
+export class Group {
+  readonly domain: Shape;
+  readonly members: Member[] = [];
+  readonly network: Network;
+  /** Everything that is read, in the order of evaluation, with these counters as index. */
+  readonly accesses: Access[] = [];
+  /** What the members are computed by, in terms of the counters. */
+  readonly values: k.Value[] = [];
+  readonly counters: readonly k.Variable[];
+  readonly #names: ReadonlyMap<k.Value, string>;
+  readonly #byStorage = new Map<Value, Member>();
+
+  constructor(domain: Shape, network: Network) {
+    this.domain = domain;
+    this.network = network;
+    this.counters = domain.map((_, axis) => k.variable(`c${axis}`, 'i32'));
+    this.#names = new Map(this.counters.map((counter) => [counter, counter.name]));
+  }
+
+  memberFor(storage: Value): Member | undefined {
+    return this.#byStorage.get(storage);
+  }
+
+  /** What values in memory the group reads that are not its own. */
+  outside(): Set<Value> {
+    return new Set(
+      this.accesses.map(({ storage }) => storage).filter((value) => !this.#byStorage.has(value)),
+    );
+  }
+
+  /** The index of a member's element or row, given that of the element at hand. */
+  indexOf({ value, form, step }: Pick<Member, 'value' | 'form' | 'step'>, at: Index): Index {
+    if (form === 'element' || form === 'rowFold') return at;
+    if (form === 'row') {
+      return value.shape.length === at.length ? at.with(-1, 0) : at.slice(0, -1);
+    }
+    const lowering = this.network.lowering(step);
+    const axes = lowering && 'fold' in lowering ? lowering.axes : [];
+    const isKept = value.shape.length === at.length;
+    return isKept
+      ? at.map((i, axis) => (axes.includes(axis) ? 0 : i))
+      : at.filter((_, axis) => !axes.includes(axis));
+  }
+
+  /** What a member is computed from: its own element, or an element of what it folds. */
+  operand(
+    { step, form, value }: Pick<Member, 'step' | 'form' | 'value'>,
+    at: Index,
+    leaf: Leaf,
+  ): k.Value {
+    if (form === 'fold' || form === 'rowFold') {
+      return this.network.elements(step.inputs[0], leaf).at(at);
+    }
+    return this.network.compute(value, this.indexOf({ step, form, value }, at), leaf);
+  }
+
+  /** The key of what belongs to the element, or to the row, at hand. */
+  #ownKey(form: Member['form']): string | undefined {
+    const shape = form === 'element' ? this.domain : this.domain.with(-1, 1);
+    const anything = k.buffer('x', 'f32', 0);
+    return keyOf(k.load(anything, flatIndex(this.counters, shape)).index, this.#names);
+  }
+
+  /** How a value can be a member, by its shape, or undefined. */
+  formOf(step: Step): Member['form'] | undefined {
+    const lowering = this.network.lowering(step);
+    if (lowering === undefined || 'kernel' in lowering) return undefined;
+    const last = this.domain.length - 1;
+    if ('fold' in lowering) {
+      if (step.inputs[0].shape.join() !== this.domain.join()) return undefined;
+      return lowering.axes.length === 1 && lowering.axes[0] === last ? 'rowFold' : 'fold';
+    }
+    const shape = step.output.shape.join();
+    if (shape === this.domain.join()) return 'element';
+    if (last < 0) return undefined;
+    const isRow = [this.domain.with(last, 1), this.domain.slice(0, -1)].some(
+      (row) => row.join() === shape,
+    );
+    return isRow ? 'row' : undefined;
+  }
+
+  /**
+   * Takes a value in, if it can be computed here when all that `isReady` holds for is in memory.
+   * What it reads of the group must be what belongs to the element or row at hand, and it must read
+   * something that the group has at hand anyway.
+   */
+  join(step: Step, isReady: (storage: Value) => boolean): boolean {
+    const form = this.formOf(step);
+    if (form === undefined) return false;
+    const read: { storage: Value; index: k.Load['index'] }[] = [];
+    const leaf: Leaf = (storage, value, index) => {
+      const load = k.load(bufferOf(storage), flatIndex(index, value.shape));
+      read.push({ storage, index: load.index });
+      return load;
+    };
+    const result = this.operand({ step, form, value: step.output }, this.counters, leaf);
+    const known = new Set(this.accesses.map(({ storage }) => storage));
+    const isNear = read.some(({ storage }) => known.has(storage) || this.#byStorage.has(storage));
+    if (!isNear && this.members.length > 0 && numelOf(this.domain) > 1) return false;
+    let pass = form === 'row' ? -1 : 0;
+    for (const { storage, index } of read) {
+      const member = this.#byStorage.get(storage);
+      if (member === undefined) {
+        if (!isReady(storage)) return false;
+        continue;
+      }
+      if (member.form === 'fold' || (form === 'row' && member.form === 'element')) return false;
+      if (keyOf(index, this.#names) !== this.#ownKey(member.form)) return false;
+      const isAfter = member.form !== 'element' && form !== 'row';
+      pass = Math.max(pass, member.pass + (isAfter ? 1 : 0));
+    }
+    this.members.push({ step, value: step.output, form, pass });
+    this.#byStorage.set(step.output, this.members[this.members.length - 1]);
+    for (const one of read) this.accesses.push({ ...one, pass });
+    this.values.push(result);
+    return true;
+  }
+
+  /** Whether all that is read of a value in memory is the element at hand. */
+  isReadInPlace(storage: Value): boolean {
+    const own = this.#ownKey('element');
+    return this.accesses.every(
+      (access) => access.storage !== storage || keyOf(access.index, this.#names) === own,
+    );
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The memory of compiled programs. One WebAssembly memory is shared by all: it holds one arena,
+ * which every program uses in turn (calls never overlap), and beside it what has to last: the
+ * arrays of state, and constants. An array that moves in is from then on a view of this memory;
+ * when nobody has the view any more its place is free again.
+ */
+import { type HostMemory, webAssembly } from '@mambagrad/wasm';
+import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
+import { TensorError } from '../shape.ts';
+import { roundUp } from './plan.ts';
+
+const PAGE = 65536;
+const MOST_PAGES = 65536;
+
+export class Heap {
+  readonly memory: HostMemory;
+  /** Where checks write that something is wrong: the first word. */
+  readonly flag = 0;
+  #gaps: { start: number; end: number }[] = [];
+  #arena = { start: 0, bytes: 0 };
+  readonly #registry = new FinalizationRegistry<{ start: number; bytes: number }>(
+    ({ start, bytes }) => this.#release(start, bytes),
+  );
+
+  constructor() {
+    const host = webAssembly();
+    if (host === undefined) throw new TensorError('compile: there is no WebAssembly here');
+    const shared = typeof SharedArrayBuffer === 'function';
+    this.memory = new host.Memory({ initial: 1, maximum: MOST_PAGES, shared });
+    this.#gaps = [{ start: 64, end: PAGE }];
+  }
+
+  /** A place for the values of an array, and the array there. */
+  house(array: TypedArray): TypedArray {
+    const bytes = roundUp(Math.max(array.byteLength, 1));
+    const start = this.#allocate(bytes);
+    const home = this.view(dtypeOf(array), start, array.length);
+    home.set(array);
+    this.#registry.register(home, { start, bytes });
+    return home;
+  }
+
+  /** Where the arena starts, which has at least so many bytes. */
+  arena(bytes: number): number {
+    if (bytes > this.#arena.bytes) {
+      this.#release(this.#arena.start, this.#arena.bytes);
+      this.#arena = { start: this.#allocate(roundUp(bytes)), bytes: roundUp(bytes) };
+    }
+    return this.#arena.start;
+  }
+
+  view(dtype: DType, start: number, numel: number): TypedArray {
+    const buffer = this.memory.buffer as ArrayBuffer;
+    if (dtype === 'f32') return new Float32Array(buffer, start, numel);
+    return new (dtype === 'f64' ? Float64Array : Int32Array)(buffer, start, numel);
+  }
+
+  #allocate(bytes: number): number {
+    let gap = this.#gaps.find(({ start, end }) => end - start >= bytes);
+    if (gap === undefined) {
+      const size = this.memory.buffer.byteLength;
+      const pages = Math.ceil(bytes / PAGE);
+      try {
+        this.memory.grow(pages);
+      } catch {
+        throw new TensorError(
+          `compile: there is no room for ${bytes} bytes more, beside the ${size} in use`,
+        );
+      }
+      this.#release(size, pages * PAGE);
+      gap = this.#gaps[this.#gaps.length - 1];
+    }
+    const { start } = gap;
+    gap.start += bytes;
+    return start;
+  }
+
+  #release(start: number, bytes: number): void {
+    const gaps = [...this.#gaps, { start, end: start + bytes }].sort((a, b) => a.start - b.start);
+    this.#gaps = [];
+    for (const gap of gaps) {
+      const before = this.#gaps[this.#gaps.length - 1];
+      if (before?.end === gap.start) before.end = gap.end;
+      else if (gap.end > gap.start) this.#gaps.push(gap);
+    }
+  }
+}
+
+let heap: Heap | undefined;
+
+/** The one heap, made when it is first needed. */
+export function theHeap(): Heap {
+  return (heap ??= new Heap());
+}

@@ -1,0 +1,144 @@
+/**
+ * What is stored, and what is not. The lowering of an op says what an element of its result is in
+ * terms of elements of its inputs, so a value can be computed wherever one of its elements is
+ * needed, and need not lie in memory:
+ *
+ *     y = exp(x).mul(2)        y[i] = exp(x[i]) * 2, and exp(x) is nowhere
+ *
+ * Stored is what is asked for as a whole (results, state, what a reference loop reads), what folds
+ * and kernels make, and what would otherwise be computed more than once.
+ */
+import type * as k from '@mambagrad/kernel';
+import { broadcastIndex, type Elements, type Index, type Lowering } from '../lowering.ts';
+import { numelOf } from '../shape.ts';
+import type { Program, Step, Value } from './trace.ts';
+
+/** Gives an element of something that is stored, which may be looked at in another shape. */
+export type Leaf = (storage: Value, value: Value, index: Index) => k.Value;
+
+export class Network {
+  readonly makers: ReadonlyMap<Value, Step>;
+  readonly #lowerings = new Map<Step, Lowering | undefined>();
+  readonly #stored = new Set<Value>();
+  readonly #constants: ReadonlyMap<Value, k.Value>;
+
+  constructor(program: Program, constants: ReadonlyMap<Value, k.Value> = new Map()) {
+    this.makers = new Map(program.steps.map((step) => [step.output, step]));
+    this.#constants = constants;
+    for (const step of program.steps) {
+      const { primitive, attributes, inputs, output } = step;
+      const isLowerable = [...inputs, output].every(({ dtype }) => dtype !== 'f64');
+      const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
+      this.#lowerings.set(step, lowering);
+    }
+    const uses = new Map<Value, number>();
+    const use = (value: Value, times: number): void => {
+      uses.set(value, (uses.get(value) ?? 0) + times);
+    };
+    for (const value of program.results) this.#store(value);
+    for (const { value } of program.writes) this.#store(value);
+    for (const step of program.steps.toReversed()) this.#decide(step, uses.get(step.output) ?? 0, use);
+  }
+
+  lowering(step: Step): Lowering | undefined {
+    return this.#lowerings.get(step);
+  }
+
+  /** The step that makes a value, if there is one. */
+  maker(value: Value): Step | undefined {
+    return this.makers.get(value);
+  }
+
+  isStored(value: Value): boolean {
+    return value.from !== 'step' || this.#stored.has(value);
+  }
+
+  /** What a value is without the moves that were made to it. */
+  sourceOf(value: Value): Value {
+    const maker = this.makers.get(value);
+    const lowering = maker && this.#lowerings.get(maker);
+    if (maker === undefined || this.isStored(value)) return value;
+    return lowering && 'move' in lowering ? this.sourceOf(maker.inputs[0]) : value;
+  }
+
+  /** Whether a value is another look at the memory of its maker's input. */
+  isView(value: Value): boolean {
+    return this.#stored.has(value) && this.makers.get(value)?.primitive.sharesData === true;
+  }
+
+  /** The value in whose memory a stored value lies. */
+  storageOf(value: Value): Value {
+    let storage = value;
+    while (this.isView(storage)) storage = this.makers.get(storage)?.inputs[0] ?? storage;
+    return storage;
+  }
+
+  #store(value: Value): void {
+    this.#stored.add(value);
+  }
+
+  /** Decides about the result of a step, when all that use it have asked for what they need. */
+  #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
+    const { output, inputs, primitive } = step;
+    const lowering = this.#lowerings.get(step);
+    const isFree = lowering !== undefined && ('move' in lowering || this.#isCheap(step, lowering));
+    const isInline = lowering !== undefined && (isFree || 'map' in lowering || 'element' in lowering);
+    if (!isInline || (!isFree && uses > 1)) this.#store(output);
+    const times = this.#stored.has(output) ? 1 : uses;
+    if (lowering === undefined || this.isView(output)) {
+      for (const input of inputs) this.#store(input);
+      if (!primitive.sharesData) return;
+    }
+    if (lowering === undefined) return;
+    for (const input of new Set(inputs)) {
+      // What is read in several places counts as used more than once.
+      const isRepeated = numelOf(input.shape) < numelOf(output.shape);
+      const isAnywhere = 'kernel' in lowering || ('element' in lowering && !isFree);
+      use(input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
+    }
+  }
+
+  /** Whether an element costs no more than to load it, given that moves cost nothing. */
+  #isCheap({ inputs }: Step, lowering: Lowering): boolean {
+    if (!('element' in lowering) || !lowering.isCheap) return false;
+    let source: Value = inputs[0];
+    for (;;) {
+      const maker = this.makers.get(source);
+      const made = maker && this.#lowerings.get(maker);
+      if (maker === undefined || made === undefined) return true;
+      if (!('move' in made)) return 'fold' in made || 'kernel' in made;
+      source = maker.inputs[0];
+    }
+  }
+
+  /** A value as its elements: loaded where it is stored, else computed. */
+  elements(value: Value, leaf: Leaf): Elements {
+    const { shape, dtype } = value;
+    return {
+      shape,
+      dtype,
+      at: (index) => {
+        const constant = this.#constants.get(value);
+        if (constant) return constant;
+        if (this.isStored(value)) return leaf(this.storageOf(value), value, index);
+        return this.compute(value, index, leaf);
+      },
+    };
+  }
+
+  /** An element of a value, computed from its maker's inputs even if it is stored. */
+  compute(value: Value, index: Index, leaf: Leaf): k.Value {
+    const maker = this.makers.get(value);
+    const lowering = maker && this.#lowerings.get(maker);
+    if (maker === undefined || lowering === undefined) return leaf(value, value, index);
+    const inputs = new Map(maker.inputs.map((input) => [input, this.elements(input, leaf)]));
+    const elementsOf = (input: Value): Elements => inputs.get(input) ?? this.elements(input, leaf);
+    if ('move' in lowering) return elementsOf(maker.inputs[0]).at(lowering.move(index));
+    if ('element' in lowering) return lowering.element(index, ...maker.inputs.map(elementsOf));
+    if (!('map' in lowering)) return leaf(value, value, index);
+    const operands = new Map(
+      [...inputs].map(([input, { shape, at }]) => [input, at(broadcastIndex(index, shape))]),
+    );
+    return lowering.map(...maker.inputs.flatMap((input) => operands.get(input) ?? []));
+  }
+}

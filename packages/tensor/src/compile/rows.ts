@@ -1,0 +1,204 @@
+/**
+ * From a group to a kernel: loops over the rows, and in each row the passes of the group. Axes that
+ * all arrays walk evenly are one axis, so that plain elementwise work is a single long row:
+ *
+ *     for i0 in 0..B
+ *       for i1 in 0..L                          rows
+ *         for j in 0..D step 4                  a pass, four elements at a time
+ */
+import * as k from '@mambagrad/kernel';
+import { flatIndex, type Index } from '../lowering.ts';
+import { bufferOf, type Group, type Member } from './group.ts';
+import type { Value } from './trace.ts';
+
+/** What a kernel reads and writes, in the order of its parameters. */
+export interface RowKernel {
+  readonly kernel: k.Kernel;
+  readonly reads: readonly Value[];
+  readonly writes: readonly Value[];
+}
+
+/** The extent of each axis when those that can be are merged into their successors; then 1. */
+function mergedExtents(group: Group): number[] {
+  const { domain, accesses, counters, members, values } = group;
+  const extents = [...domain];
+  const last = domain.length - 1;
+  const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
+  const stores = members.map((member) => {
+    const index = flatIndex(group.indexOf(member, counters), member.value.shape);
+    return k.load(bufferOf(member.value), index).index;
+  });
+  const indices = [...accesses.map(({ index }) => index), ...stores];
+  // Counters that are used in other ways than as a term of an index stay what they are.
+  const isOdd = (counter: k.Variable): boolean =>
+    values.some((value) => dependsOn(value, counter)) ||
+    indices.some(({ terms }) => terms.some(({ of }) => of !== counter && dependsOn(of, counter)));
+  const timesOf = (index: k.Load['index'], counter: k.Variable): number =>
+    index.terms.find(({ of }) => of === counter)?.times ?? 0;
+  for (let axis = 0; axis < last; axis++) {
+    // What has size 1 is not part of any index, and can go to any side.
+    const next = extents.findIndex((extent, other) => other > axis && extent !== 1);
+    if (extents[axis] === 1 || next < 0 || (next === last && isByRow)) continue;
+    const [own, inner] = [counters[axis], counters[next]];
+    const isEven = indices.every(
+      (index) => timesOf(index, own) === timesOf(index, inner) * extents[next],
+    );
+    if (!isEven || isOdd(own) || isOdd(inner)) continue;
+    extents[next] *= extents[axis];
+    extents[axis] = 1;
+  }
+  return extents;
+}
+
+/** Whether a value is computed from a counter, but for what it loads. */
+function dependsOn(value: k.Value, counter: k.Variable): boolean {
+  if (value.node !== 'operation') return value === counter;
+  return value.inputs.some((input) => dependsOn(input, counter));
+}
+
+/** The kernel of a group that stores those of its members for which `isNeeded` holds. */
+export function rowKernel(
+  name: string,
+  group: Group,
+  isNeeded: (storage: Value) => boolean,
+): RowKernel {
+  const { members, domain } = group;
+  const extents = mergedExtents(group);
+  const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
+  const widest = extents.findLastIndex((extent) => extent !== 1);
+  const inner = isByRow || widest < 0 ? domain.length - 1 : widest;
+  const isStored = ({ value, form, pass }: Member): boolean =>
+    form === 'fold' || isNeeded(value) || (
+      form === 'element' &&
+      group.accesses.some((access) => access.storage === value && access.pass > pass)
+    );
+  const reads = new Set<Value>();
+  const writes = new Set(members.filter(isStored).map(({ value }) => value));
+  /** The registers that hold what belongs to the row, and to the elements at hand. */
+  const rowRegisters = new Map<Value, k.Variable>();
+
+  const registerFor = ({ value }: Member, isWide: boolean): k.Variable => {
+    const kind = bufferOf(value).kind;
+    return k.variable('v', isWide ? `${kind}x4` : kind);
+  };
+  const valueOf = (
+    member: Member,
+    at: Index,
+    registers: ReadonlyMap<Value, k.Variable>,
+  ): k.Value =>
+    group.operand(member, at, (storage, value, index) => {
+      const register = registers.get(storage) ?? rowRegisters.get(storage);
+      if (register) return register;
+      if (!writes.has(storage)) reads.add(storage);
+      return k.load(bufferOf(storage), flatIndex(index, value.shape));
+    });
+  const storeOf = (member: Member, at: Index, value: k.Value): k.Statements => {
+    const place = flatIndex(group.indexOf(member, at), member.value.shape);
+    return isStored(member) ? k.store(bufferOf(member.value), place, value) : [];
+  };
+  const foldOf = ({ step }: Member): k.Reduction => {
+    const lowering = group.network.lowering(step);
+    if (lowering && 'fold' in lowering) return lowering.fold;
+    throw new Error(`rowKernel: ${step.primitive.name} is no fold`);
+  };
+  /** Whether a fold adds up a row in a register, and not each element where it belongs. */
+  const isFoldedByRow = ({ form, step }: Member): boolean => {
+    const lowering = group.network.lowering(step);
+    const axes = lowering && 'fold' in lowering ? lowering.axes : [];
+    return form === 'rowFold' || (form === 'fold' && axes.includes(inner));
+  };
+  const addTo = (member: Member, at: Index, value: k.Value): k.Statements => {
+    const place = flatIndex(group.indexOf(member, at), member.value.shape);
+    const sum = foldOf(member).combine(k.load(bufferOf(member.value), place), value);
+    return k.store(bufferOf(member.value), place, sum);
+  };
+
+  /** One time through a row. */
+  const pass = (number: number, row: Index): k.Statements => {
+    const own = members.filter((one) => one.pass === number && one.form !== 'row');
+    const folds = own.filter(isFoldedByRow);
+    const partials = new Map(folds.map((one) => [one, registerFor(one, true)]));
+    for (const one of folds) rowRegisters.set(one.value, registerFor(one, false));
+    const width = inner < 0 ? 1 : extents[inner];
+    const body = (j: k.Value | undefined): k.Statements => {
+      const at = j === undefined ? row : row.with(inner, j);
+      const isWide = j?.type === 'i32x4';
+      const registers = new Map<Value, k.Variable>();
+      const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
+      for (const one of own) {
+        const value = valueOf(one, at, registers);
+        const register = registerFor(one, isWide);
+        const total = isWide ? partials.get(one) : rowRegisters.get(one.value);
+        if (isFoldedByRow(one) && total) {
+          sets.push(k.set(total, foldOf(one).combine(total, value)));
+        } else if (one.form === 'fold') {
+          sets.push(k.set(register, value));
+          stores.push(addTo(one, at, register));
+        } else {
+          sets.push(k.set(register, value));
+          registers.set(one.value, register);
+          stores.push(storeOf(one, at, register));
+        }
+      }
+      return [sets, stores];
+    };
+    const totals = folds.flatMap((one) => {
+      const [partial, total] = [partials.get(one), rowRegisters.get(one.value)];
+      return partial && total ? [{ one, partial, total }] : [];
+    });
+    const isWide = width >= 4;
+    const narrow = (): k.Statements => (width === 1 ? body(undefined) : k.loop('j', width, body));
+    const [wide, tail] = isWide ? k.lanes('j', width, body) : [[], narrow()];
+    return [
+      totals.map(({ one, partial, total }) =>
+        k.set(isWide ? partial : total, foldOf(one).identity),
+      ),
+      wide,
+      isWide
+        ? totals.map(({ one, partial, total }) =>
+            k.set(total, k.reduceLanes(foldOf(one).combine, partial)),
+          )
+        : [],
+      tail,
+      totals.map(({ one, total }) =>
+        one.form === 'fold' ? addTo(one, row.with(inner, 0), total) : storeOf(one, row, total),
+      ),
+      rowMembers(number, row),
+    ];
+  };
+  /** What there is one of for each row, computed after a pass. */
+  const rowMembers = (number: number, row: Index): k.Statements =>
+    members
+      .filter(({ form, pass: own }) => form === 'row' && own === number)
+      .map((one) => {
+        const register = registerFor(one, false);
+        const value = valueOf(one, row, new Map());
+        rowRegisters.set(one.value, register);
+        return [k.set(register, value), storeOf(one, row, register)];
+      });
+  const passes = (row: Index): k.Statements => {
+    const last = Math.max(...members.map((one) => one.pass));
+    return [
+      rowMembers(-1, row),
+      Array.from({ length: last + 1 }, (_, number) => pass(number, row)),
+    ];
+  };
+  const rows = (axis: number, row: Index): k.Statements => {
+    if (axis === domain.length) return passes(row);
+    if (axis === inner || extents[axis] === 1) return rows(axis + 1, row);
+    return k.loop('i', extents[axis], (i) => rows(axis + 1, row.with(axis, i)));
+  };
+  const start = domain.map(() => 0);
+  const body = rows(0, start);
+  const identities = members.flatMap((one) => {
+    if (one.form !== 'fold') return [];
+    const to = bufferOf(one.value);
+    return [k.lanes('z', to.length, (z) => k.store(to, z, foldOf(one).identity))];
+  });
+  const parameters = [...reads, ...writes].map(bufferOf);
+  return {
+    kernel: k.kernel(name, parameters, [identities, body]),
+    reads: [...reads],
+    writes: [...writes],
+  };
+}

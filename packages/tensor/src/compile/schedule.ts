@@ -1,0 +1,177 @@
+/**
+ * From a program to jobs, in order: each a kernel, or a reference loop where there is none. A value
+ * joins the group before it if it can, so that what is computed of the same elements is computed in
+ * one pass; else it starts one.
+ */
+import * as k from '@mambagrad/kernel';
+import { flatIndex, forEach } from '../lowering.ts';
+import { numelOf } from '../shape.ts';
+import { bufferOf, Group } from './group.ts';
+import { type Leaf, Network } from './network.ts';
+import { rowKernel } from './rows.ts';
+import type { Program, Step, Value } from './trace.ts';
+
+export interface Job {
+  readonly name: string;
+  /** The ops that it does. */
+  readonly steps: readonly Step[];
+  /** What it needs in memory, and what it leaves there: the kernel's parameters, in order. */
+  readonly reads: readonly Value[];
+  readonly writes: readonly Value[];
+  /** What runs; without, the reference loop of the only step, called in the same memory. */
+  readonly kernel: k.Kernel | undefined;
+  /**
+   * The kernel writes 1 to its last parameter, a flag, if the reference loop of the step should
+   * have a look at the input of this number, and throw.
+   */
+  readonly checks?: number;
+  /** Whether a result may lie where something that is read here for the last time lies. */
+  mayReplace(read: Value, written: Value): boolean;
+}
+
+export interface Schedule {
+  readonly jobs: readonly Job[];
+  readonly network: Network;
+}
+
+/** At most so many values are computed in one group, as registers are few. */
+const MOST_MEMBERS = 16;
+
+/** Where a check says that it has found something. */
+export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
+
+/** `constants` are known by their values, and need no memory. */
+export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value>): Schedule {
+  const network = new Network(program, constants);
+  const groups: (Group | Job)[] = [];
+  /** The number of the group or job that makes a stored value. */
+  const madeBy = new Map<Value, number>();
+  const add = (made: Group | Job): number => groups.push(made) - 1;
+
+  for (const step of program.steps) {
+    const { output, inputs, primitive } = step;
+    const lowering = network.lowering(step);
+    const bound = lowering && 'bound' in lowering ? lowering.bound : undefined;
+    if (bound && numelOf(inputs[bound.input].shape) > 0) add(checkJob(step, network, bound));
+    if (!network.isStored(output) || network.isView(output)) continue;
+    if (lowering === undefined) {
+      const reads = inputs.map((input) => network.storageOf(input));
+      madeBy.set(output, add(plainJob(step, reads, undefined)));
+    } else if (numelOf(output.shape) === 0) {
+      madeBy.set(output, -1);
+    } else if ('kernel' in lowering) {
+      madeBy.set(output, add(kernelJob(step, network, lowering.kernel)));
+    } else {
+      const place = findGroup(step, groups, madeBy);
+      if (place >= 0) {
+        madeBy.set(output, place);
+      } else {
+        const group = new Group('fold' in lowering ? inputs[0].shape : output.shape, network);
+        if (!group.join(step, () => true)) throw new Error(`schedule: ${primitive.name} is alone`);
+        madeBy.set(output, add(group));
+      }
+    }
+  }
+
+  const ends = [...program.results, ...program.writes.map(({ value }) => value)];
+  const needed = new Map<Value, Set<number>>();
+  const need = (value: Value, by: number): void => {
+    const storage = network.storageOf(value);
+    needed.set(storage, (needed.get(storage) ?? new Set()).add(by));
+  };
+  for (const value of ends) need(value, groups.length);
+  groups.forEach((made, i) => {
+    for (const value of made instanceof Group ? made.outside() : made.reads) need(value, i);
+  });
+  const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed) : made));
+  return { jobs, network };
+}
+
+/** The last group that can take a step in and shares something with it, or −1. */
+function findGroup(
+  step: Step,
+  groups: readonly (Group | Job)[],
+  madeBy: ReadonlyMap<Value, number>,
+): number {
+  for (let i = groups.length - 1; i >= 0; i--) {
+    const group = groups[i];
+    if (!(group instanceof Group) || group.members.length >= MOST_MEMBERS) continue;
+    if (group.join(step, (storage) => (madeBy.get(storage) ?? -1) < i)) return i;
+  }
+  return -1;
+}
+
+function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefined): Job {
+  return {
+    name: step.primitive.name,
+    steps: [step],
+    reads: [...new Set(reads)],
+    writes: [step.output],
+    kernel,
+    mayReplace: () => false,
+  };
+}
+
+/** Notes what is read. */
+function readingLeaf(reads: Set<Value>): Leaf {
+  return (storage, value, index) => {
+    reads.add(storage);
+    return k.load(bufferOf(storage), flatIndex(index, value.shape));
+  };
+}
+
+function kernelJob(
+  step: Step,
+  network: Network,
+  make: Extract<NonNullable<ReturnType<Network['lowering']>>, { kernel: unknown }>['kernel'],
+): Job {
+  const reads = new Set<Value>();
+  const inputs = step.inputs.map((input) => network.elements(input, readingLeaf(reads)));
+  const output = bufferOf(step.output);
+  const body = make(inputs, output);
+  const parameters = [...[...reads].map(bufferOf), output];
+  return plainJob(step, [...reads], k.kernel(step.primitive.name, parameters, body));
+}
+
+/** Looks at all of what an index comes from, be it used or not. */
+function checkJob(step: Step, network: Network, { input, size }: { input: number; size: number }) {
+  const reads = new Set<Value>();
+  const source = network.sourceOf(step.inputs[input]);
+  const elements = network.elements(source, readingLeaf(reads));
+  const body = forEach(source.shape, (at) => {
+    const i = elements.at(at);
+    const isOut = k.or(k.less(i, 0), k.greaterEqual(i, size));
+    return k.when(k.any(isOut), k.store(flag, 0, 1));
+  });
+  const kernel = k.kernel('check', [...[...reads].map(bufferOf), flag], body);
+  return { ...plainJob(step, [...reads], kernel), name: 'check', writes: [], checks: input };
+}
+
+function groupJob(group: Group, needed: ReadonlyMap<Value, ReadonlySet<number>>): Job {
+  const names = new Set(group.members.map(({ step }) => step.primitive.name));
+  const made = rowKernel([...names].join('_'), group, (value) => needed.has(value));
+  const lastPass = Math.max(...group.members.map(({ pass }) => pass));
+  return {
+    name: made.kernel.name,
+    steps: stepsOf(group),
+    ...made,
+    mayReplace: (read, written) => {
+      const member = group.memberFor(written);
+      return member?.form === 'element' && lastPass <= 0 && group.isReadInPlace(read);
+    },
+  };
+}
+
+/** The steps of a group, those included whose results are nowhere. */
+function stepsOf({ members, network }: Group): Step[] {
+  const steps = new Set<Step>();
+  const visit = (step: Step): void => {
+    for (const input of step.inputs) {
+      const maker = network.maker(input);
+      if (maker && !network.isStored(input)) visit(maker);
+    }
+    steps.add(step);
+  };
+  for (const { step } of members) visit(step);
+  return [...steps];
+}

@@ -1,0 +1,105 @@
+/**
+ * How an op is said in the loop language, so that `compile` can make kernels of it. Most ops need
+ * not say how their loop runs, only what one element of the result is:
+ *
+ *     map      a function of the elements at the same place (add, exp): the inputs broadcast
+ *     move     the element of the input at another index (permute, slice)
+ *     element  any expression of elements of the inputs (pad, gather)
+ *     fold     all elements along some axes, combined (sum, max)
+ *
+ * These can be joined into one kernel with what is around them. What cannot be said so is a
+ * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
+ */
+import * as k from '@mambagrad/kernel';
+import { type Shape, type Spec, stridesOf } from './shape.ts';
+
+/** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
+export type Index = readonly k.Operand[];
+
+/** A tensor as its elements. */
+export interface Elements extends Spec {
+  at(index: Index): k.Value;
+}
+
+/** Elements of an input that must be whole numbers from 0 to below `size`. */
+export interface Bound {
+  readonly input: number;
+  readonly size: number;
+}
+
+export type Lowering =
+  | { readonly map: (...elements: k.Value[]) => k.Value }
+  | { readonly move: (index: Index) => Index }
+  | {
+      readonly element: (index: Index, ...inputs: Elements[]) => k.Value;
+      /** As little work as a `move`: rather done again than stored. */
+      readonly isCheap?: boolean;
+      /** Where it does not hold, the reference loop runs, to throw. */
+      readonly bound?: Bound;
+    }
+  | { readonly fold: k.Reduction; readonly axes: readonly number[] }
+  | {
+      readonly kernel: (inputs: readonly Elements[], output: k.Buffer) => k.Statements;
+      readonly bound?: Bound;
+    };
+
+/** The i32 1 or 0 that stands for a mask in a tensor. */
+export function truth(mask: k.Value): k.Value {
+  return k.select(mask, k.constant('i32', 1), k.constant('i32', 0));
+}
+
+/** Where an i32 is not 0. */
+export function isTrue(x: k.Value): k.Value {
+  if (x.node === 'operation' && x.name === 'select') {
+    const [mask, one, zero] = x.inputs;
+    const isTruth = one.node === 'constant' && zero.node === 'constant';
+    if (isTruth && one.value === 1 && zero.value === 0) return mask;
+  }
+  return k.notEqual(x, 0);
+}
+
+/** x · times + offset, of an index. */
+export function scaled(x: k.Operand, times: number, offset: number): k.Operand {
+  if (typeof x === 'number') return x * times + offset;
+  return k.add(times === 1 ? x : k.mul(x, times), offset);
+}
+
+/** Where the element at an index is in a row-major array. */
+export function flatIndex(index: Index, shape: Shape): k.Operand {
+  const strides = stridesOf(shape);
+  return shape.reduce<k.Operand>((sum, size, axis) => {
+    if (size === 1) return sum;
+    const term = scaled(index[axis], strides[axis], 0);
+    if (typeof sum === 'number') return scaled(term, 1, sum);
+    return k.add(sum, term);
+  }, 0);
+}
+
+/** The index in an array of `shape` that an index in the shape it is broadcast to stands for. */
+export function broadcastIndex(index: Index, shape: Shape): Index {
+  return shape.map((size, axis) => (size === 1 ? 0 : index[axis + index.length - shape.length]));
+}
+
+/** Runs the body for every index of a shape, along the last axis in lanes (or one by one). */
+export function forEach(
+  shape: Shape,
+  body: (index: Index) => k.Statements,
+  isInLanes = true,
+): k.Statements {
+  const last = shape.length - 1;
+  const nest = (index: Index): k.Statements => {
+    const axis = index.length;
+    const next = (i: k.Operand): k.Statements => nest([...index, i]);
+    if (axis > last) return body(index);
+    if (shape[axis] === 1) return next(0);
+    return axis === last && isInLanes && shape[axis] >= 4
+      ? k.lanes('j', shape[axis], next)
+      : k.loop('i', shape[axis], next);
+  };
+  return nest([]);
+}
+
+/** A position brought into an axis, for loops that must not read or write elsewhere. */
+export function within(position: k.Value, size: number): k.Value {
+  return k.min(k.max(position, 0), size - 1);
+}
