@@ -25,6 +25,7 @@ import {
   type Tensor,
   type Value,
 } from '@mambagrad/tensor';
+import { backwardKernel, CHUNK, forwardKernel } from './scanKernel.ts';
 
 /** u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N]. */
 export type ScanInputs = readonly [
@@ -36,12 +37,10 @@ export type ScanInputs = readonly [
   initialState: Tensor,
 ];
 
-/** Steps whose states are kept at once in the backward pass. */
-const CHUNK = 32;
-
 function sizesOf(u: { shape: Shape }, A: { shape: Shape }) {
   const [batch, length, channels] = u.shape;
-  return { batch, length, channels, state: A.shape[1], width: channels * A.shape[1] };
+  const chunks = Math.ceil(length / CHUNK);
+  return { batch, length, channels, state: A.shape[1], width: channels * A.shape[1], chunks };
 }
 
 /** One step of one row: h becomes the next state, exp(ΔA) goes to `decay`, and y_t to `y`. */
@@ -67,28 +66,55 @@ function step(
   }
 }
 
-/** y [B, L, D] and behind it the last state [B, D, N], flat. */
+/**
+ * y [B, L, D], behind it the last state [B, D, N], and behind that the state at the start of each
+ * chunk [B, chunks, N, D], for the backward pass; flat.
+ */
 const forwardPrimitive: Apply<null> = definePrimitive<null>({
   name: 'selectiveScan',
   infer: ([u, , A]) => {
-    const { batch, width } = sizesOf(u, A);
-    return { shape: [u.numel + batch * width], dtype: u.dtype };
+    const { batch, width, chunks } = sizesOf(u, A);
+    return { shape: [u.numel + batch * width * (1 + chunks)], dtype: u.dtype };
   },
   compute: (inputs, { data }) => {
     const [u, , A, , , initialState] = inputs;
-    const { batch, length, width } = sizesOf(u, A);
+    const { batch, length, width, channels, state, chunks } = sizesOf(u, A);
     const decay = new Float64Array(width);
     for (let b = 0; b < batch; b++) {
       const h = Float64Array.from(initialState.data.subarray(b * width, (b + 1) * width));
-      for (let t = 0; t < length; t++) step(inputs, b * length + t, h, decay, data);
+      for (let t = 0; t < length; t++) {
+        const start = u.data.length + (batch + b * chunks + t / CHUNK) * width;
+        if (t % CHUNK === 0) transpose(h, data.subarray(start, start + width), channels, state);
+        step(inputs, b * length + t, h, decay, data);
+      }
       data.set(h, u.data.length + b * width);
     }
   },
-  gradient: (g, _y, inputs) => {
+  lower: (inputs) => {
+    const [u, , A] = inputs;
+    return { kernel: (elements, y) => forwardKernel(elements, y, sizesOf(u, A)) };
+  },
+  gradient: (g, y, inputs) => {
+    const [u, , A] = inputs;
+    const { batch, width, chunks } = sizesOf(u, A);
     let packed: Tensor | undefined;
-    return splitLike(inputs, () => (packed ??= backwardPrimitive([g, ...inputs], null)));
+    return splitLike(inputs, () => {
+      const starts = y.detach().narrow(0, u.numel + batch * width, batch * chunks * width);
+      return (packed ??= backwardPrimitive([g, ...inputs, starts], null));
+    });
   },
 });
+
+function transpose(
+  from: Value['data'],
+  to: Value['data'],
+  rows: number,
+  columns: number,
+): void {
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) to[j * rows + i] = from[i * columns + j];
+  }
+}
 
 /** For each tensor, a function that cuts its part from where all their gradients are packed. */
 function splitLike(tensors: readonly Tensor[], packed: () => Tensor): (() => Tensor)[] {
@@ -104,24 +130,25 @@ function splitLike(tensors: readonly Tensor[], packed: () => Tensor): (() => Ten
 const backwardPrimitive: Apply<null> = definePrimitive<null>({
   name: 'selectiveScanBackward',
   infer: ([g, ...inputs]) => ({
-    shape: [inputs.reduce((sum, input) => sum + input.numel, 0)],
+    shape: [inputs.slice(0, 6).reduce((sum, input) => sum + input.numel, 0)],
     dtype: g.dtype,
   }),
   compute: ([g, ...inputs], { data }) => {
     const [u, , A] = inputs;
-    const { batch, length, width } = sizesOf(u, A);
-    const totals = inputs.map((input) => new Float64Array(input.data.length));
+    const { batch, length, width, channels, state, chunks } = sizesOf(u, A);
+    const totals = inputs.slice(0, 6).map((input) => new Float64Array(input.data.length));
     for (let b = 0; b < batch; b++) {
-      const starts = chunkStarts(inputs, b);
       const carry = Float64Array.from(
         g.data.subarray(u.data.length + b * width, u.data.length + (b + 1) * width),
       );
       const before = Array.from({ length: CHUNK }, () => new Float64Array(width));
       const decays = Array.from({ length: CHUNK }, () => new Float64Array(width));
-      for (let chunk = starts.length - 1; chunk >= 0; chunk--) {
+      for (let chunk = chunks - 1; chunk >= 0; chunk--) {
         const first = chunk * CHUNK;
         const count = Math.min(CHUNK, length - first);
-        const h = starts[chunk];
+        const start = (b * chunks + chunk) * width;
+        const h = new Float64Array(width);
+        transpose(inputs[6].data.subarray(start, start + width), h, state, channels);
         for (let t = 0; t < count; t++) {
           before[t].set(h);
           step(inputs, b * length + first + t, h, decays[t], undefined);
@@ -138,28 +165,17 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
       offset += total.length;
     }
   },
+  lower: ([, ...inputs]) => {
+    const [u, , A] = inputs;
+    return { kernel: (elements, y) => backwardKernel(elements, y, sizesOf(u, A)) };
+  },
+  // The states at the starts are functions of the other inputs, through which their part goes.
   gradient: (gg, _y, [g, ...inputs]) => {
+    const own = inputs.slice(0, 6);
     let packed: Tensor | undefined;
-    return splitLike([g, ...inputs], () => (packed ??= secondGradient(gg, g, inputs)));
+    return [...splitLike([g, ...own], () => (packed ??= secondGradient(gg, g, own))), null];
   },
 });
-
-/** The states at the start of each chunk of a row of the batch. */
-function chunkStarts(inputs: readonly Value[], b: number): Float64Array[] {
-  const [u, , A, , , initialState] = inputs;
-  const { length, width } = sizesOf(u, A);
-  const h = Float64Array.from(initialState.data.subarray(b * width, (b + 1) * width));
-  const decay = new Float64Array(width);
-  const starts: Float64Array[] = [];
-  for (let first = 0; first < length; first += CHUNK) {
-    starts.push(h.slice());
-    // Nothing starts after the last chunk.
-    for (let t = first; t < first + CHUNK && first + CHUNK < length; t++) {
-      step(inputs, b * length + t, h, decay, undefined);
-    }
-  }
-  return starts;
-}
 
 /** One step back: `carry`, which is ∂loss/∂h_t but for y_t's part, becomes that of h_{t−1}. */
 function stepBack(
@@ -225,9 +241,11 @@ function secondGradient(gg: Tensor, g: Tensor, inputs: readonly Tensor[]): Tenso
     const [cotangent, u, delta, A, B, C, initialState] = tracked;
     const { y, lastState } = composedScan([u, delta, A, B, C, initialState]);
     const options = { createGraph: true, allowUnused: true };
-    const first = grad(concat([y.flatten(), lastState.flatten()]), tracked.slice(1), {
+    const results = concat([y.flatten(), lastState.flatten()]);
+    const first = grad(results, tracked.slice(1), {
       ...options,
-      cotangent,
+      // Nothing depends on the states at the starts of chunks but what is computed here.
+      cotangent: cotangent.narrow(0, 0, results.numel),
     });
     const packed = concat(first.map((gradient) => gradient.flatten()));
     const second = grad(packed, tracked, { ...options, cotangent: gg });

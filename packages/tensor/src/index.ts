@@ -13,6 +13,7 @@ export type { DType, TypedArray } from './dtype.ts';
 export {
   type DerivativeOptions, hessianVectorProduct, jacobian, valueAndGrad, type ValueAndGradients,
 } from './functional.ts';
+export type { Bound, Elements, Index, Lowering } from './lowering.ts';
 export { compile, type Compiled, type CompileOptions } from './compile/compile.ts';
 export { gradcheck, type GradcheckOptions } from './gradcheck.ts';
 export { formatGraph, formatTree } from './graph.ts';
