@@ -14,6 +14,11 @@ export function allocate(dtype: DType, numel: number): TypedArray {
   return dtype === 'f64' ? new Float64Array(numel) : new Int32Array(numel);
 }
 
+/** The bytes of an element. */
+export function sizeOf(dtype: DType): number {
+  return dtype === 'f64' ? 8 : 4;
+}
+
 export function dtypeOf(array: TypedArray): DType {
   if (array instanceof Float32Array) return 'f32';
   return array instanceof Float64Array ? 'f64' : 'i32';

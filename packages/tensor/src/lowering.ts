@@ -29,7 +29,11 @@ export interface Bound {
 
 export type Lowering =
   | { readonly map: (...elements: k.Value[]) => k.Value }
-  | { readonly move: (index: Index) => Index }
+  | {
+      readonly move: (index: Index) => Index;
+      /** Where in the input's array the result lies, if it does so in one piece. */
+      readonly offset?: number | undefined;
+    }
   | {
       readonly element: (index: Index, ...inputs: Elements[]) => k.Value;
       /** As little work as a `move`: rather done again than stored. */

@@ -148,8 +148,8 @@ export class Group {
     const form = this.formOf(step);
     if (form === undefined) return false;
     const read: { storage: Value; index: k.Load['index'] }[] = [];
-    const leaf: Leaf = (storage, value, index) => {
-      const load = k.load(bufferOf(storage), flatIndex(index, value.shape));
+    const leaf: Leaf = (storage, place) => {
+      const load = k.load(bufferOf(storage), place);
       read.push({ storage, index: load.index });
       return load;
     };

@@ -9,12 +9,14 @@
  * and kernels make, and what would otherwise be computed more than once.
  */
 import type * as k from '@mambagrad/kernel';
-import { broadcastIndex, type Elements, type Index, type Lowering } from '../lowering.ts';
+import {
+  broadcastIndex, type Elements, flatIndex, type Index, type Lowering, scaled,
+} from '../lowering.ts';
 import { numelOf } from '../shape.ts';
 import type { Program, Step, Value } from './trace.ts';
 
-/** Gives an element of something that is stored, which may be looked at in another shape. */
-export type Leaf = (storage: Value, value: Value, index: Index) => k.Value;
+/** Gives the element of a memory that is so far in. */
+export type Leaf = (storage: Value, place: k.Operand) => k.Value;
 
 export class Network {
   readonly makers: ReadonlyMap<Value, Step>;
@@ -61,16 +63,29 @@ export class Network {
     return lowering && 'move' in lowering ? this.sourceOf(maker.inputs[0]) : value;
   }
 
-  /** Whether a value is another look at the memory of its maker's input. */
+  /** Whether a value is another look at the memory of its maker's input, or a part of it. */
   isView(value: Value): boolean {
-    return this.#stored.has(value) && this.makers.get(value)?.primitive.sharesData === true;
+    return this.#stored.has(value) && this.#offsetIn(value) !== undefined;
   }
 
   /** The value in whose memory a stored value lies. */
   storageOf(value: Value): Value {
-    let storage = value;
-    while (this.isView(storage)) storage = this.makers.get(storage)?.inputs[0] ?? storage;
-    return storage;
+    const maker = this.makers.get(value);
+    return maker && this.isView(value) ? this.storageOf(maker.inputs[0]) : value;
+  }
+
+  /** How many elements into that memory it starts. */
+  offsetOf(value: Value): number {
+    const maker = this.makers.get(value);
+    if (maker === undefined || !this.isView(value)) return 0;
+    return (this.#offsetIn(value) ?? 0) + this.offsetOf(maker.inputs[0]);
+  }
+
+  #offsetIn(value: Value): number | undefined {
+    const maker = this.makers.get(value);
+    const lowering = maker && this.#lowerings.get(maker);
+    if (lowering && 'move' in lowering) return lowering.offset;
+    return maker?.primitive.sharesData ? 0 : undefined;
   }
 
   #store(value: Value): void {
@@ -79,7 +94,7 @@ export class Network {
 
   /** Decides about the result of a step, when all that use it have asked for what they need. */
   #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
-    const { output, inputs, primitive } = step;
+    const { output, inputs } = step;
     const lowering = this.#lowerings.get(step);
     const isFree = lowering !== undefined && ('move' in lowering || this.#isCheap(step, lowering));
     const isInline = lowering !== undefined && (isFree || 'map' in lowering || 'element' in lowering);
@@ -87,9 +102,8 @@ export class Network {
     const times = this.#stored.has(output) ? 1 : uses;
     if (lowering === undefined || this.isView(output)) {
       for (const input of inputs) this.#store(input);
-      if (!primitive.sharesData) return;
+      return;
     }
-    if (lowering === undefined) return;
     for (const input of new Set(inputs)) {
       // What is read in several places counts as used more than once.
       const isRepeated = numelOf(input.shape) < numelOf(output.shape);
@@ -120,22 +134,26 @@ export class Network {
       at: (index) => {
         const constant = this.#constants.get(value);
         if (constant) return constant;
-        if (this.isStored(value)) return leaf(this.storageOf(value), value, index);
+        if (this.isStored(value)) return this.#load(value, index, leaf);
         return this.compute(value, index, leaf);
       },
     };
+  }
+
+  #load(value: Value, index: Index, leaf: Leaf): k.Value {
+    return leaf(this.storageOf(value), scaled(flatIndex(index, value.shape), 1, this.offsetOf(value)));
   }
 
   /** An element of a value, computed from its maker's inputs even if it is stored. */
   compute(value: Value, index: Index, leaf: Leaf): k.Value {
     const maker = this.makers.get(value);
     const lowering = maker && this.#lowerings.get(maker);
-    if (maker === undefined || lowering === undefined) return leaf(value, value, index);
+    if (maker === undefined || lowering === undefined) return this.#load(value, index, leaf);
     const inputs = new Map(maker.inputs.map((input) => [input, this.elements(input, leaf)]));
     const elementsOf = (input: Value): Elements => inputs.get(input) ?? this.elements(input, leaf);
     if ('move' in lowering) return elementsOf(maker.inputs[0]).at(lowering.move(index));
     if ('element' in lowering) return lowering.element(index, ...maker.inputs.map(elementsOf));
-    if (!('map' in lowering)) return leaf(value, value, index);
+    if (!('map' in lowering)) return this.#load(value, index, leaf);
     const operands = new Map(
       [...inputs].map(([input, { shape, at }]) => [input, at(broadcastIndex(index, shape))]),
     );

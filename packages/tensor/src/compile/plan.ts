@@ -3,6 +3,7 @@
  * that reads it; two that are never alive together can have the same place. So all of memory is
  * decided ahead: one arena, an offset for each value, and nothing to allocate when it runs.
  */
+import { sizeOf } from '../dtype.ts';
 import { describe, numelOf, type Spec } from '../shape.ts';
 import type { Job, Schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
@@ -22,7 +23,7 @@ export interface Plan {
 }
 
 export function bytesOf({ shape, dtype }: Spec): number {
-  return numelOf(shape) * (dtype === 'f64' ? 8 : 4);
+  return numelOf(shape) * sizeOf(dtype);
 }
 
 export function roundUp(size: number): number {

@@ -86,11 +86,11 @@ export function rowKernel(
     at: Index,
     registers: ReadonlyMap<Value, k.Variable>,
   ): k.Value =>
-    group.operand(member, at, (storage, value, index) => {
+    group.operand(member, at, (storage, place) => {
       const register = registers.get(storage) ?? rowRegisters.get(storage);
       if (register) return register;
       if (!writes.has(storage)) reads.add(storage);
-      return k.load(bufferOf(storage), flatIndex(index, value.shape));
+      return k.load(bufferOf(storage), place);
     });
   const storeOf = (member: Member, at: Index, value: k.Value): k.Statements => {
     const place = flatIndex(group.indexOf(member, at), member.value.shape);

@@ -8,7 +8,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import { call, i32, type Imports, Module, when } from '@mambagrad/wasm';
-import { allocate, type TypedArray } from '../dtype.ts';
+import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
 import { numelOf, type Spec } from '../shape.ts';
 import { isHome, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { theHeap } from './heap.ts';
@@ -74,7 +74,8 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
   };
   const arrayOf = (value: Value, arena: number): TypedArray => {
     const { isInArena, offset } = placeOf(network.storageOf(value));
-    return heap.view(value.dtype, offset + (isInArena ? arena : 0), numelOf(value.shape));
+    const start = offset + (isInArena ? arena : 0) + sizeOf(value.dtype) * network.offsetOf(value);
+    return heap.view(value.dtype, start, numelOf(value.shape));
   };
   const placesOf = (job: Job) => [
     ...[...job.reads, ...job.writes].map(placeOf),
@@ -184,7 +185,10 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
       }
       const dataOf = (value: Value): TypedArray => {
         const outside = tensorFor(network.storageOf(value), tensors);
-        return outside ? outside.data : arrayOf(value, arena);
+        const start = network.offsetOf(value);
+        return outside
+          ? outside.data.subarray(start, start + numelOf(value.shape))
+          : arrayOf(value, arena);
       };
       const results = program.results.map((value) => (
         tensorFor(value, tensors) ?? new Tensor(specOf(value), dataOf(value).slice())

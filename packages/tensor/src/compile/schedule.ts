@@ -4,7 +4,7 @@
  * one pass; else it starts one.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach } from '../lowering.ts';
+import { forEach } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
 import { bufferOf, Group } from './group.ts';
 import { type Leaf, Network } from './network.ts';
@@ -114,9 +114,9 @@ function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefi
 
 /** Notes what is read. */
 function readingLeaf(reads: Set<Value>): Leaf {
-  return (storage, value, index) => {
+  return (storage, place) => {
     reads.add(storage);
-    return k.load(bufferOf(storage), flatIndex(index, value.shape));
+    return k.load(bufferOf(storage), place);
   };
 }
 

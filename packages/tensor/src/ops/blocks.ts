@@ -31,9 +31,20 @@ const slicePrimitive: Apply<SliceAttributes> = definePrimitive<SliceAttributes>(
     };
     copyBlock(output.shape, from, wholeOf(output));
   },
-  lower: (_inputs, { start, step }) => ({
-    move: (index) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
-  }),
+  lower: ([x], { start, step }, { shape }) => {
+    // In one piece are neighbours along one axis, if those after it are whole and those before
+    // it of one element.
+    const first = shape.findIndex((size) => size !== 1);
+    const isOnePiece = shape.every(
+      (size, axis) => axis < first || size === x.shape[axis] || (axis === first && step[axis] === 1),
+    );
+    const strides = stridesOf(x.shape);
+    const offset = start.reduce((sum, position, axis) => sum + position * strides[axis], 0);
+    return {
+      move: (index) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
+      offset: isOnePiece || first < 0 ? offset : undefined,
+    };
+  },
   gradient: (g, y, [x], { start, step }) => [
     () => {
       const last = y.shape.map((size, axis) => start[axis] + (size - 1) * step[axis]);

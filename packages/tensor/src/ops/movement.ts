@@ -31,7 +31,10 @@ const reshapePrimitive: Apply<Shape> = definePrimitive<Shape>({
     const isSame = from.map((axis) => x.shape[axis]).join() === to.map((axis) => shape[axis]).join();
     const place = (axis: number) => to[from.indexOf(axis)];
     return isSame
-      ? { move: (index) => x.shape.map((size, axis) => (size === 1 ? 0 : index[place(axis)])) }
+      ? {
+          move: (index) => x.shape.map((size, axis) => (size === 1 ? 0 : index[place(axis)])),
+          offset: 0,
+        }
       : undefined;
   },
   gradient: (g, _y, [x]) => [() => g.reshape(x.shape)],
@@ -82,7 +85,7 @@ const detachPrimitive: Apply<null> = definePrimitive<null>({
   name: 'detach',
   infer: ([x]) => x,
   compute: ([x], { data }) => data.set(x.data),
-  lower: () => ({ move: (index) => index }),
+  lower: () => ({ move: (index) => index, offset: 0 }),
   sharesData: true,
 });
 
