@@ -30,7 +30,8 @@ const MANY_PROGRAMS = 8;
  *
  * Arguments and results are tensors, numbers, strings, booleans, and plain objects and arrays of
  * them. There is one program for each combination of shapes and dtypes of tensors, values of the
- * other arguments, and modes. Tensors that the function reads from outside are state: each call
+ * other arguments, modes, and settings that the function reads: whether its modules train, whether
+ * its tensors require gradients. Tensors that the function reads from outside are state: each call
  * reads what they hold at that moment, and writes those that the function assigns to. Results are
  * fresh tensors without a graph; state and arguments that are returned are returned as themselves.
  *
@@ -41,19 +42,21 @@ const MANY_PROGRAMS = 8;
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
 ): Compiled<Args, Result> {
-  const programs = new Map<string, { program: Program; executable: Executable }>();
-  let latest: { program: Program; executable: Executable } | undefined;
+  const programs: { key: string; program: Program; executable: Executable }[] = [];
+  let latest: (typeof programs)[number] | undefined;
 
   const compiled = (...args: Args): Result => {
     if (mode.tracer || mode.observer) return f(...args);
     const key = `${mode.recording} ${signatureOf(args)}`;
-    latest = programs.get(key);
+    latest = programs.find(
+      (known) => known.key === key && known.program.guards.every((holds) => holds()),
+    );
     if (latest === undefined) {
       const traced = trace((...standIns) => f(...(standIns as Args)), args);
       const program = dropUnused(shareEqual(traced));
-      latest = { program, executable: bind(program) };
-      programs.set(key, latest);
-      if (programs.size === MANY_PROGRAMS) warn(f.name);
+      latest = { key, program, executable: bind(program) };
+      programs.push(latest);
+      if (programs.length === MANY_PROGRAMS) warn(f.name);
     }
     return latest.executable.run(tensorsOf(args)) as Result;
   };
