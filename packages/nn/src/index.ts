@@ -1,7 +1,7 @@
 /**
  * @mambagrad/nn: what it takes to train a small model.
  */
-export { AdamW, type AdamWOptions, clipNorm, type MinimizeOptions } from './adamw.ts';
+export * from './adam.ts';
 export * from './conv.ts';
 export * from './dropout.ts';
 export * from './feedForward.ts';
@@ -10,7 +10,9 @@ export { Embedding, type LayerOptions, Linear, linear } from './linear.ts';
 export * from './loss.ts';
 export * from './module.ts';
 export * from './norm.ts';
+export * from './optimizer.ts';
 export * from './progress.ts';
 export * from './sequential.ts';
+export * from './sgd.ts';
 export type { StateDict } from './state.ts';
 export * from './summary.ts';
