@@ -12,6 +12,7 @@ export * from './module.ts';
 export * from './norm.ts';
 export * from './optimizer.ts';
 export * from './progress.ts';
+export * from './schedules.ts';
 export * from './sequential.ts';
 export * from './sgd.ts';
 export type { StateDict } from './state.ts';
