@@ -2,7 +2,9 @@
  * @mambagrad/nn: what it takes to train a small model.
  */
 export * from './adam.ts';
+export * from './collate.ts';
 export * from './conv.ts';
+export * from './data.ts';
 export * from './dropout.ts';
 export * from './feedForward.ts';
 export { initialize, type InitializeOptions, type Initializer } from './init.ts';
