@@ -1,46 +1,90 @@
 /**
- * The causal depthwise convolution: each channel is a weighted sum of its own last K values,
+ * Convolution along time: every step is a weighted sum of K steps around it,
  *
- *     y[t, d] = Σₖ weight[d, k] · x[t − (K − 1) + k, d] + bias[d]
+ *     y[t, o] = bias[o] + Σₖ Σᵢ weight[o, i, k] · x[t + k − before, i]
  *
- * with zeros before the start. The last tap meets the current step, no tap meets a later one.
+ * with zeros beyond the ends. The causal one has before = K − 1: the last tap meets the current
+ * step, no tap meets a later one. With groups, channels are cut into as many parts, each with
+ * a convolution of its own; with a group for each channel it is called depthwise.
  */
-import { type Tensor, TensorError, uniform } from '@mambagrad/tensor';
-import type { LayerOptions } from './linear.ts';
-import { Module, Parameter } from './module.ts';
+import { concat, describe, type Tensor, TensorError } from '@mambagrad/tensor';
+import { type LayerOptions, linear, WeightedLayer } from './linear.ts';
 
-/** x [batch, length, channels], weight [channels, kernel], bias [channels]; result as x. */
-export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  if (x.ndim !== 3 || weight.ndim !== 2 || weight.shape[0] !== x.shape[2]) {
+export interface ConvOptions {
+  /** Zeros on both sides, or `causal`: K − 1 in front, so that the length stays. Default 0. */
+  readonly padding?: number | 'causal';
+  /** Default 1. */
+  readonly groups?: number;
+}
+
+/**
+ * x [batch, length, in], weight [out, in / groups, K], bias [out]; the result is
+ * [batch, length + zeros − K + 1, out]. As PyTorch's, but for channels being the last axis of x.
+ */
+export function conv1d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  { padding = 0, groups = 1 }: ConvOptions = {},
+): Tensor {
+  const [out, inner, kernel] = weight.shape;
+  const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
+  const length = x.shape[1] + before + after - kernel + 1;
+  const fits = x.ndim === 3 && weight.ndim === 3 && x.shape[2] === inner * groups;
+  if (!fits || out % groups !== 0 || length < 0) {
     throw new TensorError(
-      `causalConv1d: x has the shape [${x.shape.join(', ')}] and weight ` +
-        `[${weight.shape.join(', ')}]; expected [batch, length, channels] and [channels, kernel]`,
+      `conv1d: x is ${describe(x)}, weight ${describe(weight)}, groups ${groups}, padding ` +
+        `${padding}; expected [batch, length, in] and [out, in / groups, kernel] that fit`,
     );
   }
-  const length = x.shape[1];
-  const kernel = weight.shape[1];
-  const padded = x.pad([0, kernel - 1, 0], [0, 0, 0]);
-  const taps = Array.from({ length: kernel }, (_, k) =>
-    padded.narrow(1, k, length).mul(weight.narrow(1, k, 1).squeeze(1)),
-  );
+  const isDepthwise = inner === 1 && out === groups;
+  if (groups > 1 && !isDepthwise) {
+    const [weights, biases] = [weight.chunk(groups), bias?.chunk(groups)];
+    const alone = (part: Tensor, i: number): Tensor =>
+      conv1d(part, weights[i], biases?.[i], { padding });
+    return concat(x.chunk(groups, -1).map(alone), -1);
+  }
+  const padded = x.pad([0, before, 0], [0, after, 0]);
+  const taps = Array.from({ length: kernel }, (_, k) => {
+    const [part, tap] = [padded.narrow(1, k, length), weight.narrow(2, k, 1).squeeze(2)];
+    return isDepthwise ? part.mul(tap.squeeze(1)) : linear(part, tap);
+  });
   const sum = taps.reduce((total, tap) => total.add(tap));
   return bias ? sum.add(bias) : sum;
 }
 
-/** `causalConv1d` with weights that start uniform within ±1/√kernelSize, as PyTorch's do. */
-export class CausalConv1d extends Module {
-  /** [channels, kernelSize] */
-  readonly weight: Parameter;
-  /** [channels], if there is one */
-  readonly bias: Parameter | undefined;
+/** `conv1d` as a layer, with a weight [outChannels, inChannels / groups, kernelSize]. */
+export class Conv1d extends WeightedLayer {
+  readonly #options: ConvOptions;
 
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: number,
+    options: ConvOptions & LayerOptions = {},
+  ) {
+    super([outChannels, inChannels / (options.groups ?? 1), kernelSize], options);
+    this.#options = options;
+  }
+
+  /** [batch, length, inChannels] to [batch, length + zeros − kernelSize + 1, outChannels] */
+  forward(x: Tensor): Tensor {
+    return conv1d(x, this.weight, this.bias, this.#options);
+  }
+}
+
+/**
+ * The causal depthwise convolution: x [batch, length, channels], weight [channels, K], bias
+ * [channels]; the result has the shape of x.
+ */
+export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  return conv1d(x, weight.unsqueeze(1), bias, { padding: 'causal', groups: weight.shape[0] });
+}
+
+/** `causalConv1d` as a layer, with a weight [channels, kernelSize]. */
+export class CausalConv1d extends WeightedLayer {
   constructor(channels: number, kernelSize: number, options: LayerOptions = {}) {
-    super();
-    const bound = 1 / Math.sqrt(kernelSize);
-    const { bias = true, generator } = options;
-    const draw = (shape: number[]) => new Parameter(uniform(shape, -bound, bound, { generator }));
-    this.weight = draw([channels, kernelSize]);
-    this.bias = bias ? draw([channels]) : undefined;
+    super([channels, kernelSize], options);
   }
 
   /** [batch, length, channels] to the same shape */

@@ -1,16 +1,21 @@
 /**
  * @mambagrad/nn: what it takes to train a small model.
  */
-export { AdamW, type AdamWOptions, clipNorm, type MinimizeOptions } from './adamw.ts';
-export { CausalConv1d, causalConv1d } from './conv.ts';
+export * from './adam.ts';
+export * from './collate.ts';
+export * from './conv.ts';
+export * from './data.ts';
+export * from './dropout.ts';
+export * from './feedForward.ts';
+export { initialize, type InitializeOptions, type Initializer } from './init.ts';
 export { Embedding, type LayerOptions, Linear, linear } from './linear.ts';
-export { crossEntropy, type CrossEntropyOptions } from './loss.ts';
-export { Module, Parameter, type ParameterOptions } from './module.ts';
-export { LayerNorm, layerNorm, RMSNorm, rmsNorm } from './norm.ts';
-export {
-  formatTime,
-  type Metrics,
-  Progress,
-  type ProgressOptions,
-  type ProgressOutput,
-} from './progress.ts';
+export * from './loss.ts';
+export * from './module.ts';
+export * from './norm.ts';
+export * from './optimizer.ts';
+export * from './progress.ts';
+export * from './schedules.ts';
+export * from './sequential.ts';
+export * from './sgd.ts';
+export type { StateDict } from './state.ts';
+export * from './summary.ts';

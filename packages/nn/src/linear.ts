@@ -1,14 +1,33 @@
 /**
  * The two layers that hold a matrix: Linear multiplies by it, Embedding looks up its rows.
  */
-import { type Generator, normal, type Tensor, uniform } from '@mambagrad/tensor';
+import { type Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
+import { fanInOf, initialize, type Initializer } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
 export interface LayerOptions {
   /** Whether to add a learned bias. Default true. */
   readonly bias?: boolean;
+  /** How the weight starts. Default uniform within ±1/√fanIn, as the bias does. */
+  readonly init?: Initializer;
   /** The source of the initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
+}
+
+/** A layer with a weight and a bias, which start as PyTorch's do: uniform within ±1/√fanIn. */
+export abstract class WeightedLayer extends Module {
+  /** [out, in, ...kernel]; fanIn is in · kernel */
+  readonly weight: Parameter;
+  /** [out], if there is one */
+  readonly bias: Parameter | undefined;
+
+  constructor(shape: Shape, { bias = true, init, generator }: LayerOptions) {
+    super();
+    const bound = 1 / Math.sqrt(Math.max(1, fanInOf(shape)));
+    const draw = (size: Shape): Tensor => uniform(size, -bound, bound, { generator });
+    this.weight = new Parameter(init ? initialize(shape, init, { generator }) : draw(shape));
+    this.bias = bias ? new Parameter(draw([shape[0]])) : undefined;
+  }
 }
 
 /** y = x·Wᵀ + b over the last axis: x [..., in], weight [out, in], bias [out] give [..., out]. */
@@ -17,23 +36,10 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   return bias ? product.add(bias) : product;
 }
 
-/**
- * An affine map of the last axis. Starts as PyTorch's does: weight and bias uniform within
- * ±1/√inFeatures.
- */
-export class Linear extends Module {
-  /** [outFeatures, inFeatures] */
-  readonly weight: Parameter;
-  /** [outFeatures], if there is one */
-  readonly bias: Parameter | undefined;
-
+/** An affine map of the last axis, with a weight [outFeatures, inFeatures]. */
+export class Linear extends WeightedLayer {
   constructor(inFeatures: number, outFeatures: number, options: LayerOptions = {}) {
-    super();
-    const bound = 1 / Math.sqrt(inFeatures);
-    const { bias = true, generator } = options;
-    const draw = (shape: number[]) => new Parameter(uniform(shape, -bound, bound, { generator }));
-    this.weight = draw([outFeatures, inFeatures]);
-    this.bias = bias ? draw([outFeatures]) : undefined;
+    super([outFeatures, inFeatures], options);
   }
 
   /** [..., inFeatures] to [..., outFeatures] */

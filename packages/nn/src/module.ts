@@ -1,8 +1,21 @@
 /**
- * A model is a tree of modules, and a module is an object with fields: tensors to learn, other
- * modules, arrays of either. The fields' names are the parameters' names: `layers.0.norm.weight`.
+ * A model is a tree of modules, and a module is an object with fields: tensors to learn, tensors to
+ * keep, other modules, arrays of these. The names of fields make the names of tensors, as in
+ * `layers.0.norm.weight`, and their order is that in which the fields were set.
  */
-import { type DType, Tensor } from '@mambagrad/tensor';
+import { type DType, guard, Tensor } from '@mambagrad/tensor';
+import { loadState, saveState, type StateDict } from './state.ts';
+
+/**
+ * A tensor that a module keeps but does not learn, such as a running mean. Tensors in other fields
+ * that are no parameters are no part of a module's state.
+ */
+export class Buffer extends Tensor {
+  /** Takes over the values of `value`. */
+  constructor(value: Tensor) {
+    super(value, value.data);
+  }
+}
 
 export interface ParameterOptions {
   /** Keep weight decay away from this parameter, as it should be from scales and decay rates. */
@@ -23,16 +36,51 @@ export class Parameter extends Tensor {
 
 /** The base of all layers and models. */
 export abstract class Module {
+  #training = true;
+
+  /**
+   * Whether the model is being trained, as it is at first, or used: `Dropout` asks. It may change
+   * between the calls of a compiled function, which has a program for each.
+   */
+  get training(): boolean {
+    return guard(() => this.#training);
+  }
+
+  /** Sets `training`, here and in every module below. Returns this module. */
+  train(training = true): this {
+    for (const [, module] of this.namedModules()) module.#training = training;
+    return this;
+  }
+
+  /** The same as `train(false)`. */
+  eval(): this {
+    return this.train(false);
+  }
+
   /**
    * Every parameter with its path, in the order in which fields were set. One that is reached by
    * several paths (a tied weight) is listed once, under the first.
    */
   namedParameters(): [string, Parameter][] {
-    const found = new Map<Parameter, string>();
-    visitFields(this, '', (path, value) => {
-      if (value instanceof Parameter && !found.has(value)) found.set(value, path);
-    });
-    return Array.from(found, ([parameter, path]) => [path, parameter]);
+    return this.#named(Parameter);
+  }
+
+  /** Every buffer with its path, likewise. */
+  namedBuffers(): [string, Buffer][] {
+    return this.#named(Buffer);
+  }
+
+  /** This module, with the path '', and every one below it, each before those that it holds. */
+  namedModules(): [string, Module][] {
+    return [['', this], ...this.#named(Module)];
+  }
+
+  #named<T>(kind: abstract new (...args: never) => T): [string, T][] {
+    const found = new Map<T, string>();
+    for (const [path, value] of fieldsOf(this)) {
+      if (value instanceof kind && !found.has(value)) found.set(value, path);
+    }
+    return Array.from(found, ([value, path]) => [path, value]);
   }
 
   /** Every parameter, once, in the order of `namedParameters`. */
@@ -45,31 +93,54 @@ export abstract class Module {
     return this.parameters().reduce((sum, parameter) => sum + parameter.numel, 0);
   }
 
+  /** The present values of all parameters and buffers by path, as copies. */
+  stateDict(): StateDict {
+    return saveState(this.#state());
+  }
+
   /**
-   * Replaces every parameter by one of the given dtype, for checking in f64. Optimizers made before
-   * keep the old ones. Returns this module.
+   * Gives parameters and buffers the values with their paths. Throws one error that lists every
+   * name that is missing, unexpected, or of another shape or dtype, and then has changed nothing.
+   * With `strict: false`, missing and unexpected names are passed over.
+   */
+  loadStateDict(values: StateDict, { strict = true }: { readonly strict?: boolean } = {}): void {
+    loadState('loadStateDict', this.#state(), values, strict);
+  }
+
+  #state(): [string, Tensor][] {
+    return [...this.namedParameters(), ...this.namedBuffers()];
+  }
+
+  /**
+   * Replaces every parameter, and every buffer of a floating dtype, by one of the given dtype, for
+   * checking in f64. Optimizers and compiled functions made before keep the old ones. Returns this
+   * module.
    */
   to(dtype: DType): this {
-    const moved = new Map<Parameter, Parameter>();
-    visitFields(this, '', (_path, value, owner, key) => {
-      if (!(value instanceof Parameter)) return;
-      const copy = moved.get(value) ?? new Parameter(value.cast(dtype).detach(), value);
+    const moved = new Map<Tensor, Tensor>();
+    for (const [, value, owner, key] of fieldsOf(this)) {
+      const isState = value instanceof Parameter || value instanceof Buffer;
+      if (!isState || value.dtype === 'i32') continue;
+      const cast = value.cast(dtype).detach();
+      const made = value instanceof Parameter ? new Parameter(cast, value) : new Buffer(cast);
+      made.requiresGrad = value.requiresGrad;
+      const copy = moved.get(value) ?? made;
       moved.set(value, copy);
       Reflect.set(owner, key, copy);
-    });
+    }
     return this;
   }
 }
 
-/** Calls `visit` for each field of the tree that is not a module or an array of the tree itself. */
-function visitFields(
-  owner: object,
-  path: string,
-  visit: (path: string, value: unknown, owner: object, key: string) => void,
-): void {
+type Field = [path: string, value: unknown, owner: object, key: string];
+
+/** All fields of the tree below `owner`: of each module and each array once. */
+function* fieldsOf(owner: object, path = '', seen = new Set<unknown>([owner])): Iterable<Field> {
   for (const [key, value] of Object.entries(owner)) {
     const name = path === '' ? key : `${path}.${key}`;
-    if (value instanceof Module || Array.isArray(value)) visitFields(value, name, visit);
-    else visit(name, value, owner, key);
+    if (seen.has(value)) continue;
+    yield [name, value, owner, key];
+    const isInner = value instanceof Module || Array.isArray(value);
+    if (isInner) yield* fieldsOf(value, name, seen.add(value));
   }
 }

@@ -37,20 +37,16 @@ export class RMSNorm extends Module {
 }
 
 /** `layerNorm` with a learned weight and bias [features] that start at 1 and 0. */
-export class LayerNorm extends Module {
-  readonly weight: Parameter;
+export class LayerNorm extends RMSNorm {
   readonly bias: Parameter;
-  readonly eps: number;
 
-  constructor(features: number, { eps = 1e-5 }: { eps?: number } = {}) {
-    super();
-    this.weight = new Parameter(ones([features]), { noWeightDecay: true });
+  constructor(features: number, options: { eps?: number } = {}) {
+    super(features, options);
     this.bias = new Parameter(zeros([features]), { noWeightDecay: true });
-    this.eps = eps;
   }
 
   /** [..., features] to the same shape */
-  forward(x: Tensor): Tensor {
+  override forward(x: Tensor): Tensor {
     return layerNorm(x, this.weight, this.bias, this.eps);
   }
 }

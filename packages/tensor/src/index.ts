@@ -44,7 +44,7 @@ export * from './ops/sort.ts';
 export * from './ops/statistics.ts';
 export { listOps, ops } from './ops/table.ts';
 export { type Apply, definePrimitive, primitiveNames } from './primitive.ts';
-export { type Axes, type Shape, type Spec, TensorError } from './shape.ts';
+export { type Axes, describe, type Shape, type Spec, TensorError } from './shape.ts';
 export {
-  type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,
+  guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,
 } from './tensor.ts';

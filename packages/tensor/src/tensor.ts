@@ -90,6 +90,8 @@ export interface Tracer {
   touch(tensor: Tensor): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
   read(tensor: Tensor): void;
+  /** Notes that what is traced holds only as long as `read` gives what it gives now. */
+  guard(read: () => unknown): void;
 }
 
 /** The mode in force; `withMode` changes it. */
@@ -116,6 +118,16 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
   } finally {
     mode = before;
   }
+}
+
+/**
+ * What `read` gives, for a setting that decides what a function computes and may change between
+ * calls, such as whether a model trains: a program that was traced under one value is not used
+ * under another.
+ */
+export function guard<T>(read: () => T): T {
+  mode.tracer?.guard(read);
+  return read();
 }
 
 /** The clock by which nodes are numbered and assigns are dated. */

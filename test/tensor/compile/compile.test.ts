@@ -10,6 +10,7 @@ import {
   detectAnomaly,
   Generator,
   grad,
+  guard,
   noGrad,
   normal,
   ones,
@@ -190,6 +191,35 @@ describe('programs', () => {
     expect(traces()).toBe(7);
     expect(f(ones([2]), -0).data[0]).toBe(-0);
     expect(traces()).toBe(7);
+  });
+
+  it('are used only while the settings that the function read are the same', () => {
+    const { f: plain, traces } = counted();
+    const settings = { scale: 1, unread: 1 };
+    const inner = compile((x: Tensor) => plain(x, guard(() => settings.scale)));
+    const f = compile((x: Tensor) => noGrad(() => inner(x)));
+    const results = [1, 2, NaN, 1, NaN, 2].map((scale) => {
+      settings.scale = scale;
+      settings.unread += 1;
+      return f(ones([])).item();
+    });
+    expect(results).toEqual([1, 2, NaN, 1, NaN, 2]);
+    expect(traces()).toBe(3);
+    expect(guard(() => settings.scale)).toBe(2);
+  });
+
+  it('know what was frozen and thawed', () => {
+    const layers = [1, 2].map((seed) => new Linear(2, 2, { generator: new Generator(seed) }));
+    const step = compile((x: Tensor) => {
+      layers.reduce((y, layer) => layer.forward(y), x).sum().backward();
+      return layers.flatMap((layer) => layer.parameters()).map((parameter) => parameter.grad);
+    });
+    const received = [true, false, false, true].map((requiresGrad) => {
+      for (const parameter of layers[0].parameters()) parameter.requiresGrad = requiresGrad;
+      return step(ones([1, 2])).map((gradient) => gradient !== undefined);
+    });
+    const [all, second] = [[true, true, true, true], [false, false, true, true]];
+    expect(received).toEqual([all, second, second, all]);
   });
 
   it('that get many come with a warning, once', () => {

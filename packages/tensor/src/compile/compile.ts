@@ -44,6 +44,7 @@ export interface Compiled<Args extends unknown[], Result> {
 }
 
 interface Entry {
+  readonly key: string;
   readonly program: Program;
   readonly executable: Executable;
   calls: number;
@@ -58,7 +59,8 @@ const MANY_PROGRAMS = 8;
  *
  * Arguments and results are tensors, numbers, strings, booleans, and plain objects and arrays of
  * them. There is one program for each combination of shapes and dtypes of tensors, values of the
- * other arguments, and modes. Tensors that the function reads from outside are state: each call
+ * other arguments, modes, and settings that the function reads: whether its modules train, whether
+ * its tensors require gradients. Tensors that the function reads from outside are state: each call
  * reads what they hold at that moment, and writes those that the function assigns to. Results are
  * fresh tensors without a graph; state and arguments that are returned are returned as themselves.
  *
@@ -71,23 +73,21 @@ export function compile<Args extends unknown[], Result>(
   { backend = 'wasm', deterministic = false, check = false }: CompileOptions = {},
 ): Compiled<Args, Result> {
   const options: BindOptions = { backend, fuse: !deterministic };
-  const programs = new Map<string, Entry>();
+  const programs: Entry[] = [];
   let latest: Entry | undefined;
 
   const traced = (args: Args): Program =>
     dropUnused(shareEqual(trace((...standIns) => f(...(standIns as Args)), args)));
   const entryFor = (args: Args): Entry => {
     const key = `${mode.recording} ${signatureOf(args)}`;
-    let entry = programs.get(key);
-    // A tensor that the function made is a constant of the program, until somebody assigns to it.
-    if (entry && [...entry.program.constants].some(({ assignedAt }) => assignedAt > 0)) {
-      entry = undefined;
-    }
+    let entry = programs.find(
+      (known) => known.key === key && known.program.guards.every((holds) => holds()),
+    );
     if (entry === undefined) {
       const program = traced(args);
-      entry = { program, executable: bind(program, options), calls: 0 };
-      programs.set(key, entry);
-      if (programs.size === MANY_PROGRAMS) warn(f.name);
+      entry = { key, program, executable: bind(program, options), calls: 0 };
+      programs.push(entry);
+      if (programs.length === MANY_PROGRAMS) warn(f.name);
     } else if (check && entry.calls === 1) {
       const difference = differenceOf(entry.program, traced(args));
       if (difference) throw new TensorError(`compile: traced again, ${difference}`);

@@ -40,6 +40,8 @@ export interface Program {
   readonly results: readonly Value[];
   /** The function's result with these tensors in the places of its own. */
   readonly rebuild: (tensors: readonly Tensor[]) => unknown;
+  /** Whether the settings that the function read are what they were; see `guard`. */
+  readonly guards: readonly (() => boolean)[];
 }
 
 const UNKNOWN =
@@ -56,6 +58,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
   const current = new Map<Tensor, Value>();
   const undo = new Map<Tensor, () => void>();
   const steps: Step[] = [];
+  const guards: (() => boolean)[] = [];
 
   /** The value that a tensor has now; one not seen before comes from outside, or is a constant. */
   const valueOf = (tensor: Tensor): Value => {
@@ -63,6 +66,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     if (known) return known;
     const captured: Value = { ...specOf(tensor), from: { captured: tensor } };
     values.set(tensor, captured);
+    if (tensor.createdAt < startedAt) tracer.guard(() => tensor.requiresGrad);
     return captured;
   };
   const tracer: Tracer = {
@@ -89,6 +93,10 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         `compile: the function reads the data of ${describe(tensor)}, whose value would be ` +
           'frozen in the program; use it as a tensor, or pass the number as an argument',
       );
+    },
+    guard(read) {
+      const value = read();
+      guards.push(() => Object.is(read(), value));
     },
   };
 
@@ -127,7 +135,9 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         tensor.createdAt > startedAt && !current.has(tensor);
       const captured = [...values].filter(([, { from }]) => from !== 'step' && 'captured' in from);
       const constants = new Set(captured.map(([tensor]) => tensor).filter(isConstant));
-      return { steps, writes, constants, results, rebuild };
+      // Such a tensor is a constant of the program until somebody assigns to it.
+      for (const tensor of constants) tracer.guard(() => tensor.assignedAt);
+      return { steps, writes, constants, results, rebuild, guards };
     });
   } finally {
     for (const putBack of undo.values()) putBack();

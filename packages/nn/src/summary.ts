@@ -1,0 +1,40 @@
+/**
+ * A model at a glance: its modules and what each of them learns.
+ *
+ *     layer      type       parameters       count
+ *     ────────────────────────────────────────────
+ *                Reader                          0
+ *     embedding  Embedding  weight [16, 64]  1,024
+ *     ────────────────────────────────────────────
+ *     total                                  1,024
+ */
+import type { Module } from './module.ts';
+
+/**
+ * A table to be printed, with a row for each module: its path, its class, the names and shapes of
+ * the parameters that it holds itself, and how many values they have. A tied one counts where it
+ * comes first. The last row has the total.
+ */
+export function summary(model: Module): string {
+  const layers = model.namedModules().map(([path, { constructor }]) => {
+    const prefix = path === '' ? '' : `${path}.`;
+    return { path, prefix, type: constructor.name, shapes: new Array<string>(), count: 0 };
+  });
+  for (const [name, { shape, numel }] of model.namedParameters()) {
+    // Modules come before those that they hold, so the last one whose path fits is the owner.
+    const owner = layers.findLast(({ prefix }) => name.startsWith(prefix)) ?? layers[0];
+    owner.shapes.push(`${name.slice(owner.prefix.length)} [${shape.join(', ')}]`);
+    owner.count += numel;
+  }
+  const total = { path: 'total', type: '', shapes: [], count: model.parameterCount() };
+  const cells = [...layers, total].map(({ path, type, shapes, count }) => {
+    return [path, type, shapes.join(', '), count.toLocaleString('en')];
+  });
+  const rows = [['layer', 'type', 'parameters', 'count'], ...cells];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const lines = rows.map((row) =>
+    row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
+  );
+  const rule = '─'.repeat(lines[0].length);
+  return lines.toSpliced(-1, 0, rule).toSpliced(1, 0, rule).join('\n');
+}

@@ -1,0 +1,155 @@
+/** What a module knows of the tree below it: names, modes, state, dtype, and a table of it. */
+import {
+  Buffer,
+  Embedding,
+  Linear,
+  Module,
+  Parameter,
+  RMSNorm,
+  Sequential,
+  summary,
+} from '@mambagrad/nn';
+import { compile, Generator, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import { describe, expect, it } from 'vitest';
+import { expectSame } from '../support/compare.ts';
+
+class Pair extends Module {
+  readonly first = new Linear(2, 3);
+  readonly mean = new Buffer(zeros([3]));
+  readonly rest = [new Linear(3, 1, { bias: false }), new RMSNorm(3)];
+  readonly tied: Parameter = this.first.weight;
+  readonly seen = new Buffer(tensor([7], { dtype: 'i32' }));
+  readonly constant = ones([2]);
+  /** Modules may know each other. */
+  readonly self: Module = this;
+}
+
+const names = (entries: readonly (readonly [string, unknown])[]) => entries.map(([name]) => name);
+
+describe('Module', () => {
+  it('lists parameters, buffers and modules by path, in order, each once', () => {
+    const model = new Pair();
+    expect(names(model.namedParameters())).toEqual([
+      'first.weight',
+      'first.bias',
+      'rest.0.weight',
+      'rest.1.weight',
+    ]);
+    expect(names(model.namedBuffers())).toEqual(['mean', 'seen']);
+    expect(names(model.namedModules())).toEqual(['', 'first', 'rest.0', 'rest.1']);
+    expect(model.parameters()).toHaveLength(4);
+    expect(model.parameterCount()).toBe(6 + 3 + 3 + 3);
+  });
+
+  it('is trained or used, as a whole or in part', () => {
+    const model = new Pair();
+    const modes = () => model.namedModules().map(([, { training }]) => training);
+    expect(modes()).toEqual([true, true, true, true]);
+    expect(model.eval()).toBe(model);
+    expect(modes()).toEqual([false, false, false, false]);
+    model.rest[1].train();
+    expect(modes()).toEqual([false, false, false, true]);
+    expect(model.train()).toBe(model);
+    expect(modes()).toEqual([true, true, true, true]);
+  });
+
+  it('changes dtype as a whole; what is tied stays tied, what is frozen frozen', () => {
+    const model = new Pair();
+    model.rest[0].weight.requiresGrad = false;
+    model.to('f64');
+    expect(model.parameters().map(({ dtype }) => dtype)).toEqual(['f64', 'f64', 'f64', 'f64']);
+    expect(model.tied).toBe(model.first.weight);
+    expect(model.rest[0].weight.requiresGrad).toBe(false);
+    expect(model.rest[1].weight.noWeightDecay).toBe(true);
+    expect([model.mean.dtype, model.seen.dtype]).toEqual(['f64', 'i32']);
+    expect(model.namedBuffers()).toHaveLength(2);
+    expect(model.first.forward(ones([1, 2], { dtype: 'f64' })).dtype).toBe('f64');
+  });
+});
+
+describe('the state of a module', () => {
+  it('goes from one to another, and is a copy', () => {
+    const [from, to] = [new Pair(), new Pair()];
+    from.mean.assign(tensor([1, 2, 3]));
+    from.seen.assign(tensor([9], { dtype: 'i32' }));
+    const state = from.stateDict();
+    expect([...state.keys()].sort()).toEqual(
+      ['first.bias', 'first.weight', 'mean', 'rest.0.weight', 'rest.1.weight', 'seen'],
+    );
+    const values = [...state].map(([name, value]) => [name, value.toArray()]);
+    const { weight } = to.first;
+    to.loadStateDict(state);
+    expect(to.first.weight).toBe(weight);
+    expectSame(to.seen, from.seen);
+    from.mean.assign(zeros([3]));
+    to.first.weight.assign(zeros([3, 2]));
+    expect([...state].map(([name, value]) => [name, value.toArray()])).toEqual(values);
+    expect([...state.values()].some(({ requiresGrad }) => requiresGrad)).toBe(false);
+  });
+
+  it('is read by a compiled function made before', () => {
+    const [from, to] = [new Linear(2, 2), new Linear(2, 2)];
+    const f = compile((x: Tensor) => to.forward(x));
+    const x = ones([1, 2]);
+    f(x);
+    to.loadStateDict(from.stateDict());
+    expectSame(f(x), from.forward(x));
+  });
+
+  it('is refused with everything that is wrong with it, and nothing changes', () => {
+    const model = new Linear(2, 3, { generator: new Generator(1) });
+    const before = model.stateDict();
+    const wrong = new Map([
+      ['weight', zeros([2, 3])],
+      ['scale', zeros([3])],
+      ['__proto__', zeros([])],
+    ]);
+    expect(() => model.loadStateDict(wrong)).toThrow(
+      'loadStateDict:\n  bias is missing\n  scale is unexpected\n  __proto__ is unexpected\n  ' +
+        'weight is f32[2, 3], expected f32[3, 2]',
+    );
+    const other = new Map([
+      ['bias', zeros([3])],
+      ['weight', zeros([3, 2], { dtype: 'f64' })],
+    ]);
+    for (const strict of [true, false]) {
+      expect(() => model.loadStateDict(other, { strict })).toThrow(
+        /^loadStateDict:\n  weight is f64\[3, 2], expected f32\[3, 2]$/,
+      );
+    }
+    for (const [name, value] of model.stateDict()) expectSame(value, before.get(name) ?? zeros([]));
+  });
+
+  it('may have other names if that is said', () => {
+    const model = new Linear(2, 3);
+    const before = model.weight.detach();
+    const values = new Map([['bias', ones([3])], ['scale', ones([3])]]);
+    model.loadStateDict(values, { strict: false });
+    expect(model.bias?.toArray()).toEqual([1, 1, 1]);
+    expectSame(model.weight, before);
+  });
+});
+
+describe('summary', () => {
+  it('is a table of modules, their own parameters and the total', () => {
+    class Reader extends Module {
+      readonly embedding = new Embedding(100, 16);
+      readonly blocks = [new Sequential(new Linear(16, 2), new RMSNorm(2))];
+      readonly scales = [new Parameter(ones([2])), new Parameter(ones([]))];
+      readonly head: Parameter = this.embedding.weight;
+    }
+    expect(summary(new Reader())).toBe(
+      [
+        'layer       type        parameters                 count',
+        '────────────────────────────────────────────────────────',
+        '            Reader      scales.0 [2], scales.1 []      3',
+        'embedding   Embedding   weight [100, 16]           1,600',
+        'blocks.0    Sequential                                 0',
+        'blocks.0.0  Linear      weight [2, 16], bias [2]      34',
+        'blocks.0.1  RMSNorm     weight [2]                     2',
+        '────────────────────────────────────────────────────────',
+        'total                                              1,639',
+      ].join('\n'),
+    );
+  });
+});

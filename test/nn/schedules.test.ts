@@ -1,0 +1,62 @@
+/** Schedules against their formulas. */
+import {
+  cosineDecay,
+  joinSchedules,
+  linearDecay,
+  multiplySchedules,
+  stepDecay,
+  warmUp,
+} from '@mambagrad/nn';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+const anyLength = fc.integer({ min: 1, max: 50 });
+const anyStep = fc.integer({ min: 0, max: 120 });
+const anyFinal = fc.double({ min: 0, max: 1, noNaN: true });
+
+describe('a schedule', () => {
+  it('warms up in even parts, ending at 1', () => {
+    expect([0, 1, 2, 3, 4, 99].map(warmUp(4))).toEqual([0.25, 0.5, 0.75, 1, 1, 1]);
+  });
+
+  it('decays along a line and a cosine from 1 to its end, where it stays', () => {
+    fc.assert(
+      fc.property(anyLength, anyStep, anyFinal, (steps, step, final) => {
+        const t = Math.min(step, steps) / steps;
+        expect(linearDecay(steps, final)(step)).toBeCloseTo((1 - t) + t * final, 12);
+        const cosine = Math.cos((Math.PI * t) / 2) ** 2;
+        expect(cosineDecay(steps, final)(step)).toBeCloseTo(final + (1 - final) * cosine, 12);
+      }),
+    );
+    expect([0, 2, 4, 5].map(linearDecay(4))).toEqual([1, 0.5, 0, 0]);
+    expect([0, 4, 9].map(cosineDecay(4, 0.25))).toEqual([1, 0.25, 0.25]);
+    expect([linearDecay(0)(0), cosineDecay(0)(0), warmUp(0)(0)]).toEqual([0, 0, 1]);
+  });
+
+  it('decays in steps', () => {
+    expect([0, 9, 10, 19, 20].map(stepDecay(10, 0.5))).toEqual([1, 1, 0.5, 0.5, 0.25]);
+    expect(stepDecay(3)(3)).toBe(0.1);
+  });
+
+  it('is the product of others, or one after the other', () => {
+    fc.assert(
+      fc.property(anyLength, anyLength, anyStep, (first, second, step) => {
+        const [up, down] = [warmUp(first), cosineDecay(second)];
+        expect(multiplySchedules(up, down)(step)).toBe(up(step) * down(step));
+        const last = stepDecay(7);
+        const joined = joinSchedules(up, [first, down], [first + second, last]);
+        const expected =
+          step < first
+            ? up(step)
+            : step < first + second
+              ? down(step - first)
+              : last(step - first - second);
+        expect(joined(step)).toBe(expected);
+      }),
+    );
+    expect(joinSchedules(warmUp(2))(0)).toBe(0.5);
+    const joined = joinSchedules(linearDecay(4), [2, warmUp(4)], [4, linearDecay(2)]);
+    expect([0, 1, 2, 3, 4, 5].map(joined)).toEqual([1, 0.75, 0.25, 0.5, 1, 0.5]);
+    expect(multiplySchedules()(3)).toBe(1);
+  });
+});
