@@ -15,6 +15,7 @@ import * as k from '@mambagrad/kernel';
 import { flatIndex, type Index } from '../lowering.ts';
 import { numelOf, type Shape } from '../shape.ts';
 import type { Leaf, Network } from './network.ts';
+import { Namer } from './reuse.ts';
 import type { Step, Value } from './trace.ts';
 
 export interface Member {
@@ -69,6 +70,7 @@ export class Group {
   readonly counters: readonly k.Variable[];
   readonly #names: ReadonlyMap<k.Value, string>;
   readonly #byStorage = new Map<Value, Member>();
+  readonly #read = new Set<Value>();
 
   constructor(domain: Shape, network: Network) {
     this.domain = domain;
@@ -83,9 +85,13 @@ export class Group {
 
   /** What values in memory the group reads that are not its own. */
   outside(): Set<Value> {
-    return new Set(
-      this.accesses.map(({ storage }) => storage).filter((value) => !this.#byStorage.has(value)),
-    );
+    return new Set([...this.#read].filter((value) => !this.#byStorage.has(value)));
+  }
+
+  /** Whether the group has some of these values at hand anyway, or is next to no work. */
+  isNear(values: ReadonlySet<Value>): boolean {
+    if (numelOf(this.domain) <= 1) return true;
+    return [...values].some((value) => this.#byStorage.has(value) || this.#read.has(value));
   }
 
   /** The index of a member's element or row, given that of the element at hand. */
@@ -140,11 +146,10 @@ export class Group {
   }
 
   /**
-   * Takes a value in, if it can be computed here when all that `isReady` holds for is in memory.
-   * What it reads of the group must be what belongs to the element or row at hand, and it must read
-   * something that the group has at hand anyway.
+   * Takes a value in, if it can be computed here: what it reads of the group must be what belongs
+   * to the element or row at hand. All else that it reads must be in memory.
    */
-  join(step: Step, isReady: (storage: Value) => boolean): boolean {
+  join(step: Step): boolean {
     const form = this.formOf(step);
     if (form === undefined) return false;
     const read: { storage: Value; index: k.Load['index'] }[] = [];
@@ -154,16 +159,10 @@ export class Group {
       return load;
     };
     const result = this.operand({ step, form, value: step.output }, this.counters, leaf);
-    const known = new Set(this.accesses.map(({ storage }) => storage));
-    const isNear = read.some(({ storage }) => known.has(storage) || this.#byStorage.has(storage));
-    if (!isNear && this.members.length > 0 && numelOf(this.domain) > 1) return false;
     let pass = form === 'row' ? -1 : 0;
     for (const { storage, index } of read) {
       const member = this.#byStorage.get(storage);
-      if (member === undefined) {
-        if (!isReady(storage)) return false;
-        continue;
-      }
+      if (member === undefined) continue;
       if (member.form === 'fold' || (form === 'row' && member.form === 'element')) return false;
       if (keyOf(index, this.#names) !== this.#ownKey(member.form)) return false;
       const isAfter = member.form !== 'element' && form !== 'row';
@@ -171,9 +170,30 @@ export class Group {
     }
     this.members.push({ step, value: step.output, form, pass });
     this.#byStorage.set(step.output, this.members[this.members.length - 1]);
-    for (const one of read) this.accesses.push({ ...one, pass });
+    for (const one of read) {
+      this.accesses.push({ ...one, pass });
+      this.#read.add(one.storage);
+    }
     this.values.push(result);
     return true;
+  }
+
+  /** Text that is the same for groups of the same kernel, and the values in memory in its order. */
+  key(isNeeded: (storage: Value) => boolean): { key: string; values: Value[] } {
+    const namer = new Namer();
+    for (const counter of this.counters) namer.add(counter);
+    const values = new Set(this.members.map(({ value }) => value));
+    for (const { storage } of this.accesses) values.add(storage);
+    for (const value of values) namer.add(bufferOf(value));
+    const members = this.members.map(({ form, pass, step, value }) => {
+      const lowering = this.network.lowering(step);
+      const fold = lowering && 'fold' in lowering ? `${step.primitive.name} ${lowering.axes}` : '';
+      const spec = `${value.dtype} ${value.shape.length} ${bufferOf(value).length}`;
+      return [form, pass, fold, spec, isNeeded(value)].join(' ');
+    });
+    const results = this.values.map((value) => namer.write(value));
+    const sizes = [...values].map((value) => bufferOf(value).length);
+    return { key: [this.domain, members, results, sizes, namer.text()].join('|'), values: [...values] };
   }
 
   /** Whether all that is read of a value in memory is the element at hand. */

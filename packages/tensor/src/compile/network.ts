@@ -125,6 +125,17 @@ export class Network {
     }
   }
 
+  /** The stored values that a step reads, itself or through what is computed on the way. */
+  readsOf(step: Step, found: Set<Value> = new Set()): Set<Value> {
+    for (const input of step.inputs) {
+      const maker = this.makers.get(input);
+      if (this.isStored(input) || maker === undefined) found.add(this.storageOf(input));
+      else this.readsOf(maker, found);
+    }
+    for (const value of this.#constants.keys()) found.delete(value);
+    return found;
+  }
+
   /** A value as its elements: loaded where it is stored, else computed. */
   elements(value: Value, leaf: Leaf): Elements {
     const { shape, dtype } = value;

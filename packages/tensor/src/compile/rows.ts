@@ -9,14 +9,8 @@
 import * as k from '@mambagrad/kernel';
 import { flatIndex, type Index } from '../lowering.ts';
 import { bufferOf, type Group, type Member } from './group.ts';
+import type { Bound } from './reuse.ts';
 import type { Value } from './trace.ts';
-
-/** What a kernel reads and writes, in the order of its parameters. */
-export interface RowKernel {
-  readonly kernel: k.Kernel;
-  readonly reads: readonly Value[];
-  readonly writes: readonly Value[];
-}
 
 /** The extent of each axis when those that can be are merged into their successors; then 1. */
 function mergedExtents(group: Group): number[] {
@@ -61,7 +55,7 @@ export function rowKernel(
   name: string,
   group: Group,
   isNeeded: (storage: Value) => boolean,
-): RowKernel {
+): Bound {
   const { members, domain } = group;
   const extents = mergedExtents(group);
   const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');

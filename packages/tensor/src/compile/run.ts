@@ -114,8 +114,8 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
   };
 
   // One function for each different kernel.
-  const texts = jobs.map(({ kernel }) => kernel && k.printKernel(kernel));
-  const firstOf = (number: number): number => texts.indexOf(texts[number]);
+  const firstOf = (number: number): number =>
+    jobs.findIndex(({ kernel }) => kernel === jobs[number].kernel);
   const module = new Module();
   const { buffer } = heap.memory;
   const shared = !(buffer instanceof ArrayBuffer);

@@ -4,12 +4,14 @@
  * one pass; else it starts one.
  */
 import * as k from '@mambagrad/kernel';
-import { forEach } from '../lowering.ts';
+import { forEach, type Lowering } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
 import { bufferOf, Group } from './group.ts';
 import { type Leaf, Network } from './network.ts';
+import { Namer, Reuse } from './reuse.ts';
 import { rowKernel } from './rows.ts';
 import type { Program, Step, Value } from './trace.ts';
+import { keyOf } from './tree.ts';
 
 export interface Job {
   readonly name: string;
@@ -43,6 +45,7 @@ export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
 /** `constants` are known by their values, and need no memory. */
 export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value>): Schedule {
   const network = new Network(program, constants);
+  const reuse = new Reuse();
   const groups: (Group | Job)[] = [];
   /** The number of the group or job that makes a stored value. */
   const madeBy = new Map<Value, number>();
@@ -60,14 +63,14 @@ export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value
     } else if (numelOf(output.shape) === 0) {
       madeBy.set(output, -1);
     } else if ('kernel' in lowering) {
-      madeBy.set(output, add(kernelJob(step, network, lowering.kernel)));
+      madeBy.set(output, add(kernelJob(step, network, lowering.kernel, reuse)));
     } else {
-      const place = findGroup(step, groups, madeBy);
+      const place = findGroup(step, network.readsOf(step), groups, madeBy);
       if (place >= 0) {
         madeBy.set(output, place);
       } else {
         const group = new Group('fold' in lowering ? inputs[0].shape : output.shape, network);
-        if (!group.join(step, () => true)) throw new Error(`schedule: ${primitive.name} is alone`);
+        if (!group.join(step)) throw new Error(`schedule: ${primitive.name} is alone`);
         madeBy.set(output, add(group));
       }
     }
@@ -83,20 +86,22 @@ export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value
   groups.forEach((made, i) => {
     for (const value of made instanceof Group ? made.outside() : made.reads) need(value, i);
   });
-  const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed) : made));
+  const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
   return { jobs, network };
 }
 
-/** The last group that can take a step in and shares something with it, or −1. */
+/** The last group that can take a step in and reads some of what it reads, or −1. */
 function findGroup(
   step: Step,
+  reads: ReadonlySet<Value>,
   groups: readonly (Group | Job)[],
   madeBy: ReadonlyMap<Value, number>,
 ): number {
-  for (let i = groups.length - 1; i >= 0; i--) {
+  const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
+  for (let i = groups.length - 1; i >= earliest; i--) {
     const group = groups[i];
     if (!(group instanceof Group) || group.members.length >= MOST_MEMBERS) continue;
-    if (group.join(step, (storage) => (madeBy.get(storage) ?? -1) < i)) return i;
+    if (group.isNear(reads) && group.join(step)) return i;
   }
   return -1;
 }
@@ -123,14 +128,31 @@ function readingLeaf(reads: Set<Value>): Leaf {
 function kernelJob(
   step: Step,
   network: Network,
-  make: Extract<NonNullable<ReturnType<Network['lowering']>>, { kernel: unknown }>['kernel'],
+  make: Extract<Lowering, { kernel: unknown }>['kernel'],
+  reuse: Reuse,
 ): Job {
-  const reads = new Set<Value>();
-  const inputs = step.inputs.map((input) => network.elements(input, readingLeaf(reads)));
-  const output = bufferOf(step.output);
-  const body = make(inputs, output);
-  const parameters = [...[...reads].map(bufferOf), output];
-  return plainJob(step, [...reads], k.kernel(step.primitive.name, parameters, body));
+  const { primitive, attributes, inputs, output } = step;
+  const namer = new Namer();
+  const values = new Set([output]);
+  const looks = inputs.map((input) => {
+    const counters = input.shape.map((_, axis) => k.variable(`c${axis}`, 'i32'));
+    const at = network.elements(input, readingLeaf(values)).at(counters);
+    return `${input.shape} ${input.dtype} ${namer.write(at)}`;
+  });
+  const key = keyOf(attributes, () => `${reuse.count()}`);
+  const bound = reuse.get(
+    [primitive.name, key, output.shape, looks, namer.text()].join('|'),
+    [...values],
+    () => {
+      const reads = new Set<Value>();
+      const elements = inputs.map((input) => network.elements(input, readingLeaf(reads)));
+      const body = make(elements, bufferOf(output));
+      const parameters = [...[...reads].map(bufferOf), bufferOf(output)];
+      const kernel = k.kernel(primitive.name, parameters, body);
+      return { kernel, reads: [...reads], writes: [output] };
+    },
+  );
+  return plainJob(step, bound.reads, bound.kernel);
 }
 
 /** Looks at all of what an index comes from, be it used or not. */
@@ -147,9 +169,15 @@ function checkJob(step: Step, network: Network, { input, size }: { input: number
   return { ...plainJob(step, [...reads], kernel), name: 'check', writes: [], checks: input };
 }
 
-function groupJob(group: Group, needed: ReadonlyMap<Value, ReadonlySet<number>>): Job {
+function groupJob(
+  group: Group,
+  needed: ReadonlyMap<Value, ReadonlySet<number>>,
+  reuse: Reuse,
+): Job {
   const names = new Set(group.members.map(({ step }) => step.primitive.name));
-  const made = rowKernel([...names].join('_'), group, (value) => needed.has(value));
+  const isNeeded = (value: Value): boolean => needed.has(value);
+  const { key, values } = group.key(isNeeded);
+  const made = reuse.get(key, values, () => rowKernel([...names].join('_'), group, isNeeded));
   const lastPass = Math.max(...group.members.map(({ pass }) => pass));
   return {
     name: made.kernel.name,
