@@ -14,3 +14,7 @@ export {
   type ProgressOptions,
   type ProgressOutput,
 } from './progress.ts';
+export {
+  encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
+  type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
+} from './safetensors.ts';
