@@ -19,3 +19,6 @@ export * from './sequential.ts';
 export * from './sgd.ts';
 export type { StateDict } from './state.ts';
 export * from './summary.ts';
+  encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
+  type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
+} from './safetensors.ts';

@@ -1,0 +1,116 @@
+/**
+ * The header of a safetensors file is a small part of JSON: objects whose fields are known, lists
+ * of sizes, strings. A parser of just that part never goes deeper than the format does, and sees
+ * what `JSON.parse` hides, a name that stands twice:
+ *
+ *     object = '{' [string ':' value {',' string ':' value}] '}'
+ *     sizes = '[' [number {',' number}] ']'
+ */
+import { TensorError } from '@mambagrad/tensor';
+
+/** More axes than any tensor has; NumPy's limit. */
+const MOST_AXES = 64;
+
+/** Declared here: the packages are compiled against the language alone. */
+const { TextDecoder, TextEncoder } = globalThis as unknown as {
+  TextDecoder: new (label: string, options: object) => { decode(bytes: ArrayBuffer): string };
+  TextEncoder: new () => { encode(text: string): Uint8Array };
+};
+
+export const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** A string of a file as messages show it. */
+export function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
+
+function attempt<T>(step: () => T, problem: string): T {
+  try {
+    return step();
+  } catch (cause) {
+    throw new TensorError(`safetensors: ${problem}`, { cause });
+  }
+}
+
+export class HeaderScanner {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(bytes: ArrayBuffer) {
+    const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+    this.#text = attempt(() => decoder.decode(bytes), 'the header is not UTF-8');
+  }
+
+  /** An object: calls `field`, which must read the value, with each name. */
+  object(field: (name: string) => void): void {
+    const names = new Set<string>();
+    this.#list('{', '}', () => {
+      const name = this.string();
+      if (names.has(name)) throw new TensorError(`safetensors: ${quote(name)} stands twice`);
+      names.add(name);
+      this.#expect(':');
+      field(name);
+    });
+  }
+
+  /** A list of whole numbers. */
+  sizes(): number[] {
+    const sizes: number[] = [];
+    this.#list('[', ']', () => {
+      const size = Number.parseInt(this.#text.slice(this.#at, this.#at + 17), 10);
+      if (!Number.isSafeInteger(size) || !this.#text.startsWith(`${Math.abs(size)}`, this.#at)) {
+        throw this.#error('a whole number from 0 to 2^53 - 1');
+      }
+      if (sizes.push(size) > MOST_AXES) throw this.#error(`at most ${MOST_AXES} sizes`);
+      this.#advance(`${size}`.length);
+    });
+    return sizes;
+  }
+
+  string(): string {
+    const [text, at] = [this.#text, this.#at];
+    if (text[at] !== '"') throw this.#error('a string');
+    let end = at + 1;
+    while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+    const problem = `the string at character ${at} of the header is malformed`;
+    const value = attempt(() => JSON.parse(text.slice(at, end + 1)) as string, problem);
+    // Half a character could be escaped, but not be written as UTF-8.
+    if (/\p{Surrogate}/u.test(value)) throw new TensorError(`safetensors: ${problem}`);
+    this.#advance(end + 1 - at);
+    return value;
+  }
+
+  /** Throws unless all is read. */
+  end(): void {
+    if (this.#at < this.#text.length) throw this.#error('the end');
+  }
+
+  #list(open: string, close: string, item: () => void): void {
+    this.#expect(open);
+    if (this.#accept(close)) return;
+    do item();
+    while (this.#accept(','));
+    this.#expect(close);
+  }
+
+  #expect(character: string): void {
+    if (!this.#accept(character)) throw this.#error(character);
+  }
+
+  #accept(character: string): boolean {
+    const isNext = this.#text[this.#at] === character;
+    if (isNext) this.#advance(1);
+    return isNext;
+  }
+
+  /** Goes on past a token and the white space behind it. */
+  #advance(length: number): void {
+    this.#at += length;
+    while (/[ \t\n\r]/.test(this.#text.charAt(this.#at))) this.#at += 1;
+  }
+
+  #error(expected: string): TensorError {
+    const found = `found ${quote(this.#text.charAt(this.#at))} at character ${this.#at}`;
+    return new TensorError(`safetensors: expected ${expected}, ${found} of the header`);
+  }
+}
