@@ -4,6 +4,7 @@
 export { type BlockOptions, MambaBlock, ResidualBlock } from './block.ts';
 export { MambaLM, type MambaLMOptions } from './languageModel.ts';
 export { Mamba, type MambaOptions } from './mamba.ts';
+export { ssd, type SSDOptions, type SSDResult, ssdStep } from './ssd.ts';
 export {
   selectiveScan,
   type SelectiveScanAlgorithm,
