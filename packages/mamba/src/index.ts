@@ -4,6 +4,13 @@
 export { type BlockOptions, MambaBlock, ResidualBlock } from './block.ts';
 export { MambaLM, type MambaLMOptions } from './languageModel.ts';
 export { Mamba, type MambaOptions } from './mamba.ts';
+export {
+  gatedRmsNorm, Mamba2, Mamba2Block, type Mamba2BlockOptions, type Mamba2Options, type Mamba2State,
+} from './mamba2.ts';
+export {
+  RecurrentModel, Residual, type SequenceBlock, type SequenceLayer, SequenceModel,
+  type SequenceModelOptions,
+} from './sequenceModel.ts';
 export { ssd, type SSDOptions, type SSDResult, ssdStep } from './ssd.ts';
 export {
   selectiveScan,
