@@ -1,6 +1,7 @@
 // The commands of the workspace:
 //
 //   node scripts/run.mjs start [options]        runs examples/selectiveCopying
+//   node scripts/run.mjs example NAME [options] runs examples/NAME
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
 //   node scripts/run.mjs bench NAME [options]   runs bench/NAME
 //   node scripts/run.mjs build                  checks and compiles everything
@@ -35,15 +36,15 @@ const targets = {
 
 const commands = {
   async start(args) {
-    if (await prepare('examples')) await runHere('examples/dist/selectiveCopying.js', args);
+    await runProgram('examples', ['selectiveCopying', ...args]);
   },
 
-  async bench([name, ...args]) {
-    const names = readdirSync(at('bench'))
-      .filter((file) => file.endsWith('.ts'))
-      .map((file) => file.slice(0, -'.ts'.length));
-    if (!names.includes(name)) fail(`bench: expected one of ${names.join(', ') || '(none yet)'}`);
-    else if (await prepare('bench')) await runHere(`bench/dist/${name}.js`, args);
+  async example(args) {
+    await runProgram('examples', args);
+  },
+
+  async bench(args) {
+    await runProgram('bench', args);
   },
 
   async build() {
@@ -55,6 +56,19 @@ const commands = {
     else if (process.exitCode === 1) console.log('0 passed, 1 failed');
   },
 };
+
+/** Files of examples/ that programs import, and are none themselves. */
+const parts = new Set(['options', 'training']);
+
+/** Runs the program of this name in a folder, compiled first. */
+async function runProgram(folder, [name, ...args]) {
+  const names = readdirSync(at(folder))
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => file.slice(0, -'.ts'.length))
+    .filter((file) => !parts.has(file));
+  if (!names.includes(name)) fail(`${folder}: expected one of ${names.join(', ')}`);
+  else if (await prepare(folder)) await runHere(`${folder}/dist/${name}.js`, args);
+}
 
 /** Installs and compiles; false if that failed, with the exit code set. */
 async function prepare(target) {

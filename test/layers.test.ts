@@ -15,7 +15,7 @@ const packages: Record<string, readonly string[]> = {
   kernel: ['wasm'],
   tensor: ['wasm', 'kernel'],
   nn: ['tensor'],
-  mamba: ['tensor', 'nn'],
+  mamba: ['kernel', 'tensor', 'nn'],
 };
 
 /**

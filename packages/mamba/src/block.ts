@@ -7,13 +7,7 @@
  * I = expandFactor · hiddenSize is the inner width, R the rank of Δ, N the state size.
  */
 import { CausalConv1d, Linear, linear, Module, Parameter, RMSNorm } from '@mambagrad/nn';
-import {
-  arange,
-  type Generator,
-  ones,
-  type Tensor,
-  uniform,
-} from '@mambagrad/tensor';
+import { arange, type Generator, ones, type Tensor, uniform } from '@mambagrad/tensor';
 import { selectiveScan, type SelectiveScanAlgorithm } from './selectiveScan.ts';
 
 /** The sizes of a Mamba block. */
@@ -88,19 +82,23 @@ export class MambaBlock extends Module {
 }
 
 /**
- * The projection to Δ, started so that softplus(bias) is log-uniform between DELTA_MIN and
- * DELTA_MAX: the channels begin with memories of different lengths. Softplus is inverted as
- * Δ + log(1 − e^−Δ), which is exact for small Δ.
+ * A bias [size] such that softplus(bias) is log-uniform between DELTA_MIN and DELTA_MAX: the
+ * channels begin with memories of different lengths. Softplus is inverted as Δ + log(1 − e^−Δ),
+ * which is exact for small Δ.
  */
-class DeltaProjection extends Linear {
+export function initialDeltaBias(size: number, generator: Generator | undefined): Tensor {
+  const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
+  const delta = uniform([size], ...range, { generator }).exp();
+  return delta.add(delta.neg().expm1().neg().log());
+}
+
+/** The projection to Δ. */
+export class DeltaProjection extends Linear {
   override readonly bias: Parameter;
 
   constructor(rank: number, inner: number, generator: Generator | undefined) {
     super(rank, inner, { bias: false, generator });
-    const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
-    const delta = uniform([inner], ...range, { generator }).exp();
-    const bias = delta.add(delta.neg().expm1().neg().log());
-    this.bias = new Parameter(bias, { noWeightDecay: true });
+    this.bias = new Parameter(initialDeltaBias(inner, generator), { noWeightDecay: true });
   }
 }
 

@@ -14,16 +14,8 @@
  * A primitive has one result, so several are packed one behind the other and sliced apart.
  */
 import {
-  type Apply,
-  concat,
-  definePrimitive,
-  enableGrad,
-  grad,
-  linearScan,
-  type ScanAlgorithm,
-  type Shape,
-  type Tensor,
-  type Value,
+  type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type ScanAlgorithm, type Shape,
+  type Tensor, type Value,
 } from '@mambagrad/tensor';
 import { backwardKernel, CHUNK, forwardKernel } from './scanKernel.ts';
 
