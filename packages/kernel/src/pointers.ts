@@ -12,9 +12,8 @@ import {
   at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
   type WasmFunction,
 } from '@mambagrad/wasm';
-import type { Kernel } from './kernel.ts';
 import type { Loop } from './statement.ts';
-import type { Buffer, Index, Value } from './value.ts';
+import type { Buffer, Load, Value } from './value.ts';
 
 /** A function that computes a kernel: parameters by name, and no result. */
 export type KernelFunction = WasmFunction<Record<string, ValueType>, 'none'>;
@@ -32,27 +31,16 @@ interface Frame {
   readonly after: Code[];
 }
 
-type Terms = Index['terms'];
-
 export class Pointers {
-  readonly #kernel: Kernel;
   readonly #self: KernelFunction;
-  /** Where each buffer starts that is passed, and where scratch memory does. */
-  readonly #starts: ReadonlyMap<object, Local>;
-  readonly #scratch: Local | undefined;
+  /** The address so many bytes behind the start of a buffer. */
+  readonly #start: (buffer: Buffer, bytes: number) => Expression<'i32'>;
   readonly #frames: Frame[] = [];
   readonly #numbers = new Map<Buffer, number>();
 
-  constructor(
-    kernel: Kernel,
-    self: KernelFunction,
-    starts: ReadonlyMap<object, Local>,
-    scratch: Local | undefined,
-  ) {
-    this.#kernel = kernel;
+  constructor(self: KernelFunction, start: (buffer: Buffer, bytes: number) => Expression<'i32'>) {
     this.#self = self;
-    this.#starts = starts;
-    this.#scratch = scratch;
+    this.#start = start;
   }
 
   /** Emits what is inside a loop, and gives it with what the pointers need. */
@@ -66,53 +54,41 @@ export class Pointers {
 
   /** Where an element is: an address, and a constant that the access adds. */
   place(
-    buffer: Buffer,
-    index: Index,
+    { buffer, index: { terms, constant, step } }: Load,
     lane: number,
     numberOf: (of: Value) => Expression<'i32'>,
   ): Place {
-    const offset = 4 * (index.constant + lane * index.step);
-    const depth = ({ of }: Terms[number]): number =>
-      this.#frames.findIndex(({ loop }) => loop.counter === of);
-    const counted = index.terms.filter((term) => depth(term) >= 0);
-    const others = index.terms.filter((term) => depth(term) < 0);
-    counted.sort((a, b) => depth(a) - depth(b));
-    // The constant of an access must not be negative, nor what it is added to: addresses do not
-    // wrap. Where they might be, the constant is added to the pointer.
-    const isSafe = offset >= 0 && others.length === 0 && counted.every(({ times }) => times > 0);
-    let address = this.#pointer(buffer, counted, isSafe ? 0 : offset);
-    for (const { of, times } of others) {
-      address = i32.add(address, i32.mul(numberOf(of), 4 * times));
-    }
-    return at(address, isSafe ? offset : 0, 4);
-  }
-
-  /** The address base + extra + Σ 4 · times · counter, kept by the innermost of these loops. */
-  #pointer(buffer: Buffer, terms: Terms, extra: number): Expression<'i32'> {
-    const last = terms.at(-1);
-    const frame = this.#frames.find(({ loop }) => loop.counter === last?.of);
-    if (last === undefined || frame === undefined) return this.#base(buffer, extra);
-    const number = this.#numbers.get(buffer) ?? this.#numbers.size;
-    this.#numbers.set(buffer, number);
+    const offset = 4 * (constant + lane * step);
     const factors = this.#frames.map(({ loop }) => (
       terms.find(({ of }) => of === loop.counter)?.times ?? 0
     ));
-    const key = [number, extra, ...factors].join(' ');
-    const known = frame.pointers.get(key);
-    if (known !== undefined) return known;
-    const pointer = this.#self.local(`${buffer.name}At`, 'i32');
-    frame.pointers.set(key, pointer);
-    const outer = this.#pointer(buffer, terms.slice(0, -1), extra);
-    const scale = 4 * last.times;
-    frame.before.push(set(pointer, i32.add(outer, i32.mul(frame.from, scale))));
-    frame.after.push(set(pointer, i32.add(pointer, scale * frame.loop.step)));
-    return pointer;
+    const others = terms.filter(({ of }) => !this.#frames.some(({ loop }) => loop.counter === of));
+    // The constant of an access must not be negative, nor what it is added to: addresses do not
+    // wrap. Where they might be, the constant is added to the pointer.
+    const isSafe = offset >= 0 && others.length === 0 && factors.every((times) => times >= 0);
+    const address = others.reduce<Expression<'i32'>>(
+      (sum, { of, times }) => i32.add(sum, i32.mul(numberOf(of), 4 * times)),
+      this.#pointer(buffer, factors, isSafe ? 0 : offset),
+    );
+    return at(address, isSafe ? offset : 0, 4);
   }
 
-  #base(buffer: Buffer, extra: number): Expression<'i32'> {
-    if (buffer.at !== undefined) return i32.const(buffer.at + extra);
-    const offset = extra + (this.#kernel.scratch.get(buffer) ?? 0);
-    const start = (this.#starts.get(buffer) ?? this.#scratch) as Local<'i32'>;
-    return offset === 0 ? start : i32.add(start, offset);
+  /** The address start + extra + Σ 4 · factor · counter, kept by the innermost of these loops. */
+  #pointer(buffer: Buffer, factors: readonly number[], extra: number): Expression<'i32'> {
+    const depth = factors.findLastIndex((factor) => factor !== 0);
+    if (depth < 0) return this.#start(buffer, extra);
+    const { loop, from, pointers, before, after } = this.#frames[depth];
+    const number = this.#numbers.get(buffer) ?? this.#numbers.size;
+    this.#numbers.set(buffer, number);
+    const key = [number, extra, ...factors.slice(0, depth + 1)].join(' ');
+    const known = pointers.get(key);
+    if (known !== undefined) return known;
+    const pointer = this.#self.local(`${buffer.name}At`, 'i32');
+    pointers.set(key, pointer);
+    const outer = this.#pointer(buffer, factors.slice(0, depth), extra);
+    const scale = 4 * factors[depth];
+    before.push(set(pointer, i32.add(outer, i32.mul(from, scale))));
+    after.push(set(pointer, i32.add(pointer, scale * loop.step)));
+    return pointer;
   }
 }

@@ -153,7 +153,7 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
       scripts.functions = [];
     }
     const first = firstOf(number);
-    const own = exports?.[functions[first]?.reference.name ?? ''] ??
+    const own = exports?.[functions[first]?.name ?? ''] ??
       (scripts.functions[first] ??= k.compileJavaScript(kernel, heap.memory.buffer));
     own(...placesOf(jobs[number]).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0)));
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) callReference(number);
