@@ -179,8 +179,9 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
   const scaledA = prepared(A, sizes);
   const carry = k.scratch('carry', 'f32', width);
   const dA = k.scratch('dA', 'f32', width);
-  const [decays, befores] = ['decays', 'befores'].map((name) =>
-    k.scratch(name, 'f32', CHUNK * state * 8),
+  // Of 8 channels: the decay of each step, and the states before each step and after the last.
+  const [decays, states] = ['decays', 'states'].map((name, more) =>
+    k.scratch(name, 'f32', (CHUNK + more) * state * 8),
   );
   // Sums over channels, in lanes; behind them, those of single channels.
   const [sumsB, sumsC] = ['dB', 'dC'].map((name) => k.scratch(name, 'f32', CHUNK * state * 5));
@@ -209,9 +210,9 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
       plus(times(plus(times(b, Math.ceil(length / CHUNK)), c), width), plus(times(n, channels), d));
 
     /** Forwards through the chunk: decays and states are kept, and C's gradient is summed. */
-    const again = (all: readonly k.Value[], h: k.Buffer): k.Statements => [
+    const again = (all: readonly k.Value[]): k.Statements => [
       forStates(state, (n) =>
-        all.map((d, i) => k.store(h, keptAt(0, n, d, i), starts.at([startOf(n, d)]))),
+        all.map((d, i) => k.store(states, keptAt(0, n, d, i), starts.at([startOf(n, d)]))),
       ),
       k.loop('t', count, (t) => {
         const [durations, steps, outer] = ['D', 'x', 'g'].map((name) => registers(name, all));
@@ -222,18 +223,16 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
             k.set(outer[i], g.at([outputOf(t, d)])),
           ]),
           forStates(state, (n) => {
-            const [decay, before, next] = ['a', 'before', 'h'].map((name) => registers(name, all));
+            const [decay, next] = ['a', 'h'].map((name) => registers(name, all));
             return [
               all.map((d, i) => {
                 const taken = k.mulAdd(steps[i], B.at([b, timeOf(t), n]), TINY);
                 const kept = decayOf(scaledA.at(n, d), durations[i], reset?.at([b, timeOf(t)]));
                 return [
                   k.set(decay[i], kept),
-                  k.set(before[i], k.load(h, keptAt(0, n, d, i))),
-                  k.set(next[i], k.mulAdd(decay[i], before[i], taken)),
+                  k.set(next[i], k.mulAdd(decay[i], k.load(states, keptAt(t, n, d, i)), taken)),
                   k.store(decays, keptAt(t, n, d, i), decay[i]),
-                  k.store(befores, keptAt(t, n, d, i), before[i]),
-                  k.store(h, keptAt(0, n, d, i), next[i]),
+                  k.store(states, keptAt(plus(t, 1), n, d, i), next[i]),
                 ];
               }),
               addTo(sumsC, sumAt(t, n, all[0]), outer, next),
@@ -268,7 +267,7 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
                   k.set(throughInput[i], k.mulAdd(G[i], B.at([b, timeOf(t), n]), throughInput[i])),
                   k.set(passed[i], k.mul(G[i], k.load(decays, keptAt(t, n, d, i)))),
                   k.store(carry, place, k.add(passed[i], TINY)),
-                  k.set(kept[i], k.mul(passed[i], k.load(befores, keptAt(t, n, d, i)))),
+                  k.set(kept[i], k.mul(passed[i], k.load(states, keptAt(t, n, d, i)))),
                   k.set(throughDecay[i], k.mulAdd(kept[i], scaledA.at(n, d), throughDecay[i])),
                   k.store(dA, place, k.mulAdd(kept[i], durations[i], k.load(dA, place))),
                 ];
@@ -286,7 +285,6 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
           ]),
         ];
       });
-    const h = k.scratch('h', 'f32', state * 8);
     const summed = (sums: k.Buffer, at: number): k.Statements =>
       k.loop('t', count, (t) =>
         k.loop('n', state, (n) => {
@@ -304,7 +302,7 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
       );
     return [
       [sumsB, sumsC].map((sums) => k.lanes('i', sums.length, (i) => k.store(sums, i, 0))),
-      forChannels(channels, (all) => [again(all, h), back(all)]),
+      forChannels(channels, (all) => [again(all), back(all)]),
       summed(sumsB, dBAt),
       summed(sumsC, dCAt),
     ];
