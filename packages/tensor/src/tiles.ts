@@ -11,7 +11,7 @@
  * b is first brought into order, which is little work beside the product.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, flatIndex, type Index } from './lowering.ts';
+import { broadcastIndex, type Elements, flatIndex, type Index } from './lowering.ts';
 import type { Shape } from './shape.ts';
 
 const TILE_ROWS = 4;
@@ -26,9 +26,7 @@ export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shap
     if (index.length < batch.length) {
       return k.loop('m', batch[index.length], (m) => nest([...index, m]));
     }
-    const inBatch = ({ shape: own }: Elements): Index =>
-      own.slice(0, -2).map((size, axis) => (size === 1 ? 0 : index[axis + shape.length - own.length]));
-    const [ofA, ofB] = [inBatch(a), inBatch(b)];
+    const [ofA, ofB] = [a, b].map((own) => broadcastIndex(index, own.shape.slice(0, -2)));
     const source: Matrix = (row, column) => b.at([...ofB, row, column]);
     const { matrix, pack } = inOrder(source, depth, shape[shape.length - 1]);
     return [pack, product((row, column) => a.at([...ofA, row, column]), matrix, {
@@ -69,7 +67,8 @@ interface Product {
   readonly store: (row: k.Operand, column: k.Operand, value: k.Value) => k.Statements;
 }
 
-function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Product): k.Statements {
+function product(a: Matrix, b: Matrix, sizes: Product): k.Statements {
+  const { rows, columns, depth, load, store } = sizes;
   /** A tile at (i, j): sums over a range of k, from 0 or from what is there. */
   const tile = (
     [i, height]: readonly [k.Operand, number],
@@ -100,13 +99,8 @@ function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Pr
       cells.flat().map(({ n, row, sum }) => store(row, column(n), sum)),
     ];
   };
-  /** Calls `body` for all tiles along an axis of `size`: whole ones, then what is left. */
   const whole = rows - (rows % TILE_ROWS);
-  const rowTiles = (j: readonly [k.Value, number], range: k.Range, isFirst: boolean, from: k.Value) => [
-    k.loop('i', { from, to: k.min(k.add(from, ROW_BLOCK), whole), step: TILE_ROWS }, (i) =>
-      tile([i, TILE_ROWS], j, range, isFirst),
-    ),
-  ];
+  /** All tiles of a row: whole ones, half of one, single columns. */
   const columnTiles = (body: (j: readonly [k.Value, number]) => k.Statements): k.Statements => {
     const wide = columns - (columns % 8);
     const half = columns % 8 >= 4 ? wide + 4 : wide;
@@ -118,11 +112,14 @@ function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Pr
   };
   const block = (range: k.Range, isFirst: boolean): k.Statements => [
     k.loop('block', { to: whole, step: ROW_BLOCK }, (from) =>
-      columnTiles((j) => rowTiles(j, range, isFirst, from)),
+      columnTiles((j) => {
+        const to = k.min(k.add(from, ROW_BLOCK), whole);
+        return k.loop('i', { from, to, step: TILE_ROWS }, (i) =>
+          tile([i, TILE_ROWS], j, range, isFirst),
+        );
+      }),
     ),
-    whole < rows
-      ? columnTiles((j) => tile([whole, rows - whole], j, range, isFirst))
-      : [],
+    whole < rows ? columnTiles((j) => tile([whole, rows - whole], j, range, isFirst)) : [],
   ];
   if (depth <= 2 * DEPTH_BLOCK) return block({ to: depth }, true);
   return [

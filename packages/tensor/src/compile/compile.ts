@@ -1,14 +1,15 @@
 /**
  * `compile(f)` gives a function that does what f does, from a program: f runs once for each kind of
- * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory is
- * planned ahead, and from then on calls run it.
+ * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory
+ * is planned ahead, and from then on calls run it.
  *
  *     trace → simplify → schedule → plan memory → run
  */
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
 import { formatJobs } from './explain.ts';
-import { type BindOptions, bind, type Executable } from './run.ts';
+import type { CodeOptions } from './code.ts';
+import { bind, type Executable } from './run.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
@@ -72,7 +73,7 @@ export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
   { backend = 'wasm', deterministic = false, check = false }: CompileOptions = {},
 ): Compiled<Args, Result> {
-  const options: BindOptions = { backend, fuse: !deterministic };
+  const options: CodeOptions = { backend, fuse: !deterministic };
   const programs: Entry[] = [];
   let latest: Entry | undefined;
 

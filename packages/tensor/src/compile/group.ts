@@ -193,7 +193,8 @@ export class Group {
     });
     const results = this.values.map((value) => namer.write(value));
     const sizes = [...values].map((value) => bufferOf(value).length);
-    return { key: [this.domain, members, results, sizes, namer.text()].join('|'), values: [...values] };
+    const key = [this.domain, members, results, sizes, namer.text()].join('|');
+    return { key, values: [...values] };
   }
 
   /** Whether all that is read of a value in memory is the element at hand. */

@@ -39,7 +39,9 @@ export class Network {
     };
     for (const value of program.results) this.#store(value);
     for (const { value } of program.writes) this.#store(value);
-    for (const step of program.steps.toReversed()) this.#decide(step, uses.get(step.output) ?? 0, use);
+    for (const step of program.steps.toReversed()) {
+      this.#decide(step, uses.get(step.output) ?? 0, use);
+    }
   }
 
   lowering(step: Step): Lowering | undefined {
@@ -97,7 +99,7 @@ export class Network {
     const { output, inputs } = step;
     const lowering = this.#lowerings.get(step);
     const isFree = lowering !== undefined && ('move' in lowering || this.#isCheap(step, lowering));
-    const isInline = lowering !== undefined && (isFree || 'map' in lowering || 'element' in lowering);
+    const isInline = isFree || (lowering && ('map' in lowering || 'element' in lowering));
     if (!isInline || (!isFree && uses > 1)) this.#store(output);
     const times = this.#stored.has(output) ? 1 : uses;
     if (lowering === undefined || this.isView(output)) {
@@ -152,7 +154,8 @@ export class Network {
   }
 
   #load(value: Value, index: Index, leaf: Leaf): k.Value {
-    return leaf(this.storageOf(value), scaled(flatIndex(index, value.shape), 1, this.offsetOf(value)));
+    const place = scaled(flatIndex(index, value.shape), 1, this.offsetOf(value));
+    return leaf(this.storageOf(value), place);
   }
 
   /** An element of a value, computed from its maker's inputs even if it is stored. */

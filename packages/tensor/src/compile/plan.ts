@@ -5,11 +5,9 @@
  */
 import { sizeOf } from '../dtype.ts';
 import { describe, numelOf, type Spec } from '../shape.ts';
+import { ALIGNMENT, Gaps } from './gaps.ts';
 import type { Job, Schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
-
-/** Places start at multiples of this many bytes, a cache line. */
-const ALIGNMENT = 64;
 
 export interface Plan {
   /** Where each value starts that is made or passed, in bytes. */
@@ -24,10 +22,6 @@ export interface Plan {
 
 export function bytesOf({ shape, dtype }: Spec): number {
   return numelOf(shape) * sizeOf(dtype);
-}
-
-export function roundUp(size: number): number {
-  return Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 }
 
 /** Where arguments are put before the first job. */
@@ -57,13 +51,14 @@ export function planMemory(program: Program, schedule: Schedule): Plan {
   const offsets = new Map<Value, number>();
   const scratch = new Map<Job, number>();
   const gaps = new Gaps();
+  const take = (bytes: number): number => gaps.take(bytes) ?? 0;
   const release = (value: Value): void => {
     const start = offsets.get(value);
     if (start !== undefined) gaps.free(start, bytesOf(value));
   };
   const dying = new Map<number, Value[]>();
   for (const [value, job] of last) {
-    if (isArgument(value)) offsets.set(value, gaps.take(bytesOf(value)));
+    if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
     dying.set(job, [...(dying.get(job) ?? []), value]);
   }
   jobs.forEach((job, i) => {
@@ -76,11 +71,11 @@ export function planMemory(program: Program, schedule: Schedule): Plan {
           job.mayReplace(old, value),
       );
       const place = replaced && offsets.get(replaced);
-      offsets.set(value, place ?? gaps.take(bytesOf(value)));
+      offsets.set(value, place ?? take(bytesOf(value)));
       if (replaced) ending.delete(replaced);
     }
     const scratchBytes = job.kernel?.scratchBytes ?? 0;
-    scratch.set(job, gaps.take(scratchBytes));
+    scratch.set(job, take(scratchBytes));
     gaps.free(scratch.get(job) ?? 0, scratchBytes);
     for (const value of ending) release(value);
   });
@@ -104,45 +99,11 @@ function placedInState(
     const maker = jobs.findIndex((job) => job.writes.includes(storage));
     const lastRead = last.get(state) ?? START;
     if (isArgument(state) || maker <= lastRisk || placed.has(storage)) continue;
-    const isFree = lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
+    const isFree =
+      lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
     if (isFree && bytesOf(state) === bytesOf(storage)) placed.set(storage, state);
   }
   return placed;
-}
-
-/** The free parts of an arena, in order. */
-class Gaps {
-  #ranges: { readonly start: number; readonly end: number }[] = [{ start: 0, end: Infinity }];
-  /** The largest end of what was ever taken. */
-  end = 0;
-
-  take(bytes: number): number {
-    const size = roundUp(bytes);
-    if (size === 0) return 0;
-    const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
-    const gap = fitting.reduce((best, other) =>
-      other.end - other.start < best.end - best.start ? other : best,
-    );
-    this.end = Math.max(this.end, gap.start + size);
-    this.#ranges = this.#ranges
-      .map((range) => (range === gap ? { start: gap.start + size, end: gap.end } : range))
-      .filter(({ start, end }) => end > start);
-    return gap.start;
-  }
-
-  free(start: number, bytes: number): void {
-    if (bytes === 0) return;
-    const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
-    this.#ranges = [];
-    for (const range of ranges.sort((a, b) => a.start - b.start)) {
-      const before = this.#ranges.at(-1);
-      if (before?.end === range.start) {
-        this.#ranges[this.#ranges.length - 1] = { start: before.start, end: range.end };
-      } else {
-        this.#ranges.push(range);
-      }
-    }
-  }
 }
 
 /**
