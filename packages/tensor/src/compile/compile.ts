@@ -7,7 +7,7 @@
  */
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
-import { formatJobs } from './explain.ts';
+import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
 import type { CodeOptions } from './code.ts';
 import { bind, type Executable } from './run.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
@@ -34,10 +34,10 @@ export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The ops of the program of the latest call, one a line; throws before the first call. */
   listing(): string;
-  /** Its kernels: what each does, and how much. */
+  /** Its kernels as a table: what each does, and how much, and the size of the arena. */
   explain(): string;
-  /** Calls the function and gives its kernels with the time of each. */
-  profile(...args: Args): string;
+  /** Calls the function and gives its kernels with the time of each; see `formatKernels`. */
+  profile(...args: Args): KernelReport[];
   /** Its kernels in WebAssembly's text format. */
   wat(): string;
   /** The bytes that hold all its values that are no state. */
@@ -106,7 +106,11 @@ export function compile<Args extends unknown[], Result>(
   };
   return Object.assign(compiled, {
     listing: () => formatProgram(latestFor('listing').program),
-    explain: () => formatJobs(latestFor('explain').executable),
+    explain: () => {
+      const { executable } = latestFor('explain');
+      const size = `an arena of ${executable.plan.bytes} bytes`;
+      return `${formatKernels(reportsOf(executable))}, ${size}`;
+    },
     profile: (...args: Args) => {
       const { executable } = entryFor(args);
       const clock = (globalThis as { performance?: { now(): number } }).performance ?? Date;
@@ -116,7 +120,7 @@ export function compile<Args extends unknown[], Result>(
         times.push(clock.now() - last);
         last = clock.now();
       });
-      return formatJobs(executable, times);
+      return reportsOf(executable, times);
     },
     wat: () => latestFor('wat').executable.wat(),
     arenaBytes: () => latestFor('arenaBytes').executable.plan.bytes,
