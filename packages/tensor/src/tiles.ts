@@ -7,6 +7,9 @@
  *         for each 8 columns, for each 4 rows
  *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
  *
+ * Up to 512 k are one block. Between blocks the sums wait in y. What is left over is done by tiles
+ * of fewer rows, and of 4 columns or 1.
+ *
  * a can be read in any order, so its transpose costs nothing. Rows of b have to lie together: else
  * b is first brought into order, which is little work beside the product.
  */
@@ -70,7 +73,7 @@ interface Product {
 }
 
 function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Product): k.Statements {
-  /** A tile at (i, j): sums over a range of k, from 0 or from what is there. */
+  /** A tile at (i, j), of 8, 4 or 1 columns: sums over a range of k, on top of y if not first. */
   const tile = (
     [i, height]: readonly [k.Operand, number],
     [j, width]: readonly [k.Value, number],

@@ -1,7 +1,7 @@
 /**
  * `compile(f)` gives a function that does what f does, from a program: f runs once for each kind of
- * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory is
- * planned ahead, and from then on calls run it.
+ * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory
+ * is planned ahead, and from then on calls run it.
  *
  *     trace → simplify → schedule → plan memory → run
  */
@@ -33,7 +33,7 @@ export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The ops of the program of the latest call, one a line; throws before the first call. */
   listing(): string;
-  /** Its kernels: what each does, and how much. */
+  /** Its kernels in order: operations, bytes, what is read and written, and the ops it holds. */
   explain(): string;
   /** Calls the function and gives its kernels with the time of each. */
   profile(...args: Args): string;

@@ -147,7 +147,7 @@ class Gaps {
 /**
  * Throws unless the plan is sound: every read follows the write, and nothing is written where
  * something lies that is still to be read. It goes through the jobs noting what lies where, and
- * shares nothing with the planner.
+ * shares nothing with the planner but what a job says that it may replace.
  */
 export function checkPlan(program: Program, { jobs, network }: Schedule, plan: Plan): void {
   const held = new Map<number, { readonly value: Value | Job; readonly end: number }>();
