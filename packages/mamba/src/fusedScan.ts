@@ -11,7 +11,8 @@
  * for that in reverse order: they are computed again, chunk by chunk from the last, from the state
  * at each chunk's start, which is all that is kept (Gu and Dao, "Mamba" (2023), section 3.3.2).
  *
- * A primitive has one result, so several are packed one behind the other and sliced apart.
+ * These are the reference loops; compiled, both passes are kernels (scanKernel.ts). A primitive has
+ * one result, so several are packed one behind the other and sliced apart.
  */
 import {
   type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type ScanAlgorithm, type Shape,

@@ -3,9 +3,9 @@
  * nearest cache (Gu and Dao, "Mamba" (2023), section 3.3: a scan that knows its hardware).
  *
  * Channels go in lanes, so that nothing is ever added across lanes in the inner loop; the N states
- * of a channel are written out. Forwards, the state at the start of each chunk of 32 steps is kept.
- * Backwards, chunk by chunk from the last, states and decays are computed again from there and kept
- * for the chunk only, and then used in reverse:
+ * of a channel are written out. So states and A have channels side by side here: [N, D]. Forwards,
+ * the state at the start of each chunk of 32 steps is kept. Backwards, chunk by chunk from the
+ * last, states and decays are computed again from there, kept for the chunk, and used in reverse:
  *
  *     for each sequence, for each chunk:
  *       for each 8 channels:     forwards through the chunk, then backwards
@@ -38,7 +38,7 @@ function exp2(x: k.Value): k.Value {
   const shifted = k.add(inside, rounder);
   const fraction = k.sub(inside, k.sub(shifted, rounder));
   const power = k.polynomial(fraction, [
-    1.00000012, 0.693147182, 0.240221068, 0.0555035695, 0.00967603177, 0.00133908633,
+    1, 0.693147004, 0.240222424, 0.0555073358, 0.00967151299, 0.00132647227,
   ]);
   return k.fromBits(k.add(k.bitsOf(power), k.shiftLeft(k.bitsOf(shifted), 23)));
 }
@@ -55,6 +55,7 @@ function forChannels(count: number, body: (channels: k.Value[]) => k.Statements)
   ];
 }
 
+/** Calls the body for each state, written out in rows of `UNROLLED`. */
 function forStates(count: number, body: (n: k.Operand) => k.Statements): k.Statements {
   const inRows = count > UNROLLED ? count - (count % UNROLLED) : 0;
   const unrolled = (from: k.Operand, length: number) =>
@@ -65,6 +66,7 @@ function forStates(count: number, body: (n: k.Operand) => k.Statements): k.State
   ];
 }
 
+// Sums and products of indices, which may be plain numbers.
 const plus = (a: k.Operand, b: k.Operand): k.Operand =>
   typeof a === 'number' ? (typeof b === 'number' ? a + b : k.add(b, a)) : k.add(a, b);
 const times = (a: k.Operand, by: number): k.Operand => (typeof a === 'number' ? a * by : k.mul(a, by));
@@ -100,7 +102,10 @@ function decayOf(scaledA: k.Value, delta: k.Value, reset: k.Value | undefined): 
   return reset === undefined ? decay : k.select(k.notEqual(reset, 0), 0, decay);
 }
 
-/** y, the last state and the state at the start of each chunk, one behind the other. */
+/**
+ * y [B, L, D], the last state [B, D, N] and the state at the start of each chunk [B, chunks, N, D],
+ * one behind the other. Where `reset` [B, L], which may be left out, is not 0, a state starts anew.
+ */
 export function forwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes: Sizes): k.Statements {
   const [u, delta, A, B, C, initialState, reset] = inputs;
   const { batch, length, channels, state } = sizes;
@@ -189,6 +194,7 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
     const place = plus(times(t, state), n);
     return isVector(d) ? neighbours(times(place, 4)) : plus(place, CHUNK * state * 4);
   };
+  /** Where what is kept for a step of the chunk lies; of 8 channels `d` is in vector `i`. */
   const keptAt = (t: k.Operand, n: k.Operand, d: k.Value, i: number): k.Operand => {
     const place = plus(times(plus(times(t, state), n), 8), 4 * i);
     return isVector(d) ? neighbours(place) : place;
@@ -209,7 +215,10 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
     const startOf = (n: k.Operand, d: k.Operand): k.Operand =>
       plus(times(plus(times(b, Math.ceil(length / CHUNK)), c), width), plus(times(n, channels), d));
 
-    /** Forwards through the chunk: decays and states are kept, and C's gradient is summed. */
+    /**
+     * Forwards through the chunk: decays, and the state before each step, are kept, and C's
+     * gradient is summed.
+     */
     const again = (all: readonly k.Value[]): k.Statements => [
       forStates(state, (n) =>
         all.map((d, i) => k.store(states, keptAt(0, n, d, i), starts.at([startOf(n, d)]))),
@@ -241,7 +250,7 @@ export function backwardKernel(inputs: readonly Elements[], to: k.Buffer, sizes:
         ];
       }),
     ];
-    /** Backwards: G is the whole gradient of the state. */
+    /** Backwards: G is the whole gradient of the state, `carry` what it is but for y_t's part. */
     const back = (all: readonly k.Value[]): k.Statements =>
       k.loop('r', count, (r) => {
         const t = k.sub(count - 1, r);

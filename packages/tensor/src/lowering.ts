@@ -16,17 +16,18 @@ import { type Shape, type Spec, stridesOf } from './shape.ts';
 /** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
 export type Index = readonly k.Operand[];
 
-/** A tensor as its elements. */
+/** A tensor as its elements: an index gives a value, which is a load or what it is computed by. */
 export interface Elements extends Spec {
   at(index: Index): k.Value;
 }
 
-/** Elements of an input that must be whole numbers from 0 to below `size`. */
+/** All elements of the input of this number must be whole numbers from 0 to below `size`. */
 export interface Bound {
   readonly input: number;
   readonly size: number;
 }
 
+/** What one element of the result is, given its index; or, of a `kernel`, what writes them all. */
 export type Lowering =
   | { readonly map: (...elements: k.Value[]) => k.Value }
   | {
@@ -52,7 +53,7 @@ export function truth(mask: k.Value): k.Value {
   return k.select(mask, k.constant('i32', 1), k.constant('i32', 0));
 }
 
-/** Where an i32 is not 0. */
+/** The mask of where an i32 is not 0; of a `truth` the mask that it was made of. */
 export function isTrue(x: k.Value): k.Value {
   if (x.node === 'operation' && x.name === 'select') {
     const [mask, one, zero] = x.inputs;
@@ -84,7 +85,7 @@ export function broadcastIndex(index: Index, shape: Shape): Index {
   return shape.map((size, axis) => (size === 1 ? 0 : index[axis + index.length - shape.length]));
 }
 
-/** Runs the body for every index of a shape, along the last axis in lanes (or one by one). */
+/** Runs the body for every index of a shape, along the last axis in lanes if there are four. */
 export function forEach(
   shape: Shape,
   body: (index: Index) => k.Statements,

@@ -7,6 +7,9 @@
  *         for each 8 columns, for each 4 rows
  *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
  *
+ * Up to 512 k are one block; between blocks the sums wait in y. What is left over is done by tiles
+ * of fewer rows, and of 4 columns or 1.
+ *
  * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
  * than bringing b into panels does, which is little work beside the product. If the columns of a
  * lie together and not its rows, it is brought into order in the same way. For a few rows all that
@@ -100,7 +103,7 @@ function tiles({ a, b, rows, columns, depth, place, y }: Product): k.Statements 
   const strips = k.scratch('a', 'f32', deepest * ROW_BLOCK);
   const isStripped = rows >= ROW_BLOCK && !isContiguous((at) => a(0, at));
 
-  /** A tile at (i, j): sums over a block of k, from 0 or from what is there. */
+  /** A tile at (i, j), of 8, 4 or 1 columns: sums over a block of k, on top of y if not first. */
   const tile = (
     left: Matrix,
     right: Matrix,

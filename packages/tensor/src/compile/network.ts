@@ -5,8 +5,9 @@
  *
  *     y = exp(x).mul(2)        y[i] = exp(x[i]) * 2, and exp(x) is nowhere
  *
- * Stored is what is asked for as a whole (results, state, what a reference loop reads), what folds
- * and kernels make, and what would otherwise be computed more than once.
+ * Called stored is what is not written out like this: what is asked for as a whole (results, state,
+ * what a reference loop reads), what folds and kernels make, and what would otherwise be computed
+ * more than once. It may get away with a register, if all that reads it joins its group.
  */
 import type * as k from '@mambagrad/kernel';
 import {
@@ -94,7 +95,10 @@ export class Network {
     this.#stored.add(value);
   }
 
-  /** Decides about the result of a step, when all that use it have asked for what they need. */
+  /**
+   * Decides about the result of a step, when all that use it have asked for what they need; `uses`
+   * is how often each element would be computed. Then notes what that means for the step's inputs.
+   */
   #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
     const { output, inputs } = step;
     const lowering = this.#lowerings.get(step);
