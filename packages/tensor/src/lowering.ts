@@ -11,7 +11,7 @@
  * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
-import { type Shape, type Spec, stridesOf } from './shape.ts';
+import type { Shape, Spec } from './shape.ts';
 
 /** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
 export type Index = readonly k.Operand[];
@@ -66,18 +66,19 @@ export function isTrue(x: k.Value): k.Value {
 /** x · times + offset, of an index. */
 export function scaled(x: k.Operand, times: number, offset: number): k.Operand {
   if (typeof x === 'number') return x * times + offset;
-  return k.add(times === 1 ? x : k.mul(x, times), offset);
+  const product = times === 1 ? x : k.mul(x, times);
+  return offset === 0 ? product : k.add(product, offset);
 }
 
-/** Where the element at an index is in a row-major array. */
-export function flatIndex(index: Index, shape: Shape): k.Operand {
-  const strides = stridesOf(shape);
-  return shape.reduce<k.Operand>((sum, size, axis) => {
-    if (size === 1) return sum;
-    const term = scaled(index[axis], strides[axis], 0);
-    if (typeof sum === 'number') return scaled(term, 1, sum);
-    return k.add(sum, term);
-  }, 0);
+/** Where the element at an index is in a row-major array that starts at `offset`. */
+export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
+  let sum: k.Operand = offset;
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; stride *= shape[axis--]) {
+    if (shape[axis] === 1) continue;
+    const term = scaled(index[axis], stride, 0);
+    sum = typeof sum === 'number' ? scaled(term, 1, sum) : k.add(sum, term);
+  }
+  return sum;
 }
 
 /** The index in an array of `shape` that an index in the shape it is broadcast to stands for. */

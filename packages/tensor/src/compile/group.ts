@@ -118,7 +118,7 @@ export class Group {
     if (form === 'fold' || form === 'rowFold') {
       return this.network.elements(step.inputs[0], leaf).at(at);
     }
-    return this.network.compute(value, this.indexOf({ step, form, value }, at), leaf);
+    return this.network.computed(value, leaf).at(this.indexOf({ step, form, value }, at));
   }
 
   /** The key of what belongs to the element, or to the row, at hand. */
