@@ -159,7 +159,9 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
     for (const value of job.writes) written.add(value);
   }
   for (const { value } of program.writes) read(network.storageOf(value));
-  for (const value of program.results) read(network.storageOf(value));
+  for (const value of program.results) {
+    if (value.from === 'step') read(network.storageOf(value));
+  }
 }
 
 function nameOf(value: Value | Job): string {
