@@ -25,7 +25,7 @@ export class Network {
   readonly #stored = new Set<Value>();
   readonly #constants: ReadonlyMap<Value, k.Value>;
 
-  constructor(program: Program, constants: ReadonlyMap<Value, k.Value> = new Map()) {
+  constructor(program: Program, constants: ReadonlyMap<Value, k.Value>, inline: boolean) {
     this.makers = new Map(program.steps.map((step) => [step.output, step]));
     this.#constants = constants;
     for (const step of program.steps) {
@@ -39,6 +39,7 @@ export class Network {
       uses.set(value, (uses.get(value) ?? 0) + times);
     };
     for (const value of program.results) this.#store(value);
+    if (!inline) for (const { output } of program.steps) this.#store(output);
     for (const { value } of program.writes) this.#store(value);
     for (const step of program.steps.toReversed()) {
       this.#decide(step, uses.get(step.output) ?? 0, use);

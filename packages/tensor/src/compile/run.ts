@@ -9,7 +9,7 @@ import { Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf, type Place } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
-import { type Job, type Schedule, schedule } from './schedule.ts';
+import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
 
 export interface Executable {
@@ -35,14 +35,18 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   return constants;
 }
 
+export interface BindOptions extends CodeOptions {
+  readonly without?: ReadonlySet<Pass>;
+}
+
 /** Where tensors live that programs read: one place for each, whichever program asked first. */
 const homeOf = new WeakMap<Tensor, TypedArray>();
 
-export function bind(program: Program, options: CodeOptions): Executable {
+export function bind(program: Program, options: BindOptions): Executable {
   const heap = theHeap();
-  const scheduled = schedule(program, constantsOf(program));
+  const scheduled = schedule(program, constantsOf(program), options.without);
   const { jobs, network } = scheduled;
-  const plan = planMemory(program, scheduled);
+  const plan = planMemory(program, scheduled, options.without);
 
   const homes = new Map<Value, TypedArray>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
