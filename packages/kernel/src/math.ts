@@ -131,7 +131,12 @@ export function sigmoid(x: Value): Value {
 
 /** log(1 + eˣ), within 2.5 ulp */
 export function softplus(x: Value): Value {
-  return add(max(x, 0), log1p(exp(neg(abs(x)))));
+  // log(1 + e) = 2 artanh(s) with s = e / (2 + e), at most ⅓
+  const e = exp(neg(abs(x)));
+  const s = div(e, add(e, 2));
+  const square = mul(s, s);
+  const rest = polynomial(square, [0.666666389, 0.400075614, 0.282366186, 0.268514991]);
+  return add(max(x, 0), mulAdd(mul(s, square), rest, add(s, s)));
 }
 
 /** ½π as a sum: parts of 12 bits, so that products with 12 more are exact, and the rest. */

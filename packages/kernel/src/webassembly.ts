@@ -105,7 +105,9 @@ class Emitter {
     if (one.statement === 'loop') return this.#loop(one);
     const [value] = one.values;
     if (one.statement === 'when') {
-      const [then, otherwise] = one.bodies.map((body) => this.#block(body));
+      const [then, otherwise] = one.bodies.map((body) => (
+        this.#site.pointers.apart(() => this.#block(body))
+      ));
       return [when(this.#value(value), then, otherwise)];
     }
     const { target } = one;

@@ -15,6 +15,7 @@ export {
 } from './functional.ts';
 export type { Bound, Elements, Index, Lowering } from './lowering.ts';
 export { compile, type Compiled, type CompileOptions } from './compile/compile.ts';
+export { formatKernels, type KernelReport } from './compile/explain.ts';
 export { gradcheck, type GradcheckOptions } from './gradcheck.ts';
 export { formatGraph, formatTree } from './graph.ts';
 export * from './ops/activation.ts';

@@ -1,14 +1,15 @@
 /**
  * `compile(f)` gives a function that does what f does, from a program: f runs once for each kind of
- * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory is
- * planned ahead, and from then on calls run it.
+ * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory
+ * is planned ahead, and from then on calls run it.
  *
  *     trace → simplify → schedule → plan memory → run
  */
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
-import { formatJobs } from './explain.ts';
-import { type BindOptions, bind, type Executable } from './run.ts';
+import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
+import { bind, type BindOptions, type Executable } from './run.ts';
+import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
@@ -26,6 +27,8 @@ export interface CompileOptions {
    * than before: a number that changes from call to call would be frozen in it. Default false.
    */
   readonly check?: boolean;
+  /** Passes to leave out, to find out what they do; results stay what they are but for rounding. */
+  readonly without?: readonly Pass[];
 }
 
 /** A compiled function: called as the original, and open to inspection. */
@@ -33,10 +36,10 @@ export interface Compiled<Args extends unknown[], Result> {
   (...args: Args): Result;
   /** The ops of the program of the latest call, one a line; throws before the first call. */
   listing(): string;
-  /** Its kernels: what each does, and how much. */
+  /** Its kernels as a table: what each does, and how much, and the size of the arena. */
   explain(): string;
-  /** Calls the function and gives its kernels with the time of each. */
-  profile(...args: Args): string;
+  /** Calls the function and gives its kernels with the time of each; see `formatKernels`. */
+  profile(...args: Args): KernelReport[];
   /** Its kernels in WebAssembly's text format. */
   wat(): string;
   /** The bytes that hold all its values that are no state. */
@@ -70,14 +73,17 @@ const MANY_PROGRAMS = 8;
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
-  { backend = 'wasm', deterministic = false, check = false }: CompileOptions = {},
+  { backend = 'wasm', deterministic = false, check = false, without = [] }: CompileOptions = {},
 ): Compiled<Args, Result> {
-  const options: BindOptions = { backend, fuse: !deterministic };
+  const left = new Set(without);
+  const options: BindOptions = { backend, fuse: !deterministic, without: left };
   const programs: Entry[] = [];
   let latest: Entry | undefined;
 
-  const traced = (args: Args): Program =>
-    dropUnused(shareEqual(trace((...standIns) => f(...(standIns as Args)), args)));
+  const traced = (args: Args): Program => {
+    const program = trace((...standIns) => f(...(standIns as Args)), args);
+    return dropUnused(left.has('share') ? program : shareEqual(program));
+  };
   const entryFor = (args: Args): Entry => {
     const key = `${mode.recording} ${signatureOf(args)}`;
     let entry = programs.find(
@@ -105,7 +111,11 @@ export function compile<Args extends unknown[], Result>(
   };
   return Object.assign(compiled, {
     listing: () => formatProgram(latestFor('listing').program),
-    explain: () => formatJobs(latestFor('explain').executable),
+    explain: () => {
+      const { executable } = latestFor('explain');
+      const size = `an arena of ${executable.plan.bytes} bytes`;
+      return `${formatKernels(reportsOf(executable))}, ${size}`;
+    },
     profile: (...args: Args) => {
       const { executable } = entryFor(args);
       const clock = (globalThis as { performance?: { now(): number } }).performance ?? Date;
@@ -115,7 +125,7 @@ export function compile<Args extends unknown[], Result>(
         times.push(clock.now() - last);
         last = clock.now();
       });
-      return formatJobs(executable, times);
+      return reportsOf(executable, times);
     },
     wat: () => latestFor('wat').executable.wat(),
     arenaBytes: () => latestFor('arenaBytes').executable.plan.bytes,

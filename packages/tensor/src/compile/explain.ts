@@ -6,40 +6,67 @@ import { countOperations } from '@mambagrad/kernel';
 import { describe } from '../shape.ts';
 import { bytesOf } from './plan.ts';
 import type { Executable } from './run.ts';
+import type { Job } from './schedule.ts';
 
-/** A table of the jobs, and a line about all of them; `times` are in milliseconds. */
-export function formatJobs({ schedule, plan }: Executable, times?: readonly number[]): string {
-  let total = 0;
-  const rows = schedule.jobs.map((job, i) => {
-    const operations = job.kernel ? countOperations(job.kernel) : NaN;
-    if (job.kernel) total += operations;
-    const bytes = [...job.reads, ...job.writes].reduce((sum, value) => sum + bytesOf(value), 0);
-    const ops = job.steps.map(({ primitive }) => primitive.name);
-    const counted = [...new Set(ops)].map((name) => {
-      const count = ops.filter((other) => other === name).length;
-      return count > 1 ? `${count} ${name}` : name;
-    });
-    return [
-      ...(times ? [`${times[i]?.toFixed(3)} ms`] : []),
-      job.kernel ? `${operations} operations` : 'reference loop',
-      `${bytes} bytes`,
-      `${job.reads.map(describe).join(' ')} → ${job.writes.map(describe).join(' ')}`,
-      counted.join(', '),
-    ];
+/** A kernel of a program, or a reference loop. */
+export interface KernelReport {
+  /** The names of the ops that it holds; those that occur several times with their number. */
+  readonly ops: string;
+  /** What it reads and writes: `f32[2, 3] → f32[2]`. */
+  readonly shapes: string;
+  /** Operations on single numbers; undefined for a reference loop. */
+  readonly operations: number | undefined;
+  /** What it reads and writes, each array once. */
+  readonly bytes: number;
+  /** How long it took, if that was measured. */
+  readonly milliseconds?: number;
+}
+
+function reportOf(job: Job): KernelReport {
+  const names = job.steps.map(({ primitive }) => primitive.name);
+  const ops = [...new Set(names)].map((name) => {
+    const count = names.filter((other) => other === name).length;
+    return count > 1 ? `${count} ${name}` : name;
   });
+  const [reads, writes] = [job.reads, job.writes].map((values) => values.map(describe).join(' '));
+  return {
+    ops: job.checks === undefined ? ops.join(', ') : `check of ${ops.join(', ')}`,
+    shapes: `${reads} → ${writes}`,
+    operations: job.kernel && countOperations(job.kernel),
+    bytes: [...job.reads, ...job.writes].reduce((sum, value) => sum + bytesOf(value), 0),
+  };
+}
+
+/** The kernels of a program in order; `times` are in milliseconds. */
+export function reportsOf({ schedule }: Executable, times?: readonly number[]): KernelReport[] {
+  return schedule.jobs.map((job, i) => ({
+    ...reportOf(job),
+    ...(times && { milliseconds: times[i] }),
+  }));
+}
+
+/** A table of kernels, and a line about all of them. */
+export function formatKernels(reports: readonly KernelReport[]): string {
+  const rows = reports.map(({ ops, shapes, operations, bytes, milliseconds }) => [
+    ...(milliseconds === undefined ? [] : [`${milliseconds.toFixed(3)} ms`]),
+    operations === undefined ? 'reference loop' : `${operations} operations`,
+    `${bytes} bytes`,
+    shapes,
+    ops,
+  ]);
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  // Numbers end in line, words begin in line.
   const lines = rows.map((row) =>
     row
-      .map((cell, column) => {
-        const isText = column >= row.length - 2;
-        return isText ? cell.padEnd(widths[column]) : cell.padStart(widths[column]);
-      })
+      .map((cell, i) => (i < row.length - 2 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
       .join('  ')
       .trimEnd(),
   );
-  const time = times?.reduce((sum, own) => sum + own, 0);
+  const sum = (of: (report: KernelReport) => number | undefined): number =>
+    reports.reduce((total, report) => total + (of(report) ?? 0), 0);
+  const time = sum(({ milliseconds }) => milliseconds);
   const summary =
-    `${rows.length} kernels, ${total} operations, an arena of ${plan.bytes} bytes` +
-    (time === undefined ? '' : `, ${time.toFixed(3)} ms`);
+    `${reports.length} ${reports.length === 1 ? 'kernel' : 'kernels'}, ${sum(({ operations }) => operations)} operations` +
+    (time > 0 ? `, ${time.toFixed(3)} ms` : '');
   return [...lines, summary].join('\n');
 }

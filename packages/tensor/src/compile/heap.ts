@@ -7,32 +7,32 @@
 import { type HostMemory, webAssembly } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { TensorError } from '../shape.ts';
-import { roundUp } from './plan.ts';
+import { Gaps, roundUp } from './gaps.ts';
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
 
 export class Heap {
   readonly memory: HostMemory;
+  /** Whether the memory can be seen by other threads. */
+  readonly shared: boolean = typeof SharedArrayBuffer === 'function';
   /** Where checks write that something is wrong: the first word. */
   readonly flag = 0;
-  #gaps: { start: number; end: number }[] = [];
+  readonly #gaps = new Gaps(64, PAGE);
   #arena = { start: 0, bytes: 0 };
   readonly #registry = new FinalizationRegistry<{ start: number; bytes: number }>(
-    ({ start, bytes }) => this.#release(start, bytes),
+    ({ start, bytes }) => this.#gaps.free(start, bytes),
   );
 
   constructor() {
     const host = webAssembly();
     if (host === undefined) throw new TensorError('compile: there is no WebAssembly here');
-    const shared = typeof SharedArrayBuffer === 'function';
-    this.memory = new host.Memory({ initial: 1, maximum: MOST_PAGES, shared });
-    this.#gaps = [{ start: 64, end: PAGE }];
+    this.memory = new host.Memory({ initial: 1, maximum: MOST_PAGES, shared: this.shared });
   }
 
   /** A place for the values of an array, and the array there. */
   house(array: TypedArray): TypedArray {
-    const bytes = roundUp(Math.max(array.byteLength, 1));
+    const bytes = Math.max(array.byteLength, 1);
     const start = this.#allocate(bytes);
     const home = this.view(dtypeOf(array), start, array.length);
     home.set(array);
@@ -43,8 +43,8 @@ export class Heap {
   /** Where the arena starts, which has at least so many bytes. */
   arena(bytes: number): number {
     if (bytes > this.#arena.bytes) {
-      this.#release(this.#arena.start, this.#arena.bytes);
-      this.#arena = { start: this.#allocate(roundUp(bytes)), bytes: roundUp(bytes) };
+      this.#gaps.free(this.#arena.start, this.#arena.bytes);
+      this.#arena = { start: this.#allocate(bytes), bytes };
     }
     return this.#arena.start;
   }
@@ -56,33 +56,19 @@ export class Heap {
   }
 
   #allocate(bytes: number): number {
-    let gap = this.#gaps.find(({ start, end }) => end - start >= bytes);
-    if (gap === undefined) {
-      const size = this.memory.buffer.byteLength;
-      const pages = Math.ceil(bytes / PAGE);
-      try {
-        this.memory.grow(pages);
-      } catch {
-        throw new TensorError(
-          `compile: there is no room for ${bytes} bytes more, beside the ${size} in use`,
-        );
-      }
-      this.#release(size, pages * PAGE);
-      gap = this.#gaps[this.#gaps.length - 1];
+    const place = this.#gaps.take(bytes);
+    if (place !== undefined) return place;
+    const size = this.memory.buffer.byteLength;
+    const pages = Math.ceil(roundUp(bytes) / PAGE);
+    try {
+      this.memory.grow(pages);
+    } catch {
+      throw new TensorError(
+        `compile: there is no room for ${bytes} bytes more, beside the ${size} in use`,
+      );
     }
-    const { start } = gap;
-    gap.start += bytes;
-    return start;
-  }
-
-  #release(start: number, bytes: number): void {
-    const gaps = [...this.#gaps, { start, end: start + bytes }].sort((a, b) => a.start - b.start);
-    this.#gaps = [];
-    for (const gap of gaps) {
-      const before = this.#gaps[this.#gaps.length - 1];
-      if (before?.end === gap.start) before.end = gap.end;
-      else if (gap.end > gap.start) this.#gaps.push(gap);
-    }
+    this.#gaps.free(size, pages * PAGE);
+    return this.#allocate(bytes);
   }
 }
 

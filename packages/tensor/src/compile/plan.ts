@@ -5,11 +5,9 @@
  */
 import { sizeOf } from '../dtype.ts';
 import { describe, numelOf, type Spec } from '../shape.ts';
-import type { Job, Schedule } from './schedule.ts';
+import { ALIGNMENT, Gaps } from './gaps.ts';
+import type { Job, Pass, Schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
-
-/** Places start at multiples of this many bytes, a cache line. */
-const ALIGNMENT = 64;
 
 export interface Plan {
   /** Where each value starts that is made or passed, in bytes. */
@@ -26,10 +24,6 @@ export function bytesOf({ shape, dtype }: Spec): number {
   return numelOf(shape) * sizeOf(dtype);
 }
 
-export function roundUp(size: number): number {
-  return Math.ceil(size / ALIGNMENT) * ALIGNMENT;
-}
-
 /** Where arguments are put before the first job. */
 const START = -1;
 
@@ -43,27 +37,35 @@ function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, nu
   jobs.forEach((job, i) => {
     for (const value of [...job.reads, ...job.writes]) last.set(value, i);
   });
-  for (const value of [...program.results, ...program.writes.map((write) => write.value)]) {
+  // State that is returned is returned as itself, whatever is in it then.
+  const returned = program.results.filter(({ from }) => from === 'step');
+  for (const value of [...returned, ...program.writes.map((write) => write.value)]) {
     last.set(network.storageOf(value), jobs.length);
   }
   return last;
 }
 
 /** Places every value, in the smallest gap that holds it at the time it is made. */
-export function planMemory(program: Program, schedule: Schedule): Plan {
+export function planMemory(
+  program: Program,
+  schedule: Schedule,
+  without: ReadonlySet<Pass> = new Set(),
+): Plan {
   const { jobs } = schedule;
   const last = lastReads(program, schedule);
-  const inState = placedInState(program, schedule, last);
+  const isInPlace = !without.has('inPlace');
+  const inState = isInPlace ? placedInState(program, schedule, last) : new Map<Value, Value>();
   const offsets = new Map<Value, number>();
   const scratch = new Map<Job, number>();
   const gaps = new Gaps();
+  const take = (bytes: number): number => gaps.take(bytes) ?? 0;
   const release = (value: Value): void => {
     const start = offsets.get(value);
     if (start !== undefined) gaps.free(start, bytesOf(value));
   };
   const dying = new Map<number, Value[]>();
   for (const [value, job] of last) {
-    if (isArgument(value)) offsets.set(value, gaps.take(bytesOf(value)));
+    if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
     dying.set(job, [...(dying.get(job) ?? []), value]);
   }
   jobs.forEach((job, i) => {
@@ -72,15 +74,15 @@ export function planMemory(program: Program, schedule: Schedule): Plan {
       if (inState.has(value)) continue;
       const replaced = [...ending].find(
         (old) =>
-          job.reads.includes(old) && offsets.has(old) && bytesOf(old) === bytesOf(value) &&
-          job.mayReplace(old, value),
+          isInPlace && job.reads.includes(old) && offsets.has(old) &&
+          bytesOf(old) === bytesOf(value) && job.mayReplace(old, value),
       );
       const place = replaced && offsets.get(replaced);
-      offsets.set(value, place ?? gaps.take(bytesOf(value)));
+      offsets.set(value, place ?? take(bytesOf(value)));
       if (replaced) ending.delete(replaced);
     }
     const scratchBytes = job.kernel?.scratchBytes ?? 0;
-    scratch.set(job, gaps.take(scratchBytes));
+    scratch.set(job, take(scratchBytes));
     gaps.free(scratch.get(job) ?? 0, scratchBytes);
     for (const value of ending) release(value);
   });
@@ -104,51 +106,17 @@ function placedInState(
     const maker = jobs.findIndex((job) => job.writes.includes(storage));
     const lastRead = last.get(state) ?? START;
     if (isArgument(state) || maker <= lastRisk || placed.has(storage)) continue;
-    const isFree = lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
+    const isFree =
+      lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
     if (isFree && bytesOf(state) === bytesOf(storage)) placed.set(storage, state);
   }
   return placed;
 }
 
-/** The free parts of an arena, in order. */
-class Gaps {
-  #ranges: { readonly start: number; readonly end: number }[] = [{ start: 0, end: Infinity }];
-  /** The largest end of what was ever taken. */
-  end = 0;
-
-  take(bytes: number): number {
-    const size = roundUp(bytes);
-    if (size === 0) return 0;
-    const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
-    const gap = fitting.reduce((best, other) =>
-      other.end - other.start < best.end - best.start ? other : best,
-    );
-    this.end = Math.max(this.end, gap.start + size);
-    this.#ranges = this.#ranges
-      .map((range) => (range === gap ? { start: gap.start + size, end: gap.end } : range))
-      .filter(({ start, end }) => end > start);
-    return gap.start;
-  }
-
-  free(start: number, bytes: number): void {
-    if (bytes === 0) return;
-    const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
-    this.#ranges = [];
-    for (const range of ranges.sort((a, b) => a.start - b.start)) {
-      const before = this.#ranges.at(-1);
-      if (before?.end === range.start) {
-        this.#ranges[this.#ranges.length - 1] = { start: before.start, end: range.end };
-      } else {
-        this.#ranges.push(range);
-      }
-    }
-  }
-}
-
 /**
  * Throws unless the plan is sound: every read follows the write, and nothing is written where
  * something lies that is still to be read. It goes through the jobs noting what lies where, and
- * shares nothing with the planner.
+ * shares nothing with the planner but what a job says that it may replace.
  */
 export function checkPlan(program: Program, { jobs, network }: Schedule, plan: Plan): void {
   const held = new Map<number, { readonly value: Value | Job; readonly end: number }>();
@@ -196,7 +164,9 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
     for (const value of job.writes) written.add(value);
   }
   for (const { value } of program.writes) read(network.storageOf(value));
-  for (const value of program.results) read(network.storageOf(value));
+  for (const value of program.results) {
+    if (value.from === 'step') read(network.storageOf(value));
+  }
 }
 
 function nameOf(value: Value | Job): string {

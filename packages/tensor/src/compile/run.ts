@@ -1,26 +1,16 @@
 /**
- * Running a program: its kernels become one WebAssembly module, with a function that calls them in
- * order on places in memory that are decided ahead. Where an op has no kernel, its reference loop
- * is called, on the same memory. Or the kernels become JavaScript, and give the same bits.
- *
- * A call puts arguments into the arena, runs, and copies results out of it. State is changed where
- * it lies, or, if its old value is needed to the end, copied there last.
+ * Running a program: a call puts arguments into the arena, runs the code, and copies results out of
+ * it. State is changed where it lies, or, if its old value is needed to the end, copied there last.
  */
 import * as k from '@mambagrad/kernel';
-import { call, i32, type Imports, Module, when } from '@mambagrad/wasm';
 import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
 import { numelOf, type Spec } from '../shape.ts';
-import { isHome, Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { type CodeOptions, codeOf, type Place } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
-import { type Job, type Schedule, schedule } from './schedule.ts';
+import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
-
-export interface BindOptions {
-  readonly backend: 'wasm' | 'js';
-  /** Whether products and sums in one step may be rounded once. */
-  readonly fuse: boolean;
-}
 
 export interface Executable {
   readonly schedule: Schedule;
@@ -45,13 +35,19 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   return constants;
 }
 
-export function bind(program: Program, { backend, fuse }: BindOptions): Executable {
-  const heap = theHeap();
-  const plan = schedule(program, constantsOf(program));
-  const { jobs, network } = plan;
-  const memory = planMemory(program, plan);
+export interface BindOptions extends CodeOptions {
+  readonly without?: ReadonlySet<Pass>;
+}
 
-  // State and constants move in.
+/** Where tensors live that programs read: one place for each, whichever program asked first. */
+const homeOf = new WeakMap<Tensor, TypedArray>();
+
+export function bind(program: Program, options: BindOptions): Executable {
+  const heap = theHeap();
+  const scheduled = schedule(program, constantsOf(program), options.without);
+  const { jobs, network } = scheduled;
+  const plan = planMemory(program, scheduled, options.without);
+
   const homes = new Map<Value, TypedArray>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
     if (from === 'step') return undefined;
@@ -61,27 +57,28 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
   for (const value of inMemory) {
     if (value.from === 'step' || 'argument' in value.from || homes.has(value)) continue;
     const { captured } = value.from;
-    if (!isHome(captured.data)) captured.moveTo(heap.house(captured.data));
-    homes.set(value, captured.data);
+    const home = homeOf.get(captured) ?? heap.house(captured.data);
+    homeOf.set(captured, home);
+    homes.set(value, home);
   }
 
   /** Where a value lies: at a place of its own, or so far into the arena. */
-  const placeOf = (value: Value): { readonly isInArena: boolean; readonly offset: number } => {
-    const state = memory.inState.get(value) ?? value;
+  const placeOf = (value: Value): Place => {
+    const state = plan.inState.get(value) ?? value;
     const home = homes.get(state);
     if (home) return { isInArena: false, offset: home.byteOffset };
-    return { isInArena: true, offset: memory.offsets.get(state) ?? 0 };
+    return { isInArena: true, offset: plan.offsets.get(state) ?? 0 };
   };
   const arrayOf = (value: Value, arena: number): TypedArray => {
     const { isInArena, offset } = placeOf(network.storageOf(value));
     const start = offset + (isInArena ? arena : 0) + sizeOf(value.dtype) * network.offsetOf(value);
     return heap.view(value.dtype, start, numelOf(value.shape));
   };
-  const placesOf = (job: Job) => [
+  const placesOf = (job: Job): Place[] => [
     ...[...job.reads, ...job.writes].map(placeOf),
     ...(job.checks === undefined ? [] : [{ isInArena: false, offset: heap.flag }]),
     ...(job.kernel?.scratchBytes
-      ? [{ isInArena: true, offset: memory.scratch.get(job) ?? 0 }]
+      ? [{ isInArena: true, offset: plan.scratch.get(job) ?? 0 }]
       : []),
   ];
 
@@ -107,82 +104,32 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
   const valueNow = (value: Value): ArrayValue => {
     const { shape, dtype } = value;
     const maker = network.maker(value);
-    if (network.isStored(value) || maker === undefined) return { shape, data: arrayOf(value, arena) };
+    const isThere = network.isStored(value) || maker === undefined;
+    if (isThere) return { shape, data: arrayOf(value, arena) };
     const data = allocate(dtype, numelOf(shape));
     maker.primitive.compute(maker.inputs.map(valueNow), { shape, data }, maker.attributes);
     return { shape, data };
   };
 
-  // One function for each different kernel.
-  const firstOf = (number: number): number =>
-    jobs.findIndex(({ kernel }) => kernel === jobs[number].kernel);
-  const module = new Module();
-  const { buffer } = heap.memory;
-  const shared = !(buffer instanceof ArrayBuffer);
-  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
-  const reference = module.importFunction('host', 'reference', { job: 'i32' }, 'none');
-  const functions = jobs.map(({ kernel }, number) => (
-    kernel && firstOf(number) === number
-      ? module.export(k.addKernel(module, { ...kernel, name: `${number} ${kernel.name}` }, { fuse }))
-      : undefined
-  ));
-  const run = module.function('run', { arena: 'i32' }, 'none', ({ arena: start }) => (
-    jobs.flatMap((job, number) => {
-      const made = functions[firstOf(number)];
-      if (made === undefined) return [call(reference, { job: number })];
-      const places = placesOf(job).map(({ isInArena, offset }) => (
-        isInArena ? i32.add(start, offset) : i32.const(offset)
-      ));
-      const names = Object.keys(made.parameters);
-      const given = Object.fromEntries(names.map((name, i) => [name, places[i]]));
-      const check = [when(i32.load(heap.flag), [call(reference, { job: number })])];
-      return [call(made, given), ...(job.checks === undefined ? [] : check)];
-    })
-  ));
-  module.export(run);
-  type Exports = Record<string, (...args: number[]) => void>;
-  const imports: Imports = { host: { memory: heap.memory, reference: callReference } };
-  const exports = backend === 'wasm' ? module.instantiate<Exports>(imports) : undefined;
-
-  const scripts: { buffer?: object; functions: ((...args: number[]) => void)[] } = { functions: [] };
-  const runJob = (number: number): void => {
-    const { kernel, checks } = jobs[number];
-    if (kernel === undefined) return callReference(number);
-    if (exports === undefined && scripts.buffer !== heap.memory.buffer) {
-      scripts.buffer = heap.memory.buffer;
-      scripts.functions = [];
-    }
-    const first = firstOf(number);
-    const own = exports?.[functions[first]?.name ?? ''] ??
-      (scripts.functions[first] ??= k.compileJavaScript(kernel, heap.memory.buffer));
-    own(...placesOf(jobs[number]).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0)));
-    if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) callReference(number);
-  };
-
+  const code = codeOf(jobs, placesOf, heap, callReference, options);
   return {
-    schedule: plan,
-    plan: memory,
-    wat: () => module.wat(),
+    schedule: scheduled,
+    plan,
+    wat: code.wat,
     run: (tensors, watch) => {
-      arena = heap.arena(memory.bytes);
+      arena = heap.arena(plan.bytes);
+      // State moves in, when it is first used and when somebody has given it another array.
       for (const [value, home] of homes) {
         const tensor = tensorFor(value, tensors);
         if (tensor === undefined || tensor.data === home) continue;
         home.set(tensor.data);
         tensor.moveTo(home);
       }
-      for (const value of memory.offsets.keys()) {
+      for (const value of plan.offsets.keys()) {
         const argument = tensorFor(value, tensors);
         if (argument) arrayOf(value, arena).set(argument.data);
       }
-      heap.view('i32', heap.flag, 1)[0] = 0;
-      if (exports && !watch) exports.run(arena);
-      else {
-        jobs.forEach((job, number) => {
-          runJob(number);
-          watch?.(job);
-        });
-      }
+      code.run(arena, watch);
       const dataOf = (value: Value): TypedArray => {
         const outside = tensorFor(network.storageOf(value), tensors);
         const start = network.offsetOf(value);
@@ -195,7 +142,7 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
       ));
       // All new values are taken before any state changes: one may be another's old value.
       const isCopied = program.writes.filter(
-        ({ state, value }) => memory.inState.get(network.storageOf(value)) !== state,
+        ({ state, value }) => plan.inState.get(network.storageOf(value)) !== state,
       );
       const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
       for (const [state, data] of taken) {

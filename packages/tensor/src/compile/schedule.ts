@@ -1,7 +1,7 @@
 /**
  * From a program to jobs, in order: each a kernel, or a reference loop where there is none. A value
- * joins the group before it if it can, so that what is computed of the same elements is computed in
- * one pass; else it starts one.
+ * that is stored joins the last group that can take it in, so that what is computed of the same
+ * elements is computed in one pass; if there is none, it starts one.
  */
 import * as k from '@mambagrad/kernel';
 import { forEach, type Lowering } from '../lowering.ts';
@@ -42,9 +42,20 @@ const MOST_MEMBERS = 16;
 /** Where a check says that it has found something. */
 export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
 
+/**
+ * What can be left out: `share` computes equal things once, `inline` computes values where they are
+ * needed instead of storing them, `group` computes several in one pass, and `inPlace` puts results
+ * where something lies that is not needed any more.
+ */
+export type Pass = 'share' | 'inline' | 'group' | 'inPlace';
+
 /** `constants` are known by their values, and need no memory. */
-export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value>): Schedule {
-  const network = new Network(program, constants);
+export function schedule(
+  program: Program,
+  constants: ReadonlyMap<Value, k.Value>,
+  without: ReadonlySet<Pass> = new Set(),
+): Schedule {
+  const network = new Network(program, constants, !without.has('inline'));
   const reuse = new Reuse();
   const groups: (Group | Job)[] = [];
   /** The number of the group or job that makes a stored value. */
@@ -65,7 +76,7 @@ export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value
     } else if ('kernel' in lowering) {
       madeBy.set(output, add(kernelJob(step, network, lowering.kernel, reuse)));
     } else {
-      const place = findGroup(step, network.readsOf(step), groups, madeBy);
+      const place = without.has('group') ? -1 : findGroup(step, network.readsOf(step), groups, madeBy);
       if (place >= 0) {
         madeBy.set(output, place);
       } else {
@@ -155,7 +166,7 @@ function kernelJob(
   return plainJob(step, bound.reads, bound.kernel);
 }
 
-/** Looks at all of what an index comes from, be it used or not. */
+/** Looks at all elements of what the index was moved from, whether it takes them or not. */
 function checkJob(step: Step, network: Network, { input, size }: { input: number; size: number }) {
   const reads = new Set<Value>();
   const source = network.sourceOf(step.inputs[input]);

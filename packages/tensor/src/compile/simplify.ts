@@ -109,7 +109,8 @@ export function differenceOf(program: Program, again: Program): string | undefin
     }
     const attributes = [own, other].map((step) => formatAttributes(step.attributes).join(', '));
     const inputs = [own, other].map((step, side) => step.inputs.map((one) => nameOf(one, side)));
-    for (const [j, [was, is]] of [attributes, ...inputs[0].map((x, k) => [x, inputs[1][k]])].entries()) {
+    const pairs = [attributes, ...inputs[0].map((input, j) => [input, inputs[1][j]])];
+    for (const [j, [was, is]] of pairs.entries()) {
       if (was === is) continue;
       const what = j === 0 ? 'attributes' : `input ${j - 1}`;
       return (

@@ -35,8 +35,8 @@ const slicePrimitive: Apply<SliceAttributes> = definePrimitive<SliceAttributes>(
     // In one piece are neighbours along one axis, if those after it are whole and those before
     // it of one element.
     const first = shape.findIndex((size) => size !== 1);
-    const isOnePiece = shape.every(
-      (size, axis) => axis < first || size === x.shape[axis] || (axis === first && step[axis] === 1),
+    const isOnePiece = shape.every((size, axis) =>
+      axis === first ? step[axis] === 1 : axis < first || size === x.shape[axis],
     );
     const strides = stridesOf(x.shape);
     const offset = start.reduce((sum, position, axis) => sum + position * strides[axis], 0);

@@ -28,7 +28,7 @@ const reshapePrimitive: Apply<Shape> = definePrimitive<Shape>({
   lower: ([x], shape) => {
     const axesOf = (sizes: Shape) => sizes.flatMap((size, axis) => (size === 1 ? [] : [axis]));
     const [from, to] = [axesOf(x.shape), axesOf(shape)];
-    const isSame = from.map((axis) => x.shape[axis]).join() === to.map((axis) => shape[axis]).join();
+    const isSame = sameShape(from.map((axis) => x.shape[axis]), to.map((axis) => shape[axis]));
     const place = (axis: number) => to[from.indexOf(axis)];
     return isSame
       ? {

@@ -1,0 +1,45 @@
+/** Free parts of a memory, in order; neighbours are one. All sizes are whole cache lines. */
+
+/** Places start at multiples of this many bytes, a cache line. */
+export const ALIGNMENT = 64;
+
+export function roundUp(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
+
+export class Gaps {
+  #ranges: { readonly start: number; readonly end: number }[];
+  /** The largest end of what was ever taken. */
+  end = 0;
+
+  constructor(start: number = 0, end: number = Infinity) {
+    this.#ranges = [{ start, end }];
+  }
+
+  /** Takes the start of the smallest gap that has room, or gives undefined; nothing is at 0. */
+  take(bytes: number): number | undefined {
+    const size = roundUp(bytes);
+    if (size === 0) return 0;
+    const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
+    const gap = fitting.sort((a, b) => a.end - a.start - (b.end - b.start))[0];
+    if (gap === undefined) return undefined;
+    const { start, end } = gap;
+    this.end = Math.max(this.end, start + size);
+    const rest = { start: start + size, end };
+    this.#ranges = this.#ranges.flatMap((range) => (range === gap ? [rest] : [range]));
+    return start;
+  }
+
+  free(start: number, bytes: number): void {
+    const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
+    this.#ranges = [];
+    for (const range of ranges.sort((a, b) => a.start - b.start)) {
+      const before = this.#ranges.at(-1);
+      if (before?.end === range.start) {
+        this.#ranges.splice(-1, 1, { start: before.start, end: range.end });
+      } else if (range.end > range.start) {
+        this.#ranges.push(range);
+      }
+    }
+  }
+}
