@@ -286,6 +286,9 @@ describe('errors', () => {
     expect(assemble('f', {}, 'none', () => [call(other, { x: 1 })])).toThrow(
       "function 'f': function 'other' is not of this module",
     );
+    expect(() => new Module().export(other)).toThrow(
+      "export other: function 'other' is not of this module",
+    );
   });
 
   test('arguments of a wrong number, name or type', () => {

@@ -1,6 +1,6 @@
 /** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
 import type { Kernel } from './kernel.ts';
-import { roundsOf, type Statement } from './statement.ts';
+import { spanOf, type Statement } from './statement.ts';
 import { lanesOf, type Value } from './value.ts';
 
 /**
@@ -17,8 +17,9 @@ function sum<T>(items: readonly T[], count: (item: T) => number): number {
 
 function countStatement(one: Statement): number {
   const inside = Math.max(0, ...one.bodies.map((body) => sum(body, countStatement)));
-  if (one.statement === 'loop') return (roundsOf(one) ?? 1) * inside;
-  return sum(one.values, countValue) + inside;
+  if (one.statement !== 'loop') return sum(one.values, countValue) + inside;
+  const [first, last] = spanOf(one) ?? [0, 0];
+  return ((last - first) / one.step + 1) * inside;
 }
 
 /** Statements hold trees, in which nothing occurs twice. */

@@ -7,7 +7,7 @@
  * What is known to go wrong throws here, naming the kernel: a variable used where it has no value,
  * a buffer that nobody places, an index out of bounds.
  */
-import { listOf, roundsOf, type Statement, type Statements } from './statement.ts';
+import { listOf, spanOf, type Statement, type Statements } from './statement.ts';
 import { treesOf } from './trees.ts';
 import { type Buffer, type Load, type Value, type Variable, variable } from './value.ts';
 
@@ -72,10 +72,11 @@ class Checker {
     return new Error(`kernel ${this.#name}: ${message}`);
   }
 
-  /** Statements whose variables end with them. */
-  block(statements: readonly Statement[], isUncertain = false): Statement[] {
+  /** Statements whose variables end with them, as does the counter of the loop around. */
+  block(statements: readonly Statement[], isUncertain = false, counter?: Variable): Statement[] {
     const [born, wasUncertain] = [this.#born, this.#isUncertain];
-    this.#born = [];
+    this.#born = counter === undefined ? [] : [counter];
+    for (const one of this.#born) this.#lives.set(one, 'constant');
     this.#isUncertain ||= isUncertain;
     const result = statements.flatMap((statement) => this.#statement(statement));
     for (const one of this.#born) this.#lives.set(one, 'ended');
@@ -89,6 +90,7 @@ class Checker {
     const trees = treesOf(given, check, ({ type }) => variable(`t${(this.#held += 1)}`, type));
     return trees.map((one) => this.#inside(one));
   }
+
   /** Goes on with what a statement sets, writes or contains. */
   #inside(one: Statement): Statement {
     if (one.statement === 'assign') {
@@ -96,18 +98,10 @@ class Checker {
       else this.#set(one.target);
       return one;
     }
-    if (one.statement === 'when') {
-      const [then, otherwise] = one.bodies.map((body) => this.block(body, true));
-      return { ...one, bodies: [then, otherwise] };
-    }
-    const { counter, values: [from], step, bodies: [body] } = one;
-    const rounds = roundsOf(one);
-    if (from.node === 'constant' && rounds !== undefined) {
-      this.#spans.set(counter, [from.value, from.value + (rounds - 1) * step]);
-    }
-    this.#lives.set(counter, 'constant');
-    const bodies = [this.block(body, rounds === undefined)] as const;
-    this.#lives.set(counter, 'ended');
+    const span = one.statement === 'loop' ? spanOf(one) : undefined;
+    const counter = one.statement === 'loop' ? one.counter : undefined;
+    if (span && counter) this.#spans.set(counter, span);
+    const bodies = one.bodies.map((body) => this.block(body, span === undefined, counter));
     return { ...one, bodies };
   }
 

@@ -39,7 +39,7 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   if (kindOf(value) !== 'i32') {
     throw new Error(`${how} ${buffer.name}: the index is ${value.type}, not i32`);
   }
-  const times = new Map<Value, number>();
+  const factors = new Map<Value, number>();
   let [constant, step] = [0, 0];
   /** Adds so many times a part to the sum. */
   const collect = (part: Value, factor: number): void => {
@@ -58,11 +58,12 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
       if (name === 'consecutive') step += factor;
       collect(a, factor);
     } else {
-      times.set(part, (times.get(part) ?? 0) + factor);
+      factors.set(part, (factors.get(part) ?? 0) + factor);
     }
   };
   collect(value, 1);
-  const terms = Array.from(times, ([of, times]) => ({ of, times })).filter(({ times }) => times !== 0);
+  const all = Array.from(factors, ([of, times]) => ({ of, times }));
+  const terms = all.filter(({ times }) => times !== 0);
   const isVector = step !== 0 || terms.some(({ of }) => lanesOf(of) === 4);
   const type = typeOf(buffer.kind, isVector ? 4 : 1);
   return { node: 'load', type, buffer, index: { terms, constant, step } };

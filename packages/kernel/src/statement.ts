@@ -14,34 +14,33 @@ import {
   variable,
 } from './value.ts';
 
-/** Its values are what it computes by itself, its bodies the statements inside. */
 export type Statement = Assign | Loop | When;
 
 /** Statements one after the other; lists inside lists are taken apart. */
 export type Statements = Statement | readonly Statements[];
 
-type Body = readonly Statement[];
+/** What a statement computes by itself, and what is inside it. */
+interface Parts {
+  readonly values: readonly Value[];
+  readonly bodies: readonly (readonly Statement[])[];
+}
 
 /** Gives a variable, an element of a buffer or four of them a value. */
-export interface Assign {
+export interface Assign extends Parts {
   readonly statement: 'assign';
   readonly target: Variable | Load;
-  readonly values: readonly [Value];
-  readonly bodies: readonly [];
 }
 
-export interface Loop {
+/** Runs its body for each number from one value up to below another. */
+export interface Loop extends Parts {
   readonly statement: 'loop';
   readonly counter: Variable;
-  readonly values: readonly [from: Value, to: Value];
   readonly step: number;
-  readonly bodies: readonly [Body];
 }
 
-export interface When {
+/** Runs its first body if a value holds, else its second. */
+export interface When extends Parts {
   readonly statement: 'when';
-  readonly values: readonly [condition: Value];
-  readonly bodies: readonly [then: Body, otherwise: Body];
 }
 
 /** From 0 up to a number, that one left out; or from another start, or by greater steps. */
@@ -54,19 +53,20 @@ export type Range = Operand | {
 
 /** Gives a variable a value. */
 export function set(target: Variable, value: Operand): Assign {
-  const fitting = fit(`set ${target.name}`, target.type, value);
-  return { statement: 'assign', target, values: [fitting], bodies: [] };
+  return assign(`set ${target.name}`, target, value);
+}
+
+function assign(taker: string, target: Variable | Load, value: Operand): Assign {
+  return { statement: 'assign', target, values: [fit(taker, target.type, value)], bodies: [] };
 }
 
 /** Writes an element, or one for each lane of the index: lane 0 first, lane 3 last. */
 export function store(to: Buffer, index: Operand, value: Operand): Assign {
   const target = placeOf('store', to, index);
-  const taker = `store ${to.name}`;
   if (typeof index === 'object' && lanesOf(index) > lanesOf(target)) {
-    throw new Error(`${taker}: all lanes go to one place`);
+    throw new Error(`store ${to.name}: all lanes go to one place`);
   }
-  const fitting = fit(taker, target.type, value);
-  return { statement: 'assign', target, values: [fitting], bodies: [] };
+  return assign(`store ${to.name}`, target, value);
 }
 
 /** Runs the body for each number of a range. Numbers start from 0 or above. */
@@ -79,7 +79,7 @@ export function loop(name: string, range: Range, body: (i: Variable) => Statemen
     throw new Error(`loop ${name}: starts from ${from.value}, expected 0 or above`);
   }
   const counter = variable(name, 'i32');
-  const bodies = [listOf(body(counter))] as const;
+  const bodies = [listOf(body(counter))];
   return { statement: 'loop', counter, values: [from, to], step, bodies };
 }
 
@@ -138,14 +138,18 @@ export function when(condition: Value, then: Statements, otherwise: Statements =
   return { statement: 'when', values: [condition], bodies: [listOf(then), listOf(otherwise)] };
 }
 
-/** How many rounds a loop has, if that is known. */
-export function roundsOf({ values: [from, to], step }: Loop): number | undefined {
+/** The first and the last number of a loop's counter, if they are known. */
+export function spanOf({ values: [from, to], step }: Loop): readonly [number, number] | undefined {
   if (from.node !== 'constant' || to.node !== 'constant') return undefined;
-  return Math.max(0, Math.ceil((to.value - from.value) / step));
+  const rounds = Math.ceil((to.value - from.value) / step);
+  return [from.value, from.value + (rounds - 1) * step];
 }
 
 /** Statements as a flat list; loops that never run are left out. */
 export function listOf(statements: Statements): readonly Statement[] {
   const list = ([statements] as readonly unknown[]).flat(Infinity) as Statement[];
-  return list.filter((one) => one.statement !== 'loop' || roundsOf(one) !== 0);
+  return list.filter((one) => {
+    const [first, last] = (one.statement === 'loop' ? spanOf(one) : undefined) ?? [0, 0];
+    return first <= last;
+  });
 }

@@ -67,9 +67,8 @@ export function treesOf(
     done.set(value, tree);
     return tree;
   };
-  const changes = { values: one.values.map(treeOf) };
-  if (one.statement === 'assign' && one.target.node === 'load') {
-    Object.assign(changes, { target: withInputs(one.target, treeOf) });
-  }
-  return [...trees, { ...one, ...changes } as unknown as Statement];
+  const values = one.values.map(treeOf);
+  const isStore = one.statement === 'assign' && one.target.node === 'load';
+  const changes = isStore ? { values, target: withInputs(one.target, treeOf) } : { values };
+  return [...trees, { ...one, ...changes }];
 }

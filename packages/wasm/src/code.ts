@@ -74,14 +74,16 @@ type Builder<S> = S extends `${infer Tokens} -> ${infer Result extends ResultTyp
   ? (...given: Arguments<Tokens>) => Code<Result>
   : never;
 
+type FirstOf<Path> = Path extends `${infer First}.${string}` ? First : Path;
+type Behind<Prefix extends string, Name> = Name extends `${Prefix}.${infer Rest}` ? Rest : never;
+
 /** The builders of instructions whose names begin with a prefix; further dots nest. */
 export type Family<Prefix extends string> = {
-  readonly [Name in InstructionName as Name extends `${Prefix}.${infer Rest}` ? FirstOf<Rest> : never]:
-    Name extends `${Prefix}.${infer Rest}`
-      ? Rest extends FirstOf<Rest> ? Builder<Signatures[Name]> : Family<`${Prefix}.${FirstOf<Rest>}`>
-      : never;
+  readonly [Part in FirstOf<Behind<Prefix, InstructionName>>]:
+    `${Prefix}.${Part}` extends InstructionName
+      ? Builder<Signatures[`${Prefix}.${Part}`]>
+      : Family<`${Prefix}.${Part}`>;
 };
-type FirstOf<Path> = Path extends `${infer First}.${string}` ? First : Path;
 
 export const i32: Family<'i32'> = family('i32');
 export const i64: Family<'i64'> = family('i64');

@@ -150,7 +150,9 @@ export function branchIf(label: Label, condition: Operand<'i32'>): Statement {
  * and `step` positive. `to` must be at least one step below 2³¹.
  */
 export function forRange(
-  i: Local<'i32'>, from: Operand<'i32'>, to: Operand<'i32'>, step: Operand<'i32'>, body: Statements,
+  i: Local<'i32'>,
+  from: Operand<'i32'>, to: Operand<'i32'>, step: Operand<'i32'>,
+  body: Statements,
 ): Statement {
   const isNext = (): Expression<'i32'> => i32.lt_s(tee(i, i32.add(i, step)), to);
   const rounds = loop(i.name, (next) => [body, branchIf(next, isNext())]);

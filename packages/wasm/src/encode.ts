@@ -82,7 +82,7 @@ function writeCode(
     if (opcode <= 0xff) out.push(opcode);
     else out.push(opcode >> 12).unsigned(opcode & 0xfff);
     for (const immediate of immediates) {
-      if ('write' in immediate) immediate.write(out);
+      if (immediate.kind === 'literal') immediate.write(out);
       else out.unsigned(numberOf(immediate));
     }
     if (label === undefined || bodies === undefined) return;

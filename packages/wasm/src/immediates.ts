@@ -6,6 +6,7 @@ import type { Bytes } from './bytes.ts';
 export type Immediate = Literal | Reference;
 
 export interface Literal {
+  readonly kind: 'literal';
   write(to: Bytes): void;
   /** With a space before it; nothing if there is nothing to say. */
   text(): string;
@@ -36,7 +37,7 @@ export interface Access {
 
 /** What the argument for a token of the table becomes behind the opcode. */
 export function immediateOf(taker: string, token: string, given: unknown): Literal {
-  if (token === '00') return { write: (to) => to.push(0), text: () => '' };
+  if (token === '00') return { kind: 'literal', write: (to) => to.push(0), text: () => '' };
   if (token.startsWith('@')) return accessOf(taker, Number(token.slice(1)), given as Access);
   const values = [given as number].flat();
   if (token.startsWith('lane')) return lanesOf(taker, token, values);
@@ -55,7 +56,8 @@ function accessOf(taker: string, size: number, access: Partial<Access>): Literal
     throw new Error(`${taker}: the alignment is ${align}, expected ${expected}`);
   }
   return {
-    write: (to) => to.unsigned(power, offset),
+    kind: 'literal',
+    write: (to) => to.unsigned(power).unsigned(offset),
     text: () => (offset > 0 ? ` offset=${offset}` : '') + (align < size ? ` align=${align}` : ''),
   };
 }
@@ -67,7 +69,7 @@ function lanesOf(taker: string, token: string, lanes: readonly number[]): Litera
   if (lanes.length !== count || !isGood) {
     throw new Error(`${taker}: lanes are [${lanes}], expected ${count} from 0 to ${end - 1}`);
   }
-  return { write: (to) => to.push(...lanes), text: () => ` ${lanes.join(' ')}` };
+  return { kind: 'literal', write: (to) => to.push(...lanes), text: () => ` ${lanes.join(' ')}` };
 }
 
 /** Arrays that round or wrap what they hold as constants of a type are. */
@@ -90,6 +92,7 @@ function constantOf(
   const array = new arrays[type](values as never);
   const isInteger = type === 'i32' || type === 'i64';
   return {
+    kind: 'literal',
     // Floats and vectors are as in memory: every engine puts the low byte first.
     write: (to) => (isInteger ? to.signed(array[0]) : to.push(...new Uint8Array(array.buffer))),
     text: () => Array.from<number | bigint, string>(array, textOf).join(''),

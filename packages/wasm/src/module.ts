@@ -21,7 +21,6 @@ import { printModule } from './text.ts';
 
 export class Module {
   readonly #parts: Parts = { imports: [], functions: [], memories: [], globals: [], exports: [] };
-
   readonly #counts = { function: 0, memory: 0, global: 0 };
   readonly #names = new Set<string>();
 
@@ -94,6 +93,9 @@ export class Module {
 
   /** Makes something visible outside, under its own name or another, and returns it. */
   export<T extends Exportable>(item: T, name: string = item.name): T {
+    if (item.home !== this.#parts) {
+      throw new Error(`export ${name}: ${item.kind} '${item.name}' is not of this module`);
+    }
     this.#parts.exports.push({ name, item });
     return item;
   }

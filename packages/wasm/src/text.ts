@@ -63,7 +63,7 @@ function printFunction(f: WasmFunction, head: string, names: Names): string {
 
 function print({ instruction, immediates, operands, label, bodies }: Code, names: Names): string {
   const texts = immediates.map((immediate) => (
-    'text' in immediate ? immediate.text() : ` ${nameOf(immediate, names)}`
+    immediate.kind === 'literal' ? immediate.text() : ` ${nameOf(immediate, names)}`
   ));
   // Both vector constants are one instruction, which has the shape of its numbers behind it.
   const head = instruction.replace(/^(.*x4)\.const$/, 'v128.const $1') + texts.join('');
