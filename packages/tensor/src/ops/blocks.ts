@@ -160,7 +160,7 @@ const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
         return k.min(k.max(at, 0), last);
       });
       const found = x.at(inside);
-      return masks.length === 0 ? found : k.select(masks.reduce(k.and), found, outside);
+      return masks.length === 0 ? found : k.select(masks.reduce((a, b) => k.and(a, b)), found, outside);
     };
     return { element, isCheap: true };
   },
