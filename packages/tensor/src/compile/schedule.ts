@@ -150,7 +150,10 @@ function checkJob(step: Step, network: Network, { input, size }: { input: number
 function groupJob(group: Group, needed: ReadonlyMap<Value, ReadonlySet<number>>): Job {
   const names = new Set(group.members.map(({ step }) => step.primitive.name));
   const made = rowKernel([...names].join('_'), group, (value) => needed.has(value));
-  const lastPass = Math.max(...group.members.map(({ pass }) => pass));
+  // What belongs to a row is computed after the elements of its pass.
+  const lastPass = Math.max(
+    ...group.members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)),
+  );
   return {
     name: made.kernel.name,
     steps: stepsOf(group),
