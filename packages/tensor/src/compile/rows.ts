@@ -50,10 +50,11 @@ function mergedExtents(group: Group): number[] {
   return extents;
 }
 
-/** Whether a value is computed from a counter, but for what it loads. */
-function dependsOn(value: k.Value, counter: k.Variable): boolean {
-  if (value.node !== 'operation') return value === counter;
-  return value.inputs.some((input) => dependsOn(input, counter));
+/** Whether a value is computed from a counter, but for what it loads; `seen` are those that are not. */
+function dependsOn(value: k.Value, counter: k.Variable, seen = new Set<k.Value>()): boolean {
+  if (value.node !== 'operation' || seen.has(value)) return value === counter;
+  seen.add(value);
+  return value.inputs.some((input) => dependsOn(input, counter, seen));
 }
 
 /** The kernel of a group that stores those of its members for which `isNeeded` holds. */
