@@ -10,7 +10,7 @@ import * as k from '@mambagrad/kernel';
 import { call, i32, type Imports, Module, when } from '@mambagrad/wasm';
 import { allocate, type TypedArray } from '../dtype.ts';
 import { numelOf, type Spec } from '../shape.ts';
-import { isHome, Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { type Home, homes, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Schedule, schedule } from './schedule.ts';
@@ -52,24 +52,25 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
   const memory = planMemory(program, plan);
 
   // State and constants move in.
-  const homes = new Map<Value, TypedArray>();
+  const placed = new Map<Value, Home>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
     if (from === 'step') return undefined;
     return 'argument' in from ? tensors[from.argument] : from.captured;
   };
   const inMemory = [...jobs.flatMap(({ reads }) => reads), ...program.writes.map((w) => w.state)];
   for (const value of inMemory) {
-    if (value.from === 'step' || 'argument' in value.from || homes.has(value)) continue;
+    if (value.from === 'step' || 'argument' in value.from || placed.has(value)) continue;
     const { captured } = value.from;
-    if (!isHome(captured.data)) captured.moveTo(heap.house(captured.data));
-    homes.set(value, captured.data);
+    const home = homes.get(captured.data) ?? heap.house(captured.data);
+    captured.moveTo(home);
+    placed.set(value, home);
   }
 
   /** Where a value lies: at a place of its own, or so far into the arena. */
   const placeOf = (value: Value): { readonly isInArena: boolean; readonly offset: number } => {
     const state = memory.inState.get(value) ?? value;
-    const home = homes.get(state);
-    if (home) return { isInArena: false, offset: home.byteOffset };
+    const home = placed.get(state);
+    if (home) return { isInArena: false, offset: home.start };
     return { isInArena: true, offset: memory.offsets.get(state) ?? 0 };
   };
   const arrayOf = (value: Value, arena: number): TypedArray => {
@@ -164,10 +165,10 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
     wat: () => module.wat(),
     run: (tensors, watch) => {
       arena = heap.arena(memory.bytes);
-      for (const [value, home] of homes) {
+      for (const [value, home] of placed) {
         const tensor = tensorFor(value, tensors);
-        if (tensor === undefined || tensor.data === home) continue;
-        home.set(tensor.data);
+        if (tensor === undefined || homes.get(tensor.data) === home) continue;
+        home.array.set(tensor.data);
         tensor.moveTo(home);
       }
       for (const value of memory.offsets.keys()) {
@@ -195,8 +196,8 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
       );
       const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
       for (const [state, data] of taken) {
-        const home = homes.get(state);
-        if (home) home.set(data);
+        const home = placed.get(state);
+        if (home) home.array.set(data);
         else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
       }
       for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
