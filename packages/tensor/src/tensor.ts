@@ -88,6 +88,8 @@ export interface Tracer {
   assign(state: Tensor, value: Tensor): void;
   /** Called before the gradient of a tensor is set. */
   touch(tensor: Tensor): void;
+  /** Called when the gradient of a tensor is read. */
+  readGrad(tensor: Tensor, grad: Tensor | undefined): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
   read(tensor: Tensor): void;
 }
@@ -207,6 +209,7 @@ export class Tensor implements Spec {
 
   /** Set by `backward()` on leaves that require gradients; further calls add to it. */
   get grad(): Tensor | undefined {
+    mode.tracer?.readGrad(this, this.#grad);
     return this.#grad;
   }
 

@@ -74,16 +74,17 @@ export function compile<Args extends unknown[], Result>(
   const programs = new Map<string, Entry>();
   let latest: Entry | undefined;
 
-  const traced = (args: Args): Program =>
-    dropUnused(shareEqual(trace((...standIns) => f(...(standIns as Args)), args)));
+  const traced = (args: Args): Program => {
+    const once = () => trace((...standIns) => f(...(standIns as Args)), args);
+    const first = once();
+    // A tensor that is made in the first call only is there before the second trace: it is state.
+    return dropUnused(shareEqual(first.assignsToConstants ? once() : first));
+  };
   const entryFor = (args: Args): Entry => {
     const key = `${mode.recording} ${signatureOf(args)}`;
     let entry = programs.get(key);
     // A tensor that the function made is a constant of the program, until somebody assigns to it.
-    if (entry && [...entry.program.constants].some(({ assignedAt }) => assignedAt > 0)) {
-      entry = undefined;
-    }
-    if (entry === undefined) {
+    if (!entry?.program.isValid()) {
       const program = traced(args);
       entry = { program, executable: bind(program, options), calls: 0 };
       programs.set(key, entry);

@@ -9,7 +9,7 @@
 import * as k from '@mambagrad/kernel';
 import { call, i32, type Imports, Module, when } from '@mambagrad/wasm';
 import { allocate, type TypedArray } from '../dtype.ts';
-import { numelOf, type Spec } from '../shape.ts';
+import { describe, numelOf, type Spec, TensorError } from '../shape.ts';
 import { type Home, homes, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
@@ -84,6 +84,25 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
       ? [{ isInArena: true, offset: memory.scratch.get(job) ?? 0 }]
       : []),
   ];
+
+  const used = new Set<Tensor | number>();
+  const assigned = new Set<Tensor | number>();
+  const note = (to: Set<Tensor | number>, { from }: Value): void => {
+    if (from !== 'step') to.add('argument' in from ? from.argument : from.captured);
+  };
+  for (const { inputs } of program.steps) for (const value of inputs) note(used, value);
+  for (const { state, value } of program.writes) {
+    for (const one of [state, value]) note(used, one);
+    note(assigned, state);
+  }
+  /** An argument that is captured as well must not change as one of the two alone. */
+  const refuseShared = (tensor: Tensor, argument: number): void => {
+    if (!used.has(tensor) || !(assigned.has(tensor) || assigned.has(argument))) return;
+    throw new TensorError(
+      `compile: argument ${argument}, ${describe(tensor)}, is also captured by the function, ` +
+        'which assigns to it; use one of the two',
+    );
+  };
 
   let arena = 0;
   /** The reference loop of a job, or of one whose check has found something. */
@@ -164,6 +183,7 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
     plan: memory,
     wat: () => module.wat(),
     run: (tensors, watch) => {
+      tensors.forEach(refuseShared);
       arena = heap.arena(memory.bytes);
       for (const [value, home] of placed) {
         const tensor = tensorFor(value, tensors);
@@ -187,9 +207,11 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
         const outside = tensorFor(network.storageOf(value), tensors);
         return outside ? outside.data : arrayOf(value, arena);
       };
-      const results = program.results.map((value) => (
-        tensorFor(value, tensors) ?? new Tensor(specOf(value), dataOf(value).slice())
-      ));
+      const results = program.results.map((value) => {
+        const itself = tensorFor(value, tensors);
+        if (itself && !program.constants.has(itself)) return itself;
+        return new Tensor(specOf(value), dataOf(value).slice());
+      });
       // All new values are taken before any state changes: one may be another's old value.
       const isCopied = program.writes.filter(
         ({ state, value }) => memory.inState.get(network.storageOf(value)) !== state,
