@@ -20,7 +20,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../support/compare.ts';
 import { drawIndices, drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { opCases } from '../support/golden.ts';
-import { type Call, expectGolden } from '../support/goldenCase.ts';
+import { type Call, expectGolden, expectGoldenCompiled } from '../support/goldenCase.ts';
 
 const calls: Readonly<Record<string, Call>> = {
   linear: (_attributes, [x, weight, bias]) => linear(x, weight, bias),
@@ -40,6 +40,10 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
     const cases = opCases(name);
     expect(cases.length).toBeGreaterThan(0);
     for (const golden of cases) expectGolden(golden, call);
+  });
+
+  it('meets them compiled, in float32', () => {
+    for (const golden of opCases(name)) expectGoldenCompiled(golden, call);
   });
 });
 
