@@ -87,7 +87,7 @@ export function printJavaScript(kernel: Kernel): string {
     `function ${names.of(kernel)}(${[...parameters, ...scratch].join(', ')}) {`,
     ...kernel.parameters.map((one) => `  ${conversion(one, names.of(one))}`),
     ...[...kernel.scratch].map(([one, offset]) => (
-      `  const ${names.of(one)} = (scratch >> 2) + ${offset / 4};`
+      `  const ${names.of(one)} = (scratch >>> 2) + ${offset / 4};`
     )),
     ...block(kernel.body, kernel, names),
     '}',
@@ -96,7 +96,7 @@ export function printJavaScript(kernel: Kernel): string {
 
 /** Arguments as numbers of their type, and the places of buffers in elements. */
 function conversion(parameter: Parameter, name: string): string {
-  if (!('node' in parameter)) return `${name} >>= 2;`;
+  if (!('node' in parameter)) return `${name} >>>= 2;`;
   return parameter.type === 'f32' ? `${name} = fround(${name});` : `${name} |= 0;`;
 }
 

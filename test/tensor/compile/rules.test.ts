@@ -3,8 +3,8 @@
  * state that others see or change, failing calls, shapes of nothing, and what can be looked at.
  */
 import {
-  arange, backward, bernoulli, compile, type Compiled, type CompileOptions, Generator, grad, normal, ones, type Tensor,
-  tensor, uniform, zeros,
+  arange, backward, bernoulli, compile, type Compiled, type CompileOptions, concat, Generator, grad,
+  normal, ones, stack, type Tensor, tensor, uniform, zeros,
 } from '@mambagrad/tensor';
 import { AdamW, crossEntropy, Embedding, Linear, Parameter } from '@mambagrad/nn';
 import { describe, expect, it, vi } from 'vitest';
@@ -493,7 +493,28 @@ describe('a program', () => {
   });
 
   it('is made in time for what long chains of powers share', () => {
-    const powers = compile((x: Tensor) => Array.from({ length: 12 }).reduce<Tensor>((y) => y.pow(y), x));
+    const powers = compile((x: Tensor) => Array(12).fill(0).reduce<Tensor>((y) => y.pow(y), x));
     expect(powers(ones([3, 3])).toArray()).toEqual(ones([3, 3]).toArray());
+  });
+
+  it('may be of any depth and read any number of tensors', () => {
+    const deep = compile((x: Tensor) => {
+      let chain = x.reshape([1, 2]);
+      for (let i = 0; i < 1500; i++) chain = i % 3 === 0 ? chain.flip(1) : chain.mul(-1).add(x);
+      const levels = (list: Tensor[]): Tensor =>
+        list.length === 1
+          ? list[0]
+          : levels(list.slice(list.length / 2).map((y, i) => y.add(list[i])));
+      return [chain, levels(Array.from({ length: 1024 }, (_, i) => x.mul(i)))];
+    });
+    const x = tensor([1, 2]);
+    const [chain, sum] = deep(x);
+    // Each three steps turn [a, b] to [b, a].
+    expect(chain.toArray()).toEqual([[1, 2]]);
+    expect(sum.toArray()).toEqual([1024 * 511.5, 1024 * 1023]);
+    const wide = compile((...xs: Tensor[]) => [concat(xs.map((y) => y.neg())), stack(xs)]);
+    const [joined, stacked] = wide(...Array.from({ length: 1100 }, (_, i) => tensor([i, 1])));
+    expect([joined.shape, joined.data[2198], joined.data[2199]]).toEqual([[2200], -1099, -1]);
+    expect([stacked.shape, stacked.data[2198]]).toEqual([[1100, 2], 1099]);
   });
 });

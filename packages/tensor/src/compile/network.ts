@@ -16,6 +16,12 @@ import type { Program, Step, Value } from './trace.ts';
 /** Gives an element of something that is stored, which may be looked at in another shape. */
 export type Leaf = (storage: Value, value: Value, index: Index) => k.Value;
 
+/** An expression of more ops and loads than this is stored, and others start from there. */
+const LONGEST = 32;
+
+/** What a kernel reads at most: a function has up to 1000 parameters. */
+const MOST_READ = 500;
+
 export class Network {
   readonly makers: ReadonlyMap<Value, Step>;
   readonly #lowerings = new Map<Step, Lowering | undefined>();
@@ -27,7 +33,8 @@ export class Network {
     this.#constants = constants;
     for (const step of program.steps) {
       const { primitive, attributes, inputs, output } = step;
-      const isLowerable = [...inputs, output].every(({ dtype }) => dtype !== 'f64');
+      const isLowerable =
+        inputs.length <= MOST_READ && [...inputs, output].every(({ dtype }) => dtype !== 'f64');
       const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
       this.#lowerings.set(step, lowering);
     }
@@ -38,6 +45,14 @@ export class Network {
     for (const value of program.results) this.#store(value);
     for (const { value } of program.writes) this.#store(value);
     for (const step of program.steps.toReversed()) this.#decide(step, uses.get(step.output) ?? 0, use);
+    // How many ops and loads an element takes where it is needed.
+    const sizes = new Map<Value, number>();
+    for (const { inputs, output } of program.steps) {
+      const size = inputs.reduce((sum, input) => sum + (sizes.get(input) ?? 1), 1);
+      if (size > MOST_READ) for (const input of inputs) this.#store(input);
+      if (size > LONGEST) this.#store(output);
+      sizes.set(output, this.isStored(output) ? 1 : size);
+    }
   }
 
   lowering(step: Step): Lowering | undefined {
@@ -75,6 +90,8 @@ export class Network {
 
   #store(value: Value): void {
     this.#stored.add(value);
+    const maker = this.makers.get(value);
+    if (maker?.primitive.sharesData) this.#store(maker.inputs[0]);
   }
 
   /** Decides about the result of a step, when all that use it have asked for what they need. */
