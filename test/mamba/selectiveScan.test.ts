@@ -4,12 +4,13 @@ import {
   type SelectiveScanAlgorithm,
   type SelectiveScanOptions,
 } from '@mambagrad/mamba';
-import { concat, grad, gradcheck, Tensor, tensor } from '@mambagrad/tensor';
+import { compile, concat, grad, gradcheck, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
+import { expectClose, expectSame, leaf, valueAndGradients } from '../support/compare.ts';
+import { twins, withGradients } from '../support/compiled.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
-import { selectiveScanCases } from '../support/golden.ts';
+import { selectiveScanCases, type Values } from '../support/golden.ts';
 
 const algorithms: readonly SelectiveScanAlgorithm[] = [
   'fused',
@@ -29,8 +30,8 @@ function scan(inputs: Inputs, options: SelectiveScanOptions) {
 }
 
 /** Inputs as Mamba has them: A negative, Δ from softplus; optional ones come and go. */
-function drawInputs(g: Draw, length: number, all = false): Inputs {
-  const [batch, channels, state] = [2, 3, 4].map((max) => drawInteger(g, 1, max));
+function drawInputs(g: Draw, length: number, all = false, most = [2, 3, 4]): Inputs {
+  const [batch, channels, state] = most.map((max) => drawInteger(g, 1, max));
   const isThere = () => all || g(fc.boolean);
   return {
     u: drawTensor(g, [batch, length, channels]),
@@ -81,6 +82,24 @@ describe('selectiveScan', () => {
         if (found && expected) expectClose(found, expected, 1e-9);
       }
     }
+  });
+
+  it.each(selectiveScanCases())('meets golden case $case compiled, in float32', (golden) => {
+    const { inputs, deltaSoftplus, cotangent, gradients } = golden;
+    const present = names.filter((name) => inputs[name]);
+    const stored = ({ data, shape }: Values) => tensor(data, { shape, dtype: 'f32' });
+    const compiled = compile((...args: Tensor[]) => {
+      const given = Object.fromEntries(present.map((name, i) => [name, args[i]]));
+      const { y, lastState } = scan(given, { deltaSoftplus });
+      const weighted = y.mul(stored(cotangent.y)).sum();
+      return [y, lastState, ...grad(weighted.add(lastState.mul(stored(cotangent.lastState)).sum()), args)];
+    });
+    const leaves = present.flatMap((name) => {
+      const values = inputs[name];
+      return values ? [leaf(stored(values), 'f32')] : [];
+    });
+    const expected = [golden.y, golden.lastState, ...present.flatMap((name) => gradients[name] ?? [])];
+    compiled(...leaves).forEach((found, i) => expectClose(found, expected[i], 2e-5));
   });
 
   it('has the gradients of finite differences, for every input', () => {
@@ -166,6 +185,22 @@ describe('selectiveScan', () => {
         if (cut < length) expectClose(second.lastState, whole.lastState, 1e-12);
       }),
       { numRuns: 60 },
+    );
+  });
+
+  it('compiled, is near to float64 at all sizes, and the same bits by either backend', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 70 }), (g, length) => {
+        // Channels go in eights, fours and ones, states in sixteens, steps in chunks of 32.
+        const { f, list } = both(drawInputs(g, length, false, [2, 21, 35]), { deltaSoftplus: true });
+        const body = withGradients((...args) => [f(...args)]);
+        const joined = (results: readonly (Tensor | undefined)[]) =>
+          concat(results.flatMap((x) => x?.flatten() ?? []));
+        const leaves = list.map((input) => leaf(input, 'f32'));
+        const found = joined(twins(body)(...leaves));
+        expectClose(found, joined(body(...leaves.map((input) => leaf(input)))), 1e-5);
+      }),
+      { numRuns: 15 },
     );
   });
 

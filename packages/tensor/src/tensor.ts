@@ -88,6 +88,8 @@ export interface Tracer {
   assign(state: Tensor, value: Tensor): void;
   /** Called before the gradient of a tensor is set. */
   touch(tensor: Tensor): void;
+  /** Called when the gradient of a tensor is read. */
+  readGrad(tensor: Tensor, grad: Tensor | undefined): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
   read(tensor: Tensor): void;
   /** Notes that what is traced holds only as long as `read` gives what it gives now. */
@@ -136,8 +138,16 @@ export function tick(): number {
   return ++clock;
 }
 
-/** Arrays that programs change. Every other array keeps its values, and can be shared. */
-const homes = new WeakSet<TypedArray>();
+/** A place in the memory of programs. */
+export interface Home {
+  /** Where it starts, in bytes. */
+  readonly start: number;
+  /** The values there: another array where memory has grown that cannot be shared. */
+  readonly array: TypedArray;
+}
+
+/** The arrays that programs change. Every other array keeps its values, and can be shared. */
+export const homes: WeakMap<TypedArray, Home> = new WeakMap();
 
 function unshared(array: TypedArray): TypedArray {
   return homes.has(array) ? array.slice() : array;
@@ -157,7 +167,7 @@ export class Tensor implements Spec {
   readonly createdAt: number = tick();
   /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
   readonly node: Node | undefined;
-  #data: TypedArray | string;
+  #data: TypedArray | Home | string;
   #requiresGrad = false;
   #assignedAt = 0;
   #grad: Tensor | undefined = undefined;
@@ -188,7 +198,7 @@ export class Tensor implements Spec {
   get data(): TypedArray {
     mode.tracer?.read(this);
     if (typeof this.#data === 'string') throw new TensorError(this.#data);
-    return this.#data;
+    return 'array' in this.#data ? this.#data.array : this.#data;
   }
 
   /** Whether gradients flow to this tensor. Can be set on leaves of a floating dtype. */
@@ -211,6 +221,7 @@ export class Tensor implements Spec {
 
   /** Set by `backward()` on leaves that require gradients; further calls add to it. */
   get grad(): Tensor | undefined {
+    mode.tracer?.readGrad(this, this.#grad);
     return this.#grad;
   }
 
@@ -256,11 +267,10 @@ export class Tensor implements Spec {
   }
 
   /**
-   * For programs: moves the values to an array that lies in their memory and holds them already.
-   * From then on `data` is that array, which programs change when they assign to this tensor.
+   * For programs: moves the values to a place in their memory that holds them already. From then on
+   * `data` is the array there, which programs change when they assign to this tensor.
    */
-  moveTo(home: TypedArray): void {
-    homes.add(home);
+  moveTo(home: Home): void {
     this.#data = home;
   }
 
@@ -291,7 +301,7 @@ export class Tensor implements Spec {
   /** As NumPy prints arrays, with dtype and shape: `f32[2] [1.5000, 2.0000]`. */
   toString(): string {
     if (typeof this.#data === 'string') return describe(this);
-    const text = formatArray(this.#data, this.shape);
+    const text = formatArray('array' in this.#data ? this.#data.array : this.#data, this.shape);
     return `${describe(this)}${this.ndim > 1 ? '\n' : ' '}${text}`;
   }
 }

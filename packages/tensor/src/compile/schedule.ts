@@ -189,7 +189,10 @@ function groupJob(
   const isNeeded = (value: Value): boolean => needed.has(value);
   const { key, values } = group.key(isNeeded);
   const made = reuse.get(key, values, () => rowKernel([...names].join('_'), group, isNeeded));
-  const lastPass = Math.max(...group.members.map(({ pass }) => pass));
+  // What belongs to a row is computed after the elements of its pass.
+  const lastPass = Math.max(
+    ...group.members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)),
+  );
   return {
     name: made.kernel.name,
     steps: stepsOf(group),
