@@ -49,7 +49,7 @@ export interface Survival {
   readonly isSame: boolean;
 }
 
-/** Trains in a folder by processes of which so many are killed, and once more by one that is not. */
+/** Trains by processes of which so many are killed, and once more by one that is not. */
 export async function surviveKills(
   folder: string,
   kills: number,

@@ -47,7 +47,7 @@ const samples = Array.from({ length: 23 }, (_, i) => {
 });
 
 /** The run from its start, but for what `options` changes; another one for another seed. */
-export function makeTrainer(options: Partial<TrainerOptions<Batch>> = {}, seed = 1): Trainer<Batch> {
+export function makeTrainer(options: Partial<TrainerOptions<Batch>> = {}, seed = 1) {
   manualSeed(seed);
   const [noise, forModel] = defaultGenerator.split(2);
   const model = new Model(forModel);

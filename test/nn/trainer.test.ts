@@ -56,10 +56,11 @@ function scalarTrainer(
 }
 
 describe('a step', () => {
-  it.each([false, {}] as const)('of several batches is that of one large batch (%j)', async (how) => {
+  it.each([false, {}] as const)('of several batches is that of a large one (%j)', async (how) => {
     const draw = (shape: number[], seed: number) =>
       uniform(shape, -1, 1, { generator: new Generator(seed), dtype: 'f64' });
-    const samples = Array.from({ length: 12 }, (_, i) => ({ x: draw([3], i), y: draw([2], i + 99) }));
+    const drawSample = (i: number) => ({ x: draw([3], i), y: draw([2], i + 99) });
+    const samples = Array.from({ length: 12 }, (_, i) => drawSample(i));
     const train = async (batchSize: number, accumulate: number) => {
       const model = new Linear(3, 2, { generator: new Generator(1) }).to('f64');
       const metrics: StepRecord[] = [];
@@ -109,7 +110,8 @@ describe('a step', () => {
   it('takes batches epoch by epoch, and refuses data without any', async () => {
     const seen: number[] = [];
     const loss = (value: Tensor, batch: Tensor) => value.mul(batch.sum());
-    const data = new DataLoader([1, 2, 3].map((x) => tensor(x, { dtype: 'f64' })), { batchSize: 2 });
+    const samples = [1, 2, 3].map((x) => tensor(x, { dtype: 'f64' }));
+    const data = new DataLoader(samples, { batchSize: 2 });
     const { trainer } = scalarTrainer(0, loss, {
       data,
       callbacks: [({ gradientNorm }) => seen.push(gradientNorm)],
@@ -208,7 +210,7 @@ describe('evaluate', () => {
     expect(() => trainer.evaluate([])).toThrow('the data has no batch');
   });
 
-  it('happens after every so many steps, and ends training when it finds nothing better', async () => {
+  it('happens after every so many steps, and ends training if there is nothing better', async () => {
     // The parameter goes 1, 2, 3 and on to 100; for validation 3 is best.
     const loss = (value: Tensor, goal: Tensor) => value.sub(goal).abs();
     const options = {
@@ -317,7 +319,7 @@ describe('checkpoints', () => {
     const options = { compile: false, checkpoints: checkpointFolder(folder) } as const;
     await makeTrainer(options).fit(2);
     const before = readFileSync(join(folder, 'step-2.safetensors'));
-    await expect(makeTrainer(options).fit(9)).rejects.toThrow('the checkpoints are of another run');
+    await expect(makeTrainer(options).fit(9)).rejects.toThrow('checkpoints of an earlier run');
     expect(readFileSync(join(folder, 'step-2.safetensors'))).toEqual(before);
   });
 
@@ -325,7 +327,9 @@ describe('checkpoints', () => {
     const { trainer } = scalarTrainer(1, (value) => value.mul(1));
     const before = trainer.stateDict();
     const other = new Map(makeTrainer().stateDict());
-    expect(() => trainer.loadStateDict(other)).toThrow(/Trainer.loadStateDict:\n.*model\.value is missing\n/s);
+    expect(() => trainer.loadStateDict(other)).toThrow(
+      /Trainer.loadStateDict:\n.*model\.value is missing\n/s,
+    );
     expectSameState(trainer.stateDict(), before);
   });
 

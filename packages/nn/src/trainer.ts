@@ -146,7 +146,7 @@ export class Trainer<Batch> {
     const { checkpoints, checkpointEvery = 100, resume, host, log, callbacks = [] } = this.#options;
     const found = this.step === 0 ? await checkpoints?.load() : undefined;
     if (found && resume) this.loadStateDict(found);
-    else if (found) throw new TensorError('fit: the checkpoints are of another run: resume it');
+    else if (found) throw new TensorError('fit: found checkpoints of an earlier run; resume it');
     const progress = host && new Progress({ total: steps, output: host.stdout });
     const startedAt = Date.now();
     let [savedAt, turnedAt, judged] = [this.step, startedAt, {}];
@@ -275,6 +275,7 @@ function* endless<Batch>(data: Batches<Batch> | (() => Batch)): Iterator<Batch, 
 
 function meansOf(all: readonly Losses<Tensor>[]): Losses<number> {
   if (all.length === 0) throw new TensorError('the data has no batch');
-  const mean = (name: string) => all.reduce((sum, of) => sum + of[name].item(), 0) / all.length;
-  return Object.fromEntries(Object.keys(all[0]).map((name) => [name, mean(name)])) as Losses<number>;
+  const total = (name: string) => all.reduce((sum, losses) => sum + losses[name].item(), 0);
+  const means = Object.keys(all[0]).map((name) => [name, total(name) / all.length]);
+  return Object.fromEntries(means) as Losses<number>;
 }
