@@ -14,10 +14,12 @@ import {
   RMSNorm,
   rmsNorm,
 } from '@mambagrad/nn';
-import { Generator, gradcheck, ones, tensor, zeros } from '@mambagrad/tensor';
+import {
+  concat, Generator, gradcheck, ones, type Tensor, tensor, zeros,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame } from '../support/compare.ts';
+import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
 import { drawIndices, drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { opCases } from '../support/golden.ts';
 import { type Call, expectGolden } from '../support/goldenCase.ts';
@@ -40,6 +42,31 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
     const cases = opCases(name);
     expect(cases.length).toBeGreaterThan(0);
     for (const golden of cases) expectGolden(golden, call);
+  });
+});
+
+describe('causalConv1d', () => {
+  it('keeps segments apart, in values and gradients', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const counts = [0, 1, 2].map(() => drawInteger(g, 0, 5));
+        const ids = counts.flatMap((count, i) => new Array<number>(count).fill(i));
+        const segments = tensor(Float64Array.from(ids)).unsqueeze(0);
+        const x = drawTensor(g, [1, ids.length, 2]);
+        const [weight, bias] = [drawTensor(g, [2, drawInteger(g, 1, 5)]), drawTensor(g, [2])];
+        const together = (...inputs: Tensor[]) =>
+          causalConv1d(inputs[0], inputs[1], inputs[2], segments);
+        const alone = (input: Tensor, ...rest: Tensor[]) =>
+          concat(input.split(counts, 1).map((part) => causalConv1d(part, rest[0], rest[1])), 1);
+        const found = valueAndGradients(together, [x, weight, bias]);
+        const expected = valueAndGradients(alone, [x, weight, bias]);
+        expectClose(found.value, expected.value, 1e-14);
+        found.gradients.forEach((gradient, i) =>
+          expectClose(gradient, expected.gradients[i], 1e-13),
+        );
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 

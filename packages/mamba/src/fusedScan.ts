@@ -14,27 +14,21 @@
  * A primitive has one result, so several are packed one behind the other and sliced apart.
  */
 import {
-  type Apply,
-  concat,
-  definePrimitive,
-  enableGrad,
-  grad,
-  linearScan,
-  type ScanAlgorithm,
-  type Shape,
-  type Tensor,
-  type Value,
+  type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type LinearScanOptions,
+  type Shape, type Tensor, type Value,
 } from '@mambagrad/tensor';
 
-/** u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N]. */
+/**
+ * u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N], and,
+ * if there are any, flags (i32, [B, L]) of steps at which the factor exp(ΔA) is 0 instead.
+ */
 export type ScanInputs = readonly [
-  u: Tensor,
-  delta: Tensor,
-  A: Tensor,
-  B: Tensor,
-  C: Tensor,
-  initialState: Tensor,
+  u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, initialState: Tensor,
+  ...reset: Tensor[],
 ];
+
+/** The inputs that have a gradient: all but the flags. */
+const differentiable = <T>(inputs: readonly T[]): readonly T[] => inputs.slice(0, 6);
 
 /** Steps whose states are kept at once in the backward pass. */
 const CHUNK = 32;
@@ -46,20 +40,21 @@ function sizesOf(u: { shape: Shape }, A: { shape: Shape }) {
 
 /** One step of one row: h becomes the next state, exp(ΔA) goes to `decay`, and y_t to `y`. */
 function step(
-  [u, delta, A, B, C]: readonly Value[],
+  [u, delta, A, B, C, , reset]: readonly Value[],
   row: number,
   h: Float64Array,
   decay: Float64Array,
   y: Value['data'] | undefined,
 ): void {
   const [channels, state] = A.shape;
+  const startsAnew = reset !== undefined && reset.data[row] !== 0;
   for (let d = 0, i = 0; d < channels; d++) {
     const at = row * channels + d;
     const duration = delta.data[at];
     const input = duration * u.data[at];
     let read = 0;
     for (let n = row * state; n < (row + 1) * state; n++, i++) {
-      decay[i] = Math.exp(duration * A.data[i]);
+      decay[i] = startsAnew ? 0 : Math.exp(duration * A.data[i]);
       h[i] = decay[i] * h[i] + input * B.data[n];
       read += C.data[n] * h[i];
     }
@@ -84,19 +79,18 @@ const forwardPrimitive: Apply<null> = definePrimitive<null>({
       data.set(h, u.data.length + b * width);
     }
   },
-  gradient: (g, _y, inputs) => {
-    let packed: Tensor | undefined;
-    return splitLike(inputs, () => (packed ??= backwardPrimitive([g, ...inputs], null)));
-  },
+  gradient: (g, _y, inputs) =>
+    splitLike(differentiable(inputs), () => backwardPrimitive([g, ...inputs], null)),
 });
 
-/** For each tensor, a function that cuts its part from where all their gradients are packed. */
-function splitLike(tensors: readonly Tensor[], packed: () => Tensor): (() => Tensor)[] {
+/** For each tensor, a function that cuts its gradient from all, which are packed when asked for. */
+function splitLike(tensors: readonly Tensor[], pack: () => Tensor): (() => Tensor)[] {
+  let packed: Tensor | undefined;
   let end = 0;
   return tensors.map(({ shape, numel }) => {
     const start = end;
     end += numel;
-    return () => packed().narrow(0, start, numel).reshape(shape);
+    return () => (packed ??= pack()).narrow(0, start, numel).reshape(shape);
   });
 }
 
@@ -104,13 +98,13 @@ function splitLike(tensors: readonly Tensor[], packed: () => Tensor): (() => Ten
 const backwardPrimitive: Apply<null> = definePrimitive<null>({
   name: 'selectiveScanBackward',
   infer: ([g, ...inputs]) => ({
-    shape: [inputs.reduce((sum, input) => sum + input.numel, 0)],
+    shape: [differentiable(inputs).reduce((sum, input) => sum + input.numel, 0)],
     dtype: g.dtype,
   }),
   compute: ([g, ...inputs], { data }) => {
     const [u, , A] = inputs;
     const { batch, length, width } = sizesOf(u, A);
-    const totals = inputs.map((input) => new Float64Array(input.data.length));
+    const totals = differentiable(inputs).map((input) => new Float64Array(input.data.length));
     for (let b = 0; b < batch; b++) {
       const starts = chunkStarts(inputs, b);
       const carry = Float64Array.from(
@@ -138,10 +132,8 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
       offset += total.length;
     }
   },
-  gradient: (gg, _y, [g, ...inputs]) => {
-    let packed: Tensor | undefined;
-    return splitLike([g, ...inputs], () => (packed ??= secondGradient(gg, g, inputs)));
-  },
+  gradient: (gg, _y, [g, ...inputs]) =>
+    splitLike([g, ...differentiable(inputs)], () => secondGradient(gg, g, inputs)),
 });
 
 /** The states at the start of each chunk of a row of the batch. */
@@ -195,20 +187,18 @@ function stepBack(
 
 /** The same, composed of ops: what gradients of higher order are taken of. */
 export function composedScan(
-  [u, delta, A, B, C, initialState]: ScanInputs,
-  algorithm?: ScanAlgorithm,
-): { y: Tensor; lastState: Tensor } {
-  const decay = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
+  [u, delta, A, B, C, initialState, reset]: ScanInputs,
+  options?: Pick<LinearScanOptions, 'algorithm' | 'chunkSize'>,
+): { y: Tensor; lastState: Tensor; states: Tensor } {
+  const factor = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
+  const decay = reset ? reset.unsqueeze(-1).unsqueeze(-1).where(0, factor) : factor;
   const input = delta.mul(u).unsqueeze(-1).matmul(B.unsqueeze(2)); // [B, L, D, N]
-  const h = linearScan(decay, input, {
-    axis: 1,
-    initialState,
-    ...(algorithm && { algorithm }),
-  });
+  const states = linearScan(decay, input, { ...options, axis: 1, initialState });
   const length = u.shape[1];
   return {
-    y: h.matmul(C.unsqueeze(-1)).squeeze(-1),
-    lastState: length > 0 ? h.narrow(1, length - 1, 1).squeeze(1) : initialState,
+    y: states.matmul(C.unsqueeze(-1)).squeeze(-1),
+    lastState: length > 0 ? states.narrow(1, length - 1, 1).squeeze(1) : initialState,
+    states,
   };
 }
 
@@ -216,14 +206,14 @@ export function composedScan(
 function secondGradient(gg: Tensor, g: Tensor, inputs: readonly Tensor[]): Tensor {
   return enableGrad(() => {
     // Each gets a node or leaf of its own, as one tensor may stand in several places.
-    const tracked = [g, ...inputs].map((tensor) => {
+    const tracked = [g, ...differentiable(inputs)].map((tensor) => {
       if (tensor.requiresGrad) return tensor.unsqueeze(0).squeeze(0);
       const leaf = tensor.detach();
       leaf.requiresGrad = true;
       return leaf;
     });
     const [cotangent, u, delta, A, B, C, initialState] = tracked;
-    const { y, lastState } = composedScan([u, delta, A, B, C, initialState]);
+    const { y, lastState } = composedScan([u, delta, A, B, C, initialState, ...inputs.slice(6)]);
     const options = { createGraph: true, allowUnused: true };
     const first = grad(concat([y.flatten(), lastState.flatten()]), tracked.slice(1), {
       ...options,

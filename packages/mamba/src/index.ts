@@ -10,6 +10,7 @@ export {
   type SelectiveScanOptions,
   type SelectiveScanResult,
 } from './selectiveScan.ts';
+export { Recurrent, type Scanned, type ScanOptions, type SequenceFlags } from './sequence.ts';
 export {
   selectiveCopying,
   type SelectiveCopyingBatch,

@@ -9,8 +9,16 @@ import { type Tensor, TensorError, uniform } from '@mambagrad/tensor';
 import type { LayerOptions } from './linear.ts';
 import { Module, Parameter } from './module.ts';
 
-/** x [batch, length, channels], weight [channels, kernel], bias [channels]; result as x. */
-export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+/**
+ * x [batch, length, channels], weight [channels, kernel], bias [channels]; result as x. Given the
+ * number of each step's segment, [batch, length], taps that reach into another one count as 0.
+ */
+export function causalConv1d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  segments?: Tensor,
+): Tensor {
   if (x.ndim !== 3 || weight.ndim !== 2 || weight.shape[0] !== x.shape[2]) {
     throw new TensorError(
       `causalConv1d: x has the shape [${x.shape.join(', ')}] and weight ` +
@@ -20,9 +28,12 @@ export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
   const length = x.shape[1];
   const kernel = weight.shape[1];
   const padded = x.pad([0, kernel - 1, 0], [0, 0, 0]);
-  const taps = Array.from({ length: kernel }, (_, k) =>
-    padded.narrow(1, k, length).mul(weight.narrow(1, k, 1).squeeze(1)),
-  );
+  const own = segments?.unsqueeze(-1);
+  const others = own?.pad([0, kernel - 1, 0], [0, 0, 0]);
+  const taps = Array.from({ length: kernel }, (_, k) => {
+    const tap = padded.narrow(1, k, length).mul(weight.narrow(1, k, 1).squeeze(1));
+    return own && others ? others.narrow(1, k, length).equal(own).where(tap, 0) : tap;
+  });
   const sum = taps.reduce((total, tap) => total.add(tap));
   return bias ? sum.add(bias) : sum;
 }
