@@ -1,18 +1,12 @@
 /**
- * @mambagrad/mamba: selective state spaces, from the scan to a language model.
+ * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
  */
-export { type BlockOptions, MambaBlock, ResidualBlock } from './block.ts';
-export { MambaLM, type MambaLMOptions } from './languageModel.ts';
-export { Mamba, type MambaOptions } from './mamba.ts';
-export {
-  selectiveScan,
-  type SelectiveScanAlgorithm,
-  type SelectiveScanOptions,
-  type SelectiveScanResult,
-} from './selectiveScan.ts';
+export { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
+export * from './convolution.ts';
+export * from './languageModel.ts';
+export * from './mamba.ts';
+export * from './selectiveScan.ts';
+export * from './selectiveSSM.ts';
 export { Recurrent, type Scanned, type ScanOptions, type SequenceFlags } from './sequence.ts';
-export {
-  selectiveCopying,
-  type SelectiveCopyingBatch,
-  type SelectiveCopyingOptions,
-} from './tasks.ts';
+export * from './stack.ts';
+export * from './tasks.ts';

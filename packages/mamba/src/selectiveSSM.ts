@@ -1,0 +1,92 @@
+/**
+ * The selective state space model as a layer: the selective scan with Δ, B and C projected from the
+ * input itself, which is what makes it selective (Gu and Dao, "Mamba" (2023), algorithm 2):
+ *
+ *     (r, B, C) = W_x u,   Δ = softplus(W_Δ r + b_Δ),   A = −exp(A_log)
+ *
+ * D channels, N numbers of state in each, R the rank of the projection to Δ.
+ */
+import { Linear, linear, Parameter } from '@mambagrad/nn';
+import { arange, type Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
+import {
+  selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
+} from './selectiveScan.ts';
+import { Recurrent, type ScanOptions, type Scanned } from './sequence.ts';
+
+export interface SelectiveSSMOptions {
+  /** D, the width of the input. */
+  readonly channels: number;
+  /** N, the numbers that each channel remembers. Default 16. */
+  readonly stateSize?: number;
+  /** R, the rank of the projection to Δ. Default ⌈channels / 32⌉, as in a block twice as wide. */
+  readonly dtRank?: number;
+  /** How the scan is computed; does not change what is learned. Default `fused`. */
+  readonly algorithm?: SelectiveScanAlgorithm | undefined;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+/** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
+const DELTA_MIN = 1e-3;
+const DELTA_MAX = 1e-1;
+
+export class SelectiveSSM extends Recurrent<Tensor> {
+  /** From the input to the low-rank Δ, B and C, in this order */
+  readonly xProj: Linear;
+  /** From rank R to a step size for each channel; its bias sets the scale of time */
+  readonly dtProj: Linear & { readonly bias: Parameter };
+  /** log(−A), [D, N]: A itself is always negative */
+  readonly ALog: Parameter;
+  /** The skip connection, [D] */
+  readonly D: Parameter;
+  readonly #algorithm: SelectiveScanAlgorithm | undefined;
+
+  constructor(options: SelectiveSSMOptions) {
+    super();
+    const { channels, stateSize = 16, generator } = options;
+    const { dtRank = Math.ceil(channels / 32) } = options;
+    this.xProj = new Linear(channels, dtRank + 2 * stateSize, { bias: false, generator });
+    const projection = new Linear(dtRank, channels, { bias: false, generator });
+    this.dtProj = Object.assign(projection, { bias: deltaBias(channels, generator) });
+    const A = arange(1, stateSize + 1).broadcastTo([channels, stateSize]);
+    this.ALog = new Parameter(A.log(), { noWeightDecay: true });
+    this.D = new Parameter(ones([channels]), { noWeightDecay: true });
+    this.#algorithm = options.algorithm;
+  }
+
+  /** Zeros [batch, D, N]. */
+  initialState(batch: number): Tensor {
+    return zeros([batch, ...this.ALog.shape], { dtype: this.ALog.dtype });
+  }
+
+  /** u and y [batch, length, D], state [batch, D, N]; with a gate z, y is multiplied by silu(z). */
+  scan(
+    u: Tensor,
+    options: ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'> = {},
+  ): Scanned<Tensor> & { readonly states?: Tensor } {
+    const [rank, stateSize] = [this.dtProj.weight.shape[1], this.ALog.shape[1]];
+    const [low, B, C] = this.xProj.forward(u).split([rank, stateSize, stateSize], -1);
+    const delta = linear(low, this.dtProj.weight);
+    const { lastState, ...results } = selectiveScan(u, delta, this.ALog.exp().neg(), B, C, {
+      ...options,
+      D: this.D,
+      deltaBias: this.dtProj.bias,
+      deltaSoftplus: true,
+      initialState: options.state,
+      algorithm: this.#algorithm,
+    });
+    return { ...results, state: lastState };
+  }
+}
+
+/**
+ * The bias of the projection to Δ at the start: softplus of it is log-uniform between DELTA_MIN and
+ * DELTA_MAX, so that the channels begin with memories of different lengths. Softplus is inverted as
+ * Δ + log(1 − e^−Δ), which is exact for small Δ.
+ */
+function deltaBias(channels: number, generator: Generator | undefined): Parameter {
+  const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
+  const delta = uniform([channels], ...range, { generator }).exp();
+  const bias = delta.add(delta.neg().expm1().neg().log());
+  return new Parameter(bias, { noWeightDecay: true });
+}
