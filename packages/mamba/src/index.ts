@@ -3,6 +3,7 @@
  */
 export { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
 export * from './convolution.ts';
+export * from './generation.ts';
 export * from './languageModel.ts';
 export * from './mamba.ts';
 export * from './selectiveScan.ts';
@@ -10,3 +11,4 @@ export * from './selectiveSSM.ts';
 export { Recurrent, type Scanned, type ScanOptions, type SequenceFlags } from './sequence.ts';
 export * from './stack.ts';
 export * from './tasks.ts';
+export * from './tokenizer.ts';
