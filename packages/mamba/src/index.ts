@@ -2,6 +2,7 @@
  * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
  */
 export { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
+export * from './checkpoint.ts';
 export * from './convolution.ts';
 export * from './generation.ts';
 export * from './languageModel.ts';
