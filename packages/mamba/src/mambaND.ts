@@ -10,7 +10,7 @@ import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
   alternatingOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder, type ScanOrder,
 } from './scanOrder.ts';
-import type { SequenceLayer } from './sequenceModel.ts';
+import type { SequenceLayer } from './sequence.ts';
 
 export interface MambaNDOptions {
   /** Whether a second core scans from the end, and is added. Default false. */

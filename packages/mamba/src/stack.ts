@@ -1,0 +1,224 @@
+/**
+ * Layers on top of each other: the body that all models share. What differs is the layers, how
+ * their input is made, and how the last result is read. Where the layers are recurrent blocks, each
+ * a residual step x + block(norm(x)), the whole is recurrent, too.
+ */
+import { Dropout, type Embedding, Linear, Module, RMSNorm } from '@mambagrad/nn';
+import {
+  compile, type Generator, guard, noGrad, type Shape, type Tensor, zeros,
+} from '@mambagrad/tensor';
+import { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
+import { Mamba2Block, type Mamba2BlockOptions } from './mamba2.ts';
+import {
+  type Pool, pooled, Recurrent, type ScanOptions, type Scanned, type SequenceFlags,
+  type SequenceLayer,
+} from './sequence.ts';
+
+/** What encoders have in common, the models that read vectors. */
+export interface EncoderOptions {
+  /** The size of the input vectors. */
+  readonly embedDim: number;
+  /** The width of the model. Default 256. */
+  readonly hiddenSize?: number;
+  /** The number of layers. Default 2; of BiMamba 4. */
+  readonly numLayers?: number;
+  /** The share of what a layer adds that is left out in training. Default 0; of BiMamba 0.1. */
+  readonly dropout?: number;
+  /** What `forward` gives of the results of all steps. Default `last`. */
+  readonly pool?: Pool;
+  /** The length of sequence that `prepare` makes ready for. Default 60. */
+  readonly windowSize?: number;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+/** The projection from embedDim to hiddenSize, where they differ. */
+export function inputProjection(options: EncoderOptions): Linear | undefined {
+  const { embedDim, hiddenSize = 256, generator } = options;
+  return embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
+}
+
+/** The number of values that it learns. */
+export function inputProjectionCount({ embedDim, hiddenSize = 256 }: EncoderOptions): number {
+  return embedDim === hiddenSize ? 0 : (embedDim + 1) * hiddenSize;
+}
+
+/** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
+export interface StackOptions
+  extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
+  /** The kind of the blocks: MambaBlock (the default) or Mamba2Block. */
+  readonly layer?: 'mamba' | 'mamba2';
+}
+
+/** The kinds of blocks there are: classes of mixers, each with a `paramCount`. */
+const mixers = { mamba: MambaBlock, mamba2: Mamba2Block };
+
+/** A block with its normalisation and residual connection. */
+export class ResidualBlock extends Recurrent<BlockState> {
+  readonly norm: RMSNorm;
+  readonly mixer: Mixer;
+  readonly #dropout: Dropout;
+
+  constructor(options: StackOptions, dropout: Dropout = new Dropout(options.dropout ?? 0)) {
+    super();
+    const { hiddenSize, layer = 'mamba', normEps = 1e-5 } = options;
+    this.norm = new RMSNorm(hiddenSize, { eps: normEps });
+    this.mixer = new mixers[layer](options);
+    this.#dropout = dropout;
+  }
+
+  /** The number of values that a block of these sizes and its norm learn. */
+  static paramCount(options: StackOptions): number {
+    return mixers[options.layer ?? 'mamba'].paramCount(options) + options.hiddenSize;
+  }
+
+  initialState(batch: number): BlockState {
+    return this.mixer.initialState(batch);
+  }
+
+  /** x and y [batch, length, hidden] */
+  scan(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState> {
+    const { y, state } = this.mixer.scan(this.norm.forward(x), options);
+    return { y: x.add(this.#dropout.forward(y)), state };
+  }
+}
+
+export abstract class Stack<
+  Layer extends SequenceLayer & { readonly norm: RMSNorm } = ResidualBlock,
+> extends Module {
+  /** What makes the input of the first layer, where that is not the model's own */
+  readonly embedding: Linear | Embedding | undefined;
+  readonly layers: readonly Layer[];
+  /** The one that all layers use */
+  readonly dropout: Dropout;
+  readonly #pool: Pool;
+  readonly #windowSize: number;
+
+  constructor(
+    embedding: Linear | Embedding | undefined,
+    options: Omit<EncoderOptions, 'embedDim'>,
+    createLayer: (dropout: Dropout) => Layer,
+  ) {
+    super();
+    const { numLayers = 2, dropout = 0, pool = 'last', windowSize = 60 } = options;
+    this.embedding = embedding;
+    this.dropout = new Dropout(dropout);
+    this.layers = Array.from({ length: numLayers }, () => createLayer(this.dropout));
+    this.#pool = pool;
+    this.#windowSize = windowSize;
+  }
+
+  /** The size of the result. */
+  static outputSize({ hiddenSize = 256, pool }: Partial<EncoderOptions>): number {
+    return hiddenSize * (pool === 'ends' ? 2 : 1);
+  }
+
+  /** The model's input to [batch, length, hidden]. */
+  protected embed(x: Tensor): Tensor {
+    return this.embedding?.forward(x) ?? x;
+  }
+
+  /** From [..., hidden] to the model's results. */
+  protected read(h: Tensor): Tensor {
+    return h;
+  }
+
+  /** The model's input to what stands for the whole sequence: see `pool`. */
+  forward(x: Tensor, flags?: SequenceFlags): Tensor {
+    return pooled(this.forwardSequence(x, flags), this.#pool, flags?.mask);
+  }
+
+  /** The model's input to the results of all steps, [batch, length, ...]. */
+  forwardSequence(x: Tensor, flags?: SequenceFlags): Tensor {
+    return this.read(this.layers.reduce((h, layer) => layer.forward(h, flags), this.embed(x)));
+  }
+
+  /** `forward` for use: compiled for each shape of x, without gradients and dropout. */
+  predict(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    return this.#predict(x, flags);
+  }
+
+  readonly #predict: (x: Tensor, flags: SequenceFlags) => Tensor = this.forUse((x, flags) =>
+    this.forward(x, flags),
+  );
+
+  /** Compiles `predict` for so many rows of windowSize steps, ahead of the first call. */
+  prepare(batch = 1): this {
+    this.predict(this.blank([batch, this.#windowSize]));
+    return this;
+  }
+
+  /** Input vectors, all zero. */
+  protected blank(shape: Shape): Tensor {
+    const { weight } = this.embedding ?? this.layers[0].norm;
+    return zeros([...shape, ...weight.shape.slice(-1)], { dtype: weight.dtype });
+  }
+
+  /** The same function for use: compiled, without gradients and dropout. */
+  protected forUse<Args extends unknown[], Result>(
+    f: (...args: Args) => Result,
+  ): (...args: Args) => Result {
+    const program = compile((...args: Args) => {
+      // A program holds on to its parameters, and `to` replaces them.
+      guard(() => (this.embedding ?? this.layers.at(0)?.norm)?.weight);
+      return noGrad(() => f(...args));
+    });
+    return (...args) => {
+      // Not within the function: a program is one of a mode, and would be traced again in this.
+      const { training } = this.dropout;
+      this.dropout.eval();
+      try {
+        return program(...args);
+      } finally {
+        this.dropout.train(training);
+      }
+    };
+  }
+}
+
+/** The state of every layer. */
+export type StackState = readonly BlockState[];
+
+export abstract class RecurrentStack extends Stack implements Recurrent<StackState> {
+  constructor(
+    embedding: Linear | Embedding | undefined,
+    options: StackOptions & Pick<EncoderOptions, 'pool' | 'windowSize'>,
+  ) {
+    super(embedding, options, (dropout) => new ResidualBlock(options, dropout));
+  }
+
+  initialState(batch: number): StackState {
+    return this.layers.map((layer) => layer.initialState(batch));
+  }
+
+  /** With `lastOnly`, y is the result of the last step that is no padding, [batch, ...]. */
+  scan(x: Tensor, options: ScanOptions<StackState> = {}, lastOnly = false): Scanned<StackState> {
+    const { state, ...flags } = options;
+    let h = this.embed(x);
+    const next = this.layers.map((layer, i) => {
+      const scanned = layer.scan(h, { ...flags, state: state?.[i] });
+      h = scanned.y;
+      return scanned.state;
+    });
+    return { y: this.read(lastOnly ? pooled(h, 'last', flags.mask) : h), state: next };
+  }
+
+  /** `scan` for use, with `lastOnly`: compiled for each shape of x, without gradients. */
+  advance(x: Tensor, options: ScanOptions<StackState> = {}): Scanned<StackState> {
+    return this.#advance(x, options);
+  }
+
+  readonly #advance: (x: Tensor, options: ScanOptions<StackState>) => Scanned<StackState> =
+    this.forUse((x, options) => this.scan(x, options, true));
+
+  /** A single step, compiled, without gradients, in the same time however many came before. */
+  step(x: Tensor, state: StackState): Scanned<StackState> {
+    return this.advance(x.unsqueeze(1), { state });
+  }
+
+  /** Compiles `step`, too. */
+  override prepare(batch = 1): this {
+    this.step(this.blank([batch]), this.initialState(batch));
+    return super.prepare(batch);
+  }
+}
