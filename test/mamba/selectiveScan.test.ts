@@ -3,11 +3,13 @@ import {
   selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '@mambagrad/mamba';
 import {
-  concat, full, Generator, grad, gradcheck, Tensor, tensor, uniform,
+  compile, type CompileOptions, concat, full, Generator, grad, gradcheck, Tensor, tensor, uniform,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
+import {
+  expectClose, expectSame, leaf, unevenCotangent, valueAndGradients,
+} from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../support/sequences.ts';
 import { selectiveScanCases } from '../support/golden.ts';
@@ -31,8 +33,12 @@ function scan(inputs: Inputs, options: SelectiveScanOptions) {
 }
 
 /** Inputs as Mamba has them: A negative, Δ from softplus; optional ones come and go. */
-function drawInputs(g: Draw, length: number, all = false): Inputs {
-  const [batch, channels, state] = [2, 3, 4].map((max) => drawInteger(g, 1, max));
+function drawInputs(
+  g: Draw,
+  length: number,
+  all = false,
+  [batch, channels, state] = [2, 3, 4].map((max) => drawInteger(g, 1, max)),
+): Inputs {
   const isThere = () => all || g(fc.boolean);
   return {
     u: drawTensor(g, [batch, length, channels]),
@@ -230,6 +236,37 @@ describe('selectiveScan', () => {
         found.gradients.forEach((x, i) => expectClose(x, expected.gradients[i], 1e-11, 1e-13));
       }),
       { numRuns: 20 },
+    );
+  });
+
+  it('compiles to the same, and to the same bits on both backends', () => {
+    const backends: readonly CompileOptions[] = [
+      { backend: 'wasm' },
+      { backend: 'wasm', deterministic: true },
+      { backend: 'js', deterministic: true },
+    ];
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 100 }), (g, length) => {
+        // Channels to fill vectors or not, states to fill an unrolled row or not.
+        const [batch, channels, state] = [2, 13, 19].map((max) => drawInteger(g, 1, max));
+        const inputs = drawInputs(g, length, true, [batch, channels, state]);
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true };
+        const { f, list } = both(inputs, options);
+        const expected = valueAndGradients(f, list);
+        const single = list.map((x) => leaf(x, 'f32'));
+        const [fast, ...twins] = backends.map((how) => {
+          const program = compile((...args: Tensor[]) => {
+            const value = f(...args);
+            const cotangent = unevenCotangent(value);
+            return [value, concat(grad(value, args, { cotangent }).map((x) => x.flatten()))];
+          }, how);
+          return program(...single);
+        });
+        expectClose(fast[0], expected.value, 1e-5);
+        expectClose(fast[1], concat(expected.gradients.map((x) => x.flatten())), 1e-5);
+        twins[0].forEach((x, i) => expectSame(x, twins[1][i]));
+      }),
+      { numRuns: 15 },
     );
   });
 
