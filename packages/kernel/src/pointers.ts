@@ -41,7 +41,9 @@ export class Pointers {
   readonly #starts: ReadonlyMap<object, Local>;
   readonly #scratch: Local | undefined;
   readonly #frames: Frame[] = [];
-  readonly #numbers = new Map<Buffer, number>();
+  readonly #numbers = new Map<object, number>();
+  /** By buffer and terms, the constant of an access that is sure to happen where this one does. */
+  #anchors = new Map<string, number>();
 
   constructor(
     kernel: Kernel,
@@ -59,9 +61,18 @@ export class Pointers {
   within(loop: Loop, from: Expression<'i32'>, inside: () => Code[]): Frame & { body: Code[] } {
     const frame: Frame = { loop, from, pointers: new Map(), before: [], after: [] };
     this.#frames.push(frame);
-    const body = inside();
+    const body = this.apart(inside);
     this.#frames.pop();
     return { ...frame, body };
+  }
+
+  /** Emits what may never run: what it accesses says nothing about addresses elsewhere. */
+  apart(inside: () => Code[]): Code[] {
+    const before = this.#anchors;
+    this.#anchors = new Map(before);
+    const code = inside();
+    this.#anchors = before;
+    return code;
   }
 
   /** Where an element is: an address, and a constant that the access adds. */
@@ -78,13 +89,31 @@ export class Pointers {
     const others = index.terms.filter((term) => depth(term) < 0);
     counted.sort((a, b) => depth(a) - depth(b));
     // The constant of an access must not be negative, nor what it is added to: addresses do not
-    // wrap. Where they might be, the constant is added to the pointer.
+    // wrap. Where they might be, the constant is added to the pointer, which other accesses with
+    // the same terms and a larger constant can share: where it points to is accessed, too.
     const isSafe = offset >= 0 && others.length === 0 && counted.every(({ times }) => times > 0);
-    let address = this.#pointer(buffer, counted, isSafe ? 0 : offset);
+    const anchor = isSafe ? 0 : this.#anchor(buffer, index.terms, offset);
+    let address = this.#pointer(buffer, counted, anchor);
     for (const { of, times } of others) {
       address = i32.add(address, i32.mul(numberOf(of), 4 * times));
     }
-    return at(address, isSafe ? offset : 0, 4);
+    return at(address, offset - anchor, 4);
+  }
+
+  /** The constant of an access seen before that is not above this one, or this one. */
+  #anchor(buffer: Buffer, terms: Terms, offset: number): number {
+    const parts = terms.map(({ of, times }) => `${this.#numberOf(of)} ${times}`);
+    const key = [this.#numberOf(buffer), ...parts].join();
+    const anchor = this.#anchors.get(key) ?? Infinity;
+    if (anchor <= offset) return anchor;
+    this.#anchors.set(key, offset);
+    return offset;
+  }
+
+  #numberOf(thing: object): number {
+    const number = this.#numbers.get(thing) ?? this.#numbers.size;
+    this.#numbers.set(thing, number);
+    return number;
   }
 
   /** The address base + extra + Σ 4 · times · counter, kept by the innermost of these loops. */
@@ -92,8 +121,7 @@ export class Pointers {
     const last = terms.at(-1);
     const frame = this.#frames.find(({ loop }) => loop.counter === last?.of);
     if (last === undefined || frame === undefined) return this.#base(buffer, extra);
-    const number = this.#numbers.get(buffer) ?? this.#numbers.size;
-    this.#numbers.set(buffer, number);
+    const number = this.#numberOf(buffer);
     const factors = this.#frames.map(({ loop }) => (
       terms.find(({ of }) => of === loop.counter)?.times ?? 0
     ));

@@ -121,7 +121,10 @@ class Emitter {
       default: {
         const condition = this.#integer(statement.condition);
         const { then, otherwise } = statement;
-        return this.#around(() => [when(condition, this.#block(then), this.#block(otherwise))]);
+        const [yes, no] = [then, otherwise].map((branch) => () => this.#block(branch));
+        return this.#around(() => [
+          when(condition, this.#pointers.apart(yes), this.#pointers.apart(no)),
+        ]);
       }
     }
   }

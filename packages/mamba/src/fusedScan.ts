@@ -11,13 +11,16 @@
  * for that in reverse order: they are computed again, chunk by chunk from the last, from the state
  * at each chunk's start, which is all that is kept (Gu and Dao, "Mamba" (2023), section 3.3.2).
  *
- * A primitive has one result, so several are packed one behind the other and sliced apart.
+ * These are the reference loops; compiled, both passes are kernels (scanForward.ts, scanBackward.ts). A primitive has
+ * one result, so several are packed one behind the other and sliced apart.
  */
 import {
   type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type LinearScanOptions,
   type Spec, type Tensor, type TypedArray, type Value,
 } from '@mambagrad/tensor';
-import { backwardKernel, CHUNK, forwardKernel } from './scanKernel.ts';
+import { backwardKernel } from './scanBackward.ts';
+import { forwardKernel } from './scanForward.ts';
+import { CHUNK } from './scanPieces.ts';
 
 /**
  * u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N], and,

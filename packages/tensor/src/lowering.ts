@@ -11,22 +11,23 @@
  * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
-import { type Shape, type Spec, stridesOf } from './shape.ts';
+import type { Shape, Spec } from './shape.ts';
 
 /** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
 export type Index = readonly k.Operand[];
 
-/** A tensor as its elements. */
+/** A tensor as its elements: an index gives a value, which is a load or what it is computed by. */
 export interface Elements extends Spec {
   at(index: Index): k.Value;
 }
 
-/** Elements of an input that must be whole numbers from 0 to below `size`. */
+/** All elements of the input of this number must be whole numbers from 0 to below `size`. */
 export interface Bound {
   readonly input: number;
   readonly size: number;
 }
 
+/** What one element of the result is, given its index; or, of a `kernel`, what writes them all. */
 export type Lowering =
   | { readonly map: (...elements: k.Value[]) => k.Value }
   | {
@@ -52,7 +53,7 @@ export function truth(mask: k.Value): k.Value {
   return k.select(mask, k.constant('i32', 1), k.constant('i32', 0));
 }
 
-/** Where an i32 is not 0. */
+/** The mask of where an i32 is not 0; of a `truth` the mask that it was made of. */
 export function isTrue(x: k.Value): k.Value {
   if (x.node === 'operation' && x.name === 'select') {
     const [mask, one, zero] = x.inputs;
@@ -65,18 +66,19 @@ export function isTrue(x: k.Value): k.Value {
 /** x · times + offset, of an index. */
 export function scaled(x: k.Operand, times: number, offset: number): k.Operand {
   if (typeof x === 'number') return x * times + offset;
-  return k.add(times === 1 ? x : k.mul(x, times), offset);
+  const product = times === 1 ? x : k.mul(x, times);
+  return offset === 0 ? product : k.add(product, offset);
 }
 
-/** Where the element at an index is in a row-major array. */
-export function flatIndex(index: Index, shape: Shape): k.Operand {
-  const strides = stridesOf(shape);
-  return shape.reduce<k.Operand>((sum, size, axis) => {
-    if (size === 1) return sum;
-    const term = scaled(index[axis], strides[axis], 0);
-    if (typeof sum === 'number') return scaled(term, 1, sum);
-    return k.add(sum, term);
-  }, 0);
+/** Where the element at an index is in a row-major array that starts at `offset`. */
+export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
+  let sum: k.Operand = offset;
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; stride *= shape[axis--]) {
+    if (shape[axis] === 1) continue;
+    const term = scaled(index[axis], stride, 0);
+    sum = typeof sum === 'number' ? scaled(term, 1, sum) : k.add(sum, term);
+  }
+  return sum;
 }
 
 /** The index in an array of `shape` that an index in the shape it is broadcast to stands for. */
@@ -84,7 +86,7 @@ export function broadcastIndex(index: Index, shape: Shape): Index {
   return shape.map((size, axis) => (size === 1 ? 0 : index[axis + index.length - shape.length]));
 }
 
-/** Runs the body for every index of a shape, along the last axis in lanes (or one by one). */
+/** Runs the body for every index of a shape, along the last axis in lanes if there are four. */
 export function forEach(
   shape: Shape,
   body: (index: Index) => k.Statements,

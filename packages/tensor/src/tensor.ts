@@ -143,11 +143,6 @@ function unshared(array: TypedArray): TypedArray {
   return homes.has(array) ? array.slice() : array;
 }
 
-/** Whether an array lies in the memory of programs. */
-export function isHome(array: TypedArray): boolean {
-  return homes.has(array);
-}
-
 export type NestedArray = number | NestedArray[];
 
 /**

@@ -2,24 +2,45 @@
  * Matrix products as kernels. The result is cut into tiles of 4 rows and 8 columns, whose 32 sums
  * stay in registers while k runs: 4 numbers of a and 8 of b are read for 64 operations.
  *
- *     for each block of 256 k                    what is read of b stays in the cache
+ *     for each block of k                        b is brought into panels of 8 columns
  *       for each block of 32 rows                what is read of a stays in the cache nearby
  *         for each 8 columns, for each 4 rows
  *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
  *
- * a can be read in any order, so its transpose costs nothing. Rows of b have to lie together: else
- * b is first brought into order, which is little work beside the product.
+ * Up to 512 k are one block; between blocks the sums wait in y. What is left over is done by tiles
+ * of fewer rows, and of 4 columns or 1.
+ *
+ * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
+ * than bringing b into panels does, which is little work beside the product. If the columns of a
+ * lie together and not its rows, it is brought into order in the same way. For a few rows all that
+ * would cost more than the product, which is then a sum along k for each number.
  */
 import * as k from '@mambagrad/kernel';
-import { broadcastIndex, type Elements, flatIndex, type Index } from './lowering.ts';
+import { broadcastIndex, type Elements, flatIndex, type Index, scaled } from './lowering.ts';
 import type { Shape } from './shape.ts';
 
 const TILE_ROWS = 4;
+const PANEL = 8;
 const ROW_BLOCK = 32;
+/** So many rows of a panel stay in the nearest cache. */
 const DEPTH_BLOCK = 256;
 
-/** y = a·b over the last two axes; `index` is that of a matrix in the batch. */
+type Matrix = (row: k.Operand, column: k.Operand) => k.Value;
+
+interface Product {
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Where an element of the result is in `y`. */
+  readonly place: (row: k.Operand, column: k.Operand) => k.Operand;
+  readonly y: k.Buffer;
+}
+
+/** y = a·b over the last two axes. */
 export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shape): k.Statements {
+  const [rows, columns] = shape.slice(-2);
   const depth = a.shape[a.shape.length - 1];
   const batch = shape.slice(0, -2);
   const nest = (index: Index): k.Statements => {
@@ -27,109 +48,188 @@ export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shap
       return k.loop('m', batch[index.length], (m) => nest([...index, m]));
     }
     const [ofA, ofB] = [a, b].map((own) => broadcastIndex(index, own.shape.slice(0, -2)));
-    const source: Matrix = (row, column) => b.at([...ofB, row, column]);
-    const { matrix, pack } = inOrder(source, depth, shape[shape.length - 1]);
-    return [pack, product((row, column) => a.at([...ofA, row, column]), matrix, {
-      rows: shape[shape.length - 2],
-      columns: shape[shape.length - 1],
-      depth,
-      load: (row, column) => k.load(y, flatIndex([...index, row, column], shape)),
-      store: (row, column, value) => k.store(y, flatIndex([...index, row, column], shape), value),
-    })];
+    const product = {
+      a: (row: k.Operand, at: k.Operand) => a.at([...ofA, row, at]),
+      b: (at: k.Operand, column: k.Operand) => b.at([...ofB, at, column]),
+      place: (row: k.Operand, column: k.Operand) => flatIndex([...index, row, column], shape),
+      ...{ rows, columns, depth, y },
+    };
+    const isAlongDepth = depth >= 4 && isContiguous((at) => product.b(at, 0));
+    return rows < TILE_ROWS && isAlongDepth ? sums(product) : tiles(product);
   };
   return nest([]);
 }
 
-type Matrix = (row: k.Operand, column: k.Operand) => k.Value;
-
-/** A matrix whose rows lie together in memory: the given one, or a copy in scratch memory. */
-function inOrder(
-  source: Matrix,
-  rows: number,
-  columns: number,
-): { matrix: Matrix; pack: k.Statements } {
-  const sample = source(0, k.consecutive(k.variable('j', 'i32')));
-  const isInOrder = sample.node === 'load' && sample.index.step === 1;
-  if (isInOrder || columns === 1) return { matrix: source, pack: [] };
-  const copy = k.scratch('b', 'f32', rows * columns);
-  const at = (row: k.Operand, column: k.Operand) => flatIndex([row, column], [rows, columns]);
-  const pack = k.loop('k', rows, (row) =>
-    k.lanes('j', columns, (column) => k.store(copy, at(row, column), source(row, column))),
-  );
-  return { matrix: (row, column) => k.load(copy, at(row, column)), pack };
+/** Whether elements at neighbouring indices are neighbours in memory. */
+function isContiguous(at: (i: k.Operand) => k.Value): boolean {
+  const sample = at(k.consecutive(k.variable('i', 'i32')));
+  return sample.node === 'load' && sample.index.step === 1;
 }
 
-interface Product {
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
-  readonly load: Matrix;
-  readonly store: (row: k.Operand, column: k.Operand, value: k.Value) => k.Statements;
+/** Each number as a sum along k, four neighbouring k in lanes; four columns at a time. */
+function sums({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
+  const block = (row: number, j: k.Operand, width: number): k.Statements => {
+    const numbers = Array.from({ length: width }, (_, n) => scaled(j, 1, n));
+    const partial = numbers.map(() => k.variable('p', 'f32x4'));
+    const total = numbers.map(() => k.variable('y', 'f32'));
+    const add = (into: readonly k.Variable[], type: k.Type, at: k.Value): k.Statements => {
+      const left = k.variable('a', type);
+      return [
+        k.set(left, a(row, at)),
+        numbers.map((column, n) => k.set(into[n], k.mulAdd(left, b(at, column), into[n]))),
+      ];
+    };
+    const whole = depth - (depth % 4);
+    return [
+      partial.map((one) => k.set(one, 0)),
+      k.loop('k', { to: whole, step: 4 }, (at) => add(partial, 'f32x4', k.consecutive(at))),
+      total.map((one, n) => k.set(one, k.reduceLanes(k.add, partial[n]))),
+      k.loop('k', { from: whole, to: depth }, (at) => add(total, 'f32', at)),
+      total.map((one, n) => k.store(y, place(row, numbers[n]), one)),
+    ];
+  };
+  const whole = columns - (columns % 4);
+  return Array.from({ length: rows }, (_, row) => [
+    k.loop('j', { to: whole, step: 4 }, (j) => block(row, j, 4)),
+    whole < columns ? block(row, whole, columns - whole) : [],
+  ]);
 }
 
-function product(a: Matrix, b: Matrix, sizes: Product): k.Statements {
-  const { rows, columns, depth, load, store } = sizes;
-  /** A tile at (i, j): sums over a range of k, from 0 or from what is there. */
+function tiles({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
+  const deepest = depth <= 2 * DEPTH_BLOCK ? depth : DEPTH_BLOCK;
+  const whole = rows - (rows % TILE_ROWS);
+  const panels = k.scratch('b', 'f32', deepest * Math.ceil(columns / PANEL) * PANEL);
+  const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
+  const strips = k.scratch('a', 'f32', deepest * ROW_BLOCK);
+  const isStripped = rows >= ROW_BLOCK && !isContiguous((at) => a(0, at));
+
+  /** A tile at (i, j), of 8, 4 or 1 columns: sums over a block of k, on top of y if not first. */
   const tile = (
+    left: Matrix,
+    right: Matrix,
     [i, height]: readonly [k.Operand, number],
-    [j, width]: readonly [k.Value, number],
-    range: k.Range,
+    [j, width]: readonly [k.Operand, number],
+    count: k.Operand,
     isFirst: boolean,
   ): k.Statements => {
-    const numbers = Array.from({ length: Math.ceil(width / 4) }, (_, n) => n);
-    const column = (n: number): k.Value => (width < 4 ? j : k.consecutive(k.add(j, 4 * n)));
     const type = width < 4 ? 'f32' : 'f32x4';
-    const cells = Array.from({ length: height }, (_, row) =>
-      numbers.map((n) => ({ n, row: add(i, row), sum: k.variable('y', type) })),
-    );
-    const right = numbers.map(() => k.variable('b', type));
+    const columnsOf = Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
+      const column = scaled(j, 1, 4 * n);
+      return width < 4 ? column : neighbours(column);
+    });
+    const lines = Array.from({ length: height }, (_, row) => ({
+      row: scaled(i, 1, row),
+      cells: columnsOf.map((column) => ({ column, sum: k.variable('y', type) })),
+    }));
+    const values = columnsOf.map(() => k.variable('b', type));
+    const forCells = (
+      body: (row: k.Operand, column: k.Operand, sum: k.Variable) => k.Statements,
+    ): k.Statements =>
+      lines.map(({ row, cells }) => cells.map(({ column, sum }) => body(row, column, sum)));
     return [
-      cells.flat().map(({ n, row, sum }) => k.set(sum, isFirst ? 0 : load(row, column(n)))),
-      k.loop('k', range, (at) => [
-        numbers.map((n) => k.set(right[n], b(at, column(n)))),
-        cells.map((line) => {
-          const left = k.variable('a', type);
-          const [{ row }] = line;
+      forCells((row, column, sum) => k.set(sum, isFirst ? 0 : k.load(y, place(row, column)))),
+      k.loop('k', count, (at) => [
+        values.map((value, n) => k.set(value, right(at, columnsOf[n]))),
+        lines.map(({ row, cells }) => {
+          const number = k.variable('a', type);
           return [
-            k.set(left, a(row, at)),
-            line.map(({ n, sum }) => k.set(sum, k.mulAdd(left, right[n], sum))),
+            k.set(number, left(row, at)),
+            cells.map(({ sum }, n) => k.set(sum, k.mulAdd(number, values[n], sum))),
           ];
         }),
       ]),
-      cells.flat().map(({ n, row, sum }) => store(row, column(n), sum)),
+      forCells((row, column, sum) => k.store(y, place(row, column), sum)),
     ];
   };
-  const whole = rows - (rows % TILE_ROWS);
-  /** All tiles of a row: whole ones, half of one, single columns. */
-  const columnTiles = (body: (j: readonly [k.Value, number]) => k.Statements): k.Statements => {
-    const wide = columns - (columns % 8);
-    const half = columns % 8 >= 4 ? wide + 4 : wide;
+  /** Calls the body for each 8 columns, then for 4, and for each of what is left. */
+  const forPanels = (body: (j: k.Operand, width: number) => k.Statements): k.Statements => {
+    const wide = columns - (columns % PANEL);
+    const half = columns % PANEL >= 4 ? wide + 4 : wide;
     return [
-      wide > 0 ? k.loop('j', { to: wide, step: 8 }, (j) => body([j, 8])) : [],
-      half > wide ? body([k.constant('i32', wide), 4]) : [],
-      k.loop('j', { from: half, to: columns }, (j) => body([j, 1])),
+      wide > 0 ? k.loop('j', { to: wide, step: PANEL }, (j) => body(j, PANEL)) : [],
+      half > wide ? body(wide, 4) : [],
+      k.loop('j', { from: half, to: columns }, (j) => body(j, 1)),
     ];
   };
-  const block = (range: k.Range, isFirst: boolean): k.Statements => [
-    k.loop('block', { to: whole, step: ROW_BLOCK }, (from) =>
-      columnTiles((j) => {
-        const to = k.min(k.add(from, ROW_BLOCK), whole);
-        return k.loop('i', { from, to, step: TILE_ROWS }, (i) =>
-          tile([i, TILE_ROWS], j, range, isFirst),
-        );
+  const block = (from: k.Operand, count: k.Operand, isFirst: boolean): k.Statements => {
+    const wide = columns - (columns % PANEL);
+    const inPanel = (at: k.Operand, j: k.Operand, width: number): k.Operand => {
+      // A panel has all its rows one after the other; the last may be narrower, and is not.
+      const place = width === PANEL ? scaled(j, deepest, 0) : scaled(j, 1, wide * (deepest - 1));
+      return k.add(k.add(k.mul(toValue(at), PANEL), place), 0);
+    };
+    const fromSource: Matrix = (at, column) => b(k.add(toValue(from), at), column);
+    const pack = isPacked
+      ? forPanels((j, width) =>
+          k.loop('k', count, (at) =>
+            Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
+              const column = scaled(j, 1, 4 * n);
+              const to = scaled(inPanel(at, j, width), 1, 4 * n);
+              return width < 4
+                ? k.store(panels, to, fromSource(at, column))
+                : k.store(panels, neighbours(to), fromSource(at, neighbours(column)));
+            }),
+          ),
+        )
+      : [];
+    const packed = (j: k.Operand, width: number): Matrix => (at, column) => {
+      if (!isPacked) return fromSource(at, column);
+      const offset = k.sub(toValue(column), j);
+      return k.load(panels, k.add(inPanel(at, j, width), offset));
+    };
+    return [pack, rowsOf(from, count, isFirst, packed)];
+  };
+  const rowsOf = (
+    from: k.Operand,
+    count: k.Operand,
+    isFirst: boolean,
+    right: (j: k.Operand, width: number) => Matrix,
+  ): k.Statements => {
+    const source: Matrix = (row, at) => a(row, k.add(toValue(from), at));
+    const strip = (first: k.Value): Matrix => (row, at) => {
+      const line = k.sub(toValue(row), first);
+      return k.load(strips, k.add(k.mul(toValue(at), ROW_BLOCK), line));
+    };
+    return [
+      k.loop('block', { to: whole, step: ROW_BLOCK }, (first) => {
+        const to = k.min(k.add(first, ROW_BLOCK), whole);
+        const left = isStripped ? strip(first) : source;
+        return [
+          isStripped
+            ? k.loop('k', count, (at) =>
+                k.loop('i', { from: first, to, step: TILE_ROWS }, (i) => {
+                  const place = k.add(k.mul(at, ROW_BLOCK), k.sub(i, first));
+                  return k.store(strips, k.consecutive(place), source(k.consecutive(i), at));
+                }),
+              )
+            : [],
+          forPanels((j, width) =>
+            k.loop('i', { from: first, to, step: TILE_ROWS }, (i) =>
+              tile(left, right(j, width), [i, TILE_ROWS], [j, width], count, isFirst),
+            ),
+          ),
+        ];
       }),
-    ),
-    whole < rows ? columnTiles((j) => tile([whole, rows - whole], j, range, isFirst)) : [],
-  ];
-  if (depth <= 2 * DEPTH_BLOCK) return block({ to: depth }, true);
+      whole < rows
+        ? forPanels((j, width) =>
+            tile(source, right(j, width), [whole, rows - whole], [j, width], count, isFirst),
+          )
+        : [],
+    ];
+  };
+  if (depth === deepest) return block(0, depth, true);
   return [
-    block({ to: DEPTH_BLOCK }, true),
-    k.loop('depth', { from: DEPTH_BLOCK, to: depth, step: DEPTH_BLOCK }, (from) =>
-      block({ from, to: k.min(k.add(from, DEPTH_BLOCK), depth) }, false),
+    block(0, deepest, true),
+    k.loop('block', { from: deepest, to: depth, step: deepest }, (from) =>
+      block(from, k.min(k.sub(depth, from), deepest), false),
     ),
   ];
 }
 
-function add(i: k.Operand, n: number): k.Operand {
-  return typeof i === 'number' ? i + n : k.add(i, n);
+function toValue(x: k.Operand): k.Value {
+  return typeof x === 'number' ? k.constant('i32', x) : x;
+}
+
+function neighbours(x: k.Operand): k.Value {
+  return k.consecutive(toValue(x));
 }

@@ -54,7 +54,7 @@ function run(program: Program, body: Run, isExact: boolean): void {
       if (isExact) expectNear(output, near, reference, scale);
     });
   }
-  expect(wasm.explain()).toContain('kernels, ');
+  expect(wasm.explain()).toMatch(/^\d+ kernels?, /m);
 }
 
 describe('a random program, compiled', () => {

@@ -48,27 +48,25 @@ export function reportsOf({ schedule }: Executable, times?: readonly number[]): 
 /** A table of kernels, and a line about all of them. */
 export function formatKernels(reports: readonly KernelReport[]): string {
   const rows = reports.map(({ ops, shapes, operations, bytes, milliseconds }) => [
-    milliseconds === undefined ? '' : `${milliseconds.toFixed(3)} ms`,
+    ...(milliseconds === undefined ? [] : [`${milliseconds.toFixed(3)} ms`]),
     operations === undefined ? 'reference loop' : `${operations} operations`,
     `${bytes} bytes`,
     shapes,
     ops,
   ]);
-  const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...rows.map((row) => row[column].length)));
-  const lines = rows.map(([time, operations, bytes, shapes, ops]) =>
-    [
-      time.padStart(widths[0]),
-      operations.padStart(widths[1]),
-      bytes.padStart(widths[2]),
-      shapes.padEnd(widths[3]),
-      ops,
-    ].join('  ').trim(),
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  // Numbers end in line, words begin in line.
+  const lines = rows.map((row) =>
+    row
+      .map((cell, i) => (i < row.length - 2 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd(),
   );
   const sum = (of: (report: KernelReport) => number | undefined): number =>
     reports.reduce((total, report) => total + (of(report) ?? 0), 0);
   const time = sum(({ milliseconds }) => milliseconds);
   const summary =
-    `${reports.length} kernels, ${sum(({ operations }) => operations)} operations` +
+    `${reports.length} ${reports.length === 1 ? 'kernel' : 'kernels'}, ${sum(({ operations }) => operations)} operations` +
     (time > 0 ? `, ${time.toFixed(3)} ms` : '');
   return [...lines, summary].join('\n');
 }

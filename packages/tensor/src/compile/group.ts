@@ -26,11 +26,11 @@ export interface Member {
    * (`rowFold`); or over several rows, known only at the end (`fold`).
    */
   readonly form: 'element' | 'row' | 'rowFold' | 'fold';
-  /** The time through the row in which it is computed; a `row` is computed after that time. */
+  /** The time through the row in which it is computed; a `row` after that time (−1: before all). */
   readonly pass: number;
 }
 
-/** How a member or a stored value is read: where, in which pass, and whether anywhere else. */
+/** How a member or a stored value is read: at which index, and in which pass. */
 export interface Access {
   readonly storage: Value;
   readonly index: k.Load['index'];
@@ -63,10 +63,11 @@ export class Group {
   readonly domain: Shape;
   readonly members: Member[] = [];
   readonly network: Network;
-  /** Everything that is read, in the order of evaluation, with these counters as index. */
+  /** Everything that is read, in the order of evaluation, at indices made of the counters. */
   readonly accesses: Access[] = [];
-  /** What the members are computed by, in terms of the counters. */
+  /** What the members are computed by at the element that the counters stand for. */
   readonly values: k.Value[] = [];
+  /** One for each axis; only to compare indices, as kernels have loop counters of their own. */
   readonly counters: readonly k.Variable[];
   readonly #names: ReadonlyMap<k.Value, string>;
   readonly #byStorage = new Map<Value, Member>();
@@ -117,7 +118,7 @@ export class Group {
     if (form === 'fold' || form === 'rowFold') {
       return this.network.elements(step.inputs[0], leaf).at(at);
     }
-    return this.network.compute(value, this.indexOf({ step, form, value }, at), leaf);
+    return this.network.computed(value, leaf).at(this.indexOf({ step, form, value }, at));
   }
 
   /** The key of what belongs to the element, or to the row, at hand. */
@@ -127,7 +128,7 @@ export class Group {
     return keyOf(k.load(anything, flatIndex(this.counters, shape)).index, this.#names);
   }
 
-  /** How a value can be a member, by its shape, or undefined. */
+  /** As what a value could be a member, by its shape alone; undefined if it cannot. */
   formOf(step: Step): Member['form'] | undefined {
     const lowering = this.network.lowering(step);
     if (lowering === undefined || 'kernel' in lowering) return undefined;

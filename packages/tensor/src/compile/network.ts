@@ -5,12 +5,13 @@
  *
  *     y = exp(x).mul(2)        y[i] = exp(x[i]) * 2, and exp(x) is nowhere
  *
- * Stored is what is asked for as a whole (results, state, what a reference loop reads), what folds
- * and kernels make, and what would otherwise be computed more than once.
+ * Called stored is what is not written out like this: what is asked for as a whole (results, state,
+ * what a reference loop reads), what folds and kernels make, and what would otherwise be computed
+ * more than once. It may get away with a register, if all that reads it joins its group.
  */
 import type * as k from '@mambagrad/kernel';
 import {
-  broadcastIndex, type Elements, flatIndex, type Index, type Lowering, scaled,
+  broadcastIndex, type Elements, flatIndex, type Lowering,
 } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
 import type { Program, Step, Value } from './trace.ts';
@@ -94,7 +95,10 @@ export class Network {
     this.#stored.add(value);
   }
 
-  /** Decides about the result of a step, when all that use it have asked for what they need. */
+  /**
+   * Decides about the result of a step, when all that use it have asked for what they need; `uses`
+   * is how often each element would be computed. Then notes what that means for the step's inputs.
+   */
   #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
     const { output, inputs } = step;
     const lowering = this.#lowerings.get(step);
@@ -141,36 +145,36 @@ export class Network {
   /** A value as its elements: loaded where it is stored, else computed. */
   elements(value: Value, leaf: Leaf): Elements {
     const { shape, dtype } = value;
-    return {
-      shape,
-      dtype,
-      at: (index) => {
-        const constant = this.#constants.get(value);
-        if (constant) return constant;
-        if (this.isStored(value)) return this.#load(value, index, leaf);
-        return this.compute(value, index, leaf);
-      },
-    };
+    const constant = this.#constants.get(value);
+    if (constant) return { shape, dtype, at: () => constant };
+    return this.isStored(value) ? this.#loaded(value, leaf) : this.computed(value, leaf);
   }
 
-  #load(value: Value, index: Index, leaf: Leaf): k.Value {
-    const place = scaled(flatIndex(index, value.shape), 1, this.offsetOf(value));
-    return leaf(this.storageOf(value), place);
+  #loaded(value: Value, leaf: Leaf): Elements {
+    const { shape, dtype } = value;
+    const [storage, offset] = [this.storageOf(value), this.offsetOf(value)];
+    return { shape, dtype, at: (index) => leaf(storage, flatIndex(index, shape, offset)) };
   }
 
-  /** An element of a value, computed from its maker's inputs even if it is stored. */
-  compute(value: Value, index: Index, leaf: Leaf): k.Value {
+  /** The elements of a value, computed from its maker's inputs even if it is stored. */
+  computed(value: Value, leaf: Leaf): Elements {
+    const { shape, dtype } = value;
     const maker = this.makers.get(value);
     const lowering = maker && this.#lowerings.get(maker);
-    if (maker === undefined || lowering === undefined) return this.#load(value, index, leaf);
-    const inputs = new Map(maker.inputs.map((input) => [input, this.elements(input, leaf)]));
-    const elementsOf = (input: Value): Elements => inputs.get(input) ?? this.elements(input, leaf);
-    if ('move' in lowering) return elementsOf(maker.inputs[0]).at(lowering.move(index));
-    if ('element' in lowering) return lowering.element(index, ...maker.inputs.map(elementsOf));
-    if (!('map' in lowering)) return this.#load(value, index, leaf);
-    const operands = new Map(
-      [...inputs].map(([input, { shape, at }]) => [input, at(broadcastIndex(index, shape))]),
-    );
-    return lowering.map(...maker.inputs.flatMap((input) => operands.get(input) ?? []));
+    if (maker === undefined || lowering === undefined) return this.#loaded(value, leaf);
+    const different = [...new Set(maker.inputs)];
+    const elements = different.map((input) => this.elements(input, leaf));
+    const places = maker.inputs.map((input) => different.indexOf(input));
+    const made = (at: Elements['at']): Elements => ({ shape, dtype, at });
+    if ('move' in lowering) return made((index) => elements[0].at(lowering.move(index)));
+    if ('element' in lowering) {
+      const inputs = places.map((place) => elements[place]);
+      return made((index) => lowering.element(index, ...inputs));
+    }
+    if (!('map' in lowering)) return this.#loaded(value, leaf);
+    return made((index) => {
+      const operands = elements.map((input) => input.at(broadcastIndex(index, input.shape)));
+      return lowering.map(...places.map((place) => operands[place]));
+    });
   }
 }

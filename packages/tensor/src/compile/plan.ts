@@ -37,7 +37,9 @@ function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, nu
   jobs.forEach((job, i) => {
     for (const value of [...job.reads, ...job.writes]) last.set(value, i);
   });
-  for (const value of [...program.results, ...program.writes.map((write) => write.value)]) {
+  // State that is returned is returned as itself, whatever is in it then.
+  const returned = program.results.filter(({ from }) => from === 'step');
+  for (const value of [...returned, ...program.writes.map((write) => write.value)]) {
     last.set(network.storageOf(value), jobs.length);
   }
   return last;
@@ -109,7 +111,7 @@ function placedInState(
 /**
  * Throws unless the plan is sound: every read follows the write, and nothing is written where
  * something lies that is still to be read. It goes through the jobs noting what lies where, and
- * shares nothing with the planner.
+ * shares nothing with the planner but what a job says that it may replace.
  */
 export function checkPlan(program: Program, { jobs, network }: Schedule, plan: Plan): void {
   const held = new Map<number, { readonly value: Value | Job; readonly end: number }>();
@@ -157,7 +159,9 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
     for (const value of job.writes) written.add(value);
   }
   for (const { value } of program.writes) read(network.storageOf(value));
-  for (const value of program.results) read(network.storageOf(value));
+  for (const value of program.results) {
+    if (value.from === 'step') read(network.storageOf(value));
+  }
 }
 
 function nameOf(value: Value | Job): string {

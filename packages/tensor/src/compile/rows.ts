@@ -12,7 +12,7 @@ import { bufferOf, type Group, type Member } from './group.ts';
 import type { Bound } from './reuse.ts';
 import type { Value } from './trace.ts';
 
-/** The extent of each axis when those that can be are merged into their successors; then 1. */
+/** The extents of the axes, in which an axis that could be merged into the next has become 1. */
 function mergedExtents(group: Group): number[] {
   const { domain, accesses, counters, members, values } = group;
   const extents = [...domain];
@@ -50,7 +50,10 @@ function dependsOn(value: k.Value, counter: k.Variable): boolean {
   return value.inputs.some((input) => dependsOn(input, counter));
 }
 
-/** The kernel of a group that stores those of its members for which `isNeeded` holds. */
+/**
+ * The kernel of a group. Of its members it stores those for which `isNeeded` holds, folds over
+ * several rows, and elements that are read again in a later pass; the others stay in registers.
+ */
 export function rowKernel(
   name: string,
   group: Group,

@@ -5,7 +5,7 @@
 import * as k from '@mambagrad/kernel';
 import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
 import { numelOf, type Spec } from '../shape.ts';
-import { isHome, Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf, type Place } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
@@ -35,13 +35,15 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   return constants;
 }
 
+/** Where tensors live that programs read: one place for each, whichever program asked first. */
+const homeOf = new WeakMap<Tensor, TypedArray>();
+
 export function bind(program: Program, options: CodeOptions): Executable {
   const heap = theHeap();
-  const plan = schedule(program, constantsOf(program));
-  const { jobs, network } = plan;
-  const memory = planMemory(program, plan);
+  const scheduled = schedule(program, constantsOf(program));
+  const { jobs, network } = scheduled;
+  const plan = planMemory(program, scheduled);
 
-  // State and constants move in.
   const homes = new Map<Value, TypedArray>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
     if (from === 'step') return undefined;
@@ -51,16 +53,17 @@ export function bind(program: Program, options: CodeOptions): Executable {
   for (const value of inMemory) {
     if (value.from === 'step' || 'argument' in value.from || homes.has(value)) continue;
     const { captured } = value.from;
-    if (!isHome(captured.data)) captured.moveTo(heap.house(captured.data));
-    homes.set(value, captured.data);
+    const home = homeOf.get(captured) ?? heap.house(captured.data);
+    homeOf.set(captured, home);
+    homes.set(value, home);
   }
 
   /** Where a value lies: at a place of its own, or so far into the arena. */
   const placeOf = (value: Value): Place => {
-    const state = memory.inState.get(value) ?? value;
+    const state = plan.inState.get(value) ?? value;
     const home = homes.get(state);
     if (home) return { isInArena: false, offset: home.byteOffset };
-    return { isInArena: true, offset: memory.offsets.get(state) ?? 0 };
+    return { isInArena: true, offset: plan.offsets.get(state) ?? 0 };
   };
   const arrayOf = (value: Value, arena: number): TypedArray => {
     const { isInArena, offset } = placeOf(network.storageOf(value));
@@ -71,7 +74,7 @@ export function bind(program: Program, options: CodeOptions): Executable {
     ...[...job.reads, ...job.writes].map(placeOf),
     ...(job.checks === undefined ? [] : [{ isInArena: false, offset: heap.flag }]),
     ...(job.kernel?.scratchBytes
-      ? [{ isInArena: true, offset: memory.scratch.get(job) ?? 0 }]
+      ? [{ isInArena: true, offset: plan.scratch.get(job) ?? 0 }]
       : []),
   ];
 
@@ -106,18 +109,19 @@ export function bind(program: Program, options: CodeOptions): Executable {
 
   const code = codeOf(jobs, placesOf, heap, callReference, options);
   return {
-    schedule: plan,
-    plan: memory,
+    schedule: scheduled,
+    plan,
     wat: code.wat,
     run: (tensors, watch) => {
-      arena = heap.arena(memory.bytes);
+      arena = heap.arena(plan.bytes);
+      // State moves in, when it is first used and when somebody has given it another array.
       for (const [value, home] of homes) {
         const tensor = tensorFor(value, tensors);
         if (tensor === undefined || tensor.data === home) continue;
         home.set(tensor.data);
         tensor.moveTo(home);
       }
-      for (const value of memory.offsets.keys()) {
+      for (const value of plan.offsets.keys()) {
         const argument = tensorFor(value, tensors);
         if (argument) arrayOf(value, arena).set(argument.data);
       }
@@ -134,7 +138,7 @@ export function bind(program: Program, options: CodeOptions): Executable {
       ));
       // All new values are taken before any state changes: one may be another's old value.
       const isCopied = program.writes.filter(
-        ({ state, value }) => memory.inState.get(network.storageOf(value)) !== state,
+        ({ state, value }) => plan.inState.get(network.storageOf(value)) !== state,
       );
       const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
       for (const [state, data] of taken) {

@@ -1,7 +1,7 @@
 /**
  * From a program to jobs, in order: each a kernel, or a reference loop where there is none. A value
- * joins the group before it if it can, so that what is computed of the same elements is computed in
- * one pass; else it starts one.
+ * that is stored joins the last group that can take it in, so that what is computed of the same
+ * elements is computed in one pass; if there is none, it starts one.
  */
 import * as k from '@mambagrad/kernel';
 import { forEach, type Lowering } from '../lowering.ts';
@@ -155,7 +155,7 @@ function kernelJob(
   return plainJob(step, bound.reads, bound.kernel);
 }
 
-/** Looks at all of what an index comes from, be it used or not. */
+/** Looks at all elements of what the index was moved from, whether it takes them or not. */
 function checkJob(step: Step, network: Network, { input, size }: { input: number; size: number }) {
   const reads = new Set<Value>();
   const source = network.sourceOf(step.inputs[input]);

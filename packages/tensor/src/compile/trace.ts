@@ -5,7 +5,7 @@
  *
  * Tensors from outside that the function reads are **captured**: the program reads their value of
  * the moment at each call. Where the function assigns to one, later reads in the same call see the
- * new value, and the program writes it back when it ends.
+ * new value, and the tensor has it when the call is over.
  */
 import { describe, type Spec, TensorError } from '../shape.ts';
 import { type Primitive, Tensor, type Tracer, tick, withMode } from '../tensor.ts';
@@ -24,7 +24,7 @@ export interface Step {
   readonly output: Value;
 }
 
-/** What the program writes when it ends: a captured tensor or an argument, and its new value. */
+/** State, a captured tensor or an argument, and the value that it has when the call is over. */
 export interface Write {
   readonly state: Value;
   readonly value: Value;

@@ -1,0 +1,195 @@
+/**
+ * The selective scan backwards, as one kernel. Chunk by chunk from the last, states and decays are
+ * computed again from the state at the chunk's start and kept for the chunk only; then they are
+ * used in reverse. No decay is computed twice.
+ *
+ *     for each sequence, for each chunk, for each 8 channels:
+ *       forwards through the chunk, then backwards
+ */
+import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
+import {
+  CHUNK, forChannels, forStates, isVector, neighbours, plus, prepareA, registers, setDecays,
+  type Sizes, times, TINY,
+} from './scanPieces.ts';
+
+/**
+ * From [the gradient of what the forward kernel gives, u, Δ, A, B, C, the first state, the states
+ * at the starts of chunks, flags of steps that start anew (or none)]: the gradients of u, Δ, A, B,
+ * C and the first state, one behind the other.
+ */
+export function backwardKernel(
+  inputs: readonly Elements[],
+  to: k.Buffer,
+  sizes: Sizes,
+): k.Statements {
+  const [g, u, delta, A, B, C, , starts, reset] = inputs;
+  const { batch, length, channels, state } = sizes;
+  const width = channels * state;
+  const rows = batch * length;
+  const gradientSizes = [rows * channels, rows * channels, width, rows * state, rows * state];
+  const [duAt, dDeltaAt, dAAt, dBAt, dCAt, dStateAt] = gradientSizes.reduce<number[]>(
+    (ends, size) => [...ends, ends[ends.length - 1] + size],
+    [0],
+  );
+  const scaledA = prepareA(A, sizes);
+  const [carry, dA] = ['carry', 'dA'].map((name) => k.scratch(name, 'f32', width));
+  const inRow = (n: k.Operand, d: k.Operand): k.Operand => plus(times(n, channels), d);
+  // Of 8 channels: the decay of each step, and the states before each step and after the last.
+  const [decays, states] = ['decays', 'states'].map((name, more) =>
+    k.scratch(name, 'f32', (CHUNK + more) * state * 8),
+  );
+  const kept = (t: k.Operand, { n, d, i }: { n: k.Operand; d: k.Value; i: number }): k.Operand => {
+    const place = plus(times(plus(times(t, state), n), 8), 4 * i);
+    return isVector(d) ? neighbours(place) : place;
+  };
+  // Sums over channels, in lanes; behind them, those of single channels.
+  const [sumsB, sumsC] = ['dB', 'dC'].map((name) => k.scratch(name, 'f32', CHUNK * state * 5));
+  const singlesAt = CHUNK * state * 4;
+  /** Adds products of registers to the sum for a step and a state. */
+  const addTo = (
+    sums: k.Buffer,
+    [t, n]: readonly [k.Operand, k.Operand],
+    a: readonly k.Variable[],
+    b: readonly k.Variable[],
+  ): k.Statements => {
+    const place = plus(times(t, state), n);
+    const at = a[0].type === 'f32x4' ? neighbours(times(place, 4)) : plus(place, singlesAt);
+    const sum = a.reduce<k.Value>((total, x, i) => k.mulAdd(x, b[i], total), k.load(sums, at));
+    return k.store(sums, at, sum);
+  };
+  const ofState = <T>(list: readonly T[], all: readonly k.Value[], s: number): T[] =>
+    list.slice(s * all.length, (s + 1) * all.length);
+
+  const chunk = (b: k.Value, c: k.Operand, count: number): k.Statements => {
+    const timeOf = (t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
+    const rowOf = (t: k.Operand): k.Operand => plus(times(b, length), timeOf(t));
+    const outputOf = (t: k.Operand, d: k.Operand): k.Operand => plus(times(rowOf(t), channels), d);
+    const start = times(plus(times(b, Math.ceil(length / CHUNK)), c), width);
+    const at = (of: Elements, t: k.Operand, last: k.Operand): k.Value =>
+      of.at([b, timeOf(t), last]);
+
+    /** Forwards through the chunk: decays and states are kept, and C's gradient is summed. */
+    const again = (all: readonly k.Value[]): k.Statements => [
+      forStates(state, all, (cells) =>
+        cells.map((cell) => {
+          const first = starts.at([plus(start, inRow(cell.n, cell.d))]);
+          return k.store(states, kept(0, cell), first);
+        }),
+      ),
+      k.loop('t', count, (t) => {
+        const [durations, steps, outer] = ['D', 'x', 'g'].map((name) => registers(name, all));
+        return [
+          all.map((d, i) => [
+            k.set(durations[i], at(delta, t, d)),
+            k.set(steps[i], k.mul(durations[i], at(u, t, d))),
+            k.set(outer[i], g.at([outputOf(t, d)])),
+          ]),
+          forStates(state, all, (cells, ns) => {
+            const [decay, next] = ['a', 'h'].map((name) =>
+              registers(name, cells.map(({ d }) => d)),
+            );
+            const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
+            return [
+              setDecays(decay, exponents, reset?.at([b, timeOf(t)])),
+              cells.map((cell, j) => {
+                const taken = k.mulAdd(steps[cell.i], at(B, t, cell.n), TINY);
+                return k.set(next[j], k.mulAdd(decay[j], k.load(states, kept(t, cell)), taken));
+              }),
+              cells.map((cell, j) => [
+                k.store(decays, kept(t, cell), decay[j]),
+                k.store(states, kept(plus(t, 1), cell), next[j]),
+              ]),
+              ns.map((n, s) => addTo(sumsC, [t, n], ofState(next, all, s), outer)),
+            ];
+          }),
+        ];
+      }),
+    ];
+    /** Backwards: G is the whole gradient of the state, and `carry` what of it goes further. */
+    const back = (all: readonly k.Value[]): k.Statements =>
+      k.loop('r', count, (r) => {
+        const t = k.sub(count - 1, r);
+        const [durations, inputsU, steps, outer, throughInput, throughDecay] = [
+          'D', 'u', 'x', 'g', 's', 'q',
+        ].map((name) => registers(name, all));
+        return [
+          all.map((d, i) => [
+            k.set(durations[i], at(delta, t, d)),
+            k.set(inputsU[i], at(u, t, d)),
+            k.set(steps[i], k.mul(durations[i], inputsU[i])),
+            k.set(outer[i], g.at([outputOf(t, d)])),
+            k.set(throughInput[i], 0),
+            k.set(throughDecay[i], 0),
+          ]),
+          forStates(state, all, (cells, ns) => {
+            const [G, passed, through] = ['G', 'p', 'q'].map((name) =>
+              registers(name, cells.map(({ d }) => d)),
+            );
+            return [
+              cells.map((cell, j) => {
+                const { n, d, i } = cell;
+                const place = inRow(n, d);
+                return [
+                  k.set(G[j], k.mulAdd(outer[i], at(C, t, n), k.load(carry, place))),
+                  k.set(throughInput[i], k.mulAdd(G[j], at(B, t, n), throughInput[i])),
+                  k.set(passed[j], k.mul(G[j], k.load(decays, kept(t, cell)))),
+                  k.store(carry, place, k.add(passed[j], TINY)),
+                  k.set(through[j], k.mul(passed[j], k.load(states, kept(t, cell)))),
+                  k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
+                  k.store(dA, place, k.mulAdd(through[j], durations[i], k.load(dA, place))),
+                ];
+              }),
+              ns.map((n, s) => addTo(sumsB, [t, n], ofState(G, all, s), steps)),
+            ];
+          }),
+          all.map((d, i) => {
+            // A was multiplied by log₂e.
+            const dDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(inputsU[i], throughInput[i]));
+            return [
+              k.store(to, plus(duAt, outputOf(t, d)), k.mul(durations[i], throughInput[i])),
+              k.store(to, plus(dDeltaAt, outputOf(t, d)), dDelta),
+            ];
+          }),
+        ];
+      });
+    const summed = (sums: k.Buffer, from: number): k.Statements =>
+      k.loop('t', count, (t) =>
+        k.loop('n', state, (n) => {
+          const place = plus(times(t, state), n);
+          const lanes = k.reduceLanes(k.add, k.load(sums, neighbours(times(place, 4))));
+          const total = k.add(lanes, k.load(sums, plus(place, singlesAt)));
+          return k.store(to, plus(plus(from, times(rowOf(t), state)), n), total);
+        }),
+      );
+    return [
+      [sumsB, sumsC].map((sums) => k.lanes('i', sums.length, (i) => k.store(sums, i, 0))),
+      forChannels(channels, (all) => [again(all), back(all)]),
+      summed(sumsB, dBAt),
+      summed(sumsC, dCAt),
+    ];
+  };
+  const transposed = (from: k.Buffer, start: k.Operand): k.Statements =>
+    k.loop('n', state, (n) =>
+      k.loop('d', channels, (d) =>
+        k.store(to, plus(plus(start, n), times(d, state)), k.load(from, inRow(n, d))),
+      ),
+    );
+  const full = Math.floor(length / CHUNK);
+  return [
+    scaledA.fill,
+    k.lanes('i', width, (i) => k.store(dA, i, 0)),
+    k.loop('b', batch, (b) => [
+      k.loop('n', state, (n) =>
+        k.lanes('d', channels, (d) => {
+          const ofLast = plus(plus(rows * channels, n), plus(times(b, width), times(d, state)));
+          return k.store(carry, inRow(n, d), g.at([ofLast]));
+        }),
+      ),
+      length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
+      k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK)),
+      transposed(carry, plus(dStateAt, times(b, width))),
+    ]),
+    transposed(dA, dAAt),
+  ];
+}

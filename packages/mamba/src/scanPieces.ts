@@ -1,0 +1,134 @@
+/**
+ * What the kernels of the selective scan are made of. Channels go in lanes, eight at a time as two
+ * vectors, so that nothing is ever added across lanes in the inner loop; the N states of a channel
+ * are written out, two by two. Four decays are computed side by side, as each by itself is a long
+ * chain of operations that wait for one another.
+ */
+import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
+
+/** Steps whose states are kept at once in the backward pass. */
+export const CHUNK = 32;
+
+/** Far below any rounding error of a state; keeps decaying states from becoming denormal. */
+export const TINY = 1e-18;
+
+/** States that are written out in a row; more of them are a loop. */
+const UNROLLED = 16;
+
+export interface Sizes {
+  readonly batch: number;
+  readonly length: number;
+  readonly channels: number;
+  readonly state: number;
+}
+
+/** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
+export interface Cell {
+  readonly n: k.Operand;
+  readonly d: k.Value;
+  readonly i: number;
+}
+
+export const plus = (a: k.Operand, b: k.Operand): k.Operand => {
+  if (typeof a !== 'number') return k.add(a, b);
+  return typeof b === 'number' ? a + b : k.add(b, a);
+};
+
+export const times = (a: k.Operand, by: number): k.Operand =>
+  typeof a === 'number' ? a * by : k.mul(a, by);
+
+export const isVector = (d: k.Value): boolean => d.type === 'i32x4';
+
+export const neighbours = (i: k.Operand): k.Value =>
+  k.consecutive(typeof i === 'number' ? k.constant('i32', i) : i);
+
+/** A register for each vector of channels. */
+export function registers(name: string, channels: readonly k.Value[]): k.Variable[] {
+  return channels.map((d) => k.variable(name, isVector(d) ? 'f32x4' : 'f32'));
+}
+
+/** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */
+export function forChannels(
+  count: number,
+  body: (channels: k.Value[]) => k.Statements,
+): k.Statements {
+  const wide = count - (count % 8);
+  const half = wide + (count % 8 >= 4 ? 4 : 0);
+  return [
+    wide > 0
+      ? k.loop('d', { to: wide, step: 8 }, (d) => body([d, k.add(d, 4)].map(neighbours)))
+      : [],
+    half > wide ? body([neighbours(wide)]) : [],
+    k.loop('d', { from: half, to: count }, (d) => body([d])),
+  ];
+}
+
+/** Calls the body for two states at a time of the channels at hand. */
+export function forStates(
+  count: number,
+  channels: readonly k.Value[],
+  body: (cells: readonly Cell[], states: readonly k.Operand[]) => k.Statements,
+): k.Statements {
+  const unrolled = (from: k.Operand, length: number): k.Statements =>
+    Array.from({ length: Math.ceil(length / 2) }, (_, pair) => {
+      const states = [2 * pair, 2 * pair + 1].filter((n) => n < length).map((n) => plus(from, n));
+      return body(states.flatMap((n) => channels.map((d, i) => ({ n, d, i }))), states);
+    });
+  const looped = count > UNROLLED ? count - (count % UNROLLED) : 0;
+  return [
+    looped > 0 ? k.loop('n', { to: looped, step: UNROLLED }, (n) => unrolled(n, UNROLLED)) : [],
+    unrolled(looped, count - looped),
+  ];
+}
+
+export interface PreparedA {
+  readonly fill: k.Statements;
+  at(n: k.Operand, d: k.Operand): k.Value;
+}
+
+/** A in scratch memory with channels side by side, times log₂e. */
+export function prepareA(A: Elements, { channels, state }: Sizes): PreparedA {
+  const scaled = k.scratch('A', 'f32', channels * state);
+  const place = (n: k.Operand, d: k.Operand) => plus(times(n, channels), d);
+  const fill = k.loop('n', state, (n) =>
+    k.lanes('d', channels, (d) =>
+      k.store(scaled, place(n, d), k.mul(A.at([d, n]), Math.LOG2E)),
+    ),
+  );
+  return { at: (n, d) => k.load(scaled, place(n, d)), fill };
+}
+
+/** 1.5 · 2²³: a number of up to 2²² that it is added to is rounded, and left in the last bits. */
+const ROUNDER = 12582912;
+
+/** 2ˣ for |x| ≤ ½, within 2e-7 of itself, and exactly 1 at 0. */
+const POWERS = [1, 0.693147004, 0.240222424, 0.0555073358, 0.00967151299, 0.00132647227];
+
+/**
+ * Sets registers to the factors exp(ΔA), given ΔA·log₂e, or to 0 where the state starts anew:
+ * within 3e-7 of themselves, for arguments from −100 to 126; outside, what they are at the end.
+ */
+export function setDecays(
+  decays: readonly k.Variable[],
+  exponents: readonly k.Value[],
+  reset: k.Value | undefined,
+): k.Statements {
+  const [inside, shifted, fraction] = ['x', 's', 'f'].map((name) =>
+    decays.map(({ type }) => k.variable(name, type)),
+  );
+  const all = (value: (i: number) => k.Value, into = decays): k.Statements =>
+    into.map((one, i) => k.set(one, value(i)));
+  const last = POWERS.length - 1;
+  return [
+    all((i) => k.min(k.max(exponents[i], -100), 126), inside),
+    all((i) => k.add(inside[i], ROUNDER), shifted),
+    all((i) => k.sub(inside[i], k.sub(shifted[i], ROUNDER)), fraction),
+    all((i) => k.mulAdd(fraction[i], POWERS[last], POWERS[last - 1])),
+    POWERS.slice(0, -2).reverse().map((power) =>
+      all((i) => k.mulAdd(decays[i], fraction[i], power)),
+    ),
+    all((i) => k.fromBits(k.add(k.bitsOf(decays[i]), k.shiftLeft(k.bitsOf(shifted[i]), 23)))),
+    reset ? all((i) => k.select(k.notEqual(reset, 0), 0, decays[i])) : [],
+  ];
+}
