@@ -138,7 +138,7 @@ describe('loadLanguageModel', () => {
       'optionsOfConfig: the model is a llama, expected a mamba or mamba2',
     );
     expect(() => optionsOfConfig({ vocab_size: 3, hidden_size: 4 })).toThrow(
-      'optionsOfConfig: there is no num_hidden_layers or n_layer',
+      'optionsOfConfig: there is no num_hidden_layers',
     );
   });
 

@@ -21,33 +21,28 @@ export interface Checkpoint {
   readonly tensors: StateDict;
 }
 
-type Keys = { readonly [Option in keyof MambaLMOptions]?: readonly string[] };
-
-/** The key of each option: transformers', and mamba_ssm's where that is another. */
-const commonKeys: Keys = {
-  vocabSize: ['vocab_size'],
-  hiddenSize: ['hidden_size', 'd_model'],
-  numLayers: ['num_hidden_layers', 'n_layer'],
-  stateSize: ['state_size', 'd_state'],
-  expandFactor: ['expand'],
-  convSize: ['conv_kernel', 'd_conv'],
-  bias: ['use_bias', 'bias'],
-  convBias: ['use_conv_bias', 'conv_bias'],
-  normEps: ['layer_norm_epsilon'],
-  tieEmbeddings: ['tie_word_embeddings', 'tie_embeddings'],
+/** The key of each option in transformers. */
+const common = {
+  vocabSize: 'vocab_size', hiddenSize: 'hidden_size', numLayers: 'num_hidden_layers',
+  stateSize: 'state_size', expandFactor: 'expand', convSize: 'conv_kernel', bias: 'use_bias',
+  convBias: 'use_conv_bias', normEps: 'layer_norm_epsilon', tieEmbeddings: 'tie_word_embeddings',
 };
-const keys: Readonly<Record<'mamba' | 'mamba2', Keys>> = {
-  mamba: { ...commonKeys, dtRank: ['time_step_rank', 'dt_rank'] },
+const keys = {
+  mamba: { ...common, dtRank: 'time_step_rank' },
   mamba2: {
-    ...commonKeys,
-    headDim: ['head_dim', 'headdim'],
-    numGroups: ['n_groups', 'ngroups'],
-    chunkSize: ['chunk_size'],
-    dtLimit: ['time_step_limit', 'dt_limit'],
-    normBeforeGate: ['norm_before_gate'],
+    ...common, headDim: 'head_dim', numGroups: 'n_groups', chunkSize: 'chunk_size',
+    dtLimit: 'time_step_limit', normBeforeGate: 'norm_before_gate',
   },
 };
-const layers = { mamba: 'mamba', Mamba1: 'mamba', mamba2: 'mamba2', Mamba2: 'mamba2' } as const;
+
+/** What mamba_ssm calls otherwise. */
+const original: CheckpointConfig = {
+  d_model: 'hidden_size', n_layer: 'num_hidden_layers', d_state: 'state_size',
+  d_conv: 'conv_kernel', bias: 'use_bias', conv_bias: 'use_conv_bias', dt_rank: 'time_step_rank',
+  tie_embeddings: 'tie_word_embeddings', headdim: 'head_dim', ngroups: 'n_groups',
+  dt_limit: 'time_step_limit', layer: 'model_type', Mamba1: 'mamba', Mamba2: 'mamba2',
+};
+const byTransformers = (name: unknown): unknown => original[String(name)] ?? name;
 
 /**
  * The options that a config.json stands for, as text or parsed. Throws if it is of another model,
@@ -56,47 +51,42 @@ const layers = { mamba: 'mamba', Mamba1: 'mamba', mamba2: 'mamba2', Mamba2: 'mam
 export function optionsOfConfig(config: CheckpointConfig | string): MambaLMOptions {
   if (typeof config === 'string') return optionsOfConfig(parseConfig(config));
   const fail = (problem: string): TensorError => new TensorError(`optionsOfConfig: ${problem}`);
+  const all = { model_type: 'mamba', ...config, ...(config.ssm_cfg as CheckpointConfig) };
+  const settings = new Map(Object.entries(all).map(([key, value]) => [byTransformers(key), value]));
+  const layer = byTransformers(settings.get('model_type'));
+  if (layer !== 'mamba' && layer !== 'mamba2') {
+    throw fail(`the model is a ${String(layer)}, expected a mamba or mamba2`);
+  }
   const isOriginal = 'd_model' in config;
-  const settings = { ...config, ...(config.ssm_cfg as CheckpointConfig | undefined) };
-  const kind = String(settings.layer ?? settings.model_type ?? 'mamba');
-  const layer = Object.hasOwn(layers, kind) ? layers[kind as keyof typeof layers] : undefined;
-  if (!layer) throw fail(`the model is a ${kind}, expected a mamba or mamba2`);
-  const found = Object.entries(keys[layer]).flatMap(([option, names]) => {
-    const values = names.map((name) => settings[name]);
-    // The rank may be 'auto', which is the default.
-    const value = values.find((each) => each !== undefined && each !== 'auto');
-    return value === undefined ? [] : [[option, value]];
-  });
   // What transformers means by a Mamba-2 that does not say.
   const implied = { numGroups: 8, tieEmbeddings: false, normGroups: 1 };
-  const given: MambaLMOptions = {
+  const found = Object.entries(keys[layer]).map(([option, key]) => [option, settings.get(key)]);
+  const given = {
     ...(layer === 'mamba2' && !isOriginal && implied),
-    ...Object.fromEntries(found),
+    // The rank may be 'auto', which is the default.
+    ...Object.fromEntries(found.filter(([, value]) => value !== undefined && value !== 'auto')),
     layer,
-  };
-  const missing = (['vocabSize', 'hiddenSize', 'numLayers'] as const).find(
-    (option) => given[option] === undefined,
-  );
-  if (missing) throw fail(`there is no ${keys[layer][missing]?.join(' or ')}`);
+  } as MambaLMOptions;
+  for (const size of ['vocabSize', 'hiddenSize', 'numLayers'] as const) {
+    if (given[size] === undefined) throw fail(`there is no ${common[size]}`);
+  }
   // mamba_ssm rounds the vocabulary up; transformers' `expand` may be wrong, the width is not.
   const multiple = isOriginal ? Number(config.pad_vocab_size_multiple ?? 8) : 1;
   const { intermediate_size: inner } = config;
-  const { hiddenSize, dtLimit } = given;
+  const { vocabSize, hiddenSize, dtLimit } = given;
   return {
     ...given,
     ...(typeof inner === 'number' && { expandFactor: inner / hiddenSize }),
     // JSON has no infinity, and some write null.
     ...(dtLimit && { dtLimit: [dtLimit[0], dtLimit[1] ?? Infinity] }),
-    vocabSize: Math.ceil(given.vocabSize / multiple) * multiple,
+    vocabSize: Math.ceil(vocabSize / multiple) * multiple,
   };
 }
 
 /** JSON with infinities, as Python writes it. */
 function parseConfig(text: string): CheckpointConfig {
-  const isInfinity = (part: string): boolean => part === 'Infinity';
-  return JSON.parse(
-    text.replace(/"(?:\\.|[^"\\])*"|Infinity/g, (part) => (isInfinity(part) ? '1e999' : part)),
-  ) as CheckpointConfig;
+  const finite = (part: string): string => (part === 'Infinity' ? '1e999' : part);
+  return JSON.parse(text.replace(/"(?:\\.|[^"\\])*"|Infinity/g, finite)) as CheckpointConfig;
 }
 
 /** Each parameter by its name in transformers. */
@@ -116,10 +106,9 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
  */
 export function saveLanguageModel(model: MambaLM): Checkpoint {
   const { layer = 'mamba', hiddenSize } = model.options;
-  const all = {
-    ...{ numLayers: 2, normEps: 1e-5, tieEmbeddings: true, dtRank: Math.ceil(hiddenSize / 16) },
-    ...{ ...mamba2Defaults, ...(layer === 'mamba' && blockDefaults), ...model.options },
-  };
+  const defaults = layer === 'mamba' ? { ...mamba2Defaults, ...blockDefaults } : mamba2Defaults;
+  const basics = { numLayers: 2, normEps: 1e-5, tieEmbeddings: true };
+  const all = { ...basics, dtRank: Math.ceil(hiddenSize / 16), ...defaults, ...model.options };
   const { headDim, normBeforeGate, numGroups, normGroups = numGroups } = all;
   if (layer === 'mamba2' && (normBeforeGate || normGroups !== 1)) {
     throw new TensorError(
@@ -128,16 +117,14 @@ export function saveLanguageModel(model: MambaLM): Checkpoint {
     );
   }
   const inner = all.expandFactor * hiddenSize;
-  const stored = Object.entries(keys[layer]).map(([option, [key]]) => [
-    key,
-    all[option as keyof typeof all],
-  ]);
+  const values = new Map(Object.entries(all));
+  const stored = Object.entries(keys[layer]).filter(([option]) => values.has(option));
   const config = {
+    ...Object.fromEntries(stored.map(([option, key]) => [key, values.get(option)])),
+    ...(layer === 'mamba' ? { intermediate_size: inner } : { num_heads: inner / headDim }),
     architectures: [layer === 'mamba' ? 'MambaForCausalLM' : 'Mamba2ForCausalLM'],
     model_type: layer,
     hidden_act: 'silu',
-    ...(layer === 'mamba' ? { intermediate_size: inner } : { num_heads: inner / headDim }),
-    ...Object.fromEntries(stored.filter(([, value]) => value !== undefined)),
   };
   return { config, tensors: saveState(storedParameters(model)) };
 }
@@ -152,13 +139,12 @@ export function loadLanguageModel(
   dtype: DType = 'f32',
 ): MambaLM {
   const model = new MambaLM(optionsOfConfig(config)).to(dtype);
-  const values = Array.from(tensors, ([name, value]): [string, Tensor] => [
-    // The one name that mamba_ssm has otherwise.
-    name.replace('.embedding.', '.embeddings.'),
-    value.cast(dtype),
-  ]);
-  // A tied head may be stored a second time.
-  const isWanted = ([name]: [string, Tensor]) => name !== 'lm_head.weight' || model.lmHead;
-  loadState('loadLanguageModel', storedParameters(model), new Map(values.filter(isWanted)));
+  const values = new Map<string, Tensor>();
+  for (const [name, value] of tensors) {
+    // A tied head may be stored a second time; one name is another in mamba_ssm.
+    const isKnown = name === 'lm_head.weight' && !model.lmHead;
+    if (!isKnown) values.set(name.replace('.embedding.', '.embeddings.'), value.cast(dtype));
+  }
+  loadState('loadLanguageModel', storedParameters(model), values);
   return model;
 }

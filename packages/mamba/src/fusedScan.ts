@@ -11,8 +11,9 @@
  * for that in reverse order: they are computed again, chunk by chunk from the last, from the state
  * at each chunk's start, which is all that is kept (Gu and Dao, "Mamba" (2023), section 3.3.2).
  *
- * These are the reference loops; compiled, both passes are kernels (scanForward.ts, scanBackward.ts). A primitive has
- * one result, so several are packed one behind the other and sliced apart.
+ * These are the reference loops; compiled, both passes are kernels (scanForward.ts and
+ * scanBackward.ts). A primitive has one result, so several are packed one behind the other and
+ * sliced apart.
  */
 import {
   type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type LinearScanOptions,
@@ -47,10 +48,7 @@ function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]) {
 /** One step of one row: h becomes the next state, exp(ΔA) goes to `decay`, and y_t to `y`. */
 function step(
   [u, delta, A, B, C, , reset]: readonly Value[],
-  row: number,
-  h: Float64Array,
-  decay: Float64Array,
-  y?: TypedArray,
+  row: number, h: Float64Array, decay: Float64Array, y?: TypedArray,
 ): void {
   const [channels, state] = A.shape;
   const startsAnew = reset !== undefined && reset.data[row] !== 0;
@@ -131,13 +129,16 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
   compute: ([g, u, delta, A, B, C, initialState, starts, ...reset], { data }) => {
     const inputs = [u, delta, A, B, C, initialState, ...reset];
     const { batch, length, width, channels, state, chunks, lastAt } = sizesOf(inputs);
-    const totals = differentiable(inputs).map((input) => new Float64Array(input.data.length));
-    const [before, decays] = [0, 1].map(() =>
-      Array.from({ length: CHUNK }, () => new Float64Array(width)),
+    const sums = new Float64Array(data.length);
+    let end = 0;
+    const totals = differentiable(inputs).map((input) =>
+      sums.subarray(end, (end += input.data.length)),
     );
+    const forChunk = () => Array.from({ length: CHUNK }, () => new Float64Array(width));
+    const [before, decays] = [forChunk(), forChunk()];
     for (let b = 0; b < batch; b++) {
-      const last = lastAt + b * width;
-      const carry = Float64Array.from(g.data.subarray(last, last + width));
+      const carry = totals[5].subarray(b * width, (b + 1) * width);
+      carry.set(g.data.subarray(lastAt + b * width, lastAt + (b + 1) * width));
       for (let chunk = chunks - 1; chunk >= 0; chunk--) {
         const first = b * length + chunk * CHUNK;
         const count = Math.min(CHUNK, length - chunk * CHUNK);
@@ -151,17 +152,10 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
           stepBack(inputs, g.data, first + t, before[t], decays[t], carry, totals);
         }
       }
-      totals[5].set(carry, b * width);
     }
-    let offset = 0;
-    for (const total of totals) {
-      data.set(total, offset);
-      offset += total.length;
-    }
+    data.set(sums);
   },
-  lower: ([, ...inputs]) => ({
-    kernel: (elements, y) => backwardKernel(elements, y, sizesOf(inputs)),
-  }),
+  lower: ([, ...own]) => ({ kernel: (elements, y) => backwardKernel(elements, y, sizesOf(own)) }),
   // The states at the starts are functions of the other inputs, through which their part goes.
   gradient: (gg, _y, [g, u, delta, A, B, C, initialState, _starts, ...reset]) => {
     const inputs = [u, delta, A, B, C, initialState] as const;
@@ -172,11 +166,7 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
 /** One step back: `carry`, which is ∂loss/∂h_t but for y_t's part, becomes that of h_{t−1}. */
 function stepBack(
   [u, delta, A, B, C]: readonly Value[],
-  g: TypedArray,
-  row: number,
-  before: Float64Array,
-  decay: Float64Array,
-  carry: Float64Array,
+  g: TypedArray, row: number, before: Float64Array, decay: Float64Array, carry: Float64Array,
   [du, dDelta, dA, dB, dC]: readonly Float64Array[],
 ): void {
   const [channels, state] = A.shape;

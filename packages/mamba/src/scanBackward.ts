@@ -9,7 +9,7 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  CHUNK, forChannels, forStates, isVector, neighbours, plus, prepareA, registers, setDecays,
+  type Cell, CHUNK, forChannels, forStates, grid, isVector, neighbours, plus, registers, setDecays,
   type Sizes, times, TINY,
 } from './scanPieces.ts';
 
@@ -32,14 +32,12 @@ export function backwardKernel(
     (ends, size) => [...ends, ends[ends.length - 1] + size],
     [0],
   );
-  const scaledA = prepareA(A, sizes);
-  const [carry, dA] = ['carry', 'dA'].map((name) => k.scratch(name, 'f32', width));
-  const inRow = (n: k.Operand, d: k.Operand): k.Operand => plus(times(n, channels), d);
+  const [scaledA, carry, dA] = ['A', 'carry', 'dA'].map((name) => grid(name, sizes));
   // Of 8 channels: the decay of each step, and the states before each step and after the last.
   const [decays, states] = ['decays', 'states'].map((name, more) =>
     k.scratch(name, 'f32', (CHUNK + more) * state * 8),
   );
-  const kept = (t: k.Operand, { n, d, i }: { n: k.Operand; d: k.Value; i: number }): k.Operand => {
+  const kept = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
     const place = plus(times(plus(times(t, state), n), 8), 4 * i);
     return isVector(d) ? neighbours(place) : place;
   };
@@ -73,7 +71,7 @@ export function backwardKernel(
     const again = (all: readonly k.Value[]): k.Statements => [
       forStates(state, all, (cells) =>
         cells.map((cell) => {
-          const first = starts.at([plus(start, inRow(cell.n, cell.d))]);
+          const first = starts.at([plus(start, plus(times(cell.n, channels), cell.d))]);
           return k.store(states, kept(0, cell), first);
         }),
       ),
@@ -129,15 +127,14 @@ export function backwardKernel(
             return [
               cells.map((cell, j) => {
                 const { n, d, i } = cell;
-                const place = inRow(n, d);
                 return [
-                  k.set(G[j], k.mulAdd(outer[i], at(C, t, n), k.load(carry, place))),
+                  k.set(G[j], k.mulAdd(outer[i], at(C, t, n), carry.at(n, d))),
                   k.set(throughInput[i], k.mulAdd(G[j], at(B, t, n), throughInput[i])),
                   k.set(passed[j], k.mul(G[j], k.load(decays, kept(t, cell)))),
-                  k.store(carry, place, k.add(passed[j], TINY)),
+                  carry.set(n, d, k.add(passed[j], TINY)),
                   k.set(through[j], k.mul(passed[j], k.load(states, kept(t, cell)))),
                   k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
-                  k.store(dA, place, k.mulAdd(through[j], durations[i], k.load(dA, place))),
+                  dA.set(n, d, k.mulAdd(through[j], durations[i], dA.at(n, d))),
                 ];
               }),
               ns.map((n, s) => addTo(sumsB, [t, n], ofState(G, all, s), steps)),
@@ -169,27 +166,18 @@ export function backwardKernel(
       summed(sumsC, dCAt),
     ];
   };
-  const transposed = (from: k.Buffer, start: k.Operand): k.Statements =>
-    k.loop('n', state, (n) =>
-      k.loop('d', channels, (d) =>
-        k.store(to, plus(plus(start, n), times(d, state)), k.load(from, inRow(n, d))),
-      ),
-    );
   const full = Math.floor(length / CHUNK);
   return [
-    scaledA.fill,
-    k.lanes('i', width, (i) => k.store(dA, i, 0)),
+    scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
+    dA.setAll(() => 0),
     k.loop('b', batch, (b) => [
-      k.loop('n', state, (n) =>
-        k.lanes('d', channels, (d) => {
-          const ofLast = plus(plus(rows * channels, n), plus(times(b, width), times(d, state)));
-          return k.store(carry, inRow(n, d), g.at([ofLast]));
-        }),
+      carry.setAll((n, d) =>
+        g.at([plus(plus(rows * channels, n), plus(times(b, width), times(d, state)))]),
       ),
       length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
       k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK)),
-      transposed(carry, plus(dStateAt, times(b, width))),
+      carry.writeTo(to, plus(dStateAt, times(b, width))),
     ]),
-    transposed(dA, dAAt),
+    dA.writeTo(to, dAAt),
   ];
 }

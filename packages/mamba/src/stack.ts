@@ -83,12 +83,12 @@ export class ResidualBlock extends Recurrent<BlockState> {
   }
 }
 
-export abstract class Stack<
-  Layer extends SequenceLayer & { readonly norm: RMSNorm } = ResidualBlock,
-> extends Module {
+type Layer = SequenceLayer & { readonly norm: RMSNorm };
+
+export abstract class Stack<L extends Layer = ResidualBlock> extends Module {
   /** What makes the input of the first layer, where that is not the model's own */
   readonly embedding: Linear | Embedding | undefined;
-  readonly layers: readonly Layer[];
+  readonly layers: readonly L[];
   /** The one that all layers use */
   readonly dropout: Dropout;
   readonly #pool: Pool;
@@ -97,7 +97,7 @@ export abstract class Stack<
   constructor(
     embedding: Linear | Embedding | undefined,
     options: Omit<EncoderOptions, 'embedDim'>,
-    createLayer: (dropout: Dropout) => Layer,
+    createLayer: (dropout: Dropout) => L,
   ) {
     super();
     const { numLayers = 2, dropout = 0, pool = 'last', windowSize = 60 } = options;
@@ -134,13 +134,8 @@ export abstract class Stack<
   }
 
   /** `forward` for use: compiled for each shape of x, without gradients and dropout. */
-  predict(x: Tensor, flags: SequenceFlags = {}): Tensor {
-    return this.#predict(x, flags);
-  }
-
-  readonly #predict: (x: Tensor, flags: SequenceFlags) => Tensor = this.forUse((x, flags) =>
-    this.forward(x, flags),
-  );
+  readonly predict: (x: Tensor, flags?: SequenceFlags) => Tensor =
+    this.forUse((x, flags) => this.forward(x, flags));
 
   /** Compiles `predict` for so many rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {
@@ -204,11 +199,7 @@ export abstract class RecurrentStack extends Stack implements Recurrent<StackSta
   }
 
   /** `scan` for use, with `lastOnly`: compiled for each shape of x, without gradients. */
-  advance(x: Tensor, options: ScanOptions<StackState> = {}): Scanned<StackState> {
-    return this.#advance(x, options);
-  }
-
-  readonly #advance: (x: Tensor, options: ScanOptions<StackState>) => Scanned<StackState> =
+  readonly advance: (x: Tensor, options?: ScanOptions<StackState>) => Scanned<StackState> =
     this.forUse((x, options) => this.scan(x, options, true));
 
   /** A single step, compiled, without gradients, in the same time however many came before. */
