@@ -82,7 +82,7 @@ describe('Mamba2Block', () => {
     expect(() => new Mamba2Block({ hiddenSize: 10, headDim: 8 })).toThrow(
       'Mamba2: 20 channels (expandFactor · hiddenSize) do not make heads of 8 in 1 groups',
     );
-    expect(() => Mamba2Block.paramCount({ hiddenSize: 8, headDim: 8, numGroups: 3 })).toThrow(
+    expect(() => new Mamba2Block({ hiddenSize: 8, headDim: 8, numGroups: 3 })).toThrow(
       'change headDim or numGroups',
     );
   });

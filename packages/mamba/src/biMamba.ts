@@ -11,7 +11,7 @@ import { type Dropout, GatedFeedForward, Linear, Module, RMSNorm } from '@mambag
 import { concat, type Tensor } from '@mambagrad/tensor';
 import { SelectiveSSM } from './selectiveSSM.ts';
 import { readFlags, type SequenceFlags } from './sequence.ts';
-import { type EncoderOptions, inputProjection, inputProjectionCount, Stack } from './stack.ts';
+import { type EncoderOptions, inputProjection, Stack } from './stack.ts';
 
 export interface BiMambaOptions extends EncoderOptions {
   /** N, the numbers that each channel remembers, in each direction. Default 16. */
@@ -20,16 +20,10 @@ export interface BiMambaOptions extends EncoderOptions {
   readonly combine?: 'add' | 'concat';
 }
 
-function withDefaults(options: BiMambaOptions) {
-  return { ...defaults, ...options };
-}
 const defaults = {
   ...{ hiddenSize: 256, stateSize: 16, numLayers: 4, windowSize: 60, dropout: 0.1 },
   ...({ combine: 'add', pool: 'last' } as const),
 };
-
-/** The inner width of the feed-forward part, in multiples of the outer. */
-const WIDENING = 4;
 
 export class BiMambaBlock extends Module {
   readonly norm: RMSNorm;
@@ -43,14 +37,14 @@ export class BiMambaBlock extends Module {
 
   constructor(options: BiMambaOptions, dropout: Dropout) {
     super();
-    const { hiddenSize: channels, stateSize, combine, generator } = withDefaults(options);
+    const { hiddenSize: channels, stateSize, combine, generator } = { ...defaults, ...options };
     const parts = combine === 'add' ? 1 : 2;
     this.norm = new RMSNorm(channels);
     this.fromLeft = new SelectiveSSM({ channels, stateSize, generator });
     this.fromRight = new SelectiveSSM({ channels, stateSize, generator });
     this.outProj = new Linear(parts * channels, channels, { bias: false, generator });
     this.feedForwardNorm = new RMSNorm(channels);
-    this.feedForward = new GatedFeedForward(channels, WIDENING * channels, { generator });
+    this.feedForward = new GatedFeedForward(channels, 4 * channels, { generator });
     this.#dropout = dropout;
   }
 
@@ -74,23 +68,13 @@ export class BiMamba extends Stack<BiMambaBlock> {
   readonly normF: RMSNorm;
 
   constructor(options: BiMambaOptions) {
-    const all = withDefaults(options);
+    const all = { ...defaults, ...options };
     super(inputProjection(all), all, (dropout) => new BiMambaBlock(all, dropout));
     this.normF = new RMSNorm(all.hiddenSize);
   }
 
   protected override read(h: Tensor): Tensor {
     return this.normF.forward(h);
-  }
-
-  /** The number of values that a model of these options learns. */
-  static paramCount(options: BiMambaOptions): number {
-    const all = withDefaults(options);
-    const { hiddenSize: channels, stateSize, combine, numLayers } = all;
-    const matrices = (combine === 'add' ? 1 : 2) + 3 * WIDENING;
-    const scans = 2 * SelectiveSSM.paramCount({ channels, stateSize });
-    const layer = scans + matrices * channels ** 2 + 2 * channels;
-    return inputProjectionCount(all) + numLayers * layer + channels;
   }
 
   /** Options to start from; embedDim is up to the data. */

@@ -42,11 +42,6 @@ export const blockDefaults = {
   stateSize: 16, expandFactor: 2, convSize: 4, bias: false, convBias: true,
 };
 
-function sizesOf(options: BlockOptions) {
-  const all = { ...blockDefaults, dtRank: Math.ceil(options.hiddenSize / 16), ...options };
-  return { ...all, channels: all.expandFactor * all.hiddenSize };
-}
-
 export class MambaBlock extends Recurrent<BlockState> {
   /** [I, hidden] twice over: the signal, then the gate */
   readonly inProj: Linear;
@@ -56,21 +51,14 @@ export class MambaBlock extends Recurrent<BlockState> {
 
   constructor(options: BlockOptions) {
     super();
-    const sizes = sizesOf(options);
-    const { hiddenSize, channels, convSize, bias, convBias, generator } = sizes;
+    const dtRank = Math.ceil(options.hiddenSize / 16);
+    const all = { ...blockDefaults, dtRank, ...options };
+    const { hiddenSize, convSize, bias, convBias, generator } = all;
+    const channels = all.expandFactor * hiddenSize;
     this.inProj = new Linear(hiddenSize, 2 * channels, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, convSize, { bias: convBias, generator });
-    this.ssm = new SelectiveSSM(sizes);
+    this.ssm = new SelectiveSSM({ ...all, channels });
     this.outProj = new Linear(channels, hiddenSize, { bias, generator });
-  }
-
-  /** The number of values that a block of these sizes learns. */
-  static paramCount(options: BlockOptions): number {
-    const sizes = sizesOf(options);
-    const { hiddenSize, channels, convSize, bias, convBias } = sizes;
-    const biases = bias ? 2 * channels + hiddenSize : 0;
-    const convolution = channels * (convSize + Number(convBias));
-    return 3 * channels * hiddenSize + biases + convolution + SelectiveSSM.paramCount(sizes);
   }
 
   initialState(batch: number): BlockState {

@@ -8,18 +8,13 @@
  * Files are no matter of this module: it takes and gives text, and tensors by name.
  */
 import { loadState, saveState, type StateDict } from '@mambagrad/nn';
-import { type DType, type Tensor, TensorError } from '@mambagrad/tensor';
+import { type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
 import { blockDefaults } from './block.ts';
 import { MambaLM, type MambaLMOptions } from './languageModel.ts';
 import { mamba2Defaults } from './mamba2.ts';
 
 /** What config.json holds: transformers' keys, or mamba_ssm's (d_model, n_layer, ssm_cfg). */
 export type CheckpointConfig = Readonly<Record<string, unknown>>;
-
-export interface Checkpoint {
-  readonly config: CheckpointConfig;
-  readonly tensors: StateDict;
-}
 
 /** The key of each option in transformers. */
 const common = {
@@ -104,7 +99,9 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
  * A model's config.json, as transformers has it, and its parameters by transformers' names. Throws
  * for a Mamba-2 with a norm that transformers' does not have.
  */
-export function saveLanguageModel(model: MambaLM): Checkpoint {
+export function saveLanguageModel(
+  model: MambaLM,
+): { config: CheckpointConfig; tensors: StateDict } {
   const { layer = 'mamba', hiddenSize } = model.options;
   const defaults = layer === 'mamba' ? { ...mamba2Defaults, ...blockDefaults } : mamba2Defaults;
   const basics = { numLayers: 2, normEps: 1e-5, tieEmbeddings: true };
@@ -138,7 +135,7 @@ export function loadLanguageModel(
   tensors: StateDict,
   dtype: DType = 'f32',
 ): MambaLM {
-  const model = new MambaLM(optionsOfConfig(config)).to(dtype);
+  const model = withoutValues(() => new MambaLM(optionsOfConfig(config)).to(dtype));
   const values = new Map<string, Tensor>();
   for (const [name, value] of tensors) {
     // A tied head may be stored a second time; one name is another in mamba_ssm.

@@ -24,19 +24,16 @@ export class DepthwiseConv1d extends Conv1d {
 
   /** x and y [batch, length, channels], state as `initialState`. */
   scan(x: Tensor, { state, ...flags }: ScanOptions<Tensor> = {}): Scanned<Tensor> {
-    const [batch, length, groups] = x.shape;
+    const [batch, , groups] = x.shape;
     const { reset, mask } = readFlags('DepthwiseConv1d', flags, x);
     const past = this.weight.shape[2] - 1;
     // Padding is sorted behind all that counts, and put back afterwards.
     const order = mask?.equal(0).argsort();
     const sorted = (steps: Tensor) => (order ? takeSteps(steps, order) : steps);
-    const isPlain = !state && !reset && !mask && length >= past;
-    const before = isPlain ? undefined : (state ?? this.initialState(batch));
-    const rows = before ? before.concat([sorted(x)], 1) : x;
+    const rows = (state ?? this.initialState(batch)).concat([sorted(x)], 1);
     const segments = reset && sorted(reset.cast(x.dtype).cumsum(1)).pad([0, past], [0, 0]);
 
-    const options = { padding: before ? 0 : 'causal', groups, segments } as const;
-    const y = conv1d(rows, this.weight, this.bias, options);
+    const y = conv1d(rows, this.weight, this.bias, { groups, segments });
     // The rows that count end at `past` and as many more as there are steps that count.
     const places = mask && arange(0, past, 1, { dtype: 'i32' }).add(mask.sum(1, true));
     const last = (steps: Tensor) =>

@@ -21,7 +21,7 @@ import {
 } from '@mambagrad/tensor';
 import { backwardKernel } from './scanBackward.ts';
 import { forwardKernel } from './scanForward.ts';
-import { CHUNK } from './scanPieces.ts';
+import { CHUNK, type Sizes } from './scanPieces.ts';
 
 /**
  * u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N], and,
@@ -35,11 +35,10 @@ export type ScanInputs = readonly [
 /** The inputs that have a gradient: all but the flags. */
 const differentiable = <T>(inputs: readonly T[]): readonly T[] => inputs.slice(0, 6);
 
-function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]) {
+function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]): Sizes {
   const [batch, length, channels] = shape;
   const state = A.shape[1];
   const [width, chunks] = [channels * state, Math.ceil(length / CHUNK)];
-  /** Where the last states are, and behind them those at the starts of chunks. */
   const lastAt = batch * length * channels;
   const startsAt = lastAt + batch * width;
   return { batch, length, channels, state, width, chunks, lastAt, startsAt };
@@ -220,16 +219,13 @@ function secondGradient(gg: Tensor, g: Tensor, inputs: ScanInputs): Tensor {
     });
     const [cotangent, u, delta, A, B, C, initialState] = tracked;
     const { y, lastState } = composedScan([u, delta, A, B, C, initialState, ...inputs.slice(6)]);
+    const pack = (tensors: readonly Tensor[]) => concat(tensors.map((x) => x.flatten()));
+    const results = pack([y, lastState]);
     const options = { createGraph: true, allowUnused: true };
-    const results = concat([y.flatten(), lastState.flatten()]);
-    const first = grad(results, tracked.slice(1), {
-      ...options,
-      // Nothing depends on the states at the starts of chunks but what is computed here.
-      cotangent: cotangent.narrow(0, 0, results.numel),
-    });
-    const packed = concat(first.map((gradient) => gradient.flatten()));
-    const second = grad(packed, tracked, { ...options, cotangent: gg });
-    return concat(second.map((gradient) => gradient.flatten()));
+    // Nothing depends on the states at the starts of chunks but what is computed here.
+    const own = cotangent.narrow(0, 0, results.numel);
+    const first = grad(results, tracked.slice(1), { ...options, cotangent: own });
+    return pack(grad(pack(first), tracked, { ...options, cotangent: gg }));
   });
 }
 

@@ -1,14 +1,14 @@
 /**
  * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
  */
-export { BiMamba, BiMambaBlock, type BiMambaOptions } from './biMamba.ts';
-export { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
+export * from './biMamba.ts';
+export * from './block.ts';
 export * from './checkpoint.ts';
 export * from './convolution.ts';
 export * from './generation.ts';
 export * from './languageModel.ts';
 export * from './mamba.ts';
-export { gatedRmsNorm, Mamba2Block, type Mamba2BlockOptions } from './mamba2.ts';
+export * from './mamba2.ts';
 export * from './mambaND.ts';
 export * from './scanOrder.ts';
 export * from './selectiveScan.ts';

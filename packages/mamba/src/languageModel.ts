@@ -7,7 +7,7 @@ import { Embedding, Linear, linear, RMSNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { blockDefaults } from './block.ts';
 import type { Scanned, ScanOptions } from './sequence.ts';
-import { RecurrentStack, ResidualBlock, type StackOptions, type StackState } from './stack.ts';
+import { RecurrentStack, type StackOptions, type StackState } from './stack.ts';
 
 export interface MambaLMOptions extends StackOptions {
   /** The number of different tokens. */
@@ -46,13 +46,6 @@ export class MambaLM extends RecurrentStack {
   /** The size of the result: a logit for every token. */
   static override outputSize({ vocabSize }: MambaLMOptions): number {
     return vocabSize;
-  }
-
-  /** The number of values that a model of these options learns. */
-  static paramCount(options: MambaLMOptions): number {
-    const { vocabSize, hiddenSize, numLayers = 2, tieEmbeddings = true } = options;
-    const tables = (tieEmbeddings ? 1 : 2) * vocabSize * hiddenSize;
-    return tables + numLayers * ResidualBlock.paramCount(options) + hiddenSize;
   }
 
   /** Options to start from; with vocabSize 256, for bytes, this is a small model. */

@@ -5,10 +5,7 @@
  */
 import { blockDefaults } from './block.ts';
 import { mamba2Defaults } from './mamba2.ts';
-import {
-  type EncoderOptions, inputProjection, inputProjectionCount, RecurrentStack, ResidualBlock,
-  type StackOptions,
-} from './stack.ts';
+import { type EncoderOptions, inputProjection, RecurrentStack, type StackOptions } from './stack.ts';
 
 export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
 
@@ -18,13 +15,6 @@ export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
     const { hiddenSize = 256 } = options;
     super(inputProjection(options), { ...options, hiddenSize });
-  }
-
-  /** The number of values that a model of these options learns. */
-  static paramCount(options: MambaOptions): number {
-    const { hiddenSize = 256, numLayers = 2 } = options;
-    const layer = ResidualBlock.paramCount({ ...options, hiddenSize });
-    return inputProjectionCount(options) + numLayers * layer;
   }
 
   /** Options to start from; embedDim is up to the data. */
@@ -37,11 +27,6 @@ export class Mamba extends RecurrentStack {
 export class Mamba2 extends Mamba {
   constructor(options: MambaOptions) {
     super({ ...options, layer: 'mamba2' });
-  }
-
-  /** The number of values that a model of these options learns. */
-  static override paramCount(options: MambaOptions): number {
-    return Mamba.paramCount({ ...options, layer: 'mamba2' });
   }
 
   /** Options to start from; embedDim is up to the data. */

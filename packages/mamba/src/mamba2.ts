@@ -83,14 +83,6 @@ export class Mamba2Block extends Recurrent<BlockState> {
     this.outProj = new Linear(inner, hiddenSize, { bias, generator });
   }
 
-  /** The number of values that a block of these sizes learns. */
-  static paramCount(options: Mamba2BlockOptions): number {
-    const { hiddenSize, inner, heads, channels, convSize, bias, convBias } = sizesOf(options);
-    const from = hiddenSize + Number(bias);
-    const projections = from * (inner + channels + heads) + hiddenSize * (inner + Number(bias));
-    return projections + channels * (convSize + Number(convBias)) + 3 * heads + inner;
-  }
-
   initialState(batch: number): BlockState {
     const { heads, headDim, stateSize } = this.#sizes;
     const ssm = zeros([batch, heads, headDim, stateSize], { dtype: this.D.dtype });

@@ -19,15 +19,12 @@ import {
  * C and the first state, one behind the other.
  */
 export function backwardKernel(
-  inputs: readonly Elements[],
-  to: k.Buffer,
-  sizes: Sizes,
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
   const [g, u, delta, A, B, C, , starts, reset] = inputs;
-  const { batch, length, channels, state } = sizes;
-  const width = channels * state;
-  const rows = batch * length;
-  const gradientSizes = [rows * channels, rows * channels, width, rows * state, rows * state];
+  const { batch, length, channels, state, width, chunks, lastAt } = sizes;
+  const ofSteps = batch * length * state;
+  const gradientSizes = [lastAt, lastAt, width, ofSteps, ofSteps];
   const [duAt, dDeltaAt, dAAt, dBAt, dCAt, dStateAt] = gradientSizes.reduce<number[]>(
     (ends, size) => [...ends, ends[ends.length - 1] + size],
     [0],
@@ -63,7 +60,7 @@ export function backwardKernel(
     const timeOf = (t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
     const rowOf = (t: k.Operand): k.Operand => plus(times(b, length), timeOf(t));
     const outputOf = (t: k.Operand, d: k.Operand): k.Operand => plus(times(rowOf(t), channels), d);
-    const start = times(plus(times(b, Math.ceil(length / CHUNK)), c), width);
+    const start = times(plus(times(b, chunks), c), width);
     const at = (of: Elements, t: k.Operand, last: k.Operand): k.Value =>
       of.at([b, timeOf(t), last]);
 
@@ -172,7 +169,7 @@ export function backwardKernel(
     dA.setAll(() => 0),
     k.loop('b', batch, (b) => [
       carry.setAll((n, d) =>
-        g.at([plus(plus(rows * channels, n), plus(times(b, width), times(d, state)))]),
+        g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]),
       ),
       length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
       k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK)),

@@ -18,17 +18,11 @@ import {
  * state and the state at the start of each chunk, one behind the other.
  */
 export function forwardKernel(
-  inputs: readonly Elements[],
-  to: k.Buffer,
-  sizes: Sizes,
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
   const [u, delta, A, B, C, initialState, reset] = inputs;
-  const { batch, length, channels, state } = sizes;
+  const { batch, length, channels, state, width, chunks, lastAt, startsAt } = sizes;
   const [scaledA, h] = [grid('A', sizes), grid('h', sizes)];
-  const width = channels * state;
-  const lastAt = batch * length * channels;
-  const startsAt = lastAt + batch * width;
-  const chunks = Math.ceil(length / CHUNK);
 
   const step = (b: k.Value, t: k.Operand): k.Statements =>
     forChannels(channels, (all) => {

@@ -15,12 +15,12 @@ export const TINY = 1e-18;
 /** States that are written out in a row; more of them are a loop. */
 const UNROLLED = 16;
 
-export interface Sizes {
-  readonly batch: number;
-  readonly length: number;
-  readonly channels: number;
-  readonly state: number;
-}
+/** Sizes, and where the last states and those at the starts of chunks are in what is packed. */
+export type Sizes = Readonly<
+  Record<
+    'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks' | 'lastAt' | 'startsAt', number
+  >
+>;
 
 /** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
 export interface Cell {

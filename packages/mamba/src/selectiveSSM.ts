@@ -26,10 +26,6 @@ export interface SelectiveSSMOptions {
   readonly generator?: Generator | undefined;
 }
 
-function sizesOf(options: SelectiveSSMOptions) {
-  return { stateSize: 16, dtRank: Math.ceil(options.channels / 16), ...options };
-}
-
 /** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
 const DELTA_MIN = 1e-3;
 const DELTA_MAX = 1e-1;
@@ -47,7 +43,8 @@ export class SelectiveSSM extends Recurrent<Tensor> {
 
   constructor(options: SelectiveSSMOptions) {
     super();
-    const { channels, stateSize, dtRank, generator } = sizesOf(options);
+    const { channels, stateSize = 16, generator } = options;
+    const { dtRank = Math.ceil(channels / 16) } = options;
     const withoutBias = { bias: false, generator };
     this.xProj = new Linear(channels, dtRank + 2 * stateSize, withoutBias);
     const projection = new Linear(dtRank, channels, withoutBias);
@@ -55,13 +52,6 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     this.ALog = undecayed(arange(1, stateSize + 1).broadcastTo([channels, stateSize]).log());
     this.D = undecayed(ones([channels]));
     this.#algorithm = options.algorithm;
-  }
-
-  /** The number of values that a layer of these sizes learns. */
-  static paramCount(options: SelectiveSSMOptions): number {
-    const { channels, stateSize, dtRank } = sizesOf(options);
-    // For each channel: to Δ's rank, B and C; to Δ, with bias; A; D.
-    return channels * (dtRank + 2 * stateSize + (dtRank + 1) + stateSize + 1);
   }
 
   /** Zeros [batch, D, N]. */

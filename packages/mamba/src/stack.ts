@@ -5,7 +5,7 @@
  */
 import { Dropout, type Embedding, Linear, Module, RMSNorm } from '@mambagrad/nn';
 import {
-  compile, type Generator, guard, noGrad, type Shape, type Tensor, zeros,
+  compile, type Generator, guard, noGrad, type Shape, type Tensor, withoutValues, zeros,
 } from '@mambagrad/tensor';
 import { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
 import { Mamba2Block, type Mamba2BlockOptions } from './mamba2.ts';
@@ -38,11 +38,6 @@ export function inputProjection(options: EncoderOptions): Linear | undefined {
   return embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
 }
 
-/** The number of values that it learns. */
-export function inputProjectionCount({ embedDim, hiddenSize = 256 }: EncoderOptions): number {
-  return embedDim === hiddenSize ? 0 : (embedDim + 1) * hiddenSize;
-}
-
 /** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
 export interface StackOptions
   extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
@@ -50,7 +45,7 @@ export interface StackOptions
   readonly layer?: 'mamba' | 'mamba2';
 }
 
-/** The kinds of blocks there are: classes of mixers, each with a `paramCount`. */
+/** The kinds of blocks there are. */
 const mixers = { mamba: MambaBlock, mamba2: Mamba2Block };
 
 /** A block with its normalisation and residual connection. */
@@ -65,11 +60,6 @@ export class ResidualBlock extends Recurrent<BlockState> {
     this.norm = new RMSNorm(hiddenSize, { eps: normEps });
     this.mixer = new mixers[layer](options);
     this.#dropout = dropout;
-  }
-
-  /** The number of values that a block of these sizes and its norm learn. */
-  static paramCount(options: StackOptions): number {
-    return mixers[options.layer ?? 'mamba'].paramCount(options) + options.hiddenSize;
   }
 
   initialState(batch: number): BlockState {
@@ -116,6 +106,11 @@ export abstract class Stack<L extends Layer = ResidualBlock> extends Module {
   /** The model's input to [batch, length, hidden]. */
   protected embed(x: Tensor): Tensor {
     return this.embedding?.forward(x) ?? x;
+  }
+
+  /** The number of values that a model of these options learns; it is not built for that. */
+  static paramCount<Options>(this: new (options: Options) => Module, options: Options): number {
+    return withoutValues(() => new this(options).parameterCount());
   }
 
   /** From [..., hidden] to the model's results. */
