@@ -7,7 +7,7 @@
  *
  * The gated feed-forward part mixes the channels, which the scans leave apart.
  */
-import { type Dropout, GatedFeedForward, Linear, Module, RMSNorm } from '@mambagrad/nn';
+import { GatedFeedForward, Linear, Module, RMSNorm } from '@mambagrad/nn';
 import { concat, type Tensor } from '@mambagrad/tensor';
 import { SelectiveSSM } from './selectiveSSM.ts';
 import { readFlags, type SequenceFlags } from './sequence.ts';
@@ -25,27 +25,20 @@ const defaults = {
   ...({ combine: 'add', pool: 'last' } as const),
 };
 
+/** Both directions and the projection, without the residual connection. */
 export class BiMambaBlock extends Module {
-  readonly norm: RMSNorm;
   readonly fromLeft: SelectiveSSM;
   readonly fromRight: SelectiveSSM;
   /** From the sum of the directions, or from both side by side */
   readonly outProj: Linear;
-  readonly feedForwardNorm: RMSNorm;
-  readonly feedForward: GatedFeedForward;
-  readonly #dropout: Dropout;
 
-  constructor(options: BiMambaOptions, dropout: Dropout) {
+  constructor(options: Omit<BiMambaOptions, 'embedDim'>) {
     super();
     const { hiddenSize: channels, stateSize, combine, generator } = { ...defaults, ...options };
     const parts = combine === 'add' ? 1 : 2;
-    this.norm = new RMSNorm(channels);
     this.fromLeft = new SelectiveSSM({ channels, stateSize, generator });
     this.fromRight = new SelectiveSSM({ channels, stateSize, generator });
     this.outProj = new Linear(parts * channels, channels, { bias: false, generator });
-    this.feedForwardNorm = new RMSNorm(channels);
-    this.feedForward = new GatedFeedForward(channels, 4 * channels, { generator });
-    this.#dropout = dropout;
   }
 
   /** [batch, length, hidden] to the same shape */
@@ -53,28 +46,22 @@ export class BiMambaBlock extends Module {
     const { reset, mask } = readFlags('BiMamba', flags, x);
     // From the right a document begins one step before the one to its right does from the left.
     const reversed = { reset: reset?.flip(1).pad([0, 1], [0, -1]), mask: mask?.flip(1) };
-    const u = this.norm.forward(x);
-    const left = this.fromLeft.forward(u, { reset, mask });
-    const right = this.fromRight.forward(u.flip(1), reversed).flip(1);
+    const left = this.fromLeft.forward(x, { reset, mask });
+    const right = this.fromRight.forward(x.flip(1), reversed).flip(1);
     const isSum = this.outProj.weight.shape[1] === x.shape[2];
-    const h = isSum ? left.add(right) : concat([left, right], -1);
-    const mixed = x.add(this.#dropout.forward(this.outProj.forward(h)));
-    const more = this.feedForward.forward(this.feedForwardNorm.forward(mixed));
-    return mixed.add(this.#dropout.forward(more));
+    return this.outProj.forward(isSum ? left.add(right) : concat([left, right], -1));
   }
 }
 
-export class BiMamba extends Stack<BiMambaBlock> {
-  readonly normF: RMSNorm;
-
+export class BiMamba extends Stack<BiMambaBlock | GatedFeedForward> {
   constructor(options: BiMambaOptions) {
     const all = { ...defaults, ...options };
-    super(inputProjection(all), all, (dropout) => new BiMambaBlock(all, dropout));
-    this.normF = new RMSNorm(all.hiddenSize);
-  }
-
-  protected override read(h: Tensor): Tensor {
-    return this.normF.forward(h);
+    const { hiddenSize, numLayers, generator } = all;
+    const pair = () => [
+      new BiMambaBlock(all), new GatedFeedForward(hiddenSize, 4 * hiddenSize, { generator }),
+    ];
+    const layers = Array.from({ length: numLayers }, pair).flat();
+    super(all, layers, inputProjection(all), new RMSNorm(hiddenSize));
   }
 
   /** Options to start from; embedDim is up to the data. */

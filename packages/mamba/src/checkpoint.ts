@@ -22,7 +22,7 @@ const common = {
   stateSize: 'state_size', expandFactor: 'expand', convSize: 'conv_kernel', bias: 'use_bias',
   convBias: 'use_conv_bias', normEps: 'layer_norm_epsilon', tieEmbeddings: 'tie_word_embeddings',
 };
-const keys = {
+const keys: Readonly<Record<'mamba' | 'mamba2', Readonly<Record<string, string>>>> = {
   mamba: { ...common, dtRank: 'time_step_rank' },
   mamba2: {
     ...common, headDim: 'head_dim', numGroups: 'n_groups', chunkSize: 'chunk_size',
@@ -44,7 +44,12 @@ const byTransformers = (name: unknown): unknown => original[String(name)] ?? nam
  * or lacks a size.
  */
 export function optionsOfConfig(config: CheckpointConfig | string): MambaLMOptions {
-  if (typeof config === 'string') return optionsOfConfig(parseConfig(config));
+  if (typeof config === 'string') {
+    // Python writes infinities into JSON, which has none.
+    const finite = (part: string): string => (part === 'Infinity' ? '1e999' : part);
+    const json = config.replace(/"(?:\\.|[^"\\])*"|Infinity/g, finite);
+    return optionsOfConfig(JSON.parse(json) as CheckpointConfig);
+  }
   const fail = (problem: string): TensorError => new TensorError(`optionsOfConfig: ${problem}`);
   const all = { model_type: 'mamba', ...config, ...(config.ssm_cfg as CheckpointConfig) };
   const settings = new Map(Object.entries(all).map(([key, value]) => [byTransformers(key), value]));
@@ -78,12 +83,6 @@ export function optionsOfConfig(config: CheckpointConfig | string): MambaLMOptio
   };
 }
 
-/** JSON with infinities, as Python writes it. */
-function parseConfig(text: string): CheckpointConfig {
-  const finite = (part: string): string => (part === 'Infinity' ? '1e999' : part);
-  return JSON.parse(text.replace(/"(?:\\.|[^"\\])*"|Infinity/g, finite)) as CheckpointConfig;
-}
-
 /** Each parameter by its name in transformers. */
 function storedParameters(model: MambaLM): [string, Tensor][] {
   return model.namedParameters().map(([path, parameter]) => {
@@ -114,10 +113,9 @@ export function saveLanguageModel(
     );
   }
   const inner = all.expandFactor * hiddenSize;
-  const values = new Map(Object.entries(all));
-  const stored = Object.entries(keys[layer]).filter(([option]) => values.has(option));
+  const settings = Object.entries(all).map(([option, value]) => [keys[layer][option], value]);
   const config = {
-    ...Object.fromEntries(stored.map(([option, key]) => [key, values.get(option)])),
+    ...Object.fromEntries(settings.filter(([key]) => key)),
     ...(layer === 'mamba' ? { intermediate_size: inner } : { num_heads: inner / headDim }),
     architectures: [layer === 'mamba' ? 'MambaForCausalLM' : 'Mamba2ForCausalLM'],
     model_type: layer,

@@ -18,7 +18,7 @@ export {
 } from './sequence.ts';
 export * from './ssd.ts';
 export {
-  type EncoderOptions, RecurrentStack, ResidualBlock, Stack, type StackOptions, type StackState,
+  type EncoderOptions, RecurrentStack, Residual, Stack, type StackOptions, type StackState,
 } from './stack.ts';
 export * from './tasks.ts';
 export * from './tokenizer.ts';

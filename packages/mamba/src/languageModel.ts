@@ -25,16 +25,14 @@ const PIECE = 32;
 export class MambaLM extends RecurrentStack {
   readonly options: MambaLMOptions;
   declare readonly embedding: Embedding;
-  readonly normF: RMSNorm;
   /** [vocabSize, hidden], where it is not the embedding */
   readonly lmHead: Linear | undefined;
 
   constructor(options: MambaLMOptions) {
     const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings = true, generator } = options;
     const embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
-    super(embedding, { ...options, pool: 'none' });
+    super({ ...options, pool: 'none' }, embedding, new RMSNorm(hiddenSize, { eps: normEps }));
     this.options = options;
-    this.normF = new RMSNorm(hiddenSize, { eps: normEps });
     const head = { bias: false, generator };
     this.lmHead = tieEmbeddings ? undefined : new Linear(hiddenSize, vocabSize, head);
     // What each layer adds starts smaller the more of them add up (GPT-2's rule).
@@ -84,6 +82,6 @@ export class MambaLM extends RecurrentStack {
   }
 
   protected override read(h: Tensor): Tensor {
-    return linear(this.normF.forward(h), (this.lmHead ?? this.embedding).weight);
+    return linear(super.read(h), (this.lmHead ?? this.embedding).weight);
   }
 }

@@ -5,7 +5,9 @@
  */
 import { blockDefaults } from './block.ts';
 import { mamba2Defaults } from './mamba2.ts';
-import { type EncoderOptions, inputProjection, RecurrentStack, type StackOptions } from './stack.ts';
+import {
+  type EncoderOptions, inputProjection, RecurrentStack, type StackOptions,
+} from './stack.ts';
 
 export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
 
@@ -14,7 +16,7 @@ const defaults = { hiddenSize: 256, numLayers: 2, windowSize: 60, dropout: 0.1 }
 export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
     const { hiddenSize = 256 } = options;
-    super(inputProjection(options), { ...options, hiddenSize });
+    super({ ...options, hiddenSize }, inputProjection(options));
   }
 
   /** Options to start from; embedDim is up to the data. */

@@ -73,7 +73,7 @@ export function backwardKernel(
         }),
       ),
       k.loop('t', count, (t) => {
-        const [durations, steps, outer] = ['D', 'x', 'g'].map((name) => registers(name, all));
+        const [durations, steps, outer] = registers(['D', 'x', 'g'], all);
         return [
           all.map((d, i) => [
             k.set(durations[i], at(delta, t, d)),
@@ -81,9 +81,7 @@ export function backwardKernel(
             k.set(outer[i], g.at([outputOf(t, d)])),
           ]),
           forStates(state, all, (cells, ns) => {
-            const [decay, next] = ['a', 'h'].map((name) =>
-              registers(name, cells.map(({ d }) => d)),
-            );
+            const [decay, next] = registers(['a', 'h'], cells.map(({ d }) => d));
             const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
             return [
               setDecays(decay, exponents, reset?.at([b, timeOf(t)])),
@@ -105,9 +103,9 @@ export function backwardKernel(
     const back = (all: readonly k.Value[]): k.Statements =>
       k.loop('r', count, (r) => {
         const t = k.sub(count - 1, r);
-        const [durations, inputsU, steps, outer, throughInput, throughDecay] = [
-          'D', 'u', 'x', 'g', 's', 'q',
-        ].map((name) => registers(name, all));
+        const names = ['D', 'u', 'x', 'g', 's', 'q'];
+        const [durations, inputsU, steps, outer, ...sums] = registers(names, all);
+        const [throughInput, throughDecay] = sums;
         return [
           all.map((d, i) => [
             k.set(durations[i], at(delta, t, d)),
@@ -118,9 +116,7 @@ export function backwardKernel(
             k.set(throughDecay[i], 0),
           ]),
           forStates(state, all, (cells, ns) => {
-            const [G, passed, through] = ['G', 'p', 'q'].map((name) =>
-              registers(name, cells.map(({ d }) => d)),
-            );
+            const [G, passed, through] = registers(['G', 'p', 'q'], cells.map(({ d }) => d));
             return [
               cells.map((cell, j) => {
                 const { n, d, i } = cell;

@@ -26,7 +26,7 @@ export function forwardKernel(
 
   const step = (b: k.Value, t: k.Operand): k.Statements =>
     forChannels(channels, (all) => {
-      const [durations, steps, reads] = ['D', 'x', 'y'].map((name) => registers(name, all));
+      const [durations, steps, reads] = registers(['D', 'x', 'y'], all);
       const output = times(plus(times(b, length), t), channels);
       return [
         all.map((d, i) => [
@@ -35,7 +35,7 @@ export function forwardKernel(
           k.set(reads[i], 0),
         ]),
         forStates(state, all, (cells) => {
-          const [decays, next] = ['a', 'h'].map((name) => registers(name, cells.map(({ d }) => d)));
+          const [decays, next] = registers(['a', 'h'], cells.map(({ d }) => d));
           const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
           return [
             setDecays(decays, exponents, reset?.at([b, t])),

@@ -42,9 +42,10 @@ export const isVector = (d: k.Value): boolean => d.type === 'i32x4';
 export const neighbours = (i: k.Operand): k.Value =>
   k.consecutive(typeof i === 'number' ? k.constant('i32', i) : i);
 
-/** A register for each vector of channels. */
-export function registers(name: string, channels: readonly k.Value[]): k.Variable[] {
-  return channels.map((d) => k.variable(name, isVector(d) ? 'f32x4' : 'f32'));
+/** For each name, a register for each vector of channels. */
+export function registers(names: readonly string[], channels: readonly k.Value[]): k.Variable[][] {
+  const type = (d: k.Value) => (isVector(d) ? 'f32x4' : 'f32');
+  return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
 /** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */

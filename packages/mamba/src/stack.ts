@@ -5,7 +5,7 @@
  */
 import { Dropout, type Embedding, Linear, Module, RMSNorm } from '@mambagrad/nn';
 import {
-  compile, type Generator, guard, noGrad, type Shape, type Tensor, withoutValues, zeros,
+  compile, type Generator, guard, noGrad, type Tensor, withoutValues, zeros,
 } from '@mambagrad/tensor';
 import { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
 import { Mamba2Block, type Mamba2BlockOptions } from './mamba2.ts';
@@ -48,52 +48,56 @@ export interface StackOptions
 /** The kinds of blocks there are. */
 const mixers = { mamba: MambaBlock, mamba2: Mamba2Block };
 
-/** A block with its normalisation and residual connection. */
-export class ResidualBlock extends Recurrent<BlockState> {
+/** What mixes along time, with its normalisation and residual connection: x + mixer(norm(x)). */
+export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Module {
   readonly norm: RMSNorm;
-  readonly mixer: Mixer;
+  readonly mixer: Inner;
   readonly #dropout: Dropout;
 
-  constructor(options: StackOptions, dropout: Dropout = new Dropout(options.dropout ?? 0)) {
+  constructor(width: number, mixer: Inner, dropout: Dropout = new Dropout(0), eps = 1e-5) {
     super();
-    const { hiddenSize, layer = 'mamba', normEps = 1e-5 } = options;
-    this.norm = new RMSNorm(hiddenSize, { eps: normEps });
-    this.mixer = new mixers[layer](options);
+    this.norm = new RMSNorm(width, { eps });
+    this.mixer = mixer;
     this.#dropout = dropout;
   }
 
-  initialState(batch: number): BlockState {
-    return this.mixer.initialState(batch);
+  /** x and the result [batch, length, width] */
+  forward(x: Tensor, flags?: SequenceFlags): Tensor {
+    return x.add(this.#dropout.forward(this.mixer.forward(this.norm.forward(x), flags)));
   }
 
-  /** x and y [batch, length, hidden] */
-  scan(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState> {
+  /** The same in pieces, where the mixer can be read in pieces. */
+  scan<State>(
+    this: Residual<Recurrent<State>>, x: Tensor, options?: ScanOptions<State>,
+  ): Scanned<State> {
     const { y, state } = this.mixer.scan(this.norm.forward(x), options);
     return { y: x.add(this.#dropout.forward(y)), state };
   }
 }
 
-type Layer = SequenceLayer & { readonly norm: RMSNorm };
-
-export abstract class Stack<L extends Layer = ResidualBlock> extends Module {
+export abstract class Stack<Inner extends SequenceLayer> extends Module {
   /** What makes the input of the first layer, where that is not the model's own */
   readonly embedding: Linear | Embedding | undefined;
-  readonly layers: readonly L[];
+  readonly layers: readonly Residual<Inner>[];
+  /** The norm of the last result, if there is one */
+  readonly normF: RMSNorm | undefined;
   /** The one that all layers use */
   readonly dropout: Dropout;
   readonly #pool: Pool;
   readonly #windowSize: number;
 
   constructor(
-    embedding: Linear | Embedding | undefined,
-    options: Omit<EncoderOptions, 'embedDim'>,
-    createLayer: (dropout: Dropout) => L,
+    options: Partial<EncoderOptions> & { readonly hiddenSize: number; readonly normEps?: number },
+    layers: readonly Inner[],
+    embedding?: Linear | Embedding,
+    normF?: RMSNorm,
   ) {
     super();
-    const { numLayers = 2, dropout = 0, pool = 'last', windowSize = 60 } = options;
+    const { hiddenSize, dropout = 0, normEps, pool = 'last', windowSize = 60 } = options;
     this.embedding = embedding;
     this.dropout = new Dropout(dropout);
-    this.layers = Array.from({ length: numLayers }, () => createLayer(this.dropout));
+    this.layers = layers.map((mixer) => new Residual(hiddenSize, mixer, this.dropout, normEps));
+    this.normF = normF;
     this.#pool = pool;
     this.#windowSize = windowSize;
   }
@@ -115,7 +119,7 @@ export abstract class Stack<L extends Layer = ResidualBlock> extends Module {
 
   /** From [..., hidden] to the model's results. */
   protected read(h: Tensor): Tensor {
-    return h;
+    return this.normF?.forward(h) ?? h;
   }
 
   /** The model's input to what stands for the whole sequence: see `pool`. */
@@ -134,14 +138,9 @@ export abstract class Stack<L extends Layer = ResidualBlock> extends Module {
 
   /** Compiles `predict` for so many rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {
-    this.predict(this.blank([batch, this.#windowSize]));
+    const { dtype, shape } = (this.embedding ?? this.layers[0].norm).weight;
+    this.predict(zeros([batch, this.#windowSize, ...shape.slice(-1)], { dtype }));
     return this;
-  }
-
-  /** Input vectors, all zero. */
-  protected blank(shape: Shape): Tensor {
-    const { weight } = this.embedding ?? this.layers[0].norm;
-    return zeros([...shape, ...weight.shape.slice(-1)], { dtype: weight.dtype });
   }
 
   /** The same function for use: compiled, without gradients and dropout. */
@@ -169,16 +168,19 @@ export abstract class Stack<L extends Layer = ResidualBlock> extends Module {
 /** The state of every layer. */
 export type StackState = readonly BlockState[];
 
-export abstract class RecurrentStack extends Stack implements Recurrent<StackState> {
+export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
   constructor(
-    embedding: Linear | Embedding | undefined,
     options: StackOptions & Pick<EncoderOptions, 'pool' | 'windowSize'>,
+    embedding?: Linear | Embedding,
+    normF?: RMSNorm,
   ) {
-    super(embedding, options, (dropout) => new ResidualBlock(options, dropout));
+    const { layer = 'mamba', numLayers = 2 } = options;
+    const createMixer = () => new mixers[layer](options);
+    super(options, Array.from({ length: numLayers }, createMixer), embedding, normF);
   }
 
   initialState(batch: number): StackState {
-    return this.layers.map((layer) => layer.initialState(batch));
+    return this.layers.map(({ mixer }) => mixer.initialState(batch));
   }
 
   /** With `lastOnly`, y is the result of the last step that is no padding, [batch, ...]. */
@@ -200,11 +202,5 @@ export abstract class RecurrentStack extends Stack implements Recurrent<StackSta
   /** A single step, compiled, without gradients, in the same time however many came before. */
   step(x: Tensor, state: StackState): Scanned<StackState> {
     return this.advance(x.unsqueeze(1), { state });
-  }
-
-  /** Compiles `step`, too. */
-  override prepare(batch = 1): this {
-    this.step(this.blank([batch]), this.initialState(batch));
-    return super.prepare(batch);
   }
 }
