@@ -1,14 +1,8 @@
 /** Writing: prefill, fork and rollback, sampling, batches, stops, streams, and bytes as tokens. */
 import {
-  byteTokenizer,
-  generate,
-  type GenerateOptions,
-  generateText,
-  MambaLM,
-  sample,
-  type Tokenizer,
+  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, sample, type Tokenizer,
 } from '@mambagrad/mamba';
-import { Generator, noGrad, tensor, type Tensor } from '@mambagrad/tensor';
+import { Generator, noGrad, tensor, type Tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../support/compare.ts';
@@ -16,33 +10,36 @@ import { drawIndices, drawInteger, drawTensor } from '../support/draw.ts';
 
 const VOCAB = 11;
 
+const kinds = ['mamba', 'mamba2'] as const;
+
 /** A model that heeds what it reads; its logits lie apart, so that rounding decides nothing. */
-function makeModel(vocabSize = VOCAB): MambaLM {
+function makeModel(vocabSize = VOCAB, layer: (typeof kinds)[number] = 'mamba'): MambaLM {
   const generator = new Generator(5);
-  const options = { vocabSize, hiddenSize: 8, stateSize: 4, tieEmbeddings: false, generator };
-  const model = new MambaLM(options);
+  const sizes = { hiddenSize: 8, stateSize: 4, headDim: 4, chunkSize: 8 };
+  const model = new MambaLM({ vocabSize, ...sizes, layer, tieEmbeddings: false, generator });
   for (const [name, parameter] of model.namedParameters()) {
     if (/Proj.weight|lmHead/.test(name)) parameter.assign(parameter.detach().mul(5));
   }
   return model;
 }
 const model = makeModel();
-const exact = makeModel().to('f64');
+const models = kinds.map((kind) => [kind, makeModel(VOCAB, kind)] as const);
 
 async function collect(
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
+  writer = model,
 ): Promise<(number | undefined)[][]> {
   const steps: (number | undefined)[][] = [];
-  for await (const tokens of generate(model, prompts, options)) steps.push(tokens);
+  for await (const tokens of generate(writer, prompts, options)) steps.push(tokens);
   return prompts.map((_, row) => steps.map((tokens) => tokens[row]));
 }
 
 /** What comes next by the whole sequence each time. */
-function writeSlowly(prompt: readonly number[], count: number): number[] {
+function writeSlowly(prompt: readonly number[], count: number, writer = model): number[] {
   const tokens = [...prompt];
   for (let i = 0; i < count; i++) {
-    const logits = noGrad(() => model.forward(tensor([tokens], { dtype: 'i32' })));
+    const logits = noGrad(() => writer.forward(tensor([tokens], { dtype: 'i32' })));
     tokens.push(logits.argmax(-1).data[tokens.length - 1]);
   }
   return tokens.slice(prompt.length);
@@ -55,7 +52,8 @@ const prompts = () =>
   });
 
 describe('prefill', () => {
-  it('split anywhere is the whole, and ends as the forward pass does', () => {
+  it.each(kinds)('split anywhere is the whole, and ends as the forward pass does: %s', (kind) => {
+    const exact = makeModel(VOCAB, kind).to('f64');
     fc.assert(
       fc.property(fc.gen(), (g) => {
         const [batch, length] = [drawInteger(g, 1, 2), drawInteger(g, 2, 80)];
@@ -75,9 +73,21 @@ describe('prefill', () => {
         const last = exact.step(tokens.narrow(1, length - 1, 1).squeeze(1), state);
         expectClose(last.y, whole.y, 1e-12);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
-    expect(() => model.prefill(drawNothing())).toThrow('prefill: there are no tokens');
+    expect(() => exact.prefill(drawNothing())).toThrow('prefill: there are no tokens');
+  });
+
+  it.each(kinds)('traces thrice whatever it reads, and a step once for all: %s', (layer) => {
+    const options = { vocabSize: VOCAB, hiddenSize: 8, headDim: 4, stateSize: 3, dropout: 0.5 };
+    const writer = new MambaLM({ ...options, layer });
+    const traces = vi.spyOn(writer, 'scan');
+    const read = (length: number) => writer.prefill(zeros([1, length], { dtype: 'i32' }));
+    let { y, state } = read(70);
+    for (let i = 0; i < 5; i++) ({ y, state } = writer.step(y.argmax(-1), state));
+    for (const length of [1, 31, 32, 64]) ({ y, state } = read(length));
+    writer.eval().step(y.argmax(-1), state);
+    expect(traces).toHaveBeenCalledTimes(3);
   });
 
   it('leaves states as they were: to fork or roll back is to go on from one again', () => {
@@ -157,15 +167,15 @@ describe('generate', () => {
     vi.restoreAllMocks();
   });
 
-  it('writes what forward passes over the whole would, for prompts of any lengths', async () => {
+  it.each(models)('writes what forward passes over the whole would: %s', async (_kind, writer) => {
     await fc.assert(
       fc.asyncProperty(prompts(), fc.integer({ min: 0, max: 6 }), async (rows, maxTokens) => {
-        const written = await collect(rows, { temperature: 0, maxTokens });
-        expect(written).toEqual(rows.map((row) => writeSlowly(row, maxTokens)));
+        const written = await collect(rows, { temperature: 0, maxTokens }, writer);
+        expect(written).toEqual(rows.map((row) => writeSlowly(row, maxTokens, writer)));
       }),
       { numRuns: 10, examples: [[[[1, 2], new Array<number>(70).fill(3)], 4]] },
     );
-    const [written] = await collect([[1, 2]], { temperature: 0, maxTokens: 30 });
+    const [written] = await collect([[1, 2]], { temperature: 0, maxTokens: 30 }, writer);
     expect(new Set(written).size).toBeGreaterThan(3);
   });
 
