@@ -10,7 +10,9 @@ import {
   Sequential,
   summary,
 } from '@mambagrad/nn';
-import { compile, Generator, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import {
+  compile, Generator, ones, type Tensor, tensor, withoutValues, zeros,
+} from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../support/compare.ts';
 
@@ -94,6 +96,22 @@ describe('the state of a module', () => {
     to.first.weight.assign(zeros([3, 2]));
     expect([...state].map(([name, value]) => [name, value.toArray()])).toEqual(values);
     expect([...state.values()].some(({ requiresGrad }) => requiresGrad)).toBe(false);
+  });
+
+  it('goes to a module that was built without values, whatever its size', () => {
+    const generator = new Generator(1);
+    const before = generator.state.toArray();
+    const large = withoutValues(() => new Linear(2 ** 20, 2 ** 20, { generator }));
+    expect(large.parameterCount()).toBe(2 ** 40 + 2 ** 20);
+    expect(generator.state.toArray()).toEqual(before);
+    expect(() => large.weight.data).toThrow('made in withoutValues and has been given no value');
+    const [sketch, model] = [withoutValues(() => new Pair()), new Pair()];
+    expect(() => sketch.first.forward(ones([1, 2]))).toThrow('has been given no value');
+    sketch.loadStateDict(model.stateDict());
+    const x = tensor([[1, 2]]);
+    expectSame(sketch.first.forward(x), model.first.forward(x));
+    sketch.first.forward(x).sum().backward();
+    expect(sketch.first.weight.grad?.toArray()).toEqual([[1, 2], [1, 2], [1, 2]]);
   });
 
   it('is read by a compiled function made before', () => {

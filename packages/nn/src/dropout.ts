@@ -25,7 +25,7 @@ export class Dropout extends Module {
 
   /** Any shape to the same shape. */
   forward(x: Tensor): Tensor {
-    if (!this.training || this.p === 0) return x;
+    if (this.p === 0 || !this.training) return x;
     const isDropped = uniform(x.shape, 0, 1, { generator: this.generator }).less(this.p);
     // With p = 1 all is dropped and the scale does not matter, as long as it is finite.
     return isDropped.where(0, x.div(this.p < 1 ? 1 - this.p : 1));

@@ -17,7 +17,7 @@ export * from './progress.ts';
 export * from './schedules.ts';
 export * from './sequential.ts';
 export * from './sgd.ts';
-export type { StateDict } from './state.ts';
+export { loadState, saveState, type StateDict } from './state.ts';
 export * from './summary.ts';
 export * from './trainer.ts';
 export {

@@ -13,7 +13,7 @@ import { loadState, saveState, type StateDict } from './state.ts';
 export class Buffer extends Tensor {
   /** Takes over the values of `value`. */
   constructor(value: Tensor) {
-    super(value, value.data);
+    super(value, value);
   }
 }
 
@@ -28,7 +28,7 @@ export class Parameter extends Tensor {
 
   /** Takes over the values of `value`. */
   constructor(value: Tensor, { noWeightDecay = false }: ParameterOptions = {}) {
-    super(value, value.data);
+    super(value, value);
     this.noWeightDecay = noWeightDecay;
     this.requiresGrad = true;
   }

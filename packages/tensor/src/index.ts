@@ -48,4 +48,5 @@ export { type Apply, definePrimitive, primitiveNames } from './primitive.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './shape.ts';
 export {
   guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,
+  withoutValues,
 } from './tensor.ts';

@@ -123,6 +123,23 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
 }
 
 /**
+ * Runs `body` with ops that give tensors of shapes without values, in no time and no memory: what
+ * it builds can be counted, and be given values.
+ */
+export function withoutValues<T>(body: () => T): T {
+  const missing = 'this tensor was made in withoutValues and has been given no value since';
+  const tracer: Tracer = {
+    apply: (_primitive, _inputs, _attributes, spec, node) => new Tensor(spec, missing, node),
+    assign: () => undefined,
+    touch: () => undefined,
+    readGrad: () => undefined,
+    read: () => undefined,
+    guard: () => undefined,
+  };
+  return withMode('withoutValues', { tracer }, body);
+}
+
+/**
  * What `read` gives, for a setting that decides what a function computes and may change between
  * calls, such as whether a model trains: a program that was traced under one value is not used
  * under another.
@@ -173,13 +190,17 @@ export class Tensor implements Spec {
   #grad: Tensor | undefined = undefined;
 
   /**
-   * For primitives and creation functions; it copies nothing. `source` is the array, or, for a
-   * tensor that has a shape but no value, the message that reading its data throws.
+   * For primitives and creation functions; it copies nothing. `source` is the array, or a tensor
+   * that has it, or, for a tensor that has a shape but no value, the message that reading its data
+   * throws.
    */
-  constructor(spec: Spec, source: TypedArray | string, node?: Node) {
+  constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
+    if (source instanceof Tensor) mode.tracer?.read(source);
+    const data = source instanceof Tensor ? source.#data : source;
     this.shape = spec.shape;
     this.dtype = spec.dtype;
-    this.#data = typeof source === 'string' ? source : unshared(source);
+    const array = typeof data === 'object' && 'array' in data ? data.array : data;
+    this.#data = typeof array === 'string' ? array : unshared(array);
     this.node = node;
     this.#requiresGrad = node !== undefined;
   }

@@ -6,8 +6,9 @@
  *     (a₁, b₁) ∘ (a₂, b₂) = (a₁a₂, a₂b₁ + b₂)      first the left one; identity (1, 0)
  *
  * Composition is associative, so the h_t are the running composites in any grouping: one by one
- * (`sequential`), in a tree up and down (`blelloch`, 1990: 2·log₂ L rounds, O(L) work), or by
- * doubling (`hillisSteele`, 1986: log₂ L rounds, O(L log L) work).
+ * (`sequential`), in a tree up and down (`blelloch`, 1990: 2·log₂ L rounds, O(L) work), by doubling
+ * (`hillisSteele`, 1986: log₂ L rounds, O(L log L) work), or chunk by chunk (`chunked`: within each
+ * as if from 0, then what the one before ends with is carried in).
  *
  * The gradient runs the other way. With g_t = ∂loss/∂h_t from outside, the whole G_t obeys
  * G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t, ∂a_t = G_t ⊙ h_{t−1},
@@ -21,7 +22,7 @@ import { describe, numelOf, resolveAxis, sameShape, TensorError } from '../shape
 import type { Tensor } from '../tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
-export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele';
+export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
 export interface LinearScanOptions {
   /** h_{−1}, of the shape of b without the scanned axis. Default 0. */
@@ -31,13 +32,16 @@ export interface LinearScanOptions {
   /** From the last step to the first: h_t = a_t ⊙ h_{t+1} + b_t. Default false. */
   readonly reverse?: boolean;
   /** Default `sequential`. All give the same, up to rounding. */
-  readonly algorithm?: ScanAlgorithm;
+  readonly algorithm?: ScanAlgorithm | undefined;
+  /** The number of steps in a chunk, where the algorithm is `chunked`. Default 64. */
+  readonly chunkSize?: number | undefined;
 }
 
 interface ScanAttributes {
   readonly axis: number;
   readonly reverse: boolean;
   readonly algorithm: ScanAlgorithm;
+  readonly chunkSize: number;
 }
 
 /** One run of time steps in an array: each step is a row of `width` neighbours. */
@@ -52,7 +56,7 @@ interface Sequence {
 }
 
 /** Turns h, which holds b with the initial state folded in, into the states, using a. */
-type ScanLoop = (a: TypedArray, h: TypedArray, sequence: Sequence) => void;
+type ScanLoop = (a: TypedArray, h: TypedArray, sequence: Sequence, chunkSize: number) => void;
 
 /** As the recurrence says. */
 const sequential: ScanLoop = (a, h, { offset, length, stride, width }) => {
@@ -122,6 +126,24 @@ const hillisSteele: ScanLoop = (a, h, sequence) => {
   });
 };
 
+/**
+ * A chunk's states, scanned as if it began with 0, lack what the state before it adds: that, times
+ * the product of the chunk's factors so far.
+ */
+const chunked: ScanLoop = (a, h, { offset, length, stride, width }, chunkSize) => {
+  for (let first = 0; first < length; first += chunkSize) {
+    const start = offset + first * stride;
+    const chunk = { offset: start, length: Math.min(chunkSize, length - first), stride, width };
+    sequential(a, h, chunk, chunkSize);
+    const factors = new Float64Array(width).fill(1);
+    if (first === 0) continue;
+    forEachElement(chunk, (at, i) => {
+      factors[i % width] *= a[at];
+      h[at] += factors[i % width] * h[start - stride + (i % width)];
+    });
+  }
+};
+
 /** A double precision copy of the rows in order of time, and `fill` up to `size` rows. */
 function readRows(from: TypedArray, sequence: Sequence, size: number, fill: number): Float64Array {
   const rows = new Float64Array(size * sequence.width).fill(fill);
@@ -141,12 +163,17 @@ function forEachElement(
   }
 }
 
-const loops: Readonly<Record<ScanAlgorithm, ScanLoop>> = { sequential, blelloch, hillisSteele };
+const loops: Readonly<Record<ScanAlgorithm, ScanLoop>> = {
+  sequential,
+  blelloch,
+  hillisSteele,
+  chunked,
+};
 
 const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
   name: 'linearScan',
   infer: ([, b]) => b,
-  compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm }) => {
+  compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm, chunkSize }) => {
     const length = shape[axis];
     const width = numelOf(shape.slice(axis + 1));
     data.set(b.data);
@@ -155,7 +182,8 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
       for (let lane = 0; initialState && lane < width; lane++) {
         data[offset + lane] += a.data[offset + lane] * initialState.data[i * width + lane];
       }
-      loops[algorithm](a.data, data, { offset, length, width, stride: reverse ? -width : width });
+      const sequence = { offset, length, width, stride: reverse ? -width : width };
+      loops[algorithm](a.data, data, sequence, chunkSize);
     }
   },
   lower: (_inputs, { axis, reverse, algorithm }, { shape }) => {
@@ -180,8 +208,8 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
       });
     return { kernel };
   },
-  gradient: (g, h, [a, b, initialState], { axis, reverse, algorithm }) => {
-    const options = { axis, reverse: !reverse, algorithm };
+  gradient: (g, h, [a, b, initialState], { axis, reverse, ...how }) => {
+    const options = { axis, reverse: !reverse, ...how };
     const G = linearScan(shift(a, axis, reverse ? 1 : -1), g, options);
     const first = reverse ? Math.max(b.shape[axis] - 1, 0) : 0;
     return [
@@ -209,13 +237,16 @@ function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
  * Differentiable any number of times with respect to a, b and the initial state.
  */
 export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}): Tensor {
-  const { initialState, reverse = false, algorithm = 'sequential' } = options;
+  const { initialState, reverse = false, algorithm = 'sequential', chunkSize = 64 } = options;
   requireFloat('linearScan', 'a', a);
   requireSameDType('linearScan', a, b);
   if (!Object.hasOwn(loops, algorithm)) {
     throw new TensorError(
       `linearScan: unknown algorithm '${algorithm}', expected ${Object.keys(loops).join(', ')}`,
     );
+  }
+  if (!Number.isInteger(chunkSize) || chunkSize < 1) {
+    throw new TensorError(`linearScan: chunkSize is ${chunkSize}, expected a whole number from 1`);
   }
   const shape = requireBroadcast('linearScan', a, b);
   const axis = resolveAxis('linearScan', options.axis ?? 0, shape.length);
@@ -230,5 +261,5 @@ export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}
     }
     inputs.push(initialState);
   }
-  return scanPrimitive(inputs, { axis, reverse, algorithm });
+  return scanPrimitive(inputs, { axis, reverse, algorithm, chunkSize });
 }
