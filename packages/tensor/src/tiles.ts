@@ -11,35 +11,29 @@
  * b is first brought into order, which is little work beside the product.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, flatIndex, type Index } from './lowering.ts';
+import {
+  broadcastIndex, type Elements, flatIndex, forEach, type Index, scaled,
+} from './lowering.ts';
 import type { Shape } from './shape.ts';
 
 const TILE_ROWS = 4;
 const ROW_BLOCK = 32;
 const DEPTH_BLOCK = 256;
 
-/** y = a·b over the last two axes; `index` is that of a matrix in the batch. */
+/** y = a·b over the last two axes, of shape `shape`; those before them are a batch. */
 export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shape): k.Statements {
-  const depth = a.shape[a.shape.length - 1];
-  const batch = shape.slice(0, -2);
-  const nest = (index: Index): k.Statements => {
-    if (index.length < batch.length) {
-      return k.loop('m', batch[index.length], (m) => nest([...index, m]));
-    }
-    const inBatch = ({ shape: own }: Elements): Index =>
-      own.slice(0, -2).map((size, axis) => (size === 1 ? 0 : index[axis + shape.length - own.length]));
-    const [ofA, ofB] = [inBatch(a), inBatch(b)];
-    const source: Matrix = (row, column) => b.at([...ofB, row, column]);
-    const { matrix, pack } = inOrder(source, depth, shape[shape.length - 1]);
-    return [pack, product((row, column) => a.at([...ofA, row, column]), matrix, {
-      rows: shape[shape.length - 2],
-      columns: shape[shape.length - 1],
-      depth,
-      load: (row, column) => k.load(y, flatIndex([...index, row, column], shape)),
-      store: (row, column, value) => k.store(y, flatIndex([...index, row, column], shape), value),
-    })];
+  const [rows, columns] = shape.slice(-2);
+  const [depth] = b.shape.slice(-2);
+  const product = (index: Index): k.Statements => {
+    const matrixOf = (input: Elements): Matrix => {
+      const inBatch = broadcastIndex(index, input.shape.slice(0, -2));
+      return (row, column) => input.at([...inBatch, row, column]);
+    };
+    const { matrix, pack } = inOrder(matrixOf(b), depth, columns);
+    const place = (row: k.Operand, column: k.Operand) => flatIndex([...index, row, column], shape);
+    return [pack, tiled(matrixOf(a), matrix, { rows, columns, depth, y, place })];
   };
-  return nest([]);
+  return forEach(shape.slice(0, -2), product, false);
 }
 
 type Matrix = (row: k.Operand, column: k.Operand) => k.Value;
@@ -65,49 +59,52 @@ interface Product {
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
-  readonly load: Matrix;
-  readonly store: (row: k.Operand, column: k.Operand, value: k.Value) => k.Statements;
+  readonly y: k.Buffer;
+  /** Where in y an element of the product is. */
+  readonly place: (row: k.Operand, column: k.Operand) => k.Operand;
 }
 
-function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Product): k.Statements {
+/** Where a part of an axis starts, and its size. */
+type Part<Start> = readonly [Start, number];
+
+function tiled(a: Matrix, b: Matrix, { rows, columns, depth, y, place }: Product): k.Statements {
   /** A tile at (i, j): sums over a range of k, from 0 or from what is there. */
   const tile = (
-    [i, height]: readonly [k.Operand, number],
-    [j, width]: readonly [k.Value, number],
+    [i, height]: Part<k.Operand>,
+    [j, width]: Part<k.Value>,
     range: k.Range,
     isFirst: boolean,
   ): k.Statements => {
-    const numbers = Array.from({ length: Math.ceil(width / 4) }, (_, n) => n);
     const column = (n: number): k.Value => (width < 4 ? j : k.consecutive(k.add(j, 4 * n)));
     const type = width < 4 ? 'f32' : 'f32x4';
-    const cells = Array.from({ length: height }, (_, row) =>
-      numbers.map((n) => ({ n, row: add(i, row), sum: k.variable('y', type) })),
-    );
-    const right = numbers.map(() => k.variable('b', type));
+    const variables = (name: string): k.Variable[] =>
+      Array.from({ length: Math.ceil(width / 4) }, () => k.variable(name, type));
+    const right = variables('b');
+    const lines = Array.from({ length: height }, (_, n) => {
+      const [left] = variables('a');
+      return { row: scaled(i, 1, n), left, sums: variables('y') };
+    });
     return [
-      cells.flat().map(({ n, row, sum }) => k.set(sum, isFirst ? 0 : load(row, column(n)))),
+      lines.map(({ row, sums }) =>
+        sums.map((sum, n) => k.set(sum, isFirst ? 0 : k.load(y, place(row, column(n))))),
+      ),
       k.loop('k', range, (at) => [
-        numbers.map((n) => k.set(right[n], b(at, column(n)))),
-        cells.map((line) => {
-          const left = k.variable('a', type);
-          const [{ row }] = line;
-          return [
-            k.set(left, a(row, at)),
-            line.map(({ n, sum }) => k.set(sum, k.mulAdd(left, right[n], sum))),
-          ];
-        }),
+        right.map((value, n) => k.set(value, b(at, column(n)))),
+        lines.map(({ row, left, sums }) => [
+          k.set(left, a(row, at)),
+          sums.map((sum, n) => k.set(sum, k.mulAdd(left, right[n], sum))),
+        ]),
       ]),
-      cells.flat().map(({ n, row, sum }) => store(row, column(n), sum)),
+      lines.map(({ row, sums }) => sums.map((sum, n) => k.store(y, place(row, column(n)), sum))),
     ];
   };
   /** Calls `body` for all tiles along an axis of `size`: whole ones, then what is left. */
   const whole = rows - (rows % TILE_ROWS);
-  const rowTiles = (j: readonly [k.Value, number], range: k.Range, isFirst: boolean, from: k.Value) => [
+  const rowTiles = (j: Part<k.Value>, range: k.Range, isFirst: boolean, from: k.Value) =>
     k.loop('i', { from, to: k.min(k.add(from, ROW_BLOCK), whole), step: TILE_ROWS }, (i) =>
       tile([i, TILE_ROWS], j, range, isFirst),
-    ),
-  ];
-  const columnTiles = (body: (j: readonly [k.Value, number]) => k.Statements): k.Statements => {
+    );
+  const columnTiles = (body: (j: Part<k.Value>) => k.Statements): k.Statements => {
     const wide = columns - (columns % 8);
     const half = columns % 8 >= 4 ? wide + 4 : wide;
     return [
@@ -120,9 +117,7 @@ function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Pr
     k.loop('block', { to: whole, step: ROW_BLOCK }, (from) =>
       columnTiles((j) => rowTiles(j, range, isFirst, from)),
     ),
-    whole < rows
-      ? columnTiles((j) => tile([whole, rows - whole], j, range, isFirst))
-      : [],
+    whole < rows ? columnTiles((j) => tile([whole, rows - whole], j, range, isFirst)) : [],
   ];
   if (depth <= 2 * DEPTH_BLOCK) return block({ to: depth }, true);
   return [
@@ -131,8 +126,4 @@ function product(a: Matrix, b: Matrix, { rows, columns, depth, load, store }: Pr
       block({ from, to: k.min(k.add(from, DEPTH_BLOCK), depth) }, false),
     ),
   ];
-}
-
-function add(i: k.Operand, n: number): k.Operand {
-  return typeof i === 'number' ? i + n : k.add(i, n);
 }
