@@ -9,7 +9,7 @@
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
-import { describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
+import { check, describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
 
 /** A typed array and its shape, as loops see a tensor. */
 export interface Value {
@@ -113,9 +113,8 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
   mode = { ...before, ...change };
   try {
     const result = body(mode);
-    if (result instanceof Promise) {
-      throw new TensorError(`${op}: the function is async, and would run on after ${op} is over`);
-    }
+    const isAsync = result instanceof Promise;
+    check(!isAsync)`${op}: the function is async, and would run on after ${op} is over`;
     return result;
   } finally {
     mode = before;
@@ -228,15 +227,11 @@ export class Tensor implements Spec {
   }
 
   set requiresGrad(value: boolean) {
-    if (this.node !== undefined) {
-      throw new TensorError(
-        `requiresGrad: ${describe(this)} is the result of ${this.node.primitive.name}; ` +
-          'only leaves can be set, use detach() for a constant copy',
-      );
-    }
-    if (value && !isFloat(this.dtype)) {
-      throw new TensorError(`requiresGrad: ${describe(this)} has no gradient; expected f32 or f64`);
-    }
+    const { node } = this;
+    check(!node)`requiresGrad: ${this} is the result of ${node?.primitive.name}; only leaves can be
+      set, use detach() for a constant copy`;
+    const isAllowed = isFloat(this.dtype) || !value;
+    check(isAllowed)`requiresGrad: ${this} has no gradient; expected f32 or f64`;
     this.#requiresGrad = value;
   }
 
@@ -271,15 +266,9 @@ export class Tensor implements Spec {
    * pass that still needs the old value throws. Returns this tensor.
    */
   assign(value: Tensor): this {
-    if (this.node !== undefined) {
-      throw new TensorError(
-        `assign: ${describe(this)} is the result of ${this.node.primitive.name}; only leaves are ` +
-          'state',
-      );
-    }
-    if (describe(this) !== describe(value)) {
-      throw new TensorError(`assign: the value is ${describe(value)}, expected ${describe(this)}`);
-    }
+    const { node } = this;
+    check(!node)`assign: ${this} is the result of ${node?.primitive.name}; only leaves are state`;
+    check(describe(this) === describe(value))`assign: the value is ${value}, expected ${this}`;
     // Arrays are never written once made, so the value's own can be taken over.
     if (mode.tracer) mode.tracer.assign(this, value);
     else this.#data = unshared(value.data);
@@ -302,9 +291,7 @@ export class Tensor implements Spec {
 
   /** The number in a tensor of one element. */
   item(): number {
-    if (this.numel !== 1) {
-      throw new TensorError(`item: ${describe(this)} has ${this.numel} elements, expected one`);
-    }
+    check(this.numel === 1)`item: ${this} has ${this.numel} elements, expected one`;
     return this.data[0];
   }
 
