@@ -1,4 +1,4 @@
-/** The command line of the examples: numbers with defaults, and a clear line if one is wrong. */
+/** The command line of the examples: numbers with defaults, texts, and a clear line on mistakes. */
 import { parseArgs } from 'node:util';
 
 /** An option that takes a number: what it is for, its default, and the least it may be. */
@@ -12,34 +12,37 @@ export interface NumberOption {
 }
 
 /**
- * Reads the options of this process: numbers, and flags, each given by what it is for. On `--help`
- * it prints `about` and the options, and ends the process; on a mistake it says which, and ends it
- * with code 2.
+ * Reads the options of this process: numbers, and flags and texts, each given by what it is for. On
+ * `--help` it prints `about` and the options, and ends the process; on a mistake it says which, and
+ * ends it with code 2.
  */
-export function readOptions<Name extends string, Flag extends string>(
+export function readOptions<Name extends string, Flag extends string, Text extends string = never>(
   about: string,
   options: Readonly<Record<Name, NumberOption>>,
   flags: Readonly<Record<Flag, string>>,
-): Record<Name, number> & Record<Flag, boolean> {
+  texts?: Readonly<Record<Text, string>>,
+): Record<Name, number> & Record<Flag, boolean> & Partial<Record<Text, string>> {
   const names = Object.keys(options) as Name[];
   const flagNames = Object.keys(flags) as Flag[];
+  const textNames = Object.keys(texts ?? {}) as Text[];
   try {
     const { values } = parseArgs({
       options: {
         help: { type: 'boolean', short: 'h' },
         ...Object.fromEntries(flagNames.map((name) => [name, { type: 'boolean' as const }])),
-        ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+        ...Object.fromEntries([...names, ...textNames].map((name) => [name, { type: 'string' }])),
       },
     });
     if (values.help) {
-      console.log(helpText(about, options, flags));
+      console.log(helpText(about, options, { ...flags, ...texts }));
       process.exit(0);
     }
     const given: Record<string, unknown> = values;
     const numbers = names.map((name) => [name, parseNumber(name, given[name], options[name])]);
     const switches = flagNames.map((name) => [name, given[name] === true]);
-    return Object.fromEntries([...numbers, ...switches]) as Record<Name, number> &
-      Record<Flag, boolean>;
+    const strings = textNames.map((name) => [name, given[name]]);
+    return Object.fromEntries([...numbers, ...switches, ...strings]) as Record<Name, number> &
+      Record<Flag, boolean> & Partial<Record<Text, string>>;
   } catch (error) {
     // Node's own messages go on after the first sentence with hints about positional arguments.
     const [line] = String(error instanceof Error ? error.message : error).split(/\. |\n/);
@@ -63,7 +66,7 @@ function helpText(
   options: Readonly<Record<string, NumberOption>>,
   flags: Readonly<Record<string, string>>,
 ): string {
-  const line = (name: string, help: string): string => `  --${name.padEnd(10)} ${help}`;
+  const line = (name: string, help: string): string => `  --${name.padEnd(11)} ${help}`;
   const lines = Object.entries(options).map(([name, { help, default: value }]) =>
     line(name, `${help} (${value})`),
   );
