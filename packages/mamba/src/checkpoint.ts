@@ -72,8 +72,8 @@ export function optionsOfConfig(config: CheckpointConfig | string): MambaLMOptio
   }
   // mamba_ssm rounds the vocabulary up; transformers' `expand` may be wrong, the width is not.
   const multiple = isOriginal ? Number(config.pad_vocab_size_multiple ?? 8) : 1;
-  const { intermediate_size: inner } = config;
   const { vocabSize, hiddenSize, dtLimit } = given;
+  const inner = config.intermediate_size;
   return {
     ...given,
     ...(typeof inner === 'number' && { expandFactor: inner / hiddenSize }),

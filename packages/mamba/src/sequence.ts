@@ -81,11 +81,8 @@ export function readFlags(
   { shape: [batch, length] }: Tensor,
 ): { reset: Tensor | undefined; mask: Tensor | undefined } {
   const rows = [batch, length];
-  requireShapes(op, 'i32', {
-    reset: [reset, rows],
-    segmentIds: [segmentIds, rows],
-    mask: [mask, rows],
-  });
+  const all = { reset, segmentIds, mask };
+  for (const [name, flag] of Object.entries(all)) requireShapes(op, 'i32', { [name]: [flag, rows] });
   // The first step has none before it from which it could differ.
   const changes = segmentIds
     ?.notEqual(segmentIds.pad([0, 1], [0, -1]))
@@ -114,8 +111,7 @@ export function pooled(x: Tensor, pool: Pool, mask?: Tensor): Tensor {
   if (pool === 'last' && !mask) return x.narrow(1, length - 1, 1).squeeze(1);
   const counts = mask?.notEqual(0) ?? ones([batch, length], { dtype: 'i32' });
   if (pool === 'mean') {
-    const kept = counts.unsqueeze(-1).where(x, 0);
-    return kept.sum(1).div(counts.sum(1, true).cast(x.dtype));
+    return counts.unsqueeze(-1).where(x, 0).sum(1).div(counts.sum(1, true).cast(x.dtype));
   }
   const ranks = arange(1, length + 1, 1, { dtype: 'i32' });
   const [last, first] = [ranks, ranks.flip()].map((rank) =>

@@ -59,11 +59,8 @@ export function ssd(
   const stateShape = [batch, heads, headDim, stateSize];
   const { initialState = zeros(stateShape, { dtype: x.dtype }) } = options;
   requireShapes('ssd', x.dtype, {
-    dt: [dt, [batch, length, heads]],
-    A: [A, [heads]],
-    B: [B, [batch, length, groups, stateSize]],
-    C: [C, B.shape],
-    D: [D, [heads]],
+    dt: [dt, [batch, length, heads]], A: [A, [heads]], D: [D, [heads]],
+    B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
     initialState: [initialState, stateShape],
   });
   const { reset, mask } = readFlags('ssd', options, x);

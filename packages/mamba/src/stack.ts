@@ -107,14 +107,14 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     return hiddenSize * (pool === 'ends' ? 2 : 1);
   }
 
-  /** The model's input to [batch, length, hidden]. */
-  protected embed(x: Tensor): Tensor {
-    return this.embedding?.forward(x) ?? x;
-  }
-
   /** The number of values that a model of these options learns; it is not built for that. */
   static paramCount<Options>(this: new (options: Options) => Module, options: Options): number {
     return withoutValues(() => new this(options).parameterCount());
+  }
+
+  /** The model's input to [batch, length, hidden]. */
+  protected embed(x: Tensor): Tensor {
+    return this.embedding?.forward(x) ?? x;
   }
 
   /** From [..., hidden] to the model's results. */
