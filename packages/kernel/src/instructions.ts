@@ -2,7 +2,9 @@
  * The operations of the language as instructions of WebAssembly. Most have one of the same meaning
  * for single values and one for four lanes.
  */
-import { type Expression, f32, f32x4, i32, i32x4, i8x16, select, v128, words } from '@mambagrad/wasm';
+import {
+  type Expression, f32, f32x4, i32, i32x4, i8x16, select, v128, words,
+} from '@mambagrad/wasm';
 import { kindOf, lanesOf, type Operation, type Type } from './value.ts';
 
 /** Instructions by their names, whatever they take. */

@@ -69,7 +69,8 @@ export function printJavaScript(kernel: Kernel): string {
       },
       loop({ counter, values: [from, to], step }) {
         const i = names.of(counter);
-        return `for (let ${i} = ${single(from)}, $end = ${single(to)}; ${i} < $end; ${i} += ${step}) {`;
+        const start = `${i} = ${single(from)}, $end = ${single(to)}`;
+        return `for (let ${start}; ${i} < $end; ${i} += ${step}) {`;
       },
       when: ({ values: [condition] }) => `if (${single(condition)}) {`,
       otherwise: '} else {',

@@ -62,7 +62,8 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
     }
   };
   collect(value, 1);
-  const terms = Array.from(times, ([of, times]) => ({ of, times })).filter(({ times }) => times !== 0);
+  const all = Array.from(times, ([of, factor]) => ({ of, times: factor }));
+  const terms = all.filter((term) => term.times !== 0);
   const isVector = step !== 0 || terms.some(({ of }) => lanesOf(of) === 4);
   const type = typeOf(buffer.kind, isVector ? 4 : 1);
   return { node: 'load', type, buffer, index: { terms, constant, step } };

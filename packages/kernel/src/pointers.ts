@@ -72,7 +72,9 @@ export class Pointers {
     numberOf: (of: Value) => Expression<'i32'>,
   ): Place {
     const offset = 4 * (constant + lane * step);
-    const counted = this.#frames.flatMap(({ loop }) => terms.filter(({ of }) => of === loop.counter));
+    const counted = this.#frames.flatMap(({ loop }) =>
+      terms.filter(({ of }) => of === loop.counter),
+    );
     const others = terms.filter((term) => !counted.includes(term));
     // The constant of an access must not be negative, nor what it is added to: addresses do not
     // wrap. Where they might be, the constant is added to the pointer, which other accesses with

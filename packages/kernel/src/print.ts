@@ -35,7 +35,9 @@ export function linesOf(body: readonly Statement[], names: Names, how: Notation)
 export function sumOf(
   before: readonly string[], { terms }: Index, constant: number, text: (of: Value) => string,
 ): string {
-  const products = terms.map(({ of, times }) => (times === 1 ? text(of) : `${times} * ${text(of)}`));
+  const products = terms.map(({ of, times }) =>
+    times === 1 ? text(of) : `${times} * ${text(of)}`,
+  );
   const parts = [...before, ...products];
   const all = constant === 0 && parts.length > 0 ? parts : [...parts, constant];
   return all.join(' + ').replaceAll('+ -', '- ');

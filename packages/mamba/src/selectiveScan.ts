@@ -68,7 +68,8 @@ export function selectiveScan(
   const stateShape = [batch, channels, state];
   const { initialState = zeros(stateShape, { dtype: u.dtype }) } = options;
   requireShapes('selectiveScan', u.dtype, {
-    delta: [delta, u.shape], z: [z, u.shape], D: [D, [channels]], deltaBias: [deltaBias, [channels]],
+    delta: [delta, u.shape], z: [z, u.shape],
+    D: [D, [channels]], deltaBias: [deltaBias, [channels]],
     A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
     initialState: [initialState, stateShape],
   });

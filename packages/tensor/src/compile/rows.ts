@@ -26,7 +26,9 @@ function mergedExtents(group: Group): number[] {
   // Counters that are used in other ways than as a term of an index stay what they are.
   const odd = countersOf([
     ...values,
-    ...indices.flatMap(({ terms }) => terms.flatMap(({ of }) => (of.node === 'variable' ? [] : [of]))),
+    ...indices.flatMap(({ terms }) =>
+      terms.map(({ of }) => of).filter(({ node }) => node !== 'variable'),
+    ),
   ]);
   const timesOf = (index: k.Load['index'], counter: k.Variable): number =>
     index.terms.find(({ of }) => of === counter)?.times ?? 0;

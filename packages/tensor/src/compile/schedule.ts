@@ -76,7 +76,8 @@ export function schedule(
     } else if ('kernel' in lowering) {
       madeBy.set(output, add(kernelJob(step, network, lowering.kernel, reuse)));
     } else {
-      const place = without.has('group') ? -1 : findGroup(step, network.readsOf(step), groups, madeBy);
+      const reads = network.readsOf(step);
+      const place = without.has('group') ? -1 : findGroup(step, reads, groups, madeBy);
       if (place >= 0) {
         madeBy.set(output, place);
       } else {

@@ -36,7 +36,7 @@ export interface Program {
   readonly writes: readonly Write[];
   /** The captured tensors that the function made itself. */
   readonly constants: ReadonlySet<Tensor>;
-  /** Whether it assigns to any of them. No write comes of that: each call starts with the constant. */
+  /** Whether it assigns to any of them, of which no write comes: each call starts with them. */
   readonly assignsToConstants: boolean;
   /** The values of the tensors in the function's result, in order. */
   readonly results: readonly Value[];
@@ -150,7 +150,10 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         const state = values.get(tensor);
         return state && isState(tensor, state) ? [{ state, value }] : [];
       });
-      const captured = [...values].flatMap(([tensor, value]) => (isCaptured(value) ? [tensor] : []));
+      const captured = [...values.keys()].filter((tensor) => {
+        const value = values.get(tensor);
+        return value !== undefined && isCaptured(value);
+      });
       const constants = new Set(captured.filter(({ createdAt }) => createdAt > startedAt));
       const assignsToConstants = [...constants].some((tensor) => current.has(tensor));
       for (const tensor of constants) guards.push(() => tensor.assignedAt === 0);

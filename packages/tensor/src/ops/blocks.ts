@@ -107,7 +107,8 @@ const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
         return k.min(k.max(at, 0), last);
       });
       const found = x.at(inside);
-      return masks.length === 0 ? found : k.select(masks.reduce((a, b) => k.and(a, b)), found, outside);
+      if (masks.length === 0) return found;
+      return k.select(masks.reduce((a, b) => k.and(a, b)), found, outside);
     };
     return { element, isCheap: true };
   },

@@ -101,23 +101,27 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
   compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm, chunkSize }) => {
     const length = shape[axis];
     const width = numelOf(shape.slice(axis + 1));
-    const factors = algorithm === 'sequential' ? a.data : a.data.slice();
-    data.set(b.data);
+    // Where steps are joined to composites first, those are in double precision.
+    const inPlace = algorithm === 'sequential';
+    const factors = inPlace ? a.data : Float64Array.from(a.data);
+    const states = inPlace ? data : new Float64Array(data.length);
+    states.set(b.data);
     for (let start = 0; start < data.length; start += length * width) {
       // Each step is a row of `width` neighbours.
       const rowOf = (t: number): number => start + (reverse ? length - 1 - t : t) * width;
       for (let lane = 0, row = rowOf(0); initialState && lane < width; lane++) {
-        data[row + lane] += factors[row + lane] * initialState.data[start / length + lane];
+        states[row + lane] += factors[row + lane] * initialState.data[start / length + lane];
       }
       orders[algorithm](length, (s, t) => {
         const row = rowOf(t);
         const back = row - rowOf(s);
-        for (let i = row; i < row + width; i++) data[i] += factors[i] * data[i - back];
+        for (let i = row; i < row + width; i++) states[i] += factors[i] * states[i - back];
         // One by one, all steps up to s are one by now, whose factor nobody asks for.
-        if (algorithm === 'sequential') return;
+        if (inPlace) return;
         for (let i = row; i < row + width; i++) factors[i] *= factors[i - back];
       }, chunkSize);
     }
+    if (!inPlace) data.set(states);
   },
   lower: (_inputs, { axis, reverse, algorithm }, { shape }) => {
     if (algorithm !== 'sequential') return undefined;
@@ -176,8 +180,8 @@ export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}
   const known = Object.keys(orders);
   check(known.includes(algorithm))`linearScan: unknown algorithm '${algorithm}', expected
     ${known.join(', ')}`;
-  check(Number.isInteger(chunkSize) && chunkSize >= 1)`linearScan: chunkSize is ${chunkSize}, expected
-    a whole number from 1`;
+  check(Number.isInteger(chunkSize) && chunkSize >= 1)`linearScan: chunkSize is ${chunkSize},
+    expected a whole number from 1`;
   const shape = requireBroadcast('linearScan', a, b);
   const axis = resolveAxis('linearScan', options.axis ?? 0, shape.length);
   const inputs = [a.broadcastTo(shape), b.broadcastTo(shape)];

@@ -80,8 +80,10 @@ function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine'
         write += step;
       }
     }
-    // Past infinity errors are NaN and mean nothing.
-    for (let i = 0; i < totals.length; i++) if (Number.isFinite(totals[i])) totals[i] += errors[i];
+    for (let i = 0; i < totals.length; i++) {
+      // Past infinity errors are NaN and mean nothing; and −0 plus nothing is 0.
+      if (errors[i] !== 0 && Number.isFinite(totals[i])) totals[i] += errors[i];
+    }
   };
 }
 
