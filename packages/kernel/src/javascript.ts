@@ -104,18 +104,11 @@ function textOf(value: Value, lane: number, names: Names): string {
   }
   const { name, inputs, detail, meaning: { sign, js } } = value;
   const [first] = inputs;
-  switch (name) {
-    case 'splat':
-      return laneOf(first, 0);
-    case 'consecutive':
-      return `(${laneOf(first, 0)} + ${lane} | 0)`;
-    case 'lane':
-      return laneOf(first, detail[0]);
-    case 'shuffle':
-      return laneOf(inputs[detail[lane] >> 2], detail[lane] & 3);
-    case 'any':
-      return `(${[0, 1, 2, 3].map((each) => laneOf(first, each)).join(' | ')})`;
-  }
+  if (name === 'splat') return laneOf(first, 0);
+  if (name === 'consecutive') return `(${laneOf(first, 0)} + ${lane} | 0)`;
+  if (name === 'lane') return laneOf(first, detail[0]);
+  if (name === 'shuffle') return laneOf(inputs[detail[lane] >> 2], detail[lane] & 3);
+  if (name === 'any') return `(${[0, 1, 2, 3].map((each) => laneOf(first, each)).join(' | ')})`;
   const operands = [...inputs.map((input) => laneOf(input)), ...detail];
   if (js !== undefined) return js.replaceAll(/\b[abc]\b/g, (x) => `${operands['abc'.indexOf(x)]}`);
   if (name === 'mul' && kindOf(value) === 'i32') return `imul(${operands.join(', ')})`;

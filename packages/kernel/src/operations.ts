@@ -16,48 +16,53 @@ import {
 export type Unary = (x: Value) => Value;
 export type Binary = (a: Operand, b: Operand) => Value;
 
-function define(
-  name: string, takes: string, how: Omit<Meaning, 'name' | 'takes'> = {},
-): (...operands: Operand[]) => Value {
+type How = Omit<Meaning, 'name' | 'takes'>;
+
+function unary(name: string, takes: string, how: How): Unary {
   const meaning = { name, takes, ...how };
-  return (...operands) => apply(meaning, operands);
+  return (x) => apply(meaning, [x]);
+}
+
+function binary(name: string, takes: string, how: How): Binary {
+  const meaning = { name, takes, ...how };
+  return (a, b) => apply(meaning, [a, b]);
 }
 
 /** a + b */
-export const add: Binary = define('add', 'f32 i32', { sign: '+', wasm: 'add' });
+export const add: Binary = binary('add', 'f32 i32', { sign: '+', wasm: 'add' });
 /** a − b */
-export const sub: Binary = define('sub', 'f32 i32', { sign: '-', wasm: 'sub' });
+export const sub: Binary = binary('sub', 'f32 i32', { sign: '-', wasm: 'sub' });
 /** a · b */
-export const mul: Binary = define('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
+export const mul: Binary = binary('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
 /** a / b, of f32 */
-export const div: Binary = define('div', 'f32', { sign: '/', wasm: 'div' });
+export const div: Binary = binary('div', 'f32', { sign: '/', wasm: 'div' });
 /** The smaller one: b if it is below a, else a */
-export const min: Binary = define('min', 'f32 i32', { wasm: 'pmin min_s' });
+export const min: Binary = binary('min', 'f32 i32', { wasm: 'pmin min_s' });
 /** The larger one: b if it is above a, else a */
-export const max: Binary = define('max', 'f32 i32', { wasm: 'pmax max_s' });
+export const max: Binary = binary('max', 'f32 i32', { wasm: 'pmax max_s' });
 /** The smaller one, NaN if either is */
-export const minimum: Binary = define('minimum', 'f32', { wasm: 'min' });
+export const minimum: Binary = binary('minimum', 'f32', { wasm: 'min' });
 /** The larger one, NaN if either is */
-export const maximum: Binary = define('maximum', 'f32', { wasm: 'max' });
+export const maximum: Binary = binary('maximum', 'f32', { wasm: 'max' });
 
 /** −x, of f32 */
-export const neg: Unary = define('neg', 'f32', { js: '(- a)', wasm: 'neg' });
+export const neg: Unary = unary('neg', 'f32', { js: '(- a)', wasm: 'neg' });
 /** |x|, of f32 */
-export const abs: Unary = define('abs', 'f32', { wasm: 'abs' });
+export const abs: Unary = unary('abs', 'f32', { wasm: 'abs' });
 /** √x */
-export const sqrt: Unary = define('sqrt', 'f32', { js: 'fround(sqrt(a))', wasm: 'sqrt' });
+export const sqrt: Unary = unary('sqrt', 'f32', { js: 'fround(sqrt(a))', wasm: 'sqrt' });
 /** The largest whole number not above x */
-export const floor: Unary = define('floor', 'f32', { wasm: 'floor' });
+export const floor: Unary = unary('floor', 'f32', { wasm: 'floor' });
 /** The smallest whole number not below x */
-export const ceil: Unary = define('ceil', 'f32', { wasm: 'ceil' });
+export const ceil: Unary = unary('ceil', 'f32', { wasm: 'ceil' });
 /** The whole number next to x on the side of 0 */
-export const truncate: Unary = define('truncate', 'f32', { wasm: 'trunc' });
+export const truncate: Unary = unary('truncate', 'f32', { wasm: 'trunc' });
 /** The nearest whole number, the even one if there are two */
-export const nearest: Unary = define('nearest', 'f32', { wasm: 'nearest' });
+export const nearest: Unary = unary('nearest', 'f32', { wasm: 'nearest' });
 
 /** Comparisons give masks. Only `notEqual` holds for NaN. */
 function comparison(name: string, sign: string, wasm: string): Binary {
-  return define(name, 'f32 i32', { gives: 'mask', sign, wasm });
+  return binary(name, 'f32 i32', { gives: 'mask', sign, wasm });
 }
 
 export const equal: Binary = comparison('equal', '==', 'eq');
@@ -68,36 +73,38 @@ export const greater: Binary = comparison('greater', '>', 'gt gt_s');
 export const greaterEqual: Binary = comparison('greaterEqual', '>=', 'ge ge_s');
 
 /** Of the bits of i32, or of masks. */
-export const and: Binary = define('and', 'i32 mask', { sign: '&', wasm: 'and' });
-export const or: Binary = define('or', 'i32 mask', { sign: '|', wasm: 'or' });
-export const xor: Binary = define('xor', 'i32 mask', { sign: '^', wasm: 'xor' });
-const notMask: Unary = define('not', 'mask', { js: '(a ^ 1)', wasm: 'not eqz' });
+export const and: Binary = binary('and', 'i32 mask', { sign: '&', wasm: 'and' });
+export const or: Binary = binary('or', 'i32 mask', { sign: '|', wasm: 'or' });
+export const xor: Binary = binary('xor', 'i32 mask', { sign: '^', wasm: 'xor' });
+const notMask: Unary = unary('not', 'mask', { js: '(a ^ 1)', wasm: 'not eqz' });
 export const not: Unary = (x) => (kindOf(x) === 'mask' ? notMask(x) : xor(x, -1));
 
 /** The f32 nearest to an i32 */
-export const toFloat: Unary = define('toFloat', 'i32', {
+export const toFloat: Unary = unary('toFloat', 'i32', {
   gives: 'f32', js: 'fround(a)', wasm: 'convert_i32_s convert_i32x4_s',
 });
 /** x without its fraction as i32: the nearest one if x is too large, and 0 for NaN */
-export const toInteger: Unary = define('toInteger', 'f32', {
+export const toInteger: Unary = unary('toInteger', 'f32', {
   gives: 'i32', wasm: 'trunc_sat_f32_s trunc_sat_f32x4_s',
 });
 /** The bits of an f32 as i32. Those of a NaN are those of any NaN. */
-export const bitsOf: Unary = define('bitsOf', 'f32', {
+export const bitsOf: Unary = unary('bitsOf', 'f32', {
   gives: 'i32', wasm: 'reinterpret_f32', isFree: true,
 });
 /** The f32 of the given bits */
-export const fromBits: Unary = define('fromBits', 'i32', {
+export const fromBits: Unary = unary('fromBits', 'i32', {
   gives: 'f32', wasm: 'reinterpret_i32', isFree: true,
 });
+
+const multiplyingAndAdding = { name: 'mulAdd', takes: 'f32', js: 'fround(fround(a * b) + c)' };
 
 /**
  * a · b + c, rounded twice. An emitter that is told to fuse rounds once in the lanes of vectors,
  * where the engine can: that is faster, and not the same bits everywhere.
  */
-export const mulAdd: (a: Operand, b: Operand, c: Operand) => Value = define('mulAdd', 'f32', {
-  js: 'fround(fround(a * b) + c)',
-});
+export function mulAdd(a: Operand, b: Operand, c: Operand): Value {
+  return apply(multiplyingAndAdding, [a, b, c]);
+}
 
 type Shift = (x: Value, distance: number) => Value;
 

@@ -91,12 +91,9 @@ function textOf(value: Value, names: Names, isInner = false): string {
   return isInner ? `(${text})` : text;
 }
 
-/** A number, of f32 in as few digits as tell it from the others. */
+/** A number, of f32 in no more digits than tell it from the others. */
 function numberText({ type, value }: Constant): string {
-  if (Object.is(value, -0)) return '-0';
-  for (let digits = 1; digits < 9 && type.startsWith('f32'); digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return String(short);
-  }
-  return String(value);
+  const short = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
+  const exact = short.find((one) => type.startsWith('f32') && Math.fround(one) === value) ?? value;
+  return Object.is(value, -0) ? '-0' : String(exact);
 }

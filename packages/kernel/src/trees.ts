@@ -14,10 +14,12 @@ export function inputsOf(value: Value): readonly Value[] {
   return value.node === 'operation' ? value.inputs : [];
 }
 
-/** A value that is computed in the same way from others. */
+/** A value that is computed in the same way from others; itself if they are the same. */
 function withInputs<V extends Load | Operation>(value: V, change: (input: Value) => Value): V {
-  if (value.node === 'operation') return { ...value, inputs: value.inputs.map(change) };
-  const terms = value.index.terms.map(({ of, times }) => ({ of: change(of), times }));
+  const inputs = inputsOf(value).map(change);
+  if (inputsOf(value).every((input, i) => input === inputs[i])) return value;
+  if (value.node === 'operation') return { ...value, inputs };
+  const terms = value.index.terms.map(({ times }, i) => ({ of: inputs[i], times }));
   return { ...value, index: { ...value.index, terms } };
 }
 

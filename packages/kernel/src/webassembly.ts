@@ -4,18 +4,17 @@
  * would otherwise build a constant anew in every round.
  */
 import {
-  type Expression, f32, f32x4, features, forRange, type HostMemory, i32, i32x4,
-  type Local, Module, Names, set, type Statement as Code, type Statements as Codes, v128,
-  type ValueType, when,
+  type Expression, f32, f32x4, features, forRange, type HostMemory, i32, i32x4, i8x16, type Local,
+  Module, Names, select, set, type Statement as Code, type Statements as Codes, v128,
+  type ValueType, when, words,
 } from '@mambagrad/wasm';
-import { instruct } from './instructions.ts';
 import type { Run } from './javascript.ts';
 import type { Kernel } from './kernel.ts';
 import { isContiguous } from './memory.ts';
 import { type KernelFunction, type Place, Pointers } from './pointers.ts';
-import type { Loop, Statement } from './statement.ts';
+import type { Statement } from './statement.ts';
 import {
-  type Constant, lanesOf, type Load, type Type, type Value, type Variable,
+  type Constant, lanesOf, type Load, type Operation, type Type, type Value, type Variable,
 } from './value.ts';
 
 export interface EmitOptions {
@@ -63,12 +62,21 @@ function wasmType({ type }: { readonly type: Type }): ValueType {
   return type === 'f32' ? 'f32' : 'i32';
 }
 
+/** Instructions by their names, whatever they take: the language has checked the types. */
+type Family = Readonly<Record<string, (...given: readonly unknown[]) => Expression>>;
+
+/** The families on values of a type. One mask is 0 or 1; in a lane it is no bit or all. */
+const families: Readonly<Record<Type, object>> = {
+  f32, i32, mask: i32, f32x4, i32x4, maskx4: i32x4,
+};
+
 /** Where a kernel is emitted to. */
 interface Site {
   readonly module: Module;
   readonly self: KernelFunction;
   readonly variables: Map<object, Local>;
   readonly pointers: Pointers;
+  /** Whether `mulAdd` of vectors is rounded once. */
   readonly fuse: boolean;
 }
 
@@ -77,8 +85,8 @@ class Emitter {
   /** The locals of vector constants, and what gives them their values. */
   readonly #constants = new Map<string, Local>();
   readonly #first: Code[] = [];
-  /** What the statement being emitted needs done before. */
-  #before: Code[] = [];
+  /** The block that is being emitted, as far as it is. */
+  #code: Code[] = [];
 
   constructor(site: Site) {
     this.#site = site;
@@ -89,38 +97,31 @@ class Emitter {
     return [this.#first, body];
   }
 
-  /** Emits statements; what the one around them needs done before stays its own. */
   #block(statements: readonly Statement[]): Code[] {
-    const outside = this.#before;
-    const code = statements.flatMap((statement) => {
-      this.#before = [];
-      const own = this.#statement(statement);
-      return [...this.#before, ...own];
-    });
-    this.#before = outside;
+    const outside = this.#code;
+    const code: Code[] = [];
+    this.#code = code;
+    for (const one of statements) this.#statement(one);
+    this.#code = outside;
     return code;
   }
 
-  #statement(one: Statement): Code[] {
-    if (one.statement === 'loop') return this.#loop(one);
-    const [value] = one.values;
-    if (one.statement === 'when') {
-      const [then, otherwise] = one.bodies.map((body) => (
-        this.#site.pointers.apart(() => this.#block(body))
-      ));
-      return [when(this.#value(value), then, otherwise)];
+  #statement(one: Statement): void {
+    const { pointers } = this.#site;
+    if (one.statement === 'assign') {
+      if (one.target.node === 'load') this.#store(one.target, one.values[0]);
+      else this.#code.push(set(this.#localOf(one.target), this.#value(one.values[0])));
+    } else if (one.statement === 'when') {
+      const condition = this.#value<'i32'>(one.values[0]);
+      const [then, otherwise] = one.bodies.map((body) => pointers.apart(() => this.#block(body)));
+      this.#code.push(when(condition, then, otherwise));
+    } else {
+      const [from, to] = one.values.map((bound) => this.#hold('bound', this.#value<'i32'>(bound)));
+      const inside = () => this.#block(one.bodies[0]);
+      const { body, before, after } = pointers.within(one, from, inside);
+      const counter = this.#localOf(one.counter) as Local<'i32'>;
+      this.#code.push(...before, forRange(counter, from, to, one.step, [body, after]));
     }
-    const { target } = one;
-    if (target.node === 'load') return this.#store(target, value);
-    return [set(this.#localOf(target), this.#value(value))];
-  }
-
-  #loop(loop: Loop): Code[] {
-    const [from, to] = loop.values.map((bound) => this.#hold('bound', this.#value<'i32'>(bound)));
-    const inside = () => this.#block(loop.bodies[0]);
-    const { body, before, after } = this.#site.pointers.within(loop, from, inside);
-    const counter = this.#localOf(loop.counter) as Local<'i32'>;
-    return [...before, forRange(counter, from, to, loop.step, [body, after])];
   }
 
   #localOf(variable: Variable): Local {
@@ -130,17 +131,16 @@ class Emitter {
     return local;
   }
 
-  /** A value that is computed before the statement, once, to be used twice. */
+  /** A value that is computed once, before the statement, to be used twice. */
   #hold<E extends Expression>(name: string, value: E): E {
     if (/\.(get|const)$/.test(value.instruction)) return value;
     const local = this.#site.self.local(name, value.type);
-    this.#before.push(set(local, value));
+    this.#code.push(set(local, value));
     return local as Expression as E;
   }
 
   // Values
 
-  /** A value as code; the language has checked its type. */
   #value<T extends ValueType>(value: Value): Expression<T> {
     return this.#codeOf(value) as Expression<T>;
   }
@@ -148,13 +148,7 @@ class Emitter {
   #codeOf(value: Value): Expression {
     if (value.node === 'constant') return this.#constant(value);
     if (value.node === 'variable') return this.#localOf(value);
-    if (value.node === 'load') return this.#load(value);
-    const { name, inputs: [first], inputs } = value;
-    if (name === 'splat' && first.node === 'load') return v128.load32_splat(this.#place(first));
-    return instruct(value, inputs.map((input) => this.#value<never>(input)), {
-      fuse: this.#site.fuse,
-      hold: (name, held) => this.#hold(name, held),
-    });
+    return value.node === 'load' ? this.#load(value) : this.#operation(value);
   }
 
   #constant({ type, value }: Constant): Expression {
@@ -166,11 +160,37 @@ class Emitter {
     if (known !== undefined) return known;
     const { module, self } = this.#site;
     const local = self.local(name, 'v128');
+    const splat = (families[type] as Family).splat(module.global(name, kind, value));
     this.#constants.set(name, local);
-    this.#first.push(set(local, kind === 'f32'
-      ? f32x4.splat(module.global(name, 'f32', value))
-      : i32x4.splat(module.global(name, 'i32', value))));
+    this.#first.push(set(local, splat as Expression<'v128'>));
     return local;
+  }
+
+  /** Most operations have an instruction for single values and one for four lanes. */
+  #operation({ name, type, inputs, detail, meaning: { wasm = '' } }: Operation): Expression {
+    const [first] = inputs;
+    if (name === 'splat' && first.node === 'load') return v128.load32_splat(this.#place(first));
+    const given = inputs.map((input) => this.#value<never>(input));
+    const [a, b, c] = given;
+    if (name === 'splat' && type === 'maskx4') return i32x4.splat(i32.sub(0, a));
+    const isVector = lanesOf(first) === 4;
+    const places = [families[first.type], families[type], isVector ? v128 : {}] as Family[];
+    for (const instruction of wasm.split(' ')) {
+      const family = places.find((one) => Object.hasOwn(one, instruction));
+      if (family !== undefined) return family[instruction](...given, ...detail);
+    }
+    if (name === 'consecutive') return i32x4.add(i32x4.splat(a), i32x4.const([0, 1, 2, 3]));
+    if (name === 'shuffle') return i8x16.shuffle(a, b, words(...detail));
+    if (name === 'select') return isVector ? v128.bitselect(b, c, a) : select(a, b, c);
+    if (name === 'mulAdd') {
+      if (!isVector) return f32.add(f32.mul(a, b), c);
+      return this.#site.fuse ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+    }
+    // The bits of f32 and of i32 in four lanes are the same register.
+    if (name === 'bitsOf' || name === 'fromBits') return a;
+    const [x, y] = [this.#hold('a', a), this.#hold('b', b)];
+    const [small, large] = name === 'min' ? [y, x] : [x, y];
+    return select(type === 'f32' ? f32.lt(small, large) : i32.lt_s(small, large), y, x);
   }
 
   // Memory
@@ -186,12 +206,16 @@ class Emitter {
     );
   }
 
-  #store(to: Load, value: Value): Code[] {
-    if (to.type === 'f32') return [f32.store(this.#place(to), this.#value(value))];
-    if (to.type === 'i32') return [i32.store(this.#place(to), this.#value(value))];
-    if (isContiguous(to.index)) return [v128.store(this.#place(to), this.#value(value))];
-    const held = this.#hold('lanes', this.#value<'v128'>(value));
-    return this.#places(to).map((place, lane) => v128.store32_lane(place, held, lane));
+  #store(to: Load, given: Value): void {
+    const value = this.#value<never>(given);
+    if (to.type === 'f32') this.#code.push(f32.store(this.#place(to), value));
+    else if (to.type === 'i32') this.#code.push(i32.store(this.#place(to), value));
+    else if (isContiguous(to.index)) this.#code.push(v128.store(this.#place(to), value));
+    else {
+      const held = this.#hold('lanes', value);
+      const places = this.#places(to);
+      places.forEach((place, lane) => this.#code.push(v128.store32_lane(place, held, lane)));
+    }
   }
 
   #place(one: Load): Place {
@@ -202,7 +226,7 @@ class Emitter {
   #places(one: Load): Place[] {
     const held = new Map<Value, Expression<'v128'>>();
     for (const { of } of one.index.terms) {
-      if (lanesOf(of) === 4) held.set(of, this.#hold('index', this.#value(of)));
+      if (lanesOf(of) === 4) held.set(of, this.#hold('index', this.#value<'v128'>(of)));
     }
     return [0, 1, 2, 3].map((lane) => this.#site.pointers.place(one, lane, (of) => {
       const vector = held.get(of);

@@ -3,35 +3,25 @@
  * more follow; lists behind their number, and what has a size behind that.
  */
 export class Bytes {
-  #array = new Uint8Array(1024);
-  #length = 0;
+  readonly #bytes: number[] = [];
 
   /** All that has been written. */
   all(): Uint8Array {
-    return this.#array.slice(0, this.#length);
+    return new Uint8Array(this.#bytes);
   }
 
-  byte(value: number): this {
-    if (this.#length === this.#array.length) {
-      const larger = new Uint8Array(2 * this.#length);
-      larger.set(this.#array);
-      this.#array = larger;
+  push(...bytes: readonly number[]): this {
+    this.#bytes.push(...bytes);
+    return this;
+  }
+
+  /** Integers from 0 on. */
+  unsigned(...values: readonly number[]): this {
+    for (let rest of values) {
+      for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.#bytes.push((rest % 0x80) | 0x80);
+      this.#bytes.push(rest);
     }
-    this.#array[this.#length] = value;
-    this.#length += 1;
     return this;
-  }
-
-  bytes(values: Iterable<number>): this {
-    for (const value of values) this.byte(value);
-    return this;
-  }
-
-  /** An integer from 0 on. */
-  unsigned(value: number): this {
-    let rest = value;
-    for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.byte((rest % 0x80) | 0x80);
-    return this.byte(rest);
   }
 
   /**
@@ -40,11 +30,11 @@ export class Bytes {
    */
   signed(value: number | bigint): this {
     if (typeof value === 'bigint' && value !== BigInt.asIntN(32, value)) {
-      return this.byte(Number(value & 0x7fn) | 0x80).signed(value >> 7n);
+      return this.push(Number(value & 0x7fn) | 0x80).signed(value >> 7n);
     }
     let rest = Number(value);
-    for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.byte((rest & 0x7f) | 0x80);
-    return this.byte(rest & 0x7f);
+    for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.push((rest & 0x7f) | 0x80);
+    return this.push(rest & 0x7f);
   }
 
   /** Items behind their number. */
@@ -56,21 +46,18 @@ export class Bytes {
 
   /** What `write` writes, behind its size. */
   sized(write: () => void): this {
-    const start = this.#length;
+    const start = this.#bytes.length;
     write();
-    const end = this.#length;
-    // The size is known last and stands first: it is written behind, and the two change places.
-    this.unsigned(end - start);
-    const size = this.#array.slice(end, this.#length);
-    this.#array.copyWithin(start + size.length, start, end).set(size, start);
+    const size = new Bytes().unsigned(this.#bytes.length - start);
+    this.#bytes.splice(start, 0, ...size.#bytes);
     return this;
   }
 
   /** A name in UTF-8, behind its size. */
   name(text: string): this {
-    const escaped = encodeURIComponent(text).matchAll(/%(..)|./g);
-    return this.sized(() => this.bytes(Array.from(escaped, ([character, hex]) => (
+    const bytes = Array.from(encodeURIComponent(text).matchAll(/%(..)|./g), ([character, hex]) => (
       hex === undefined ? character.charCodeAt(0) : parseInt(hex, 16)
-    ))));
+    ));
+    return this.unsigned(bytes.length).push(...bytes);
   }
 }

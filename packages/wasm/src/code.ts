@@ -5,7 +5,7 @@
  * The builders, `i32.add` and so on, have the names of the instructions and take an argument for
  * each token of the table: values first, then lanes or constants. A plain number is a constant.
  */
-import { accessOf, constantOf, type Immediate, type Label, lanesOf, zero } from './immediates.ts';
+import { type Access, type Immediate, immediateOf, type Label } from './immediates.ts';
 import {
   type InstructionName, type ResultType, type Row, rows, type Signatures, type ValueType,
 } from './instructions.ts';
@@ -40,10 +40,8 @@ type Constant<T> = T extends 'i64' ? bigint : T extends 'i32' | 'f32' | 'f64' ? 
 /** Where to load or store: an address, or one with a constant added, as `at` makes. */
 export type Address = Operand<'i32'> | Place;
 
-interface Place {
+interface Place extends Access {
   readonly address: Operand<'i32'>;
-  readonly offset: number;
-  readonly align?: number | undefined;
 }
 
 /**
@@ -96,8 +94,10 @@ export const f32x4: Family<'f32x4'> = family('f32x4');
 export const memory: Family<'memory'> = family('memory');
 export const atomic: Family<'atomic'> = family('atomic');
 
+type AnyBuilder = (...given: readonly unknown[]) => Code;
+
 interface Nested {
-  [key: string]: Nested | ((...given: readonly unknown[]) => Code);
+  [key: string]: Nested | AnyBuilder;
 }
 
 function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
@@ -107,40 +107,29 @@ function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
     if (first !== prefix) continue;
     const last = path.pop() ?? '';
     const place = path.reduce((inner, group) => (inner[group] ??= {}) as Nested, root);
-    place[last] = (...given) => build(row, given);
+    place[last] = builderOf(row);
   }
   return root as Family<Prefix>;
 }
 
-/** The instruction of a row of the table, from one argument for each token. */
-function build({ name, opcode, tokens, result }: Row, given: readonly unknown[]): Code {
-  const operands: Expression[] = [];
-  const immediates: Immediate[] = [];
-  const expected = tokens.filter((token) => token !== '00').length;
-  if (given.length !== expected) {
-    throw new Error(`${name}: expected ${expected} arguments, found ${given.length}`);
-  }
-  tokens.forEach((token, i) => {
-    const value = given[i];
-    if (token === '00') {
-      immediates.push(zero);
-    } else if (token.startsWith('@')) {
-      const place = isPlace(value) ? value : { address: value as Operand<'i32'>, offset: 0 };
-      operands.push(operand(name, 'i32', place.address));
-      immediates.push(accessOf(name, Number(token.slice(1)), place));
-    } else if (token.startsWith('lane')) {
-      immediates.push(lanesOf(name, token, [value as number].flat()));
-    } else if (token.startsWith('=')) {
-      immediates.push(constantOf(name, token.slice(1), [value as number].flat()));
-    } else {
-      operands.push(operand(name, token as ValueType, value as Operand<ValueType>));
+/** The builder of a row of the table: its arguments are for the tokens in order, but for 00. */
+function builderOf({ name, opcode, tokens, result }: Row): AnyBuilder {
+  const count = tokens.filter((token) => token !== '00').length;
+  const places = [...tokens.keys()];
+  const operandsAt = places.filter((i) => /^[ifv@]/.test(tokens[i]));
+  const immediatesAt = places.filter((i) => !/^[ifv]/.test(tokens[i]));
+  return (...given) => {
+    if (given.length !== count) {
+      throw new Error(`${name}: expected ${count} arguments, found ${given.length}`);
     }
-  });
-  return { type: result, instruction: name, opcode, operands, immediates };
-}
-
-function isPlace(value: unknown): value is Place {
-  return typeof value === 'object' && value !== null && 'address' in value;
+    const operands = operandsAt.map((i) => {
+      const value = given[i] as Operand<ValueType>;
+      if (!tokens[i].startsWith('@')) return operand(name, tokens[i] as ValueType, value);
+      return operand(name, 'i32', (value as Partial<Place>).address ?? value as Operand<'i32'>);
+    });
+    const immediates = immediatesAt.map((i) => immediateOf(name, tokens[i], given[i]));
+    return { type: result, instruction: name, opcode, operands, immediates };
+  };
 }
 
 const constants = { i32: i32.const, i64: i64.const, f32: f32.const, f64: f64.const };

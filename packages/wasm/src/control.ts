@@ -41,10 +41,11 @@ export function instruct<T extends ResultType>(
 }
 
 export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
-  item: Item<Kind>, type: T,
+  { kind, name, number, home }: Item<Kind>, type: T,
 ): Variable<T, Kind> {
   const immediates: Reference[] = [];
-  const made = { ...instruct(`${item.kind}.get`, type, []), ...item, immediates };
+  const code = { type, instruction: `${kind}.get`, opcode: opcodes[`${kind}.get`], operands: [] };
+  const made = { kind, name, number, home, ...code, immediates };
   immediates.push(made);
   return made;
 }

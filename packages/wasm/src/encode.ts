@@ -5,65 +5,60 @@
 import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
 import type { Label, Reference } from './immediates.ts';
-import type { ResultType } from './instructions.ts';
 import type { Memory, Parts } from './parts.ts';
 
-const typeBytes = { i32: [0x7f], i64: [0x7e], f32: [0x7d], f64: [0x7c], v128: [0x7b], none: [] };
+const typeBytes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const kindBytes = { function: 0x00, memory: 0x02, global: 0x03 };
+const functionType = 0x60;
+const isMutable = 1;
 const emptyBlock = 0x40; // a block that leaves no value
 const elseByte = 0x05;
 const end = 0x0b;
-const isMutable = 1;
 
 /** The module in WebAssembly's binary format. */
 export function encodeModule(parts: Parts): Uint8Array {
   const { imports, functions, memories, globals, exports } = parts;
   const imported = imports.map(({ item }) => item).filter((item) => item.kind === 'function');
+  const callables = [...imported, ...functions];
   const out = new Bytes();
   /** A part of the module; nothing at all if it is an empty list. */
   const section = <T>(id: number, items: readonly T[], write: (item: T) => void): void => {
-    if (items.length > 0) out.byte(id).sized(() => out.list(items, write));
+    if (items.length > 0) out.push(id).sized(() => out.list(items, write));
   };
-  const writeTypes = (types: readonly ResultType[]): void => {
-    const bytes = types.flatMap((type) => typeBytes[type]);
-    out.unsigned(bytes.length).bytes(bytes);
-  };
-  const writeLimits = ({ limits: { min, max, shared = false } }: Memory): void => {
-    out.byte((max === undefined ? 0 : 1) | (shared ? 2 : 0)).unsigned(min);
-    if (max !== undefined) out.unsigned(max);
-  };
-
-  out.bytes([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]); // "\0asm", version 1
+  out.push(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // "\0asm", version 1
   // Each function has a type of its own, under the function's number.
-  section(1, [...imported, ...functions], ({ parameters, result }) => {
-    out.byte(0x60);
-    writeTypes(Object.values(parameters));
-    writeTypes([result]);
+  section(1, callables, ({ parameters, result }) => {
+    const types = Object.values(parameters).map((type) => typeBytes[type]);
+    const results = result === 'none' ? [] : [typeBytes[result]];
+    out.unsigned(functionType, types.length, ...types, results.length, ...results);
   });
   section(2, imports, ({ module, name, item }) => {
-    out.name(module).name(name).byte(kindBytes[item.kind]);
-    if (item.kind === 'memory') writeLimits(item);
-    else out.unsigned(item.number);
+    const what = item.kind === 'memory' ? limitsOf(item) : [item.number];
+    out.name(module).name(name).unsigned(kindBytes[item.kind], ...what);
   });
   section(3, functions, ({ number }) => out.unsigned(number));
-  section(5, memories, writeLimits);
+  section(5, memories, (memory) => out.unsigned(...limitsOf(memory)));
   section(6, globals, ({ global, initial }) => {
-    out.bytes(typeBytes[global.type]).byte(isMutable);
+    out.unsigned(typeBytes[global.type], isMutable);
     writeCode([initial], `global '${global.name}'`, [], out);
   });
   section(7, exports, ({ name, item }) => {
-    out.name(name).byte(kindBytes[item.kind]).unsigned(item.number);
+    out.name(name).unsigned(kindBytes[item.kind], item.number);
   });
   section(10, functions, ({ name, parameters, locals, code }) => out.sized(() => {
     const own = locals.slice(Object.keys(parameters).length);
-    out.list(own, ({ type }) => out.byte(1).bytes(typeBytes[type]));
+    out.list(own, ({ type }) => out.unsigned(1, typeBytes[type]));
     writeCode(code, `function '${name}'`, [locals, parts], out);
   }));
   // The section called name, of which the first part has the names of functions.
-  out.byte(0).sized(() => out.name('name').byte(1).sized(() => {
-    out.list([...imported, ...functions], ({ number, name }) => out.unsigned(number).name(name));
+  out.push(0).sized(() => out.name('name').push(1).sized(() => {
+    out.list(callables, ({ number, name }) => out.unsigned(number).name(name));
   }));
   return out.all();
+}
+
+function limitsOf({ limits: { min, max, shared } }: Memory): number[] {
+  return max === undefined ? [0, min] : [shared ? 3 : 1, min, max];
 }
 
 /** Writes code and its end; it may refer to what is in its homes, and to labels around it. */
@@ -84,22 +79,22 @@ function writeCode(
   };
   const write = ({ opcode, operands, immediates, label, bodies }: Code): void => {
     operands.forEach(write);
-    if (opcode <= 0xff) out.byte(opcode);
-    else out.byte(opcode >> 12).unsigned(opcode & 0xfff);
+    if (opcode <= 0xff) out.push(opcode);
+    else out.push(opcode >> 12).unsigned(opcode & 0xfff);
     for (const immediate of immediates) {
       if ('write' in immediate) immediate.write(out);
       else out.unsigned(numberOf(immediate));
     }
     if (label === undefined || bodies === undefined) return;
-    out.byte(emptyBlock);
+    out.push(emptyBlock);
     labels.unshift(label);
     bodies.forEach((body, i) => {
-      if (i > 0) out.byte(elseByte);
+      if (i > 0) out.push(elseByte);
       body.forEach(write);
     });
     labels.shift();
-    out.byte(end);
+    out.push(end);
   };
   code.forEach(write);
-  out.byte(end);
+  out.push(end);
 }

@@ -28,13 +28,23 @@ export interface Item<Kind = 'function' | 'global' | 'local' | 'memory'> {
   readonly home: object;
 }
 
-/** The byte that has to be zero. */
-export const zero: Literal = { write: (to) => to.byte(0), text: () => '' };
+/** How memory is read or written: so far behind the address, which is a multiple of `align`. */
+export interface Access {
+  readonly offset: number;
+  readonly align?: number | undefined;
+}
 
-/** Where memory is read or written: the offset from the address, the alignment to rely on. */
-export function accessOf(
-  taker: string, size: number, { offset, align = size }: { offset: number; align?: number | undefined },
-): Literal {
+/** What the argument for a token of the table becomes behind the opcode. */
+export function immediateOf(taker: string, token: string, given: unknown): Literal {
+  if (token === '00') return { write: (to) => to.push(0), text: () => '' };
+  if (token.startsWith('@')) return accessOf(taker, Number(token.slice(1)), given as Access);
+  const values = [given as number].flat();
+  if (token.startsWith('lane')) return lanesOf(taker, token, values);
+  return constantOf(taker, token.slice(1) as keyof typeof arrays, values);
+}
+
+function accessOf(taker: string, size: number, access: Partial<Access>): Literal {
+  const { offset = 0, align = size } = access;
   if (!Number.isInteger(offset) || offset < 0 || offset >= 2 ** 32) {
     throw new Error(`${taker}: the offset is ${offset}, expected an integer from 0 to 2³² − 1`);
   }
@@ -45,32 +55,30 @@ export function accessOf(
     throw new Error(`${taker}: the alignment is ${align}, expected ${expected}`);
   }
   return {
-    write: (to) => to.unsigned(power).unsigned(offset),
+    write: (to) => to.unsigned(power, offset),
     text: () => (offset > 0 ? ` offset=${offset}` : '') + (align < size ? ` align=${align}` : ''),
   };
 }
 
-/** The lanes for a token of the table: `lanes`, or `lane` and how many there are. */
-export function lanesOf(taker: string, token: string, lanes: readonly number[]): Literal {
+/** Of `lanes` there are sixteen, of `lane4` there is one. */
+function lanesOf(taker: string, token: string, lanes: readonly number[]): Literal {
   const [count, end] = token === 'lanes' ? [16, 32] : [1, Number(token.slice('lane'.length))];
   const isGood = lanes.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < end);
   if (lanes.length !== count || !isGood) {
     throw new Error(`${taker}: lanes are [${lanes}], expected ${count} from 0 to ${end - 1}`);
   }
-  return { write: (to) => to.bytes(lanes), text: () => ` ${lanes.join(' ')}` };
+  return { write: (to) => to.push(...lanes), text: () => ` ${lanes.join(' ')}` };
 }
 
-type Numbers = Int32Array | BigInt64Array | Float32Array | Float64Array;
-
 /** Arrays that round or wrap what they hold as constants of a type are. */
-const arrays: Readonly<Record<string, new (values: readonly never[]) => Numbers>> = {
+const arrays = {
   i32: Int32Array, i64: BigInt64Array, f32: Float32Array, f64: Float64Array,
   i32x4: Int32Array, f32x4: Float32Array,
 };
 
 /** A constant of a type: one number, or four of a vector. */
-export function constantOf(
-  taker: string, type: string, values: readonly (number | bigint)[],
+function constantOf(
+  taker: string, type: keyof typeof arrays, values: readonly (number | bigint)[],
 ): Literal {
   const bits = type === 'i64' ? 64 : 32;
   for (const value of type.startsWith('i') ? values : []) {
@@ -79,11 +87,11 @@ export function constantOf(
       throw new Error(`${taker}: ${value} is no integer of ${bits} bits`);
     }
   }
-  const array = new arrays[type](values as readonly never[]);
+  const array = new arrays[type](values as never);
   const isInteger = type === 'i32' || type === 'i64';
   return {
     // Floats and vectors are as in memory: every engine puts the low byte first.
-    write: (to) => (isInteger ? to.signed(array[0]) : to.bytes(new Uint8Array(array.buffer))),
+    write: (to) => (isInteger ? to.signed(array[0]) : to.push(...new Uint8Array(array.buffer))),
     text: () => Array.from<number | bigint, string>(array, textOf).join(''),
   };
 }

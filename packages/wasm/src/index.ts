@@ -12,10 +12,9 @@ export {
   type Parameters, select, set, tee, unreachable, when,
 } from './control.ts';
 export * from './features.ts';
-export type { Body, BodyMaker, WasmFunction } from './function.ts';
 export * from './host.ts';
 export type { Label } from './immediates.ts';
 export { type InstructionName, type ResultType, type Row, rows, type ValueType } from './instructions.ts';
 export * from './module.ts';
 export * from './names.ts';
-export type { Limits, Memory } from './parts.ts';
+export type { Body, BodyMaker, Limits, Memory, WasmFunction } from './parts.ts';

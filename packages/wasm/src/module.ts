@@ -10,15 +10,20 @@
 import { type Operand, operand } from './code.ts';
 import { type Callable, type Global, type Parameters, variable } from './control.ts';
 import { encodeModule } from './encode.ts';
-import { type BodyMaker, fill, makeFunction, type WasmFunction } from './function.ts';
 import { type Imports, webAssembly } from './host.ts';
 import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
-import type { Exportable, Limits, Memory, Parts } from './parts.ts';
+import {
+  type BodyMaker, type Exportable, fill, type Limits, makeFunction, type Memory, type Parts,
+  type WasmFunction,
+} from './parts.ts';
 import { printModule } from './text.ts';
 
 export class Module {
   readonly #parts: Parts = { imports: [], functions: [], memories: [], globals: [], exports: [] };
+
+  readonly #counts = { function: 0, memory: 0, global: 0 };
+  readonly #names = new Set<string>();
 
   /** A function: its parameters by name, the type of its result or none, and its code. */
   function<const P extends Parameters, const R extends ResultType>(
@@ -43,12 +48,17 @@ export class Module {
   }
 
   #newFunction(name: string): Item<'function'> {
-    const items = [...this.#parts.imports.map(({ item }) => item), ...this.#parts.functions];
-    const others = items.filter(({ kind }) => kind === 'function');
-    if (others.some((other) => other.name === name)) {
+    if (this.#names.has(name)) {
       throw new Error(`function ${name}: the module has a function of that name already`);
     }
-    return { kind: 'function', name, number: others.length, home: this.#parts };
+    this.#names.add(name);
+    return this.#item('function', name);
+  }
+
+  #item<Kind extends Exportable['kind']>(kind: Kind, name: string): Item<Kind> {
+    const number = this.#counts[kind];
+    this.#counts[kind] += 1;
+    return { kind, name, number, home: this.#parts };
   }
 
   /** The memory of the module, which is its own: it has one at most. */
@@ -66,24 +76,19 @@ export class Module {
   }
 
   #newMemory(name: string, limits: Limits): Memory {
-    const { imports, memories } = this.#parts;
-    if (memories.length > 0 || imports.some(({ item }) => item.kind === 'memory')) {
-      throw new Error(`memory ${name}: the module has one already`);
-    }
+    if (this.#counts.memory > 0) throw new Error(`memory ${name}: the module has one already`);
     if (limits.shared && limits.max === undefined) {
       throw new Error(`memory ${name}: shared memory needs a max`);
     }
-    return { kind: 'memory', name, number: 0, home: this.#parts, limits };
+    return { ...this.#item('memory', name), limits };
   }
 
   /** A variable of the module, and its value at first. */
   global<T extends Exclude<ValueType, 'v128'>>(
     name: string, type: T, initial: Operand<T>,
   ): Global<T> {
-    const { globals } = this.#parts;
-    const item = { kind: 'global', name, number: globals.length, home: this.#parts } as const;
-    const global = variable(item, type);
-    globals.push({ global, initial: operand(`global ${name}`, type, initial) });
+    const global = variable(this.#item('global', name), type);
+    this.#parts.globals.push({ global, initial: operand(`global ${name}`, type, initial) });
     return global;
   }
 

@@ -1,8 +1,25 @@
-/** What a module consists of: all that its bytes and its text are made from. */
-import type { Expression } from './code.ts';
-import type { Callable, Global } from './control.ts';
-import type { WasmFunction } from './function.ts';
+/** What a module consists of, all that its bytes and its text are made from; above all functions. */
+import {
+  type Code, type Expression, type Operand, operand, type Statement, type Statements,
+} from './code.ts';
+import {
+  type Callable, type Global, instruct, type Local, type Parameters, statementsOf, variable,
+} from './control.ts';
 import type { Item } from './immediates.ts';
+import type { ResultType, ValueType } from './instructions.ts';
+
+export interface Parts {
+  /** What comes from outside, as `imports[module][name]`. */
+  readonly imports: {
+    readonly module: string;
+    readonly name: string;
+    readonly item: Callable | Memory;
+  }[];
+  readonly functions: WasmFunction[];
+  readonly memories: Memory[];
+  readonly globals: { readonly global: Global; readonly initial: Expression }[];
+  readonly exports: { readonly name: string; readonly item: Exportable }[];
+}
 
 /** How many pages of 64 KiB a memory has at first, and may have at most. */
 export interface Limits {
@@ -19,15 +36,61 @@ export interface Memory extends Item<'memory'> {
 /** What can be exported. */
 export type Exportable = Item<'function' | 'global' | 'memory'>;
 
-export interface Parts {
-  /** What comes from outside, as `imports[module][name]`. */
-  readonly imports: {
-    readonly module: string;
-    readonly name: string;
-    readonly item: Callable | Memory;
-  }[];
-  readonly functions: WasmFunction[];
-  readonly memories: Memory[];
-  readonly globals: { readonly global: Global; readonly initial: Expression }[];
-  readonly exports: { readonly name: string; readonly item: Exportable }[];
+/** The code of a function: statements and, if it has a result, last of all the result. */
+export type Body<R extends ResultType> = R extends ValueType
+  ? readonly [...Statements, Operand<R>]
+  : Statements;
+
+/** From a function's parameters, and the function itself, its code. */
+export type BodyMaker<P extends Parameters, R extends ResultType> = (
+  parameters: { readonly [K in keyof P]: Local<P[K]> },
+  self: WasmFunction<P, R>,
+) => Body<R>;
+
+export interface WasmFunction<
+  P extends Parameters = Parameters, R extends ResultType = ResultType,
+> extends Callable<P, R> {
+  /** The parameters, then the other locals. */
+  readonly locals: readonly Local[];
+  readonly code: readonly Code[];
+  /** A new local variable, 0 at first. */
+  local<T extends ValueType>(name: string, type: T): Local<T>;
+  /** Leaves the function, with its result if it has one. */
+  return(...value: R extends ValueType ? [value: Operand<R>] : []): Statement;
+}
+
+/** A function that has no code yet. */
+export function makeFunction<P extends Parameters, R extends ResultType>(
+  called: Callable<P, R>,
+): WasmFunction<P, R> {
+  const locals: Local[] = [];
+  return {
+    ...called,
+    locals,
+    code: [],
+    local: (name, type) => {
+      const made = variable({ kind: 'local', name, number: locals.length, home: locals }, type);
+      locals.push(made);
+      return made;
+    },
+    return: (...value) => instruct('return', 'none', resultsOf(called, value)),
+  };
+}
+
+/** Gives a function its code. */
+export function fill<P extends Parameters, R extends ResultType>(
+  self: WasmFunction<P, R>, make: BodyMaker<P, R>,
+): WasmFunction<P, R> {
+  const { name, parameters, result, local } = self;
+  const own = Object.entries(parameters).map(([key, type]) => [key, local(key, type)]);
+  const body = [...make(Object.fromEntries(own), self)] as unknown[];
+  const last = resultsOf(self, result === 'none' ? [] : [body.pop()]);
+  const code = [...statementsOf(`function ${name}`, body as Statements), ...last];
+  return Object.assign(self, { code });
+}
+
+function resultsOf({ name, result }: Callable, values: readonly unknown[]): Expression[] {
+  return values.map((value) => (
+    operand(`result of function ${name}`, result as ValueType, value as Operand<ValueType>)
+  ));
 }

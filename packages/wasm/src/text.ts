@@ -4,10 +4,9 @@
  */
 import type { Code } from './code.ts';
 import type { Callable } from './control.ts';
-import type { WasmFunction } from './function.ts';
 import type { Reference } from './immediates.ts';
 import { Names } from './names.ts';
-import type { Exportable, Memory, Parts } from './parts.ts';
+import type { Exportable, Memory, Parts, WasmFunction } from './parts.ts';
 
 /** The most characters that stand on one line, indentation aside. */
 const width = 72;
