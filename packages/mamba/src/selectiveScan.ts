@@ -68,9 +68,9 @@ export function selectiveScan(
   const stateShape = [batch, channels, state];
   const { initialState = zeros(stateShape, { dtype: u.dtype }) } = options;
   requireShapes('selectiveScan', u.dtype, {
-    delta: [delta, u.shape], z: [z, u.shape], D: [D, [channels]], deltaBias: [deltaBias, [channels]],
+    delta: [delta, u.shape], z: [z, u.shape],
     A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
-    initialState: [initialState, stateShape],
+    D: [D, [channels]], deltaBias: [deltaBias, [channels]], initialState: [initialState, stateShape],
   });
   const { reset, mask } = readFlags('selectiveScan', options, u);
   const biased = deltaBias ? delta.add(deltaBias) : delta;
