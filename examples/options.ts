@@ -1,4 +1,4 @@
-/** The command line of the examples: numbers with defaults, texts, and a clear line on mistakes. */
+/** The command line of the examples: numbers with defaults, and a clear line if one is wrong. */
 import { parseArgs } from 'node:util';
 
 /** An option that takes a number: what it is for, its default, and the least it may be. */
@@ -12,25 +12,27 @@ export interface NumberOption {
 }
 
 /**
- * Reads the options of this process: numbers, and flags and texts, each given by what it is for. On
- * `--help` it prints `about` and the options, and ends the process; on a mistake it says which, and
- * ends it with code 2.
+ * Reads the options of this process: numbers, flags and texts, the latter two each given by what it
+ * is for. On `--help` it prints `about` and the options, and ends the process; on a mistake it says
+ * which, and ends it with code 2.
  */
 export function readOptions<Name extends string, Flag extends string, Text extends string = never>(
   about: string,
   options: Readonly<Record<Name, NumberOption>>,
   flags: Readonly<Record<Flag, string>>,
-  texts?: Readonly<Record<Text, string>>,
-): Record<Name, number> & Record<Flag, boolean> & Partial<Record<Text, string>> {
+  texts = {} as Readonly<Record<Text, string>>,
+): Record<Name, number> & Record<Flag, boolean> & Record<Text, string | undefined> {
   const names = Object.keys(options) as Name[];
   const flagNames = Object.keys(flags) as Flag[];
-  const textNames = Object.keys(texts ?? {}) as Text[];
+  const textNames = Object.keys(texts) as Text[];
   try {
     const { values } = parseArgs({
       options: {
         help: { type: 'boolean', short: 'h' },
         ...Object.fromEntries(flagNames.map((name) => [name, { type: 'boolean' as const }])),
-        ...Object.fromEntries([...names, ...textNames].map((name) => [name, { type: 'string' }])),
+        ...Object.fromEntries(
+          [...names, ...textNames].map((name) => [name, { type: 'string' as const }]),
+        ),
       },
     });
     if (values.help) {
@@ -42,7 +44,7 @@ export function readOptions<Name extends string, Flag extends string, Text exten
     const switches = flagNames.map((name) => [name, given[name] === true]);
     const strings = textNames.map((name) => [name, given[name]]);
     return Object.fromEntries([...numbers, ...switches, ...strings]) as Record<Name, number> &
-      Record<Flag, boolean> & Partial<Record<Text, string>>;
+      Record<Flag, boolean> & Record<Text, string | undefined>;
   } catch (error) {
     // Node's own messages go on after the first sentence with hints about positional arguments.
     const [line] = String(error instanceof Error ? error.message : error).split(/\. |\n/);
@@ -64,12 +66,12 @@ function parseNumber(name: string, text: unknown, option: NumberOption): number 
 function helpText(
   about: string,
   options: Readonly<Record<string, NumberOption>>,
-  flags: Readonly<Record<string, string>>,
+  others: Readonly<Record<string, string>>,
 ): string {
-  const line = (name: string, help: string): string => `  --${name.padEnd(11)} ${help}`;
+  const line = (name: string, help: string): string => `  --${name.padEnd(10)} ${help}`;
   const lines = Object.entries(options).map(([name, { help, default: value }]) =>
     line(name, `${help} (${value})`),
   );
-  const switches = Object.entries(flags).map(([name, help]) => line(name, help));
-  return [about, '', 'Options, with their defaults:', ...lines, ...switches].join('\n');
+  const rest = Object.entries(others).map(([name, help]) => line(name, help));
+  return [about, '', 'Options, with their defaults:', ...lines, ...rest].join('\n');
 }

@@ -29,6 +29,7 @@ const layers: Record<string, readonly { readonly files: string[]; readonly apart
     { files: ['ops/define'] },
     { files: ['ops/'], apart: true },
     { files: ['ops/table'] },
+    { files: ['methods'] },
     { files: ['compile/'] },
     { files: ['index'] },
   ],

@@ -248,7 +248,7 @@ lane(totalLanes, 3)))
     ],
     'types that differ': [
       () => k.add(k.load(x, 0), i),
-      'add: types differ: f32, i32; convert with toFloat or toInteger',
+      'add: expected f32, found i32; convert with toFloat or toInteger',
     ],
     'a wrong type': [() => k.sqrt(i), 'sqrt: expected f32, found i32'],
     'no value': [() => k.add(1, 2), 'add: all operands are plain numbers'],

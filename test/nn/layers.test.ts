@@ -28,7 +28,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
 import { drawIndices, drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { opCases } from '../support/golden.ts';
-import { type Call, expectGolden } from '../support/goldenCase.ts';
+import { type Call, expectGolden, expectGoldenCompiled } from '../support/goldenCase.ts';
 
 const i32 = { dtype: 'i32' } as const;
 const anyPadding = () => fc.constantFrom<number | 'causal'>('causal', 0, 1, 3);
@@ -53,6 +53,10 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
     const cases = opCases(name);
     expect(cases.length).toBeGreaterThan(0);
     for (const golden of cases) expectGolden(golden, call);
+  });
+
+  it('meets them compiled, in float32', () => {
+    for (const golden of opCases(name)) expectGoldenCompiled(golden, call);
   });
 });
 

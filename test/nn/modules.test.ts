@@ -1,6 +1,7 @@
 /** What a module knows of the tree below it: names, modes, state, dtype, and a table of it. */
 import {
   Buffer,
+  Dropout,
   Embedding,
   Linear,
   Module,
@@ -41,6 +42,14 @@ describe('Module', () => {
     expect(names(model.namedModules())).toEqual(['', 'first', 'rest.0', 'rest.1']);
     expect(model.parameters()).toHaveLength(4);
     expect(model.parameterCount()).toBe(6 + 3 + 3 + 3);
+  });
+
+  it('lists generators, each once', () => {
+    const [one, two] = [new Generator(1), new Generator(2)];
+    const dropout = (generator: Generator) => new Dropout(0.5, { generator });
+    const model = new Sequential(dropout(two), new Dropout(), dropout(one), dropout(two));
+    expect(model.generators()).toEqual([two, one]);
+    expect(model.generators()[0]).toBe(two);
   });
 
   it('is trained or used, as a whole or in part', () => {

@@ -1,7 +1,6 @@
 /** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
 import type { Kernel } from './kernel.ts';
-import type { Statement } from './statement.ts';
-import { inputsOf, valuesOf } from './trees.ts';
+import { roundsOf, type Statement } from './statement.ts';
 import { lanesOf, type Value } from './value.ts';
 
 /**
@@ -9,34 +8,23 @@ import { lanesOf, type Value } from './value.ts';
  * whose bounds depend on something counts as one round, a branch as its longer side.
  */
 export function countOperations({ body }: Kernel): number {
-  return countAll(body);
+  return sum(body, countStatement);
 }
 
-const free = new Set(['splat', 'lane', 'shuffle', 'consecutive', 'bitsOf', 'fromBits']);
-
-function countAll(statements: readonly Statement[]): number {
-  return statements.reduce((sum, statement) => sum + countOne(statement), 0);
+function sum<T>(items: readonly T[], count: (item: T) => number): number {
+  return items.reduce((total, item) => total + count(item), 0);
 }
 
-function countOne(statement: Statement): number {
-  const values = statement.statement === 'store' || statement.statement === 'set'
-    ? [statement.value]
-    : valuesOf(statement);
-  const own = values.reduce((sum, value) => sum + countValue(value), 0);
-  if (statement.statement === 'loop') {
-    const { from, to, step, body } = statement;
-    const isKnown = from.node === 'constant' && to.node === 'constant';
-    const rounds = isKnown ? Math.max(0, Math.ceil((to.value - from.value) / step)) : 1;
-    return rounds * countAll(body);
-  }
-  if (statement.statement !== 'when') return own;
-  return own + Math.max(countAll(statement.then), countAll(statement.otherwise));
+function countStatement(one: Statement): number {
+  const inside = Math.max(0, ...one.bodies.map((body) => sum(body, countStatement)));
+  if (one.statement === 'loop') return (roundsOf(one) ?? 1) * inside;
+  return sum(one.values, countValue) + inside;
 }
 
 /** Statements hold trees, in which nothing occurs twice. */
 function countValue(value: Value): number {
   if (value.node !== 'operation') return 0;
-  const weight = value.name === 'mulAdd' ? 2 : 1;
-  const own = free.has(value.name) ? 0 : weight * lanesOf(value);
-  return inputsOf(value).reduce((sum, input) => sum + countValue(input), own);
+  const { inputs, meaning: { name, isFree } } = value;
+  const own = isFree ? 0 : lanesOf(value) * (name === 'mulAdd' ? 2 : 1);
+  return own + sum(inputs, countValue);
 }

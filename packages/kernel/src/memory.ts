@@ -8,15 +8,13 @@
  * one by one. Whatever else it contains (a loaded number, say) is a term of its own.
  */
 import {
-  type Buffer, checkName, fit, type Index, kindOf, lanesOf, type Load, type Operand, type Value,
+  type Buffer, checkName, fit, type Index, kindOf, lanesOf, type Load, type Operand, typeOf,
+  type Value,
 } from './value.ts';
 
 /** A buffer that is passed to the kernel by its place in memory, or has its place fixed. */
 export function buffer(
-  name: string,
-  kind: 'f32' | 'i32',
-  length: number,
-  options: { readonly at?: number } = {},
+  name: string, kind: 'f32' | 'i32', length: number, options: { readonly at?: number } = {},
 ): Buffer {
   checkName('buffer', name);
   if (!Number.isInteger(length) || length < 0) {
@@ -32,44 +30,42 @@ export function scratch(name: string, kind: 'f32' | 'i32', length: number): Buff
 
 /** The element at an index; those of all lanes if it is a vector. */
 export function load(from: Buffer, index: Operand): Load {
-  const affine = indexOf(`load ${from.name}`, index);
-  const type = affine.lanes === 4 ? (`${from.kind}x4` as const) : from.kind;
-  return { node: 'load', type, buffer: from, index: affine };
+  return placeOf('load', from, index);
 }
 
-/** An index as an affine function. */
-export function indexOf(taker: string, index: Operand): Index {
-  const value = typeof index === 'number' ? fit(taker, 'i32', index) : index;
-  if (kindOf(value) !== 'i32') throw new Error(`${taker}: the index is ${value.type}, not i32`);
-  const terms = new Map<Value, number>();
+/** An element of a buffer, or four, to be read or written. */
+export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): Load {
+  const value = typeof index === 'number' ? fit(how, 'i32', index) : index;
+  if (kindOf(value) !== 'i32') {
+    throw new Error(`${how} ${buffer.name}: the index is ${value.type}, not i32`);
+  }
+  const times = new Map<Value, number>();
   let [constant, step] = [0, 0];
-  const collect = (part: Value, times: number): void => {
-    const inputs = part.node === 'operation' ? part.inputs : [];
-    const factor = inputs.findIndex(({ node }) => node === 'constant');
-    const name = part.node === 'operation' ? part.name : part.node;
+  /** Adds so many times a part to the sum. */
+  const collect = (part: Value, factor: number): void => {
+    const { name, inputs } = part.node === 'operation' ? part : { name: part.node, inputs: [] };
+    const [a, b] = inputs;
     if (part.node === 'constant') {
-      constant += times * part.value;
+      constant += factor * part.value;
     } else if (name === 'add' || name === 'sub') {
-      collect(inputs[0], times);
-      collect(inputs[1], name === 'add' ? times : -times);
-    } else if (name === 'mul' && factor >= 0) {
-      collect(inputs[1 - factor], times * (inputs[factor] as { value: number }).value);
+      collect(a, factor);
+      collect(b, name === 'add' ? factor : -factor);
+    } else if (name === 'mul' && a.node === 'constant') {
+      collect(b, factor * a.value);
+    } else if (name === 'mul' && b.node === 'constant') {
+      collect(a, factor * b.value);
     } else if (name === 'splat' || name === 'consecutive') {
-      if (name === 'consecutive') step += times;
-      collect(inputs[0], times);
+      if (name === 'consecutive') step += factor;
+      collect(a, factor);
     } else {
-      terms.set(part, (terms.get(part) ?? 0) + times);
+      times.set(part, (times.get(part) ?? 0) + factor);
     }
   };
   collect(value, 1);
-  const kept = [...terms].filter(([, times]) => times !== 0);
-  const isVector = step !== 0 || kept.some(([of]) => lanesOf(of) === 4);
-  return {
-    terms: kept.map(([of, times]) => ({ of, times })),
-    constant,
-    step,
-    lanes: isVector ? 4 : 1,
-  };
+  const terms = Array.from(times, ([of, times]) => ({ of, times })).filter(({ times }) => times !== 0);
+  const isVector = step !== 0 || terms.some(({ of }) => lanesOf(of) === 4);
+  const type = typeOf(buffer.kind, isVector ? 4 : 1);
+  return { node: 'load', type, buffer, index: { terms, constant, step } };
 }
 
 /** Whether the four lanes of an index are neighbours in order, to be read or written at once. */

@@ -1,6 +1,7 @@
 /**
- * The operations, as functions from values to a value. Both emitters agree on each of them to the
- * last bit, with one exception: which NaN a NaN is, they leave open.
+ * The operations, as functions from values to a value, and with each all that there is to know of
+ * it (`Meaning`). Both emitters agree on each to the last bit, with one exception: which NaN a NaN
+ * is, they leave open.
  *
  * `min` and `max` are single comparisons, as processors have them. `minimum` and `maximum` are
  * those of IEEE 754 and of JavaScript's Math, which cost more:
@@ -9,129 +10,150 @@
  *     minimum(a, b)                     NaN if either is; −0 is below 0
  */
 import {
-  apply, applyAs, kindOf, lanesOf, type Operand, type OperationName, splat, type Value,
+  apply, kindOf, lanesOf, type Meaning, type Operand, splat, typeOf, type Value,
 } from './value.ts';
 
 export type Unary = (x: Value) => Value;
 export type Binary = (a: Operand, b: Operand) => Value;
 
-const unary = (name: OperationName): Unary => (x) => apply(name, [x]);
-const binary = (name: OperationName): Binary => (a, b) => apply(name, [a, b]);
+function define(
+  name: string, takes: string, how: Omit<Meaning, 'name' | 'takes'> = {},
+): (...operands: Operand[]) => Value {
+  const meaning = { name, takes, ...how };
+  return (...operands) => apply(meaning, operands);
+}
 
 /** a + b */
-export const add: Binary = binary('add');
+export const add: Binary = define('add', 'f32 i32', { sign: '+', wasm: 'add' });
 /** a − b */
-export const sub: Binary = binary('sub');
+export const sub: Binary = define('sub', 'f32 i32', { sign: '-', wasm: 'sub' });
 /** a · b */
-export const mul: Binary = binary('mul');
+export const mul: Binary = define('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
 /** a / b, of f32 */
-export const div: Binary = binary('div');
+export const div: Binary = define('div', 'f32', { sign: '/', wasm: 'div' });
 /** The smaller one: b if it is below a, else a */
-export const min: Binary = binary('min');
+export const min: Binary = define('min', 'f32 i32', { wasm: 'pmin min_s' });
 /** The larger one: b if it is above a, else a */
-export const max: Binary = binary('max');
+export const max: Binary = define('max', 'f32 i32', { wasm: 'pmax max_s' });
 /** The smaller one, NaN if either is */
-export const minimum: Binary = binary('minimum');
+export const minimum: Binary = define('minimum', 'f32', { wasm: 'min' });
 /** The larger one, NaN if either is */
-export const maximum: Binary = binary('maximum');
+export const maximum: Binary = define('maximum', 'f32', { wasm: 'max' });
 
 /** −x, of f32 */
-export const neg: Unary = unary('neg');
+export const neg: Unary = define('neg', 'f32', { js: '(- a)', wasm: 'neg' });
 /** |x|, of f32 */
-export const abs: Unary = unary('abs');
+export const abs: Unary = define('abs', 'f32', { wasm: 'abs' });
 /** √x */
-export const sqrt: Unary = unary('sqrt');
+export const sqrt: Unary = define('sqrt', 'f32', { js: 'fround(sqrt(a))', wasm: 'sqrt' });
 /** The largest whole number not above x */
-export const floor: Unary = unary('floor');
+export const floor: Unary = define('floor', 'f32', { wasm: 'floor' });
 /** The smallest whole number not below x */
-export const ceil: Unary = unary('ceil');
+export const ceil: Unary = define('ceil', 'f32', { wasm: 'ceil' });
 /** The whole number next to x on the side of 0 */
-export const truncate: Unary = unary('truncate');
+export const truncate: Unary = define('truncate', 'f32', { wasm: 'trunc' });
 /** The nearest whole number, the even one if there are two */
-export const nearest: Unary = unary('nearest');
+export const nearest: Unary = define('nearest', 'f32', { wasm: 'nearest' });
 
 /** Comparisons give masks. Only `notEqual` holds for NaN. */
-export const equal: Binary = binary('equal');
-export const notEqual: Binary = binary('notEqual');
-export const less: Binary = binary('less');
-export const lessEqual: Binary = binary('lessEqual');
-export const greater: Binary = binary('greater');
-export const greaterEqual: Binary = binary('greaterEqual');
+function comparison(name: string, sign: string, wasm: string): Binary {
+  return define(name, 'f32 i32', { gives: 'mask', sign, wasm });
+}
+
+export const equal: Binary = comparison('equal', '==', 'eq');
+export const notEqual: Binary = comparison('notEqual', '!=', 'ne');
+export const less: Binary = comparison('less', '<', 'lt lt_s');
+export const lessEqual: Binary = comparison('lessEqual', '<=', 'le le_s');
+export const greater: Binary = comparison('greater', '>', 'gt gt_s');
+export const greaterEqual: Binary = comparison('greaterEqual', '>=', 'ge ge_s');
 
 /** Of the bits of i32, or of masks. */
-export const and: Binary = binary('and');
-export const or: Binary = binary('or');
-export const xor: Binary = binary('xor');
-export const not: Unary = unary('not');
+export const and: Binary = define('and', 'i32 mask', { sign: '&', wasm: 'and' });
+export const or: Binary = define('or', 'i32 mask', { sign: '|', wasm: 'or' });
+export const xor: Binary = define('xor', 'i32 mask', { sign: '^', wasm: 'xor' });
+const notMask: Unary = define('not', 'mask', { js: '(a ^ 1)', wasm: 'not eqz' });
+export const not: Unary = (x) => (kindOf(x) === 'mask' ? notMask(x) : xor(x, -1));
 
 /** The f32 nearest to an i32 */
-export const toFloat: Unary = unary('toFloat');
+export const toFloat: Unary = define('toFloat', 'i32', {
+  gives: 'f32', js: 'fround(a)', wasm: 'convert_i32_s convert_i32x4_s',
+});
 /** x without its fraction as i32: the nearest one if x is too large, and 0 for NaN */
-export const toInteger: Unary = unary('toInteger');
+export const toInteger: Unary = define('toInteger', 'f32', {
+  gives: 'i32', wasm: 'trunc_sat_f32_s trunc_sat_f32x4_s',
+});
 /** The bits of an f32 as i32. Those of a NaN are those of any NaN. */
-export const bitsOf: Unary = unary('bitsOf');
+export const bitsOf: Unary = define('bitsOf', 'f32', {
+  gives: 'i32', wasm: 'reinterpret_f32', isFree: true,
+});
 /** The f32 of the given bits */
-export const fromBits: Unary = unary('fromBits');
+export const fromBits: Unary = define('fromBits', 'i32', {
+  gives: 'f32', wasm: 'reinterpret_i32', isFree: true,
+});
 
 /**
  * a · b + c, rounded twice. An emitter that is told to fuse rounds once in the lanes of vectors,
  * where the engine can: that is faster, and not the same bits everywhere.
  */
-export function mulAdd(a: Operand, b: Operand, c: Operand): Value {
-  return apply('mulAdd', [a, b, c]);
-}
+export const mulAdd: (a: Operand, b: Operand, c: Operand) => Value = define('mulAdd', 'f32', {
+  js: 'fround(fround(a * b) + c)',
+});
 
 type Shift = (x: Value, distance: number) => Value;
 
-const shift = (name: OperationName): Shift => (x, distance) => {
-  if (!Number.isInteger(distance) || distance < 0 || distance > 31) {
+function shift(name: string, sign: string, wasm: string): Shift {
+  return (x, distance) => {
+    if (Number.isInteger(distance) && distance >= 0 && distance <= 31) {
+      return apply({ name, takes: 'i32', sign, wasm }, [x], [distance]);
+    }
     throw new Error(`${name}: the distance is ${distance}, expected a whole number from 0 to 31`);
-  }
-  return apply(name, [x], [distance]);
-};
+  };
+}
 
-export const shiftLeft: Shift = shift('shiftLeft');
+export const shiftLeft: Shift = shift('shiftLeft', '<<', 'shl');
 /** Copies of the sign come in. */
-export const shiftRight: Shift = shift('shiftRight');
+export const shiftRight: Shift = shift('shiftRight', '>>', 'shr_s');
 /** Zeros come in. */
-export const shiftRightUnsigned: Shift = shift('shiftRightUnsigned');
+export const shiftRightUnsigned: Shift = shift('shiftRightUnsigned', '>>>', 'shr_u');
+
+const selecting = { name: 'select', takes: 'f32 i32', js: '(a ? b : c)' };
 
 /** a where the mask holds, else b. Both are computed. */
 export function select(mask: Value, a: Operand, b: Operand): Value {
   if (kindOf(mask) !== 'mask') throw new Error(`select: expected a mask, found ${mask.type}`);
-  const like = apply('select', [a, b]);
+  const like = apply(selecting, [a, b]);
   const lanes = lanesOf(mask) === 4 ? 4 : lanesOf(like);
   const inputs = [mask, ...like.inputs].map((x) => (lanes === 4 ? splat(x) : x));
-  return applyAs('select', kindOf(like), lanes, inputs);
+  return { ...like, inputs, type: typeOf(kindOf(like), lanes) };
 }
 
 /** Whether a mask holds in any lane. */
 export function any(mask: Value): Value {
-  return lanesOf(mask) === 1 ? mask : applyAs('any', 'mask', 1, apply('any', [mask]).inputs);
+  if (lanesOf(mask) === 1) return mask;
+  return apply({ name: 'any', takes: 'mask', wasm: 'any_true' }, [mask], [], 'mask');
 }
 
 /** The four whole numbers from i on: i, i + 1, i + 2, i + 3. */
 export function consecutive(i: Value): Value {
   if (i.type !== 'i32') throw new Error(`consecutive: expected i32, found ${i.type}`);
-  return applyAs('consecutive', 'i32', 4, [i]);
+  return apply({ name: 'consecutive', takes: 'i32', isFree: true }, [i], [], 'i32x4');
 }
 
 /** One lane of a vector. */
 export function lane(x: Value, number: 0 | 1 | 2 | 3): Value {
   if (lanesOf(x) === 1) throw new Error(`lane: expected four lanes, found ${x.type}`);
-  return applyAs('lane', kindOf(x), 1, apply('lane', [x]).inputs, [number]);
+  const meaning = { name: 'lane', takes: 'f32 i32', wasm: 'extract_lane', isFree: true };
+  return apply(meaning, [x], [number], kindOf(x));
 }
 
 /** Four lanes out of those of a, numbered 0 to 3, and of b, 4 to 7. */
 export function shuffle(
-  a: Value,
-  b: Value,
-  lanes: readonly [number, number, number, number],
+  a: Value, b: Value, lanes: readonly [number, number, number, number],
 ): Value {
   if (lanesOf(a) + lanesOf(b) < 8 || !lanes.every((n) => Number.isInteger(n) && n >= 0 && n < 8)) {
     throw new Error(`shuffle: expected two vectors, found ${a.type} and ${b.type}, [${lanes}]`);
   }
-  return apply('shuffle', [a, b], lanes);
+  return apply({ name: 'shuffle', takes: 'f32 i32', isFree: true }, [a, b], lanes);
 }
 
 /** All lanes combined to one value, in the order (0 ∘ 1) ∘ (2 ∘ 3). */

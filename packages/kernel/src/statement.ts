@@ -7,45 +7,41 @@
  * written once, for an `i` that is four neighbouring indices or one: what is done to an element is
  * the same in a lane and in the tail, bit for bit.
  */
-import { indexOf } from './memory.ts';
+import { placeOf } from './memory.ts';
 import { add, and, type Binary, consecutive, max, reduceLanes, sub } from './operations.ts';
 import {
-  type Buffer, fit, type Index, kindOf, lanesOf, type Operand, type Type, type Value, type Variable,
+  type Buffer, fit, kindOf, lanesOf, type Load, type Operand, typeOf, type Value, type Variable,
   variable,
 } from './value.ts';
 
-export type Statement = Set | Store | Loop | When;
+/** Its values are what it computes by itself, its bodies the statements inside. */
+export type Statement = Assign | Loop | When;
 
 /** Statements one after the other; lists inside lists are taken apart. */
 export type Statements = Statement | readonly Statements[];
 
-export interface Set {
-  readonly statement: 'set';
-  readonly variable: Variable;
-  readonly value: Value;
-}
+type Body = readonly Statement[];
 
-export interface Store {
-  readonly statement: 'store';
-  readonly buffer: Buffer;
-  readonly index: Index;
-  readonly value: Value;
+/** Gives a variable, an element of a buffer or four of them a value. */
+export interface Assign {
+  readonly statement: 'assign';
+  readonly target: Variable | Load;
+  readonly values: readonly [Value];
+  readonly bodies: readonly [];
 }
 
 export interface Loop {
   readonly statement: 'loop';
   readonly counter: Variable;
-  readonly from: Value;
-  readonly to: Value;
+  readonly values: readonly [from: Value, to: Value];
   readonly step: number;
-  readonly body: readonly Statement[];
+  readonly bodies: readonly [Body];
 }
 
 export interface When {
   readonly statement: 'when';
-  readonly condition: Value;
-  readonly then: readonly Statement[];
-  readonly otherwise: readonly Statement[];
+  readonly values: readonly [condition: Value];
+  readonly bodies: readonly [then: Body, otherwise: Body];
 }
 
 /** From 0 up to a number, that one left out; or from another start, or by greater steps. */
@@ -57,19 +53,20 @@ export type Range = Operand | {
 };
 
 /** Gives a variable a value. */
-export function set(target: Variable, value: Operand): Set {
-  const { name, type } = target;
-  return { statement: 'set', variable: target, value: fit(`set ${name}`, type, value) };
+export function set(target: Variable, value: Operand): Assign {
+  const fitting = fit(`set ${target.name}`, target.type, value);
+  return { statement: 'assign', target, values: [fitting], bodies: [] };
 }
 
 /** Writes an element, or one for each lane of the index: lane 0 first, lane 3 last. */
-export function store(to: Buffer, index: Operand, value: Operand): Store {
+export function store(to: Buffer, index: Operand, value: Operand): Assign {
+  const target = placeOf('store', to, index);
   const taker = `store ${to.name}`;
-  const wideIndex = typeof index === 'object' && lanesOf(index) === 4;
-  const type: Type = wideIndex ? `${to.kind}x4` : to.kind;
-  const affine = indexOf(taker, index);
-  if (wideIndex && affine.lanes === 1) throw new Error(`${taker}: all lanes go to one place`);
-  return { statement: 'store', buffer: to, index: affine, value: fit(taker, type, value) };
+  if (typeof index === 'object' && lanesOf(index) > lanesOf(target)) {
+    throw new Error(`${taker}: all lanes go to one place`);
+  }
+  const fitting = fit(taker, target.type, value);
+  return { statement: 'assign', target, values: [fitting], bodies: [] };
 }
 
 /** Runs the body for each number of a range. Numbers start from 0 or above. */
@@ -82,7 +79,8 @@ export function loop(name: string, range: Range, body: (i: Variable) => Statemen
     throw new Error(`loop ${name}: starts from ${from.value}, expected 0 or above`);
   }
   const counter = variable(name, 'i32');
-  return { statement: 'loop', counter, from, to, step, body: listOf(body(counter)) };
+  const bodies = [listOf(body(counter))] as const;
+  return { statement: 'loop', counter, values: [from, to], step, bodies };
 }
 
 function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: number } {
@@ -93,9 +91,7 @@ function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: 
 
 /** Runs the body for four numbers at a time while there are four, then for each one left. */
 export function lanes(
-  name: string,
-  range: Range,
-  body: (i: Value) => Statements,
+  name: string, range: Range, body: (i: Value) => Statements,
 ): readonly [wide: Loop, tail: Loop] {
   const [wide, tail] = split(`lanes ${name}`, range);
   return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
@@ -124,13 +120,10 @@ export interface Reduction {
  * `reduceLanes`; then the terms of the tail one by one.
  */
 export function reduce(
-  into: Variable,
-  range: Range,
-  { combine, identity }: Reduction,
-  term: (i: Value) => Value,
+  into: Variable, range: Range, { combine, identity }: Reduction, term: (i: Value) => Value,
 ): Statements {
   const [wide, tail] = split(`reduce ${into.name}`, range);
-  const partial = variable(`${into.name}Lanes`, kindOf(into) === 'i32' ? 'i32x4' : 'f32x4');
+  const partial = variable(`${into.name}Lanes`, typeOf(kindOf(into), 4));
   return [
     set(partial, identity),
     loop('i', wide, (i) => set(partial, combine(partial, term(consecutive(i))))),
@@ -142,15 +135,17 @@ export function reduce(
 /** Runs the first statements if the condition holds, else the others. */
 export function when(condition: Value, then: Statements, otherwise: Statements = []): When {
   if (condition.type !== 'mask') throw new Error(`when: expected a mask, found ${condition.type}`);
-  return { statement: 'when', condition, then: listOf(then), otherwise: listOf(otherwise) };
+  return { statement: 'when', values: [condition], bodies: [listOf(then), listOf(otherwise)] };
+}
+
+/** How many rounds a loop has, if that is known. */
+export function roundsOf({ values: [from, to], step }: Loop): number | undefined {
+  if (from.node !== 'constant' || to.node !== 'constant') return undefined;
+  return Math.max(0, Math.ceil((to.value - from.value) / step));
 }
 
 /** Statements as a flat list; loops that never run are left out. */
 export function listOf(statements: Statements): readonly Statement[] {
   const list = ([statements] as readonly unknown[]).flat(Infinity) as Statement[];
-  return list.filter((one) => one.statement !== 'loop' || !isEmpty(one));
-}
-
-function isEmpty({ from, to }: Loop): boolean {
-  return from.node === 'constant' && to.node === 'constant' && from.value >= to.value;
+  return list.filter((one) => one.statement !== 'loop' || roundsOf(one) !== 0);
 }

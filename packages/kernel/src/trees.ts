@@ -5,22 +5,8 @@
  *
  *     y[i] = (x + 1) * (x + 1)        let t1 = x + 1;  y[i] = t1 * t1
  */
-import type { Set as SetStatement, Statement } from './statement.ts';
-import { type Index, type Value, variable } from './value.ts';
-
-/** The values that a statement computes by itself, without those of statements inside. */
-export function valuesOf(statement: Statement): readonly Value[] {
-  switch (statement.statement) {
-    case 'set':
-      return [statement.value];
-    case 'store':
-      return [...statement.index.terms.map(({ of }) => of), statement.value];
-    case 'loop':
-      return [statement.from, statement.to];
-    default:
-      return [statement.condition];
-  }
-}
+import { set, type Statement } from './statement.ts';
+import { lanesOf, type Load, type Operation, type Value, type Variable } from './value.ts';
 
 /** The values that a value is computed from. */
 export function inputsOf(value: Value): readonly Value[] {
@@ -28,67 +14,60 @@ export function inputsOf(value: Value): readonly Value[] {
   return value.node === 'operation' ? value.inputs : [];
 }
 
-export class Trees {
-  #count = 0;
-
-  /** A statement whose values are trees, and what is to be set before it. */
-  of(statement: Statement): { readonly sets: readonly SetStatement[]; readonly tree: Statement } {
-    const uses = new Map<Value, number>();
-    const visit = (value: Value): void => {
-      const before = uses.get(value) ?? 0;
-      uses.set(value, before + 1);
-      if (before > 0) return;
-      for (const input of inputsOf(value)) visit(input);
-      if (value.node === 'load') visitLanes(value.index);
-      const [single] = value.node === 'operation' && value.name === 'splat' ? value.inputs : [];
-      if (single?.node === 'operation') visit(single);
-    };
-    // What goes to four lanes is used more than once: emitters may write it out for each, and some
-    // lanes are stored when others are still to come.
-    const visitLanes = ({ lanes, terms }: Index): void => {
-      if (lanes === 4) terms.forEach(({ of }) => visit(of));
-    };
-    valuesOf(statement).forEach(visit);
-    if (statement.statement === 'store') visitLanes(statement.index);
-
-    const sets: SetStatement[] = [];
-    const done = new Map<Value, Value>();
-    const valueTree = (value: Value): Value => {
-      if (value.node === 'constant' || value.node === 'variable') return value;
-      let result = done.get(value);
-      if (result !== undefined) return result;
-      result = value.node === 'load'
-        ? { ...value, index: indexTree(value.index) }
-        : { ...value, inputs: value.inputs.map(valueTree) };
-      if ((uses.get(value) ?? 0) > 1) {
-        const holder = variable(`t${(this.#count += 1)}`, value.type);
-        sets.push({ statement: 'set', variable: holder, value: result });
-        result = holder;
-      }
-      done.set(value, result);
-      return result;
-    };
-    const indexTree = (index: Index): Index => ({
-      ...index,
-      terms: index.terms.map(({ of, times }) => ({ of: valueTree(of), times })),
-    });
-    return { sets, tree: withTrees(statement, valueTree, indexTree) };
-  }
+/** A value that is computed in the same way from others. */
+function withInputs<V extends Load | Operation>(value: V, change: (input: Value) => Value): V {
+  if (value.node === 'operation') return { ...value, inputs: value.inputs.map(change) };
+  const terms = value.index.terms.map(({ of, times }) => ({ of: change(of), times }));
+  return { ...value, index: { ...value.index, terms } };
 }
 
-function withTrees(
-  statement: Statement,
-  value: (value: Value) => Value,
-  index: (index: Index) => Index,
-): Statement {
-  switch (statement.statement) {
-    case 'set':
-      return { ...statement, value: value(statement.value) };
-    case 'store':
-      return { ...statement, index: index(statement.index), value: value(statement.value) };
-    case 'loop':
-      return { ...statement, from: value(statement.from), to: value(statement.to) };
-    default:
-      return { ...statement, condition: value(statement.condition) };
+/**
+ * A statement whose values are trees, behind those that set what it uses more than once, in
+ * variables that `hold` makes. `check` is called for each value.
+ */
+export function treesOf(
+  one: Statement, check: (value: Value) => void, hold: (value: Value) => Variable,
+): Statement[] {
+  const uses = new Map<Value, number>();
+  const visit = (value: Value): void => {
+    if (value.node === 'constant') return;
+    const before = uses.get(value) ?? 0;
+    uses.set(value, before + 1);
+    if (before > 0) return;
+    check(value);
+    visitInputs(value);
+  };
+  const visitInputs = (value: Value): void => {
+    const inputs = inputsOf(value);
+    inputs.forEach(visit);
+    // What goes to four lanes is used more than once: emitters may write it out for each, and some
+    // lanes are stored when others are still to come.
+    const isSplat = value.node === 'operation' && value.name === 'splat';
+    if (isSplat ? inputs[0].node === 'operation' : value.node === 'load' && lanesOf(value) === 4) {
+      inputs.forEach(visit);
+    }
+  };
+  if (one.statement === 'assign') visitInputs(one.target);
+  one.values.forEach(visit);
+
+  const trees: Statement[] = [];
+  const done = new Map<Value, Value>();
+  const treeOf = (value: Value): Value => {
+    if (value.node === 'constant' || value.node === 'variable') return value;
+    let tree = done.get(value);
+    if (tree !== undefined) return tree;
+    tree = withInputs(value, treeOf);
+    if ((uses.get(value) ?? 0) > 1) {
+      const holder = hold(value);
+      trees.push(set(holder, tree));
+      tree = holder;
+    }
+    done.set(value, tree);
+    return tree;
+  };
+  const changes = { values: one.values.map(treeOf) };
+  if (one.statement === 'assign' && one.target.node === 'load') {
+    Object.assign(changes, { target: withInputs(one.target, treeOf) });
   }
+  return [...trees, { ...one, ...changes } as unknown as Statement];
 }

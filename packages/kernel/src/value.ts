@@ -46,10 +46,28 @@ export interface Load {
 export interface Operation {
   readonly node: 'operation';
   readonly type: Type;
-  readonly name: OperationName;
+  readonly name: string;
   readonly inputs: readonly Value[];
   /** Of a shift its distance; of `lane` and `shuffle` the lanes. */
   readonly detail: readonly number[];
+  readonly meaning: Meaning;
+}
+
+/** All that there is to know of an operation. */
+export interface Meaning {
+  readonly name: string;
+  /** The kinds that it takes, one at a time. */
+  readonly takes: string;
+  /** The kind that it gives, if that is another. */
+  readonly gives?: Kind;
+  /** What stands between its operands, where it has a sign. */
+  readonly sign?: string;
+  /** It in JavaScript, of a, b and c, if neither its sign nor its name says it. */
+  readonly js?: string;
+  /** The names of its instructions, at most one of them in each family of WebAssembly. */
+  readonly wasm?: string;
+  /** Whether it computes nothing, and only moves what there is. */
+  readonly isFree?: boolean;
 }
 
 /** A part of memory that holds numbers of one kind. */
@@ -68,46 +86,28 @@ export interface Index {
   readonly terms: readonly { readonly of: Value; readonly times: number }[];
   readonly constant: number;
   readonly step: number;
-  readonly lanes: 1 | 4;
 }
 
-/** The operations, by the kinds that they take, one at a time, and give if that is another. */
-const families = {
-  'f32 i32': ['add', 'sub', 'mul', 'min', 'max', 'select', 'lane', 'shuffle'],
-  f32: [
-    'div', 'mulAdd', 'minimum', 'maximum', 'neg', 'abs', 'sqrt', 'floor', 'ceil', 'truncate',
-    'nearest',
-  ],
-  i32: ['shiftLeft', 'shiftRight', 'shiftRightUnsigned', 'consecutive'],
-  'i32 mask': ['and', 'or', 'xor', 'not'],
-  'f32 i32 mask': ['splat'],
-  mask: ['any'],
-  'f32 i32 -> mask': ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual'],
-  'f32 -> i32': ['toInteger', 'bitsOf'],
-  'i32 -> f32': ['toFloat', 'fromBits'],
-} as const;
-
-export type OperationName = (typeof families)[keyof typeof families][number];
-
-const signatures = new Map<OperationName, string>(
-  Object.entries(families).flatMap(([family, names]) => names.map((name) => [name, family])),
-);
+const kinds: Readonly<Record<Type, Kind>> = {
+  f32: 'f32', i32: 'i32', mask: 'mask', f32x4: 'f32', i32x4: 'i32', maskx4: 'mask',
+};
+const vectors = { f32: 'f32x4', i32: 'i32x4', mask: 'maskx4' } as const;
 
 export function kindOf({ type }: { readonly type: Type }): Kind {
-  return type.replace('x4', '') as Kind;
+  return kinds[type];
 }
 
 export function lanesOf({ type }: { readonly type: Type }): 1 | 4 {
-  return type.endsWith('x4') ? 4 : 1;
+  return kinds[type] === type ? 1 : 4;
 }
 
-function typeOf(kind: Kind, lanes: 1 | 4): Type {
-  return lanes === 4 ? `${kind}x4` : kind;
+export function typeOf<K extends Kind>(kind: K, lanes: 1 | 4): K | (typeof vectors)[K] {
+  return lanes === 4 ? vectors[kind] : kind;
 }
 
 /** The constant of a type. */
 export function constant(type: Type, value: number): Constant {
-  const kind = kindOf({ type });
+  const kind = kinds[type];
   if (kind === 'mask') throw new Error(`constant: ${value} is no ${type}; compare two values`);
   if (kind === 'i32' && value !== (value | 0)) {
     throw new Error(`constant: ${value} is no i32, a whole number from -2147483648 to 2147483647`);
@@ -115,11 +115,9 @@ export function constant(type: Type, value: number): Constant {
   return { node: 'constant', type, value: kind === 'f32' ? Math.fround(value) : value | 0 };
 }
 
-const wordLike = /^[A-Za-z]\w*$/;
-
 /** Throws unless a name can be printed and compiled. */
 export function checkName(maker: string, name: string): void {
-  if (!wordLike.test(name)) {
+  if (!/^[A-Za-z]\w*$/.test(name)) {
     throw new Error(`${maker}: the name is '${name}', expected a letter, then letters and digits`);
   }
 }
@@ -130,58 +128,38 @@ export function variable(name: string, type: Type): Variable {
   return { node: 'variable', type, name };
 }
 
+const splatting = { name: 'splat', takes: 'f32 i32 mask', wasm: 'splat', isFree: true };
+
 /** A value in all lanes; a vector is that already. */
 export function splat(x: Value): Value {
   if (lanesOf(x) === 4) return x;
   const type = typeOf(kindOf(x), 4);
-  if (x.node === 'constant') return { ...x, type };
-  return { node: 'operation', type, name: 'splat', inputs: [x], detail: [] };
+  return x.node === 'constant' ? { ...x, type } : apply(splatting, [x], [], type);
 }
 
 /** A value for something of the given type, or an error in the name of what takes it. */
 export function fit(taker: string, type: Type, x: Operand): Value {
   const value = typeof x === 'number' ? constant(type, x) : x;
   if (value.type === type) return value;
-  if (kindOf(value) === kindOf({ type }) && lanesOf(value) === 1) return splat(value);
-  throw new Error(`${taker}: expected ${type}, found ${value.type}`);
+  const isOfKind = kindOf(value) === kinds[type];
+  if (isOfKind && lanesOf(value) === 1) return splat(value);
+  const help = isOfKind ? '' : '; convert with toFloat or toInteger';
+  throw new Error(`${taker}: expected ${type}, found ${value.type}${help}`);
 }
 
-/** The operands as values of one type. */
-function unify(name: OperationName, operands: readonly Operand[]): readonly Value[] {
+/** Applies an operation to operands of one kind; as a rule it gives as many lanes as they have. */
+export function apply(
+  meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = [], gives?: Type,
+): Operation {
+  const { name, takes } = meaning;
   const values = operands.filter((operand) => typeof operand !== 'number');
   const widest = values.find((value) => lanesOf(value) === 4) ?? values[0];
   if (widest === undefined) throw new Error(`${name}: all operands are plain numbers`);
-  const strange = values.find((value) => kindOf(value) !== kindOf(widest));
-  if (strange !== undefined) {
-    const types = values.map(({ type }) => type).join(', ');
-    throw new Error(`${name}: types differ: ${types}; convert with toFloat or toInteger`);
+  const kind = kindOf(widest);
+  if (!takes.includes(kind)) {
+    throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
-  return operands.map((operand) => fit(name, widest.type, operand));
-}
-
-/** Applies an operation to operands of one kind. */
-export function apply(
-  name: OperationName,
-  operands: readonly Operand[],
-  detail: readonly number[] = [],
-): Operation {
-  const [takes, gives] = (signatures.get(name) ?? '').split(' -> ');
-  const inputs = unify(name, operands);
-  const kind = kindOf(inputs[0]);
-  if (!takes.split(' ').includes(kind)) {
-    throw new Error(`${name}: expected ${takes.replace(' ', ' or ')}, found ${inputs[0].type}`);
-  }
-  const type = typeOf((gives ?? kind) as Kind, lanesOf(inputs[0]));
-  return { node: 'operation', type, name, inputs, detail };
-}
-
-/** An operation with a type of its own. */
-export function applyAs(
-  name: OperationName,
-  kind: Kind,
-  lanes: 1 | 4,
-  inputs: readonly Value[],
-  detail: readonly number[] = [],
-): Operation {
-  return { node: 'operation', type: typeOf(kind, lanes), name, inputs, detail };
+  const inputs = operands.map((operand) => fit(name, widest.type, operand));
+  const type = gives ?? typeOf(meaning.gives ?? kind, lanesOf(widest));
+  return { node: 'operation', type, name, inputs, detail, meaning };
 }

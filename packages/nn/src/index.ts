@@ -19,6 +19,7 @@ export * from './sequential.ts';
 export * from './sgd.ts';
 export { loadState, saveState, type StateDict } from './state.ts';
 export * from './summary.ts';
+export * from './trainer.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,

@@ -1,58 +1,76 @@
 /**
  * How WebAssembly writes things down: numbers in LEB128, seven bits to a byte and the eighth set if
- * more follow; lists and sections behind their length; floats and constants as they are in memory.
+ * more follow; lists behind their number, and what has a size behind that.
  */
+export class Bytes {
+  #array = new Uint8Array(1024);
+  #length = 0;
 
-/** An integer from 0 on. */
-export function unsigned(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) bytes.push((rest % 0x80) | 0x80);
-  return [...bytes, rest];
-}
+  /** All that has been written. */
+  all(): Uint8Array {
+    return this.#array.slice(0, this.#length);
+  }
 
-/** An integer of either sign: the last byte's bit 6 is repeated upwards. */
-export function signed(value: number | bigint): number[] {
-  const bytes: number[] = [];
-  let rest = BigInt(value);
-  for (; rest < -0x40n || rest > 0x3fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-  return [...bytes, Number(rest & 0x7fn)];
-}
+  byte(value: number): this {
+    if (this.#length === this.#array.length) {
+      const larger = new Uint8Array(2 * this.#length);
+      larger.set(this.#array);
+      this.#array = larger;
+    }
+    this.#array[this.#length] = value;
+    this.#length += 1;
+    return this;
+  }
 
-/** The elements of a typed array as they are in memory: every engine puts the low byte first. */
-export function bytesOf({ buffer }: Float32Array | Float64Array | Int32Array): number[] {
-  return Array.from(new Uint8Array(buffer));
-}
+  bytes(values: Iterable<number>): this {
+    for (const value of values) this.byte(value);
+    return this;
+  }
 
-/** Text in UTF-8. */
-export function utf8(text: string): number[] {
-  const escaped = encodeURIComponent(text).matchAll(/%(..)|./g);
-  return Array.from(escaped, ([character, hex]) => (
-    hex === undefined ? character.charCodeAt(0) : Number.parseInt(hex, 16)
-  ));
-}
+  /** An integer from 0 on. */
+  unsigned(value: number): this {
+    let rest = value;
+    for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.byte((rest % 0x80) | 0x80);
+    return this.byte(rest);
+  }
 
-/** Bytes behind their number. */
-export function sized(bytes: readonly number[]): number[] {
-  return [...unsigned(bytes.length), ...bytes];
-}
+  /**
+   * An integer of either sign: the last byte's bit 6 is repeated upwards. A number has up to 32
+   * bits, a bigint any.
+   */
+  signed(value: number | bigint): this {
+    if (typeof value === 'bigint' && value !== BigInt.asIntN(32, value)) {
+      return this.byte(Number(value & 0x7fn) | 0x80).signed(value >> 7n);
+    }
+    let rest = Number(value);
+    for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.byte((rest & 0x7f) | 0x80);
+    return this.byte(rest & 0x7f);
+  }
 
-/** Items behind their number. */
-export function list(items: readonly (readonly number[])[]): number[] {
-  return [...unsigned(items.length), ...items.flat()];
-}
+  /** Items behind their number. */
+  list<Item>(items: readonly Item[], write: (item: Item, index: number) => void): this {
+    this.unsigned(items.length);
+    items.forEach(write);
+    return this;
+  }
 
-/** A name, behind its length in bytes. */
-export function name(text: string): number[] {
-  return sized(utf8(text));
-}
+  /** What `write` writes, behind its size. */
+  sized(write: () => void): this {
+    const start = this.#length;
+    write();
+    const end = this.#length;
+    // The size is known last and stands first: it is written behind, and the two change places.
+    this.unsigned(end - start);
+    const size = this.#array.slice(end, this.#length);
+    this.#array.copyWithin(start + size.length, start, end).set(size, start);
+    return this;
+  }
 
-/** A part of a module; nothing at all if it is an empty list. */
-export function section(id: number, items: readonly (readonly number[])[]): number[] {
-  return items.length === 0 ? [] : [id, ...sized(list(items))];
-}
-
-/** The bytes of an opcode of the table of instructions. */
-export function opcodeBytes(opcode: number): number[] {
-  return opcode <= 0xff ? [opcode] : [opcode >> 12, ...unsigned(opcode & 0xfff)];
+  /** A name in UTF-8, behind its size. */
+  name(text: string): this {
+    const escaped = encodeURIComponent(text).matchAll(/%(..)|./g);
+    return this.sized(() => this.bytes(Array.from(escaped, ([character, hex]) => (
+      hex === undefined ? character.charCodeAt(0) : parseInt(hex, 16)
+    ))));
+  }
 }

@@ -5,21 +5,21 @@
  * The builders, `i32.add` and so on, have the names of the instructions and take an argument for
  * each token of the table: values first, then lanes or constants. A plain number is a constant.
  */
-import { accessOf, constantOf, type Immediate, lanesOf, type Reference } from './immediates.ts';
+import { accessOf, constantOf, type Immediate, type Label, lanesOf, zero } from './immediates.ts';
 import {
-  type InstructionName, type ResultType, type Row, rows, type SignatureOf, type ValueType,
+  type InstructionName, type ResultType, type Row, rows, type Signatures, type ValueType,
 } from './instructions.ts';
 
 /** A piece of code: an instruction, complete with its operands. */
 export interface Code<T extends ResultType = ResultType> {
   /** The type of the value that it leaves. */
   readonly type: T;
-  readonly name: string;
+  readonly instruction: string;
   readonly opcode: number;
   readonly operands: readonly Expression[];
   readonly immediates: readonly Immediate[];
   /** Of a block, a loop or an if: the label for branches, and the code inside. */
-  readonly label?: Reference;
+  readonly label?: Label;
   readonly bodies?: readonly (readonly Code[])[];
 }
 
@@ -43,7 +43,7 @@ export type Address = Operand<'i32'> | Place;
 interface Place {
   readonly address: Operand<'i32'>;
   readonly offset: number;
-  readonly align: number | undefined;
+  readonly align?: number | undefined;
 }
 
 /**
@@ -55,7 +55,7 @@ export function at(address: Operand<'i32'>, offset: number, align?: number): Pla
 }
 
 /** Sixteen lanes for `i8x16.shuffle` that move whole words: four of 0–3 (a) and 4–7 (b). */
-export function words(...chosen: readonly [number, number, number, number]): number[] {
+export function words(...chosen: readonly number[]): number[] {
   return chosen.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
 }
 
@@ -63,34 +63,27 @@ type Arguments<Tokens> = Tokens extends `${infer First} ${infer Rest}`
   ? [...Argument<First>, ...Arguments<Rest>]
   : Argument<Tokens>;
 
-type Argument<Token> = Token extends ValueType
-  ? [value: Operand<Token>]
-  : Token extends `@${string}`
-    ? [address: Address]
-    : Token extends `lane${number}`
-      ? [lane: number]
-      : Token extends 'lanes'
-        ? [lanes: readonly number[]]
-        : Token extends '=i32x4' | '=f32x4'
-          ? [values: readonly [number, number, number, number]]
-          : Token extends `=${infer Type}`
-            ? [value: Constant<Type>]
-            : [];
+type Argument<Token> =
+  Token extends ValueType ? [value: Operand<Token>]
+  : Token extends `@${string}` ? [address: Address]
+  : Token extends `lane${number}` ? [lane: number]
+  : Token extends 'lanes' ? [lanes: readonly number[]]
+  : Token extends '=i32x4' | '=f32x4' ? [values: readonly [number, number, number, number]]
+  : Token extends `=${infer Type}` ? [value: Constant<Type>]
+  : [];
 
 type Builder<S> = S extends `${infer Tokens} -> ${infer Result extends ResultType}`
   ? (...given: Arguments<Tokens>) => Code<Result>
   : never;
 
-/** All builders of instructions whose names begin with a prefix; further dots nest. */
+/** The builders of instructions whose names begin with a prefix; further dots nest. */
 export type Family<Prefix extends string> = {
-  readonly [Name in InstructionName as Name extends `${Prefix}.${infer Rest}`
-    ? Rest extends `${infer Group}.${string}` ? Group : Rest
-    : never]: Name extends `${Prefix}.${infer Rest}`
-    ? Rest extends `${infer Group}.${string}`
-      ? Family<`${Prefix}.${Group}`>
-      : Builder<SignatureOf<Name>>
-    : never;
+  readonly [Name in InstructionName as Name extends `${Prefix}.${infer Rest}` ? FirstOf<Rest> : never]:
+    Name extends `${Prefix}.${infer Rest}`
+      ? Rest extends FirstOf<Rest> ? Builder<Signatures[Name]> : Family<`${Prefix}.${FirstOf<Rest>}`>
+      : never;
 };
+type FirstOf<Path> = Path extends `${infer First}.${string}` ? First : Path;
 
 export const i32: Family<'i32'> = family('i32');
 export const i64: Family<'i64'> = family('i64');
@@ -127,31 +120,34 @@ function build({ name, opcode, tokens, result }: Row, given: readonly unknown[])
   if (given.length !== expected) {
     throw new Error(`${name}: expected ${expected} arguments, found ${given.length}`);
   }
-  for (const [i, token] of tokens.entries()) {
+  tokens.forEach((token, i) => {
+    const value = given[i];
     if (token === '00') {
-      immediates.push({ bytes: [0], text: '' });
+      immediates.push(zero);
     } else if (token.startsWith('@')) {
-      const { address, offset, align } = placeOf(given[i] as Address);
-      operands.push(operand(name, 'i32', address));
-      immediates.push(accessOf(name, offset, align, Number(token.slice(1))));
+      const place = isPlace(value) ? value : { address: value as Operand<'i32'>, offset: 0 };
+      operands.push(operand(name, 'i32', place.address));
+      immediates.push(accessOf(name, Number(token.slice(1)), place));
     } else if (token.startsWith('lane')) {
-      immediates.push(lanesOf(name, token, [given[i] as number].flat()));
+      immediates.push(lanesOf(name, token, [value as number].flat()));
     } else if (token.startsWith('=')) {
-      immediates.push(constantOf(name, token.slice(1), [given[i] as number | bigint].flat()));
+      immediates.push(constantOf(name, token.slice(1), [value as number].flat()));
     } else {
-      operands.push(operand(name, token as ValueType, given[i] as Operand<ValueType>));
+      operands.push(operand(name, token as ValueType, value as Operand<ValueType>));
     }
-  }
-  return { type: result, name, opcode, operands, immediates };
+  });
+  return { type: result, instruction: name, opcode, operands, immediates };
+}
+
+function isPlace(value: unknown): value is Place {
+  return typeof value === 'object' && value !== null && 'address' in value;
 }
 
 const constants = { i32: i32.const, i64: i64.const, f32: f32.const, f64: f64.const };
 
 /** The operand as an expression, or an error in the name of what takes it. */
 export function operand<T extends ValueType>(
-  taker: string,
-  type: T,
-  value: Operand<T>,
+  taker: string, type: T, value: Operand<T>,
 ): Expression<T> {
   if (typeof value === 'number' || typeof value === 'bigint') {
     const make = type === 'v128' ? undefined : constants[type as keyof typeof constants];
@@ -159,11 +155,6 @@ export function operand<T extends ValueType>(
   } else if (value?.type === type) {
     return value;
   }
-  const found = typeof value === 'object' ? `${value.type} (${value.name})` : String(value);
+  const found = typeof value === 'object' ? `${value.type} (${value.instruction})` : String(value);
   throw new Error(`${taker}: expected ${type}, found ${found}`);
-}
-
-function placeOf(address: Address): Place {
-  const isPlace = typeof address === 'object' && 'address' in address;
-  return isPlace ? address : { address, offset: 0, align: undefined };
 }

@@ -5,13 +5,11 @@
 import {
   type Code, type Expression, i32, type Operand, operand, type Statement, type Statements,
 } from './code.ts';
-import type { Reference } from './immediates.ts';
+import type { Item, Label, Reference } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 
 /** A variable; where it stands as an operand, its value at that time is read. */
-interface Variable<T extends ValueType, Kind extends Reference['kind']> extends Expression<T> {
-  readonly reference: Reference & { readonly kind: Kind };
-}
+type Variable<T extends ValueType, Kind> = Expression<T> & Item<Kind>;
 
 /** A variable of a function. */
 export type Local<T extends ValueType = ValueType> = Variable<T, 'local'>;
@@ -19,79 +17,70 @@ export type Local<T extends ValueType = ValueType> = Variable<T, 'local'>;
 /** A variable of a module: each instance of it, and so each thread, has its own. */
 export type Global<T extends ValueType = ValueType> = Variable<T, 'global'>;
 
-/** Where a branch can go: to the end of a block, or to the start of a loop. */
-export type Label = Reference & { readonly kind: 'label' };
-
 /** The parameters of a function, by name, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
 
 /** What can be called: a function of the module, or an imported one. */
-export interface Callable<P extends Parameters = Parameters, R extends ResultType = ResultType> {
-  readonly reference: Reference & { readonly kind: 'function' };
+export interface Callable<P extends Parameters = Parameters, R extends ResultType = ResultType>
+  extends Item<'function'> {
   readonly parameters: P;
   readonly result: R;
 }
 
-function instruction<T extends ResultType>(
-  type: T,
-  name: string,
-  opcode: number,
-  operands: readonly Expression[],
-  ...immediates: readonly Reference[]
+/** The instructions that are no rows of the table. */
+const opcodes = {
+  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, br: 0x0c, br_if: 0x0d, return: 0x0f,
+  call: 0x10, drop: 0x1a, select: 0x1b,
+  'local.get': 0x20, 'local.set': 0x21, 'local.tee': 0x22, 'global.get': 0x23, 'global.set': 0x24,
+};
+
+export function instruct<T extends ResultType>(
+  name: keyof typeof opcodes, type: T, operands: readonly Expression[], ...to: readonly Reference[]
 ): Code<T> {
-  return { type, name, opcode, operands, immediates };
+  return { type, instruction: name, opcode: opcodes[name], operands, immediates: to };
 }
 
-export function makeLocal<T extends ValueType>(name: string, type: T): Local<T> {
-  const reference = { kind: 'local', name } as const;
-  return { ...instruction(type, 'local.get', 0x20, [], reference), reference };
-}
-
-export function makeGlobal<T extends ValueType>(name: string, type: T): Global<T> {
-  const reference = { kind: 'global', name } as const;
-  return { ...instruction(type, 'global.get', 0x23, [], reference), reference };
+export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
+  item: Item<Kind>, type: T,
+): Variable<T, Kind> {
+  const immediates: Reference[] = [];
+  const made = { ...instruct(`${item.kind}.get`, type, []), ...item, immediates };
+  immediates.push(made);
+  return made;
 }
 
 /** Gives a variable a value. */
-export function set<T extends ValueType>(
-  variable: Local<T> | Global<T>,
-  value: Operand<T>,
-): Statement {
-  const { type, reference } = variable;
-  const name = `${reference.kind}.set`;
-  const operands = [operand(`${name} ${reference.name}`, type, value)];
-  return instruction('none', name, reference.kind === 'local' ? 0x21 : 0x24, operands, reference);
+export function set<T extends ValueType>(to: Local<T> | Global<T>, value: Operand<T>): Statement {
+  const taken = operand(`${to.kind}.set ${to.name}`, to.type, value);
+  return instruct(`${to.kind}.set`, 'none', [taken], to);
 }
 
 /** Gives a local variable a value, and is that value. */
-export function tee<T extends ValueType>(local: Local<T>, value: Operand<T>): Expression<T> {
-  const { type, reference } = local;
-  const operands = [operand(`local.tee ${reference.name}`, type, value)];
-  return instruction(type, 'local.tee', 0x22, operands, reference);
+export function tee<T extends ValueType>(to: Local<T>, value: Operand<T>): Expression<T> {
+  return instruct('local.tee', to.type, [operand(`local.tee ${to.name}`, to.type, value)], to);
 }
 
 /** Computes a value and forgets it. */
 export function drop(value: Expression): Statement {
-  return instruction('none', 'drop', 0x1a, [value]);
+  return instruct('drop', 'none', [value]);
 }
 
 /** One of two values; both are computed. */
 export function select<T extends ValueType>(
-  condition: Operand<'i32'>,
-  whenTrue: Expression<T>,
-  whenFalse: Expression<T>,
+  condition: Operand<'i32'>, whenTrue: Expression<T>, whenFalse: Expression<T>,
 ): Expression<T> {
   const { type } = whenTrue;
   const values = [whenTrue, operand('select', type, whenFalse)];
-  return instruction(type, 'select', 0x1b, [...values, operand('select', 'i32', condition)]);
+  return instruct('select', type, [...values, operand('select', 'i32', condition)]);
 }
 
 /** Calls a function with its arguments by name; they are computed in the order of parameters. */
 export function call<P extends Parameters, R extends ResultType>(
-  { reference, parameters, result }: Callable<P, R>,
+  called: Callable<P, R>,
   given: { readonly [K in keyof P]: Operand<P[K]> },
 ): Code<R> {
-  const where = `call ${reference.name}`;
+  const { parameters, result } = called;
+  const where = `call ${called.name}`;
   const extra = Object.keys(given).find((name) => !Object.hasOwn(parameters, name));
   if (extra !== undefined) {
     const names = Object.keys(parameters).join(', ');
@@ -100,65 +89,58 @@ export function call<P extends Parameters, R extends ResultType>(
   const operands = Object.entries(parameters).map(([name, type]) => (
     operand(`${where}: ${name}`, type, given[name])
   ));
-  return instruction(result, 'call', 0x10, operands, reference);
+  return instruct('call', result, operands, called);
 }
 
 /** Stops the program with an error. */
-export const unreachable: Statement = instruction('none', 'unreachable', 0x00, []);
-
-function structured(
-  name: string,
-  opcode: number,
-  operands: readonly Expression[],
-  label: Label,
-  bodies: readonly Statements[],
-): Statement {
-  const flat = bodies.map((body) => statementsOf(`${name} ${label.name}`, body));
-  return { ...instruction('none', name, opcode, operands), label, bodies: flat };
-}
+export const unreachable: Statement = instruct('unreachable', 'none', []);
 
 /** The statements of a list and the lists in it. Throws if one is an expression. */
 export function statementsOf(where: string, statements: Statements): Statement[] {
   const flat = (statements as readonly unknown[]).flat(Infinity) as Statement[];
   const left = flat.find(({ type }) => type !== 'none') as Code | undefined;
   if (left !== undefined) {
-    throw new Error(`${where}: ${left.name} leaves an ${left.type} that nothing takes; use drop`);
+    throw new Error(`${where}: ${left.instruction} leaves an ${left.type} that nothing takes; use drop`);
   }
   return flat;
+}
+
+/** An instruction with code inside. */
+function enclosing(head: Statement, label: Label, ...bodies: readonly Statements[]): Statement {
+  const where = `${head.instruction} ${label.name}`;
+  return { ...head, label, bodies: bodies.map((body) => statementsOf(where, body)) };
 }
 
 /** A block; a branch to its label leaves it. */
 export function block(name: string, body: (end: Label) => Statements): Statement {
   const label: Label = { kind: 'label', name };
-  return structured('block', 0x02, [], label, [body(label)]);
+  return enclosing(instruct('block', 'none', []), label, body(label));
 }
 
 /** A loop: a branch to its label runs it once more, and without one it is left at its end. */
 export function loop(name: string, body: (again: Label) => Statements): Statement {
   const label: Label = { kind: 'label', name };
-  return structured('loop', 0x03, [], label, [body(label)]);
+  return enclosing(instruct('loop', 'none', []), label, body(label));
 }
 
 /** Runs the first statements if the condition is not 0, else the others. */
 export function when(
-  condition: Operand<'i32'>,
-  then: Statements,
-  otherwise: Statements = [],
+  condition: Operand<'i32'>, then: Statements, otherwise: Statements = [],
 ): Statement {
-  const bodies = otherwise.length === 0 ? [then] : [then, otherwise];
+  const head = instruct('if', 'none', [operand('if', 'i32', condition)]);
+  const branches = otherwise.length === 0 ? [then] : [then, otherwise];
   // An if can be branched to as well. Here nothing does: its label is known to nobody.
-  const label: Label = { kind: 'label', name: '' };
-  return structured('if', 0x04, [operand('if', 'i32', condition)], label, bodies);
+  return enclosing(head, { kind: 'label', name: '' }, ...branches);
 }
 
 /** Goes to a label. */
 export function branch(label: Label): Statement {
-  return instruction('none', 'br', 0x0c, [], label);
+  return instruct('br', 'none', [], label);
 }
 
 /** Goes to a label if the condition is not 0. */
 export function branchIf(label: Label, condition: Operand<'i32'>): Statement {
-  return instruction('none', 'br_if', 0x0d, [operand('br_if', 'i32', condition)], label);
+  return instruct('br_if', 'none', [operand('br_if', 'i32', condition)], label);
 }
 
 /**
@@ -167,16 +149,9 @@ export function branchIf(label: Label, condition: Operand<'i32'>): Statement {
  * and `step` positive. `to` must be at least one step below 2³¹.
  */
 export function forRange(
-  i: Local<'i32'>,
-  from: Operand<'i32'>,
-  to: Operand<'i32'>,
-  step: Operand<'i32'>,
-  body: Statements,
+  i: Local<'i32'>, from: Operand<'i32'>, to: Operand<'i32'>, step: Operand<'i32'>, body: Statements,
 ): Statement {
-  return when(i32.lt_s(tee(i, from), to), [
-    loop(i.reference.name, (next) => [
-      body,
-      branchIf(next, i32.lt_s(tee(i, i32.add(i, step)), to)),
-    ]),
-  ]);
+  const isNext = (): Expression<'i32'> => i32.lt_s(tee(i, i32.add(i, step)), to);
+  const rounds = loop(i.name, (next) => [body, branchIf(next, isNext())]);
+  return when(i32.lt_s(tee(i, from), to), [rounds]);
 }

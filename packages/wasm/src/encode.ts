@@ -2,15 +2,13 @@
  * A module as bytes. Operands come first, then the instruction that takes them: the machine keeps
  * them on a stack. A tree is written by writing its branches, then its root.
  */
-import { list, name, opcodeBytes, section, sized, unsigned, utf8 } from './bytes.ts';
+import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
-import type { Callable } from './control.ts';
-import type { WasmFunction } from './function.ts';
+import type { Label, Reference } from './immediates.ts';
 import type { ResultType } from './instructions.ts';
-import { type Limits, type ModuleParts, numbered, type Origin } from './parts.ts';
-import { Scope } from './scope.ts';
+import type { Memory, Parts } from './parts.ts';
 
-const typeBytes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+const typeBytes = { i32: [0x7f], i64: [0x7e], f32: [0x7d], f64: [0x7c], v128: [0x7b], none: [] };
 const kindBytes = { function: 0x00, memory: 0x02, global: 0x03 };
 const emptyBlock = 0x40; // a block that leaves no value
 const elseByte = 0x05;
@@ -18,82 +16,90 @@ const end = 0x0b;
 const isMutable = 1;
 
 /** The module in WebAssembly's binary format. */
-export function encodeModule(parts: ModuleParts): number[] {
-  const { imports, functions, memory, globals } = parts;
-  const signatures = new Map([...imports, ...functions].map(signatureOf).map((s) => [`${s}`, s]));
-  const keys = [...signatures.keys()];
-  const typeOf = (f: Callable) => unsigned(keys.indexOf(`${signatureOf(f)}`));
-  const limits = memory === undefined ? [] : limitBytes(memory.limits);
-  const originBytes = ({ module, name: item }: Origin) => [...name(module), ...name(item)];
-  const scope = new Scope('module', ...numbered(parts));
-  const functionNames = [...imports, ...functions].map(({ reference }, number) => (
-    [...unsigned(number), ...name(reference.name)]
-  ));
-  return [
-    ...utf8('\0asm'), 1, 0, 0, 0, // version 1
-    ...section(1, [...signatures.values()]),
-    ...section(2, [
-      ...imports.map((f) => [...originBytes(f.origin), kindBytes.function, ...typeOf(f)]),
-      ...(memory?.origin ? [[...originBytes(memory.origin), kindBytes.memory, ...limits]] : []),
-    ]),
-    ...section(3, functions.map(typeOf)),
-    ...section(5, memory === undefined || memory.origin ? [] : [limits]),
-    ...section(6, globals.map(({ global: { type }, initial }) => (
-      [typeBytes[type], isMutable, ...codeBytes([initial], scope)]
-    ))),
-    ...section(7, parts.exports.map(({ name: own, reference }) => (
-      [...name(own), kindBytes[reference.kind], ...unsigned(scope.numberOf(reference))]
-    ))),
-    ...section(10, functions.map((f) => sized(encodeFunction(f, parts)))),
-    ...section(11, parts.data.map(({ address, bytes }) => (
-      [0, ...codeBytes([address], scope), ...sized(bytes)]
-    ))),
-    // The section called name, of which the first part has the names of functions.
-    0, ...sized([...name('name'), 1, ...sized(list(functionNames))]),
-  ];
-}
+export function encodeModule(parts: Parts): Uint8Array {
+  const { imports, functions, memories, globals, exports } = parts;
+  const imported = imports.map(({ item }) => item).filter((item) => item.kind === 'function');
+  const out = new Bytes();
+  /** A part of the module; nothing at all if it is an empty list. */
+  const section = <T>(id: number, items: readonly T[], write: (item: T) => void): void => {
+    if (items.length > 0) out.byte(id).sized(() => out.list(items, write));
+  };
+  const writeTypes = (types: readonly ResultType[]): void => {
+    const bytes = types.flatMap((type) => typeBytes[type]);
+    out.unsigned(bytes.length).bytes(bytes);
+  };
+  const writeLimits = ({ limits: { min, max, shared = false } }: Memory): void => {
+    out.byte((max === undefined ? 0 : 1) | (shared ? 2 : 0)).unsigned(min);
+    if (max !== undefined) out.unsigned(max);
+  };
 
-function signatureOf({ parameters, result }: Callable): number[] {
-  const types = (all: readonly ResultType[]) => (
-    list(all.flatMap((type) => (type === 'none' ? [] : [[typeBytes[type]]])))
-  );
-  return [0x60, ...types(Object.values(parameters)), ...types([result])];
-}
-
-function limitBytes({ min, max, shared = false }: Limits): number[] {
-  const flags = (max === undefined ? 0 : 1) | (shared ? 2 : 0);
-  return [flags, ...unsigned(min), ...(max === undefined ? [] : unsigned(max))];
-}
-
-function encodeFunction(f: WasmFunction, parts: ModuleParts): number[] {
-  const references = f.locals.map(({ reference }) => reference);
-  const scope = new Scope(`function '${f.reference.name}'`, ...numbered(parts), references);
-  const locals = f.locals.slice(Object.keys(f.parameters).length);
-  return [...list(locals.map(({ type }) => [1, typeBytes[type]])), ...codeBytes(f.code, scope)];
-}
-
-function codeBytes(body: readonly Code[], scope: Scope): number[] {
-  const bytes: number[] = [];
-  for (const code of body) encode(code, scope, bytes);
-  bytes.push(end);
-  return bytes;
-}
-
-function encode(code: Code, scope: Scope, bytes: number[]): void {
-  for (const operand of code.operands) encode(operand, scope, bytes);
-  bytes.push(...opcodeBytes(code.opcode));
-  for (const immediate of code.immediates) {
-    const isReference = 'kind' in immediate;
-    bytes.push(...(isReference ? unsigned(scope.numberOf(immediate)) : immediate.bytes));
-  }
-  const { label, bodies } = code;
-  if (label === undefined || bodies === undefined) return;
-  bytes.push(emptyBlock);
-  scope.within(label, () => {
-    for (const [i, body] of bodies.entries()) {
-      if (i > 0) bytes.push(elseByte);
-      for (const statement of body) encode(statement, scope, bytes);
-    }
+  out.bytes([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]); // "\0asm", version 1
+  // Each function has a type of its own, under the function's number.
+  section(1, [...imported, ...functions], ({ parameters, result }) => {
+    out.byte(0x60);
+    writeTypes(Object.values(parameters));
+    writeTypes([result]);
   });
-  bytes.push(end);
+  section(2, imports, ({ module, name, item }) => {
+    out.name(module).name(name).byte(kindBytes[item.kind]);
+    if (item.kind === 'memory') writeLimits(item);
+    else out.unsigned(item.number);
+  });
+  section(3, functions, ({ number }) => out.unsigned(number));
+  section(5, memories, writeLimits);
+  section(6, globals, ({ global, initial }) => {
+    out.bytes(typeBytes[global.type]).byte(isMutable);
+    writeCode([initial], `global '${global.name}'`, [], out);
+  });
+  section(7, exports, ({ name, item }) => {
+    out.name(name).byte(kindBytes[item.kind]).unsigned(item.number);
+  });
+  section(10, functions, ({ name, parameters, locals, code }) => out.sized(() => {
+    const own = locals.slice(Object.keys(parameters).length);
+    out.list(own, ({ type }) => out.byte(1).bytes(typeBytes[type]));
+    writeCode(code, `function '${name}'`, [locals, parts], out);
+  }));
+  // The section called name, of which the first part has the names of functions.
+  out.byte(0).sized(() => out.name('name').byte(1).sized(() => {
+    out.list([...imported, ...functions], ({ number, name }) => out.unsigned(number).name(name));
+  }));
+  return out.all();
+}
+
+/** Writes code and its end; it may refer to what is in its homes, and to labels around it. */
+function writeCode(
+  code: readonly Code[], where: string, homes: readonly object[], out: Bytes,
+): void {
+  /** From the innermost block outwards. */
+  const labels: Label[] = [];
+  const numberOf = (reference: Reference): number => {
+    if (reference.kind === 'label') {
+      const number = labels.indexOf(reference);
+      if (number >= 0) return number;
+      throw new Error(`${where}: branch to label '${reference.name}' outside its block`);
+    }
+    if (homes.includes(reference.home)) return reference.number;
+    const home = reference.kind === 'local' ? 'function' : 'module';
+    throw new Error(`${where}: ${reference.kind} '${reference.name}' is not of this ${home}`);
+  };
+  const write = ({ opcode, operands, immediates, label, bodies }: Code): void => {
+    operands.forEach(write);
+    if (opcode <= 0xff) out.byte(opcode);
+    else out.byte(opcode >> 12).unsigned(opcode & 0xfff);
+    for (const immediate of immediates) {
+      if ('write' in immediate) immediate.write(out);
+      else out.unsigned(numberOf(immediate));
+    }
+    if (label === undefined || bodies === undefined) return;
+    out.byte(emptyBlock);
+    labels.unshift(label);
+    bodies.forEach((body, i) => {
+      if (i > 0) out.byte(elseByte);
+      body.forEach(write);
+    });
+    labels.shift();
+    out.byte(end);
+  };
+  code.forEach(write);
+  out.byte(end);
 }

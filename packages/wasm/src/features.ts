@@ -28,7 +28,7 @@ export function features(): Features {
 
 function isValid(code: Expression): boolean {
   const module = new Module();
-  if (code.name.includes('atomic')) module.memory({ min: 0, max: 0, shared: true });
+  if (code.instruction.includes('atomic')) module.memory({ min: 0, max: 0, shared: true });
   module.function('probe', {}, 'none', () => [drop(code)]);
   return webAssembly()?.validate(module.bytes()) ?? false;
 }

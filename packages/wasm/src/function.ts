@@ -1,7 +1,10 @@
 /** A function under construction: its parameters, its locals, its code. */
-import { type Code, type Operand, operand, type Statement, type Statements } from './code.ts';
-import { type Callable, type Local, makeLocal, type Parameters, statementsOf } from './control.ts';
-import type { Reference } from './immediates.ts';
+import {
+  type Code, type Expression, type Operand, operand, type Statement, type Statements,
+} from './code.ts';
+import {
+  type Callable, instruct, type Local, type Parameters, statementsOf, variable,
+} from './control.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 
 /** The code of a function: statements and, if it has a result, last of all the result. */
@@ -15,41 +18,50 @@ export type BodyMaker<P extends Parameters, R extends ResultType> = (
   self: WasmFunction<P, R>,
 ) => Body<R>;
 
-export class WasmFunction<P extends Parameters = Parameters, R extends ResultType = ResultType>
-implements Callable<P, R> {
-  readonly reference: Reference & { readonly kind: 'function' };
-  readonly parameters: P;
-  readonly result: R;
+export interface WasmFunction<
+  P extends Parameters = Parameters, R extends ResultType = ResultType,
+> extends Callable<P, R> {
   /** The parameters, then the other locals. */
-  readonly locals: Local[] = [];
+  readonly locals: readonly Local[];
   readonly code: readonly Code[];
-
-  constructor(name: string, parameters: P, result: R, make: BodyMaker<P, R>) {
-    this.reference = { kind: 'function', name };
-    this.parameters = parameters;
-    this.result = result;
-    const own = Object.entries(parameters).map(([key, type]) => [key, this.local(key, type)]);
-    const body = [...make(Object.fromEntries(own), this)] as unknown[];
-    const last = result === 'none' ? [] : [body.pop() as Operand<ValueType>];
-    const results = last.map((value) => this.#resultOf(value));
-    this.code = [...statementsOf(`function ${name}`, body as Statements), ...results];
-  }
-
   /** A new local variable, 0 at first. */
-  local<T extends ValueType>(name: string, type: T): Local<T> {
-    const local = makeLocal(name, type);
-    this.locals.push(local);
-    return local;
-  }
-
+  local<T extends ValueType>(name: string, type: T): Local<T>;
   /** Leaves the function, with its result if it has one. */
-  return(...value: R extends ValueType ? [value: Operand<R>] : []): Statement {
-    const operands = (value as readonly Operand<ValueType>[]).map((v) => this.#resultOf(v));
-    return { type: 'none', name: 'return', opcode: 0x0f, operands, immediates: [] };
-  }
+  return(...value: R extends ValueType ? [value: Operand<R>] : []): Statement;
+}
 
-  #resultOf(value: Operand<ValueType>): Code<ValueType> {
-    const { reference, result } = this;
-    return operand(`result of function ${reference.name}`, result as ValueType, value);
-  }
+/** A function that has no code yet. */
+export function makeFunction<P extends Parameters, R extends ResultType>(
+  called: Callable<P, R>,
+): WasmFunction<P, R> {
+  const locals: Local[] = [];
+  return {
+    ...called,
+    locals,
+    code: [],
+    local: (name, type) => {
+      const made = variable({ kind: 'local', name, number: locals.length, home: locals }, type);
+      locals.push(made);
+      return made;
+    },
+    return: (...value) => instruct('return', 'none', resultsOf(called, value)),
+  };
+}
+
+/** Gives a function its code. */
+export function fill<P extends Parameters, R extends ResultType>(
+  self: WasmFunction<P, R>, make: BodyMaker<P, R>,
+): WasmFunction<P, R> {
+  const { name, parameters, result, local } = self;
+  const own = Object.entries(parameters).map(([key, type]) => [key, local(key, type)]);
+  const body = [...make(Object.fromEntries(own), self)] as unknown[];
+  const last = resultsOf(self, result === 'none' ? [] : [body.pop()]);
+  const code = [...statementsOf(`function ${name}`, body as Statements), ...last];
+  return Object.assign(self, { code });
+}
+
+function resultsOf({ name, result }: Callable, values: readonly unknown[]): Expression[] {
+  return values.map((value) => (
+    operand(`result of function ${name}`, result as ValueType, value as Operand<ValueType>)
+  ));
 }

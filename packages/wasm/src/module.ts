@@ -7,106 +7,95 @@
  *     ]);
  *     module.export(add);
  */
-import { i32, type Operand, operand } from './code.ts';
-import { type Global, makeGlobal, type Parameters } from './control.ts';
+import { type Operand, operand } from './code.ts';
+import { type Callable, type Global, type Parameters, variable } from './control.ts';
 import { encodeModule } from './encode.ts';
-import { type BodyMaker, WasmFunction } from './function.ts';
+import { type BodyMaker, fill, makeFunction, type WasmFunction } from './function.ts';
 import { type Imports, webAssembly } from './host.ts';
+import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
-import type { Exportable, ImportedFunction, Limits, Memory, ModuleParts, Origin } from './parts.ts';
+import type { Exportable, Limits, Memory, Parts } from './parts.ts';
 import { printModule } from './text.ts';
 
 export class Module {
-  readonly #parts: ModuleParts = {
-    imports: [],
-    functions: [],
-    memory: undefined,
-    globals: [],
-    exports: [],
-    data: [],
-  };
+  readonly #parts: Parts = { imports: [], functions: [], memories: [], globals: [], exports: [] };
 
   /** A function: its parameters by name, the type of its result or none, and its code. */
   function<const P extends Parameters, const R extends ResultType>(
-    name: string,
-    parameters: P,
-    result: R,
-    body: BodyMaker<P, NoInfer<R>>,
+    name: string, parameters: P, result: R, body: BodyMaker<P, NoInfer<R>>,
   ): WasmFunction<P, R> {
-    this.#requireNewName(name);
-    const made = new WasmFunction(name, parameters, result, body);
+    const made = makeFunction({ ...this.#newFunction(name), parameters, result });
+    // It has its number before its code makes others.
     this.#parts.functions.push(made as unknown as WasmFunction);
-    return made;
+    return fill(made, body);
   }
 
-  /** A function that comes from outside, as `imports[module][name]`. */
+  /** A function that comes from outside, as `imports[module][name]`. Before all others. */
   importFunction<const P extends Parameters, const R extends ResultType>(
-    module: string,
-    name: string,
-    parameters: P,
-    result: R,
-  ): ImportedFunction<P, R> {
-    this.#requireNewName(name);
-    const reference = { kind: 'function', name } as const;
-    const made = { reference, parameters, result, origin: { module, name } };
-    this.#parts.imports.push(made);
-    return made;
+    module: string, name: string, parameters: P, result: R,
+  ): Callable<P, R> {
+    if (this.#parts.functions.length > 0) {
+      throw new Error(`function ${name}: is imported after others were made, expected before`);
+    }
+    const item = { ...this.#newFunction(name), parameters, result };
+    this.#parts.imports.push({ module, name, item });
+    return item;
   }
 
-  #requireNewName(name: string): void {
-    const { imports, functions } = this.#parts;
-    if ([...imports, ...functions].some(({ reference }) => reference.name === name)) {
+  #newFunction(name: string): Item<'function'> {
+    const items = [...this.#parts.imports.map(({ item }) => item), ...this.#parts.functions];
+    const others = items.filter(({ kind }) => kind === 'function');
+    if (others.some((other) => other.name === name)) {
       throw new Error(`function ${name}: the module has a function of that name already`);
     }
+    return { kind: 'function', name, number: others.length, home: this.#parts };
   }
 
   /** The memory of the module, which is its own: it has one at most. */
   memory(limits: Limits): Memory {
-    return this.#setMemory('memory', limits, undefined);
+    const made = this.#newMemory('memory', limits);
+    this.#parts.memories.push(made);
+    return made;
   }
 
   /** The memory of the module, which comes from outside, as `imports[module][name]`. */
   importMemory(module: string, name: string, limits: Limits): Memory {
-    return this.#setMemory(name, limits, { module, name });
+    const item = this.#newMemory(name, limits);
+    this.#parts.imports.push({ module, name, item });
+    return item;
   }
 
-  #setMemory(name: string, limits: Limits, origin: Origin | undefined): Memory {
-    if (this.#parts.memory !== undefined) {
+  #newMemory(name: string, limits: Limits): Memory {
+    const { imports, memories } = this.#parts;
+    if (memories.length > 0 || imports.some(({ item }) => item.kind === 'memory')) {
       throw new Error(`memory ${name}: the module has one already`);
     }
     if (limits.shared && limits.max === undefined) {
       throw new Error(`memory ${name}: shared memory needs a max`);
     }
-    const memory: Memory = { reference: { kind: 'memory', name }, limits, origin };
-    this.#parts.memory = memory;
-    return memory;
+    return { kind: 'memory', name, number: 0, home: this.#parts, limits };
   }
 
   /** A variable of the module, and its value at first. */
   global<T extends Exclude<ValueType, 'v128'>>(
-    name: string,
-    type: T,
-    initial: Operand<T>,
+    name: string, type: T, initial: Operand<T>,
   ): Global<T> {
-    const global = makeGlobal(name, type);
-    this.#parts.globals.push({ global, initial: operand(`global ${name}`, type, initial) });
+    const { globals } = this.#parts;
+    const item = { kind: 'global', name, number: globals.length, home: this.#parts } as const;
+    const global = variable(item, type);
+    globals.push({ global, initial: operand(`global ${name}`, type, initial) });
     return global;
   }
 
-  /** Bytes that are in memory from the start. */
-  data(address: number, bytes: ArrayLike<number>): void {
-    this.#parts.data.push({ address: i32.const(address), bytes: Array.from(bytes) });
-  }
-
   /** Makes something visible outside, under its own name or another, and returns it. */
-  export<T extends Exportable>(item: T, name: string = item.reference.name): T {
-    this.#parts.exports.push({ name, reference: item.reference });
+  export<T extends Exportable>(item: T, name: string = item.name): T {
+    this.#parts.exports.push({ name, item });
     return item;
   }
 
   /** The module in WebAssembly's binary format. */
   bytes(): Uint8Array {
-    return Uint8Array.from(encodeModule(this.#parts));
+    return encodeModule(this.#parts);
   }
 
   /** The module in WebAssembly's text format. */

@@ -81,7 +81,7 @@ export function codeOf(
   const runJob = (job: Job, number: number, arena: number): void => {
     const { kernel, checks } = job;
     if (kernel === undefined) return reference(number);
-    const name = made.get(kernel)?.reference.name ?? '';
+    const name = made.get(kernel)?.name ?? '';
     const places = placesOf(job).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0));
     (exports?.[name] ?? scriptOf(kernel))(...places);
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);

@@ -8,8 +8,8 @@
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
 import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
-import type { CodeOptions } from './code.ts';
-import { bind, type Executable } from './run.ts';
+import { bind, type BindOptions, type Executable } from './run.ts';
+import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
@@ -27,6 +27,8 @@ export interface CompileOptions {
    * than before: a number that changes from call to call would be frozen in it. Default false.
    */
   readonly check?: boolean;
+  /** Passes to leave out, to find out what they do; results stay what they are but for rounding. */
+  readonly without?: readonly Pass[];
 }
 
 /** A compiled function: called as the original, and open to inspection. */
@@ -71,14 +73,20 @@ const MANY_PROGRAMS = 8;
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
-  { backend = 'wasm', deterministic = false, check = false }: CompileOptions = {},
+  { backend = 'wasm', deterministic = false, check = false, without = [] }: CompileOptions = {},
 ): Compiled<Args, Result> {
-  const options: CodeOptions = { backend, fuse: !deterministic };
+  const left = new Set(without);
+  const options: BindOptions = { backend, fuse: !deterministic, without: left };
   const programs: Entry[] = [];
   let latest: Entry | undefined;
 
-  const traced = (args: Args): Program =>
-    dropUnused(shareEqual(trace((...standIns) => f(...(standIns as Args)), args)));
+  const traced = (args: Args): Program => {
+    const once = () => trace((...standIns) => f(...(standIns as Args)), args);
+    const first = once();
+    // A tensor that is made in the first call only is there before the second trace: it is state.
+    const program = first.assignsToConstants ? once() : first;
+    return dropUnused(left.has('share') ? program : shareEqual(program));
+  };
   const entryFor = (args: Args): Entry => {
     const key = `${mode.recording} ${signatureOf(args)}`;
     let entry = programs.find(

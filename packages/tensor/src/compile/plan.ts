@@ -6,7 +6,7 @@
 import { sizeOf } from '../dtype.ts';
 import { describe, numelOf, type Spec } from '../shape.ts';
 import { ALIGNMENT, Gaps } from './gaps.ts';
-import type { Job, Schedule } from './schedule.ts';
+import type { Job, Pass, Schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
 
 export interface Plan {
@@ -46,10 +46,15 @@ function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, nu
 }
 
 /** Places every value, in the smallest gap that holds it at the time it is made. */
-export function planMemory(program: Program, schedule: Schedule): Plan {
+export function planMemory(
+  program: Program,
+  schedule: Schedule,
+  without: ReadonlySet<Pass> = new Set(),
+): Plan {
   const { jobs } = schedule;
   const last = lastReads(program, schedule);
-  const inState = placedInState(program, schedule, last);
+  const isInPlace = !without.has('inPlace');
+  const inState = isInPlace ? placedInState(program, schedule, last) : new Map<Value, Value>();
   const offsets = new Map<Value, number>();
   const scratch = new Map<Job, number>();
   const gaps = new Gaps();
@@ -69,8 +74,8 @@ export function planMemory(program: Program, schedule: Schedule): Plan {
       if (inState.has(value)) continue;
       const replaced = [...ending].find(
         (old) =>
-          job.reads.includes(old) && offsets.has(old) && bytesOf(old) === bytesOf(value) &&
-          job.mayReplace(old, value),
+          isInPlace && job.reads.includes(old) && offsets.has(old) &&
+          bytesOf(old) === bytesOf(value) && job.mayReplace(old, value),
       );
       const place = replaced && offsets.get(replaced);
       offsets.set(value, place ?? take(bytesOf(value)));

@@ -42,9 +42,20 @@ const MOST_MEMBERS = 16;
 /** Where a check says that it has found something. */
 export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
 
+/**
+ * What can be left out: `share` computes equal things once, `inline` computes values where they are
+ * needed instead of storing them, `group` computes several in one pass, and `inPlace` puts results
+ * where something lies that is not needed any more.
+ */
+export type Pass = 'share' | 'inline' | 'group' | 'inPlace';
+
 /** `constants` are known by their values, and need no memory. */
-export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value>): Schedule {
-  const network = new Network(program, constants);
+export function schedule(
+  program: Program,
+  constants: ReadonlyMap<Value, k.Value>,
+  without: ReadonlySet<Pass> = new Set(),
+): Schedule {
+  const network = new Network(program, constants, !without.has('inline'));
   const reuse = new Reuse();
   const groups: (Group | Job)[] = [];
   /** The number of the group or job that makes a stored value. */
@@ -65,7 +76,7 @@ export function schedule(program: Program, constants: ReadonlyMap<Value, k.Value
     } else if ('kernel' in lowering) {
       madeBy.set(output, add(kernelJob(step, network, lowering.kernel, reuse)));
     } else {
-      const place = findGroup(step, network.readsOf(step), groups, madeBy);
+      const place = without.has('group') ? -1 : findGroup(step, network.readsOf(step), groups, madeBy);
       if (place >= 0) {
         madeBy.set(output, place);
       } else {
@@ -178,7 +189,10 @@ function groupJob(
   const isNeeded = (value: Value): boolean => needed.has(value);
   const { key, values } = group.key(isNeeded);
   const made = reuse.get(key, values, () => rowKernel([...names].join('_'), group, isNeeded));
-  const lastPass = Math.max(...group.members.map(({ pass }) => pass));
+  // What belongs to a row is computed after the elements of its pass.
+  const lastPass = Math.max(
+    ...group.members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)),
+  );
   return {
     name: made.kernel.name,
     steps: stepsOf(group),

@@ -3,7 +3,7 @@
  * Associativity lets the products be grouped as we like, so that few rounds suffice, each of which
  * combines many pairs at once. Made of tensor ops, hence differentiable.
  */
-import { resolveAxis, TensorError } from '../shape.ts';
+import { check, resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 /** Elements of the scanned set: one or more tensors that belong together, such as (a, b). */
@@ -93,26 +93,17 @@ export function associativeScan(
   options: AssociativeScanOptions = {},
 ): Tensor[] {
   const { reverse = false, algorithm = 'blelloch' } = options;
-  if (elements.length === 0) {
-    throw new TensorError('associativeScan: expected at least one tensor of elements, got none');
-  }
+  check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;
   const axis = resolveAxis('associativeScan', options.axis ?? 0, elements[0].ndim);
   const length = elements[0].shape[axis];
-  for (const [i, { shape }] of elements.entries()) {
-    if (shape[axis] !== length) {
-      throw new TensorError(
-        `associativeScan: tensor ${i} has ${shape[axis]} elements along axis ${axis}, the first ` +
-          `has ${length}`,
-      );
-    }
-  }
+  elements.forEach(({ shape }, i) => {
+    check(shape[axis] === length)`associativeScan: tensor ${i} has ${shape[axis]} elements along
+      axis ${axis}, the first has ${length}`;
+  });
+  const known = Object.keys(algorithms);
+  check(known.includes(algorithm))`associativeScan: unknown algorithm '${algorithm}', expected
+    ${known.join(', ')}`;
   const scan = algorithms[algorithm];
-  if (scan === undefined) {
-    throw new TensorError(
-      `associativeScan: unknown algorithm '${algorithm}', expected ` +
-        Object.keys(algorithms).join(', '),
-    );
-  }
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
   const scanned = scan(combine, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));

@@ -10,7 +10,7 @@ import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { flatIndex } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
-import { checkShape, type Shape, TensorError } from '../shape.ts';
+import { check, checkShape, type Shape } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
@@ -20,38 +20,48 @@ export function threefry2x32(
   key: readonly [number, number],
   counter: readonly [number, number],
 ): [number, number] {
-  const keys = [key[0], key[1], 0x1bd11bda ^ key[0] ^ key[1]];
-  let x = (counter[0] + keys[0]) | 0;
-  let y = (counter[1] + keys[1]) | 0;
-  for (let round = 0; round < 20; round++) {
-    const turn = ROTATIONS[round % 8];
-    x = (x + y) | 0;
-    y = ((y << turn) | (y >>> (32 - turn))) ^ x;
-    if (round % 4 === 3) {
-      const injection = (round + 1) / 4;
-      x = (x + keys[injection % 3]) | 0;
-      y = (y + keys[(injection + 1) % 3] + injection) | 0;
-    }
-  }
+  const [x, y] = scramble(numbers, key, counter);
   return [x >>> 0, y >>> 0];
 }
 
-/** The first of the two words, in the loop language. */
-function scramble(key: readonly [k.Value, k.Value], i: k.Value, draw: k.Value): k.Value {
-  const keys = [...key, k.xor(k.xor(key[0], key[1]), 0x1bd11bda)];
-  let x = k.add(i, keys[0]);
-  let y = k.add(draw, keys[1]);
+/** What Threefry does to words of 32 bits, numbers or values of the loop language. */
+interface Words<Word> {
+  add(x: Word, y: Word | number): Word;
+  xor(x: Word, y: Word | number): Word;
+  /** The bits moved to the left, those pushed over the end coming in on the right. */
+  rotate(x: Word, by: number): Word;
+}
+
+const numbers: Words<number> = {
+  add: (x, y) => (x + y) | 0,
+  xor: (x, y) => x ^ y,
+  rotate: (x, by) => (x << by) | (x >>> (32 - by)),
+};
+
+const values: Words<k.Value> = {
+  add: k.add,
+  xor: k.xor,
+  rotate: (x, by) => k.or(k.shiftLeft(x, by), k.shiftRightUnsigned(x, 32 - by)),
+};
+
+function scramble<Word>(
+  { add, xor, rotate }: Words<Word>,
+  key: readonly [Word, Word],
+  counter: readonly [Word, Word],
+): readonly [Word, Word] {
+  const keys = [...key, xor(xor(key[0], key[1]), 0x1bd11bda)];
+  let x = add(counter[0], keys[0]);
+  let y = add(counter[1], keys[1]);
   for (let round = 0; round < 20; round++) {
-    const turn = ROTATIONS[round % 8];
-    x = k.add(x, y);
-    y = k.xor(k.or(k.shiftLeft(y, turn), k.shiftRightUnsigned(y, 32 - turn)), x);
+    x = add(x, y);
+    y = xor(rotate(y, ROTATIONS[round % 8]), x);
     if (round % 4 === 3) {
       const injection = (round + 1) / 4;
-      x = k.add(x, keys[injection % 3]);
-      y = k.add(k.add(y, keys[(injection + 1) % 3]), injection);
+      x = add(x, keys[injection % 3]);
+      y = add(add(y, keys[(injection + 1) % 3]), injection);
     }
   }
-  return x;
+  return [x, y];
 }
 
 interface UniformAttributes {
@@ -81,8 +91,8 @@ const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttrib
         const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
         const place = flatIndex(index, shape);
         const counter = typeof place === 'number' ? k.constant('i32', place) : place;
-        const bits = k.shiftRightUnsigned(scramble([key0, key1], counter, draw), 8);
-        return k.mul(k.toFloat(bits), 2 ** -24);
+        const [word] = scramble(values, [key0, key1], [counter, draw]);
+        return k.mul(k.toFloat(k.shiftRightUnsigned(word, 8)), 2 ** -24);
       },
     };
   },
@@ -101,9 +111,8 @@ export class Generator {
 
   /** Starts the stream of a seed from its beginning. Returns this generator. */
   manualSeed(seed: number): this {
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new TensorError(`manualSeed: ${seed} is no seed, expected a whole number from 0`);
-    }
+    const isSeed = Number.isSafeInteger(seed) && seed >= 0;
+    check(isSeed)`manualSeed: ${seed} is no seed, expected a whole number from 0`;
     const key = Int32Array.of(seed, Math.floor(seed / 2 ** 32), 0);
     this.state.assign(new Tensor(this.state, key));
     return this;
@@ -183,18 +192,16 @@ export function integers(
 ): Tensor {
   checkShape('integers', shape);
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
-  if (!Number.isInteger(low) || !Number.isInteger(high) || !isWithin) {
-    throw new TensorError(`integers: there is no i32 from ${low} up to, not including, ${high}`);
-  }
+  const isRight = isWithin && Number.isInteger(low) && Number.isInteger(high);
+  check(isRight)`integers: there is no i32 from ${low} up to, not including, ${high}`;
   const attributes = { shape: [...shape], dtype: 'i32', range: high - low } as const;
   return uniformPrimitive([generator.draw()], attributes).add(low);
 }
 
 /** Independent ones, each with the given probability, and zeros. */
 export function bernoulli(shape: Shape, probability: number, options: RandomOptions = {}): Tensor {
-  if (!(probability >= 0 && probability <= 1)) {
-    throw new TensorError(`bernoulli: ${probability} is no probability, expected one from 0 to 1`);
-  }
+  const isRight = probability >= 0 && probability <= 1;
+  check(isRight)`bernoulli: ${probability} is no probability, expected one from 0 to 1`;
   return uniform(shape, 0, 1, options).less(probability).cast(options.dtype ?? 'f32');
 }
 
