@@ -70,7 +70,8 @@ export function selectiveScan(
   requireShapes('selectiveScan', u.dtype, {
     delta: [delta, u.shape], z: [z, u.shape],
     A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
-    D: [D, [channels]], deltaBias: [deltaBias, [channels]], initialState: [initialState, stateShape],
+    D: [D, [channels]], deltaBias: [deltaBias, [channels]],
+    initialState: [initialState, stateShape],
   });
   const { reset, mask } = readFlags('selectiveScan', options, u);
   const biased = deltaBias ? delta.add(deltaBias) : delta;
