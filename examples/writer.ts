@@ -3,10 +3,11 @@
  * and then lets it write. To begin with it knows neither words nor letters.
  */
 import { byteTokenizer, generateText, MambaLM } from '@mambagrad/mamba';
-import { AdamW, crossEntropy, Progress } from '@mambagrad/nn';
-import { compile, integers, manualSeed, type Tensor, tensor } from '@mambagrad/tensor';
+import {
+  AdamW, cosineDecay, crossEntropy, multiplySchedules, Trainer, warmUp,
+} from '@mambagrad/nn';
+import { integers, manualSeed, type Tensor, tensor } from '@mambagrad/tensor';
 import { readdirSync, readFileSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { readOptions } from './options.ts';
 
 const options = readOptions(
@@ -57,45 +58,35 @@ const model = new MambaLM({
   hiddenSize: hidden,
   numLayers: options.layers,
   stateSize: 16,
-  ...(options.mamba2 && { layer: 'mamba2', headDim: Math.min(32, 2 * hidden) }),
-});
-const optimizer = new AdamW(model.parameters());
-const step = compile((pieces: Tensor): Tensor => {
-  const logits = model.forward(pieces.narrow(1, 0, length));
-  const loss = crossEntropy(logits, pieces.narrow(1, 1, length));
-  optimizer.minimize(loss, { maxNorm: 1 });
-  return loss;
+  ...(options.mamba2 && { layer: 'mamba2', headDim: hidden }),
 });
 
 /** Pieces of the text from anywhere, each with the byte after it: [batch, length + 1]. */
 function draw(): Tensor {
   const starts = Array.from(integers([batch], 0, bytes.length - length).data);
-  return tensor(starts.map((start) => [...bytes.subarray(start, start + length + 1)]), {
-    dtype: 'i32',
-  });
+  const pieces = starts.map((start) => [...bytes.subarray(start, start + length + 1)]);
+  return tensor(pieces, { dtype: 'i32' });
 }
 
-let isStopped = false;
-process.once('SIGINT', () => {
-  isStopped = true;
-});
 console.log(
   `A model of ${model.parameterCount().toLocaleString('en')} parameters learns from ` +
     `${bytes.length.toLocaleString('en')} bytes.`,
 );
-const progress = new Progress({ total: steps, output: process.stdout });
-let smooth = NaN;
-for (let done = 1; done <= steps && !isStopped; done++) {
+const trainer = new Trainer({
+  model,
+  optimizer: new AdamW(model.parameters(), { lr: options.lr }),
+  data: draw,
+  loss: (pieces: Tensor) => {
+    const logits = model.forward(pieces.narrow(1, 0, length));
+    const loss = crossEntropy(logits, pieces.narrow(1, 1, length));
+    return { loss, 'bits per byte': loss.div(Math.LN2) };
+  },
   // Up to the highest rate over the first steps, then down to 0 along a cosine.
-  const warmUp = Math.min(1, done / 50);
-  optimizer.lr = options.lr * warmUp * 0.5 * (1 + Math.cos((Math.PI * done) / steps));
-  const bits = step(draw()).item() / Math.LN2;
-  smooth = done === 1 ? bits : 0.98 * smooth + 0.02 * bits;
-  progress.update(done, { 'bits per byte': smooth.toFixed(2) });
-  // Without this pause, signals would not be heard.
-  await setImmediate();
-}
-progress.end();
+  schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
+  maxNorm: 1,
+  host: process,
+});
+await trainer.fit(steps);
 
 const prompt = options.prompt ?? text.slice(0, 40);
 process.stdout.write(`\n${prompt}`);

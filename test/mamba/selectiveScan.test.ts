@@ -266,7 +266,7 @@ describe('selectiveScan', () => {
         expectClose(fast[1], concat(expected.gradients.map((x) => x.flatten())), 1e-5);
         twins[0].forEach((x, i) => expectSame(x, twins[1][i]));
       }),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 

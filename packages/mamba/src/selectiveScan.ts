@@ -69,8 +69,8 @@ export function selectiveScan(
   const { initialState = zeros(stateShape, { dtype: u.dtype }) } = options;
   requireShapes('selectiveScan', u.dtype, {
     delta: [delta, u.shape], z: [z, u.shape],
-    D: [D, [channels]], deltaBias: [deltaBias, [channels]],
     A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
+    D: [D, [channels]], deltaBias: [deltaBias, [channels]],
     initialState: [initialState, stateShape],
   });
   const { reset, mask } = readFlags('selectiveScan', options, u);

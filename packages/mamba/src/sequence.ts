@@ -80,10 +80,8 @@ export function readFlags(
   { reset, segmentIds, mask }: SequenceFlags,
   { shape: [batch, length] }: Tensor,
 ): { reset: Tensor | undefined; mask: Tensor | undefined } {
-  const rows = [batch, length];
-  const all = { reset, segmentIds, mask };
-  for (const [name, flag] of Object.entries(all)) {
-    requireShapes(op, 'i32', { [name]: [flag, rows] });
+  for (const [name, flag] of Object.entries({ reset, segmentIds, mask })) {
+    requireShapes(op, 'i32', { [name]: [flag, [batch, length]] });
   }
   // The first step has none before it from which it could differ.
   const changes = segmentIds
