@@ -76,9 +76,11 @@ type Builder<S> = S extends `${infer Tokens} -> ${infer Result extends ResultTyp
 
 /** The builders of instructions whose names begin with a prefix; further dots nest. */
 export type Family<Prefix extends string> = {
-  readonly [Name in InstructionName as Name extends `${Prefix}.${infer Rest}` ? FirstOf<Rest> : never]:
+  readonly [Name in InstructionName as Name extends `${Prefix}.${infer Rest}`
+    ? FirstOf<Rest> : never]:
     Name extends `${Prefix}.${infer Rest}`
-      ? Rest extends FirstOf<Rest> ? Builder<Signatures[Name]> : Family<`${Prefix}.${FirstOf<Rest>}`>
+      ? Rest extends FirstOf<Rest>
+        ? Builder<Signatures[Name]> : Family<`${Prefix}.${FirstOf<Rest>}`>
       : never;
 };
 type FirstOf<Path> = Path extends `${infer First}.${string}` ? First : Path;

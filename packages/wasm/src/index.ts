@@ -14,7 +14,9 @@ export {
 export * from './features.ts';
 export * from './host.ts';
 export type { Label } from './immediates.ts';
-export { type InstructionName, type ResultType, type Row, rows, type ValueType } from './instructions.ts';
+export {
+  type InstructionName, type ResultType, type Row, rows, type ValueType,
+} from './instructions.ts';
 export * from './module.ts';
 export * from './names.ts';
 export type { Body, BodyMaker, Limits, Memory, WasmFunction } from './parts.ts';

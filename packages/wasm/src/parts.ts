@@ -1,4 +1,4 @@
-/** What a module consists of, all that its bytes and its text are made from; above all functions. */
+/** What a module consists of, all that its bytes and its text are made from. */
 import {
   type Code, type Expression, type Operand, operand, type Statement, type Statements,
 } from './code.ts';
