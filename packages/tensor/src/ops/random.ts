@@ -9,7 +9,7 @@
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { flatIndex } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, checkShape, type Shape } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -71,7 +71,7 @@ interface UniformAttributes {
   readonly range: number;
 }
 
-const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttributes>({
+const uniformPrimitive = definePrimitive<UniformAttributes>({
   name: 'uniform',
   infer: (_state, { shape, dtype }) => ({ shape, dtype }),
   compute: ([state], { data }, { dtype, range }) => {
