@@ -81,9 +81,10 @@ export function checkShape(op: string, shape: Shape): Shape {
 
 /** The axis counted from the front, or an error that names the op. */
 export function resolveAxis(op: string, axis: number, ndim: number): number {
-  const range = ndim === 0 ? 'a 0-d tensor has none' : `expected ${-ndim} to ${ndim - 1}`;
-  const isWithin = Number.isInteger(axis) && axis >= -ndim && axis < ndim;
-  check(isWithin)`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`;
+  if (!Number.isInteger(axis) || axis < -ndim || axis >= ndim) {
+    const range = ndim === 0 ? 'a 0-d tensor has none' : `expected ${-ndim} to ${ndim - 1}`;
+    throw failure`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`;
+  }
   return axis < 0 ? axis + ndim : axis;
 }
 

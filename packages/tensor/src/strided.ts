@@ -94,8 +94,8 @@ export function layoutOf(
 
 /** Copies elements, for each index of the given shape one, from one place to another. */
 export function copyBlock(shape: Shape, from: Place, to: Place): void {
-  const [source, target] = [from, to].map(({ array, at = (index: Index) => index }) =>
-    layoutOf(at, shape.length, array.shape),
+  const [source, target] = [from, to].map(({ array, at }) =>
+    at ? layoutOf(at, shape.length, array.shape) : { offset: 0, strides: stridesOf(array.shape) },
   );
   const { length, starts, steps } = rowsOf(shape, [source.strides, target.strides]);
   const [read, written] = [from.array.data, to.array.data];

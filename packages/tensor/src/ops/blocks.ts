@@ -5,7 +5,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, type Index, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, resolveAxis } from '../shape.ts';
 import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
@@ -17,7 +17,7 @@ interface SliceAttributes {
   readonly step: readonly number[];
 }
 
-const slicePrimitive: Apply<SliceAttributes> = move<SliceAttributes>('slice', {
+const slicePrimitive = move<SliceAttributes>('slice', {
   shape: (x, { start, stop, step }) =>
     x.shape.map((_, axis) => Math.ceil((stop[axis] - start[axis]) / step[axis])),
   from: (index, { start, step }) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
@@ -79,7 +79,7 @@ interface PadAttributes {
   readonly value: number;
 }
 
-const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
+const padPrimitive = definePrimitive<PadAttributes>({
   name: 'pad',
   infer: ([x], { before, after, spread }) => ({
     shape: x.shape.map((size, axis) => before[axis] + spreadOut(size, spread[axis]) + after[axis]),

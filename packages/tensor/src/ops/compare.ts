@@ -5,7 +5,7 @@
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { isTrue, truth } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { broadcastStrides } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
@@ -40,7 +40,7 @@ export const greaterEqual: Comparison = comparison('greaterEqual', (a, b) => (a 
 /** a ≤ b */
 export const lessEqual: Comparison = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
 
-const selectPrimitive: Apply<null> = definePrimitive<null>({
+const selectPrimitive = definePrimitive<null>({
   name: 'where',
   infer: ([condition, a, b]) => {
     requireIndices('where', 'condition', condition);
@@ -99,7 +99,7 @@ function nearestInteger(x: number): number {
   return Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1));
 }
 
-const castPrimitive: Apply<DType> = definePrimitive<DType>({
+const castPrimitive = definePrimitive<DType>({
   name: 'cast',
   infer: ([x], dtype) => ({ shape: x.shape, dtype }),
   compute: elementwise('cast', (x) => x, nearestInteger),

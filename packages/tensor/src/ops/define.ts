@@ -4,14 +4,15 @@
  * rule follow. Ops that move elements differ in a rule that says where each comes from.
  */
 import type { Value as Scalar } from '@mambagrad/kernel';
-import { allocate, type DType, isFloat } from '../dtype.ts';
+import { full } from '../create.ts';
+import { type DType, isFloat } from '../dtype.ts';
 import type { Index } from '../lowering.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
   broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
 } from '../shape.ts';
 import { copyBlock, layoutOf, ownLoop, rowsOf } from '../strided.ts';
-import { type Primitive, Tensor } from '../tensor.ts';
+import type { Primitive, Tensor } from '../tensor.ts';
 
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;
@@ -20,8 +21,7 @@ export type Operand = Tensor | number;
 export function scalar(op: string, value: number, dtype: DType): Tensor {
   const isFine = dtype !== 'i32' || Number.isInteger(value);
   check(isFine)`${op}: ${value} is no i32; use cast on the tensor beside it first`;
-  const data = allocate(dtype, 1).fill(value);
-  return new Tensor({ shape: [], dtype }, data);
+  return full([], value, { dtype });
 }
 
 /** Throws unless the tensor is `f32` or `f64`. */
@@ -119,7 +119,7 @@ export function unary(
   gradient: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
   { integers = false }: ElementwiseOptions = {},
 ): (x: Tensor) => Tensor {
-  const apply: Apply<null> = definePrimitive<null>({
+  const apply = definePrimitive<null>({
     name,
     infer: ([x]) => {
       if (!integers) requireFloat(name, 'x', x);
@@ -145,7 +145,7 @@ export function binary(
   gradients: readonly [BinaryRule, BinaryRule] | null,
   { integers = false, isComparison = false }: ElementwiseOptions = {},
 ): (a: Tensor, b: Operand) => Tensor {
-  const apply: Apply<null> = definePrimitive<null>({
+  const apply = definePrimitive<null>({
     name,
     infer: ([a, b]) => {
       requireSameDType(name, a, b);

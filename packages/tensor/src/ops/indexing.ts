@@ -7,7 +7,7 @@ import { ones, zeros } from '../create.ts';
 import type { DType } from '../dtype.ts';
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach, within } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor, Value } from '../tensor.ts';
@@ -38,7 +38,7 @@ function placesOf(op: string, shape: Shape, index: Value, axis: number): Int32Ar
   return places;
 }
 
-const gatherPrimitive: Apply<number> = definePrimitive<number>({
+const gatherPrimitive = definePrimitive<number>({
   name: 'gather',
   infer: ([x, index], axis) => {
     checkIndex('gather', x, index, axis);
@@ -67,7 +67,7 @@ export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   return gatherPrimitive([x, index], resolveAxis('gather', axis, x.ndim));
 }
 
-const scatterAddPrimitive: Apply<number> = definePrimitive<number>({
+const scatterAddPrimitive = definePrimitive<number>({
   name: 'scatterAdd',
   infer: ([x, index, source], axis) => {
     checkIndex('scatterAdd', x, index, axis);

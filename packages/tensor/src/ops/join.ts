@@ -4,13 +4,13 @@
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach, type Index, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, resolveAxis, sameShape, type Spec } from '../shape.ts';
 import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireSameDType } from './define.ts';
 
-const concatPrimitive: Apply<number> = definePrimitive<number>({
+const concatPrimitive = definePrimitive<number>({
   name: 'concat',
   infer: (inputs, axis) => {
     const [first] = inputs;

@@ -16,7 +16,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, flatIndex, forEach, type Index, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, numelOf, resolveAxis, sameShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
@@ -95,7 +95,7 @@ const orders: Readonly<Record<ScanAlgorithm, Order>> = {
   sequential, blelloch, hillisSteele, chunked,
 };
 
-const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
+const scanPrimitive = definePrimitive<ScanAttributes>({
   name: 'linearScan',
   infer: ([, b]) => b,
   compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm, chunkSize }) => {

@@ -3,14 +3,14 @@
  * and broadcast. With g = ∂loss/∂y the gradients are ∂a = g·bᵀ and ∂b = aᵀ·g.
  */
 import type { TypedArray } from '../dtype.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { broadcastShapes, broadcastStrides, check, failure, numelOf } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { matrixProduct } from '../tiles.ts';
 import { requireFloat, requireSameDType } from './define.ts';
 
-const productPrimitive: Apply<null> = definePrimitive<null>({
+const productPrimitive = definePrimitive<null>({
   name: 'matmul',
   infer: ([a, b]) => {
     const [rows, inner] = a.shape.slice(-2);

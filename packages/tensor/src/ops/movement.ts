@@ -5,7 +5,7 @@
  * repeated.
  */
 import { broadcastIndex, type Index, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import {
   type Axes, broadcastShapes, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
   type Shape,
@@ -13,7 +13,7 @@ import {
 import type { Tensor } from '../tensor.ts';
 import { move } from './define.ts';
 
-const reshapePrimitive: Apply<Shape> = definePrimitive<Shape>({
+const reshapePrimitive = definePrimitive<Shape>({
   name: 'reshape',
   infer: ([x], shape) => {
     const count = numelOf(shape);
@@ -70,7 +70,7 @@ export function squeeze(x: Tensor, axis?: Axes): Tensor {
   return x.reshape(x.shape.filter((_, at) => !axes.includes(at)));
 }
 
-const detachPrimitive: Apply<null> = definePrimitive<null>({
+const detachPrimitive = definePrimitive<null>({
   name: 'detach',
   infer: ([x]) => x,
   compute: ([x], { data }) => data.set(x.data),
@@ -83,7 +83,7 @@ export function detach(x: Tensor): Tensor {
   return detachPrimitive([x], null);
 }
 
-const permutePrimitive: Apply<readonly number[]> = move<readonly number[]>('permute', {
+const permutePrimitive = move<readonly number[]>('permute', {
   shape: (x, order) => order.map((axis) => x.shape[axis]),
   from: (index, order) => order.map((_, axis) => index[order.indexOf(axis)]),
   gradient: (g, order) => g.permute(order.map((_, axis) => order.indexOf(axis))),
@@ -106,7 +106,7 @@ export function transpose(x: Tensor, axis0: number, axis1: number): Tensor {
   return permutePrimitive([x], order);
 }
 
-const broadcastPrimitive: Apply<Shape> = move<Shape>('broadcastTo', {
+const broadcastPrimitive = move<Shape>('broadcastTo', {
   shape: (x, shape) => {
     const isRight = sameShape(broadcastShapes(x.shape, shape) ?? [], shape);
     check(isRight)`broadcastTo: ${x} does not broadcast to ${shape}; from the last axis on, sizes
@@ -123,7 +123,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : broadcastPrimitive([x], [...shape]);
 }
 
-const flipPrimitive: Apply<readonly number[]> = move<readonly number[]>('flip', {
+const flipPrimitive = move<readonly number[]>('flip', {
   shape: (x) => x.shape,
   from: (index, axes, own) =>
     index.map((i, axis) => (axes.includes(axis) ? scaled(i, -1, own[axis] - 1) : i)),

@@ -9,7 +9,7 @@
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { flatIndex } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, checkShape, type Shape } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
@@ -71,7 +71,7 @@ interface UniformAttributes {
   readonly range: number;
 }
 
-const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttributes>({
+const uniformPrimitive = definePrimitive<UniformAttributes>({
   name: 'uniform',
   infer: (_state, { shape, dtype }) => ({ shape, dtype }),
   compute: ([state], { data }, { dtype, range }) => {
@@ -98,6 +98,10 @@ const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttrib
   },
 });
 
+function stateOf(...words: readonly [number, number, number]): Tensor {
+  return new Tensor({ shape: [3], dtype: 'i32' }, Int32Array.from(words));
+}
+
 /** A stream of random numbers, the same for the same seed. */
 export class Generator {
   /** i32[3]: the key's two words and the number of draws so far. Save it to save the stream. */
@@ -105,7 +109,7 @@ export class Generator {
 
   /** `seed` is a whole number from 0 to 2⁵³ − 1. */
   constructor(seed = 0) {
-    this.state = new Tensor({ shape: [3], dtype: 'i32' }, new Int32Array(3));
+    this.state = stateOf(0, 0, 0);
     this.manualSeed(seed);
   }
 
@@ -113,16 +117,14 @@ export class Generator {
   manualSeed(seed: number): this {
     const isSeed = Number.isSafeInteger(seed) && seed >= 0;
     check(isSeed)`manualSeed: ${seed} is no seed, expected a whole number from 0`;
-    const key = Int32Array.of(seed, Math.floor(seed / 2 ** 32), 0);
-    this.state.assign(new Tensor(this.state, key));
+    this.state.assign(stateOf(seed, Math.floor(seed / 2 ** 32), 0));
     return this;
   }
 
   /** The state for one draw; the next draw gets another. */
   draw(): Tensor {
     const current = this.state.detach();
-    const one = new Tensor(this.state, Int32Array.of(0, 0, 1));
-    this.state.assign(current.add(one));
+    this.state.assign(current.add(stateOf(0, 0, 1)));
     return current;
   }
 
@@ -134,8 +136,7 @@ export class Generator {
     const keys = integers([count, 2], -(2 ** 31), 2 ** 31, this).data;
     return Array.from({ length: count }, (_, i) => {
       const child = new Generator();
-      const state = Int32Array.of(keys[2 * i], keys[2 * i + 1], 0);
-      child.state.assign(new Tensor(child.state, state));
+      child.state.assign(stateOf(keys[2 * i], keys[2 * i + 1], 0));
       return child;
     });
   }

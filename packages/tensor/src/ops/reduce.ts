@@ -5,9 +5,9 @@
  * of float64 round off is added up as well (Neumaier, 1974).
  */
 import * as k from '@mambagrad/kernel';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, broadcastStrides, check, reducedShape, resolveAxes, resolveAxis, type Shape, stridesOf,
+  type Axes, broadcastStrides, check, reducedShape, resolveAxes, type Shape, stridesOf,
 } from '../shape.ts';
 import { linesOf, ownLoop, rowsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
@@ -26,17 +26,19 @@ interface ReduceDefinition {
   readonly combine: (total: number, x: number) => number;
   /** What `combine` has rounded off. */
   readonly lost?: (total: number, x: number, result: number) => number;
-  /** `combine` in the loop language, for f32 and for i32, each with what changes nothing. */
-  readonly lower: readonly [floats: k.Reduction, integers: k.Reduction];
+  /** `combine` in the loop language, and what changes nothing. */
+  readonly lower: k.Reduction;
+  /** The same for i32. */
+  readonly integers: k.Reduction;
   /** Whether nothing can be reduced: to what changes nothing. */
   readonly canBeEmpty?: boolean;
   gradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor;
 }
 
 function reduction(name: string, definition: ReduceDefinition): Reduction {
-  const { combine, lost = () => 0, lower, canBeEmpty = false, gradient } = definition;
+  const { combine, lost = () => 0, lower, integers, canBeEmpty = false, gradient } = definition;
   const loop = ownLoop(name, reduceLoop, { combine, lost });
-  const apply: Apply<ReduceAttributes> = definePrimitive<ReduceAttributes>({
+  const apply = definePrimitive<ReduceAttributes>({
     name,
     infer: ([x], { axes, keepDims }) => {
       if (!canBeEmpty) requireNonEmpty(name, x, axes);
@@ -45,11 +47,11 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
     compute: ([x], { data }, { axes }) => {
       const targets = broadcastStrides(reducedShape(x.shape, axes, true), x.shape);
       const { length, starts, steps } = rowsOf(x.shape, [stridesOf(x.shape), targets]);
-      const totals = new Float64Array(data.length).fill(lower[0].identity);
+      const totals = new Float64Array(data.length).fill(lower.identity);
       loop(x.data, totals, new Float64Array(data.length), length, starts[1], steps[1]);
       data.set(totals);
     },
-    lower: ([x], { axes }) => ({ fold: lower[x.dtype === 'i32' ? 1 : 0], axes }),
+    lower: ([x], { axes }) => ({ fold: x.dtype === 'i32' ? integers : lower, axes }),
     gradient: (g, y, [x], { axes }) => {
       const withAxes = reducedShape(x.shape, axes, true);
       return [() => gradient(g.reshape(withAxes), y.reshape(withAxes), x, axes)];
@@ -91,7 +93,8 @@ function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine'
 export const sum: Reduction = reduction('sum', {
   combine: (total, x) => total + x,
   lost: (total, x, sum) => (Math.abs(total) >= Math.abs(x) ? total - sum + x : x - sum + total),
-  lower: [{ combine: k.add, identity: 0 }, { combine: k.add, identity: 0 }],
+  lower: { combine: k.add, identity: 0 },
+  integers: { combine: k.add, identity: 0 },
   canBeEmpty: true,
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
@@ -105,20 +108,16 @@ function extremeGradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[
 /** The largest element along the given axes; NaN if there is one. */
 export const max: Reduction = reduction('max', {
   combine: (largest, x) => Math.max(largest, x),
-  lower: [
-    { combine: k.maximum, identity: -Infinity },
-    { combine: k.max, identity: -(2 ** 31) },
-  ],
+  lower: { combine: k.maximum, identity: -Infinity },
+  integers: { combine: k.max, identity: -(2 ** 31) },
   gradient: extremeGradient,
 });
 
 /** The smallest element along the given axes; NaN if there is one. */
 export const min: Reduction = reduction('min', {
   combine: (smallest, x) => Math.min(smallest, x),
-  lower: [
-    { combine: k.minimum, identity: Infinity },
-    { combine: k.min, identity: 2 ** 31 - 1 },
-  ],
+  lower: { combine: k.minimum, identity: Infinity },
+  integers: { combine: k.min, identity: 2 ** 31 - 1 },
   gradient: extremeGradient,
 });
 
@@ -137,22 +136,17 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   return x.sum(axes, true).reshape(shape);
 }
 
-interface ExtremeAttributes {
-  readonly axis: number;
-  readonly keepDims: boolean;
-}
-
 type ArgReduction = (x: Tensor, axis?: number, keepDims?: boolean) => Tensor;
 
 /** The place of the element that no other beats; NaN beats all, and the first wins a tie. */
 function argExtreme(name: string, beats: (x: number, best: number) => boolean): ArgReduction {
-  const apply: Apply<ExtremeAttributes> = definePrimitive<ExtremeAttributes>({
+  const apply = definePrimitive<number>({
     name,
-    infer: ([x], { axis, keepDims }) => {
+    infer: ([x], axis) => {
       requireNonEmpty(name, x, [axis]);
-      return { shape: reducedShape(x.shape, [axis], keepDims), dtype: 'i32' };
+      return { shape: x.shape.toSpliced(axis, 1), dtype: 'i32' };
     },
-    compute: ([x], { data }, { axis }) => {
+    compute: ([x], { data }, axis) => {
       const { starts, length, stride } = linesOf(x.shape, axis);
       for (let i = 0; i < data.length; i++) {
         for (let j = 1, best = x.data[starts[i]]; j < length; j++) {
@@ -166,9 +160,9 @@ function argExtreme(name: string, beats: (x: number, best: number) => boolean): 
     },
   });
   return (x, axis, keepDims = false) => {
-    if (axis !== undefined) return apply([x], { axis: resolveAxis(name, axis, x.ndim), keepDims });
-    const found = apply([x.flatten()], { axis: 0, keepDims: false });
-    return keepDims ? found.reshape(x.shape.map(() => 1)) : found;
+    const axes = resolveAxes(name, axis, x.ndim);
+    const found = axis === undefined ? apply([x.flatten()], 0) : apply([x], axes[0]);
+    return found.reshape(reducedShape(x.shape, axes, keepDims));
   };
 }
 

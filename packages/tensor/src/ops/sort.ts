@@ -2,7 +2,7 @@
  * Order. The one primitive gives the order itself, as indices; sorted values are gathered by it,
  * and so their gradients go back to where they came from.
  */
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { check, resolveAxis } from '../shape.ts';
 import { linesOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
@@ -12,7 +12,7 @@ interface SortAttributes {
   readonly descending: boolean;
 }
 
-const argsortPrimitive: Apply<SortAttributes> = definePrimitive<SortAttributes>({
+const argsortPrimitive = definePrimitive<SortAttributes>({
   name: 'argsort',
   infer: ([x]) => ({ shape: x.shape, dtype: 'i32' }),
   compute: ([x], { data }, { axis, descending }) => {
