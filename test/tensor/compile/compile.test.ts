@@ -11,9 +11,11 @@ import {
   detectAnomaly,
   Generator,
   grad,
+  integers,
   noGrad,
   normal,
   ones,
+  permutation,
   Tensor,
   tensor,
   uniform,
@@ -228,6 +230,8 @@ describe('programs', () => {
       normal([3], 0, 1, { generator }),
       uniform([2], 0, 1, { generator }),
       bernoulli([4], 0.5, { generator }),
+      integers([3], -5, 9, generator),
+      permutation(6, generator),
     ];
     const [eager, replayed] = [new Generator(9), new Generator(9)];
     const f = compile(() => draw(replayed));

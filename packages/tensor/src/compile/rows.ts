@@ -50,7 +50,7 @@ function mergedExtents(group: Group): number[] {
   return extents;
 }
 
-/** Whether a value is computed from a counter, but for what it loads; `seen` are those that are not. */
+/** Whether a value is computed from a counter, but for what it loads; `seen` are not. */
 function dependsOn(value: k.Value, counter: k.Variable, seen = new Set<k.Value>()): boolean {
   if (value.node !== 'operation' || seen.has(value)) return value === counter;
   seen.add(value);

@@ -36,7 +36,7 @@ export interface Program {
   readonly writes: readonly Write[];
   /** The captured tensors that the function made itself. */
   readonly constants: ReadonlySet<Tensor>;
-  /** Whether it assigns to any of them. No write comes of that: each call starts with the constant. */
+  /** Whether it assigns to any of them: no write, as each call starts with the constant again. */
   readonly assignsToConstants: boolean;
   /** Whether what it took for granted still holds: constants, and flags and gradients of state. */
   readonly isValid: () => boolean;
@@ -144,7 +144,10 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         const state = values.get(tensor);
         return state && isState(tensor, state) ? [{ state, value }] : [];
       });
-      const captured = [...values].flatMap(([tensor, value]) => (isCaptured(value) ? [tensor] : []));
+      const captured = [...values.keys()].filter((tensor) => {
+        const value = values.get(tensor);
+        return value && isCaptured(value);
+      });
       const constants = new Set(captured.filter(({ createdAt }) => createdAt > startedAt));
       const assignsToConstants = [...constants].some((tensor) => current.has(tensor));
       const flags = captured.map((tensor) => [tensor, tensor.requiresGrad] as const);
