@@ -22,15 +22,15 @@ import { drawIndices, drawInteger, drawShape, drawTensor } from '../support/draw
 import { opCases } from '../support/golden.ts';
 import { type Call, expectGolden, expectGoldenCompiled } from '../support/goldenCase.ts';
 
+const embedding = new Embedding(1, 1);
+
 const calls: Readonly<Record<string, Call>> = {
   linear: (_attributes, [x, weight, bias]) => linear(x, weight, bias),
   layer_norm: ({ eps }, [x, weight, bias]) => layerNorm(x, weight, bias, eps as number),
   rms_norm: ({ eps }, [x, weight]) => rmsNorm(x, weight, eps as number),
   conv1d_depthwise_causal: (_attributes, [x, weight, bias]) => causalConv1d(x, weight, bias),
-  embedding: (_attributes, [table, tokens]) => {
-    const layer = new Embedding(1, 1);
-    return Object.assign(layer, { weight: table }).forward(tokens);
-  },
+  embedding: (_attributes, [table, tokens]) =>
+    Object.assign(embedding, { weight: table }).forward(tokens),
   cross_entropy: (options, [logits, targets]) =>
     crossEntropy(logits, targets, options as CrossEntropyOptions),
 };
