@@ -134,34 +134,38 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
 
   // One function for each different kernel.
   const texts = jobs.map(({ kernel }) => kernel && k.printKernel(kernel));
-  const firstOf = (number: number): number => texts.indexOf(texts[number]);
-  const module = new Module();
-  const { buffer } = heap.memory;
-  const shared = !(buffer instanceof ArrayBuffer);
-  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
-  const reference = module.importFunction('host', 'reference', { job: 'i32' }, 'none');
-  const functions = jobs.map(({ kernel }, number) => (
-    kernel && firstOf(number) === number
-      ? module.export(k.addKernel(module, { ...kernel, name: `${number} ${kernel.name}` }, { fuse }))
-      : undefined
-  ));
-  const run = module.function('run', { arena: 'i32' }, 'none', ({ arena: start }) => (
-    jobs.flatMap((job, number) => {
-      const made = functions[firstOf(number)];
-      if (made === undefined) return [call(reference, { job: number })];
-      const places = placesOf(job).map(({ isInArena, offset }) => (
-        isInArena ? i32.add(start, offset) : i32.const(offset)
-      ));
-      const names = Object.keys(made.parameters);
-      const given = Object.fromEntries(names.map((name, i) => [name, places[i]]));
-      const check = [when(i32.load(heap.flag), [call(reference, { job: number })])];
-      return [call(made, given), ...(job.checks === undefined ? [] : check)];
-    })
-  ));
-  module.export(run);
+  const first = texts.map((text) => texts.indexOf(text));
+  const nameOf = (number: number): string => `${number} ${jobs[number].name}`;
+  /** Made anew when it is asked for: to keep it would take more memory than all else here. */
+  const assemble = (): Module => {
+    const module = new Module();
+    const shared = !(heap.memory.buffer instanceof ArrayBuffer);
+    module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
+    const reference = module.importFunction('host', 'reference', { job: 'i32' }, 'none');
+    const functions = jobs.map(({ kernel }, number) => (
+      kernel && first[number] === number
+        ? module.export(k.addKernel(module, { ...kernel, name: nameOf(number) }, { fuse }))
+        : undefined
+    ));
+    const run = module.function('run', { arena: 'i32' }, 'none', ({ arena: start }) => (
+      jobs.flatMap((job, number) => {
+        const made = functions[first[number]];
+        if (made === undefined) return [call(reference, { job: number })];
+        const places = placesOf(job).map(({ isInArena, offset }) => (
+          isInArena ? i32.add(start, offset) : i32.const(offset)
+        ));
+        const names = Object.keys(made.parameters);
+        const given = Object.fromEntries(names.map((name, i) => [name, places[i]]));
+        const check = [when(i32.load(heap.flag), [call(reference, { job: number })])];
+        return [call(made, given), ...(job.checks === undefined ? [] : check)];
+      })
+    ));
+    module.export(run);
+    return module;
+  };
   type Exports = Record<string, (...args: number[]) => void>;
   const imports: Imports = { host: { memory: heap.memory, reference: callReference } };
-  const exports = backend === 'wasm' ? module.instantiate<Exports>(imports) : undefined;
+  const exports = backend === 'wasm' ? assemble().instantiate<Exports>(imports) : undefined;
 
   const scripts: { buffer?: object; functions: ((...args: number[]) => void)[] } = { functions: [] };
   const runJob = (number: number): void => {
@@ -171,9 +175,8 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
       scripts.buffer = heap.memory.buffer;
       scripts.functions = [];
     }
-    const first = firstOf(number);
-    const own = exports?.[functions[first]?.reference.name ?? ''] ??
-      (scripts.functions[first] ??= k.compileJavaScript(kernel, heap.memory.buffer));
+    const own = exports?.[nameOf(first[number])] ??
+      (scripts.functions[first[number]] ??= k.compileJavaScript(kernel, heap.memory.buffer));
     own(...placesOf(jobs[number]).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0)));
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) callReference(number);
   };
@@ -181,7 +184,7 @@ export function bind(program: Program, { backend, fuse }: BindOptions): Executab
   return {
     schedule: plan,
     plan: memory,
-    wat: () => module.wat(),
+    wat: () => assemble().wat(),
     run: (tensors, watch) => {
       tensors.forEach(refuseShared);
       arena = heap.arena(memory.bytes);
