@@ -28,7 +28,7 @@ function readSettings(): typeof defaults {
   return Object.fromEntries(sizes) as typeof defaults;
 }
 
-/** Does the work so often, for at most so long, and says what memory it takes; whether that grew. */
+/** Does the work so often, for at most so long, reports, and gives whether memory grew. */
 async function watch(
   name: string,
   work: (number: number) => void,

@@ -19,7 +19,8 @@ export function withoutSharing<T>(body: () => T): T {
 }
 
 /** The planner in place of the given one. */
-export function checked({ planMemory, checkPlan, bytesOf }: Planning): Planning['planMemory'] {
+export function checked(original: Planning): Planning['planMemory'] {
+  const { planMemory, checkPlan, bytesOf } = original;
   return function checkedPlan(program, schedule) {
     const plan = planMemory(program, schedule);
     checkPlan(program, schedule, plan);

@@ -12,9 +12,11 @@ import {
   Generator,
   grad,
   guard,
+  integers,
   noGrad,
   normal,
   ones,
+  permutation,
   Tensor,
   tensor,
   uniform,
@@ -258,6 +260,8 @@ describe('programs', () => {
       normal([3], 0, 1, { generator }),
       uniform([2], 0, 1, { generator }),
       bernoulli([4], 0.5, { generator }),
+      integers([3], -5, 9, generator),
+      permutation(6, generator),
     ];
     const [eager, replayed] = [new Generator(9), new Generator(9)];
     const f = compile(() => draw(replayed));

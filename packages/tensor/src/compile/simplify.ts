@@ -94,8 +94,8 @@ export function formatProgram(program: Program): string {
 export function differenceOf(program: Program, again: Program): string | undefined {
   const states: Tensor[] = [];
   const [before, after] = [program, again].map((each) => factsOf(each, states));
-  const all = [...before.keys(), ...after.keys()];
-  const what = all.find((key) => before.get(key) !== after.get(key));
+  const topics = [...before.keys(), ...after.keys()];
+  const what = topics.find((topic) => before.get(topic) !== after.get(topic));
   if (what === undefined) return undefined;
   const [was, is] = [before, after].map((facts) => facts.get(what)?.slice(0, LONGEST) ?? 'nothing');
   return (

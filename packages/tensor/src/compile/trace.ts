@@ -36,7 +36,7 @@ export interface Program {
   readonly writes: readonly Write[];
   /** The captured tensors that the function made itself. */
   readonly constants: ReadonlySet<Tensor>;
-  /** Whether it assigns to any of them, of which no write comes: each call starts with them. */
+  /** Whether it assigns to any of them: no write, as each call starts with the constant again. */
   readonly assignsToConstants: boolean;
   /** The values of the tensors in the function's result, in order. */
   readonly results: readonly Value[];
