@@ -7,7 +7,12 @@
 import { linearScan, type ScanAlgorithm, uniform } from '@mambagrad/tensor';
 import { Bench } from 'tinybench';
 
-const algorithms: readonly ScanAlgorithm[] = ['sequential', 'blelloch', 'hillisSteele'];
+const algorithms: readonly ScanAlgorithm[] = [
+  'sequential',
+  'blelloch',
+  'hillisSteele',
+  'chunked',
+];
 const CHANNELS = 64;
 
 console.log(`linearScan over [length, ${CHANNELS}] float32, median time per element`);

@@ -3,7 +3,7 @@
  * square, a cross or a diamond, of any size, anywhere, in noise. An image is a grid of patches;
  * each layer scans it along another axis or in another direction.
  */
-import { MambaBlock, MambaND } from '@mambagrad/mamba';
+import { MambaBlock, MambaND, Residual } from '@mambagrad/mamba';
 import { Linear, Module, RMSNorm } from '@mambagrad/nn';
 import { integers, manualSeed, normal, type Tensor, tensor, uniform } from '@mambagrad/tensor';
 import { readOptions } from './options.ts';
@@ -57,24 +57,14 @@ function draw(count: number): Batch {
 }
 
 /** x + scan(norm(x)), over a grid [batch, GRID, GRID, hidden]. */
-class Layer extends Module {
-  readonly norm = new RMSNorm(options.hidden);
-  readonly mixer: MambaND;
-
-  constructor(layer: number) {
-    super();
-    const createCore = () => new MambaBlock({ hiddenSize: options.hidden, stateSize: 8 });
-    this.mixer = new MambaND(createCore, { order: 'alternating', layer });
-  }
-
-  forward(x: Tensor): Tensor {
-    return x.add(this.mixer.forward(this.norm.forward(x)));
-  }
+function createLayer(layer: number): Residual {
+  const createCore = () => new MambaBlock({ hiddenSize: options.hidden, stateSize: 8 });
+  return new Residual(options.hidden, new MambaND(createCore, { order: 'alternating', layer }));
 }
 
 class Classifier extends Module {
   readonly embedding = new Linear(PATCH * PATCH, options.hidden);
-  readonly layers = Array.from({ length: options.layers }, (_, i) => new Layer(i));
+  readonly layers = Array.from({ length: options.layers }, (_, i) => createLayer(i));
   readonly norm = new RMSNorm(options.hidden);
   readonly head = new Linear(options.hidden, names.length);
 

@@ -12,34 +12,39 @@ export interface NumberOption {
 }
 
 /**
- * Reads the options of this process: numbers, and flags, each given by what it is for. On `--help`
- * it prints `about` and the options, and ends the process; on a mistake it says which, and ends it
- * with code 2.
+ * Reads the options of this process: numbers, flags and texts, the latter two each given by what it
+ * is for. On `--help` it prints `about` and the options, and ends the process; on a mistake it says
+ * which, and ends it with code 2.
  */
-export function readOptions<Name extends string, Flag extends string>(
+export function readOptions<Name extends string, Flag extends string, Text extends string = never>(
   about: string,
   options: Readonly<Record<Name, NumberOption>>,
   flags: Readonly<Record<Flag, string>>,
-): Record<Name, number> & Record<Flag, boolean> {
+  texts = {} as Readonly<Record<Text, string>>,
+): Record<Name, number> & Record<Flag, boolean> & Record<Text, string | undefined> {
   const names = Object.keys(options) as Name[];
   const flagNames = Object.keys(flags) as Flag[];
+  const textNames = Object.keys(texts) as Text[];
   try {
     const { values } = parseArgs({
       options: {
         help: { type: 'boolean', short: 'h' },
         ...Object.fromEntries(flagNames.map((name) => [name, { type: 'boolean' as const }])),
-        ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
+        ...Object.fromEntries(
+          [...names, ...textNames].map((name) => [name, { type: 'string' as const }]),
+        ),
       },
     });
     if (values.help) {
-      console.log(helpText(about, options, flags));
+      console.log(helpText(about, options, { ...flags, ...texts }));
       process.exit(0);
     }
     const given: Record<string, unknown> = values;
     const numbers = names.map((name) => [name, parseNumber(name, given[name], options[name])]);
     const switches = flagNames.map((name) => [name, given[name] === true]);
-    return Object.fromEntries([...numbers, ...switches]) as Record<Name, number> &
-      Record<Flag, boolean>;
+    const strings = textNames.map((name) => [name, given[name]]);
+    return Object.fromEntries([...numbers, ...switches, ...strings]) as Record<Name, number> &
+      Record<Flag, boolean> & Record<Text, string | undefined>;
   } catch (error) {
     // Node's own messages go on after the first sentence with hints about positional arguments.
     const [line] = String(error instanceof Error ? error.message : error).split(/\. |\n/);
@@ -61,12 +66,12 @@ function parseNumber(name: string, text: unknown, option: NumberOption): number 
 function helpText(
   about: string,
   options: Readonly<Record<string, NumberOption>>,
-  flags: Readonly<Record<string, string>>,
+  others: Readonly<Record<string, string>>,
 ): string {
   const line = (name: string, help: string): string => `  --${name.padEnd(10)} ${help}`;
   const lines = Object.entries(options).map(([name, { help, default: value }]) =>
     line(name, `${help} (${value})`),
   );
-  const switches = Object.entries(flags).map(([name, help]) => line(name, help));
-  return [about, '', 'Options, with their defaults:', ...lines, ...switches].join('\n');
+  const rest = Object.entries(others).map(([name, help]) => line(name, help));
+  return [about, '', 'Options, with their defaults:', ...lines, ...rest].join('\n');
 }

@@ -4,10 +4,12 @@
  * sequences that it has not seen.
  */
 import { MambaLM, selectiveCopying } from '@mambagrad/mamba';
-import { AdamW, crossEntropy, Progress } from '@mambagrad/nn';
-import { compile, Generator, manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
-import { setImmediate } from 'node:timers/promises';
+import { AdamW, cosineDecay, multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
+import { checkpointFolder } from '@mambagrad/nn/node';
+import { Generator, manualSeed, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
+import { appendFileSync } from 'node:fs';
 import { readOptions } from './options.ts';
+import { judge, percent } from './training.ts';
 
 const numbers = {
   seed: { help: 'where the random numbers start', default: 1, min: 0 },
@@ -21,11 +23,23 @@ const numbers = {
   layers: { help: 'Mamba blocks', default: 1 },
   lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
 };
-const options = readOptions('Trains a small Mamba to copy selectively.', numbers, {
+const flags = {
   eager: 'run line by line rather than compiled',
-});
+  resume: 'go on from the latest checkpoint, if there is one',
+};
+const paths = {
+  checkpoint: 'folder in which to keep checkpoints',
+  log: 'file to add a line of JSON to for each step',
+};
+const options = readOptions('Trains a small Mamba to copy selectively.', numbers, flags, paths);
+const { checkpoint, log } = options;
 if (options.tokens > options.places) {
-  console.error(`--tokens ${options.tokens} do not fit into --places ${options.places}`);
+  fail(`--tokens ${options.tokens} do not fit into --places ${options.places}`);
+}
+if (options.resume && !checkpoint) fail('--resume takes --checkpoint as well');
+
+function fail(message: string): never {
+  console.error(message);
   process.exit(2);
 }
 
@@ -36,7 +50,6 @@ const model = new MambaLM({
   stateSize: options.state,
   numLayers: options.layers,
 });
-const optimizer = new AdamW(model.parameters());
 const task = { tokens: options.tokens, places: options.places, vocabSize: options.vocab };
 
 /** Logits for the tokens to be written: those at the end of the sequence. */
@@ -44,75 +57,36 @@ function answer(inputs: Tensor): Tensor {
   return model.forward(inputs).narrow(1, options.places, options.tokens);
 }
 
-/** Up to the highest rate over the first steps, then down to 0 along a cosine. */
-function learningRate(step: number): number {
-  const warmUp = Math.min(1, step / 150);
-  return options.lr * warmUp * 0.5 * (1 + Math.cos((Math.PI * step) / options.steps));
-}
-
-function eagerStep(inputs: Tensor, targets: Tensor): { loss: Tensor; logits: Tensor } {
-  const logits = answer(inputs);
-  const loss = crossEntropy(logits, targets);
-  optimizer.minimize(loss, { maxNorm: 1 });
-  return { loss, logits };
-}
-const step = options.eager ? eagerStep : compile(eagerStep);
-
-function trainStep(number: number): { loss: number; accuracy: number } {
-  optimizer.lr = learningRate(number);
-  const { inputs, targets } = selectiveCopying(options.batch, task);
-  const { loss, logits } = step(inputs, targets);
-  return { loss: loss.item(), accuracy: accuracyOf(bestTokens(logits), targets) };
-}
-
-/** The token with the largest logit at each position, i32 [batch, tokens] as plain numbers. */
-function bestTokens(logits: Tensor): number[] {
-  const { data } = logits;
-  return Array.from({ length: logits.numel / options.vocab }, (_, position) => {
-    const scores = data.subarray(position * options.vocab, (position + 1) * options.vocab);
-    return scores.indexOf(Math.max(...scores));
-  });
-}
-
-function accuracyOf(predicted: readonly number[], targets: Tensor): number {
-  return predicted.filter((token, i) => token === targets.data[i]).length / predicted.length;
-}
-
-let isStopped = false;
-process.once('SIGINT', () => {
-  isStopped = true;
+const trainer = new Trainer({
+  model,
+  optimizer: new AdamW(model.parameters(), { lr: options.lr }),
+  data: () => selectiveCopying(options.batch, task),
+  loss: ({ inputs, targets }) => judge(answer(inputs), targets),
+  // Up to the highest rate over the first steps, then down to 0 along a cosine.
+  schedule: multiplySchedules(warmUp(150), cosineDecay(options.steps)),
+  maxNorm: 1,
+  compile: options.eager ? false : {},
+  ...(checkpoint && { checkpoints: checkpointFolder(checkpoint) }),
+  ...(log && { log: { write: (line) => appendFileSync(log, line) } }),
+  resume: options.resume,
+  host: process,
 });
 
 console.log(
   `A Mamba of ${model.parameterCount().toLocaleString('en')} parameters learns to copy ` +
     `${options.tokens} tokens from among ${options.places} places.`,
 );
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
-const tokensPerStep = options.batch * (options.places + options.tokens);
-const progress = new Progress({ total: options.steps, output: process.stdout });
-const start = performance.now();
-let done = 0;
-let smooth = { loss: NaN, accuracy: NaN };
-while (done < options.steps && !isStopped) {
-  done += 1;
-  const { loss, accuracy } = trainStep(done);
-  const mix = (before: number, now: number) => (done === 1 ? now : 0.9 * before + 0.1 * now);
-  smooth = { loss: mix(smooth.loss, loss), accuracy: mix(smooth.accuracy, accuracy) };
-  const rate = (1000 * done * tokensPerStep) / (performance.now() - start);
-  progress.update(done, {
-    loss: smooth.loss.toFixed(3),
-    accuracy: percent(smooth.accuracy),
-    'tokens/s': Math.round(rate).toLocaleString('en'),
-  });
-  // Without this pause, signals would not be heard.
-  await setImmediate();
+try {
+  const reason = await trainer.fit(options.steps);
+  if (reason === 'stopped') console.log(`Stopped after ${trainer.step} steps.`);
+} catch (error) {
+  if (!(error instanceof TensorError)) throw error;
+  fail(error.message);
 }
-progress.end();
-if (isStopped) console.log(`Stopped after ${done} steps.`);
 
 const fresh = selectiveCopying(256, { ...task, generator: new Generator(options.seed + 1) });
-const predicted = bestTokens(noGrad(() => answer(fresh.inputs)));
-console.log(`Accuracy on 256 fresh sequences: ${percent(accuracyOf(predicted, fresh.targets))}\n`);
+const { accuracy } = trainer.evaluate([fresh]);
+console.log(`Accuracy on 256 fresh sequences: ${percent(accuracy)}\n`);
 
 /** Noise as dots, the sign to write as a question mark, tokens as letters. */
 function spell(tokens: ArrayLike<number>): string {
@@ -120,6 +94,7 @@ function spell(tokens: ArrayLike<number>): string {
     token === 0 ? '·' : token === options.vocab - 1 ? '?' : String.fromCodePoint(64 + token);
   return Array.from(tokens, sign).join('');
 }
+const predicted = noGrad(() => answer(fresh.inputs)).argmax(-1).data;
 for (let row = 0; row < 5; row++) {
   const part = (of: ArrayLike<number>, width: number) =>
     spell(Array.from({ length: width }, (_, i) => of[row * width + i]));

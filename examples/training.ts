@@ -1,7 +1,7 @@
-/** The training loop that the examples of classification share, with a line of progress. */
-import { AdamW, crossEntropy, type Module, Progress } from '@mambagrad/nn';
-import { compile, noGrad, type Tensor } from '@mambagrad/tensor';
-import { setImmediate } from 'node:timers/promises';
+/** What the examples have in common: how they learn to tell classes apart. */
+import { AdamW, cosineDecay, crossEntropy, type Losses, type Module } from '@mambagrad/nn';
+import { multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
+import { noGrad, type Tensor } from '@mambagrad/tensor';
 
 /** From inputs [batch, ...] to the logits of each class, [batch, classes]. */
 export interface Classifier extends Module {
@@ -29,39 +29,26 @@ export async function trainClassifier(
   draw: (count: number) => Batch,
   { steps, batch, lr }: TrainingOptions,
 ): Promise<void> {
-  const optimizer = new AdamW(model.parameters());
-  const step = compile((inputs: Tensor, labels: Tensor) => {
-    const logits = model.forward(inputs);
-    const loss = crossEntropy(logits, labels);
-    optimizer.minimize(loss, { maxNorm: 1 });
-    return { loss, accuracy: accuracyOf(logits, labels) };
-  });
-  let isStopped = false;
-  process.once('SIGINT', () => {
-    isStopped = true;
-  });
-  const progress = new Progress({ total: steps, output: process.stdout });
-  let smooth: number[] | undefined;
-  for (let done = 1; done <= steps && !isStopped; done++) {
+  const trainer = new Trainer({
+    model,
+    optimizer: new AdamW(model.parameters(), { lr }),
+    data: () => draw(batch),
+    loss: ({ inputs, labels }) => judge(model.forward(inputs), labels),
     // Up to the highest rate over the first steps, then down to 0 along a cosine.
-    const warmUp = Math.min(1, done / 50);
-    optimizer.lr = lr * warmUp * 0.5 * (1 + Math.cos((Math.PI * done) / steps));
-    const { inputs, labels } = draw(batch);
-    const { loss, accuracy } = step(inputs, labels);
-    const now = [loss.item(), accuracy.item()];
-    smooth = smooth?.map((before, i) => 0.95 * before + 0.05 * now[i]) ?? now;
-    progress.update(done, { loss: smooth[0].toFixed(3), accuracy: percent(smooth[1]) });
-    // Without this pause, signals would not be heard.
-    await setImmediate();
-  }
-  progress.end();
+    schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
+    maxNorm: 1,
+    host: process,
+  });
+  await trainer.fit(steps);
+}
+
+/** The cross-entropy of logits [..., classes] and the share of them that are right. */
+export function judge(logits: Tensor, labels: Tensor): Losses<Tensor> {
+  const accuracy = logits.argmax(-1).equal(labels).cast('f32').mean();
+  return { loss: crossEntropy(logits, labels), accuracy };
 }
 
 /** The class that the model thinks most likely for each row, i32 [batch]. */
 export function predict(model: Classifier, inputs: Tensor): Tensor {
   return noGrad(() => model.forward(inputs)).argmax(-1);
-}
-
-function accuracyOf(logits: Tensor, labels: Tensor): Tensor {
-  return logits.argmax(-1).equal(labels).cast('f32').mean();
 }

@@ -1,6 +1,10 @@
-/** Runs before each test file: every property draws from the seed of the run. */
+/**
+ * Runs before each test file: every property draws from the seed of the run, and every memory plan
+ * that is made, of whatever program, is checked.
+ */
 import fc from 'fast-check';
-import { inject } from 'vitest';
+import { inject, vi } from 'vitest';
+import { checked } from './support/plans.ts';
 
 // A failing property is made smaller for a while, not without end; one that takes so long without
 // failing has not been tested.
@@ -8,4 +12,9 @@ fc.configureGlobal({
   seed: inject('seed'),
   interruptAfterTimeLimit: 40_000,
   markInterruptAsFailure: true,
+});
+
+vi.mock(import('../packages/tensor/src/compile/plan.ts'), async (importOriginal) => {
+  const original = await importOriginal();
+  return { ...original, planMemory: checked(original) };
 });

@@ -86,7 +86,7 @@ function readRate(memory: HostMemory, bytes: number): number {
         k.set(sum, k.add(sum, k.load(x, k.consecutive(k.add(i, 4 * lane))))),
       ),
     ),
-    k.store(y, k.consecutive(k.constant('i32', 0)), sums.reduce<k.Value>(k.add, sums[0])),
+    k.store(y, k.consecutive(k.constant('i32', 0)), sums.reduce<k.Value>((a, b) => k.add(a, b), sums[0])),
   ]);
   const run = k.compileWebAssembly(read, memory);
   return bytes / fastest(() => run(65536, 0));

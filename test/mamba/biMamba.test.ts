@@ -1,10 +1,13 @@
-/** BiMamba: its mirror image, counts, what it sees, pooling, dropout. */
-import { BiMamba, type BiMambaOptions, SelectiveSSM } from '@mambagrad/mamba';
-import { compile, concat, gradcheck, manualSeed, type Tensor, uniform } from '@mambagrad/tensor';
+/** BiMamba: its mirror image, counts, what it sees, flags, pooling, dropout. */
+import { BiMamba, type BiMambaOptions } from '@mambagrad/mamba';
+import {
+  compile, concat, gradcheck, manualSeed, type Tensor, uniform,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame } from '../support/compare.ts';
+import { expectClose } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
+import { drawDocuments, drawPlaces, maskOf, take } from '../support/sequences.ts';
 
 const pools = ['last', 'mean', 'ends', 'none'] as const;
 
@@ -78,7 +81,37 @@ describe('BiMamba', () => {
         const at = (t: number) => h.narrow(1, t, 1).squeeze(1);
         const last = at(h.shape[1] - 1);
         const pooled = { last, mean: h.mean(1), ends: concat([at(0), last], -1), none: h };
-        expectSame(model.forward(x), pooled[options.pool ?? 'last']);
+        expectClose(model.forward(x), pooled[options.pool ?? 'last'], 1e-15);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('keeps packed documents apart, in both directions', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const options = { ...drawOptions(g), pool: 'none' } as const;
+        const model = new BiMamba(options).to('f64');
+        const x = drawSequence(g, options);
+        const { lengths, flags } = drawDocuments(g, x.shape);
+        const alone = x.split(lengths, 1).map((document) => model.forward(document));
+        expectClose(model.forward(x, flags), concat(alone, 1), 1e-12);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('passes over padding, whatever it pools', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const options = drawOptions(g);
+        const model = new BiMamba(options).to('f64');
+        const x = drawSequence(g, options);
+        const places = drawPlaces(g, x.shape);
+        if (places.numel === 0) return;
+        const found = model.forward(x, { mask: maskOf(places, x.shape[1]) });
+        const expected = model.forward(take(x, places));
+        expectClose(options.pool === 'none' ? take(found, places) : found, expected, 1e-12);
       }),
       { numRuns: 40 },
     );
@@ -124,23 +157,5 @@ describe('BiMamba', () => {
     expect(trained.sub(predicted).abs().max().item()).toBeGreaterThan(0.01);
     expectClose(seeded(compile((input: Tensor) => model.forward(input))), trained, 1e-5);
     expectClose(model.train(false).forward(x), predicted, 1e-5);
-  });
-});
-
-describe('SelectiveSSM', () => {
-  it('is causal, and has the count that it says', () => {
-    fc.assert(
-      fc.property(fc.gen(), fc.integer({ min: 1, max: 9 }), (g, length) => {
-        const [channels, stateSize, dtRank] = [5, 4, 3].map((max) => drawInteger(g, 1, max));
-        const options = { channels, stateSize, dtRank };
-        const layer = new SelectiveSSM(options).to('f64');
-        expect(layer.parameterCount()).toBe(SelectiveSSM.paramCount(options));
-        const [u, other] = [0, 1].map(() => drawTensor(g, [2, length, channels]));
-        const t = drawInteger(g, 0, length);
-        const changed = u.narrow(1, 0, t).concat([other.narrow(1, t, length - t)], 1);
-        expectSame(layer.forward(changed).narrow(1, 0, t), layer.forward(u).narrow(1, 0, t));
-      }),
-      { numRuns: 30 },
-    );
   });
 });

@@ -169,7 +169,7 @@ describe('MambaND', () => {
 
   it('asks for an axis of space', () => {
     expect(() => new MambaND(createCore).forward(arange(0, 6).reshape([2, 3]))).toThrow(
-      'MambaND: x has the shape [2, 3], expected [batch, ...spatial, channels]',
+      'MambaND: x is f32[2, 3], expected [batch, ...spatial, channels]',
     );
   });
 });

@@ -1,109 +1,44 @@
-/** The models: golden logits and gradients, initialisation, causality, and learning. */
-import { Mamba, MambaBlock, MambaLM, selectiveCopying } from '@mambagrad/mamba';
-import { AdamW, crossEntropy, type Parameter } from '@mambagrad/nn';
+/** The models: initialisation, parameter counts, inference entries, and learning. */
 import {
-  arange,
-  Generator,
-  gradcheck,
-  noGrad,
-  type Tensor,
-  tensor,
-  uniform,
+  Mamba, Mamba2, MambaBlock, MambaLM, type MambaLMOptions, selectiveCopying,
+} from '@mambagrad/mamba';
+import { AdamW, crossEntropy, Module, type Parameter } from '@mambagrad/nn';
+import {
+  arange, Generator, gradcheck, manualSeed, noGrad, ones, type Tensor, tensor, uniform,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../support/compare.ts';
-import { drawIndices, drawInteger, drawTensor } from '../support/draw.ts';
-import { locate } from '../support/golden.ts';
-import { readSafetensors, type StoredTensor } from '../support/safetensors.ts';
-
-/** Our parameter names, as transformers spells them. */
-function checkpointName(name: string): string {
-  const spelled = name
-    .replace('embedding.', 'embeddings.')
-    .replace('normF', 'norm_f')
-    .replace('ALog', 'A_log')
-    .replace(/(in|x|dt|out)Proj/, '$1_proj');
-  return `backbone.${spelled}`;
-}
-
-function load(file: string): Map<string, StoredTensor> {
-  return readSafetensors(locate(`mamba_tiny/${file}`));
-}
-
-function find(tensors: Map<string, StoredTensor>, name: string): StoredTensor {
-  const found = tensors.get(name);
-  if (found === undefined) throw new Error(`there is no ${name}`);
-  return found;
-}
-
-describe('the golden language model', () => {
-  const expected = load('expected.safetensors');
-  const config = JSON.parse(readFileSync(locate('mamba_tiny/config.json'), 'utf8')) as Record<
-    'vocab_size' | 'hidden_size' | 'state_size' | 'time_step_rank' | 'num_hidden_layers',
-    number
-  >;
-  const model = new MambaLM({
-    vocabSize: config.vocab_size,
-    hiddenSize: config.hidden_size,
-    stateSize: config.state_size,
-    dtRank: config.time_step_rank,
-    numLayers: config.num_hidden_layers,
-  }).to('f64');
-  const checkpoint = load('model.safetensors');
-  for (const [name, parameter] of model.namedParameters()) {
-    const { data } = find(checkpoint, checkpointName(name));
-    parameter.assign(tensor(data, { shape: parameter.shape, dtype: 'f64' }));
-  }
-  const ids = find(expected, 'input_ids');
-  const tokens = tensor(ids.data, { shape: ids.shape, dtype: 'i32' });
-
-  it('has all parameters of the checkpoint, and no others', () => {
-    const names = model.namedParameters().map(([name]) => checkpointName(name));
-    expect(names.toSorted()).toEqual([...checkpoint.keys()].sort());
-    expect(model.parameterCount()).toBe(3216);
-  });
-
-  it('gives the logits, the loss and every gradient', () => {
-    const logits = model.forward(tokens);
-    // transformers does some steps in float32.
-    expectClose(logits, find(expected, 'logits'), 1e-5);
-    const length = tokens.shape[1];
-    const loss = crossEntropy(logits.narrow(1, 0, length - 1), tokens.narrow(1, 1, length - 1));
-    expect(loss.item()).toBeCloseTo(find(expected, 'loss').data[0], 5);
-    loss.backward();
-    for (const [name, parameter] of model.namedParameters()) {
-      const { data } = find(expected, `grad.${checkpointName(name)}`);
-      if (parameter.grad === undefined) throw new Error(`${name} has no gradient`);
-      expectClose(parameter.grad.flatten(), { shape: [data.length], data }, 1e-5);
-    }
-  });
-});
+import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
+import { drawMamba2Sizes } from '../support/sequences.ts';
 
 describe('MambaBlock', () => {
   it('starts as the paper says', () => {
     const block = new MambaBlock({ hiddenSize: 32, stateSize: 8, generator: new Generator(1) });
     expect(block.namedParameters().map(([name, { shape }]) => [name, shape])).toEqual([
       ['inProj.weight', [128, 32]],
-      ['conv1d.weight', [64, 4]],
+      ['conv1d.weight', [64, 1, 4]],
       ['conv1d.bias', [64]],
-      ['xProj.weight', [18, 64]],
-      ['dtProj.weight', [64, 2]],
-      ['dtProj.bias', [64]],
-      ['ALog', [64, 8]],
-      ['D', [64]],
+      ['ssm.xProj.weight', [18, 64]],
+      ['ssm.dtProj.weight', [64, 2]],
+      ['ssm.dtProj.bias', [64]],
+      ['ssm.ALog', [64, 8]],
+      ['ssm.D', [64]],
       ['outProj.weight', [32, 64]],
     ]);
     const A = arange(1, 9).broadcastTo([64, 8]);
-    expectClose(block.ALog.exp(), A, 1e-6);
-    const delta = block.dtProj.bias?.softplus();
-    expect(delta?.min().item()).toBeGreaterThanOrEqual(0.000999);
-    expect(delta?.max().item()).toBeLessThanOrEqual(0.1001);
-    expect(delta?.log().mean().item()).toBeCloseTo(Math.log(0.01), 0);
-    expect(block.D.toArray()).toEqual(Array.from({ length: 64 }, () => 1));
+    expectClose(block.ssm.ALog.exp(), A, 1e-6);
+    const delta = block.ssm.dtProj.bias.softplus();
+    expect(delta.min().item()).toBeGreaterThanOrEqual(0.000999);
+    expect(delta.max().item()).toBeLessThanOrEqual(0.1001);
+    expect(delta.log().mean().item()).toBeCloseTo(Math.log(0.01), 0);
+    expect(block.ssm.D.toArray()).toEqual(Array.from({ length: 64 }, () => 1));
     const undecayed = block.namedParameters().filter(([, { noWeightDecay }]) => noWeightDecay);
-    expect(undecayed.map(([name]) => name)).toEqual(['dtProj.bias', 'ALog', 'D']);
+    expect(undecayed.map(([name]) => name)).toEqual([
+      'ssm.dtProj.bias',
+      'ssm.ALog',
+      'ssm.D',
+    ]);
   });
 
   it('has the parameter count of the formula', () => {
@@ -116,7 +51,7 @@ describe('MambaBlock', () => {
     block.to('f64');
     const parameters = block.parameters();
     const x = uniform([2, 4, 3], -1, 1, { dtype: 'f64', generator: new Generator(3) });
-    gradcheck(block.forward.bind(block), [x]);
+    gradcheck((input) => block.forward(input), [x]);
     const gradientOf = (parameter: Parameter): Tensor | undefined => {
       parameter.grad = undefined;
       block.forward(x).square().sum().backward();
@@ -139,27 +74,83 @@ describe('MambaBlock', () => {
   });
 });
 
-describe('MambaLM', () => {
-  it('does not let the future change the past, nor rows of a batch each other', () => {
-    const model = new MambaLM({ vocabSize: 11, hiddenSize: 8, stateSize: 4 }).to('f64');
+/** Options of all kinds; what they hold is drawn, and so is which are given. */
+function drawOptions(g: Draw) {
+  const size = (name: string, most: number) =>
+    g(fc.boolean) ? { [name]: drawInteger(g, 1, most) } : {};
+  return {
+    ...size('stateSize', 5),
+    ...size('expandFactor', 3),
+    ...size('convSize', 5),
+    ...size('dtRank', 4),
+    ...size('numLayers', 3),
+    ...(g(fc.boolean) && { bias: g(fc.boolean) }),
+    ...(g(fc.boolean) && { convBias: g(fc.boolean) }),
+  };
+}
+
+describe('paramCount', () => {
+  it('is the count of what is built', () => {
     fc.assert(
-      fc.property(fc.gen(), fc.integer({ min: 1, max: 20 }), (g, length) => {
-        const [row, other] = [drawIndices(g, [1, length], 11), drawIndices(g, [1, length], 11)];
-        const alone = model.forward(row);
-        expectClose(model.forward(row.concat([other])).narrow(0, 0, 1), alone, 1e-14);
-        const t = drawInteger(g, 0, length);
-        const changed = row.narrow(1, 0, t).concat([other.narrow(1, t, length - t)], 1);
-        expectSame(model.forward(changed).narrow(1, 0, t), alone.narrow(1, 0, t));
+      fc.property(fc.gen(), (g) => {
+        const common = { ...drawOptions(g), hiddenSize: drawInteger(g, 1, 20) };
+        const encoder = { ...common, embedDim: drawInteger(g, 1, 20) };
+        expect(Mamba.paramCount(encoder)).toBe(new Mamba(encoder).parameterCount());
+        const tieEmbeddings = g(fc.boolean);
+        const writer = { ...common, vocabSize: drawInteger(g, 1, 9), tieEmbeddings };
+        expect(MambaLM.paramCount(writer)).toBe(new MambaLM(writer).parameterCount());
+        const heads = drawMamba2Sizes(g);
+        const second = { ...heads, embedDim: encoder.embedDim, numLayers: drawInteger(g, 0, 3) };
+        expect(Mamba2.paramCount(second)).toBe(new Mamba2(second).parameterCount());
+        const other = { ...writer, ...heads, layer: 'mamba2' } as const;
+        expect(MambaLM.paramCount(other)).toBe(new MambaLM(other).parameterCount());
       }),
-      { numRuns: 30 },
+      { numRuns: 40 },
     );
+    for (const Model of [Mamba, Mamba2]) {
+      const defaults = { embedDim: 7 };
+      const count = Model.paramCount(defaults);
+      expect(count).toBe(new Model(defaults).parameterCount());
+      expect(count).toBe(Model.paramCount({ ...defaults, ...Model.recommendedDefaults() }));
+    }
+  });
+
+  it.each([
+    ['130m', 768, 24, 129_135_360],
+    ['370m', 1024, 48, 371_516_416],
+    ['790m', 1536, 48, 793_204_224],
+    ['1.4b', 2048, 48, 1_372_178_432],
+    ['2.8b', 2560, 64, 2_768_345_600],
+  ])('is the published one of mamba-%s', (_name, hiddenSize, numLayers, count) => {
+    expect(MambaLM.paramCount({ vocabSize: 50_280, hiddenSize, numLayers })).toBe(count);
+  });
+
+  it.each([
+    ['mamba2-130m', { hiddenSize: 768, numLayers: 24 }, 128_989_632],
+    ['mamba2-2.7b', { hiddenSize: 2560, numLayers: 64 }, 2_702_599_680],
+    [
+      'Codestral 7B',
+      {
+        ...{ vocabSize: 32_768, hiddenSize: 4096, numLayers: 64, numGroups: 8 },
+        tieEmbeddings: false,
+      },
+      7_285_403_648,
+    ],
+  ])('is the published one of %s', (_name, options, count) => {
+    const all = { vocabSize: 50_288, ...options, layer: 'mamba2' } as const;
+    expect(MambaLM.paramCount(all)).toBe(count);
   });
 });
 
+class Outer extends Module {}
+
 describe('Mamba', () => {
+  const options = { embedDim: 5, hiddenSize: 8, stateSize: 4, numLayers: 1 };
+
   it('gives the last step of the sequence, projecting inputs of another size', () => {
-    const model = new Mamba({ embedDim: 5, hiddenSize: 8, stateSize: 4, numLayers: 1 }).to('f64');
-    expect(model.inputProjection?.weight.shape).toEqual([8, 5]);
+    const model = new Mamba(options).to('f64');
+    expect(model.embedding?.weight.shape).toEqual([8, 5]);
+    expect(Mamba.outputSize(options)).toBe(8);
     fc.assert(
       fc.property(fc.gen(), (g) => {
         const x = drawTensor(g, [2, drawInteger(g, 1, 7), 5]);
@@ -169,7 +160,78 @@ describe('Mamba', () => {
       }),
       { numRuns: 20 },
     );
-    expect(new Mamba({ embedDim: 8, hiddenSize: 8 }).inputProjection).toBeUndefined();
+    expect(new Mamba({ embedDim: 8, hiddenSize: 8 }).embedding).toBeUndefined();
+  });
+
+  it('gives the last step that is no padding, of each row', () => {
+    const model = new Mamba(options).to('f64');
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const length = drawInteger(g, 1, 7);
+        const x = drawTensor(g, [3, length, 5]);
+        const counts = [0, 1, 2].map(() => drawInteger(g, 1, length));
+        const rows = counts.map((count) => Array.from({ length }, (_, t) => Number(t < count)));
+        const found = model.forward(x, { mask: tensor(rows, { dtype: 'i32' }) });
+        counts.forEach((count, row) => {
+          const alone = model.forward(x.narrow(0, row, 1).narrow(1, 0, count));
+          expectClose(found.narrow(0, row, 1), alone, 1e-13);
+        });
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it.each([
+    ['Mamba', Mamba],
+    ['Mamba2', Mamba2],
+  ])('%s predicts what it computes, with the parameters of the moment', (_name, Model) => {
+    const sizes = { ...options, headDim: 4, windowSize: 6, dropout: 0.5 };
+    const model = new Model(sizes).prepare(2);
+    const x = uniform([2, 6, 5], -1, 1, { generator: new Generator(3) });
+    const expected = () => {
+      const y = noGrad(() => model.eval().forward(x));
+      model.train();
+      return y;
+    };
+    const first = model.predict(x);
+    expectClose(first, expected(), 1e-5);
+    expect(first.requiresGrad).toBe(false);
+    for (const parameter of model.parameters()) parameter.assign(parameter.detach().mul(1.5));
+    expectClose(model.predict(x), expected(), 1e-5);
+    expect(model.predict(x).toArray()).not.toEqual(first.toArray());
+    // Within another module, which does not tell it.
+    Object.assign(new Outer(), { model }).to('f64').to('f32');
+    for (const parameter of model.parameters()) parameter.assign(parameter.detach().mul(0.5));
+    expectClose(model.predict(x), expected(), 1e-5);
+    const { y } = x.split(1, 1).reduce(
+      ({ state }, frame) => model.step(frame.squeeze(1), state),
+      { y: x, state: model.initialState(2) },
+    );
+    expectClose(y, expected(), 1e-5);
+    expect(model.training).toBe(true);
+    expect(model.dropout.training).toBe(true);
+  });
+
+  it('leaves out a share of what blocks add, in training', () => {
+    const model = new Mamba({ ...options, embedDim: 8, dropout: 0.3 });
+    const row = uniform([1, 1, 8], -1, 1, { generator: new Generator(4) });
+    const x = row.broadcastTo([2000, 1, 8]);
+    const addedTo = (result: Tensor) => result.sub(x.squeeze(1));
+    manualSeed(1);
+    const trained = model.forward(x);
+    const ratio = addedTo(trained).div(addedTo(model.eval().forward(x)));
+    const error = ratio.abs().minimum(ratio.sub(1 / 0.7).abs());
+    expect(error.max().item()).toBeLessThan(1e-3);
+    expectClose(ratio.mean(0), ones([8]), 0.06);
+  });
+
+  it('has defaults to start from', () => {
+    const model = new Mamba({ embedDim: 3, ...Mamba.recommendedDefaults(), hiddenSize: 16 });
+    expect(model.layers).toHaveLength(2);
+    expect(Mamba.outputSize(Mamba.recommendedDefaults())).toBe(256);
+    const defaults: MambaLMOptions = MambaLM.recommendedDefaults();
+    expect(MambaLM.outputSize(defaults)).toBe(256);
+    expect(MambaLM.paramCount(defaults)).toBeLessThan(1e6);
   });
 });
 

@@ -1,14 +1,17 @@
-/** The selective scan: golden values, agreement of algorithms, gradients, carried state. */
+/** The selective scan: golden values, agreement of algorithms, gradients, state, flags, digits. */
 import {
-  selectiveScan,
-  type SelectiveScanAlgorithm,
-  type SelectiveScanOptions,
+  selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '@mambagrad/mamba';
-import { concat, grad, gradcheck, Tensor, tensor } from '@mambagrad/tensor';
+import {
+  compile, type CompileOptions, concat, full, Generator, grad, gradcheck, Tensor, tensor, uniform,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
+import {
+  expectClose, expectSame, leaf, unevenCotangent, valueAndGradients,
+} from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
+import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../support/sequences.ts';
 import { selectiveScanCases } from '../support/golden.ts';
 
 const algorithms: readonly SelectiveScanAlgorithm[] = [
@@ -16,6 +19,7 @@ const algorithms: readonly SelectiveScanAlgorithm[] = [
   'sequential',
   'blelloch',
   'hillisSteele',
+  'chunked',
 ];
 
 /** The order in which the properties below pass the tensors. */
@@ -29,8 +33,12 @@ function scan(inputs: Inputs, options: SelectiveScanOptions) {
 }
 
 /** Inputs as Mamba has them: A negative, Δ from softplus; optional ones come and go. */
-function drawInputs(g: Draw, length: number, all = false): Inputs {
-  const [batch, channels, state] = [2, 3, 4].map((max) => drawInteger(g, 1, max));
+function drawInputs(
+  g: Draw,
+  length: number,
+  all = false,
+  [batch, channels, state] = [2, 3, 4].map((max) => drawInteger(g, 1, max)),
+): Inputs {
   const isThere = () => all || g(fc.boolean);
   return {
     u: drawTensor(g, [batch, length, channels]),
@@ -43,6 +51,19 @@ function drawInputs(g: Draw, length: number, all = false): Inputs {
     ...(isThere() && { deltaBias: drawTensor(g, [channels]) }),
     ...(isThere() && { initialState: drawTensor(g, [batch, channels, state]) }),
   };
+}
+
+function flagsFor(g: Draw, { u }: Inputs) {
+  return u ? drawFlags(g, u.shape) : {};
+}
+
+/** The inputs with those that have steps cut or rearranged. */
+function mapSteps(inputs: Inputs, change: (x: Tensor) => Tensor): Inputs {
+  const changed = (['u', 'delta', 'B', 'C', 'z'] as const).flatMap((name) => {
+    const x = inputs[name];
+    return x ? [[name, change(x)]] : [];
+  });
+  return { ...inputs, ...Object.fromEntries(changed) };
 }
 
 /** y and the last state in one tensor, so that both take part in the gradients. */
@@ -87,7 +108,8 @@ describe('selectiveScan', () => {
     fc.assert(
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
         const inputs = drawInputs(g, drawInteger(g, 0, 5), true);
-        const { f, list } = both(inputs, { deltaSoftplus: true, algorithm });
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true, algorithm };
+        const { f, list } = both(inputs, options);
         gradcheck(f, list);
       }),
       { numRuns: 20 },
@@ -98,10 +120,11 @@ describe('selectiveScan', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
         const inputs = drawInputs(g, drawInteger(g, 1, 4), true);
-        const { f, list } = both(inputs, { deltaSoftplus: true, algorithm });
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true, algorithm };
+        const { f, list } = both(inputs, options);
         const gradients = (...args: Tensor[]): Tensor => {
-          const options = { createGraph: true, allowUnused: true };
-          const first = grad(f(...args).sin().sum(), args, options);
+          const how = { createGraph: true, allowUnused: true };
+          const first = grad(f(...args).sin().sum(), args, how);
           return concat(first.map((gradient) => gradient.flatten()));
         };
         gradcheck(gradients, list);
@@ -129,8 +152,10 @@ describe('selectiveScan', () => {
     fc.assert(
       fc.property(fc.gen(), fc.integer({ min: 1, max: 200 }), (g, length) => {
         const inputs = drawInputs(g, length);
+        const chunkSize = drawInteger(g, 1, length + 1);
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true, chunkSize };
         const results = algorithms.map((algorithm) => {
-          const { f, list } = both(inputs, { deltaSoftplus: true, algorithm });
+          const { f, list } = both(inputs, { ...options, algorithm });
           return valueAndGradients(f, list, dtype);
         });
         // Sums over the whole sequence may cancel to next to nothing: one scale for all gradients.
@@ -150,15 +175,8 @@ describe('selectiveScan', () => {
         const inputs = drawInputs(g, length);
         const cut = drawInteger(g, 0, length);
         const whole = scan(inputs, { deltaSoftplus: true });
-        const part = (from: number, count: number): Inputs => ({
-          ...inputs,
-          ...Object.fromEntries(
-            (['u', 'delta', 'B', 'C', 'z'] as const).flatMap((name) => {
-              const x = inputs[name];
-              return x ? [[name, x.narrow(1, from, count)]] : [];
-            }),
-          ),
-        });
+        const part = (from: number, count: number): Inputs =>
+          mapSteps(inputs, (x) => x.narrow(1, from, count));
         const first = scan(part(0, cut), { deltaSoftplus: true });
         const carried = cut > 0 ? { initialState: first.lastState } : {};
         const second = scan({ ...part(cut, length - cut), ...carried }, { deltaSoftplus: true });
@@ -169,17 +187,176 @@ describe('selectiveScan', () => {
     );
   });
 
+  it.each(algorithms)('%s keeps packed documents apart, in values and gradients', (algorithm) => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 1, max: 20 }), (g, length) => {
+        const inputs = drawInputs(g, length);
+        const { lengths, flags } = drawDocuments(g, inputs.u?.shape ?? []);
+        const options = { deltaSoftplus: true, algorithm };
+        const packed = both(inputs, { ...flags, ...options });
+        const present = names.filter((name) => inputs[name]);
+        const alone = (...args: Tensor[]): Tensor => {
+          const given: Inputs = Object.fromEntries(present.map((name, i) => [name, args[i]]));
+          let start = 0;
+          const parts = lengths.map((count, i) => {
+            const from = (start += count) - count;
+            const document = mapSteps(given, (x) => x.narrow(1, from, count));
+            const { initialState, ...later } = document;
+            return scan(i === 0 ? document : later, options);
+          });
+          const last = parts[parts.length - 1].lastState;
+          return concat([concat(parts.map(({ y }) => y), 1).flatten(), last.flatten()]);
+        };
+        const found = valueAndGradients(packed.f, packed.list);
+        const expected = valueAndGradients(alone, packed.list);
+        expectClose(found.value, expected.value, 1e-12);
+        found.gradients.forEach((x, i) => expectClose(x, expected.gradients[i], 1e-11, 1e-13));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it.each(algorithms)('%s passes over padding, wherever it is', (algorithm) => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 1, max: 20 }), (g, length) => {
+        const inputs = drawInputs(g, length);
+        const places = drawPlaces(g, inputs.u?.shape ?? []);
+        const mask = maskOf(places, length);
+        const present = names.filter((name) => inputs[name]);
+        const run = (padded: boolean) => (...args: Tensor[]) => {
+          const given: Inputs = Object.fromEntries(present.map((name, i) => [name, args[i]]));
+          const options = { deltaSoftplus: true, algorithm, ...(padded && { mask }) };
+          const read = padded ? given : mapSteps(given, (x) => take(x, places));
+          const { y, lastState } = scan(read, options);
+          return concat([(padded ? take(y, places) : y).flatten(), lastState.flatten()]);
+        };
+        const { list } = both(inputs, {});
+        const [found, expected] = [run(true), run(false)].map((f) => valueAndGradients(f, list));
+        expectClose(found.value, expected.value, 1e-12);
+        found.gradients.forEach((x, i) => expectClose(x, expected.gradients[i], 1e-11, 1e-13));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('compiles to the same, and to the same bits on both backends', () => {
+    const backends: readonly CompileOptions[] = [
+      { backend: 'wasm' },
+      { backend: 'wasm', deterministic: true },
+      { backend: 'js', deterministic: true },
+    ];
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 100 }), (g, length) => {
+        // Channels to fill vectors or not, states to fill an unrolled row or not.
+        const [batch, channels, state] = [2, 13, 19].map((max) => drawInteger(g, 1, max));
+        const inputs = drawInputs(g, length, true, [batch, channels, state]);
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true };
+        const { f, list } = both(inputs, options);
+        const expected = valueAndGradients(f, list);
+        const single = list.map((x) => leaf(x, 'f32'));
+        const [fast, ...twins] = backends.map((how) => {
+          const program = compile((...args: Tensor[]) => {
+            const value = f(...args);
+            const cotangent = unevenCotangent(value);
+            return [value, concat(grad(value, args, { cotangent }).map((x) => x.flatten()))];
+          }, how);
+          return program(...single);
+        });
+        expectClose(fast[0], expected.value, 1e-5);
+        expectClose(fast[1], concat(expected.gradients.map((x) => x.flatten())), 1e-5);
+        twins[0].forEach((x, i) => expectSame(x, twins[1][i]));
+      }),
+      { numRuns: 8 },
+    );
+  });
+
+  it('gives all states on request', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
+        const length = drawInteger(g, 1, 9);
+        const { z: _z, D: _D, ...inputs } = drawInputs(g, length);
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true, algorithm };
+        const { y, lastState, states } = scan(inputs, { ...options, returnStates: true });
+        if (!states || !inputs.C) throw new Error('there are no states');
+        expectClose(states.mul(inputs.C.unsqueeze(2)).sum(-1), y, 1e-12);
+        expectSame(states.narrow(1, length - 1, 1).squeeze(1), lastState);
+        expectClose(scan(inputs, options).y, y, 1e-12);
+      }),
+      { numRuns: 30 },
+    );
+    const { u, delta, A, B, C } = selectiveScanCases()[0].inputs;
+    const [first, ...rest] = [u, delta, A, B, C].map(({ data, shape }) => tensor(data, { shape }));
+    expect(selectiveScan(first, rest[0], rest[1], rest[2], rest[3]).states).toBeUndefined();
+  });
+
+  // Decay × length from less than 1 to far more.
+  it.each([
+    [1000, 1],
+    [16_384, 1e-1],
+    [16_384, 1e-3],
+    [16_384, 1e-6],
+  ])('keeps its digits in float32 over %i steps at the rate %d', (length, rate) => {
+    const generator = new Generator(1);
+    const draw = (shape: number[]) => uniform(shape, -1, 1, { dtype: 'f64', generator });
+    // The input leans to one side, so that states grow where they hardly decay.
+    const inputs: Inputs = {
+      u: draw([1, length, 1]).add(0.5),
+      delta: draw([1, length, 1]).mul(0.5).add(1),
+      A: full([1, 2], -rate, { dtype: 'f64' }),
+      B: draw([1, length, 2]).add(0.5),
+      C: draw([1, length, 2]),
+    };
+    const rounded: Inputs = Object.fromEntries(
+      Object.entries(inputs).map(([name, x]) => [name, x.cast('f32')]),
+    );
+    const exact = scan(
+      Object.fromEntries(Object.entries(rounded).map(([name, x]) => [name, x.cast('f64')])),
+      {},
+    ).y;
+    const worst = (y: Tensor) => y.cast('f64').sub(exact).abs().max().item();
+    const largest = exact.abs().max().item();
+    const bound =
+      rate * length >= 1 ? 1e-5 * largest : 2 * worst(plainRecurrence(rounded, length));
+    for (const algorithm of algorithms) {
+      expect(worst(scan(rounded, { algorithm }).y), algorithm).toBeLessThanOrEqual(bound);
+    }
+  });
+
   it('names the tensor that does not fit', () => {
     const u = tensor([[[1, 2]]]);
     const A = tensor([[-1], [-1]]);
     const B = tensor([[[1]]]);
     expect(() => selectiveScan(u, u, A, B, tensor([[[1, 2]]]))).toThrow(
-      'selectiveScan: C has the shape [1, 1, 2], expected [1, 1, 1], as u is [1, 1, 2] and A [2, 1]',
+      'selectiveScan: C is f32[1, 1, 2], expected f32[1, 1, 1]',
     );
     expect(() => selectiveScan(A, u, A, B, B)).toThrow('expected [batch, length, channels]');
+    expect(() => selectiveScan(u, u, A, B, B, { reset: tensor([1], { dtype: 'i32' }) })).toThrow(
+      'selectiveScan: reset is i32[1], expected i32[1, 1]',
+    );
+    expect(() => selectiveScan(u, u, A, B, B, { mask: tensor([[1]]) })).toThrow(
+      'selectiveScan: mask is f32[1, 1], expected i32[1, 1]',
+    );
     expect(() => selectiveScan(u, u, A, B, B.cast('f64'))).toThrow(
-      'selectiveScan: C is f64 and u is f32',
+      'selectiveScan: C is f64[1, 1, 1], expected f32[1, 1, 1]',
     );
     expectSame(selectiveScan(u, u, A, B, B).lastState.squeeze(), tensor([1, 4]));
   });
 });
+
+/** The recurrence of one channel with every single operation rounded to float32. */
+function plainRecurrence({ u, delta, A, B, C }: Inputs, length: number): Tensor {
+  if (!u || !delta || !A || !B || !C) throw new Error('the first five are always there');
+  const round = Math.fround;
+  const states = new Float32Array(A.numel);
+  const y = new Float32Array(length);
+  for (let t = 0; t < length; t++) {
+    const input = round(delta.data[t] * u.data[t]);
+    for (let n = 0; n < states.length; n++) {
+      const at = t * states.length + n;
+      const decay = round(Math.exp(round(delta.data[t] * A.data[n])));
+      states[n] = round(decay * states[n]) + round(input * B.data[at]);
+      y[t] += round(C.data[at] * states[n]);
+    }
+  }
+  return tensor(y, { shape: [1, length, 1] });
+}

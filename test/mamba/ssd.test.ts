@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
+import { drawDocuments, drawPlaces, maskOf, take } from '../support/sequences.ts';
 
 const sizes = ['batch', 'heads of a group', 'groups', 'headDim', 'stateSize'];
 
@@ -104,31 +105,49 @@ describe('ssd', () => {
     );
   });
 
-  it('forgets at a reset: packed sequences are the sequences alone, with their gradients', () => {
+  it('keeps packed documents apart, in values and gradients', () => {
     fc.assert(
       fc.property(fc.gen(), fc.integer({ min: 1, max: 20 }), (g, length) => {
         const inputs = drawInputs(g, length);
-        const cut = drawInteger(g, 0, length - 1);
-        const reset = tensor(
-          Int32Array.from({ length: inputs[0].shape[0] * length }, (_, i) => +(i % length === cut)),
-          { shape: [inputs[0].shape[0], length] },
-        );
-        const alone = (...given: Tensor[]): Tensor => {
-          const part = (from: number, count: number, state: Tensor) => {
-            const [x, dt, B, C] = [0, 1, 3, 4].map((i) => given[i].narrow(1, from, count));
-            return ssd(x, dt, given[2], B, C, { D: given[5], initialState: state });
-          };
-          const first = part(0, cut, given[6]);
-          const second = part(cut, length - cut, zeros(given[6].shape, { dtype: 'f64' }));
-          return concat([first.y.concat([second.y], 1).flatten(), second.lastState.flatten()]);
+        const { lengths, flags } = drawDocuments(g, inputs[0].shape);
+        const alone = (...[x, dt, A, B, C, D, initialState]: Tensor[]): Tensor => {
+          let start = 0;
+          const parts = lengths.map((count, i) => {
+            const from = (start += count) - count;
+            const [x1, dt1, B1, C1] = [x, dt, B, C].map((input) => input.narrow(1, from, count));
+            return ssd(x1, dt1, A, B1, C1, { D, ...(i === 0 && { initialState }) });
+          });
+          const last = parts[parts.length - 1].lastState;
+          return concat([concat(parts.map(({ y }) => y), 1).flatten(), last.flatten()]);
         };
         const expected = valueAndGradients(alone, inputs);
         for (const algorithm of ['chunked', 'recurrent'] as const) {
-          const options = { reset, algorithm, chunkSize: drawInteger(g, 1, length + 1) };
+          const options = { ...flags, algorithm, chunkSize: drawInteger(g, 1, length + 1) };
           const { value, gradients } = valueAndGradients(both(options), inputs);
           expectClose(value, expected.value, 1e-12);
           expectClose(joined(gradients), joined(expected.gradients), 1e-12);
         }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('passes over padding, wherever it is', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 1, max: 20 }), (g, length) => {
+        const inputs = drawInputs(g, length);
+        const places = drawPlaces(g, inputs[0].shape);
+        const algorithm = g(fc.boolean) ? 'chunked' : 'recurrent';
+        const run = (mask?: Tensor) => (...[x, dt, A, B, C, D, initialState]: Tensor[]): Tensor => {
+          const cut = (input: Tensor) => (mask ? input : take(input, places));
+          const options = { D, initialState, mask, algorithm, chunkSize: 4 } as const;
+          const { y, lastState } = ssd(cut(x), cut(dt), A, cut(B), cut(C), options);
+          return concat([(mask ? take(y, places) : y).flatten(), lastState.flatten()]);
+        };
+        const found = valueAndGradients(run(maskOf(places, length)), inputs);
+        const expected = valueAndGradients(run(), inputs);
+        expectClose(found.value, expected.value, 1e-12);
+        expectClose(joined(found.gradients), joined(expected.gradients), 1e-12);
       }),
       { numRuns: 30 },
     );
@@ -180,9 +199,9 @@ describe('ssd', () => {
     const [dt, A, B] = [zeros([1, 2, 3]), zeros([3]), zeros([1, 2, 1, 5])];
     expect(() => ssd(x, dt, A, zeros([1, 2, 2, 5]), B)).toThrow('heads a multiple of groups');
     expect(() => ssd(x, dt, A, B, zeros([1, 2, 3, 5]))).toThrow(
-      'ssd: C has the shape [1, 2, 3, 5], expected [1, 2, 1, 5], as x is [1, 2, 3, 4]',
+      'ssd: C is f32[1, 2, 3, 5], expected f32[1, 2, 1, 5]',
     );
     expect(() => ssd(x, dt, A, B, B, { D: zeros([3], { dtype: 'f64' }) })).toThrow('D is f64');
-    expect(() => ssd(x, dt, A, B, B, { chunkSize: 0 })).toThrow('chunkSize is 0; expected');
+    expect(() => ssd(x, dt, A, B, B, { chunkSize: 0 })).toThrow('chunkSize 0; expected');
   });
 });

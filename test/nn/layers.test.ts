@@ -21,22 +21,14 @@ import {
   Sequential,
 } from '@mambagrad/nn';
 import {
-  compile,
-  Generator,
-  gradcheck,
-  ones,
-  relu,
-  type Tensor,
-  tensor,
-  uniform,
-  zeros,
+  compile, concat, Generator, gradcheck, ones, relu, type Tensor, tensor, uniform, zeros,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame } from '../support/compare.ts';
+import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
 import { drawIndices, drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { opCases } from '../support/golden.ts';
-import { type Call, expectGolden } from '../support/goldenCase.ts';
+import { type Call, expectGolden, expectGoldenCompiled } from '../support/goldenCase.ts';
 
 const i32 = { dtype: 'i32' } as const;
 const anyPadding = () => fc.constantFrom<number | 'causal'>('causal', 0, 1, 3);
@@ -61,6 +53,10 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
     const cases = opCases(name);
     expect(cases.length).toBeGreaterThan(0);
     for (const golden of cases) expectGolden(golden, call);
+  });
+
+  it('meets them compiled, in float32', () => {
+    for (const golden of opCases(name)) expectGoldenCompiled(golden, call);
   });
 });
 
@@ -122,6 +118,34 @@ function convolve(
 }
 
 describe('conv1d', () => {
+  it('keeps segments apart, in values and gradients', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const counts = [0, 1, 2].map(() => drawInteger(g, 0, 5));
+        const ids = counts.flatMap((count, i) => new Array<number>(count).fill(i));
+        const segments = tensor(Float64Array.from(ids)).unsqueeze(0);
+        const x = drawTensor(g, [1, ids.length, 4]);
+        const groups = 2 ** drawInteger(g, 0, 2);
+        const weight = drawTensor(g, [4, 4 / groups, drawInteger(g, 1, 5)]);
+        const bias = drawTensor(g, [4]);
+        const options = { padding: 'causal', groups } as const;
+        const together = (...inputs: Tensor[]) =>
+          conv1d(inputs[0], inputs[1], inputs[2], { ...options, segments });
+        const alone = (input: Tensor, ...rest: Tensor[]) => {
+          const parts = input.split(counts, 1);
+          return concat(parts.map((part) => conv1d(part, rest[0], rest[1], options)), 1);
+        };
+        const found = valueAndGradients(together, [x, weight, bias]);
+        const expected = valueAndGradients(alone, [x, weight, bias]);
+        expectClose(found.value, expected.value, 1e-14);
+        found.gradients.forEach((gradient, i) =>
+          expectClose(gradient, expected.gradients[i], 1e-13),
+        );
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('is the sum of its definition, for all groups and paddings, with its gradients', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {

@@ -1,6 +1,7 @@
 /** What a module knows of the tree below it: names, modes, state, dtype, and a table of it. */
 import {
   Buffer,
+  Dropout,
   Embedding,
   Linear,
   Module,
@@ -9,7 +10,9 @@ import {
   Sequential,
   summary,
 } from '@mambagrad/nn';
-import { compile, Generator, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import {
+  compile, Generator, ones, type Tensor, tensor, withoutValues, zeros,
+} from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../support/compare.ts';
 
@@ -39,6 +42,14 @@ describe('Module', () => {
     expect(names(model.namedModules())).toEqual(['', 'first', 'rest.0', 'rest.1']);
     expect(model.parameters()).toHaveLength(4);
     expect(model.parameterCount()).toBe(6 + 3 + 3 + 3);
+  });
+
+  it('lists generators, each once', () => {
+    const [one, two] = [new Generator(1), new Generator(2)];
+    const dropout = (generator: Generator) => new Dropout(0.5, { generator });
+    const model = new Sequential(dropout(two), new Dropout(), dropout(one), dropout(two));
+    expect(model.generators()).toEqual([two, one]);
+    expect(model.generators()[0]).toBe(two);
   });
 
   it('is trained or used, as a whole or in part', () => {
@@ -85,6 +96,22 @@ describe('the state of a module', () => {
     to.first.weight.assign(zeros([3, 2]));
     expect([...state].map(([name, value]) => [name, value.toArray()])).toEqual(values);
     expect([...state.values()].some(({ requiresGrad }) => requiresGrad)).toBe(false);
+  });
+
+  it('goes to a module that was built without values, whatever its size', () => {
+    const generator = new Generator(1);
+    const before = generator.state.toArray();
+    const large = withoutValues(() => new Linear(2 ** 20, 2 ** 20, { generator }));
+    expect(large.parameterCount()).toBe(2 ** 40 + 2 ** 20);
+    expect(generator.state.toArray()).toEqual(before);
+    expect(() => large.weight.data).toThrow('made in withoutValues and has been given no value');
+    const [sketch, model] = [withoutValues(() => new Pair()), new Pair()];
+    expect(() => sketch.first.forward(ones([1, 2]))).toThrow('has been given no value');
+    sketch.loadStateDict(model.stateDict());
+    const x = tensor([[1, 2]]);
+    expectSame(sketch.first.forward(x), model.first.forward(x));
+    sketch.first.forward(x).sum().backward();
+    expect(sketch.first.weight.grad?.toArray()).toEqual([[1, 2], [1, 2], [1, 2]]);
   });
 
   it('is read by a compiled function made before', () => {

@@ -1,5 +1,6 @@
 /** What a job shows of itself, on a terminal and elsewhere. */
-import { formatTime, Progress } from '@mambagrad/nn';
+import { formatTime, Progress, sparkline } from '@mambagrad/nn';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 function record(isTTY: boolean, columns = 100) {
@@ -18,10 +19,25 @@ describe('Progress', () => {
     }
     progress.end();
     expect(written).toEqual([
-      '\r▕█████               ▏ step 1/4  loss 0.1  0:03 left\u001b[K',
-      '\r▕███████████████     ▏ step 3/4  loss 0.3  0:01 left\u001b[K',
-      '\r▕████████████████████▏ step 4/4  loss 0.4  0:00 left\u001b[K',
+      '\r▕█████               ▏ step 1/4  loss 0.1  –:–– left\u001b[K',
+      '\r▕███████████████     ▏ step 3/4  loss 0.3  2.00/s  0:01 left\u001b[K',
+      '\r▕████████████████████▏ step 4/4  loss 0.4  1.50/s  0:00 left\u001b[K',
       '\n',
+    ]);
+  });
+
+  it('smooths numbers, and draws how the first has changed', () => {
+    const { written, output } = record(true);
+    let time = 0;
+    // What came before the first update is not counted: it may be compiled, or go on from a step.
+    const progress = new Progress({ total: 5000, output, now: () => (time += 500) });
+    progress.update(4000, { loss: 2, accuracy: 0, best: '1' });
+    progress.update(4100, { loss: 1, accuracy: 1e-9, best: '1' });
+    progress.update(5000, { loss: 1, accuracy: 9999, best: '2' });
+    expect(written.map((line) => line.replace(/^\r(▕.*▏ )?|\u001b.*/g, ''))).toEqual([
+      'step 4000/5000  loss 2.00 ▁  accuracy 0.00  best 1  –:–– left',
+      'step 4100/5000  loss 1.90 █▁  accuracy 1.00e-10  best 1  200/s  0:05 left',
+      'step 5000/5000  loss 1.81 █▄▁  accuracy 1,000  best 2  1,000/s  0:00 left',
     ]);
   });
 
@@ -46,6 +62,28 @@ describe('Progress', () => {
     expect(written.length).toBeLessThanOrEqual(22);
     expect(written.at(-1)).toBe('step 1000/1000  0:00 left\n');
     expect(written.every((line) => line.endsWith('\n') && !line.includes('\u001b'))).toBe(true);
+  });
+});
+
+describe('sparkline', () => {
+  it.each([
+    [[], ''],
+    [[3], '▁'],
+    [[2, 2], '▁▁'],
+    [[0, 1, 2, 3, 4, 5, 6, 7], '▁▂▃▄▅▆▇█'],
+    [[1, -1, 0], '█▁▅'],
+  ])('of %j is %s', (values, text) => expect(sparkline(values, 8)).toBe(text));
+
+  it('has at most so many bars, and rises where the numbers do', () => {
+    const number = fc.integer({ min: -1e9, max: 1e9 });
+    fc.assert(
+      fc.property(fc.uniqueArray(number), fc.integer({ min: 1, max: 9 }), (values, width) => {
+        const text = sparkline(values.sort((a, b) => a - b), width);
+        expect(text).toMatch(/^▁*▂*▃*▄*▅*▆*▇*█*$/);
+        expect(text.length).toBe(Math.min(values.length, width));
+        if (text.length > 1) expect([text.at(0), text.at(-1)]).toEqual(['▁', '█']);
+      }),
+    );
   });
 });
 

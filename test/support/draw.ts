@@ -37,9 +37,22 @@ const integerFrom = (min: number, max: number) => fc.integer({ min, max });
 // A smaller seed is no simpler, so only the shapes shrink.
 const anySeed = () => fc.noShrink(fc.integer());
 
+/** For draws made by `withLast`: the size of the last axis. */
+const lastSizes = new WeakMap<Draw, number>();
+
+/** Draws as `g` does, but where shapes have a last axis it is of this size, 0 only where it may. */
+export function withLast(g: Draw, size: number): Draw {
+  const draw = Object.assign(((...given) => g(...given)) as Draw, { values: () => g.values() });
+  lastSizes.set(draw, size);
+  return draw;
+}
+
 export function drawShape(g: Draw, options: ShapeOptions = {}): number[] {
   const { minRank = 0, maxRank = 3, empty = true } = options;
-  return g(empty ? anyShape : filledShape, minRank, maxRank);
+  const shape = g(empty ? anyShape : filledShape, minRank, maxRank);
+  const last = lastSizes.get(g) ?? shape.at(-1);
+  const isFitting = shape.length > 0 && last !== undefined && (empty || last > 0);
+  return isFitting ? shape.with(-1, last) : shape;
 }
 
 export function drawInteger(g: Draw, min: number, max: number): number {

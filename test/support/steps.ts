@@ -92,6 +92,7 @@ const algorithms: Readonly<Record<ScanAlgorithm, null>> = {
   sequential: null,
   blelloch: null,
   hillisSteele: null,
+  chunked: null,
 };
 const algorithm = () => fc.constantFrom(...Object.keys(algorithms));
 const approximation = () => fc.constantFrom('none', 'tanh');

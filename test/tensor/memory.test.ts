@@ -2,28 +2,15 @@
  * A long eager training runs in flat memory: all that a step makes is garbage once the step is
  * over, and is collected like any object.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { AdamW, Linear } from '@mambagrad/nn';
 import { Generator, type Tensor, uniform } from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
-
-// Only a context that is made while the flag is set has the function.
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
-setFlagsFromString('--no-expose-gc');
+import { bytesInHeap } from '../../bench/support/growth.ts';
 
 const STEPS = 2000;
 
 /** A tensor of a single number takes more; compiled code that still changes comes to less. */
 const ALLOWED_PER_STEP = 200;
-
-function bytesInUse(): number {
-  // What arrays held is given back on the side, and is known to be by the next collection.
-  for (let i = 0; i < 3; i++) collectGarbage();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
-}
 
 /**
  * Trains two layers to give back what they get, by either way of taking a step in turn, and says by
@@ -49,9 +36,9 @@ function growthPerStep(visit: (loss: Tensor) => void): number {
     }
   };
   train();
-  const before = bytesInUse();
+  const before = bytesInHeap();
   train();
-  return (bytesInUse() - before) / STEPS;
+  return (bytesInHeap() - before) / STEPS;
 }
 
 describe('memory', () => {

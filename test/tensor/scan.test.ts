@@ -16,7 +16,12 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
 
-const algorithms: readonly ScanAlgorithm[] = ['sequential', 'blelloch', 'hillisSteele'];
+const algorithms: readonly ScanAlgorithm[] = [
+  'sequential',
+  'blelloch',
+  'hillisSteele',
+  'chunked',
+];
 
 /** Any length from 1 to 200; powers of two and their neighbours come up often. */
 const lengths = () =>
@@ -33,6 +38,8 @@ interface Sequences {
   readonly initialState: Tensor | undefined;
   readonly reverse: boolean;
   readonly length: number;
+  /** From one step to more than there are. */
+  readonly chunkSize: number;
 }
 
 /** [batch, length, channels, state] with |a| ≤ 1. */
@@ -46,6 +53,7 @@ function drawSequences(g: Draw): Sequences {
     initialState: g(fc.boolean) ? drawTensor(g, shape.toSpliced(1, 1)) : undefined,
     reverse: g(fc.boolean),
     length,
+    chunkSize: drawInteger(g, 1, length + 1),
   };
 }
 
@@ -68,9 +76,10 @@ function recurrence({ a, b, initialState, reverse, length }: Sequences): Tensor 
 }
 
 function scanAll(sequences: Sequences, algorithm: ScanAlgorithm, dtype: 'f32' | 'f64') {
-  const { a, b, initialState, reverse } = sequences;
+  const { a, b, initialState, reverse, chunkSize } = sequences;
+  const options = { axis: 1, reverse, algorithm, chunkSize };
   return valueAndGradients(
-    (decay, x, state) => linearScan(decay, x, { axis: 1, initialState: state, reverse, algorithm }),
+    (decay, x, state) => linearScan(decay, x, { ...options, initialState: state }),
     initialState ? [a, b, initialState] : [a, b],
     dtype,
   );
@@ -110,9 +119,9 @@ describe('linearScan', () => {
   it('can be cut anywhere, carrying the state', () => {
     fc.assert(
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
-        const { a, b, initialState, length } = drawSequences(g);
+        const { a, b, initialState, length, chunkSize } = drawSequences(g);
         const cut = drawInteger(g, 0, length);
-        const options = { axis: 1, algorithm };
+        const options = { axis: 1, algorithm, chunkSize };
         const inOne = (decay: Tensor, x: Tensor) =>
           linearScan(decay, x, { ...options, initialState });
         const inTwo = (decay: Tensor, x: Tensor) => {
@@ -133,9 +142,9 @@ describe('linearScan', () => {
   it('leaves everything before a change untouched', () => {
     fc.assert(
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
-        const { a, b, length } = drawSequences(g);
+        const { a, b, length, chunkSize } = drawSequences(g);
         const t = drawInteger(g, 0, length - 1);
-        const options: LinearScanOptions = { axis: 1, algorithm };
+        const options: LinearScanOptions = { axis: 1, algorithm, chunkSize };
         const before = linearScan(a, b, options);
         const changed = b.data.slice();
         const width = b.numel / length / b.shape[0];
@@ -156,7 +165,10 @@ describe('linearScan', () => {
       'linearScan: initialState is f32[2], expected f32[3]',
     );
     expect(() => linearScan(x, x, { algorithm: 'parallel' as ScanAlgorithm })).toThrow(
-      "linearScan: unknown algorithm 'parallel', expected sequential, blelloch, hillisSteele",
+      "linearScan: unknown algorithm 'parallel', expected sequential, blelloch, hillisSteele, chunked",
+    );
+    expect(() => linearScan(x, x, { algorithm: 'chunked', chunkSize: 0 })).toThrow(
+      'linearScan: chunkSize is 0, expected a whole number from 1',
     );
     expect(() => linearScan(x, tensor([1, 2]))).toThrow('linearScan: shapes do not broadcast');
     expect(() => linearScan(x, x, { axis: 2 })).toThrow('linearScan: axis 2 is out of range');
@@ -223,12 +235,12 @@ describe('associativeScan', () => {
   it.each(both)('%s on pairs is linearScan, along any axis', (algorithm) => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
-        const { a, b, reverse } = drawSequences(g);
+        const { a, b, reverse, chunkSize } = drawSequences(g);
         const found = valueAndGradients(
           (...pair) => associativeScan(linearPairs, pair, { axis: 1, reverse, algorithm })[1],
           [a, b],
         );
-        const sequences = { a, b, reverse, length: 0, initialState: undefined };
+        const sequences = { a, b, reverse, chunkSize, length: 0, initialState: undefined };
         const expected = scanAll(sequences, 'sequential', 'f64');
         expectClose(found.value, expected.value, 1e-12);
         found.gradients.forEach((gradient, i) =>

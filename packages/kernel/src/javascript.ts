@@ -53,7 +53,7 @@ export function printJavaScript(kernel: Kernel): string {
     `function ${names.of(kernel)}(${[...parameters, ...scratch].join(', ')}) {`,
     ...kernel.parameters.map((one) => `  ${conversion(one, names.of(one))}`),
     ...Array.from(kernel.scratch, ([one, offset]) => (
-      `  const ${names.of(one)} = (scratch >> 2) + ${offset / 4};`
+      `  const ${names.of(one)} = (scratch >>> 2) + ${offset / 4};`
     )),
     ...linesOf(kernel.body, names, {
       assign({ target, values: [value] }) {
@@ -82,7 +82,7 @@ export function printJavaScript(kernel: Kernel): string {
 
 /** Arguments as numbers of their type, and the places of buffers in elements. */
 function conversion(parameter: Parameter, name: string): string {
-  if (!('node' in parameter)) return `${name} >>= 2;`;
+  if (!('node' in parameter)) return `${name} >>>= 2;`;
   return parameter.type === 'f32' ? `${name} = fround(${name});` : `${name} |= 0;`;
 }
 

@@ -1,27 +1,24 @@
 /**
- * @mambagrad/mamba: selective state spaces, from the scan to a language model.
+ * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
  */
-export { BiMamba, BiMambaBlock, type BiMambaOptions } from './biMamba.ts';
-export { type BlockOptions, MambaBlock, ResidualBlock } from './block.ts';
-export { MambaLM, type MambaLMOptions } from './languageModel.ts';
-export { Mamba, type MambaOptions } from './mamba.ts';
-export {
-  gatedRmsNorm, Mamba2, Mamba2Block, type Mamba2BlockOptions, type Mamba2Options, type Mamba2State,
-} from './mamba2.ts';
-export { MambaND, type MambaNDOptions } from './mambaND.ts';
-export {
-  alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
-  type ScanOrder,
-} from './scanOrder.ts';
+export * from './biMamba.ts';
+export * from './block.ts';
+export * from './checkpoint.ts';
+export * from './convolution.ts';
+export * from './generation.ts';
+export * from './languageModel.ts';
+export * from './mamba.ts';
+export * from './mamba2.ts';
+export * from './mambaND.ts';
+export * from './scanOrder.ts';
+export * from './selectiveScan.ts';
 export { SelectiveSSM, type SelectiveSSMOptions } from './selectiveSSM.ts';
 export {
-  RecurrentModel, Residual, type SequenceBlock, type SequenceLayer, SequenceModel,
-  type SequenceModelOptions,
-} from './sequenceModel.ts';
-export { ssd, type SSDOptions, type SSDResult, ssdStep } from './ssd.ts';
+  type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
+} from './sequence.ts';
+export * from './ssd.ts';
 export {
-  selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions, type SelectiveScanResult,
-} from './selectiveScan.ts';
-export {
-  selectiveCopying, type SelectiveCopyingBatch, type SelectiveCopyingOptions,
-} from './tasks.ts';
+  type EncoderOptions, RecurrentStack, Residual, Stack, type StackOptions, type StackState,
+} from './stack.ts';
+export * from './tasks.ts';
+export * from './tokenizer.ts';

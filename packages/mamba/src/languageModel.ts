@@ -1,50 +1,87 @@
 /**
- * A language model: tokens become vectors, Mamba blocks mix them along time, and the normalised
- * result is compared with every token's vector. The head is the embedding again (tied), so that a
- * token is written and read by the same vector.
+ * A language model: tokens become vectors, blocks mix them along time, and the normalised result is
+ * compared with a vector for every token. These are the vectors of the embedding again (tied), so
+ * that a token is read and written alike, or others (untied).
  */
-import { Embedding, linear, Module, RMSNorm } from '@mambagrad/nn';
-import type { Tensor } from '@mambagrad/tensor';
-import { type BlockOptions, ResidualBlock } from './block.ts';
-import type { Mamba2BlockOptions } from './mamba2.ts';
-import { Residual, type SequenceBlock } from './sequenceModel.ts';
+import { Embedding, Linear, linear, RMSNorm } from '@mambagrad/nn';
+import { ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { blockDefaults } from './block.ts';
+import type { Scanned, ScanOptions } from './sequence.ts';
+import { RecurrentStack, type StackOptions, type StackState } from './stack.ts';
 
-export interface MambaLMOptions extends BlockOptions, Mamba2BlockOptions {
+export interface MambaLMOptions extends StackOptions {
   /** The number of different tokens. */
   readonly vocabSize: number;
-  /** Default 2. */
-  readonly numLayers?: number;
-  /** What mixes along time: MambaBlock (the default), or Mamba2Block. */
-  readonly block?: new (options: MambaLMOptions) => SequenceBlock<unknown>;
+  /** Whether the head is the embedding. Default true. */
+  readonly tieEmbeddings?: boolean;
 }
 
 /** The standard deviation of embeddings at the start, as in the paper's code. */
 const EMBEDDING_STD = 0.02;
 
-export class MambaLM extends Module {
-  readonly embedding: Embedding;
-  readonly layers: readonly (ResidualBlock | Residual<unknown>)[];
-  readonly normF: RMSNorm;
+/** Steps that `prefill` reads at once, so that two programs serve texts of every length. */
+const PIECE = 32;
+
+export class MambaLM extends RecurrentStack {
+  readonly options: MambaLMOptions;
+  declare readonly embedding: Embedding;
+  /** [vocabSize, hidden], where it is not the embedding */
+  readonly lmHead: Linear | undefined;
 
   constructor(options: MambaLMOptions) {
-    super();
-    const { vocabSize, hiddenSize, numLayers = 2, block: Block, generator } = options;
-    this.embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
-    this.layers = Array.from({ length: numLayers }, () =>
-      Block ? new Residual(hiddenSize, new Block(options)) : new ResidualBlock(options),
-    );
-    this.normF = new RMSNorm(hiddenSize);
+    const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings = true, generator } = options;
+    const embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
+    super({ ...options, pool: 'none' }, embedding, new RMSNorm(hiddenSize, { eps: normEps }));
+    this.options = options;
+    const head = { bias: false, generator };
+    this.lmHead = tieEmbeddings ? undefined : new Linear(hiddenSize, vocabSize, head);
     // What each layer adds starts smaller the more of them add up (GPT-2's rule).
-    for (const { mixer } of this.layers) {
-      const { weight } = mixer.outProj;
-      weight.assign(weight.detach().div(Math.sqrt(numLayers)));
+    for (const { mixer: { outProj: { weight } } } of this.layers) {
+      weight.assign(weight.detach().div(Math.sqrt(this.layers.length)));
     }
   }
 
-  /** Tokens i32 [batch, length] to logits [batch, length, vocabSize] for the token after each. */
-  forward(tokens: Tensor): Tensor {
-    const start = this.embedding.forward(tokens);
-    const h = this.layers.reduce((x, layer) => layer.forward(x), start);
-    return linear(this.normF.forward(h), this.embedding.weight);
+  /** The size of the result: a logit for every token. */
+  static override outputSize({ vocabSize }: MambaLMOptions): number {
+    return vocabSize;
+  }
+
+  /** Options to start from; with vocabSize 256, for bytes, this is a small model. */
+  static recommendedDefaults(): MambaLMOptions {
+    return { vocabSize: 256, hiddenSize: 128, numLayers: 4, ...blockDefaults, tieEmbeddings: true };
+  }
+
+  /**
+   * Reads any number of tokens, i32 [batch, length], going on from any state: y [batch, vocabSize]
+   * are the logits after the last one. Compiled, without gradients. Padding (`mask`) must be in
+   * front, so that each row has its last token at the end.
+   */
+  prefill(
+    tokens: Tensor,
+    { state, mask }: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
+  ): Scanned<StackState> {
+    const [batch, length] = tokens.shape;
+    if (length === 0) throw new TensorError('prefill: there are no tokens, expected at least one');
+    // The first piece is filled up in front.
+    const missing = PIECE * Math.ceil(length / PIECE) - length;
+    const padded = (x: Tensor) => x.pad([0, missing], [0, 0]).split(PIECE, 1);
+    const masks = padded(mask ?? ones([batch, length], { dtype: 'i32' }));
+    let read: Scanned<StackState> = { y: tokens, state: state ?? this.initialState(batch) };
+    for (const [i, piece] of padded(tokens).entries()) {
+      const isWhole = !mask && (i > 0 || missing === 0);
+      read = this.advance(piece, { state: read.state, mask: isWhole ? undefined : masks[i] });
+    }
+    return read;
+  }
+
+  /** Compiles `prefill` and `step` for so many rows, ahead of the first call. */
+  override prepare(batch = 1): this {
+    const { state } = this.prefill(zeros([batch, PIECE + 1], { dtype: 'i32' }));
+    this.step(zeros([batch], { dtype: 'i32' }), state);
+    return this;
+  }
+
+  protected override read(h: Tensor): Tensor {
+    return linear(super.read(h), (this.lmHead ?? this.embedding).weight);
   }
 }

@@ -1,46 +1,38 @@
 /**
- * Mamba as an encoder of sequences of vectors: Mamba blocks on top of each other, each a residual
- * step, after a projection to the hidden size where the input has another. The last step has seen
- * the whole sequence, so its vector stands for it.
+ * Mamba and Mamba-2 as encoders of sequences of vectors: blocks on top of each other, after a
+ * projection to the hidden size where the input has another. The last step has seen the whole
+ * sequence, so its vector stands for it.
  */
-import { Linear, Module } from '@mambagrad/nn';
-import type { Tensor } from '@mambagrad/tensor';
-import { type BlockOptions, ResidualBlock } from './block.ts';
+import { blockDefaults } from './block.ts';
+import { mamba2Defaults } from './mamba2.ts';
+import {
+  type EncoderOptions, inputProjection, RecurrentStack, type StackOptions,
+} from './stack.ts';
 
-export interface MambaOptions extends Omit<BlockOptions, 'hiddenSize'> {
-  /** The size of the input vectors. */
-  readonly embedDim: number;
-  /** The width of the model. Default 256. */
-  readonly hiddenSize?: number;
-  /** Default 2. */
-  readonly numLayers?: number;
+export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
+
+const defaults = { hiddenSize: 256, numLayers: 2, windowSize: 60, dropout: 0.1 } as const;
+
+export class Mamba extends RecurrentStack {
+  constructor(options: MambaOptions) {
+    const { hiddenSize = 256 } = options;
+    super({ ...options, hiddenSize }, inputProjection(options));
+  }
+
+  /** Options to start from; embedDim is up to the data. */
+  static recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
+    return { ...defaults, ...blockDefaults };
+  }
 }
 
-export class Mamba extends Module {
-  /** From embedDim to hiddenSize, where they differ */
-  readonly inputProjection: Linear | undefined;
-  readonly layers: readonly ResidualBlock[];
-
+/** The same, of Mamba-2 blocks. */
+export class Mamba2 extends Mamba {
   constructor(options: MambaOptions) {
-    super();
-    const { embedDim, hiddenSize = 256, numLayers = 2, generator } = options;
-    this.inputProjection =
-      embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
-    this.layers = Array.from(
-      { length: numLayers },
-      () => new ResidualBlock({ ...options, hiddenSize }),
-    );
+    super({ ...options, layer: 'mamba2' });
   }
 
-  /** [batch, length, embedDim] to the last step's [batch, hiddenSize]. */
-  forward(x: Tensor): Tensor {
-    const h = this.forwardSequence(x);
-    return h.narrow(1, h.shape[1] - 1, 1).squeeze(1);
-  }
-
-  /** [batch, length, embedDim] to every step's vector, [batch, length, hiddenSize]. */
-  forwardSequence(x: Tensor): Tensor {
-    const start = this.inputProjection?.forward(x) ?? x;
-    return this.layers.reduce((h, layer) => layer.forward(h), start);
+  /** Options to start from; embedDim is up to the data. */
+  static override recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
+    return { ...defaults, ...mamba2Defaults };
   }
 }

@@ -6,11 +6,11 @@
  *     y = Σᵢ orderᵢ⁻¹(coreᵢ(orderᵢ(x)))
  */
 import { Module } from '@mambagrad/nn';
-import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
+import { describe, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
   alternatingOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder, type ScanOrder,
 } from './scanOrder.ts';
-import type { SequenceLayer } from './sequenceModel.ts';
+import type { SequenceLayer } from './sequence.ts';
 
 export interface MambaNDOptions {
   /** Whether a second core scans from the end, and is added. Default false. */
@@ -33,10 +33,11 @@ export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module 
   constructor(createCore: () => Core, options: MambaNDOptions = {}) {
     super();
     const { bidirectional = false, order = 'raster', layer = 0 } = options;
-    const named = { raster: rasterOrder, alternating: alternatingOrder(layer), cross: rasterOrder };
-    const one = typeof order === 'string' ? named[order] : order;
-    const pair = bidirectional ? [one, reverseOrder(one)] : [one];
-    this.#orders = order === 'cross' ? crossOrders : pair;
+    const named = {
+      raster: [rasterOrder], alternating: [alternatingOrder(layer)], cross: crossOrders,
+    };
+    const one = typeof order === 'string' ? named[order] : [order];
+    this.#orders = bidirectional && one.length === 1 ? [...one, reverseOrder(one[0])] : one;
     this.cores = this.#orders.map(() => createCore());
   }
 
@@ -55,9 +56,7 @@ export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module 
   forward(x: Tensor): Tensor {
     const spatial = x.shape.slice(1, -1);
     if (spatial.length === 0) {
-      throw new TensorError(
-        `MambaND: x has the shape [${x.shape.join(', ')}], expected [batch, ...spatial, channels]`,
-      );
+      throw new TensorError(`MambaND: x is ${describe(x)}, expected [batch, ...spatial, channels]`);
     }
     const outputs = this.#orders.map((order, i) => {
       const places = order(spatial);

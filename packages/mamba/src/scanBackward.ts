@@ -9,7 +9,7 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  CHUNK, forChannels, forStates, isVector, neighbours, plus, prepareA, registers, setDecays,
+  type Cell, CHUNK, forChannels, forStates, grid, isVector, neighbours, plus, registers, setDecays,
   type Sizes, times, TINY,
 } from './scanPieces.ts';
 
@@ -19,27 +19,22 @@ import {
  * C and the first state, one behind the other.
  */
 export function backwardKernel(
-  inputs: readonly Elements[],
-  to: k.Buffer,
-  sizes: Sizes,
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
   const [g, u, delta, A, B, C, , starts, reset] = inputs;
-  const { batch, length, channels, state } = sizes;
-  const width = channels * state;
-  const rows = batch * length;
-  const gradientSizes = [rows * channels, rows * channels, width, rows * state, rows * state];
+  const { batch, length, channels, state, width, chunks, lastAt } = sizes;
+  const ofSteps = batch * length * state;
+  const gradientSizes = [lastAt, lastAt, width, ofSteps, ofSteps];
   const [duAt, dDeltaAt, dAAt, dBAt, dCAt, dStateAt] = gradientSizes.reduce<number[]>(
     (ends, size) => [...ends, ends[ends.length - 1] + size],
     [0],
   );
-  const scaledA = prepareA(A, sizes);
-  const [carry, dA] = ['carry', 'dA'].map((name) => k.scratch(name, 'f32', width));
-  const inRow = (n: k.Operand, d: k.Operand): k.Operand => plus(times(n, channels), d);
+  const [scaledA, carry, dA] = ['A', 'carry', 'dA'].map((name) => grid(name, sizes));
   // Of 8 channels: the decay of each step, and the states before each step and after the last.
   const [decays, states] = ['decays', 'states'].map((name, more) =>
     k.scratch(name, 'f32', (CHUNK + more) * state * 8),
   );
-  const kept = (t: k.Operand, { n, d, i }: { n: k.Operand; d: k.Value; i: number }): k.Operand => {
+  const kept = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
     const place = plus(times(plus(times(t, state), n), 8), 4 * i);
     return isVector(d) ? neighbours(place) : place;
   };
@@ -65,7 +60,7 @@ export function backwardKernel(
     const timeOf = (t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
     const rowOf = (t: k.Operand): k.Operand => plus(times(b, length), timeOf(t));
     const outputOf = (t: k.Operand, d: k.Operand): k.Operand => plus(times(rowOf(t), channels), d);
-    const start = times(plus(times(b, Math.ceil(length / CHUNK)), c), width);
+    const start = times(plus(times(b, chunks), c), width);
     const at = (of: Elements, t: k.Operand, last: k.Operand): k.Value =>
       of.at([b, timeOf(t), last]);
 
@@ -73,12 +68,12 @@ export function backwardKernel(
     const again = (all: readonly k.Value[]): k.Statements => [
       forStates(state, all, (cells) =>
         cells.map((cell) => {
-          const first = starts.at([plus(start, inRow(cell.n, cell.d))]);
+          const first = starts.at([plus(start, plus(times(cell.n, channels), cell.d))]);
           return k.store(states, kept(0, cell), first);
         }),
       ),
       k.loop('t', count, (t) => {
-        const [durations, steps, outer] = ['D', 'x', 'g'].map((name) => registers(name, all));
+        const [durations, steps, outer] = registers(['D', 'x', 'g'], all);
         return [
           all.map((d, i) => [
             k.set(durations[i], at(delta, t, d)),
@@ -86,9 +81,7 @@ export function backwardKernel(
             k.set(outer[i], g.at([outputOf(t, d)])),
           ]),
           forStates(state, all, (cells, ns) => {
-            const [decay, next] = ['a', 'h'].map((name) =>
-              registers(name, cells.map(({ d }) => d)),
-            );
+            const [decay, next] = registers(['a', 'h'], cells.map(({ d }) => d));
             const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
             return [
               setDecays(decay, exponents, reset?.at([b, timeOf(t)])),
@@ -110,9 +103,9 @@ export function backwardKernel(
     const back = (all: readonly k.Value[]): k.Statements =>
       k.loop('r', count, (r) => {
         const t = k.sub(count - 1, r);
-        const [durations, inputsU, steps, outer, throughInput, throughDecay] = [
-          'D', 'u', 'x', 'g', 's', 'q',
-        ].map((name) => registers(name, all));
+        const names = ['D', 'u', 'x', 'g', 's', 'q'];
+        const [durations, inputsU, steps, outer, ...sums] = registers(names, all);
+        const [throughInput, throughDecay] = sums;
         return [
           all.map((d, i) => [
             k.set(durations[i], at(delta, t, d)),
@@ -123,21 +116,18 @@ export function backwardKernel(
             k.set(throughDecay[i], 0),
           ]),
           forStates(state, all, (cells, ns) => {
-            const [G, passed, through] = ['G', 'p', 'q'].map((name) =>
-              registers(name, cells.map(({ d }) => d)),
-            );
+            const [G, passed, through] = registers(['G', 'p', 'q'], cells.map(({ d }) => d));
             return [
               cells.map((cell, j) => {
                 const { n, d, i } = cell;
-                const place = inRow(n, d);
                 return [
-                  k.set(G[j], k.mulAdd(outer[i], at(C, t, n), k.load(carry, place))),
+                  k.set(G[j], k.mulAdd(outer[i], at(C, t, n), carry.at(n, d))),
                   k.set(throughInput[i], k.mulAdd(G[j], at(B, t, n), throughInput[i])),
                   k.set(passed[j], k.mul(G[j], k.load(decays, kept(t, cell)))),
-                  k.store(carry, place, k.add(passed[j], TINY)),
+                  carry.set(n, d, k.add(passed[j], TINY)),
                   k.set(through[j], k.mul(passed[j], k.load(states, kept(t, cell)))),
                   k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
-                  k.store(dA, place, k.mulAdd(through[j], durations[i], k.load(dA, place))),
+                  dA.set(n, d, k.mulAdd(through[j], durations[i], dA.at(n, d))),
                 ];
               }),
               ns.map((n, s) => addTo(sumsB, [t, n], ofState(G, all, s), steps)),
@@ -169,27 +159,18 @@ export function backwardKernel(
       summed(sumsC, dCAt),
     ];
   };
-  const transposed = (from: k.Buffer, start: k.Operand): k.Statements =>
-    k.loop('n', state, (n) =>
-      k.loop('d', channels, (d) =>
-        k.store(to, plus(plus(start, n), times(d, state)), k.load(from, inRow(n, d))),
-      ),
-    );
   const full = Math.floor(length / CHUNK);
   return [
-    scaledA.fill,
-    k.lanes('i', width, (i) => k.store(dA, i, 0)),
+    scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
+    dA.setAll(() => 0),
     k.loop('b', batch, (b) => [
-      k.loop('n', state, (n) =>
-        k.lanes('d', channels, (d) => {
-          const ofLast = plus(plus(rows * channels, n), plus(times(b, width), times(d, state)));
-          return k.store(carry, inRow(n, d), g.at([ofLast]));
-        }),
+      carry.setAll((n, d) =>
+        g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]),
       ),
       length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
       k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK)),
-      transposed(carry, plus(dStateAt, times(b, width))),
+      carry.writeTo(to, plus(dStateAt, times(b, width))),
     ]),
-    transposed(dA, dAAt),
+    dA.writeTo(to, dAAt),
   ];
 }

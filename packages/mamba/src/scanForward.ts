@@ -10,7 +10,7 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  CHUNK, forChannels, forStates, plus, prepareA, registers, setDecays, type Sizes, times, TINY,
+  CHUNK, forChannels, forStates, grid, plus, registers, setDecays, type Sizes, times, TINY,
 } from './scanPieces.ts';
 
 /**
@@ -18,23 +18,15 @@ import {
  * state and the state at the start of each chunk, one behind the other.
  */
 export function forwardKernel(
-  inputs: readonly Elements[],
-  to: k.Buffer,
-  sizes: Sizes,
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
   const [u, delta, A, B, C, initialState, reset] = inputs;
-  const { batch, length, channels, state } = sizes;
-  const scaledA = prepareA(A, sizes);
-  const width = channels * state;
-  const h = k.scratch('h', 'f32', width);
-  const inH = (n: k.Operand, d: k.Operand): k.Operand => plus(times(n, channels), d);
-  const lastAt = batch * length * channels;
-  const startsAt = lastAt + batch * width;
-  const chunks = Math.ceil(length / CHUNK);
+  const { batch, length, channels, state, width, chunks, lastAt, startsAt } = sizes;
+  const [scaledA, h] = [grid('A', sizes), grid('h', sizes)];
 
   const step = (b: k.Value, t: k.Operand): k.Statements =>
     forChannels(channels, (all) => {
-      const [durations, steps, reads] = ['D', 'x', 'y'].map((name) => registers(name, all));
+      const [durations, steps, reads] = registers(['D', 'x', 'y'], all);
       const output = times(plus(times(b, length), t), channels);
       return [
         all.map((d, i) => [
@@ -43,15 +35,15 @@ export function forwardKernel(
           k.set(reads[i], 0),
         ]),
         forStates(state, all, (cells) => {
-          const [decays, next] = ['a', 'h'].map((name) => registers(name, cells.map(({ d }) => d)));
+          const [decays, next] = registers(['a', 'h'], cells.map(({ d }) => d));
           const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
           return [
             setDecays(decays, exponents, reset?.at([b, t])),
             cells.map(({ n, d, i }, c) => {
               const taken = k.mulAdd(steps[i], B.at([b, t, n]), TINY);
-              return k.set(next[c], k.mulAdd(decays[c], k.load(h, inH(n, d)), taken));
+              return k.set(next[c], k.mulAdd(decays[c], h.at(n, d), taken));
             }),
-            cells.map(({ n, d }, c) => k.store(h, inH(n, d), next[c])),
+            cells.map(({ n, d }, c) => h.set(n, d, next[c])),
             cells.map(({ n, i }, c) =>
               k.set(reads[i], k.mulAdd(next[c], C.at([b, t, n]), reads[i])),
             ),
@@ -63,25 +55,18 @@ export function forwardKernel(
   const chunk = (b: k.Value, c: k.Operand, count: number): k.Statements => {
     const start = plus(startsAt, times(plus(times(b, chunks), c), width));
     return [
-      k.lanes('i', width, (i) => k.store(to, plus(start, i), k.load(h, i))),
+      k.lanes('i', width, (i) => k.store(to, plus(start, i), k.load(h.buffer, i))),
       k.loop('t', count, (t) => step(b, plus(times(c, CHUNK), t))),
     ];
   };
   const full = Math.floor(length / CHUNK);
   return [
-    scaledA.fill,
+    scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
     k.loop('b', batch, (b) => [
-      k.loop('n', state, (n) =>
-        k.lanes('d', channels, (d) => k.store(h, inH(n, d), initialState.at([b, d, n]))),
-      ),
+      h.setAll((n, d) => initialState.at([b, d, n])),
       k.loop('c', full, (c) => chunk(b, c, CHUNK)),
       length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
-      k.loop('n', state, (n) =>
-        k.loop('d', channels, (d) => {
-          const place = plus(plus(lastAt, n), plus(times(b, width), times(d, state)));
-          return k.store(to, place, k.load(h, inH(n, d)));
-        }),
-      ),
+      h.writeTo(to, plus(lastAt, times(b, width))),
     ]),
   ];
 }

@@ -5,7 +5,6 @@
  * chain of operations that wait for one another.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
 
 /** Steps whose states are kept at once in the backward pass. */
 export const CHUNK = 32;
@@ -16,12 +15,12 @@ export const TINY = 1e-18;
 /** States that are written out in a row; more of them are a loop. */
 const UNROLLED = 16;
 
-export interface Sizes {
-  readonly batch: number;
-  readonly length: number;
-  readonly channels: number;
-  readonly state: number;
-}
+/** Sizes, and where the last states and those at the starts of chunks are in what is packed. */
+export type Sizes = Readonly<
+  Record<
+    'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks' | 'lastAt' | 'startsAt', number
+  >
+>;
 
 /** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
 export interface Cell {
@@ -43,9 +42,10 @@ export const isVector = (d: k.Value): boolean => d.type === 'i32x4';
 export const neighbours = (i: k.Operand): k.Value =>
   k.consecutive(typeof i === 'number' ? k.constant('i32', i) : i);
 
-/** A register for each vector of channels. */
-export function registers(name: string, channels: readonly k.Value[]): k.Variable[] {
-  return channels.map((d) => k.variable(name, isVector(d) ? 'f32x4' : 'f32'));
+/** For each name, a register for each vector of channels. */
+export function registers(names: readonly string[], channels: readonly k.Value[]): k.Variable[][] {
+  const type = (d: k.Value) => (isVector(d) ? 'f32x4' : 'f32');
+  return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
 /** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */
@@ -82,21 +82,29 @@ export function forStates(
   ];
 }
 
-export interface PreparedA {
-  readonly fill: k.Statements;
+/** A number for each state of each channel, [N, D]: channels are side by side. */
+export interface Grid {
+  readonly buffer: k.Buffer;
   at(n: k.Operand, d: k.Operand): k.Value;
+  set(n: k.Operand, d: k.Operand, value: k.Operand): k.Statements;
+  setAll(value: (n: k.Operand, d: k.Operand) => k.Operand): k.Statements;
+  /** Writes it as [D, N] to a place in a buffer. */
+  writeTo(buffer: k.Buffer, start: k.Operand): k.Statements;
 }
 
-/** A in scratch memory with channels side by side, times log₂e. */
-export function prepareA(A: Elements, { channels, state }: Sizes): PreparedA {
-  const scaled = k.scratch('A', 'f32', channels * state);
+/** A grid in scratch memory. */
+export function grid(name: string, { channels, state }: Sizes): Grid {
+  const buffer = k.scratch(name, 'f32', channels * state);
   const place = (n: k.Operand, d: k.Operand) => plus(times(n, channels), d);
-  const fill = k.loop('n', state, (n) =>
-    k.lanes('d', channels, (d) =>
-      k.store(scaled, place(n, d), k.mul(A.at([d, n]), Math.LOG2E)),
-    ),
-  );
-  return { at: (n, d) => k.load(scaled, place(n, d)), fill };
+  const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
+  const set: Grid['set'] = (n, d, value) => k.store(buffer, place(n, d), value);
+  const setAll: Grid['setAll'] = (value) =>
+    k.loop('n', state, (n) => k.lanes('d', channels, (d) => set(n, d, value(n, d))));
+  const writeTo: Grid['writeTo'] = (to, start) =>
+    k.loop('n', state, (n) =>
+      k.loop('d', channels, (d) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
+    );
+  return { buffer, at, set, setAll, writeTo };
 }
 
 /** 1.5 · 2²³: a number of up to 2²² that it is added to is rounded, and left in the last bits. */

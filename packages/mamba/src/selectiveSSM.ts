@@ -1,64 +1,96 @@
 /**
- * The selective scan as a layer: Δ, B and C come from its own input.
+ * The selective state space model as a layer: the selective scan with Δ, B and C projected from the
+ * input itself, which is what makes it selective (Gu and Dao, "Mamba" (2023), algorithm 2):
  *
- *     Δ = softplus(W_Δ W_x u + b),     B = W_B u,     C = W_C u,     A = −exp(ALog)
+ *     (r, B, C) = W_x u,   Δ = softplus(W_Δ r + b_Δ),   A = −exp(A_log)
  *
- * D channels, N the state size, R the rank of the projection to Δ.
+ * D channels, N numbers of state in each, R the rank of the projection to Δ.
  */
-import { Linear, linear, Module, Parameter } from '@mambagrad/nn';
-import { arange, type Generator, ones, type Tensor } from '@mambagrad/tensor';
-import { DeltaProjection } from './block.ts';
-import { selectiveScan } from './selectiveScan.ts';
+import { Linear, linear, Parameter } from '@mambagrad/nn';
+import { arange, type Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
+import {
+  selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
+} from './selectiveScan.ts';
+import { Recurrent, type ScanOptions, type Scanned } from './sequence.ts';
 
 export interface SelectiveSSMOptions {
-  /** D, of the input and the output. */
+  /** D, the width of the input. */
   readonly channels: number;
   /** N, the numbers that each channel remembers. Default 16. */
   readonly stateSize?: number;
-  /** R. Default ⌈channels / 16⌉. */
+  /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉. */
   readonly dtRank?: number;
+  /** How the scan is computed; does not change what is learned. Default `fused`. */
+  readonly algorithm?: SelectiveScanAlgorithm | undefined;
   /** The source of the initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
-function sizesOf(options: SelectiveSSMOptions) {
-  return { stateSize: 16, dtRank: Math.ceil(options.channels / 16), ...options };
-}
+/** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
+const DELTA_MIN = 1e-3;
+const DELTA_MAX = 1e-1;
 
-export class SelectiveSSM extends Module {
-  /** To the low-rank Δ, B and C, in this order */
+export class SelectiveSSM extends Recurrent<Tensor> {
+  /** From the input to the low-rank Δ, B and C, in this order */
   readonly xProj: Linear;
-  readonly dtProj: DeltaProjection;
-  /** log(−A), [D, N], at the start of 1, …, N */
+  /** From rank R to a step size for each channel; its bias sets the scale of time */
+  readonly dtProj: Linear & { readonly bias: Parameter };
+  /** log(−A), [D, N]: A itself is always negative, at the start −1, …, −N */
   readonly ALog: Parameter;
   /** The skip connection, [D] */
   readonly D: Parameter;
+  readonly #algorithm: SelectiveScanAlgorithm | undefined;
 
   constructor(options: SelectiveSSMOptions) {
     super();
-    const { channels, stateSize, dtRank, generator } = sizesOf(options);
-    this.xProj = new Linear(channels, dtRank + 2 * stateSize, { bias: false, generator });
-    this.dtProj = new DeltaProjection(dtRank, channels, generator);
-    const A = arange(1, stateSize + 1).broadcastTo([channels, stateSize]);
-    this.ALog = new Parameter(A.log(), { noWeightDecay: true });
-    this.D = new Parameter(ones([channels]), { noWeightDecay: true });
+    const { channels, stateSize = 16, generator } = options;
+    const { dtRank = Math.ceil(channels / 16) } = options;
+    const withoutBias = { bias: false, generator };
+    this.xProj = new Linear(channels, dtRank + 2 * stateSize, withoutBias);
+    const projection = new Linear(dtRank, channels, withoutBias);
+    this.dtProj = Object.assign(projection, { bias: deltaBias(channels, generator) });
+    this.ALog = undecayed(arange(1, stateSize + 1).broadcastTo([channels, stateSize]).log());
+    this.D = undecayed(ones([channels]));
+    this.#algorithm = options.algorithm;
   }
 
-  /** The number of values to learn of a layer with these options, which is not built. */
-  static paramCount(options: SelectiveSSMOptions): number {
-    const { channels, stateSize, dtRank } = sizesOf(options);
-    return channels * (2 * dtRank + 3 * stateSize + 2);
+  /** Zeros [batch, D, N]. */
+  initialState(batch: number): Tensor {
+    return zeros([batch, ...this.ALog.shape], { dtype: this.ALog.dtype });
   }
 
-  /** [batch, length, channels] to the same shape */
-  forward(u: Tensor): Tensor {
-    const [stateSize, dtRank] = [this.ALog.shape[1], this.dtProj.weight.shape[1]];
-    const [low, B, C] = this.xProj.forward(u).split([dtRank, stateSize, stateSize], -1);
+  /** u and y [batch, length, D], state [batch, D, N]; with a gate z, y is multiplied by silu(z). */
+  scan(
+    u: Tensor,
+    options: ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'> = {},
+  ): Scanned<Tensor> & { readonly states?: Tensor } {
+    const [rank, stateSize] = [this.dtProj.weight.shape[1], this.ALog.shape[1]];
+    const [low, B, C] = this.xProj.forward(u).split([rank, stateSize, stateSize], -1);
     const delta = linear(low, this.dtProj.weight);
-    return selectiveScan(u, delta, this.ALog.exp().neg(), B, C, {
+    const { lastState, ...results } = selectiveScan(u, delta, this.ALog.exp().neg(), B, C, {
+      ...options,
       D: this.D,
       deltaBias: this.dtProj.bias,
       deltaSoftplus: true,
-    }).y;
+      initialState: options.state,
+      algorithm: this.#algorithm,
+    });
+    return { ...results, state: lastState };
   }
+}
+
+/** A parameter that weight decay would only hurt: a rate, a scale. */
+export function undecayed(value: Tensor): Parameter {
+  return new Parameter(value, { noWeightDecay: true });
+}
+
+/**
+ * What is added to Δ before softplus, at the start: softplus of it is log-uniform between DELTA_MIN
+ * and DELTA_MAX, so that the channels begin with memories of different lengths. The inverse of
+ * softplus is Δ + log(1 − e^−Δ), which is exact for small Δ.
+ */
+export function deltaBias(size: number, generator: Generator | undefined): Parameter {
+  const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
+  const delta = uniform([size], ...range, { generator }).exp();
+  return undecayed(delta.add(delta.neg().expm1().neg().log()));
 }

@@ -8,9 +8,12 @@
  * B batch, L length, D channels, N state size. Δ_t ≥ 0 is how long step t lasts for a channel: at 0
  * the state ignores the input, at a large Δ it forgets all else. B_t and C_t say what is written
  * and what is read. (Upper case B is the input matrix, too; the papers do the same.)
+ *
+ * Where a document begins, the factor exp(Δ_t A) is 0 instead; at padding, Δ_t is.
  */
-import { type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { describe, type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { composedScan, fusedScan, type ScanInputs } from './fusedScan.ts';
+import { readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
 
 /**
  * `fused` is one loop that stores no array of all states; the others are composed of ops around
@@ -18,7 +21,7 @@ import { composedScan, fusedScan, type ScanInputs } from './fusedScan.ts';
  */
 export type SelectiveScanAlgorithm = 'fused' | ScanAlgorithm;
 
-export interface SelectiveScanOptions {
+export interface SelectiveScanOptions extends SequenceFlags {
   /** The skip connection, [D]. Default none. */
   readonly D?: Tensor | undefined;
   /** The gate, [B, L, D]: y is multiplied by silu(z). Default none. */
@@ -31,6 +34,10 @@ export interface SelectiveScanOptions {
   readonly initialState?: Tensor | undefined;
   /** How the recurrence is computed; all agree up to rounding. Default `fused`. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
+  /** The number of steps in a chunk, where the algorithm is `chunked`. Default 64. */
+  readonly chunkSize?: number | undefined;
+  /** Whether all states are wanted, which `fused` does not store: it is composed then. */
+  readonly returnStates?: boolean | undefined;
 }
 
 export interface SelectiveScanResult {
@@ -38,6 +45,8 @@ export interface SelectiveScanResult {
   readonly y: Tensor;
   /** The state after the last step, [B, D, N], from which another call can go on. */
   readonly lastState: Tensor;
+  /** The state after every step, [B, L, D, N]; not there if the scan was fused. */
+  readonly states?: Tensor;
 }
 
 /**
@@ -45,63 +54,35 @@ export interface SelectiveScanResult {
  * B and C [B, L, N]. Differentiable with respect to every tensor, from both results.
  */
 export function selectiveScan(
-  u: Tensor,
-  delta: Tensor,
-  A: Tensor,
-  B: Tensor,
-  C: Tensor,
-  options: SelectiveScanOptions = {},
+  u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
 ): SelectiveScanResult {
-  checkShapes(u, delta, A, B, C, options);
-  const { D, z, deltaBias, deltaSoftplus = false, algorithm = 'fused' } = options;
+  if (u.ndim !== 3 || A.ndim !== 2) {
+    throw new TensorError(
+      `selectiveScan: u is ${describe(u)}, A ${describe(A)}; expected [batch, length, channels] ` +
+        'and [channels, state]',
+    );
+  }
+  const { D, z, deltaBias, deltaSoftplus = false, algorithm = 'fused', chunkSize } = options;
+  const [batch, length, channels] = u.shape;
+  const state = A.shape[1];
+  const stateShape = [batch, channels, state];
+  const { initialState = zeros(stateShape, { dtype: u.dtype }) } = options;
+  requireShapes('selectiveScan', u.dtype, {
+    delta: [delta, u.shape], z: [z, u.shape],
+    A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
+    D: [D, [channels]], deltaBias: [deltaBias, [channels]],
+    initialState: [initialState, stateShape],
+  });
+  const { reset, mask } = readFlags('selectiveScan', options, u);
   const biased = deltaBias ? delta.add(deltaBias) : delta;
-  const step = deltaSoftplus ? biased.softplus() : biased;
-  const none = () => zeros([u.shape[0], ...A.shape], { dtype: u.dtype });
-  const inputs: ScanInputs = [u, step, A, B, C, options.initialState ?? none()];
-  const scan = algorithm === 'fused' ? fusedScan(inputs) : composedScan(inputs, algorithm);
+  const duration = deltaSoftplus ? biased.softplus() : biased;
+  const step = mask ? mask.unsqueeze(-1).where(duration, 0) : duration;
+  const inputs: ScanInputs = [u, step, A, B, C, initialState, ...(reset ? [reset] : [])];
+  const composed = algorithm === 'fused' ? undefined : { algorithm, chunkSize };
+  const isFused = !composed && !options.returnStates;
+  const scan = isFused ? fusedScan(inputs) : composedScan(inputs, composed);
 
   const skipped = D ? scan.y.add(u.mul(D)) : scan.y;
   const y = z ? skipped.mul(z.silu()) : skipped;
-  return { y, lastState: scan.lastState };
-}
-
-function checkShapes(
-  u: Tensor,
-  delta: Tensor,
-  A: Tensor,
-  B: Tensor,
-  C: Tensor,
-  { D, z, deltaBias, initialState }: SelectiveScanOptions,
-): void {
-  if (u.ndim !== 3 || A.ndim !== 2) {
-    throw new TensorError(
-      `selectiveScan: u has the shape [${u.shape.join(', ')}], A [${A.shape.join(', ')}]; ` +
-        'expected [batch, length, channels] and [channels, state]',
-    );
-  }
-  const [batch, length, channels] = u.shape;
-  const state = A.shape[1];
-  const expected: [string, Tensor | undefined, number[]][] = [
-    ['delta', delta, [batch, length, channels]],
-    ['A', A, [channels, state]],
-    ['B', B, [batch, length, state]],
-    ['C', C, [batch, length, state]],
-    ['D', D, [channels]],
-    ['z', z, [batch, length, channels]],
-    ['deltaBias', deltaBias, [channels]],
-    ['initialState', initialState, [batch, channels, state]],
-  ];
-  for (const [name, given, shape] of expected) {
-    if (given && given.shape.join() !== shape.join()) {
-      throw new TensorError(
-        `selectiveScan: ${name} has the shape [${given.shape.join(', ')}], expected ` +
-          `[${shape.join(', ')}], as u is [${u.shape.join(', ')}] and A [${A.shape.join(', ')}]`,
-      );
-    }
-    if (given && given.dtype !== u.dtype) {
-      throw new TensorError(
-        `selectiveScan: ${name} is ${given.dtype} and u is ${u.dtype}; use cast to make them equal`,
-      );
-    }
-  }
+  return { ...scan, y };
 }

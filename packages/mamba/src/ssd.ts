@@ -11,17 +11,17 @@
  *
  * M costs L² and the recurrence is no matrix product, so the sequence is cut into chunks: within
  * each the matrix, from one to the next the recurrence (section 6).
+ *
+ * Where a document begins, α_t is 0 instead; at padding, Δ_t is.
  */
-import { concat, linearScan, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
-import { requireShapes } from './requireShapes.ts';
+import { concat, describe, linearScan, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
 
-export interface SSDOptions {
+export interface SSDOptions extends SequenceFlags {
   /** The skip connection, [H]. Default none. */
   readonly D?: Tensor | undefined;
   /** The state before the first step, [B, H, P, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
-  /** i32 [B, L]: where not 0, what was before this step is forgotten. Default nowhere. */
-  readonly reset?: Tensor | undefined;
   /** The steps of a chunk, of which the last may have fewer; changes no result. Default 64. */
   readonly chunkSize?: number | undefined;
   /** As matrices, chunk by chunk (the default), or as the recurrence says. */
@@ -46,34 +46,32 @@ type Inputs = readonly [input: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, i
 export function ssd(
   x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
-  const { D, reset, algorithm, chunkSize = 64 } = options;
+  const { D, algorithm, chunkSize = 64 } = options;
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
   if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0 || !(chunkSize >= 1)) {
     throw new TensorError(
-      `ssd: x has the shape [${x.shape.join(', ')}], B [${B.shape.join(', ')}], chunkSize is ` +
-        `${chunkSize}; expected [batch, length, heads, headDim], [batch, length, groups, state] ` +
-        'with heads a multiple of groups, and a whole number from 1',
+      `ssd: x is ${describe(x)}, B ${describe(B)}, chunkSize ${chunkSize}; expected ` +
+        '[batch, length, heads, headDim], [batch, length, groups, state] with heads a multiple ' +
+        'of groups, and a whole number from 1',
     );
   }
   const stateShape = [batch, heads, headDim, stateSize];
   const { initialState = zeros(stateShape, { dtype: x.dtype }) } = options;
-  requireShapes('ssd', x, 'x', [
-    ['dt', dt, [batch, length, heads]],
-    ['A', A, [heads]],
-    ['B', B, [batch, length, groups, stateSize]],
-    ['C', C, B.shape],
-    ['D', D, [heads]],
-    ['initialState', initialState, stateShape],
-  ]);
-  const decay = dt.mul(A);
+  requireShapes('ssd', x.dtype, {
+    dt: [dt, [batch, length, heads]], A: [A, [heads]], D: [D, [heads]],
+    B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
+    initialState: [initialState, stateShape],
+  });
+  const { reset, mask } = readFlags('ssd', options, x);
+  const duration = mask ? mask.unsqueeze(-1).where(dt, 0) : dt;
+  const decay = duration.mul(A);
   const logDecay = reset ? reset.unsqueeze(-1).where(-Infinity, decay) : decay;
-  const inputs: Inputs = [x.mul(dt.unsqueeze(-1)), logDecay, B, C, initialState];
+  const inputs: Inputs = [x.mul(duration.unsqueeze(-1)), logDecay, B, C, initialState];
   const form = algorithm === 'recurrent' || length === 1 ? recurrent : chunked;
   const { y, lastState } = form(inputs, chunkSize);
   return { y: D ? y.add(x.mul(D.unsqueeze(-1))) : y, lastState };
 }
-
 /** One step: x [B, H, P], dt [B, H], B and C [B, G, N], with the state before as `initialState`. */
 export function ssdStep(
   x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},

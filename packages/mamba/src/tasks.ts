@@ -9,7 +9,9 @@
  * As the gaps vary, no fixed convolution or recurrence solves it: the state must take in tokens and
  * pass over noise, by content.
  */
-import { defaultGenerator, type Generator, type Tensor, tensor, uniform } from '@mambagrad/tensor';
+import {
+  concat, full, type Generator, integers, type Tensor, TensorError, uniform, zeros,
+} from '@mambagrad/tensor';
 
 export interface SelectiveCopyingOptions {
   /** How many tokens are to be remembered. Default 4. */
@@ -32,36 +34,19 @@ export interface SelectiveCopyingBatch {
 /** A batch of `count` fresh sequences. Throws if the sizes leave nothing to remember or no room. */
 export function selectiveCopying(
   count: number,
-  options: SelectiveCopyingOptions = {},
+  { tokens = 4, places = 24, vocabSize = 8, generator }: SelectiveCopyingOptions = {},
 ): SelectiveCopyingBatch {
-  const { tokens = 4, places = 24, vocabSize = 8, generator = defaultGenerator } = options;
   if (tokens < 1 || tokens > places) {
-    throw new RangeError(`selectiveCopying: ${tokens} tokens do not fit into ${places} places`);
+    throw new TensorError(`selectiveCopying: ${tokens} tokens do not fit into ${places} places`);
   }
   if (vocabSize < 3) {
-    throw new RangeError(
-      `selectiveCopying: a vocabulary of ${vocabSize} has no token beside the noise and the sign`,
-    );
+    throw new TensorError(`selectiveCopying: a vocabulary of ${vocabSize}, expected 3 or more`);
   }
-  const length = places + tokens;
-  const inputs = new Int32Array(count * length);
-  const targets = new Int32Array(count * tokens);
-  const keys = uniform([count, places], 0, 1, { generator }).data;
-  const values = uniform([count, tokens], 0, 1, { generator }).data;
-  for (let row = 0; row < count; row++) {
-    const key = (place: number) => keys[row * places + place];
-    const order = Array.from({ length: places }, (_, place) => place);
-    // The places with the smallest keys are a random choice; in ascending order they are filled.
-    const chosen = order.sort((a, b) => key(a) - key(b)).slice(0, tokens).sort((a, b) => a - b);
-    chosen.forEach((place, i) => {
-      const token = 1 + Math.floor(values[row * tokens + i] * (vocabSize - 2));
-      inputs[row * length + place] = token;
-      targets[row * tokens + i] = token;
-    });
-    inputs.fill(vocabSize - 1, row * length + places, (row + 1) * length);
-  }
-  return {
-    inputs: tensor(inputs, { shape: [count, length] }),
-    targets: tensor(targets, { shape: [count, tokens] }),
-  };
+  // The first of the places in a random order, in ascending order, are filled.
+  const shuffled = uniform([count, places], 0, 1, { generator }).argsort();
+  const chosen = shuffled.narrow(1, 0, tokens).sort().values;
+  const targets = integers([count, tokens], 1, vocabSize - 1, generator);
+  const noise = zeros([count, places], { dtype: 'i32' });
+  const sign = full([count, tokens], vocabSize - 1, { dtype: 'i32' });
+  return { inputs: concat([noise.scatterAdd(1, chosen, targets), sign], 1), targets };
 }

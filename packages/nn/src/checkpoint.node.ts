@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type SafetensorsOptions, safetensorsPieces, SafetensorsReader } from './safetensors.ts';
+import type { CheckpointStore } from './trainer.ts';
 
 /** The most bytes that are read at once. */
 const CHUNK = 2 ** 26;
@@ -87,4 +88,28 @@ function withFile(path: string, flags: string, use: (file: number) => void): voi
   } finally {
     fs.closeSync(file);
   }
+}
+
+/**
+ * Checkpoints in a folder, which is made if there is none: a file for each of the last `keep` steps
+ * that were saved, `step-100.safetensors`.
+ */
+export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
+  fs.mkdirSync(folder, { recursive: true });
+  const pathOf = (step: number) => join(folder, `step-${step}.safetensors`);
+  const stepOf = (name: string) => Number(/^step-(\d+)\.safetensors$/.exec(name)?.[1] ?? NaN);
+  const steps = () => fs.readdirSync(folder).map(stepOf).filter((step) => step >= 0);
+  // What was being written when an earlier process ended will never be finished.
+  const isPart = (name: string) => /^step-\d+\.safetensors\.tmp-/.test(name);
+  return {
+    save(step, state) {
+      saveSafetensors(pathOf(step), state, { metadata: new Map([['step', String(step)]]) });
+      for (const old of steps().sort((a, b) => b - a).slice(keep)) fs.rmSync(pathOf(old));
+      for (const name of fs.readdirSync(folder).filter(isPart)) fs.rmSync(join(folder, name));
+    },
+    load() {
+      const found = steps();
+      return found.length > 0 ? loadSafetensors(pathOf(Math.max(...found))) : undefined;
+    },
+  };
 }

@@ -15,6 +15,8 @@ export interface ConvOptions {
   readonly padding?: number | 'causal';
   /** Default 1. */
   readonly groups?: number;
+  /** The number of each step's segment, [batch, length]: taps in another than the last's are 0. */
+  readonly segments?: Tensor | undefined;
 }
 
 /**
@@ -25,7 +27,7 @@ export function conv1d(
   x: Tensor,
   weight: Tensor,
   bias?: Tensor,
-  { padding = 0, groups = 1 }: ConvOptions = {},
+  { padding = 0, groups = 1, segments }: ConvOptions = {},
 ): Tensor {
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
@@ -41,13 +43,16 @@ export function conv1d(
   if (groups > 1 && !isDepthwise) {
     const [weights, biases] = [weight.chunk(groups), bias?.chunk(groups)];
     const alone = (part: Tensor, i: number): Tensor =>
-      conv1d(part, weights[i], biases?.[i], { padding });
+      conv1d(part, weights[i], biases?.[i], { padding, segments });
     return concat(x.chunk(groups, -1).map(alone), -1);
   }
-  const padded = x.pad([0, before, 0], [0, after, 0]);
+  const padded = (rows: Tensor): Tensor => rows.pad([0, before, 0], [0, after, 0]);
+  const [values, numbers] = [padded(x), segments && padded(segments.unsqueeze(-1))];
+  const own = numbers?.narrow(1, kernel - 1, length);
   const taps = Array.from({ length: kernel }, (_, k) => {
-    const [part, tap] = [padded.narrow(1, k, length), weight.narrow(2, k, 1).squeeze(2)];
-    return isDepthwise ? part.mul(tap.squeeze(1)) : linear(part, tap);
+    const [part, tap] = [values.narrow(1, k, length), weight.narrow(2, k, 1).squeeze(2)];
+    const product = isDepthwise ? part.mul(tap.squeeze(1)) : linear(part, tap);
+    return own && numbers ? numbers.narrow(1, k, length).equal(own).where(product, 0) : product;
   });
   const sum = taps.reduce((total, tap) => total.add(tap));
   return bias ? sum.add(bias) : sum;

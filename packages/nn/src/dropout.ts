@@ -12,20 +12,21 @@ import { Module } from './module.ts';
 export class Dropout extends Module {
   /** The probability with which a number is dropped. */
   readonly p: number;
-  readonly #generator: Generator | undefined;
+  /** Where it draws from; the default generator, if undefined. */
+  readonly generator: Generator | undefined;
 
   /** Draws from `generator`, by default the one that `manualSeed` seeds. */
   constructor(p = 0.5, { generator }: { generator?: Generator | undefined } = {}) {
     super();
     if (!(p >= 0 && p <= 1)) throw new TensorError(`Dropout: p is ${p}, expected one from 0 to 1`);
     this.p = p;
-    this.#generator = generator;
+    this.generator = generator;
   }
 
   /** Any shape to the same shape. */
   forward(x: Tensor): Tensor {
-    if (!this.training || this.p === 0) return x;
-    const isDropped = uniform(x.shape, 0, 1, { generator: this.#generator }).less(this.p);
+    if (this.p === 0 || !this.training) return x;
+    const isDropped = uniform(x.shape, 0, 1, { generator: this.generator }).less(this.p);
     // With p = 1 all is dropped and the scale does not matter, as long as it is finite.
     return isDropped.where(0, x.div(this.p < 1 ? 1 - this.p : 1));
   }

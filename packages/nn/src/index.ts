@@ -17,8 +17,9 @@ export * from './progress.ts';
 export * from './schedules.ts';
 export * from './sequential.ts';
 export * from './sgd.ts';
-export type { StateDict } from './state.ts';
+export { loadState, saveState, type StateDict } from './state.ts';
 export * from './summary.ts';
+export * from './trainer.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,

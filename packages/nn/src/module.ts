@@ -3,7 +3,7 @@
  * keep, other modules, arrays of these. The names of fields make the names of tensors, as in
  * `layers.0.norm.weight`, and their order is that in which the fields were set.
  */
-import { type DType, guard, Tensor } from '@mambagrad/tensor';
+import { type DType, Generator, guard, Tensor } from '@mambagrad/tensor';
 import { loadState, saveState, type StateDict } from './state.ts';
 
 /**
@@ -13,7 +13,7 @@ import { loadState, saveState, type StateDict } from './state.ts';
 export class Buffer extends Tensor {
   /** Takes over the values of `value`. */
   constructor(value: Tensor) {
-    super(value, value.data);
+    super(value, value);
   }
 }
 
@@ -28,7 +28,7 @@ export class Parameter extends Tensor {
 
   /** Takes over the values of `value`. */
   constructor(value: Tensor, { noWeightDecay = false }: ParameterOptions = {}) {
-    super(value, value.data);
+    super(value, value);
     this.noWeightDecay = noWeightDecay;
     this.requiresGrad = true;
   }
@@ -68,6 +68,11 @@ export abstract class Module {
   /** Every buffer with its path, likewise. */
   namedBuffers(): [string, Buffer][] {
     return this.#named(Buffer);
+  }
+
+  /** Every generator of random numbers in a field of a module, once, in the same order. */
+  generators(): Generator[] {
+    return this.#named(Generator).map(([, generator]) => generator);
   }
 
   /** This module, with the path '', and every one below it, each before those that it holds. */

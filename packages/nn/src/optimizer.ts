@@ -83,6 +83,11 @@ export abstract class Optimizer {
     this.#steps = zeros([], { dtype });
   }
 
+  /** What it trains, in the order in which it was given. */
+  get parameters(): Tensor[] {
+    return this.#slots.map(({ parameter }) => parameter);
+  }
+
   /** The learning rate; may be set between steps. */
   get lr(): number {
     return this.#lr.item();
@@ -94,8 +99,7 @@ export abstract class Optimizer {
 
   /** Computes the gradients of `loss` and takes a step. Touches no `grad` field. */
   minimize(loss: Tensor, { allowUnused = false, ...options }: MinimizeOptions = {}): void {
-    const parameters = this.#slots.map(({ parameter }) => parameter);
-    this.#update(grad(loss, parameters, { allowUnused }), options);
+    this.#update(grad(loss, this.parameters, { allowUnused }), options);
   }
 
   /**
@@ -103,25 +107,26 @@ export abstract class Optimizer {
    * are.
    */
   step(options: StepOptions = {}): void {
-    this.#update(this.#slots.map(({ parameter }) => parameter.grad), options);
+    this.#update(this.parameters.map((parameter) => parameter.grad), options);
   }
 
   /** Clears the `grad` fields, which `backward()` would otherwise add to. */
   zeroGrad(): void {
-    for (const { parameter } of this.#slots) parameter.grad = undefined;
+    for (const parameter of this.parameters) parameter.grad = undefined;
   }
 
   /** The learning rate, the number of steps and all moments, copied, by name: `3.mean`. */
   stateDict(): StateDict {
-    return saveState(this.#state());
+    return saveState(this.namedState());
   }
 
   /** Takes them back, for the same parameters in the same order; throws as a module's does. */
   loadStateDict(values: StateDict): void {
-    loadState(`${this.constructor.name}.loadStateDict`, this.#state(), values);
+    loadState(`${this.constructor.name}.loadStateDict`, this.namedState(), values);
   }
 
-  #state(): [string, Tensor][] {
+  /** The same by name, not copied. */
+  namedState(): [string, Tensor][] {
     const named = ({ moments }: Slot, i: number): [string, Tensor][] =>
       Object.entries(moments).map(([name, value]) => [`${i}.${name}`, value]);
     return [['lr', this.#lr], ['steps', this.#steps], ...this.#slots.flatMap(named)];
@@ -156,17 +161,22 @@ export abstract class Optimizer {
   protected abstract moveAt(step: Tensor): (g: Tensor, moments: Moments) => Tensor;
 }
 
+/** The common norm of some tensors, √Σx² (0-d). */
+export function globalNorm(tensors: readonly Tensor[]): Tensor {
+  const squares = tensors.map((x) => x.square().sum());
+  return squares.reduce((total, square) => total.add(square)).sqrt();
+}
+
 /**
- * Gradients scaled by one factor so that their common norm, √Σg², is at most `maxNorm`, as
- * PyTorch's `clip_grad_norm_` does; and the norm that they had (0-d).
+ * Gradients scaled by one factor so that their common norm is at most `maxNorm`, as PyTorch's
+ * `clip_grad_norm_` does; and the norm that they had (0-d).
  */
 export function clipNorm(
   gradients: readonly Tensor[],
   maxNorm: number,
 ): { clipped: Tensor[]; norm: Tensor } {
   return noGrad(() => {
-    const squares = gradients.map((g) => g.square().sum());
-    const norm = squares.reduce((total, square) => total.add(square)).sqrt();
+    const norm = globalNorm(gradients);
     const factor = norm.add(1e-6).reciprocal().mul(maxNorm).minimum(1);
     return { clipped: gradients.map((g) => g.mul(factor)), norm };
   });

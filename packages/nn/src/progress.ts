@@ -20,20 +20,31 @@ export interface ProgressOptions {
   readonly now?: () => number;
 }
 
-/** What is shown beside the step, by name; strings are shown as they are. */
-export type Metrics = Readonly<Record<string, string>>;
+/**
+ * What is shown beside the step, by name. Numbers are smoothed, and a terminal shows how the first
+ * has changed; strings are shown as they are.
+ */
+export type Metrics = Readonly<Record<string, number | string>>;
 
 /** A terminal's line is drawn again after this many milliseconds, plain lines come less often. */
 const REDRAW_AFTER = 100;
 const PLAIN_LINES = 20;
 /** The bar is as long as the terminal's width allows, between these; below, there is none. */
 const BAR_WIDTH = { least: 4, most: 20 };
+const CURVE_WIDTH = 8;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+const HEIGHTS = '▁▂▃▄▅▆▇█';
+/** How much of what is shown is the latest number; the rest is what was shown before. */
+const LATEST = 0.1;
 
 export class Progress {
   readonly #options: ProgressOptions;
   readonly #now: () => number;
-  readonly #start: number;
+  /** The first update: what came before says nothing about the rate. */
+  #start: { readonly step: number; readonly time: number } | undefined;
+  readonly #means = new Map<string, number>();
+  /** The mean of the first number, update by update. */
+  readonly #curve: number[] = [];
   #drawnAt = -Infinity;
   #plainAt = 0;
   #isOpen = false;
@@ -41,13 +52,20 @@ export class Progress {
   constructor(options: ProgressOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#start = this.#now();
   }
 
   /** Shows that `step` steps are done, unless it was shown a moment ago; the last always is. */
   update(step: number, metrics: Metrics = {}): void {
     const { total, output } = this.#options;
     const now = this.#now();
+    this.#start ??= { step, time: now };
+    for (const [name, value] of Object.entries(metrics)) {
+      if (typeof value === 'string') continue;
+      const before = this.#means.get(name) ?? value;
+      this.#means.set(name, before + LATEST * (value - before));
+    }
+    const [first] = this.#means.values();
+    if (first !== undefined) this.#curve.push(first);
     const isLast = step >= total;
     if (output.isTTY) {
       if (!isLast && now - this.#drawnAt < REDRAW_AFTER) return;
@@ -72,11 +90,33 @@ export class Progress {
   }
 
   #describe(step: number, metrics: Metrics, now: number): string {
-    const { total } = this.#options;
-    const left = step > 0 ? ((now - this.#start) / step) * (total - step) : NaN;
-    const parts = Object.entries(metrics).map(([name, value]) => `${name} ${value}`);
-    return [`step ${step}/${total}`, ...parts, `${formatTime(left)} left`].join('  ');
+    const { total, output } = this.#options;
+    const { step: from, time } = this.#start ?? { step, time: now };
+    const pace = (now - time) / (step - from);
+    const [first] = this.#means.keys();
+    const curve = output.isTTY ? ` ${sparkline(this.#curve, CURVE_WIDTH)}` : '';
+    const parts = Object.entries(metrics).map(([name, value]) => {
+      const mean = this.#means.get(name);
+      return `${name} ${mean === undefined ? value : short(mean)}${name === first ? curve : ''}`;
+    });
+    if (pace > 0) parts.push(`${short(1000 / pace)}/s`);
+    const left = formatTime(step < total ? pace * (total - step) : 0);
+    return [`step ${step}/${total}`, ...parts, `${left} left`].join('  ');
   }
+}
+
+/** Three digits, and all those before the point. */
+const short = (value: number): string =>
+  Math.abs(value) < 999.5 ? value.toPrecision(3) : Math.round(value).toLocaleString('en');
+
+/** Some numbers as a row of bars, at most so many, from the lowest ▁ to the highest █. */
+export function sparkline(values: readonly number[], width: number): string {
+  const count = Math.min(values.length, width);
+  const last = (i: number): number => values[Math.floor((i * values.length) / count) - 1];
+  const shown = Array.from({ length: count }, (_, i) => last(i + 1));
+  const [least, most] = [Math.min(...shown), Math.max(...shown)];
+  const scale = 7 / (most - least || 1);
+  return shown.map((value) => HEIGHTS[Math.round(scale * (value - least))]).join('');
 }
 
 /** A bar of eighths of characters, filled to a fraction from 0 to 1. */

@@ -11,7 +11,7 @@
  */
 import { zerosLike } from './create.ts';
 import { graphOf } from './graph.ts';
-import { broadcastShapes, describe, formatShape, sameShape, TensorError } from './shape.ts';
+import { broadcastShapes, check, describe, failure, sameShape } from './shape.ts';
 import { type InputGradients, Tensor, withMode } from './tensor.ts';
 
 /** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
@@ -49,25 +49,18 @@ export function grad(
   inputs: readonly Tensor[],
   options: GradOptions = {},
 ): Tensor[] {
-  for (const [i, input] of inputs.entries()) {
-    if (!input.requiresGrad) {
-      throw new TensorError(
-        `grad: input ${i}, ${describe(input)}, does not require gradients; set requiresGrad ` +
-          'before it is used',
-      );
-    }
-  }
+  inputs.forEach((input, i) => {
+    check(input.requiresGrad)`grad: input ${i}, ${input}, does not require gradients; set
+      requiresGrad before it is used`;
+  });
   // A constant depends on no input at all.
   const isConstant = options.allowUnused && !output.requiresGrad;
   const gradients = isConstant ? undefined : pullBack('grad', output, new Set(inputs), options);
   return inputs.map((input, i) => {
     const found = gradients?.get(input);
-    if (found) return found;
-    if (options.allowUnused) return zerosLike(input);
-    throw new TensorError(
-      `grad: the output does not depend on input ${i}, ${describe(input)}; if that is meant, ` +
-        'pass allowUnused: true for zeros',
-    );
+    check(found !== undefined || options.allowUnused === true)`grad: the output does not depend on
+      input ${i}, ${input}; if that is meant, pass allowUnused: true for zeros`;
+    return found ?? zerosLike(input);
   });
 }
 
@@ -125,55 +118,38 @@ function pullBack(
 }
 
 function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tensor {
-  if (!output.requiresGrad) {
-    throw new TensorError(
-      `${op}: ${describe(output)} depends on nothing that requires gradients: was it computed ` +
-        'under noGrad, or detached?',
-    );
-  }
+  check(output.requiresGrad)`${op}: ${output} depends on nothing that requires gradients: was it
+    computed under noGrad, or detached?`;
   if (cotangent !== undefined) {
-    if (describe(cotangent) === describe(output)) return cotangent;
-    throw new TensorError(
-      `${op}: the cotangent is ${describe(cotangent)}, expected ${describe(output)}`,
-    );
+    const isRight = describe(cotangent) === describe(output);
+    check(isRight)`${op}: the cotangent is ${cotangent}, expected ${output}`;
+    return cotangent;
   }
-  if (output.numel === 1) return zerosLike(output).add(1);
-  throw new TensorError(
-    `${op}: ${describe(output)} is not a scalar; reduce it (sum, mean) or pass a cotangent`,
-  );
+  check(output.numel === 1)`${op}: ${output} is not a scalar; reduce it (sum, mean) or pass a
+    cotangent`;
+  return zerosLike(output).add(1);
 }
 
 /** Applies a node's gradient rule, with inputs that lost their value since replaced by errors. */
 function sharesOf(y: Tensor, g: Tensor): InputGradients {
   const { node } = y;
   if (node === undefined) return [];
-  const inputs = node.inputs.map((input, i) =>
-    input.assignedAt <= node.id
-      ? input
-      : new Tensor(
-          input,
-          `backward: ${node.primitive.name} needs the value that its input ${i}, ` +
-            `${describe(input)}, had before it was assigned another; compute again what follows ` +
-            'from it, or call backward before assign',
-        ),
-  );
+  const inputs = node.inputs.map((input, i) => {
+    if (input.assignedAt <= node.id) return input;
+    const { message } = failure`backward: ${node.primitive.name} needs the value that its input
+      ${i}, ${input}, had before it was assigned another; compute again what follows from it, or
+      call backward before assign`;
+    return new Tensor(input, message);
+  });
   return node.primitive.gradient?.(g, y, inputs, node.attributes) ?? [];
 }
 
 /** Sums a gradient over the axes along which its input was broadcast; anything else is a bug. */
 function fit(op: string, i: number, gradient: Tensor, input: Tensor): Tensor {
-  if (gradient.dtype !== input.dtype) {
-    throw new TensorError(
-      `${op}: its gradient rule gave ${describe(gradient)} for input ${i}, ${describe(input)}`,
-    );
-  }
-  if (sameShape(gradient.shape, input.shape)) return gradient;
-  const common = broadcastShapes(gradient.shape, input.shape);
-  if (common === undefined || !sameShape(common, gradient.shape)) {
-    const shape = formatShape(gradient.shape);
-    throw new TensorError(
-      `${op}: its gradient rule gave the shape ${shape} for input ${i}, ${describe(input)}`,
-    );
-  }
+  const { shape, dtype } = gradient;
+  check(dtype === input.dtype)`${op}: its gradient rule gave ${gradient} for input ${i}, ${input}`;
+  if (sameShape(shape, input.shape)) return gradient;
+  const isRepeated = sameShape(broadcastShapes(shape, input.shape) ?? [], shape);
+  check(isRepeated)`${op}: its gradient rule gave the shape ${shape} for input ${i}, ${input}`;
   return gradient.sumTo(input.shape);
 }

@@ -2,7 +2,7 @@
  * Tensors from nothing: from arrays, constants and ranges.
  */
 import { allocate, type DType, dtypeOf, type TypedArray } from './dtype.ts';
-import { checkShape, formatShape, numelOf, type Shape, TensorError } from './shape.ts';
+import { check, checkShape, failure, numelOf, type Shape } from './shape.ts';
 import { type NestedArray, Tensor } from './tensor.ts';
 
 export interface CreateOptions {
@@ -29,21 +29,14 @@ export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
     ? { numbers: from, found: [from.length] }
     : readNested(from);
   const shape = checkShape('tensor', options.shape ?? found);
-  if (numelOf(shape) !== numbers.length) {
-    throw new TensorError(
-      `tensor: ${numbers.length} numbers do not fill the shape ${formatShape(shape)}`,
-    );
-  }
+  const count = numbers.length;
+  check(numelOf(shape) === count)`tensor: ${count} numbers do not fill the shape ${shape}`;
   const dtype = options.dtype ?? (ArrayBuffer.isView(from) ? dtypeOf(from) : 'f32');
-  const data = allocate(dtype, numbers.length);
-  data.set(numbers);
-  if (dtype === 'i32') {
-    const wrong = data.findIndex((value: number, i: number) => value !== numbers[i]);
-    if (wrong >= 0) {
-      throw new TensorError(`tensor: ${numbers[wrong]} (element ${wrong}) is not an i32`);
-    }
-  }
-  return finish(shape, data, options);
+  const result = generate('tensor', shape, { ...options, dtype }, (i) => numbers[i]);
+  const isWrong = (value: number, i: number): boolean => value !== numbers[i];
+  const wrong = dtype === 'i32' ? result.data.findIndex(isWrong) : -1;
+  check(wrong < 0)`tensor: ${numbers[wrong]} (element ${wrong}) is not an i32`;
+  return result;
 }
 
 /** The numbers in nested arrays, and their shape: read off the first ones, checked everywhere. */
@@ -62,23 +55,31 @@ function readNested(from: NestedArray | readonly NestedArray[]): {
     } else {
       const what = Array.isArray(part) ? `an array of ${part.length}` : String(part);
       const right = axis < found.length ? `an array of ${found[axis]}` : 'a number';
-      throw new TensorError(`tensor: found ${what} at depth ${axis}, expected ${right}`);
+      throw failure`tensor: found ${what} at depth ${axis}, expected ${right}`;
     }
   };
   read(from, 0);
   return { numbers, found };
 }
 
-function finish(shape: Shape, data: TypedArray, options: CreateOptions): Tensor {
-  const result = new Tensor({ shape: [...shape], dtype: dtypeOf(data) }, data);
-  if (options.requiresGrad) result.requiresGrad = true;
+/** The tensor whose i-th element is `valueAt(i)`. */
+function generate(
+  op: string,
+  shape: Shape,
+  options: CreateOptions,
+  valueAt: (i: number) => number,
+): Tensor {
+  const { dtype = 'f32', requiresGrad = false } = options;
+  const data = allocate(dtype, numelOf(checkShape(op, shape)));
+  for (let i = 0; i < data.length; i++) data[i] = valueAt(i);
+  const result = new Tensor({ shape: [...shape], dtype }, data);
+  result.requiresGrad = requiresGrad;
   return result;
 }
 
 /** Every element `value`. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
-  const data = allocate(options.dtype ?? 'f32', numelOf(checkShape('full', shape)));
-  return finish(shape, data.fill(value), options);
+  return generate('full', shape, options, () => value);
 }
 
 export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
@@ -92,11 +93,8 @@ export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
 /** start, start + step, … up to, not including, stop: `arange(0, 3)` is [0, 1, 2]. */
 export function arange(start: number, stop: number, step = 1, options: CreateOptions = {}): Tensor {
   const count = Math.ceil((stop - start) / step);
-  if (!Number.isFinite(count)) {
-    throw new TensorError(`arange: cannot count from ${start} to ${stop} in steps of ${step}`);
-  }
-  const data = allocate(options.dtype ?? 'f32', Math.max(0, count));
-  return finish([data.length], data.map((_, i) => start + i * step), options);
+  check(Number.isFinite(count))`arange: cannot count from ${start} to ${stop} in steps of ${step}`;
+  return generate('arange', [Math.max(0, count)], options, (i) => start + i * step);
 }
 
 /** `count` numbers from start to stop, both included, evenly apart. */
@@ -106,20 +104,15 @@ export function linspace(
   count: number,
   options: CreateOptions = {},
 ): Tensor {
-  const data = allocate(options.dtype ?? 'f32', numelOf(checkShape('linspace', [count])));
   const step = count > 1 ? (stop - start) / (count - 1) : 0;
-  return finish(
-    [count],
-    data.map((_, i) => (i === count - 1 && i > 0 ? stop : start + i * step)),
-    options,
+  return generate('linspace', [count], options, (i) =>
+    i === count - 1 && i > 0 ? stop : start + i * step,
   );
 }
 
 /** The identity matrix [n, n], or the [n, m] one with ones on its diagonal. */
 export function eye(n: number, m: number = n, options: CreateOptions = {}): Tensor {
-  const data = allocate(options.dtype ?? 'f32', numelOf(checkShape('eye', [n, m])));
-  for (let i = 0; i < Math.min(n, m); i++) data[i * m + i] = 1;
-  return finish([n, m], data, options);
+  return generate('eye', [n, m], options, (i) => Number(Math.floor(i / m) === i % m));
 }
 
 /** Every element `value`, in the shape of x, and in its dtype unless another is given. */

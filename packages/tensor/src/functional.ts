@@ -11,7 +11,7 @@
 import { grad, type GradOptions } from './autograd.ts';
 import { eye, zeros } from './create.ts';
 import { isFloat } from './dtype.ts';
-import { describe, TensorError } from './shape.ts';
+import { check, describe } from './shape.ts';
 import { type Tensor, withMode } from './tensor.ts';
 
 /**
@@ -78,9 +78,7 @@ export function hessianVectorProduct(
   v: Tensor,
   options: DerivativeOptions = {},
 ): Tensor {
-  if (describe(v) !== describe(x)) {
-    throw new TensorError(`hessianVectorProduct: v is ${describe(v)}, expected ${describe(x)}`);
-  }
+  check(describe(v) === describe(x))`hessianVectorProduct: v is ${v}, expected ${x}`;
   return withMode('hessianVectorProduct', { recording: true }, () => {
     const input = inputOf(x, options);
     const value = requireScalar('hessianVectorProduct', f(input));
@@ -98,8 +96,7 @@ function inputOf(x: Tensor, { createGraph }: DerivativeOptions): Tensor {
 }
 
 function requireScalar(op: string, value: Tensor): Tensor {
-  if (value.numel === 1) return value;
-  throw new TensorError(
-    `${op}: the function gave ${describe(value)}, expected a scalar; reduce it (sum, mean)`,
-  );
+  check(value.numel === 1)`${op}: the function gave ${value}, expected a scalar; reduce it (sum,
+    mean)`;
+  return value;
 }

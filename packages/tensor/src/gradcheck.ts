@@ -9,7 +9,7 @@
  */
 import { grad } from './autograd.ts';
 import { allocate, type TypedArray } from './dtype.ts';
-import { describe, TensorError } from './shape.ts';
+import { check, describe, TensorError } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 export interface GradcheckOptions {
@@ -29,9 +29,8 @@ export function gradcheck(
   inputs: readonly Tensor[],
   { tolerance = 1e-6, step = 1e-5 }: GradcheckOptions = {},
 ): number {
-  if (inputs.some((input) => input.dtype === 'f32')) {
-    throw new TensorError('gradcheck: inputs must be f64; float32 is too coarse for differences');
-  }
+  const isFine = inputs.every((input) => input.dtype !== 'f32');
+  check(isFine)`gradcheck: inputs must be f64; float32 is too coarse for differences`;
   const leaves = inputs.map((input) => leafOf(input, input.data));
   const output = f(...leaves);
   const cotangent = spread(output);

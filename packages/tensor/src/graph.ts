@@ -36,30 +36,29 @@ export function graphOf(
 export function formatGraph(output: Tensor): string {
   const numbers = new Map<Tensor, string>();
   const lines: string[] = [];
-  const add = (tensor: Tensor, made: string, spec: string): string => {
+  const numberOf = (tensor: Tensor): string => {
+    const known = numbers.get(tensor);
+    if (known !== undefined) return known;
+    const inputs = tensor.node?.inputs.map(numberOf);
     const number = `%${numbers.size}`;
     numbers.set(tensor, number);
-    lines.push(`${number} = ${made}  ${spec}`);
+    lines.push(`${number} = ${formatTensor(tensor, inputs)}`);
     return number;
   };
-  const addLeaf = (tensor: Tensor): string => add(tensor, kindOf(tensor), specOf(tensor));
-  for (const tensor of graphOf(output)) {
-    const { node } = tensor;
-    if (node === undefined) continue;
-    const inputs = node.inputs.map((input) => numbers.get(input) ?? addLeaf(input));
-    const parts = [...inputs, ...formatAttributes(node.attributes)];
-    add(tensor, `${node.primitive.name}(${parts.join(', ')})`, describe(tensor));
-  }
-  if (lines.length === 0) addLeaf(output);
+  // What has a node comes after its inputs, so that only leaves are added on the way.
+  for (const tensor of graphOf(output)) if (tensor.node || tensor === output) numberOf(tensor);
   return lines.join('\n');
 }
 
-function kindOf({ requiresGrad }: Tensor): string {
-  return requiresGrad ? 'leaf(requiresGrad)' : 'constant';
-}
-
-function specOf(leaf: Tensor): string {
-  return leaf.ndim === 0 ? String(leaf) : describe(leaf);
+/** What made a tensor, and what it is. */
+function formatTensor(tensor: Tensor, inputs: readonly string[] = []): string {
+  const { node, requiresGrad, ndim } = tensor;
+  if (node) {
+    const parts = [...inputs, ...formatAttributes(node.attributes)];
+    return `${node.primitive.name}(${parts.join(', ')})  ${describe(tensor)}`;
+  }
+  const kind = requiresGrad ? 'leaf(requiresGrad)' : 'constant';
+  return `${kind}  ${ndim === 0 ? String(tensor) : describe(tensor)}`;
 }
 
 /** The level from which on lines are not indented further. */
@@ -75,19 +74,12 @@ export function formatTree(output: Tensor): string {
   const left = [{ tensor: output, depth: 0 }];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
     const { tensor, depth } = next;
-    const indent = '  '.repeat(Math.min(depth, DEEPEST));
     const known = numbers.get(tensor);
-    if (known !== undefined) {
-      lines.push(indent + known);
-      continue;
-    }
-    const number = `%${numbers.size}`;
+    const number = known ?? `%${numbers.size}`;
     numbers.set(tensor, number);
-    const { node } = tensor;
-    const attributes = formatAttributes(node?.attributes).join(', ');
-    const made = node ? `${node.primitive.name}(${attributes})` : kindOf(tensor);
-    lines.push(`${indent}${number} = ${made}  ${node ? describe(tensor) : specOf(tensor)}`);
-    const inputs = node?.inputs ?? [];
+    const line = known ?? `${number} = ${formatTensor(tensor)}`;
+    lines.push('  '.repeat(Math.min(depth, DEEPEST)) + line);
+    const inputs = known === undefined ? (tensor.node?.inputs ?? []) : [];
     for (const input of inputs.toReversed()) left.push({ tensor: input, depth: depth + 1 });
   }
   return lines.join('\n');

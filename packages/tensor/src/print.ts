@@ -12,22 +12,21 @@ const EDGE = 3;
 /** The nested brackets of an array, without its dtype. Values have `digits` decimals (4). */
 export function formatArray(data: TypedArray, shape: Shape, digits = 4): string {
   const edge = numelOf(shape) > SUMMARY_ABOVE ? EDGE : Infinity;
-  const shown: number[] = [];
-  visit(shape, edge, (offset) => shown.push(data[offset]));
-  const text = numberFormatter(shown, digits, data instanceof Int32Array);
-  const width = shown.reduce((widest, value) => Math.max(widest, text(value).length), 0);
-
-  const render = (axis: number, offset: number, indent: string): string => {
-    if (axis === shape.length) return text(data[offset]).padStart(width);
+  const render = (text: (value: number) => string, axis = 0, offset = 0): string => {
+    if (axis === shape.length) return text(data[offset]);
     const stride = numelOf(shape.slice(axis + 1));
-    const isRow = axis === shape.length - 1;
-    const separator = isRow ? ', ' : `,\n${'\n'.repeat(shape.length - axis - 2)}${indent} `;
+    const breaks = shape.length - axis - 1;
+    const separator = breaks === 0 ? ', ' : `,${'\n'.repeat(breaks)}${' '.repeat(axis + 1)}`;
     const parts = entries(shape[axis], edge).map((index) =>
-      index === undefined ? '...' : render(axis + 1, offset + index * stride, `${indent} `),
+      index === undefined ? '...' : render(text, axis + 1, offset + index * stride),
     );
     return `[${parts.join(separator)}]`;
   };
-  return render(0, 0, '');
+  const shown: number[] = [];
+  render((value) => String(shown.push(value)));
+  const text = numberFormatter(shown, digits, data instanceof Int32Array);
+  const width = shown.reduce((widest, value) => Math.max(widest, text(value).length), 0);
+  return render((value) => text(value).padStart(width));
 }
 
 /** The indices to show along an axis; undefined stands for the dots. */
@@ -37,22 +36,12 @@ function entries(size: number, edge: number): (number | undefined)[] {
   return [...all.slice(0, edge), undefined, ...all.slice(0, edge).map((i) => size - edge + i)];
 }
 
-function visit(shape: Shape, edge: number, use: (offset: number) => void, axis = 0, at = 0): void {
-  if (axis === shape.length) return use(at);
-  const stride = numelOf(shape.slice(axis + 1));
-  for (const index of entries(shape[axis], edge)) {
-    if (index !== undefined) visit(shape, edge, use, axis + 1, at + index * stride);
-  }
-}
-
 /** Fixed decimals, or exponents where the largest and smallest values differ too much. */
 function numberFormatter(
   values: readonly number[],
   digits: number,
   integers: boolean,
 ): (value: number) => string {
-  const special = (value: number): string =>
-    Number.isNaN(value) ? 'nan' : value > 0 ? 'inf' : '-inf';
   if (integers) return String;
   const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);
   const largest = Math.max(0, ...sizes);
@@ -60,7 +49,7 @@ function numberFormatter(
   const scientific = largest >= 1e8 || smallest < 1e-4 || largest / smallest > 1e6;
   const whole = sizes.every(Number.isInteger);
   return (value) => {
-    if (!Number.isFinite(value)) return special(value);
+    if (!Number.isFinite(value)) return String(value).replace('Infinity', 'inf').toLowerCase();
     if (scientific && sizes.length > 0) return value.toExponential(digits);
     // The decimals that rounding leaves at zero everywhere carry nothing; NumPy drops them too.
     return whole ? `${value.toFixed(0)}.` : value.toFixed(digits);

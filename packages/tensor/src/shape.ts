@@ -23,6 +23,28 @@ export class TensorError extends Error {
   override readonly name: string = 'TensorError';
 }
 
+/**
+ * An error whose message is a template: a tensor stands there as `f32[2, 3]`, a list as `[2, 3]`,
+ * and going on in another line as a space.
+ */
+export function failure(parts: TemplateStringsArray, ...values: readonly unknown[]): TensorError {
+  const raw = parts.map((part) => part.replaceAll(/\s*\n\s*/g, ' '));
+  return new TensorError(String.raw({ raw }, ...values.map(show)));
+}
+
+function show(value: unknown): string {
+  if (Array.isArray(value)) return formatShape(value);
+  const isSpec = value instanceof Object && 'shape' in value && 'dtype' in value;
+  return isSpec ? describe(value as Spec) : String(value);
+}
+
+/** Throws, unless the condition holds, what the template after it says: check(n > 0)`n is ${n}`. */
+export function check(isRight: boolean): (...template: Parameters<typeof failure>) => void {
+  return (...template) => {
+    if (!isRight) throw failure(...template);
+  };
+}
+
 /** `f32[2, 3]`, as error messages and printed graphs show a tensor. */
 export function describe({ dtype, shape }: Spec): string {
   return `${dtype}[${shape.join(', ')}]`;
@@ -51,13 +73,9 @@ export function stridesOf(shape: Shape): number[] {
 
 /** Checks that a user's shape is made of whole numbers, none negative. */
 export function checkShape(op: string, shape: Shape): Shape {
-  for (const size of shape) {
-    if (!Number.isSafeInteger(size) || size < 0) {
-      throw new TensorError(
-        `${op}: ${formatShape(shape)} is not a shape: sizes are whole numbers from 0, not ${size}`,
-      );
-    }
-  }
+  const wrong = shape.find((size) => !Number.isSafeInteger(size) || size < 0);
+  check(wrong === undefined)`${op}: ${shape} is not a shape: sizes are whole numbers from 0, not
+    ${wrong}`;
   return shape;
 }
 
@@ -65,7 +83,7 @@ export function checkShape(op: string, shape: Shape): Shape {
 export function resolveAxis(op: string, axis: number, ndim: number): number {
   if (!Number.isInteger(axis) || axis < -ndim || axis >= ndim) {
     const range = ndim === 0 ? 'a 0-d tensor has none' : `expected ${-ndim} to ${ndim - 1}`;
-    throw new TensorError(`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`);
+    throw failure`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`;
   }
   return axis < 0 ? axis + ndim : axis;
 }
@@ -75,11 +93,8 @@ export function resolveAxes(op: string, axes: Axes, ndim: number): number[] {
   if (axes === undefined) return Array.from({ length: ndim }, (_, axis) => axis);
   const list = typeof axes === 'number' ? [axes] : axes;
   const resolved = list.map((axis) => resolveAxis(op, axis, ndim)).sort((a, b) => a - b);
-  for (let i = 1; i < resolved.length; i++) {
-    if (resolved[i] === resolved[i - 1]) {
-      throw new TensorError(`${op}: axis ${resolved[i]} is named twice in ${formatShape(list)}`);
-    }
-  }
+  const twice = resolved.find((axis, i) => axis === resolved[i - 1]);
+  check(twice === undefined)`${op}: axis ${twice} is named twice in ${list}`;
   return resolved;
 }
 

@@ -7,8 +7,9 @@
  * starting offsets are worked out ahead. Neighbouring axes that every array walks evenly are merged
  * first, so that arrays of equal layout are one long row.
  */
-import type { TypedArray } from './dtype.ts';
+import { flatIndex, type Index } from './lowering.ts';
 import { numelOf, type Shape, stridesOf } from './shape.ts';
+import type { Value } from './tensor.ts';
 
 export interface Rows {
   /** The number of elements in a row. */
@@ -37,49 +38,71 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
   });
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);
-  return { length, steps, starts: merged.map((own) => startsOf(sizes, own)) };
+  return { length, steps, starts: merged.map((own) => offsetsOf(sizes, own)) };
 }
 
-function startsOf(sizes: readonly number[], strides: readonly number[]): Int32Array {
-  const starts = new Int32Array(numelOf(sizes));
-  if (starts.length === 0) return starts;
+/** Where the elements of an array lie that moves by the given strides, in order. */
+export function offsetsOf(sizes: Shape, strides: readonly number[]): Int32Array {
+  const offsets = new Int32Array(numelOf(sizes));
+  if (offsets.length === 0) return offsets;
   // The offsets along the inner axes repeat for each index of the next outer one.
   for (let axis = sizes.length - 1, done = 1; axis >= 0; done *= sizes[axis--]) {
     for (let i = 1; i < sizes[axis]; i++) {
       const shift = i * strides[axis];
-      for (let j = 0; j < done; j++) starts[i * done + j] = starts[j] + shift;
+      for (let j = 0; j < done; j++) offsets[i * done + j] = offsets[j] + shift;
     }
   }
-  return starts;
+  return offsets;
 }
 
-/** Where an array is read or written: the offset of the first element, and its strides. */
+/** The lines of an array along one axis. */
+export interface Lines {
+  /** The offset at which each line starts. */
+  readonly starts: Int32Array;
+  /** The number of elements in a line. */
+  readonly length: number;
+  /** The distance between neighbours in a line. */
+  readonly stride: number;
+}
+
+export function linesOf(shape: Shape, axis: number): Lines {
+  const strides = stridesOf(shape);
+  const starts = offsetsOf(shape.with(axis, 1), strides);
+  return { starts, length: shape[axis], stride: strides[axis] };
+}
+
+/** An array, and where in it the element with an index is: at that index, if it is left out. */
 export interface Place {
-  readonly data: TypedArray;
-  readonly offset: number;
-  readonly strides: readonly number[];
+  readonly array: Value;
+  readonly at?: (index: Index) => Index;
 }
 
-/** A whole array in its own order. */
-export function wholeOf({ shape, data }: { shape: Shape; data: TypedArray }): Place {
-  return { data, offset: 0, strides: stridesOf(shape) };
+/**
+ * Where the elements lie in an array of `shape` that `at` finds, a function from index to index:
+ * the first one's offset, and the strides along the axes, which a step along each of them tells.
+ */
+export function layoutOf(
+  at: (index: Index) => Index,
+  ndim: number,
+  shape: Shape,
+): { readonly offset: number; readonly strides: readonly number[] } {
+  const first = new Array<number>(ndim).fill(0);
+  const placeOf = (index: Index): number => Number(flatIndex(at(index), shape));
+  const offset = placeOf(first);
+  return { offset, strides: first.map((_, axis) => placeOf(first.with(axis, 1)) - offset) };
 }
 
-/** Copies an n-dimensional block of the given shape from one place to another. */
+/** Copies elements, for each index of the given shape one, from one place to another. */
 export function copyBlock(shape: Shape, from: Place, to: Place): void {
-  const { length, starts, steps } = rowsOf(shape, [from.strides, to.strides]);
-  const [fromStarts, toStarts] = starts;
-  const [fromStep, toStep] = steps;
-  const source = from.data;
-  const target = to.data;
-  for (let row = 0; row < fromStarts.length; row++) {
-    let read = from.offset + fromStarts[row];
-    let write = to.offset + toStarts[row];
-    for (let i = 0; i < length; i++) {
-      target[write] = source[read];
-      read += fromStep;
-      write += toStep;
-    }
+  const [source, target] = [from, to].map(({ array, at }) =>
+    at ? layoutOf(at, shape.length, array.shape) : { offset: 0, strides: stridesOf(array.shape) },
+  );
+  const { length, starts, steps } = rowsOf(shape, [source.strides, target.strides]);
+  const [read, written] = [from.array.data, to.array.data];
+  const [readStep, writeStep] = steps;
+  for (let row = 0; row < starts[0].length; row++) {
+    let [i, j] = [source.offset + starts[0][row], target.offset + starts[1][row]];
+    for (let n = 0; n < length; n++, i += readStep, j += writeStep) written[j] = read[i];
   }
 }
 

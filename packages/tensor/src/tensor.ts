@@ -9,7 +9,7 @@
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
-import { describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
+import { check, describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
 
 /** A typed array and its shape, as loops see a tensor. */
 export interface Value {
@@ -88,6 +88,8 @@ export interface Tracer {
   assign(state: Tensor, value: Tensor): void;
   /** Called before the gradient of a tensor is set. */
   touch(tensor: Tensor): void;
+  /** Called when the gradient of a tensor is read. */
+  readGrad(tensor: Tensor, grad: Tensor | undefined): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
   read(tensor: Tensor): void;
   /** Notes that what is traced holds only as long as `read` gives what it gives now. */
@@ -111,13 +113,29 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
   mode = { ...before, ...change };
   try {
     const result = body(mode);
-    if (result instanceof Promise) {
-      throw new TensorError(`${op}: the function is async, and would run on after ${op} is over`);
-    }
+    const isAsync = result instanceof Promise;
+    check(!isAsync)`${op}: the function is async, and would run on after ${op} is over`;
     return result;
   } finally {
     mode = before;
   }
+}
+
+/**
+ * Runs `body` with ops that give tensors of shapes without values, in no time and no memory: what
+ * it builds can be counted, and be given values.
+ */
+export function withoutValues<T>(body: () => T): T {
+  const missing = 'this tensor was made in withoutValues and has been given no value since';
+  const tracer: Tracer = {
+    apply: (_primitive, _inputs, _attributes, spec, node) => new Tensor(spec, missing, node),
+    assign: () => undefined,
+    touch: () => undefined,
+    readGrad: () => undefined,
+    read: () => undefined,
+    guard: () => undefined,
+  };
+  return withMode('withoutValues', { tracer }, body);
 }
 
 /**
@@ -136,8 +154,16 @@ export function tick(): number {
   return ++clock;
 }
 
-/** Arrays that programs change. Every other array keeps its values, and can be shared. */
-const homes = new WeakSet<TypedArray>();
+/** A place in the memory of programs. */
+export interface Home {
+  /** Where it starts, in bytes. */
+  readonly start: number;
+  /** The values there: another array where memory has grown that cannot be shared. */
+  readonly array: TypedArray;
+}
+
+/** The arrays that programs change. Every other array keeps its values, and can be shared. */
+export const homes: WeakMap<TypedArray, Home> = new WeakMap();
 
 function unshared(array: TypedArray): TypedArray {
   return homes.has(array) ? array.slice() : array;
@@ -157,19 +183,23 @@ export class Tensor implements Spec {
   readonly createdAt: number = tick();
   /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
   readonly node: Node | undefined;
-  #data: TypedArray | string;
+  #data: TypedArray | Home | string;
   #requiresGrad = false;
   #assignedAt = 0;
   #grad: Tensor | undefined = undefined;
 
   /**
-   * For primitives and creation functions; it copies nothing. `source` is the array, or, for a
-   * tensor that has a shape but no value, the message that reading its data throws.
+   * For primitives and creation functions; it copies nothing. `source` is the array, or a tensor
+   * that has it, or, for a tensor that has a shape but no value, the message that reading its data
+   * throws.
    */
-  constructor(spec: Spec, source: TypedArray | string, node?: Node) {
+  constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
+    if (source instanceof Tensor) mode.tracer?.read(source);
+    const data = source instanceof Tensor ? source.#data : source;
     this.shape = spec.shape;
     this.dtype = spec.dtype;
-    this.#data = typeof source === 'string' ? source : unshared(source);
+    const array = typeof data === 'object' && 'array' in data ? data.array : data;
+    this.#data = typeof array === 'string' ? array : unshared(array);
     this.node = node;
     this.#requiresGrad = node !== undefined;
   }
@@ -188,7 +218,7 @@ export class Tensor implements Spec {
   get data(): TypedArray {
     mode.tracer?.read(this);
     if (typeof this.#data === 'string') throw new TensorError(this.#data);
-    return this.#data;
+    return 'array' in this.#data ? this.#data.array : this.#data;
   }
 
   /** Whether gradients flow to this tensor. Can be set on leaves of a floating dtype. */
@@ -197,20 +227,17 @@ export class Tensor implements Spec {
   }
 
   set requiresGrad(value: boolean) {
-    if (this.node !== undefined) {
-      throw new TensorError(
-        `requiresGrad: ${describe(this)} is the result of ${this.node.primitive.name}; ` +
-          'only leaves can be set, use detach() for a constant copy',
-      );
-    }
-    if (value && !isFloat(this.dtype)) {
-      throw new TensorError(`requiresGrad: ${describe(this)} has no gradient; expected f32 or f64`);
-    }
+    const { node } = this;
+    check(!node)`requiresGrad: ${this} is the result of ${node?.primitive.name}; only leaves can be
+      set, use detach() for a constant copy`;
+    const isAllowed = isFloat(this.dtype) || !value;
+    check(isAllowed)`requiresGrad: ${this} has no gradient; expected f32 or f64`;
     this.#requiresGrad = value;
   }
 
   /** Set by `backward()` on leaves that require gradients; further calls add to it. */
   get grad(): Tensor | undefined {
+    mode.tracer?.readGrad(this, this.#grad);
     return this.#grad;
   }
 
@@ -239,15 +266,9 @@ export class Tensor implements Spec {
    * pass that still needs the old value throws. Returns this tensor.
    */
   assign(value: Tensor): this {
-    if (this.node !== undefined) {
-      throw new TensorError(
-        `assign: ${describe(this)} is the result of ${this.node.primitive.name}; only leaves are ` +
-          'state',
-      );
-    }
-    if (describe(this) !== describe(value)) {
-      throw new TensorError(`assign: the value is ${describe(value)}, expected ${describe(this)}`);
-    }
+    const { node } = this;
+    check(!node)`assign: ${this} is the result of ${node?.primitive.name}; only leaves are state`;
+    check(describe(this) === describe(value))`assign: the value is ${value}, expected ${this}`;
     // Arrays are never written once made, so the value's own can be taken over.
     if (mode.tracer) mode.tracer.assign(this, value);
     else this.#data = unshared(value.data);
@@ -256,11 +277,10 @@ export class Tensor implements Spec {
   }
 
   /**
-   * For programs: moves the values to an array that lies in their memory and holds them already.
-   * From then on `data` is that array, which programs change when they assign to this tensor.
+   * For programs: moves the values to a place in their memory that holds them already. From then on
+   * `data` is the array there, which programs change when they assign to this tensor.
    */
-  moveTo(home: TypedArray): void {
-    homes.add(home);
+  moveTo(home: Home): void {
     this.#data = home;
   }
 
@@ -271,9 +291,7 @@ export class Tensor implements Spec {
 
   /** The number in a tensor of one element. */
   item(): number {
-    if (this.numel !== 1) {
-      throw new TensorError(`item: ${describe(this)} has ${this.numel} elements, expected one`);
-    }
+    check(this.numel === 1)`item: ${this} has ${this.numel} elements, expected one`;
     return this.data[0];
   }
 
@@ -291,7 +309,7 @@ export class Tensor implements Spec {
   /** As NumPy prints arrays, with dtype and shape: `f32[2] [1.5000, 2.0000]`. */
   toString(): string {
     if (typeof this.#data === 'string') return describe(this);
-    const text = formatArray(this.#data, this.shape);
+    const text = formatArray('array' in this.#data ? this.#data.array : this.#data, this.shape);
     return `${describe(this)}${this.ndim > 1 ? '\n' : ' '}${text}`;
   }
 }

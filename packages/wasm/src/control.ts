@@ -101,7 +101,8 @@ export function statementsOf(where: string, statements: Statements): Statement[]
   const flat = (statements as readonly unknown[]).flat(Infinity) as Statement[];
   const left = flat.find(({ type }) => type !== 'none') as Code | undefined;
   if (left !== undefined) {
-    throw new Error(`${where}: ${left.instruction} leaves an ${left.type} that nothing takes; use drop`);
+    const what = `${left.instruction} leaves an ${left.type} that nothing takes`;
+    throw new Error(`${where}: ${what}; use drop`);
   }
   return flat;
 }

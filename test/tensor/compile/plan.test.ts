@@ -1,7 +1,8 @@
 /** What happens between tracing and running: passes keep the meaning, plans are sound. */
-import { Tensor, tensor } from '@mambagrad/tensor';
+import { compile, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { theHeap } from '../../../packages/tensor/src/compile/heap.ts';
 import { checkPlan, planMemory, type Plan } from '../../../packages/tensor/src/compile/plan.ts';
 import { bind } from '../../../packages/tensor/src/compile/run.ts';
 import { schedule } from '../../../packages/tensor/src/compile/schedule.ts';
@@ -11,7 +12,9 @@ import {
   shareEqual,
 } from '../../../packages/tensor/src/compile/simplify.ts';
 import { type Program, trace } from '../../../packages/tensor/src/compile/trace.ts';
-import { expectSame } from '../../support/compare.ts';
+import { expectSame, leaf } from '../../support/compare.ts';
+import { expectAllSame, expectCompiled, twins, withGradients } from '../../support/compiled.ts';
+import { withoutSharing } from '../../support/plans.ts';
 import { programs } from '../../support/program.ts';
 
 const traceOf = (f: (...inputs: Tensor[]) => unknown, inputs: readonly Tensor[]) =>
@@ -99,7 +102,7 @@ describe('the memory plan', () => {
         }, 0);
         expect(plan.bytes).toBeLessThanOrEqual(all);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -135,6 +138,47 @@ describe('the memory plan', () => {
         return old.flip(0);
       }),
     ).toBe(0);
+  });
+
+  it('is checked for every program of every test', () => {
+    expect(planMemory.name).toBe('checkedPlan');
+  });
+
+  it('changes no bit of what a plan without sharing gives, whatever lay there before', () => {
+    const bodies = fc.oneof(
+      programs({ smooth: false }),
+      programs().map(({ run, ...program }) => ({ ...program, run: withGradients(run) })),
+    );
+    fc.assert(
+      fc.property(bodies, ({ inputs, run }) => {
+        const leaves = inputs.map((input) => leaf(input, 'f32'));
+        const calling = (filling: number) => {
+          const state = leaves[0].detach();
+          const compiled = compile((...args: Tensor[]) => {
+            const results = run(...args);
+            const isLike = (x?: Tensor) => x?.dtype === 'f32' && `${x.shape}` === `${state.shape}`;
+            state.assign(state.sub(results.find(isLike) ?? 1));
+            return [...results, state.mul(1)];
+          });
+          return () => {
+            state.assign(leaves[0]);
+            const heap = theHeap();
+            heap.view('f32', heap.arena(2 ** 17), 2 ** 15).fill(filling);
+            return [...compiled(...leaves), state];
+          };
+        };
+        const [shared, apart] = [calling(NaN), calling(1)];
+        const expected = withoutSharing(apart);
+        for (let call = 0; call < 2; call++) expectAllSame(shared(), expected);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('keeps what belongs to a row until its elements are written, also if there is one', () => {
+    const body = withGradients((a, b) => [a.div(b.sigmoid().add(0.5))]);
+    const inputs = [tensor([0.7]), tensor(0.3)];
+    expectCompiled(twins(body), body, inputs);
   });
 
   it('is found out by its check when it is not sound', () => {

@@ -1,84 +1,119 @@
 /**
- * Random programs, compiled: in WebAssembly and in JavaScript the same bits; and no farther from
- * float64 than four times what eager float32 is, and a millionth.
+ * Random programs, compiled, without and with state: in WebAssembly and in JavaScript the same
+ * bits; and no farther from float64 than four times what eager float32 is, and a millionth.
  */
-import { compile, type CompileOptions, grad, type Tensor } from '@mambagrad/tensor';
+import { compile, Generator, type Tensor, uniform } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { expectSame, leaf, unevenCotangent } from '../../support/compare.ts';
+import { describe, it } from 'vitest';
+import { expectSame, leaf } from '../../support/compare.ts';
+import {
+  type Body, expectAllSame, expectCompiled, expectNear, twins, withGradients,
+} from '../../support/compiled.ts';
 import { type Program, programs } from '../../support/program.ts';
-
-type Run = (...args: Tensor[]) => (Tensor | undefined)[];
-
-/** The results of a program, with their gradients if there is one to take. */
-function withGradients({ run }: Program): Run {
-  return (...args) => {
-    const outputs = run(...args);
-    const floats = outputs.filter(({ dtype }) => dtype !== 'i32');
-    const losses = floats.map((output) => output.mul(unevenCotangent(output)).sum());
-    const loss = losses.reduce((sum, part) => sum.add(part));
-    return [...outputs, ...grad(loss, args, { allowUnused: true })];
-  };
-}
-
-const compiledBy = (run: Run, options: CompileOptions) =>
-  compile(run, { deterministic: true, ...options });
-
-const magnitude = (x: Tensor | undefined) => Math.max(0, ...Array.from(x?.data ?? [], Math.abs));
-
-/** Expects float32 results to be near those of float64, given what eager float32 gives. */
-function expectNear(found: Tensor, eager: Tensor, exact: Tensor, scale: number): void {
-  expect(found.shape).toEqual(exact.shape);
-  const errorOf = (x: Tensor) =>
-    Math.max(0, ...Array.from(x.data, (value, i) => Math.abs(value - exact.data[i])));
-  expect(errorOf(found)).toBeLessThanOrEqual(4 * errorOf(eager) + 1e-6 * scale);
-}
-
-function run(program: Program, body: Run, isExact: boolean): void {
-  const inputs = program.inputs.map((input) => leaf(input, 'f32'));
-  const others = inputs.map((input) => leaf(input.mul(0.9), 'f32'));
-  const [wasm, js] = [compiledBy(body, {}), compiledBy(body, { backend: 'js' })];
-  for (const args of [inputs, others, inputs]) {
-    const exact = body(...args.map((input) => leaf(input, 'f64')));
-    const eager = body(...args);
-    const [found, twin] = [wasm(...args), js(...args)];
-    // A sum may be far smaller than its terms, whose rounding it keeps.
-    const scale = Math.max(...[...args, ...exact].map(magnitude));
-    found.forEach((output, i) => {
-      const [other, near, reference] = [twin[i], eager[i], exact[i]];
-      if (!output || !other || !near || !reference) {
-        expect([output, other, near]).toEqual([undefined, undefined, undefined]);
-        return;
-      }
-      expectSame(output, other);
-      if (isExact) expectNear(output, near, reference, scale);
-    });
-  }
-  expect(wasm.explain()).toMatch(/^\d+ kernels?, /m);
-}
 
 describe('a random program, compiled', () => {
   it('is near to float64, and so are its gradients', () => {
     fc.assert(
-      fc.property(programs(), (program) => run(program, withGradients(program), true)),
-      { numRuns: 200 },
+      fc.property(programs(), ({ inputs, run }) => {
+        const body = withGradients(run);
+        const compiled = twins(body);
+        const first = expectCompiled(compiled, body, inputs);
+        expectCompiled(compiled, body, inputs.map((input) => input.mul(0.9)));
+        expectAllSame(compiled(...inputs.map((input) => leaf(input, 'f32'))), first);
+      }),
+      { numRuns: 100 },
     );
   });
 
   it('gives the same bits in WebAssembly and JavaScript, jumps and all', () => {
     fc.assert(
-      fc.property(programs({ smooth: false }), (program) => run(program, program.run, false)),
-      { numRuns: 200 },
+      fc.property(programs({ smooth: false }), ({ inputs, run }) => {
+        const compiled = twins(run);
+        const leaves = inputs.map((input) => leaf(input, 'f32'));
+        const first = compiled(...leaves);
+        compiled(...leaves.map((input) => input.mul(0.9)));
+        expectAllSame(compiled(...leaves), first);
+      }),
+      { numRuns: 100 },
     );
   });
 
   it('gives the bits of eager float64', () => {
     fc.assert(
-      fc.property(programs({ smooth: false }), (program) => {
-        const inputs = program.inputs.map((input) => leaf(input, 'f64'));
-        const expected = program.run(...inputs);
-        const compiled = compile(program.run);
-        compiled(...inputs).forEach((output, i) => expectSame(output, expected[i]));
+      fc.property(programs({ smooth: false }), ({ inputs, run }) => {
+        const leaves = inputs.map((input) => leaf(input, 'f64'));
+        const expected = run(...leaves);
+        compile(run)(...leaves).forEach((output, i) => expectSame(output, expected[i]));
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+/** What becomes of an input: it stays one, or it is state that the program reads and assigns to. */
+const roles = ['argument', 'kept', 'decaying', 'output', 'swapped'] as const;
+type Role = (typeof roles)[number];
+
+interface Machine {
+  readonly step: Body;
+  readonly states: readonly Tensor[];
+  readonly generator: Generator;
+}
+
+/** A program with noise on its first input, and a part of its inputs as state of these roles. */
+function machineOf(
+  { inputs, run }: Program,
+  played: readonly Role[],
+  dtype: 'f32' | 'f64',
+): Machine {
+  const generator = new Generator(7);
+  const states = inputs.map((input) => leaf(input, dtype));
+  const isLike = (a: Tensor) => (b: Tensor | undefined) =>
+    b !== undefined && b.dtype === a.dtype && `${b.shape}` === `${a.shape}`;
+  const step = (...args: Tensor[]) => {
+    const [first, ...others] = args.map((arg, i) => (played[i] === 'argument' ? arg : states[i]));
+    const noise = uniform(first.shape, -0.1, 0.1, { generator }).cast(dtype);
+    const results = withGradients(run)(first.add(noise), ...others);
+    for (const [i, state] of states.entries()) {
+      const output = results.find(isLike(state));
+      const other = states.find((one, j) => j > i && isLike(state)(one));
+      if (played[i] === 'decaying') state.assign(state.mul(0.5));
+      if (played[i] === 'output' && output) state.assign(output);
+      if (played[i] === 'swapped' && other) {
+        const old = state.detach();
+        state.assign(other);
+        other.assign(old);
+      }
+    }
+    return [...results, ...states.map((state) => state.mul(2)), ...states];
+  };
+  return { step, states, generator };
+}
+
+describe('a random program with state, compiled', () => {
+  it('does what it does eagerly, call after call', () => {
+    const role = fc.constantFrom(...roles);
+    const all = fc.tuple(role, role, role, role);
+    fc.assert(
+      fc.property(programs({ maxSteps: 8 }), all, (program, played) => {
+        const [wasm, js, eager] = [1, 2, 3].map(() => machineOf(program, played, 'f32'));
+        const exact = machineOf(program, played, 'f64');
+        const inWasm = compile(wasm.step, { deterministic: true });
+        const inJs = compile(js.step, { deterministic: true, backend: 'js' });
+        const args = program.inputs.map((input) => leaf(input, 'f32'));
+        for (let round = 0; round < 3; round++) {
+          const before = [...args, ...eager.states].map((x) => leaf(x));
+          const [found, twin, near] = [inWasm, inJs, eager.step].map((step) => step(...args));
+          const expected = exact.step(...args.map((arg) => leaf(arg)));
+          expectAllSame(found, twin);
+          // In the second call the programs go on with what they left: rounding errors add up.
+          if (round !== 1) expectNear(found, near, expected, before);
+          for (const { states, generator } of [wasm, js, exact]) {
+            expectSame(generator.state, eager.generator.state);
+            if (round === 0) continue;
+            states.forEach((state, i) => state.assign(eager.states[i].cast(state.dtype)));
+          }
+        }
       }),
       { numRuns: 100 },
     );

@@ -108,7 +108,8 @@ export function alongAxis(op: (x: Tensor, axis: number) => Tensor): Row {
   };
 }
 
-export const algorithm = () => fc.constantFrom<ScanAlgorithm>('sequential', 'blelloch', 'hillisSteele');
+export const algorithm = () =>
+  fc.constantFrom<ScanAlgorithm>('sequential', 'blelloch', 'hillisSteele', 'chunked');
 export const exponent = () => fc.constantFrom(1, 2, 3, Infinity);
 export const integers = [-2, -1, 0, 1, 2];
 

@@ -3,7 +3,7 @@
  * its golden cases are called. The properties in table.test.ts run over all rows; an op without one
  * fails there.
  */
-import { concat, linearScan, ops, stack, where } from '@mambagrad/tensor';
+import { concat, linearScan, ops, stack, type Tensor, where } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import {
   drawApart,
@@ -20,6 +20,7 @@ import {
   algorithm,
   alongAxis,
   argReduction,
+  type Attributes,
   drawIndexShape,
   drawSlice,
   exponent,
@@ -402,3 +403,10 @@ export const rows: Readonly<Record<string, Row>> = {
     },
   },
 };
+
+/** How the golden cases of an op are called. */
+export function callOf(name: string) {
+  const op = (ops as unknown as Record<string, (...inputs: Tensor[]) => Tensor>)[name];
+  const simple = (_attributes: Attributes, inputs: readonly Tensor[]) => op(...inputs);
+  return rows[name].call ?? simple;
+}

@@ -18,8 +18,8 @@ import { expectClose, leaf, valueAndGradients } from '../../support/compare.ts';
 import { drawTensor } from '../../support/draw.ts';
 import { opCases } from '../../support/golden.ts';
 import { expectGolden } from '../../support/goldenCase.ts';
-import type { Attributes, Row } from './families.ts';
-import { rows } from './rows.ts';
+import type { Row } from './families.ts';
+import { callOf, rows } from './rows.ts';
 
 const names = Object.keys({ ...ops, ...listOps });
 
@@ -128,11 +128,6 @@ describe.each(Object.entries(rows))('%s', (name, row: Row) => {
   const cases = opCases(row.golden ?? name);
   if (cases.length === 0) return;
   it('meets its golden values', () => {
-    for (const golden of cases) expectGolden(golden, callOf(name, row));
+    for (const golden of cases) expectGolden(golden, callOf(name));
   });
 });
-
-function callOf(name: string, row: Row) {
-  const op = (ops as unknown as Record<string, (...inputs: Tensor[]) => Tensor>)[name];
-  return row.call ?? ((_attributes: Attributes, inputs: readonly Tensor[]) => op(...inputs));
-}

@@ -37,35 +37,35 @@ export function codeOf(
   reference: (number: number) => void,
   { backend, fuse }: CodeOptions,
 ): Code {
-  const module = new Module();
   const { shared, memory } = heap;
-  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
-  const host = module.importFunction('host', 'reference', { job: 'i32' }, 'none');
-  const made = new Map<k.Kernel, ReturnType<typeof k.addKernel>>();
-  const functionFor = (kernel: k.Kernel): ReturnType<typeof k.addKernel> => {
-    const known = made.get(kernel);
-    if (known) return known;
-    const name = `${made.size} ${kernel.name}`;
-    const own = module.export(k.addKernel(module, { ...kernel, name }, { fuse }));
-    made.set(kernel, own);
-    return own;
+  const nameOf = (kernel: k.Kernel): string => `${kernels.indexOf(kernel)} ${kernel.name}`;
+  const kernels = [...new Set(jobs.flatMap(({ kernel }) => kernel ?? []))];
+  /** Made anew when it is asked for: to keep it would take more memory than all else here. */
+  const assemble = (): Module => {
+    const module = new Module();
+    module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
+    const host = module.importFunction('host', 'reference', { job: 'i32' }, 'none');
+    const functions = kernels.map((kernel) =>
+      module.export(k.addKernel(module, { ...kernel, name: nameOf(kernel) }, { fuse })),
+    );
+    const run = module.function('run', { arena: 'i32' }, 'none', ({ arena }) =>
+      jobs.flatMap((job, number) => {
+        const { kernel, checks } = job;
+        if (kernel === undefined) return [call(host, { job: number })];
+        const own = functions[kernels.indexOf(kernel)];
+        const places = placesOf(job).map(({ isInArena, offset }) =>
+          isInArena ? i32.add(arena, offset) : i32.const(offset),
+        );
+        const given = Object.keys(own.parameters).map((key, i) => [key, places[i]]);
+        const check = when(i32.load(heap.flag), [call(host, { job: number })]);
+        return [call(own, Object.fromEntries(given)), ...(checks === undefined ? [] : [check])];
+      }),
+    );
+    module.export(run);
+    return module;
   };
-  const run = module.function('run', { arena: 'i32' }, 'none', ({ arena }) => (
-    jobs.flatMap((job, number) => {
-      const { kernel, checks } = job;
-      if (kernel === undefined) return [call(host, { job: number })];
-      const own = functionFor(kernel);
-      const places = placesOf(job).map(({ isInArena, offset }) => (
-        isInArena ? i32.add(arena, offset) : i32.const(offset)
-      ));
-      const given = Object.keys(own.parameters).map((key, i) => [key, places[i]]);
-      const check = when(i32.load(heap.flag), [call(host, { job: number })]);
-      return [call(own, Object.fromEntries(given)), ...(checks === undefined ? [] : [check])];
-    })
-  ));
-  module.export(run);
   const exports = backend === 'wasm'
-    ? module.instantiate<Record<string, Run>>({ host: { memory, reference } })
+    ? assemble().instantiate<Record<string, Run>>({ host: { memory, reference } })
     : undefined;
 
   /** Made of JavaScript for the memory as it is now: when it grows it is another buffer. */
@@ -81,13 +81,12 @@ export function codeOf(
   const runJob = (job: Job, number: number, arena: number): void => {
     const { kernel, checks } = job;
     if (kernel === undefined) return reference(number);
-    const name = made.get(kernel)?.name ?? '';
     const places = placesOf(job).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0));
-    (exports?.[name] ?? scriptOf(kernel))(...places);
+    (exports?.[nameOf(kernel)] ?? scriptOf(kernel))(...places);
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
   };
   return {
-    wat: () => module.wat(),
+    wat: () => assemble().wat(),
     run: (arena, watch) => {
       heap.view('i32', heap.flag, 1)[0] = 0;
       if (exports && !watch) exports.run(arena);

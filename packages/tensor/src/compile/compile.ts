@@ -81,7 +81,10 @@ export function compile<Args extends unknown[], Result>(
   let latest: Entry | undefined;
 
   const traced = (args: Args): Program => {
-    const program = trace((...standIns) => f(...(standIns as Args)), args);
+    const once = () => trace((...standIns) => f(...(standIns as Args)), args);
+    const first = once();
+    // A tensor that is made in the first call only is there before the second trace: it is state.
+    const program = first.assignsToConstants ? once() : first;
     return dropUnused(left.has('share') ? program : shareEqual(program));
   };
   const entryFor = (args: Args): Entry => {

@@ -66,7 +66,8 @@ export function formatKernels(reports: readonly KernelReport[]): string {
     reports.reduce((total, report) => total + (of(report) ?? 0), 0);
   const time = sum(({ milliseconds }) => milliseconds);
   const summary =
-    `${reports.length} ${reports.length === 1 ? 'kernel' : 'kernels'}, ${sum(({ operations }) => operations)} operations` +
+    `${reports.length} ${reports.length === 1 ? 'kernel' : 'kernels'}, ` +
+    `${sum(({ operations }) => operations)} operations` +
     (time > 0 ? `, ${time.toFixed(3)} ms` : '');
   return [...lines, summary].join('\n');
 }

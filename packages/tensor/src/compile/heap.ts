@@ -7,6 +7,7 @@
 import { type HostMemory, webAssembly } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { TensorError } from '../shape.ts';
+import { type Home, homes } from '../tensor.ts';
 import { Gaps, roundUp } from './gaps.ts';
 
 const PAGE = 65536;
@@ -30,12 +31,22 @@ export class Heap {
     this.memory = new host.Memory({ initial: 1, maximum: MOST_PAGES, shared: this.shared });
   }
 
-  /** A place for the values of an array, and the array there. */
-  house(array: TypedArray): TypedArray {
-    const bytes = Math.max(array.byteLength, 1);
-    const start = this.#allocate(bytes);
-    const home = this.view(dtypeOf(array), start, array.length);
-    home.set(array);
+  /** A place for the values of an array, which holds them. */
+  house(values: TypedArray): Home {
+    const bytes = Math.max(values.byteLength, 1);
+    const [start, dtype, { length }] = [this.#allocate(bytes), dtypeOf(values), values];
+    const view = (): TypedArray => this.view(dtype, start, length);
+    let array = view();
+    const home: Home = {
+      start,
+      get array(): TypedArray {
+        // Memory that is not shared leaves arrays of no length behind when it grows.
+        if (array.length < length) homes.set((array = view()), home);
+        return array;
+      },
+    };
+    homes.set(array, home);
+    array.set(values);
     this.#registry.register(home, { start, bytes });
     return home;
   }

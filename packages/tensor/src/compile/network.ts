@@ -19,6 +19,12 @@ import type { Program, Step, Value } from './trace.ts';
 /** Gives the element of a memory that is so far in. */
 export type Leaf = (storage: Value, place: k.Operand) => k.Value;
 
+/** An expression of more ops and loads than this is stored, and others start from there. */
+const LONGEST = 32;
+
+/** What a kernel reads at most: a function has up to 1000 parameters. */
+const MOST_READ = 500;
+
 export class Network {
   readonly makers: ReadonlyMap<Value, Step>;
   readonly #lowerings = new Map<Step, Lowering | undefined>();
@@ -30,7 +36,8 @@ export class Network {
     this.#constants = constants;
     for (const step of program.steps) {
       const { primitive, attributes, inputs, output } = step;
-      const isLowerable = [...inputs, output].every(({ dtype }) => dtype !== 'f64');
+      const isLowerable =
+        inputs.length <= MOST_READ && [...inputs, output].every(({ dtype }) => dtype !== 'f64');
       const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
       this.#lowerings.set(step, lowering);
     }
@@ -43,6 +50,14 @@ export class Network {
     for (const { value } of program.writes) this.#store(value);
     for (const step of program.steps.toReversed()) {
       this.#decide(step, uses.get(step.output) ?? 0, use);
+    }
+    // How many ops and loads an element takes where it is needed.
+    const sizes = new Map<Value, number>();
+    for (const { inputs, output } of program.steps) {
+      const size = inputs.reduce((sum, input) => sum + (sizes.get(input) ?? 1), 1);
+      if (size > MOST_READ) for (const input of inputs) this.#store(input);
+      if (size > LONGEST) this.#store(output);
+      sizes.set(output, this.isStored(output) ? 1 : size);
     }
   }
 
@@ -94,6 +109,8 @@ export class Network {
 
   #store(value: Value): void {
     this.#stored.add(value);
+    const maker = this.makers.get(value);
+    if (maker?.primitive.sharesData) this.#store(maker.inputs[0]);
   }
 
   /**

@@ -24,9 +24,12 @@ function mergedExtents(group: Group): number[] {
   });
   const indices = [...accesses.map(({ index }) => index), ...stores];
   // Counters that are used in other ways than as a term of an index stay what they are.
-  const isOdd = (counter: k.Variable): boolean =>
-    values.some((value) => dependsOn(value, counter)) ||
-    indices.some(({ terms }) => terms.some(({ of }) => of !== counter && dependsOn(of, counter)));
+  const odd = countersOf([
+    ...values,
+    ...indices.flatMap(({ terms }) =>
+      terms.map(({ of }) => of).filter(({ node }) => node !== 'variable'),
+    ),
+  ]);
   const timesOf = (index: k.Load['index'], counter: k.Variable): number =>
     index.terms.find(({ of }) => of === counter)?.times ?? 0;
   for (let axis = 0; axis < last; axis++) {
@@ -37,17 +40,21 @@ function mergedExtents(group: Group): number[] {
     const isEven = indices.every(
       (index) => timesOf(index, own) === timesOf(index, inner) * extents[next],
     );
-    if (!isEven || isOdd(own) || isOdd(inner)) continue;
+    if (!isEven || odd.has(own) || odd.has(inner)) continue;
     extents[next] *= extents[axis];
     extents[axis] = 1;
   }
   return extents;
 }
 
-/** Whether a value is computed from a counter, but for what it loads. */
-function dependsOn(value: k.Value, counter: k.Variable): boolean {
-  if (value.node !== 'operation') return value === counter;
-  return value.inputs.some((input) => dependsOn(input, counter));
+/** The counters that values are computed from, but for those by which they load. */
+function countersOf(values: Iterable<k.Value>): Set<k.Value> {
+  // The loop goes on over what is added on the way.
+  const seen = new Set(values);
+  for (const value of seen) {
+    if (value.node === 'operation') for (const input of value.inputs) seen.add(input);
+  }
+  return seen;
 }
 
 /**

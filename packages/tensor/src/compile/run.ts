@@ -4,8 +4,8 @@
  */
 import * as k from '@mambagrad/kernel';
 import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
-import { numelOf, type Spec } from '../shape.ts';
-import { Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { describe, numelOf, type Spec, TensorError } from '../shape.ts';
+import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf, type Place } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
@@ -40,7 +40,7 @@ export interface BindOptions extends CodeOptions {
 }
 
 /** Where tensors live that programs read: one place for each, whichever program asked first. */
-const homeOf = new WeakMap<Tensor, TypedArray>();
+const homeOf = new WeakMap<Tensor, Home>();
 
 export function bind(program: Program, options: BindOptions): Executable {
   const heap = theHeap();
@@ -48,7 +48,7 @@ export function bind(program: Program, options: BindOptions): Executable {
   const { jobs, network } = scheduled;
   const plan = planMemory(program, scheduled, options.without);
 
-  const homes = new Map<Value, TypedArray>();
+  const homes = new Map<Value, Home>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
     if (from === 'step') return undefined;
     return 'argument' in from ? tensors[from.argument] : from.captured;
@@ -66,7 +66,7 @@ export function bind(program: Program, options: BindOptions): Executable {
   const placeOf = (value: Value): Place => {
     const state = plan.inState.get(value) ?? value;
     const home = homes.get(state);
-    if (home) return { isInArena: false, offset: home.byteOffset };
+    if (home) return { isInArena: false, offset: home.start };
     return { isInArena: true, offset: plan.offsets.get(state) ?? 0 };
   };
   const arrayOf = (value: Value, arena: number): TypedArray => {
@@ -81,6 +81,25 @@ export function bind(program: Program, options: BindOptions): Executable {
       ? [{ isInArena: true, offset: plan.scratch.get(job) ?? 0 }]
       : []),
   ];
+
+  const used = new Set<Tensor | number>();
+  const assigned = new Set<Tensor | number>();
+  const note = (to: Set<Tensor | number>, { from }: Value): void => {
+    if (from !== 'step') to.add('argument' in from ? from.argument : from.captured);
+  };
+  for (const { inputs } of program.steps) for (const value of inputs) note(used, value);
+  for (const { state, value } of program.writes) {
+    for (const one of [state, value]) note(used, one);
+    note(assigned, state);
+  }
+  /** An argument that is captured as well must not change as one of the two alone. */
+  const refuseShared = (tensor: Tensor, argument: number): void => {
+    if (!used.has(tensor) || !(assigned.has(tensor) || assigned.has(argument))) return;
+    throw new TensorError(
+      `compile: argument ${argument}, ${describe(tensor)}, is also captured by the function, ` +
+        'which assigns to it; use one of the two',
+    );
+  };
 
   let arena = 0;
   /** The reference loop of a job, or of one whose check has found something. */
@@ -117,12 +136,13 @@ export function bind(program: Program, options: BindOptions): Executable {
     plan,
     wat: code.wat,
     run: (tensors, watch) => {
+      tensors.forEach(refuseShared);
       arena = heap.arena(plan.bytes);
       // State moves in, when it is first used and when somebody has given it another array.
       for (const [value, home] of homes) {
         const tensor = tensorFor(value, tensors);
-        if (tensor === undefined || tensor.data === home) continue;
-        home.set(tensor.data);
+        if (tensor === undefined || tensor.data === home.array) continue;
+        home.array.set(tensor.data);
         tensor.moveTo(home);
       }
       for (const value of plan.offsets.keys()) {
@@ -137,9 +157,11 @@ export function bind(program: Program, options: BindOptions): Executable {
           ? outside.data.subarray(start, start + numelOf(value.shape))
           : arrayOf(value, arena);
       };
-      const results = program.results.map((value) => (
-        tensorFor(value, tensors) ?? new Tensor(specOf(value), dataOf(value).slice())
-      ));
+      const results = program.results.map((value) => {
+        const itself = tensorFor(value, tensors);
+        if (itself && !program.constants.has(itself)) return itself;
+        return new Tensor(specOf(value), dataOf(value).slice());
+      });
       // All new values are taken before any state changes: one may be another's old value.
       const isCopied = program.writes.filter(
         ({ state, value }) => plan.inState.get(network.storageOf(value)) !== state,
@@ -147,7 +169,7 @@ export function bind(program: Program, options: BindOptions): Executable {
       const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
       for (const [state, data] of taken) {
         const home = homes.get(state);
-        if (home) home.set(data);
+        if (home) home.array.set(data);
         else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
       }
       for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();

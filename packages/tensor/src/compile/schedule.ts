@@ -76,7 +76,8 @@ export function schedule(
     } else if ('kernel' in lowering) {
       madeBy.set(output, add(kernelJob(step, network, lowering.kernel, reuse)));
     } else {
-      const place = without.has('group') ? -1 : findGroup(step, network.readsOf(step), groups, madeBy);
+      const reads = network.readsOf(step);
+      const place = without.has('group') ? -1 : findGroup(step, reads, groups, madeBy);
       if (place >= 0) {
         madeBy.set(output, place);
       } else {
@@ -189,7 +190,10 @@ function groupJob(
   const isNeeded = (value: Value): boolean => needed.has(value);
   const { key, values } = group.key(isNeeded);
   const made = reuse.get(key, values, () => rowKernel([...names].join('_'), group, isNeeded));
-  const lastPass = Math.max(...group.members.map(({ pass }) => pass));
+  // What belongs to a row is computed after the elements of its pass.
+  const lastPass = Math.max(
+    ...group.members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)),
+  );
   return {
     name: made.kernel.name,
     steps: stepsOf(group),

@@ -5,6 +5,7 @@
  */
 import { describe } from '../shape.ts';
 import { formatAttributes } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Program, Step, Value } from './trace.ts';
 import { keyOf } from './tree.ts';
 
@@ -89,37 +90,46 @@ export function formatProgram(program: Program): string {
   return lines.join('\n');
 }
 
-/** How two traces of one function differ: the first op that is another, or undefined. */
+/** How two traces of one function differ: the first thing that is another, or undefined. */
 export function differenceOf(program: Program, again: Program): string | undefined {
-  const [before, after] = [program, again].map(({ steps }) => steps);
-  const numbers = [program, again].map(() => new Map<Value, string>());
-  const nameOf = (value: Value, side: number): string => {
+  const states: Tensor[] = [];
+  const [before, after] = [program, again].map((each) => factsOf(each, states));
+  const topics = [...before.keys(), ...after.keys()];
+  const what = topics.find((topic) => before.get(topic) !== after.get(topic));
+  if (what === undefined) return undefined;
+  const [was, is] = [before, after].map((facts) => facts.get(what)?.slice(0, LONGEST) ?? 'nothing');
+  return (
+    `${what} is ${is}, and was ${was}; what changes from call to call must be an argument or state`
+  );
+}
+
+/** The most letters of a fact that a message shows. */
+const LONGEST = 200;
+
+/** Everything about a program, by what it is about; `states` are numbered as they are met. */
+function factsOf(program: Program, states: Tensor[]): Map<string, string> {
+  const facts = new Map<string, string>();
+  const names = new Map<Value, string>();
+  const nameOf = (value: Value): string => {
     const { from } = value;
-    if (from === 'step') return numbers[side].get(value) ?? '?';
+    if (from === 'step') return names.get(value) ?? '?';
     if ('argument' in from) return `argument ${from.argument}`;
-    const isConstant = [program, again][side].constants.has(from.captured);
-    return isConstant ? `constant ${describe(value)} ${from.captured.data.join()}` : 'state';
+    const { captured } = from;
+    if (program.constants.has(captured)) {
+      return `constant ${describe(value)} ${captured.data.join()}`;
+    }
+    if (!states.includes(captured)) states.push(captured);
+    return `state ${states.indexOf(captured)} ${describe(value)}`;
   };
-  for (let i = 0; i < Math.max(before.length, after.length); i++) {
-    const [own, other] = [before[i], after[i]];
-    const name = (own ?? other).primitive.name;
-    if (!own || !other || own.primitive !== other.primitive) {
-      const names = [own, other].map((step) => step?.primitive.name ?? 'nothing');
-      return `step ${i} is ${names[1]}, and was ${names[0]}`;
-    }
-    const attributes = [own, other].map((step) => formatAttributes(step.attributes).join(', '));
-    const inputs = [own, other].map((step, side) => step.inputs.map((one) => nameOf(one, side)));
-    const pairs = [attributes, ...inputs[0].map((input, j) => [input, inputs[1][j]])];
-    for (const [j, [was, is]] of pairs.entries()) {
-      if (was === is) continue;
-      const what = j === 0 ? 'attributes' : `input ${j - 1}`;
-      return (
-        `${what} of ${name} (step ${i}) is ${is}, and was ${was}; what changes from call to call ` +
-        'must be an argument or state'
-      );
-    }
-    numbers[0].set(own.output, `%${i}`);
-    numbers[1].set(other.output, `%${i}`);
+  program.steps.forEach(({ primitive: { name }, attributes, inputs, output }, i) => {
+    facts.set(`step ${i}`, name);
+    facts.set(`the attributes of ${name} (step ${i})`, formatAttributes(attributes).join(', '));
+    inputs.forEach((input, j) => facts.set(`input ${j} of ${name} (step ${i})`, nameOf(input)));
+    names.set(output, `${name} (step ${i})`);
+  });
+  for (const { state, value } of program.writes) {
+    facts.set(`what is assigned to ${nameOf(state)}`, nameOf(value));
   }
-  return undefined;
+  facts.set('the result', keyOf(program.rebuild(program.results.map(nameOf)), () => 'other'));
+  return facts;
 }

@@ -34,13 +34,15 @@ export interface Program {
   /** In an order of evaluation. */
   readonly steps: readonly Step[];
   readonly writes: readonly Write[];
-  /** The captured tensors that the function made itself, and does not assign to. */
+  /** The captured tensors that the function made itself. */
   readonly constants: ReadonlySet<Tensor>;
+  /** Whether it assigns to any of them: no write, as each call starts with the constant again. */
+  readonly assignsToConstants: boolean;
   /** The values of the tensors in the function's result, in order. */
   readonly results: readonly Value[];
-  /** The function's result with these tensors in the places of its own. */
-  readonly rebuild: (tensors: readonly Tensor[]) => unknown;
-  /** Whether the settings that the function read are what they were; see `guard`. */
+  /** The function's result with these in the places of its tensors. */
+  readonly rebuild: (tensors: readonly unknown[]) => unknown;
+  /** Whether what it took for granted still holds: constants, settings, and gradients of state. */
   readonly guards: readonly (() => boolean)[];
 }
 
@@ -57,6 +59,9 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
   const values = new Map<Tensor, Value>();
   const current = new Map<Tensor, Value>();
   const undo = new Map<Tensor, () => void>();
+  /** The gradients from outside that were read. */
+  const gradients = new Map<Tensor, Tensor | undefined>();
+  const ownGradients = new Set<Tensor>();
   const steps: Step[] = [];
   const guards: (() => boolean)[] = [];
 
@@ -69,6 +74,9 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     if (tensor.createdAt < startedAt) tracer.guard(() => tensor.requiresGrad);
     return captured;
   };
+  const noteBefore = (tensor: Tensor): void => {
+    if (!undo.has(tensor)) undo.set(tensor, tensor.snapshot());
+  };
   const tracer: Tracer = {
     apply(primitive, inputs, attributes, spec, node) {
       const output: Value = { ...specOf(spec), from: 'step' };
@@ -78,10 +86,15 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       return result;
     },
     touch(tensor) {
-      if (!undo.has(tensor)) undo.set(tensor, tensor.snapshot());
+      noteBefore(tensor);
+      ownGradients.add(tensor);
+    },
+    readGrad(tensor, grad) {
+      const isFromOutside = tensor.createdAt <= startedAt && !ownGradients.has(tensor);
+      if (isFromOutside) gradients.set(tensor, grad);
     },
     assign(state, value) {
-      this.touch(state);
+      noteBefore(state);
       const next = valueOf(value);
       valueOf(state);
       current.set(state, next);
@@ -118,26 +131,34 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       if (returned instanceof Promise) {
         throw new TensorError('compile: the function is async; what it awaits cannot be traced');
       }
+      const isCaptured = ({ from }: Value): boolean => from !== 'step' && 'captured' in from;
+      /** Whether a tensor was there before the call, and so is left changed by it. */
+      const isState = (tensor: Tensor, value: Value): boolean =>
+        value.from !== 'step' && (!isCaptured(value) || tensor.createdAt <= startedAt);
       const results: Value[] = [];
       mapTensors(returned, (tensor) => {
+        const now = valueOf(tensor);
+        const own = values.get(tensor) ?? now;
         // State that is returned is returned as itself, whatever was assigned to it.
-        results.push(values.get(tensor) ?? valueOf(tensor));
+        results.push(isState(tensor, own) ? own : now);
       });
-      const rebuild = (tensors: readonly Tensor[]): unknown => {
+      const rebuild = (tensors: readonly unknown[]): unknown => {
         let next = 0;
         return mapTensors(returned, () => tensors[next++]);
       };
-      const writes = Array.from(current, ([state, value]) => ({
-        state: values.get(state) ?? value,
-        value,
-      }));
-      const isConstant = (tensor: Tensor): boolean =>
-        tensor.createdAt > startedAt && !current.has(tensor);
-      const captured = [...values].filter(([, { from }]) => from !== 'step' && 'captured' in from);
-      const constants = new Set(captured.map(([tensor]) => tensor).filter(isConstant));
-      // Such a tensor is a constant of the program until somebody assigns to it.
-      for (const tensor of constants) tracer.guard(() => tensor.assignedAt);
-      return { steps, writes, constants, results, rebuild, guards };
+      const writes = Array.from(current).flatMap(([tensor, value]) => {
+        const state = values.get(tensor);
+        return state && isState(tensor, state) ? [{ state, value }] : [];
+      });
+      const captured = [...values.keys()].filter((tensor) => {
+        const value = values.get(tensor);
+        return value !== undefined && isCaptured(value);
+      });
+      const constants = new Set(captured.filter(({ createdAt }) => createdAt > startedAt));
+      const assignsToConstants = [...constants].some((tensor) => current.has(tensor));
+      for (const tensor of constants) guards.push(() => tensor.assignedAt === 0);
+      for (const [tensor, grad] of gradients) guards.push(() => tensor.grad === grad);
+      return { steps, writes, constants, assignsToConstants, results, rebuild, guards };
     });
   } finally {
     for (const putBack of undo.values()) putBack();

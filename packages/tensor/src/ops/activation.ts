@@ -10,26 +10,29 @@ import { requireFloat, requireNonEmpty, unary } from './define.ts';
 type Unary = (x: Tensor) => Tensor;
 
 /** max(x, 0), with gradient 0 at 0 */
-export const relu: Unary = unary('relu', {
+export const relu: Unary = unary(
+  'relu',
   // Not Math.max alone: −0 and 0 both give 0, and NaN stays NaN.
-  compute: (x) => (x <= 0 ? 0 : x),
-  lower: (x) => k.select(k.lessEqual(x, 0), 0, x),
-  gradient: (g, y) => y.greater(0).where(g, 0),
-});
+  (x) => (x <= 0 ? 0 : x),
+  (x) => k.select(k.lessEqual(x, 0), 0, x),
+  (g, y) => y.greater(0).where(g, 0),
+);
 
 /** The logistic function σ(x) = 1 / (1 + e⁻ˣ) */
-export const sigmoid: Unary = unary('sigmoid', {
-  compute: (x) => 1 / (1 + Math.exp(-x)),
-  lower: k.sigmoid,
-  gradient: (g, y) => g.mul(y).mul(y.neg().add(1)),
-});
+export const sigmoid: Unary = unary(
+  'sigmoid',
+  (x) => 1 / (1 + Math.exp(-x)),
+  k.sigmoid,
+  (g, y) => g.mul(y).mul(y.neg().add(1)),
+);
 
 /** log(1 + eˣ), the smooth relu that keeps step sizes positive */
-export const softplus: Unary = unary('softplus', {
-  compute: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-  lower: k.softplus,
-  gradient: (g, _y, x) => g.mul(x.sigmoid()),
-});
+export const softplus: Unary = unary(
+  'softplus',
+  (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+  k.softplus,
+  (g, _y, x) => g.mul(x.sigmoid()),
+);
 
 /** x·σ(x), also called swish */
 export function silu(x: Tensor): Tensor {

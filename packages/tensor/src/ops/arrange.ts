@@ -3,13 +3,12 @@
  * broadcastTo, of which these ops are made.
  */
 import { arange } from '../create.ts';
-import { describe, resolveAxis, TensorError } from '../shape.ts';
+import { check, resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 function requireCount(op: string, name: string, value: number, least: number): void {
-  if (!Number.isInteger(value) || value < least) {
-    throw new TensorError(`${op}: ${name} is ${value}, expected a whole number from ${least}`);
-  }
+  const isRight = Number.isInteger(value) && value >= least;
+  check(isRight)`${op}: ${name} is ${value}, expected a whole number from ${least}`;
 }
 
 /** At most `count` pieces along an axis, all of the same size but the last. */
@@ -57,7 +56,7 @@ export function repeatInterleave(x: Tensor, count: number, axis: number): Tensor
 
 /** Elements moved along an axis; those pushed over the end come in at the start. */
 export function roll(x: Tensor, shift: number, axis: number): Tensor {
-  if (!Number.isInteger(shift)) throw new TensorError(`roll: ${shift} is no whole number of steps`);
+  check(Number.isInteger(shift))`roll: ${shift} is no whole number of steps`;
   const at = resolveAxis('roll', axis, x.ndim);
   const size = x.shape[at];
   const over = size === 0 ? 0 : ((shift % size) + size) % size;
@@ -66,9 +65,7 @@ export function roll(x: Tensor, shift: number, axis: number): Tensor {
 
 /** For each place in the last two axes, how far it is to the right of the diagonal. */
 function fromDiagonal(op: string, x: Tensor): Tensor {
-  if (x.ndim < 2) {
-    throw new TensorError(`${op}: x is ${describe(x)}, expected rows and columns as last axes`);
-  }
+  check(x.ndim >= 2)`${op}: x is ${x}, expected rows and columns as last axes`;
   const [rows, columns] = x.shape.slice(-2).map((size) => arange(0, size, 1, { dtype: 'i32' }));
   return columns.sub(rows.unsqueeze(1));
 }

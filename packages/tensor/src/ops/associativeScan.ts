@@ -3,7 +3,7 @@
  * Associativity lets the products be grouped as we like, so that few rounds suffice, each of which
  * combines many pairs at once. Made of tensor ops, hence differentiable.
  */
-import { resolveAxis, TensorError } from '../shape.ts';
+import { check, resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 /** Elements of the scanned set: one or more tensors that belong together, such as (a, b). */
@@ -24,38 +24,29 @@ export interface AssociativeScanOptions {
   readonly algorithm?: 'blelloch' | 'hillisSteele';
 }
 
-/** Elements first, first + step, … below stop. */
-type Take = (x: Tensor, first: number, stop: number, step?: number) => Tensor;
-
 /**
  * The tree, without an identity: combine neighbours, scan the half as many results, which gives
  * every second composite, and combine each of those with the element after it for the others.
  */
 function blelloch(combine: Combine, x: ScanElements, length: number, axis: number): ScanElements {
   if (length < 2) return x;
-  const take: Take = (tensor, first, stop, step = 1) => {
-    const unit = tensor.shape.map(() => 1);
-    const start = tensor.shape.map((_, other) => (other === axis ? first : 0));
-    return tensor.slice(start, tensor.shape.with(axis, stop), unit.with(axis, step));
-  };
+  /** Elements first, first + step, … below stop. */
+  const take = (from: ScanElements, first: number, stop: number, step: number) =>
+    from.map(({ shape }, i) => {
+      const [none, unit] = [shape.map(() => 0), shape.map(() => 1)];
+      return from[i].slice(none.with(axis, first), shape.with(axis, stop), unit.with(axis, step));
+    });
   const half = Math.floor(length / 2);
-  const pairs = combine(
-    x.map((tensor) => take(tensor, 0, 2 * half, 2)),
-    x.map((tensor) => take(tensor, 1, 2 * half, 2)),
-  );
+  const pairs = combine(take(x, 0, 2 * half, 2), take(x, 1, 2 * half, 2));
   const odd = blelloch(combine, pairs, half, axis);
   // The composites up to 2, 4, …: there are as many as elements left at even places.
-  const evens = Math.ceil(length / 2) - 1;
-  const even = combine(
-    odd.map((tensor) => take(tensor, 0, evens)),
-    x.map((tensor) => take(tensor, 2, length, 2)),
-  );
+  const even = combine(take(odd, 0, Math.ceil(length / 2) - 1, 1), take(x, 2, length, 2));
   return x.map((tensor, i) => {
-    const upToEven = take(tensor, 0, 1).concat([even[i]], axis);
-    const woven = take(upToEven, 0, half).unsqueeze(axis + 1);
+    const upToEven = tensor.narrow(axis, 0, 1).concat([even[i]], axis);
+    const woven = upToEven.narrow(axis, 0, half).unsqueeze(axis + 1);
     const shape = tensor.shape.with(axis, 2 * half);
     const all = woven.concat([odd[i].unsqueeze(axis + 1)], axis + 1).reshape(shape);
-    return length % 2 === 0 ? all : all.concat([take(upToEven, half, half + 1)], axis);
+    return length % 2 === 0 ? all : all.concat([upToEven.narrow(axis, half, 1)], axis);
   });
 }
 
@@ -66,15 +57,13 @@ function hillisSteele(
   length: number,
   axis: number,
 ): ScanElements {
+  const take = (from: ScanElements, first: number, count: number) =>
+    from.map((tensor) => tensor.narrow(axis, first, count));
   let current = x;
   for (let distance = 1; distance < length; distance *= 2) {
-    const joined = combine(
-      current.map((tensor) => tensor.narrow(axis, 0, length - distance)),
-      current.map((tensor) => tensor.narrow(axis, distance, length - distance)),
-    );
-    current = current.map((tensor, i) =>
-      tensor.narrow(axis, 0, Math.min(distance, length)).concat([joined[i]], axis),
-    );
+    const left = length - distance;
+    const joined = combine(take(current, 0, left), take(current, distance, left));
+    current = take(current, 0, distance).map((done, i) => done.concat([joined[i]], axis));
   }
   return current;
 }
@@ -93,26 +82,17 @@ export function associativeScan(
   options: AssociativeScanOptions = {},
 ): Tensor[] {
   const { reverse = false, algorithm = 'blelloch' } = options;
-  if (elements.length === 0) {
-    throw new TensorError('associativeScan: expected at least one tensor of elements, got none');
-  }
+  check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;
   const axis = resolveAxis('associativeScan', options.axis ?? 0, elements[0].ndim);
   const length = elements[0].shape[axis];
-  for (const [i, { shape }] of elements.entries()) {
-    if (shape[axis] !== length) {
-      throw new TensorError(
-        `associativeScan: tensor ${i} has ${shape[axis]} elements along axis ${axis}, the first ` +
-          `has ${length}`,
-      );
-    }
-  }
+  elements.forEach(({ shape }, i) => {
+    check(shape[axis] === length)`associativeScan: tensor ${i} has ${shape[axis]} elements along
+      axis ${axis}, the first has ${length}`;
+  });
+  const known = Object.keys(algorithms);
+  check(known.includes(algorithm))`associativeScan: unknown algorithm '${algorithm}', expected
+    ${known.join(', ')}`;
   const scan = algorithms[algorithm];
-  if (scan === undefined) {
-    throw new TensorError(
-      `associativeScan: unknown algorithm '${algorithm}', expected ` +
-        Object.keys(algorithms).join(', '),
-    );
-  }
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
   const scanned = scan(combine, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));

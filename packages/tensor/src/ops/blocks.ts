@@ -5,10 +5,11 @@
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, type Index, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
-import { describe, formatShape, resolveAxis, stridesOf, TensorError } from '../shape.ts';
-import { copyBlock, wholeOf } from '../strided.ts';
+import { definePrimitive } from '../primitive.ts';
+import { check, resolveAxis } from '../shape.ts';
+import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
+import { move } from './define.ts';
 
 interface SliceAttributes {
   readonly start: readonly number[];
@@ -16,45 +17,20 @@ interface SliceAttributes {
   readonly step: readonly number[];
 }
 
-const slicePrimitive: Apply<SliceAttributes> = definePrimitive<SliceAttributes>({
-  name: 'slice',
-  infer: ([x], { start, stop, step }) => ({
-    shape: x.shape.map((_, axis) => Math.ceil((stop[axis] - start[axis]) / step[axis])),
-    dtype: x.dtype,
-  }),
-  compute: ([x], output, { start, step }) => {
-    const strides = stridesOf(x.shape);
-    const from = {
-      data: x.data,
-      offset: start.reduce((sum, first, axis) => sum + first * strides[axis], 0),
-      strides: strides.map((stride, axis) => stride * step[axis]),
-    };
-    copyBlock(output.shape, from, wholeOf(output));
+const slicePrimitive = move<SliceAttributes>('slice', {
+  shape: (x, { start, stop, step }) =>
+    x.shape.map((_, axis) => Math.ceil((stop[axis] - start[axis]) / step[axis])),
+  from: (index, { start, step }) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
+  gradient: (g, { start, step }, x, y) => {
+    const after = x.map((size, axis) => size - start[axis] - spreadOut(y[axis], step[axis]));
+    return g.pad(start, after, { spread: step });
   },
-  lower: ([x], { start, step }, { shape }) => {
-    // In one piece are neighbours along one axis, if those after it are whole and those before
-    // it of one element.
-    const first = shape.findIndex((size) => size !== 1);
-    const isOnePiece = shape.every((size, axis) =>
-      axis === first ? step[axis] === 1 : axis < first || size === x.shape[axis],
-    );
-    const strides = stridesOf(x.shape);
-    const offset = start.reduce((sum, position, axis) => sum + position * strides[axis], 0);
-    return {
-      move: (index) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
-      offset: isOnePiece || first < 0 ? offset : undefined,
-    };
-  },
-  gradient: (g, y, [x], { start, step }) => [
-    () => {
-      const last = y.shape.map((size, axis) => start[axis] + (size - 1) * step[axis]);
-      const after = x.shape.map((size, axis) => size - 1 - last[axis]);
-      // An empty slice has no last element; nothing of it flows back.
-      if (y.numel === 0) return g.sum().broadcastTo(x.shape);
-      return g.pad(start, after, { spread: step });
-    },
-  ],
 });
+
+/** The length of so many elements, each so far from the next. */
+function spreadOut(size: number, spread: number): number {
+  return size === 0 ? 0 : (size - 1) * spread + 1;
+}
 
 /**
  * The block from `start` up to, not including, `stop`, every `step`-th (1) element along each axis.
@@ -66,17 +42,13 @@ export function slice(
   stop: readonly number[],
   step: readonly number[] = [],
 ): Tensor {
-  if (Math.max(start.length, stop.length, step.length) > x.ndim) {
-    throw new TensorError(
-      `slice: start ${formatShape(start)}, stop ${formatShape(stop)}, step ${formatShape(step)} ` +
-        `name more axes than ${describe(x)} has`,
-    );
-  }
+  const named = Math.max(start.length, stop.length, step.length);
+  check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}
+    has`;
   const position = (value: number, axis: number): number => {
     const from = value < 0 ? value + x.shape[axis] : value;
-    if (!Number.isInteger(value) || from < 0 || from > x.shape[axis]) {
-      throw new TensorError(`slice: position ${value} is outside axis ${axis} of ${describe(x)}`);
-    }
+    const isWithin = Number.isInteger(value) && from >= 0 && from <= x.shape[axis];
+    check(isWithin)`slice: position ${value} is outside axis ${axis} of ${x}`;
     return from;
   };
   const starts = x.shape.map((_, axis) => position(start[axis] ?? 0, axis));
@@ -84,20 +56,16 @@ export function slice(
     Math.max(starts[axis], position(stop[axis] ?? size, axis)),
   );
   const steps = x.shape.map((_, axis) => step[axis] ?? 1);
-  if (steps.some((size) => !Number.isInteger(size) || size < 1)) {
-    throw new TensorError(`slice: steps are whole numbers from 1, not ${formatShape(step)}`);
-  }
+  const isRight = steps.every((size) => Number.isInteger(size) && size >= 1);
+  check(isRight)`slice: steps are whole numbers from 1, not ${step}`;
   return slicePrimitive([x], { start: starts, stop: stops, step: steps });
 }
 
 /** `length` elements from `start` on along one axis, as PyTorch's narrow. */
 export function narrow(x: Tensor, axis: number, start: number, length: number): Tensor {
   const at = resolveAxis('narrow', axis, x.ndim);
-  if (start < 0 || length < 0 || start + length > x.shape[at]) {
-    throw new TensorError(
-      `narrow: ${length} elements from ${start} on are not within axis ${at} of ${describe(x)}`,
-    );
-  }
+  const isWithin = start >= 0 && length >= 0 && start + length <= x.shape[at];
+  check(isWithin)`narrow: ${length} elements from ${start} on are not within axis ${at} of ${x}`;
   return x.slice(
     x.shape.map((_, axis) => (axis === at ? start : 0)),
     x.shape.map((size, axis) => (axis === at ? start + length : size)),
@@ -111,38 +79,17 @@ interface PadAttributes {
   readonly value: number;
 }
 
-const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
+const padPrimitive = definePrimitive<PadAttributes>({
   name: 'pad',
-  infer: ([x], { before, after, spread }) => {
-    const shape = x.shape.map(
-      (size, axis) => before[axis] + Math.max(0, (size - 1) * spread[axis] + 1) + after[axis],
-    );
-    const axis = shape.findIndex((size) => size < 0);
-    if (axis >= 0) {
-      throw new TensorError(`pad: more is cut off than axis ${axis} of ${describe(x)} holds`);
-    }
-    return { shape, dtype: x.dtype };
-  },
-  compute: ([x], { shape, data }, { before, spread, value }) => {
-    const from = stridesOf(x.shape);
-    const to = stridesOf(shape);
-    // Where elements are cut off, the first and the last of them that stay.
-    const first = before.map((size, axis) => Math.ceil(Math.max(0, -size) / spread[axis]));
-    const last = shape.map((size, axis) =>
-      Math.min(x.shape[axis] - 1, Math.floor((size - 1 - before[axis]) / spread[axis])),
-    );
-    const offset = (strides: readonly number[], at: (axis: number) => number): number =>
-      strides.reduce((sum, stride, axis) => sum + stride * at(axis), 0);
-    if (value !== 0) data.fill(value);
-    copyBlock(
-      last.map((end, axis) => Math.max(0, end + 1 - first[axis])),
-      { data: x.data, offset: offset(from, (axis) => first[axis]), strides: from },
-      {
-        data,
-        offset: offset(to, (axis) => before[axis] + first[axis] * spread[axis]),
-        strides: to.map((stride, axis) => stride * spread[axis]),
-      },
-    );
+  infer: ([x], { before, after, spread }) => ({
+    shape: x.shape.map((size, axis) => before[axis] + spreadOut(size, spread[axis]) + after[axis]),
+    dtype: x.dtype,
+  }),
+  compute: ([x], y, { before, spread, value }) => {
+    y.data.fill(value);
+    const at = (index: Index): Index =>
+      index.map((i, axis) => scaled(i, spread[axis], before[axis]));
+    copyBlock(x.shape, { array: x }, { array: y, at });
   },
   lower: ([{ shape, dtype }], { before, after, spread, value }) => {
     if (spread.some((distance) => distance > 1) || shape.includes(0)) return undefined;
@@ -151,8 +98,8 @@ const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
     const element = (index: Index, x: Elements): k.Value => {
       const masks: k.Value[] = [];
       const inside = index.map((i, axis) => {
+        if (before[axis] === 0 && after[axis] === 0) return i;
         const shifted = scaled(i, 1, -before[axis]);
-        if (before[axis] <= 0 && after[axis] <= 0) return shifted;
         const at = typeof shifted === 'number' ? k.constant('i32', shifted) : shifted;
         const last = shape[axis] - 1;
         if (before[axis] > 0) masks.push(k.greaterEqual(at, 0));
@@ -160,22 +107,13 @@ const padPrimitive: Apply<PadAttributes> = definePrimitive<PadAttributes>({
         return k.min(k.max(at, 0), last);
       });
       const found = x.at(inside);
-      return masks.length === 0 ? found : k.select(masks.reduce(k.and), found, outside);
+      if (masks.length === 0) return found;
+      return k.select(masks.reduce((a, b) => k.and(a, b)), found, outside);
     };
     return { element, isCheap: true };
   },
-  gradient: (g, _y, [x], { before, after, spread }) => [
-    () => {
-      // Padding around nothing leaves no place to take a gradient from.
-      if (x.numel === 0) return g.sum().broadcastTo(x.shape);
-      const whole = g.pad(
-        before.map((size) => Math.max(0, -size)),
-        after.map((size) => Math.max(0, -size)),
-      );
-      const start = before.map((size) => Math.max(0, size));
-      const stop = whole.shape.map((size, axis) => size - Math.max(0, after[axis]));
-      return whole.slice(start, stop, spread);
-    },
+  gradient: (g, _y, _inputs, { before, after, spread }) => [
+    () => g.slice(before, g.shape.map((size, axis) => size - after[axis]), spread),
   ],
 });
 
@@ -197,37 +135,36 @@ export function pad(
   { value = 0, spread = x.shape.map(() => 1) }: PadOptions = {},
 ): Tensor {
   for (const [name, list] of Object.entries({ before, after, spread })) {
-    if (list.length !== x.ndim || !list.every(Number.isInteger)) {
-      throw new TensorError(
-        `pad: ${name} is ${formatShape(list)}, expected a whole number for each axis of ` +
-          describe(x),
-      );
-    }
+    const isRight = list.length === x.ndim && list.every(Number.isInteger);
+    check(isRight)`pad: ${name} is ${list}, expected a whole number for each axis of ${x}`;
   }
-  if (spread.some((distance) => distance < 1)) {
-    throw new TensorError(`pad: spread is ${formatShape(spread)}, expected distances from 1`);
-  }
-  return padPrimitive([x], { before, after, spread, value });
+  const isSpread = spread.every((distance) => distance >= 1);
+  check(isSpread)`pad: spread is ${spread}, expected distances from 1`;
+  // What is added comes first, as only then is there enough of what is cut off.
+  const added = (list: readonly number[]) => list.map((count) => Math.max(0, count));
+  const whole = padPrimitive([x], { before: added(before), after: added(after), spread, value });
+  if (before.every((count) => count >= 0) && after.every((count) => count >= 0)) return whole;
+  const start = before.map((count) => Math.max(0, -count));
+  const stop = whole.shape.map((size, axis) => size - Math.max(0, -after[axis]));
+  const wrong = start.findIndex((first, axis) => first > stop[axis]);
+  check(wrong < 0)`pad: more is cut off than axis ${wrong} of ${x} holds`;
+  return whole.slice(start, stop);
 }
 
 /** Pieces along one axis, of the given sizes; a single number cuts pieces of that size. */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
   const at = resolveAxis('split', axis, x.ndim);
   const total = x.shape[at];
-  if (typeof sizes === 'number' && !(Number.isInteger(sizes) && sizes > 0)) {
-    throw new TensorError(`split: a piece cannot have the size ${sizes}`);
-  }
+  const isSize = typeof sizes !== 'number' || (Number.isInteger(sizes) && sizes > 0);
+  check(isSize)`split: a piece cannot have the size ${sizes}`;
   const list =
     typeof sizes === 'number'
       ? Array.from({ length: Math.max(1, Math.ceil(total / sizes)) }, (_, i) =>
           Math.min(sizes, total - i * sizes),
         )
       : sizes;
-  if (list.reduce((sum, size) => sum + size, 0) !== total) {
-    throw new TensorError(
-      `split: sizes ${formatShape(list)} do not add up to ${total}, axis ${at} of ${describe(x)}`,
-    );
-  }
+  const isWhole = list.reduce((sum, size) => sum + size, 0) === total;
+  check(isWhole)`split: sizes ${list} do not add up to ${total}, axis ${at} of ${x}`;
   let start = 0;
   return list.map((size) => x.narrow(at, (start += size) - size, size));
 }

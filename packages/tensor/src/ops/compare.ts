@@ -5,24 +5,21 @@
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { isTrue, truth } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import { broadcastStrides } from '../shape.ts';
-import { rowsOf } from '../strided.ts';
+import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import {
-  binary, type Operand, requireBroadcast, requireIndices, requireSameDType, scalar,
+  binary, elementwise, type Operand, requireBroadcast, requireIndices, requireSameDType, scalar,
 } from './define.ts';
 
 type Comparison = (a: Tensor, b: Operand) => Tensor;
 
 type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual' | 'lessEqual';
 
-function comparison(
-  name: ComparisonName,
-  compute: (a: number, b: number) => number,
-): Comparison {
+function comparison(name: ComparisonName, f: (a: number, b: number) => number): Comparison {
   const lower = (a: k.Value, b: k.Value) => truth(k[name](a, b));
-  return binary(name, { compute, lower, integers: true, isComparison: true });
+  return binary(name, f, lower, null, { integers: true, isComparison: true });
 }
 
 /** a = b */
@@ -43,30 +40,22 @@ export const greaterEqual: Comparison = comparison('greaterEqual', (a, b) => (a 
 /** a ≤ b */
 export const lessEqual: Comparison = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
 
-const selectPrimitive: Apply<null> = definePrimitive<null>({
+const selectPrimitive = definePrimitive<null>({
   name: 'where',
   infer: ([condition, a, b]) => {
     requireIndices('where', 'condition', condition);
     requireSameDType('where', a, b);
     const chosen = { shape: requireBroadcast('where', a, b), dtype: a.dtype };
-    const names = ['condition', 'the choice'];
+    const names = ['condition', 'the choice'] as const;
     return { shape: requireBroadcast('where', condition, chosen, names), dtype: a.dtype };
   },
-  compute: ([condition, a, b], { shape, data }) => {
-    const inputs = [condition, a, b];
-    const rows = rowsOf(
-      shape,
-      inputs.map((input) => broadcastStrides(input.shape, shape)),
+  compute: (inputs, { shape, data }) => {
+    const [condition, a, b] = inputs.map((input) => input.data);
+    const [at, atA, atB] = inputs.map((input) =>
+      offsetsOf(shape, broadcastStrides(input.shape, shape)),
     );
-    const [starts, aStarts, bStarts] = rows.starts;
-    const [step, aStep, bStep] = rows.steps;
-    for (let row = 0, write = 0; row < starts.length; row++) {
-      for (let i = 0; i < rows.length; i++, write++) {
-        data[write] =
-          condition.data[starts[row] + i * step] !== 0
-            ? a.data[aStarts[row] + i * aStep]
-            : b.data[bStarts[row] + i * bStep];
-      }
+    for (let i = 0; i < data.length; i++) {
+      data[i] = condition[at[i]] !== 0 ? a[atA[i]] : b[atB[i]];
     }
   },
   lower: () => ({ map: (condition, a, b) => k.select(isTrue(condition), a, b) }),
@@ -110,13 +99,10 @@ function nearestInteger(x: number): number {
   return Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1));
 }
 
-const castPrimitive: Apply<DType> = definePrimitive<DType>({
+const castPrimitive = definePrimitive<DType>({
   name: 'cast',
   infer: ([x], dtype) => ({ shape: x.shape, dtype }),
-  compute: ([x], { data }) => {
-    if (!(data instanceof Int32Array)) data.set(x.data);
-    else for (const [i, value] of x.data.entries()) data[i] = nearestInteger(value);
-  },
+  compute: elementwise('cast', (x) => x, nearestInteger),
   lower: (_inputs, dtype) => ({ map: dtype === 'i32' ? k.toInteger : k.toFloat }),
   gradient: (g, _y, [x]) => [() => g.cast(x.dtype)],
 });

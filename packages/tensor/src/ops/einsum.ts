@@ -7,7 +7,7 @@
  * Two operands at a time are brought to the form of a batched matrix product.
  */
 import { arange } from '../create.ts';
-import { describe, numelOf, TensorError } from '../shape.ts';
+import { check, failure, numelOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 /** A tensor with a letter for each axis, none of them twice. */
@@ -32,39 +32,31 @@ export function einsum(spec: string, ...operands: readonly Tensor[]): Tensor {
   return summed.x.permute(output.map((name) => summed.axes.indexOf(name)));
 }
 
-interface Parsed {
-  readonly inputs: readonly (readonly string[])[];
-  readonly output: readonly string[];
-}
-
-function parse(spec: string, operands: readonly Tensor[]): Parsed {
-  const fail = (why: string) => new TensorError(`einsum: '${spec}': ${why}`);
+/** The letters of each operand, and of the result. */
+function parse(spec: string, operands: readonly Tensor[]) {
+  const name = `einsum: '${spec}'`;
   const match = /^([a-zA-Z]*(?:,[a-zA-Z]*)*)(?:->([a-zA-Z]*))?$/.exec(spec.replaceAll(' ', ''));
-  if (match === null) throw fail('expected letters, as in ij,jk->ik');
+  if (match === null) throw failure`${name}: expected letters, as in ij,jk->ik`;
   const inputs = match[1].split(',').map((names) => [...names]);
-  if (inputs.length !== operands.length) {
-    throw fail(`it names ${inputs.length} operands, ${operands.length} are given`);
-  }
+  const [named, given] = [inputs.length, operands.length];
+  check(named === given)`${name}: it names ${named} operands, ${given} are given`;
   const sizes = new Map<string, number>();
   inputs.forEach((names, i) => {
-    const { shape } = operands[i];
-    if (names.length !== shape.length) {
-      throw fail(`operand ${i} is ${describe(operands[i])}, '${names.join('')}' names other axes`);
-    }
-    names.forEach((name, axis) => {
-      const size = sizes.get(name) ?? shape[axis];
-      if (size !== shape[axis]) {
-        throw fail(`axis ${name} has the size ${size}, but ${shape[axis]} in operand ${i}`);
-      }
-      sizes.set(name, size);
+    const { shape, ndim } = operands[i];
+    const isRight = names.length === ndim;
+    check(isRight)`${name}: operand ${i} is ${operands[i]}, '${names.join('')}' names other axes`;
+    names.forEach((letter, axis) => {
+      const [size, own] = [sizes.get(letter) ?? shape[axis], shape[axis]];
+      check(size === own)`${name}: axis ${letter} has the size ${size}, but ${own} in operand ${i}`;
+      sizes.set(letter, size);
     });
   });
   const all = inputs.flat();
-  const once = all.filter((name) => all.indexOf(name) === all.lastIndexOf(name)).sort();
+  const once = all.filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter)).sort();
   const output = match[2] === undefined ? once : [...match[2]];
-  const unknown = output.find((name) => !sizes.has(name));
-  if (unknown !== undefined) throw fail(`axis ${unknown} of the result is in no operand`);
-  if (new Set(output).size !== output.length) throw fail('the result names an axis twice');
+  const unknown = output.find((letter) => !sizes.has(letter));
+  check(unknown === undefined)`${name}: axis ${unknown} of the result is in no operand`;
+  check(new Set(output).size === output.length)`${name}: the result names an axis twice`;
   return { inputs, output };
 }
 

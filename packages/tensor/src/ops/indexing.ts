@@ -7,11 +7,9 @@ import { ones, zeros } from '../create.ts';
 import type { DType } from '../dtype.ts';
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach, within } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
-import {
-  describe, formatShape, resolveAxis, type Shape, stridesOf, TensorError,
-} from '../shape.ts';
-import { rowsOf } from '../strided.ts';
+import { definePrimitive } from '../primitive.ts';
+import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../shape.ts';
+import { offsetsOf } from '../strided.ts';
 import type { Tensor, Value } from '../tensor.ts';
 import { requireIndices, requireSameDType } from './define.ts';
 
@@ -21,52 +19,34 @@ function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
   const isWithin =
     index.ndim === x.ndim &&
     index.shape.every((size, other) => other === axis || size <= x.shape[other]);
-  if (!isWithin) {
-    throw new TensorError(
-      `${op}: index is ${describe(index)}, x is ${describe(x)}; expected as many axes, none ` +
-        `longer than in x but axis ${axis}`,
-    );
-  }
+  check(isWithin)`${op}: index is ${index}, x is ${x}; expected as many axes, none longer than in x
+    but axis ${axis}`;
 }
 
-/** Calls `visit(i, offset)` for each element i of the index, with the offset in x it points to. */
-function forEachIndexed(
-  op: string,
-  shape: Shape,
-  index: Value,
-  axis: number,
-  visit: (i: number, offset: number) => void,
-): void {
+/** For each element of the index, where in an array of `shape` is what it points to. */
+function placesOf(op: string, shape: Shape, index: Value, axis: number): Int32Array {
   const strides = stridesOf(shape);
-  const stride = strides[axis];
-  const { length, starts, steps } = rowsOf(index.shape, [
-    strides.map((own, other) => (other === axis ? 0 : own)),
-  ]);
-  for (let row = 0, i = 0; row < starts[0].length; row++) {
-    for (let j = 0; j < length; j++, i++) {
-      const position = index.data[i];
-      if (position < 0 || position >= shape[axis]) {
-        throw new TensorError(
-          `${op}: index ${position} (element ${i}) is out of range for axis ${axis} of ` +
-            `${formatShape(shape)}: expected 0 to ${shape[axis] - 1}`,
-        );
-      }
-      visit(i, starts[0][row] + j * steps[0] + position * stride);
+  const places = offsetsOf(index.shape, strides.with(axis, 0));
+  for (let i = 0; i < places.length; i++) {
+    const position = index.data[i];
+    if (position < 0 || position >= shape[axis]) {
+      throw failure`${op}: index ${position} (element ${i}) is out of range for axis ${axis} of
+        ${shape}: expected 0 to ${shape[axis] - 1}`;
     }
+    places[i] += position * strides[axis];
   }
+  return places;
 }
 
-const gatherPrimitive: Apply<number> = definePrimitive<number>({
+const gatherPrimitive = definePrimitive<number>({
   name: 'gather',
   infer: ([x, index], axis) => {
     checkIndex('gather', x, index, axis);
     return { shape: index.shape, dtype: x.dtype };
   },
   compute: ([x, index], { data }, axis) => {
-    const source = x.data;
-    forEachIndexed('gather', x.shape, index, axis, (i, offset) => {
-      data[i] = source[offset];
-    });
+    const places = placesOf('gather', x.shape, index, axis);
+    for (let i = 0; i < data.length; i++) data[i] = x.data[places[i]];
   },
   lower: ([{ shape }], axis) => ({
     element: (at, x, index) => x.at(at.with(axis, within(index.at(at), shape[axis]))),
@@ -87,25 +67,19 @@ export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   return gatherPrimitive([x, index], resolveAxis('gather', axis, x.ndim));
 }
 
-const scatterAddPrimitive: Apply<number> = definePrimitive<number>({
+const scatterAddPrimitive = definePrimitive<number>({
   name: 'scatterAdd',
   infer: ([x, index, source], axis) => {
     checkIndex('scatterAdd', x, index, axis);
     requireSameDType('scatterAdd', x, source, ['x', 'source']);
-    if (formatShape(source.shape) !== formatShape(index.shape)) {
-      throw new TensorError(
-        `scatterAdd: source is ${describe(source)}, index is ${describe(index)}; expected the ` +
-          'same shape',
-      );
-    }
+    const isRight = sameShape(source.shape, index.shape);
+    check(isRight)`scatterAdd: source is ${source}, index is ${index}; expected the same shape`;
     return x;
   },
   compute: ([x, index, source], { shape, data }, axis) => {
-    const totals = Float64Array.from(x.data);
-    const values = source.data;
-    forEachIndexed('scatterAdd', shape, index, axis, (i, offset) => {
-      totals[offset] += values[i];
-    });
+    const totals = new Float64Array(x.data);
+    const places = placesOf('scatterAdd', shape, index, axis);
+    for (let i = 0; i < places.length; i++) totals[places[i]] += source.data[i];
     data.set(totals);
   },
   lower: ([{ shape }, { shape: indexShape }], axis) => ({

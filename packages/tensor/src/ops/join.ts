@@ -3,80 +3,70 @@
  * new one. The gradient hands each its own block back.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
-import { describe, formatShape, resolveAxis, sameShape, stridesOf, TensorError } from '../shape.ts';
-import { copyBlock, wholeOf } from '../strided.ts';
+import { flatIndex, forEach, type Index, scaled } from '../lowering.ts';
+import { definePrimitive } from '../primitive.ts';
+import { check, resolveAxis, sameShape, type Spec } from '../shape.ts';
+import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireSameDType } from './define.ts';
 
-const concatPrimitive: Apply<number> = definePrimitive<number>({
+const concatPrimitive = definePrimitive<number>({
   name: 'concat',
   infer: (inputs, axis) => {
     const [first] = inputs;
-    for (const [i, input] of inputs.entries()) {
+    inputs.forEach((input, i) => {
       requireSameDType('concat', first, input, ['the first', `tensor ${i}`]);
-      if (!sameShape(first.shape.toSpliced(axis, 1), input.shape.toSpliced(axis, 1))) {
-        throw new TensorError(
-          `concat: tensor ${i} is ${describe(input)}, the first is ${describe(first)}; only axis ` +
-            `${axis} may differ`,
-        );
-      }
-    }
+      const isRight = sameShape(first.shape.toSpliced(axis, 1), input.shape.toSpliced(axis, 1));
+      check(isRight)`concat: tensor ${i} is ${input}, the first is ${first}; only axis ${axis} may
+        differ`;
+    });
     const size = inputs.reduce((sum, input) => sum + input.shape[axis], 0);
     return { shape: first.shape.with(axis, size), dtype: first.dtype };
   },
-  compute: (inputs, { shape, data }, axis) => {
-    const strides = stridesOf(shape);
-    let offset = 0;
-    for (const input of inputs) {
-      copyBlock(input.shape, wholeOf(input), { data, offset, strides });
-      offset += input.shape[axis] * strides[axis];
-    }
+  compute: (inputs, y, axis) => {
+    startsOf(inputs, axis).forEach((start, i) => {
+      const array = inputs[i];
+      copyBlock(array.shape, { array }, { array: y, at: moved(axis, start) });
+    });
   },
-  lower: (_inputs, axis, { shape }) => ({
-    kernel: (inputs, y) => {
-      let start = 0;
-      return inputs.map((input) => {
-        const from = start;
-        start += input.shape[axis];
-        return forEach(input.shape, (at) => {
-          const place = flatIndex(at.with(axis, scaled(at[axis], 1, from)), shape);
-          return k.store(y, place, input.at(at));
-        });
-      });
-    },
+  lower: (specs, axis, { shape }) => ({
+    kernel: (inputs, y) =>
+      inputs.map((x, i) => {
+        const place = moved(axis, startsOf(specs, axis)[i]);
+        return forEach(x.shape, (at) => k.store(y, flatIndex(place(at), shape), x.at(at)));
+      }),
   }),
   gradient: (g, _y, inputs, axis) => {
-    let start = 0;
-    return inputs.map((input) => {
-      const from = start;
-      start += input.shape[axis];
-      return () => g.narrow(axis, from, input.shape[axis]);
-    });
+    const starts = startsOf(inputs, axis);
+    return inputs.map((x, i) => () => g.narrow(axis, starts[i], x.shape[axis]));
   },
 });
 
+/** Where along the axis of the result each of the inputs starts. */
+function startsOf(inputs: readonly Pick<Spec, 'shape'>[], axis: number): number[] {
+  let end = 0;
+  return inputs.map(({ shape }) => (end += shape[axis]) - shape[axis]);
+}
+
+/** An index so much further along an axis. */
+function moved(axis: number, by: number): (index: Index) => Index {
+  return (index) => index.with(axis, scaled(index[axis], 1, by));
+}
+
 /** Tensors one after the other along an existing axis. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
-  if (tensors.length === 0) throw new TensorError('concat: expected at least one tensor, got none');
+  check(tensors.length > 0)`concat: expected at least one tensor, got none`;
   return concatPrimitive(tensors, resolveAxis('concat', axis, tensors[0].ndim));
 }
 
 /** Tensors of one shape side by side along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  check(tensors.length > 0)`stack: expected at least one tensor, got none`;
   const [first] = tensors;
-  if (first === undefined) throw new TensorError('stack: expected at least one tensor, got none');
-  for (const [i, { shape }] of tensors.entries()) {
-    if (!sameShape(shape, first.shape)) {
-      throw new TensorError(
-        `stack: tensor ${i} has shape ${formatShape(shape)}, the first ${formatShape(first.shape)}`,
-      );
-    }
-  }
+  tensors.forEach(({ shape }, i) => {
+    const isSame = sameShape(shape, first.shape);
+    check(isSame)`stack: tensor ${i} has shape ${shape}, the first ${first.shape}`;
+  });
   const at = resolveAxis('stack', axis, first.ndim + 1);
-  return concat(
-    tensors.map((tensor) => tensor.unsqueeze(at)),
-    at,
-  );
+  return concat(tensors.map((tensor) => tensor.unsqueeze(at)), at);
 }

@@ -6,22 +6,22 @@
  *     (a₁, b₁) ∘ (a₂, b₂) = (a₁a₂, a₂b₁ + b₂)      first the left one; identity (1, 0)
  *
  * Composition is associative, so the h_t are the running composites in any grouping: one by one
- * (`sequential`), in a tree up and down (`blelloch`, 1990: 2·log₂ L rounds, O(L) work), or by
- * doubling (`hillisSteele`, 1986: log₂ L rounds, O(L log L) work).
+ * (`sequential`), in a tree up and down (`blelloch`, 1990: 2·log₂ L rounds, O(L) work), by doubling
+ * (`hillisSteele`, 1986: log₂ L rounds, O(L log L) work), or chunk by chunk (`chunked`: within each
+ * as if from 0, then what the one before ends with is carried in).
  *
  * The gradient runs the other way. With g_t = ∂loss/∂h_t from outside, the whole G_t obeys
  * G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t, ∂a_t = G_t ⊙ h_{t−1},
  * ∂h_{−1} = a_0 ⊙ G_0.
  */
 import * as k from '@mambagrad/kernel';
-import type { TypedArray } from '../dtype.ts';
 import { type Elements, flatIndex, forEach, type Index, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
-import { describe, numelOf, resolveAxis, sameShape, TensorError } from '../shape.ts';
+import { definePrimitive } from '../primitive.ts';
+import { check, numelOf, resolveAxis, sameShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
-export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele';
+export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
 export interface LinearScanOptions {
   /** h_{−1}, of the shape of b without the scanned axis. Default 0. */
@@ -31,132 +31,97 @@ export interface LinearScanOptions {
   /** From the last step to the first: h_t = a_t ⊙ h_{t+1} + b_t. Default false. */
   readonly reverse?: boolean;
   /** Default `sequential`. All give the same, up to rounding. */
-  readonly algorithm?: ScanAlgorithm;
+  readonly algorithm?: ScanAlgorithm | undefined;
+  /** The number of steps in a chunk, where the algorithm is `chunked`. Default 64. */
+  readonly chunkSize?: number | undefined;
 }
 
 interface ScanAttributes {
   readonly axis: number;
   readonly reverse: boolean;
   readonly algorithm: ScanAlgorithm;
+  readonly chunkSize: number;
 }
 
-/** One run of time steps in an array: each step is a row of `width` neighbours. */
-interface Sequence {
-  /** Where the first step's row starts. */
-  readonly offset: number;
-  /** The number of steps. */
-  readonly length: number;
-  /** From one step to the next; negative in reverse. */
-  readonly stride: number;
-  readonly width: number;
-}
-
-/** Turns h, which holds b with the initial state folded in, into the states, using a. */
-type ScanLoop = (a: TypedArray, h: TypedArray, sequence: Sequence) => void;
+/**
+ * The order in which steps are joined: `join(s, t)`, for s < t, lets step t, which is by then the
+ * composite of the steps after s up to t, take in what step s has become.
+ */
+type Order = (length: number, join: (s: number, t: number) => void, chunkSize: number) => void;
 
 /** As the recurrence says. */
-const sequential: ScanLoop = (a, h, { offset, length, stride, width }) => {
-  for (let t = 1, row = offset + stride; t < length; t++, row += stride) {
-    for (let i = row; i < row + width; i++) h[i] += a[i] * h[i - stride];
+const sequential: Order = (length, join) => {
+  for (let t = 1; t < length; t++) join(t - 1, t);
+};
+
+/**
+ * Up and down a tree. Up: neighbours are joined, then pairs of pairs, so that every 2ᵈ-th step is
+ * the composite of the last 2ᵈ. Down: what is the composite of all up to it is joined with the part
+ * behind it that is half as long as the last.
+ */
+const blelloch: Order = (length, join) => {
+  let half = 1;
+  for (; 2 * half <= length; half *= 2) {
+    for (let t = 2 * half - 1; t < length; t += 2 * half) join(t - half, t);
+  }
+  for (; half >= 1; half /= 2) {
+    for (let t = 3 * half - 1; t < length; t += 2 * half) join(t - half, t);
   }
 };
 
 /**
- * Blelloch's two sweeps over pairs (a, b), padded with the identity to a power of two. Up: every
- * node of a binary tree becomes the composite of its leaves. Down: every node is replaced by the
- * composite of all leaves before it, which it hands to its left child as it is, and to its right
- * child joined with the left one. Leaves then hold what came before them.
+ * Doubling: after the round with distance d, each step is the composite of the 2d steps up to it.
+ * Going from the end, a step reads only what the round has not changed.
  */
-const blelloch: ScanLoop = (a, h, sequence) => {
-  const { length, width } = sequence;
-  let size = 1;
-  while (size < length) size *= 2;
-  const factors = readRows(a, sequence, size, 1);
-  const terms = readRows(h, sequence, size, 0);
-  const root = (size - 1) * width;
-  for (let half = 1; half < size; half *= 2) {
-    for (let node = 2 * half - 1; node < size; node += 2 * half) {
-      for (let right = node * width; right < (node + 1) * width; right++) {
-        const left = right - half * width;
-        terms[right] += factors[right] * terms[left];
-        factors[right] *= factors[left];
-      }
-    }
+const hillisSteele: Order = (length, join) => {
+  for (let distance = 1; distance < length; distance *= 2) {
+    for (let t = length - 1; t >= distance; t--) join(t - distance, t);
   }
-  factors.fill(1, root);
-  terms.fill(0, root);
-  for (let half = size / 2; half >= 1; half /= 2) {
-    for (let node = 2 * half - 1; node < size; node += 2 * half) {
-      for (let right = node * width; right < (node + 1) * width; right++) {
-        const left = right - half * width;
-        const leftFactor = factors[left];
-        const leftTerm = terms[left];
-        factors[left] = factors[right];
-        terms[left] = terms[right];
-        terms[right] = leftFactor * terms[right] + leftTerm;
-        factors[right] *= leftFactor;
-      }
-    }
-  }
-  forEachElement(sequence, (at, i) => {
-    h[at] += a[at] * terms[i];
-  });
 };
 
 /**
- * Hillis and Steele's doubling: after the round with distance d, each element is the composite of
- * the 2d steps up to it. Going from the end, an element reads only what the round has not changed.
+ * Each chunk by itself, as if it began with 0; then all of its steps take in the last one before
+ * it, which is complete by then.
  */
-const hillisSteele: ScanLoop = (a, h, sequence) => {
-  const { length, width } = sequence;
-  const factors = readRows(a, sequence, length, 1);
-  const terms = readRows(h, sequence, length, 0);
-  for (let distance = width; distance < length * width; distance *= 2) {
-    for (let i = length * width - 1; i >= distance; i--) {
-      terms[i] += factors[i] * terms[i - distance];
-      factors[i] *= factors[i - distance];
-    }
+const chunked: Order = (length, join, chunkSize) => {
+  for (let first = 0; first < length; first += chunkSize) {
+    const end = Math.min(first + chunkSize, length);
+    for (let t = first + 1; t < end; t++) join(t - 1, t);
+    for (let t = first; first > 0 && t < end; t++) join(first - 1, t);
   }
-  forEachElement(sequence, (at, i) => {
-    h[at] = terms[i];
-  });
 };
 
-/** A double precision copy of the rows in order of time, and `fill` up to `size` rows. */
-function readRows(from: TypedArray, sequence: Sequence, size: number, fill: number): Float64Array {
-  const rows = new Float64Array(size * sequence.width).fill(fill);
-  forEachElement(sequence, (at, i) => {
-    rows[i] = from[at];
-  });
-  return rows;
-}
+const orders: Readonly<Record<ScanAlgorithm, Order>> = {
+  sequential, blelloch, hillisSteele, chunked,
+};
 
-/** Visits each element: where it is in the array, and its number in order of time. */
-function forEachElement(
-  { offset, length, stride, width }: Sequence,
-  visit: (at: number, i: number) => void,
-): void {
-  for (let t = 0, i = 0; t < length; t++) {
-    for (let lane = 0; lane < width; lane++, i++) visit(offset + t * stride + lane, i);
-  }
-}
-
-const loops: Readonly<Record<ScanAlgorithm, ScanLoop>> = { sequential, blelloch, hillisSteele };
-
-const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
+const scanPrimitive = definePrimitive<ScanAttributes>({
   name: 'linearScan',
   infer: ([, b]) => b,
-  compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm }) => {
+  compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm, chunkSize }) => {
     const length = shape[axis];
     const width = numelOf(shape.slice(axis + 1));
-    data.set(b.data);
-    for (let i = 0; i < numelOf(shape.slice(0, axis)) && length > 0; i++) {
-      const offset = (i * length + (reverse ? length - 1 : 0)) * width;
-      for (let lane = 0; initialState && lane < width; lane++) {
-        data[offset + lane] += a.data[offset + lane] * initialState.data[i * width + lane];
+    // Where steps are joined to composites first, those are in double precision.
+    const inPlace = algorithm === 'sequential';
+    const factors = inPlace ? a.data : Float64Array.from(a.data);
+    const states = inPlace ? data : new Float64Array(data.length);
+    states.set(b.data);
+    for (let start = 0; start < data.length; start += length * width) {
+      // Each step is a row of `width` neighbours.
+      const rowOf = (t: number): number => start + (reverse ? length - 1 - t : t) * width;
+      for (let lane = 0, row = rowOf(0); initialState && lane < width; lane++) {
+        states[row + lane] += factors[row + lane] * initialState.data[start / length + lane];
       }
-      loops[algorithm](a.data, data, { offset, length, width, stride: reverse ? -width : width });
+      orders[algorithm](length, (s, t) => {
+        const row = rowOf(t);
+        const back = row - rowOf(s);
+        for (let i = row; i < row + width; i++) states[i] += factors[i] * states[i - back];
+        // One by one, all steps up to s are one by now, whose factor nobody asks for.
+        if (inPlace) return;
+        for (let i = row; i < row + width; i++) factors[i] *= factors[i - back];
+      }, chunkSize);
     }
+    if (!inPlace) data.set(states);
   },
   lower: (_inputs, { axis, reverse, algorithm }, { shape }) => {
     if (algorithm !== 'sequential') return undefined;
@@ -180,8 +145,8 @@ const scanPrimitive: Apply<ScanAttributes> = definePrimitive<ScanAttributes>({
       });
     return { kernel };
   },
-  gradient: (g, h, [a, b, initialState], { axis, reverse, algorithm }) => {
-    const options = { axis, reverse: !reverse, algorithm };
+  gradient: (g, h, [a, b, initialState], { axis, reverse, ...how }) => {
+    const options = { axis, reverse: !reverse, ...how };
     const G = linearScan(shift(a, axis, reverse ? 1 : -1), g, options);
     const first = reverse ? Math.max(b.shape[axis] - 1, 0) : 0;
     return [
@@ -209,26 +174,23 @@ function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
  * Differentiable any number of times with respect to a, b and the initial state.
  */
 export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}): Tensor {
-  const { initialState, reverse = false, algorithm = 'sequential' } = options;
+  const { initialState, reverse = false, algorithm = 'sequential', chunkSize = 64 } = options;
   requireFloat('linearScan', 'a', a);
   requireSameDType('linearScan', a, b);
-  if (!Object.hasOwn(loops, algorithm)) {
-    throw new TensorError(
-      `linearScan: unknown algorithm '${algorithm}', expected ${Object.keys(loops).join(', ')}`,
-    );
-  }
+  const known = Object.keys(orders);
+  check(known.includes(algorithm))`linearScan: unknown algorithm '${algorithm}', expected
+    ${known.join(', ')}`;
+  check(Number.isInteger(chunkSize) && chunkSize >= 1)`linearScan: chunkSize is ${chunkSize},
+    expected a whole number from 1`;
   const shape = requireBroadcast('linearScan', a, b);
   const axis = resolveAxis('linearScan', options.axis ?? 0, shape.length);
   const inputs = [a.broadcastTo(shape), b.broadcastTo(shape)];
   if (initialState) {
     requireSameDType('linearScan', b, initialState, ['b', 'initialState']);
     const expected = { shape: shape.toSpliced(axis, 1), dtype: b.dtype };
-    if (!sameShape(initialState.shape, expected.shape)) {
-      throw new TensorError(
-        `linearScan: initialState is ${describe(initialState)}, expected ${describe(expected)}`,
-      );
-    }
+    const isRight = sameShape(initialState.shape, expected.shape);
+    check(isRight)`linearScan: initialState is ${initialState}, expected ${expected}`;
     inputs.push(initialState);
   }
-  return scanPrimitive(inputs, { axis, reverse, algorithm });
+  return scanPrimitive(inputs, { axis, reverse, algorithm, chunkSize });
 }

@@ -1,41 +1,35 @@
 /**
  * Ops that give the same elements another arrangement: another shape, order of axes or direction,
- * or repeat them. Each is one strided copy (or none), and each has its like as gradient: permute
- * the inverse permutation, flip itself, broadcastTo the sum over what was repeated.
+ * or repeat them. Each says where in x an element of the result comes from, and has its like as
+ * gradient: permute the inverse permutation, flip itself, broadcastTo the sum over what was
+ * repeated.
  */
-import { broadcastIndex, scaled } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { broadcastIndex, type Index, scaled } from '../lowering.ts';
+import { definePrimitive } from '../primitive.ts';
 import {
-  broadcastShapes, broadcastStrides, checkShape, describe, formatShape, numelOf, resolveAxes,
-  resolveAxis, sameShape, type Axes, type Shape, stridesOf, TensorError,
+  type Axes, broadcastShapes, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
+  type Shape,
 } from '../shape.ts';
-import { copyBlock, wholeOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
+import { move } from './define.ts';
 
-const reshapePrimitive: Apply<Shape> = definePrimitive<Shape>({
+const reshapePrimitive = definePrimitive<Shape>({
   name: 'reshape',
   infer: ([x], shape) => {
-    if (numelOf(shape) !== x.numel) {
-      throw new TensorError(
-        `reshape: ${describe(x)} has ${x.numel} elements, ${formatShape(shape)} has ` +
-          `${numelOf(shape)}`,
-      );
-    }
+    const count = numelOf(shape);
+    check(count === x.numel)`reshape: ${x} has ${x.numel} elements, ${shape} has ${count}`;
     return { shape, dtype: x.dtype };
   },
   compute: ([x], { data }) => data.set(x.data),
   // Axes of size 1 come and go without moving anything; else it is another look at the array.
   lower: ([x], shape) => {
-    const axesOf = (sizes: Shape) => sizes.flatMap((size, axis) => (size === 1 ? [] : [axis]));
-    const [from, to] = [axesOf(x.shape), axesOf(shape)];
-    const isSame = sameShape(from.map((axis) => x.shape[axis]), to.map((axis) => shape[axis]));
-    const place = (axis: number) => to[from.indexOf(axis)];
-    return isSame
-      ? {
-          move: (index) => x.shape.map((size, axis) => (size === 1 ? 0 : index[place(axis)])),
-          offset: 0,
-        }
-      : undefined;
+    const longAxes = (sizes: Shape) => sizes.flatMap((size, axis) => (size === 1 ? [] : [axis]));
+    const [own, given] = [longAxes(x.shape), longAxes(shape)];
+    const sizes = own.map((axis) => x.shape[axis]);
+    if (!sameShape(sizes, given.map((axis) => shape[axis]))) return undefined;
+    const from = (index: Index): Index =>
+      x.shape.map((size, axis) => (size === 1 ? 0 : index[given[own.indexOf(axis)]]));
+    return { move: from, offset: 0 };
   },
   gradient: (g, _y, [x]) => [() => g.reshape(x.shape)],
   sharesData: true,
@@ -48,13 +42,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     checkShape('reshape', shape);
     return sameShape(x.shape, shape) ? x : reshapePrimitive([x], [...shape]);
   }
-  const others = numelOf(shape.filter((_, axis) => axis !== free));
+  const others = numelOf(shape.toSpliced(free, 1));
   const size = others === 0 ? NaN : x.numel / others;
-  if (!Number.isInteger(size) || shape.indexOf(-1, free + 1) >= 0) {
-    throw new TensorError(
-      `reshape: ${formatShape(shape)} leaves no single size for the −1, from ${describe(x)}`,
-    );
-  }
+  const isOne = Number.isInteger(size) && !shape.includes(-1, free + 1);
+  check(isOne)`reshape: ${shape} leaves no single size for the −1, from ${x}`;
   return reshape(x, shape.with(free, size));
 }
 
@@ -74,14 +65,12 @@ export function squeeze(x: Tensor, axis?: Axes): Tensor {
   if (axis === undefined) return x.reshape(x.shape.filter((size) => size !== 1));
   const axes = resolveAxes('squeeze', axis, x.ndim);
   for (const at of axes) {
-    if (x.shape[at] !== 1) {
-      throw new TensorError(`squeeze: axis ${at} of ${describe(x)} has size ${x.shape[at]}, not 1`);
-    }
+    check(x.shape[at] === 1)`squeeze: axis ${at} of ${x} has size ${x.shape[at]}, not 1`;
   }
   return x.reshape(x.shape.filter((_, at) => !axes.includes(at)));
 }
 
-const detachPrimitive: Apply<null> = definePrimitive<null>({
+const detachPrimitive = definePrimitive<null>({
   name: 'detach',
   infer: ([x]) => x,
   compute: ([x], { data }) => data.set(x.data),
@@ -94,26 +83,17 @@ export function detach(x: Tensor): Tensor {
   return detachPrimitive([x], null);
 }
 
-const permutePrimitive: Apply<readonly number[]> = definePrimitive<readonly number[]>({
-  name: 'permute',
-  infer: ([x], order) => ({ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }),
-  compute: ([x], output, order) => {
-    const strides = stridesOf(x.shape);
-    const from = { data: x.data, offset: 0, strides: order.map((axis) => strides[axis]) };
-    copyBlock(output.shape, from, wholeOf(output));
-  },
-  lower: (_inputs, order) => ({ move: (index) => order.map((_, i) => index[order.indexOf(i)]) }),
-  gradient: (g, _y, _inputs, order) => [() => g.permute(order.map((_, i) => order.indexOf(i)))],
+const permutePrimitive = move<readonly number[]>('permute', {
+  shape: (x, order) => order.map((axis) => x.shape[axis]),
+  from: (index, order) => order.map((_, axis) => index[order.indexOf(axis)]),
+  gradient: (g, order) => g.permute(order.map((_, axis) => order.indexOf(axis))),
 });
 
 /** Axes in another order: axis i of the result is axis `order[i]` of x. */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   const axes = order.map((axis) => resolveAxis('permute', axis, x.ndim));
-  if (resolveAxes('permute', axes, x.ndim).length !== x.ndim) {
-    throw new TensorError(
-      `permute: ${formatShape(order)} does not name each of the ${x.ndim} axes of ${describe(x)}`,
-    );
-  }
+  const isWhole = resolveAxes('permute', axes, x.ndim).length === x.ndim;
+  check(isWhole)`permute: ${order} does not name each of the ${x.ndim} axes of ${x}`;
   return permutePrimitive([x], axes);
 }
 
@@ -126,24 +106,15 @@ export function transpose(x: Tensor, axis0: number, axis1: number): Tensor {
   return permutePrimitive([x], order);
 }
 
-const broadcastPrimitive: Apply<Shape> = definePrimitive<Shape>({
-  name: 'broadcastTo',
-  infer: ([x], shape) => {
-    const common = broadcastShapes(x.shape, shape);
-    if (common === undefined || !sameShape(common, shape)) {
-      throw new TensorError(
-        `broadcastTo: ${describe(x)} does not broadcast to ${formatShape(shape)}; from the last ` +
-          'axis on, sizes must be equal or 1 in x',
-      );
-    }
-    return { shape, dtype: x.dtype };
+const broadcastPrimitive = move<Shape>('broadcastTo', {
+  shape: (x, shape) => {
+    const isRight = sameShape(broadcastShapes(x.shape, shape) ?? [], shape);
+    check(isRight)`broadcastTo: ${x} does not broadcast to ${shape}; from the last axis on, sizes
+      must be equal or 1 in x`;
+    return shape;
   },
-  compute: ([x], output) => {
-    const strides = broadcastStrides(x.shape, output.shape);
-    copyBlock(output.shape, { data: x.data, offset: 0, strides }, wholeOf(output));
-  },
-  lower: ([x]) => ({ move: (index) => broadcastIndex(index, x.shape) }),
-  gradient: (g) => [() => g],
+  from: (index, _shape, own) => broadcastIndex(index, own),
+  gradient: (g) => g,
 });
 
 /** x repeated along axes of size 1 and missing leading axes until it has the given shape. */
@@ -152,20 +123,11 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : broadcastPrimitive([x], [...shape]);
 }
 
-const flipPrimitive: Apply<readonly number[]> = definePrimitive<readonly number[]>({
-  name: 'flip',
-  infer: ([x]) => x,
-  compute: ([x], output, axes) => {
-    const strides = stridesOf(x.shape);
-    const backwards = strides.map((stride, axis) => (axes.includes(axis) ? -stride : stride));
-    const offset = axes.reduce((sum, axis) => sum + (x.shape[axis] - 1) * strides[axis], 0);
-    copyBlock(x.shape, { data: x.data, offset, strides: backwards }, wholeOf(output));
-  },
-  lower: ([x], axes) => ({
-    move: (index) =>
-      index.map((i, axis) => (axes.includes(axis) ? scaled(i, -1, x.shape[axis] - 1) : i)),
-  }),
-  gradient: (g, _y, _inputs, axes) => [() => g.flip(axes)],
+const flipPrimitive = move<readonly number[]>('flip', {
+  shape: (x) => x.shape,
+  from: (index, axes, own) =>
+    index.map((i, axis) => (axes.includes(axis) ? scaled(i, -1, own[axis] - 1) : i)),
+  gradient: (g, axes) => g.flip(axes),
 });
 
 /** The order of elements reversed along the given axes, or along all. */

@@ -9,8 +9,8 @@
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { flatIndex } from '../lowering.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
-import { checkShape, type Shape, TensorError } from '../shape.ts';
+import { definePrimitive } from '../primitive.ts';
+import { check, checkShape, type Shape } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
@@ -20,38 +20,48 @@ export function threefry2x32(
   key: readonly [number, number],
   counter: readonly [number, number],
 ): [number, number] {
-  const keys = [key[0], key[1], 0x1bd11bda ^ key[0] ^ key[1]];
-  let x = (counter[0] + keys[0]) | 0;
-  let y = (counter[1] + keys[1]) | 0;
-  for (let round = 0; round < 20; round++) {
-    const turn = ROTATIONS[round % 8];
-    x = (x + y) | 0;
-    y = ((y << turn) | (y >>> (32 - turn))) ^ x;
-    if (round % 4 === 3) {
-      const injection = (round + 1) / 4;
-      x = (x + keys[injection % 3]) | 0;
-      y = (y + keys[(injection + 1) % 3] + injection) | 0;
-    }
-  }
+  const [x, y] = scramble(numbers, key, counter);
   return [x >>> 0, y >>> 0];
 }
 
-/** The first of the two words, in the loop language. */
-function scramble(key: readonly [k.Value, k.Value], i: k.Value, draw: k.Value): k.Value {
-  const keys = [...key, k.xor(k.xor(key[0], key[1]), 0x1bd11bda)];
-  let x = k.add(i, keys[0]);
-  let y = k.add(draw, keys[1]);
+/** What Threefry does to words of 32 bits, numbers or values of the loop language. */
+interface Words<Word> {
+  add(x: Word, y: Word | number): Word;
+  xor(x: Word, y: Word | number): Word;
+  /** The bits moved to the left, those pushed over the end coming in on the right. */
+  rotate(x: Word, by: number): Word;
+}
+
+const numbers: Words<number> = {
+  add: (x, y) => (x + y) | 0,
+  xor: (x, y) => x ^ y,
+  rotate: (x, by) => (x << by) | (x >>> (32 - by)),
+};
+
+const values: Words<k.Value> = {
+  add: k.add,
+  xor: k.xor,
+  rotate: (x, by) => k.or(k.shiftLeft(x, by), k.shiftRightUnsigned(x, 32 - by)),
+};
+
+function scramble<Word>(
+  { add, xor, rotate }: Words<Word>,
+  key: readonly [Word, Word],
+  counter: readonly [Word, Word],
+): readonly [Word, Word] {
+  const keys = [...key, xor(xor(key[0], key[1]), 0x1bd11bda)];
+  let x = add(counter[0], keys[0]);
+  let y = add(counter[1], keys[1]);
   for (let round = 0; round < 20; round++) {
-    const turn = ROTATIONS[round % 8];
-    x = k.add(x, y);
-    y = k.xor(k.or(k.shiftLeft(y, turn), k.shiftRightUnsigned(y, 32 - turn)), x);
+    x = add(x, y);
+    y = xor(rotate(y, ROTATIONS[round % 8]), x);
     if (round % 4 === 3) {
       const injection = (round + 1) / 4;
-      x = k.add(x, keys[injection % 3]);
-      y = k.add(k.add(y, keys[(injection + 1) % 3]), injection);
+      x = add(x, keys[injection % 3]);
+      y = add(add(y, keys[(injection + 1) % 3]), injection);
     }
   }
-  return x;
+  return [x, y];
 }
 
 interface UniformAttributes {
@@ -61,7 +71,7 @@ interface UniformAttributes {
   readonly range: number;
 }
 
-const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttributes>({
+const uniformPrimitive = definePrimitive<UniformAttributes>({
   name: 'uniform',
   infer: (_state, { shape, dtype }) => ({ shape, dtype }),
   compute: ([state], { data }, { dtype, range }) => {
@@ -81,12 +91,16 @@ const uniformPrimitive: Apply<UniformAttributes> = definePrimitive<UniformAttrib
         const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
         const place = flatIndex(index, shape);
         const counter = typeof place === 'number' ? k.constant('i32', place) : place;
-        const bits = k.shiftRightUnsigned(scramble([key0, key1], counter, draw), 8);
-        return k.mul(k.toFloat(bits), 2 ** -24);
+        const [word] = scramble(values, [key0, key1], [counter, draw]);
+        return k.mul(k.toFloat(k.shiftRightUnsigned(word, 8)), 2 ** -24);
       },
     };
   },
 });
+
+function stateOf(...words: readonly [number, number, number]): Tensor {
+  return new Tensor({ shape: [3], dtype: 'i32' }, Int32Array.from(words));
+}
 
 /** A stream of random numbers, the same for the same seed. */
 export class Generator {
@@ -95,25 +109,22 @@ export class Generator {
 
   /** `seed` is a whole number from 0 to 2⁵³ − 1. */
   constructor(seed = 0) {
-    this.state = new Tensor({ shape: [3], dtype: 'i32' }, new Int32Array(3));
+    this.state = stateOf(0, 0, 0);
     this.manualSeed(seed);
   }
 
   /** Starts the stream of a seed from its beginning. Returns this generator. */
   manualSeed(seed: number): this {
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new TensorError(`manualSeed: ${seed} is no seed, expected a whole number from 0`);
-    }
-    const key = Int32Array.of(seed, Math.floor(seed / 2 ** 32), 0);
-    this.state.assign(new Tensor(this.state, key));
+    const isSeed = Number.isSafeInteger(seed) && seed >= 0;
+    check(isSeed)`manualSeed: ${seed} is no seed, expected a whole number from 0`;
+    this.state.assign(stateOf(seed, Math.floor(seed / 2 ** 32), 0));
     return this;
   }
 
   /** The state for one draw; the next draw gets another. */
   draw(): Tensor {
     const current = this.state.detach();
-    const one = new Tensor(this.state, Int32Array.of(0, 0, 1));
-    this.state.assign(current.add(one));
+    this.state.assign(current.add(stateOf(0, 0, 1)));
     return current;
   }
 
@@ -125,8 +136,7 @@ export class Generator {
     const keys = integers([count, 2], -(2 ** 31), 2 ** 31, this).data;
     return Array.from({ length: count }, (_, i) => {
       const child = new Generator();
-      const state = Int32Array.of(keys[2 * i], keys[2 * i + 1], 0);
-      child.state.assign(new Tensor(child.state, state));
+      child.state.assign(stateOf(keys[2 * i], keys[2 * i + 1], 0));
       return child;
     });
   }
@@ -183,18 +193,16 @@ export function integers(
 ): Tensor {
   checkShape('integers', shape);
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
-  if (!Number.isInteger(low) || !Number.isInteger(high) || !isWithin) {
-    throw new TensorError(`integers: there is no i32 from ${low} up to, not including, ${high}`);
-  }
+  const isRight = isWithin && Number.isInteger(low) && Number.isInteger(high);
+  check(isRight)`integers: there is no i32 from ${low} up to, not including, ${high}`;
   const attributes = { shape: [...shape], dtype: 'i32', range: high - low } as const;
   return uniformPrimitive([generator.draw()], attributes).add(low);
 }
 
 /** Independent ones, each with the given probability, and zeros. */
 export function bernoulli(shape: Shape, probability: number, options: RandomOptions = {}): Tensor {
-  if (!(probability >= 0 && probability <= 1)) {
-    throw new TensorError(`bernoulli: ${probability} is no probability, expected one from 0 to 1`);
-  }
+  const isRight = probability >= 0 && probability <= 1;
+  check(isRight)`bernoulli: ${probability} is no probability, expected one from 0 to 1`;
   return uniform(shape, 0, 1, options).less(probability).cast(options.dtype ?? 'f32');
 }
 

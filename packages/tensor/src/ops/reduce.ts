@@ -1,16 +1,16 @@
 /**
  * Reductions: many elements become one. The loop walks the input once, in the order of memory, and
  * adds each row either to one accumulator (the last axis is reduced) or to a row of them.
- * Accumulators are double precision, so that float32 sums lose nothing on the way; float64 sums
- * carry what each addition rounds off along (Neumaier, 1974).
+ * Accumulators are double precision, so that float32 sums lose nothing on the way; what additions
+ * of float64 round off is added up as well (Neumaier, 1974).
  */
 import * as k from '@mambagrad/kernel';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, describe, reducedShape, resolveAxes, resolveAxis, type Shape, stridesOf, TensorError,
+  type Axes, broadcastStrides, check, reducedShape, resolveAxes, type Shape, stridesOf,
 } from '../shape.ts';
-import { ownLoop, rowsOf } from '../strided.ts';
-import type { InputGradients, Tensor } from '../tensor.ts';
+import { linesOf, ownLoop, rowsOf } from '../strided.ts';
+import type { Tensor } from '../tensor.ts';
 import { requireNonEmpty } from './define.ts';
 
 interface ReduceAttributes {
@@ -23,37 +23,36 @@ type Reduction = (x: Tensor, axis?: Axes, keepDims?: boolean) => Tensor;
 
 interface ReduceDefinition {
   /** Joins the accumulator and the next element. */
-  readonly combine: (accumulator: number, x: number) => number;
-  /** The reduction of nothing; left out if that is an error. */
-  readonly empty?: number;
-  /** `combine` in the loop language, for f32 and for i32, each with what changes nothing. */
-  readonly lower: readonly [floats: k.Reduction, integers: k.Reduction];
-  /** The loop for float64, where `combine` rounds too much. */
-  readonly loop64?: ReduceLoop;
+  readonly combine: (total: number, x: number) => number;
+  /** What `combine` has rounded off. */
+  readonly lost?: (total: number, x: number, result: number) => number;
+  /** `combine` in the loop language, and what changes nothing. */
+  readonly lower: k.Reduction;
+  /** The same for i32. */
+  readonly integers: k.Reduction;
+  /** Whether nothing can be reduced: to what changes nothing. */
+  readonly canBeEmpty?: boolean;
   gradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor;
 }
 
 function reduction(name: string, definition: ReduceDefinition): Reduction {
-  const { combine, empty, lower, gradient } = definition;
-  const loop = ownLoop(name, reduceLoop, combine);
-  const apply: Apply<ReduceAttributes> = definePrimitive<ReduceAttributes>({
+  const { combine, lost = () => 0, lower, integers, canBeEmpty = false, gradient } = definition;
+  const loop = ownLoop(name, reduceLoop, { combine, lost });
+  const apply = definePrimitive<ReduceAttributes>({
     name,
     infer: ([x], { axes, keepDims }) => {
-      if (empty === undefined) requireNonEmpty(name, x, axes);
+      if (!canBeEmpty) requireNonEmpty(name, x, axes);
       return { shape: reducedShape(x.shape, axes, keepDims), dtype: x.dtype };
     },
     compute: ([x], { data }, { axes }) => {
-      const kept = stridesOf(reducedShape(x.shape, axes, true));
-      const targets = x.shape.map((_, axis) => (axes.includes(axis) ? 0 : kept[axis]));
+      const targets = broadcastStrides(reducedShape(x.shape, axes, true), x.shape);
       const { length, starts, steps } = rowsOf(x.shape, [stridesOf(x.shape), targets]);
-      const totals = new Float64Array(data.length).fill(empty ?? NaN);
-      const isFirst = empty === undefined ? new Uint8Array(data.length).fill(1) : undefined;
-      const run = data instanceof Float64Array ? (definition.loop64 ?? loop) : loop;
-      run(x.data, totals, isFirst, length, starts[1], steps[1]);
+      const totals = new Float64Array(data.length).fill(lower.identity);
+      loop(x.data, totals, new Float64Array(data.length), length, starts[1], steps[1]);
       data.set(totals);
     },
-    lower: ([x], { axes }) => ({ fold: lower[x.dtype === 'i32' ? 1 : 0], axes }),
-    gradient: (g, y, [x], { axes }): InputGradients => {
+    lower: ([x], { axes }) => ({ fold: x.dtype === 'i32' ? integers : lower, axes }),
+    gradient: (g, y, [x], { axes }) => {
       const withAxes = reducedShape(x.shape, axes, true);
       return [() => gradient(g.reshape(withAxes), y.reshape(withAxes), x, axes)];
     },
@@ -65,55 +64,38 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
 type NumberArray = { readonly length: number; [index: number]: number };
 
 /** Adds rows of x to `totals`, each from its start, moving by `step` (0: all into one). */
-type ReduceLoop = (
-  x: NumberArray,
-  totals: NumberArray,
-  isFirst: NumberArray | undefined,
-  length: number,
-  starts: NumberArray,
-  step: number,
-) => void;
-
-function reduceLoop(combine: (accumulator: number, x: number) => number): ReduceLoop {
-  return (x, totals, isFirst, length, starts, step) => {
+function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine' | 'lost'>>) {
+  return (
+    x: NumberArray,
+    totals: NumberArray,
+    errors: NumberArray,
+    length: number,
+    starts: NumberArray,
+    step: number,
+  ): void => {
     for (let row = 0, read = 0; row < starts.length; row++) {
       let write = starts[row];
       for (const end = read + length; read < end; read++) {
-        if (isFirst !== undefined && isFirst[write] === 1) {
-          totals[write] = x[read];
-          isFirst[write] = 0;
-        } else {
-          totals[write] = combine(totals[write], x[read]);
-        }
+        const result = combine(totals[write], x[read]);
+        errors[write] += lost(totals[write], x[read], result);
+        totals[write] = result;
         write += step;
       }
+    }
+    for (let i = 0; i < totals.length; i++) {
+      // Past infinity errors are NaN and mean nothing; and −0 plus nothing is 0.
+      if (errors[i] !== 0 && Number.isFinite(totals[i])) totals[i] += errors[i];
     }
   };
 }
 
-const compensatedSum: ReduceLoop = (x, totals, _isFirst, length, starts, step) => {
-  const lost = new Float64Array(totals.length);
-  for (let row = 0, read = 0; row < starts.length; row++) {
-    let write = starts[row];
-    for (const end = read + length; read < end; read++) {
-      const total = totals[write];
-      const term = x[read];
-      const sum = total + term;
-      lost[write] += Math.abs(total) >= Math.abs(term) ? total - sum + term : term - sum + total;
-      totals[write] = sum;
-      write += step;
-    }
-  }
-  // Past infinity the differences are NaN and mean nothing.
-  for (let i = 0; i < lost.length; i++) if (Number.isFinite(totals[i])) totals[i] += lost[i];
-};
-
 /** The sum over the given axes, or over all; 0 for an empty axis. */
 export const sum: Reduction = reduction('sum', {
   combine: (total, x) => total + x,
-  empty: 0,
-  lower: [{ combine: k.add, identity: 0 }, { combine: k.add, identity: 0 }],
-  loop64: compensatedSum,
+  lost: (total, x, sum) => (Math.abs(total) >= Math.abs(x) ? total - sum + x : x - sum + total),
+  lower: { combine: k.add, identity: 0 },
+  integers: { combine: k.add, identity: 0 },
+  canBeEmpty: true,
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
 
@@ -126,20 +108,16 @@ function extremeGradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[
 /** The largest element along the given axes; NaN if there is one. */
 export const max: Reduction = reduction('max', {
   combine: (largest, x) => Math.max(largest, x),
-  lower: [
-    { combine: k.maximum, identity: -Infinity },
-    { combine: k.max, identity: -(2 ** 31) },
-  ],
+  lower: { combine: k.maximum, identity: -Infinity },
+  integers: { combine: k.max, identity: -(2 ** 31) },
   gradient: extremeGradient,
 });
 
 /** The smallest element along the given axes; NaN if there is one. */
 export const min: Reduction = reduction('min', {
   combine: (smallest, x) => Math.min(smallest, x),
-  lower: [
-    { combine: k.minimum, identity: Infinity },
-    { combine: k.min, identity: 2 ** 31 - 1 },
-  ],
+  lower: { combine: k.minimum, identity: Infinity },
+  integers: { combine: k.min, identity: 2 ** 31 - 1 },
   gradient: extremeGradient,
 });
 
@@ -154,34 +132,25 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
     return target === size ? [] : [axis];
   });
   const isRepeated = axes.every((axis) => axis < missing || shape[axis - missing] === 1);
-  if (missing < 0 || !isRepeated) {
-    throw new TensorError(`sumTo: [${shape.join(', ')}] does not broadcast to ${describe(x)}`);
-  }
+  check(missing >= 0 && isRepeated)`sumTo: ${shape} does not broadcast to ${x}`;
   return x.sum(axes, true).reshape(shape);
-}
-
-interface ExtremeAttributes {
-  readonly axis: number;
-  readonly keepDims: boolean;
 }
 
 type ArgReduction = (x: Tensor, axis?: number, keepDims?: boolean) => Tensor;
 
 /** The place of the element that no other beats; NaN beats all, and the first wins a tie. */
 function argExtreme(name: string, beats: (x: number, best: number) => boolean): ArgReduction {
-  const apply: Apply<ExtremeAttributes> = definePrimitive<ExtremeAttributes>({
+  const apply = definePrimitive<number>({
     name,
-    infer: ([x], { axis, keepDims }) => {
+    infer: ([x], axis) => {
       requireNonEmpty(name, x, [axis]);
-      return { shape: reducedShape(x.shape, [axis], keepDims), dtype: 'i32' };
+      return { shape: x.shape.toSpliced(axis, 1), dtype: 'i32' };
     },
-    compute: ([x], { data }, { axis }) => {
-      const length = x.shape[axis];
-      const inner = stridesOf(x.shape)[axis];
+    compute: ([x], { data }, axis) => {
+      const { starts, length, stride } = linesOf(x.shape, axis);
       for (let i = 0; i < data.length; i++) {
-        const start = Math.floor(i / inner) * length * inner + (i % inner);
-        for (let j = 1, best = x.data[start]; j < length; j++) {
-          const value = x.data[start + j * inner];
+        for (let j = 1, best = x.data[starts[i]]; j < length; j++) {
+          const value = x.data[starts[i] + j * stride];
           if (beats(value, best) || (value !== value && best === best)) {
             data[i] = j;
             best = value;
@@ -191,9 +160,9 @@ function argExtreme(name: string, beats: (x: number, best: number) => boolean): 
     },
   });
   return (x, axis, keepDims = false) => {
-    if (axis !== undefined) return apply([x], { axis: resolveAxis(name, axis, x.ndim), keepDims });
-    const found = apply([x.flatten()], { axis: 0, keepDims: false });
-    return keepDims ? found.reshape(x.shape.map(() => 1)) : found;
+    const axes = resolveAxes(name, axis, x.ndim);
+    const found = axis === undefined ? apply([x.flatten()], 0) : apply([x], axes[0]);
+    return found.reshape(reducedShape(x.shape, axes, keepDims));
   };
 }
 

@@ -2,8 +2,9 @@
  * Order. The one primitive gives the order itself, as indices; sorted values are gathered by it,
  * and so their gradients go back to where they came from.
  */
-import { type Apply, definePrimitive } from '../primitive.ts';
-import { describe, resolveAxis, stridesOf, TensorError } from '../shape.ts';
+import { definePrimitive } from '../primitive.ts';
+import { check, resolveAxis } from '../shape.ts';
+import { linesOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 
 interface SortAttributes {
@@ -11,21 +12,16 @@ interface SortAttributes {
   readonly descending: boolean;
 }
 
-const argsortPrimitive: Apply<SortAttributes> = definePrimitive<SortAttributes>({
+const argsortPrimitive = definePrimitive<SortAttributes>({
   name: 'argsort',
   infer: ([x]) => ({ shape: x.shape, dtype: 'i32' }),
   compute: ([x], { data }, { axis, descending }) => {
-    const length = x.shape[axis];
-    const inner = stridesOf(x.shape)[axis];
+    const { length, stride, starts } = linesOf(x.shape, axis);
     const sign = descending ? -1 : 1;
-    for (let i = 0; i < data.length / length; i++) {
-      const start = Math.floor(i / inner) * length * inner + (i % inner);
-      const value = (place: number): number => x.data[start + place * inner];
-      const order = Array.from({ length }, (_, place) => place);
-      order.sort((a, b) => sign * compare(value(a), value(b)));
-      order.forEach((place, j) => {
-        data[start + j * inner] = place;
-      });
+    for (const start of starts) {
+      const line = Array.from({ length }, (_, i) => x.data[start + i * stride]);
+      const order = Array.from(line.keys()).sort((a, b) => sign * compare(line[a], line[b]));
+      order.forEach((place, i) => (data[start + i * stride] = place));
     }
   },
 });
@@ -63,11 +59,8 @@ export function sort(x: Tensor, options: SortOptions = {}): Sorted {
 /** The `k` largest elements along an axis (the last), the largest first. */
 export function topk(x: Tensor, k: number, axis = -1): Sorted {
   const at = resolveAxis('topk', axis, x.ndim);
-  if (!Number.isInteger(k) || k < 0 || k > x.shape[at]) {
-    throw new TensorError(
-      `topk: k is ${k}, expected a whole number up to ${x.shape[at]}, axis ${at} of ${describe(x)}`,
-    );
-  }
+  const isRight = Number.isInteger(k) && k >= 0 && k <= x.shape[at];
+  check(isRight)`topk: k is ${k}, expected a whole number up to ${x.shape[at]}, axis ${at} of ${x}`;
   const indices = argsort(x, { axis: at, descending: true }).narrow(at, 0, k);
   return { values: x.gather(at, indices), indices };
 }

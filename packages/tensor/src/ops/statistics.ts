@@ -2,7 +2,7 @@
  * What describes a set of numbers: means, variances, norms, and the logarithm of a sum of
  * exponentials. Made of sums and maxima.
  */
-import { type Axes, numelOf, reducedShape, resolveAxes, TensorError } from '../shape.ts';
+import { type Axes, check, numelOf, reducedShape, resolveAxes } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, requireNonEmpty } from './define.ts';
 
@@ -33,13 +33,10 @@ function variance(
 ): Tensor {
   requireFloat('var', 'x', x);
   const axes = resolveAxes('var', axis, x.ndim);
-  const count = countAlong(x, axes) - correction;
-  if (count <= 0) {
-    throw new TensorError(
-      `var: ${countAlong(x, axes)} elements with a correction of ${correction} have no variance`,
-    );
-  }
-  return x.sub(x.mean(axes, true)).square().sum(axes, keepDims).div(count);
+  const count = countAlong(x, axes);
+  const isEnough = count > correction;
+  check(isEnough)`var: ${count} elements with a correction of ${correction} have no variance`;
+  return x.sub(x.mean(axes, true)).square().sum(axes, keepDims).div(count - correction);
 }
 
 // A function cannot be named var, but it can be exported by that name.
@@ -64,7 +61,7 @@ export function norm(
   { p = 2, keepDims = false }: NormOptions = {},
 ): Tensor {
   requireFloat('norm', 'x', x);
-  if (!(p > 0)) throw new TensorError(`norm: p is ${p}, expected a number above 0`);
+  check(p > 0)`norm: p is ${p}, expected a number above 0`;
   if (p === Infinity) return x.abs().max(axis, keepDims);
   const sum = (p === 2 ? x.square() : x.abs().pow(p)).sum(axis, keepDims);
   if (p === 1) return sum;

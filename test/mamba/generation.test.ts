@@ -1,0 +1,284 @@
+/** Writing: prefill, fork and rollback, sampling, batches, stops, streams, and bytes as tokens. */
+import {
+  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, sample, type Tokenizer,
+} from '@mambagrad/mamba';
+import { Generator, noGrad, tensor, type Tensor, zeros } from '@mambagrad/tensor';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { expectClose, expectSame } from '../support/compare.ts';
+import { drawIndices, drawInteger, drawTensor } from '../support/draw.ts';
+
+const VOCAB = 11;
+
+const kinds = ['mamba', 'mamba2'] as const;
+
+/** A model that heeds what it reads; its logits lie apart, so that rounding decides nothing. */
+function makeModel(vocabSize = VOCAB, layer: (typeof kinds)[number] = 'mamba'): MambaLM {
+  const generator = new Generator(5);
+  const sizes = { hiddenSize: 8, stateSize: 4, headDim: 4, chunkSize: 8 };
+  const model = new MambaLM({ vocabSize, ...sizes, layer, tieEmbeddings: false, generator });
+  for (const [name, parameter] of model.namedParameters()) {
+    if (/Proj.weight|lmHead/.test(name)) parameter.assign(parameter.detach().mul(5));
+  }
+  return model;
+}
+const model = makeModel();
+const models = kinds.map((kind) => [kind, makeModel(VOCAB, kind)] as const);
+
+async function collect(
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+  writer = model,
+): Promise<(number | undefined)[][]> {
+  const steps: (number | undefined)[][] = [];
+  for await (const tokens of generate(writer, prompts, options)) steps.push(tokens);
+  return prompts.map((_, row) => steps.map((tokens) => tokens[row]));
+}
+
+/** What comes next by the whole sequence each time. */
+function writeSlowly(prompt: readonly number[], count: number, writer = model): number[] {
+  const tokens = [...prompt];
+  for (let i = 0; i < count; i++) {
+    const logits = noGrad(() => writer.forward(tensor([tokens], { dtype: 'i32' })));
+    tokens.push(logits.argmax(-1).data[tokens.length - 1]);
+  }
+  return tokens.slice(prompt.length);
+}
+
+const prompts = () =>
+  fc.array(fc.array(fc.nat(VOCAB - 1), { minLength: 1, maxLength: 70 }), {
+    minLength: 1,
+    maxLength: 3,
+  });
+
+describe('prefill', () => {
+  it.each(kinds)('split anywhere is the whole, and ends as the forward pass does: %s', (kind) => {
+    const exact = makeModel(VOCAB, kind).to('f64');
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const [batch, length] = [drawInteger(g, 1, 2), drawInteger(g, 2, 80)];
+        const tokens = drawIndices(g, [batch, length], VOCAB);
+        const whole = exact.prefill(tokens);
+        const { y } = exact.scan(tokens, {}, true);
+        expectClose(whole.y, y, 1e-12);
+        const cut = drawInteger(g, 1, length - 1);
+        const first = exact.prefill(tokens.narrow(1, 0, cut));
+        const second = exact.prefill(tokens.narrow(1, cut, length - cut), { state: first.state });
+        expectClose(second.y, whole.y, 1e-12);
+        second.state.forEach(({ conv, ssm }, i) => {
+          expectClose(conv, whole.state[i].conv, 1e-12);
+          expectClose(ssm, whole.state[i].ssm, 1e-12);
+        });
+        const { state } = exact.prefill(tokens.narrow(1, 0, length - 1));
+        const last = exact.step(tokens.narrow(1, length - 1, 1).squeeze(1), state);
+        expectClose(last.y, whole.y, 1e-12);
+      }),
+      { numRuns: 10 },
+    );
+    expect(() => exact.prefill(drawNothing())).toThrow('prefill: there are no tokens');
+  });
+
+  it.each(kinds)('traces thrice whatever it reads, and a step once for all: %s', (layer) => {
+    const options = { vocabSize: VOCAB, hiddenSize: 8, headDim: 4, stateSize: 3, dropout: 0.5 };
+    const writer = new MambaLM({ ...options, layer });
+    const traces = vi.spyOn(writer, 'scan');
+    const read = (length: number) => writer.prefill(zeros([1, length], { dtype: 'i32' }));
+    let { y, state } = read(70);
+    for (let i = 0; i < 5; i++) ({ y, state } = writer.step(y.argmax(-1), state));
+    for (const length of [1, 31, 32, 64]) ({ y, state } = read(length));
+    writer.eval().step(y.argmax(-1), state);
+    expect(traces).toHaveBeenCalledTimes(3);
+  });
+
+  it('leaves states as they were: to fork or roll back is to go on from one again', () => {
+    const read = (tokens: number[]): Tensor => tensor([tokens], { dtype: 'i32' });
+    const { state } = model.prefill(read([1, 2, 3]));
+    const kept = state.map(({ conv, ssm }) => [conv.toArray(), ssm.toArray()]);
+    const once = model.prefill(read([4, 5]), { state });
+    model.step(tensor([7], { dtype: 'i32' }), once.state);
+    const again = model.prefill(read([4, 5]), { state });
+    expectSame(again.y, once.y);
+    expect(state.map(({ conv, ssm }) => [conv.toArray(), ssm.toArray()])).toEqual(kept);
+  });
+});
+
+function drawNothing(): Tensor {
+  return tensor(new Int32Array(0), { shape: [1, 0] });
+}
+
+describe('sample', () => {
+  it('draws only what topK and topP leave', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const [batch, size] = [drawInteger(g, 1, 4), drawInteger(g, 1, 9)];
+        const logits = drawTensor(g, [batch, size]);
+        const topK = drawInteger(g, 1, 10);
+        const topP = drawInteger(g, 1, 10) / 10;
+        const temperature = drawInteger(g, 1, 20) / 10;
+        const generator = new Generator(drawInteger(g, 0, 99));
+        const tokens = sample(logits, { temperature, topK, topP, generator });
+        expect(tokens.shape).toEqual([batch]);
+        (logits.toArray() as number[][]).forEach((row, i) => {
+          const order = row.map((_, token) => token).sort((a, b) => row[b] - row[a]).slice(0, topK);
+          const weights = order.map((token) => Math.exp(row[token] / temperature));
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          let before = 0;
+          // A hair more than topP, for rounding.
+          const left = order.filter((_, rank) => {
+            const isLeft = before / total < topP + 1e-9;
+            before += weights[rank];
+            return isLeft;
+          });
+          expect(left).toContain(tokens.data[i]);
+        });
+        const greedy = logits.argmax(-1);
+        expectSame(sample(logits, { temperature: 0 }), greedy);
+        expectSame(sample(logits, { topK: 1 }), greedy);
+        expectSame(sample(logits, { topP: 1e-9 }), greedy);
+      }),
+    );
+  });
+
+  it('draws each token with its probability', () => {
+    const probabilities = [0.5, 0.3, 0.15, 0.05];
+    const temperature = 0.5;
+    const logits = tensor(probabilities).log().mul(temperature).broadcastTo([20_000, 4]);
+    const share = (options: object) => {
+      const { data } = sample(logits, { temperature, generator: new Generator(2), ...options });
+      return probabilities.map((_, token) => data.filter((drawn) => drawn === token).length / 2e4);
+    };
+    const expectShares = (found: number[], expected: number[]) =>
+      found.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 1.7));
+    expectShares(share({}), probabilities);
+    expectShares(share({ topK: 2 }), [0.625, 0.375, 0, 0]);
+    expectShares(share({ topP: 0.9 }), [0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0]);
+  });
+
+  it('refuses options without a meaning', () => {
+    const logits = tensor([[1, 2]]);
+    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature -1, topK');
+    expect(() => sample(logits, { topK: 0 })).toThrow('topK 0');
+    expect(() => sample(logits, { topP: 0 })).toThrow('topP 0');
+  });
+});
+
+describe('generate', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it.each(models)('writes what forward passes over the whole would: %s', async (_kind, writer) => {
+    await fc.assert(
+      fc.asyncProperty(prompts(), fc.integer({ min: 0, max: 6 }), async (rows, maxTokens) => {
+        const written = await collect(rows, { temperature: 0, maxTokens }, writer);
+        expect(written).toEqual(rows.map((row) => writeSlowly(row, maxTokens, writer)));
+      }),
+      { numRuns: 10, examples: [[[[1, 2], new Array<number>(70).fill(3)], 4]] },
+    );
+    const [written] = await collect([[1, 2]], { temperature: 0, maxTokens: 30 }, writer);
+    expect(new Set(written).size).toBeGreaterThan(3);
+  });
+
+  it('goes on from a state', async () => {
+    const { state } = model.prefill(tensor([[1, 2, 3]], { dtype: 'i32' }));
+    const [written] = await collect([[4, 5]], { state, temperature: 0, maxTokens: 6 });
+    expect(written).toEqual(writeSlowly([1, 2, 3, 4, 5], 6));
+  });
+
+  it('writes the same from the same seed', async () => {
+    const write = (seed: number) =>
+      collect([[1], [2, 3]], { temperature: 2, maxTokens: 12, generator: new Generator(seed) });
+    expect(await write(1)).toEqual(await write(1));
+    expect(await write(1)).not.toEqual(await write(2));
+  });
+
+  it('ends each row at a stop token, and with the last row', async () => {
+    const rows = [[1], [2, 3], [4]];
+    const write = (stopTokens: number[]) =>
+      collect(rows, { temperature: 2, maxTokens: 30, stopTokens, generator: new Generator(3) });
+    const free = await write([]);
+    const stopTokens = [7, 9];
+    const stopped = await write(stopTokens);
+    const ends = free.map((row) => {
+      const end = row.findIndex((token) => stopTokens.includes(token ?? -1));
+      return end < 0 ? row.length : end;
+    });
+    const longest = Math.max(...ends);
+    expect(longest).toBeLessThan(30);
+    expect(Math.min(...ends)).toBeLessThan(longest - 3);
+    stopped.forEach((row, i) => {
+      expect(row).toHaveLength(longest);
+      const whole = free[i].slice(0, longest);
+      expect(row).toEqual(whole.map((token, t) => (t < ends[i] ? token : undefined)));
+    });
+  });
+
+  it('lets others have their turn', async () => {
+    let now = 0;
+    vi.spyOn(Date, 'now').mockImplementation(() => (now += 30));
+    let turns = 0;
+    setTimeout(() => (turns += 1), 0);
+    await collect([[1]], { maxTokens: 3 });
+    expect(turns).toBe(1);
+  });
+
+  it('refuses an empty prompt, and none', async () => {
+    await expect(collect([[1], []], {})).rejects.toThrow('generate: a prompt is empty');
+    await expect(collect([], {})).rejects.toThrow('generate: a prompt is empty, or none');
+  });
+});
+
+describe('generateText', () => {
+  it('gives the text of the tokens, in pieces of whole characters', async () => {
+    const writer = makeModel(256);
+    for (const seed of [1, 2, 3]) {
+      const options = () => ({ temperature: 3, maxTokens: 40, generator: new Generator(seed) });
+      const pieces: string[] = [];
+      for await (const piece of generateText(writer, byteTokenizer, 'né', options())) {
+        pieces.push(piece);
+      }
+      const tokens: number[] = [];
+      for await (const [token = -1] of generate(writer, [[110, 195, 169]], options())) {
+        tokens.push(token);
+      }
+      expect(pieces.join('')).toBe(byteTokenizer.decode(tokens));
+      for (const piece of pieces.slice(0, -1)) expect(piece.endsWith('\ufffd')).toBe(false);
+    }
+  });
+
+  it('waits for the rest of a character', async () => {
+    // The bytes of this text come, whatever the model says.
+    const bytes = byteTokenizer.encode('aé€😀');
+    const spelled: Tokenizer = {
+      encode: () => [1],
+      decode: ({ length }) => byteTokenizer.decode(bytes.slice(0, length)),
+    };
+    const pieces: string[] = [];
+    const options = { maxTokens: bytes.length };
+    for await (const piece of generateText(model, spelled, '', options)) pieces.push(piece);
+    expect(pieces).toEqual(['a', 'é', '€', '😀']);
+    const cut: string[] = [];
+    for await (const piece of generateText(model, spelled, '', { maxTokens: 2 })) cut.push(piece);
+    expect(cut).toEqual(['a', '\ufffd']);
+  });
+});
+
+/** Of any characters, each as likely: from the first to the last, without halves of pairs. */
+const texts = () =>
+  fc
+    .array(fc.integer({ min: 0, max: 0x10ffff }).filter((code) => code < 0xd800 || code > 0xdfff))
+    .map((codes) => String.fromCodePoint(...codes));
+
+describe('byteTokenizer', () => {
+  it('gives every text back', () => {
+    fc.assert(
+      fc.property(texts(), (text) => {
+        const tokens = byteTokenizer.encode(text);
+        expect(tokens).toEqual([...Buffer.from(text, 'utf8')]);
+        expect(byteTokenizer.decode(tokens)).toBe(text);
+      }),
+    );
+    expect(byteTokenizer.decode(byteTokenizer.encode('\ufeffx'))).toBe('\ufeffx');
+    expect(() => byteTokenizer.decode([65, 256])).toThrow('byteTokenizer: 256 is not a byte');
+  });
+});

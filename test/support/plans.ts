@@ -1,0 +1,36 @@
+/**
+ * Every memory plan that is made in a test is checked, of whatever program. On request plans share
+ * nothing instead, to see that sharing changes no bit.
+ */
+import { roundUp } from '../../packages/tensor/src/compile/gaps.ts';
+
+type Planning = typeof import('../../packages/tensor/src/compile/plan.ts');
+
+let isApart = false;
+
+/** Runs `body` while every value is given a place of its own, and new state as well. */
+export function withoutSharing<T>(body: () => T): T {
+  isApart = true;
+  try {
+    return body();
+  } finally {
+    isApart = false;
+  }
+}
+
+/** The planner in place of the given one. */
+export function checked(original: Planning): Planning['planMemory'] {
+  const { planMemory, checkPlan, bytesOf } = original;
+  return function checkedPlan(program, schedule) {
+    const plan = planMemory(program, schedule);
+    checkPlan(program, schedule, plan);
+    if (!isApart) return plan;
+    let bytes = 0;
+    const take = (size: number) => (bytes += roundUp(size)) - roundUp(size);
+    const values = [...plan.offsets.keys(), ...plan.inState.keys()];
+    const offsets = new Map(values.map((value) => [value, take(bytesOf(value))]));
+    const jobs = [...plan.scratch.keys()];
+    const scratch = new Map(jobs.map((job) => [job, take(job.kernel?.scratchBytes ?? 0)]));
+    return { offsets, scratch, inState: new Map(), bytes };
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * Every op of the table, compiled, with its gradients: at the shapes that its row draws, with each
+ * size of the last axis from nothing to two vectors and one more, and at its golden cases.
+ */
+import { listOps, ops, type Tensor } from '@mambagrad/tensor';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { leaf } from '../../support/compare.ts';
+import {
+  expectAllSame, expectCompiled, twins, withGradients,
+} from '../../support/compiled.ts';
+import { withLast } from '../../support/draw.ts';
+import { opCases } from '../../support/golden.ts';
+import { expectGoldenCompiled } from '../../support/goldenCase.ts';
+import type { Row } from '../ops/families.ts';
+import { callOf, rows } from '../ops/rows.ts';
+
+it('has a row for every op', () => {
+  expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
+});
+
+describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
+  it.each([
+    [0, 1, 2, 3, 4],
+    [5, 6, 7, 8, 9],
+  ])('is what it is eagerly, with %i, %i, %i, %i and %i in a row', (...sizes) => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const calls = sizes.map((size) => row.draw(withLast(g, size)));
+        const body = (number: number, ...inputs: Tensor[]) => {
+          const { apply } = calls[number];
+          const value = (...args: Tensor[]) => [apply(...args)];
+          return row.constant ? value(...inputs) : withGradients(value)(...inputs);
+        };
+        const compiled = twins(body);
+        const results = calls.map(({ inputs }, number) =>
+          expectCompiled(
+            (...args) => compiled(number, ...args),
+            (...args) => body(number, ...args),
+            inputs,
+            row.constant,
+          ),
+        );
+        // Each program once more, after all the others.
+        for (const [number, { inputs }] of calls.entries()) {
+          const leaves = inputs.map((input) => leaf(input, 'f32'));
+          expectAllSame(compiled(number, ...leaves), results[number]);
+        }
+      }),
+      { numRuns: 2 },
+    );
+  });
+
+  const cases = opCases(row.golden ?? name);
+  if (cases.length === 0) return;
+  it('meets its golden values, in float32', () => {
+    for (const golden of cases) expectGoldenCompiled(golden, callOf(name));
+  });
+});
