@@ -1,9 +1,9 @@
 /**
- * Matrix products as kernels. The result is cut into tiles of 4 rows and 8 columns, whose 32 sums
- * stay in registers while k runs: 4 numbers of a and 8 of b are read for 64 operations.
+ * Matrix products as kernels. The result is cut into tiles of 4 rows (or 6) and 8 columns, whose
+ * sums stay in registers while k runs: 4 numbers of a and 8 of b are read for 64 operations.
  *
  *     for each block of k                        b is brought into panels of 8 columns
- *       for each block of 32 rows                what is read of a stays in the cache nearby
+ *       for each block of 36 rows                what is read of a stays in the cache nearby
  *         for each 8 columns, for each 4 rows
  *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
  *
@@ -16,12 +16,15 @@
  * would cost more than the product, which is then a sum along k for each number.
  */
 import * as k from '@mambagrad/kernel';
+import { features } from '@mambagrad/wasm';
 import { broadcastIndex, type Elements, flatIndex, type Index, scaled } from './lowering.ts';
 import type { Shape } from './shape.ts';
 
-const TILE_ROWS = 4;
+/** With fewer rows than this, tiles would be mostly empty. */
+const FEW_ROWS = 4;
 const PANEL = 8;
-const ROW_BLOCK = 32;
+/** So many rows of a are gone through for each panel: whole tiles, of 4 rows or of 6. */
+const ROW_BLOCK = 36;
 /** So many rows of a panel stay in the nearest cache. */
 const DEPTH_BLOCK = 256;
 
@@ -55,7 +58,7 @@ export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shap
       ...{ rows, columns, depth, y },
     };
     const isAlongDepth = depth >= 4 && isContiguous((at) => product.b(at, 0));
-    return rows < TILE_ROWS && isAlongDepth ? sums(product) : tiles(product);
+    return rows < FEW_ROWS && isAlongDepth ? sums(product) : tiles(product);
   };
   return nest([]);
 }
@@ -97,7 +100,9 @@ function sums({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
 
 function tiles({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
   const deepest = depth <= 2 * DEPTH_BLOCK ? depth : DEPTH_BLOCK;
-  const whole = rows - (rows % TILE_ROWS);
+  // Six rows take all 16 registers, which pays where a product and its sum are one operation.
+  const tileRows = features().relaxedSimd ? 6 : 4;
+  const whole = rows - (rows % tileRows);
   const panels = k.scratch('b', 'f32', deepest * Math.ceil(columns / PANEL) * PANEL);
   const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
   const strips = k.scratch('a', 'f32', deepest * ROW_BLOCK);
@@ -197,15 +202,15 @@ function tiles({ a, b, rows, columns, depth, place, y }: Product): k.Statements 
         return [
           isStripped
             ? k.loop('k', count, (at) =>
-                k.loop('i', { from: first, to, step: TILE_ROWS }, (i) => {
+                k.lanes('i', { from: first, to }, (i) => {
                   const place = k.add(k.mul(at, ROW_BLOCK), k.sub(i, first));
-                  return k.store(strips, k.consecutive(place), source(k.consecutive(i), at));
+                  return k.store(strips, place, source(i, at));
                 }),
               )
             : [],
           forPanels((j, width) =>
-            k.loop('i', { from: first, to, step: TILE_ROWS }, (i) =>
-              tile(left, right(j, width), [i, TILE_ROWS], [j, width], count, isFirst),
+            k.loop('i', { from: first, to, step: tileRows }, (i) =>
+              tile(left, right(j, width), [i, tileRows], [j, width], count, isFirst),
             ),
           ),
         ];
