@@ -38,6 +38,20 @@ describe('a random program, compiled', () => {
     );
   });
 
+  const passes = ['share', 'inline', 'group', 'inPlace'] as const;
+  it.each([...passes, passes.join(' ')])('is near without %s', (names) => {
+    const without = passes.filter((pass) => names.split(' ').includes(pass));
+    fc.assert(
+      fc.property(programs(), ({ inputs, run }) => {
+        const body = withGradients(run);
+        const compiled = compile(body, { without });
+        expectCompiled(compiled, body, inputs);
+        expectCompiled(compiled, body, inputs.map((input) => input.mul(0.9)));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('gives the bits of eager float64', () => {
     fc.assert(
       fc.property(programs({ smooth: false }), ({ inputs, run }) => {
