@@ -8,7 +8,7 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  expectClose, expectSame, leaf, unevenCotangent, valueAndGradients,
+  compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../support/sequences.ts';
@@ -252,19 +252,13 @@ describe('selectiveScan', () => {
         const inputs = drawInputs(g, length, true, [batch, channels, state]);
         const options = { ...flagsFor(g, inputs), deltaSoftplus: true };
         const { f, list } = both(inputs, options);
+        const flat = (gradients: readonly Tensor[]) => concat(gradients.map((x) => x.flatten()));
         const expected = valueAndGradients(f, list);
-        const single = list.map((x) => leaf(x, 'f32'));
-        const [fast, ...twins] = backends.map((how) => {
-          const program = compile((...args: Tensor[]) => {
-            const value = f(...args);
-            const cotangent = unevenCotangent(value);
-            return [value, concat(grad(value, args, { cotangent }).map((x) => x.flatten()))];
-          }, how);
-          return program(...single);
-        });
+        const results = backends.map((how) => compiledValueAndGradients(f, list, how));
+        const [fast, one, other] = results.map(({ value, gradients }) => [value, flat(gradients)]);
         expectClose(fast[0], expected.value, 1e-5);
-        expectClose(fast[1], concat(expected.gradients.map((x) => x.flatten())), 1e-5);
-        twins[0].forEach((x, i) => expectSame(x, twins[1][i]));
+        expectClose(fast[1], flat(expected.gradients), 1e-5);
+        one.forEach((x, i) => expectSame(x, other[i]));
       }),
       { numRuns: 8 },
     );
@@ -320,6 +314,9 @@ describe('selectiveScan', () => {
     for (const algorithm of algorithms) {
       expect(worst(scan(rounded, { algorithm }).y), algorithm).toBeLessThanOrEqual(bound);
     }
+    const { f, list } = both(rounded, {});
+    const compiled = compile(f)(...list).narrow(0, 0, length).reshape(exact.shape);
+    expect(worst(compiled), 'compiled').toBeLessThanOrEqual(bound);
   });
 
   it('names the tensor that does not fit', () => {

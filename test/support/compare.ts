@@ -1,7 +1,7 @@
 /**
  * Comparing tensors: the largest difference, relative to the largest magnitude of what is expected.
  */
-import { grad, Tensor, tensor } from '@mambagrad/tensor';
+import { compile, type CompileOptions, grad, Tensor, tensor } from '@mambagrad/tensor';
 import { expect } from 'vitest';
 
 /** Throws unless shapes are equal and values within `tolerance` of the largest magnitude. */
@@ -53,6 +53,19 @@ export function valueAndGradients(
     { cotangent: unevenCotangent(value), allowUnused: true },
   );
   return { value, gradients };
+}
+
+/** The same of f compiled, in float32. Every input must have a gradient. */
+export function compiledValueAndGradients(
+  f: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  options?: CompileOptions,
+): { value: Tensor; gradients: Tensor[] } {
+  const program = compile((...leaves: Tensor[]) => {
+    const value = f(...leaves);
+    return { value, gradients: grad(value, leaves, { cotangent: unevenCotangent(value) }) };
+  }, options);
+  return program(...inputs.map((input) => leaf(input, 'f32')));
 }
 
 export function unevenCotangent({ shape, dtype, numel }: Tensor): Tensor {

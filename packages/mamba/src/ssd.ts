@@ -72,15 +72,6 @@ export function ssd(
   const { y, lastState } = form(inputs, chunkSize);
   return { y: D ? y.add(x.mul(D.unsqueeze(-1))) : y, lastState };
 }
-/** One step: x [B, H, P], dt [B, H], B and C [B, G, N], with the state before as `initialState`. */
-export function ssdStep(
-  x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
-): SSDResult {
-  const [x1, dt1, B1, C1] = [x, dt, B, C].map((tensor) => tensor.unsqueeze(1));
-  const { y, lastState } = ssd(x1, dt1, A, B1, C1, options);
-  return { y: y.squeeze(1), lastState };
-}
-
 /** The definition. It stores every state: [B, L, H, P, N]. */
 function recurrent([input, logDecay, B, C, initialState]: Inputs): SSDResult {
   const length = input.shape[1];
