@@ -33,119 +33,99 @@ const ALIGNMENT = 64;
 export function kernel(
   name: string, parameters: readonly Parameter[], statements: Statements,
 ): Kernel {
-  const checker = new Checker(name, parameters);
-  const body = checker.block(listOf(statements));
-  const { scratch, scratchBytes, reads, writes } = checker;
-  return { name, parameters, scratch, scratchBytes, reads, writes, body };
-}
-
-class Checker {
-  readonly scratch = new Map<Buffer, number>();
-  scratchBytes = 0;
-  readonly reads = new Set<Buffer>();
-  readonly writes = new Set<Buffer>();
-
-  readonly #name: string;
-  readonly #parameters: readonly Parameter[];
+  const [reads, writes] = [new Set<Buffer>(), new Set<Buffer>()];
+  const scratch = new Map<Buffer, number>();
+  let scratchBytes = 0;
   /** What has a value at the place reached and must keep it, what may be set, what had one. */
-  readonly #lives = new Map<Value, 'constant' | 'alive' | 'ended'>();
+  const lives = new Map<Value, 'constant' | 'alive' | 'ended'>();
   /** What has a value since the beginning of the block that is checked. */
-  #born: Variable[] = [];
+  let born: Variable[] = [];
   /** The first and the last number of counters, where they are known. */
-  readonly #spans = new Map<Value, readonly [first: number, last: number]>();
+  const spans = new Map<Value, readonly [first: number, last: number]>();
   /** Whether what follows may never run. */
-  #isUncertain = false;
-  #held = 0;
+  let isUncertain = false;
+  let held = 0;
+  const error = (message: string): Error => new Error(`kernel ${name}: ${message}`);
 
-  constructor(name: string, parameters: readonly Parameter[]) {
-    this.#name = name;
-    this.#parameters = parameters;
-    for (const one of parameters) {
-      if (!('node' in one)) continue;
-      this.#lives.set(one, 'constant');
-      if (one.type === 'f32' || one.type === 'i32') continue;
-      throw this.#error(`the argument ${one.name} is ${one.type}, expected f32 or i32`);
+  const access = (how: 'load' | 'store', { buffer, index }: Load): void => {
+    const { name: own, length, at, isScratch } = buffer;
+    (how === 'load' ? reads : writes).add(buffer);
+    if (isScratch && !scratch.has(buffer)) {
+      scratch.set(buffer, scratchBytes);
+      scratchBytes += Math.ceil((4 * length) / ALIGNMENT) * ALIGNMENT;
     }
-  }
-
-  #error(message: string): Error {
-    return new Error(`kernel ${this.#name}: ${message}`);
-  }
-
-  /** Statements whose variables end with them, as does the counter of the loop around. */
-  block(statements: readonly Statement[], isUncertain = false, counter?: Variable): Statement[] {
-    const [born, wasUncertain] = [this.#born, this.#isUncertain];
-    this.#born = counter === undefined ? [] : [counter];
-    for (const one of this.#born) this.#lives.set(one, 'constant');
-    this.#isUncertain ||= isUncertain;
-    const result = statements.flatMap((statement) => this.#statement(statement));
-    for (const one of this.#born) this.#lives.set(one, 'ended');
-    this.#born = born;
-    this.#isUncertain = wasUncertain;
-    return result;
-  }
-
-  #statement(given: Statement): Statement[] {
-    const check = (value: Value): void => this.#check(value);
-    const trees = treesOf(given, check, ({ type }) => variable(`t${(this.#held += 1)}`, type));
-    return trees.map((one) => this.#inside(one));
-  }
-
-  /** Goes on with what a statement sets, writes or contains. */
-  #inside(one: Statement): Statement {
-    if (one.statement === 'assign') {
-      if (one.target.node === 'load') this.#access('store', one.target);
-      else this.#set(one.target);
-      return one;
+    if (!isScratch && at === undefined && !parameters.includes(buffer)) {
+      throw error(`the buffer ${own} is no parameter, and has no place of its own`);
     }
-    const span = one.statement === 'loop' ? spanOf(one) : undefined;
-    const counter = one.statement === 'loop' ? one.counter : undefined;
-    if (span && counter) this.#spans.set(counter, span);
-    const bodies = one.bodies.map((body) => this.block(body, span === undefined, counter));
-    return { ...one, bodies };
-  }
-
-  #set(target: Variable): void {
-    const life = this.#lives.get(target);
-    if (life === 'constant') {
-      throw this.#error(`${target.name} is a counter or an argument, and cannot be set`);
-    }
-    if (life !== 'alive') this.#born.push(target);
-    this.#lives.set(target, 'alive');
-  }
-
-  #check(value: Value): void {
-    if (value.node === 'load') this.#access('load', value);
-    if (value.node !== 'variable') return;
-    const life = this.#lives.get(value);
-    if (life === 'constant' || life === 'alive') return;
-    const why = life === 'ended'
-      ? 'outside the loop or branch in which it has a value'
-      : 'before it is set';
-    throw this.#error(`${value.name} is used ${why}`);
-  }
-
-  #access(how: 'load' | 'store', { buffer, index: { terms, constant, step } }: Load): void {
-    const { name, length, at, isScratch } = buffer;
-    (how === 'load' ? this.reads : this.writes).add(buffer);
-    if (isScratch && !this.scratch.has(buffer)) {
-      this.scratch.set(buffer, this.scratchBytes);
-      this.scratchBytes += Math.ceil((4 * length) / ALIGNMENT) * ALIGNMENT;
-    }
-    if (!isScratch && at === undefined && !this.#parameters.includes(buffer)) {
-      throw this.#error(`the buffer ${name} is no parameter, and has no place of its own`);
-    }
-    if (this.#isUncertain) return;
+    if (isUncertain) return;
     // Each known counter takes each of its numbers, beside each of the others.
-    let [least, most] = [constant + Math.min(0, 3 * step), constant + Math.max(0, 3 * step)];
-    for (const { of, times } of terms) {
-      const span = this.#spans.get(of);
+    const lanes = 3 * index.step;
+    let [least, most] = [index.constant + Math.min(0, lanes), index.constant + Math.max(0, lanes)];
+    for (const { of, times } of index.terms) {
+      const span = spans.get(of);
       if (span === undefined) return;
       const ends = span.map((end) => end * times);
       least += Math.min(...ends);
       most += Math.max(...ends);
     }
     if (least >= 0 && most < length) return;
-    throw this.#error(`${how} ${name} from ${least} to ${most}, but it has ${length} elements`);
+    throw error(`${how} ${own} from ${least} to ${most}, but it has ${length} elements`);
+  };
+
+  const check = (value: Value): void => {
+    if (value.node === 'load') access('load', value);
+    if (value.node !== 'variable') return;
+    const life = lives.get(value);
+    if (life === 'constant' || life === 'alive') return;
+    const why = life === 'ended'
+      ? 'outside the loop or branch in which it has a value'
+      : 'before it is set';
+    throw error(`${value.name} is used ${why}`);
+  };
+
+  const give = (target: Variable): void => {
+    const life = lives.get(target);
+    if (life === 'constant') {
+      throw error(`${target.name} is a counter or an argument, and cannot be set`);
+    }
+    if (life !== 'alive') born.push(target);
+    lives.set(target, 'alive');
+  };
+
+  /** Goes on with what a statement sets, writes or contains. */
+  const inside = (one: Statement): Statement => {
+    if (one.statement === 'assign') {
+      if (one.target.node === 'load') access('store', one.target);
+      else give(one.target);
+      return one;
+    }
+    const span = one.statement === 'loop' ? spanOf(one) : undefined;
+    const counter = one.statement === 'loop' ? one.counter : undefined;
+    if (span && counter) spans.set(counter, span);
+    return { ...one, bodies: one.bodies.map((body) => block(body, span === undefined, counter)) };
+  };
+
+  /** Statements whose variables end with them, as does the counter of the loop around. */
+  const block = (
+    body: readonly Statement[], mayNotRun: boolean, counter?: Variable,
+  ): Statement[] => {
+    const outside = { born, isUncertain };
+    born = counter === undefined ? [] : [counter];
+    for (const one of born) lives.set(one, 'constant');
+    isUncertain ||= mayNotRun;
+    const hold = ({ type }: Value): Variable => variable(`t${(held += 1)}`, type);
+    const checked = body.flatMap((one) => treesOf(one, check, hold).map(inside));
+    for (const one of born) lives.set(one, 'ended');
+    ({ born, isUncertain } = outside);
+    return checked;
+  };
+
+  for (const one of parameters) {
+    if (!('node' in one)) continue;
+    lives.set(one, 'constant');
+    if (one.type === 'f32' || one.type === 'i32') continue;
+    throw error(`the argument ${one.name} is ${one.type}, expected f32 or i32`);
   }
+  const body = block(listOf(statements), false);
+  return { name, parameters, scratch, scratchBytes, reads, writes, body };
 }

@@ -42,18 +42,10 @@ export function addKernel(
     [names.of(one), 'node' in one ? wasmType(one) : 'i32']
   ));
   if (kernel.scratchBytes > 0) parameters.push(['scratch', 'i32']);
+  const fuses = fuse && features().relaxedSimd;
   return module.function(kernel.name, Object.fromEntries(parameters), 'none', (given, self) => {
-    const variables = new Map<object, Local>(
-      kernel.parameters.map((one) => [one, given[names.of(one)]]),
-    );
-    const pointers = new Pointers(self, (buffer, bytes) => {
-      if (buffer.at !== undefined) return i32.const(buffer.at + bytes);
-      const offset = bytes + (kernel.scratch.get(buffer) ?? 0);
-      const start = (variables.get(buffer) ?? given.scratch) as Local<'i32'>;
-      return offset === 0 ? start : i32.add(start, offset);
-    });
-    const fuses = fuse && features().relaxedSimd;
-    return new Emitter({ module, self, variables, pointers, fuse: fuses }).body(kernel);
+    const locals = kernel.parameters.map((one) => [one, given[names.of(one)]] as const);
+    return emit(kernel, module, self, new Map(locals), given.scratch, fuses);
   });
 }
 
@@ -70,111 +62,61 @@ const families: Readonly<Record<Type, object>> = {
   f32, i32, mask: i32, f32x4, i32x4, maskx4: i32x4,
 };
 
-/** Where a kernel is emitted to. */
-interface Site {
-  readonly module: Module;
-  readonly self: KernelFunction;
-  readonly variables: Map<object, Local>;
-  readonly pointers: Pointers;
-  /** Whether `mulAdd` of vectors is rounded once. */
-  readonly fuse: boolean;
-}
-
-class Emitter {
-  readonly #site: Site;
+/** The code of a kernel in a function, of which `locals` are at first the parameters. */
+function emit(
+  kernel: Kernel, module: Module, self: KernelFunction, locals: Map<object, Local>, scratch: Local,
+  fuses: boolean,
+): Codes {
+  const pointers = new Pointers(self, (buffer, bytes) => {
+    if (buffer.at !== undefined) return i32.const(buffer.at + bytes);
+    const offset = bytes + (kernel.scratch.get(buffer) ?? 0);
+    const start = (locals.get(buffer) ?? scratch) as Local<'i32'>;
+    return offset === 0 ? start : i32.add(start, offset);
+  });
   /** The locals of vector constants, and what gives them their values. */
-  readonly #constants = new Map<string, Local>();
-  readonly #first: Code[] = [];
+  const constants = new Map<string, Local>();
+  const first: Code[] = [];
   /** The block that is being emitted, as far as it is. */
-  #code: Code[] = [];
+  let code: Code[] = [];
 
-  constructor(site: Site) {
-    this.#site = site;
-  }
-
-  body(kernel: Kernel): Codes {
-    const body = this.#block(kernel.body);
-    return [this.#first, body];
-  }
-
-  #block(statements: readonly Statement[]): Code[] {
-    const outside = this.#code;
-    const code: Code[] = [];
-    this.#code = code;
-    for (const one of statements) this.#statement(one);
-    this.#code = outside;
-    return code;
-  }
-
-  #statement(one: Statement): void {
-    const { pointers } = this.#site;
-    if (one.statement === 'assign') {
-      if (one.target.node === 'load') this.#store(one.target, one.values[0]);
-      else this.#code.push(set(this.#localOf(one.target), this.#value(one.values[0])));
-    } else if (one.statement === 'when') {
-      const condition = this.#value<'i32'>(one.values[0]);
-      const [then, otherwise] = one.bodies.map((body) => pointers.apart(() => this.#block(body)));
-      this.#code.push(when(condition, then, otherwise));
-    } else {
-      const [from, to] = one.values.map((bound) => this.#hold('bound', this.#value<'i32'>(bound)));
-      const inside = () => this.#block(one.bodies[0]);
-      const { body, before, after } = pointers.within(one, from, inside);
-      const counter = this.#localOf(one.counter) as Local<'i32'>;
-      this.#code.push(...before, forRange(counter, from, to, one.step, [body, after]));
-    }
-  }
-
-  #localOf(variable: Variable): Local {
-    const { self, variables } = this.#site;
-    const local = variables.get(variable) ?? self.local(variable.name, wasmType(variable));
-    variables.set(variable, local);
+  const localOf = (variable: Variable): Local => {
+    const local = locals.get(variable) ?? self.local(variable.name, wasmType(variable));
+    locals.set(variable, local);
     return local;
-  }
+  };
 
   /** A value that is computed once, before the statement, to be used twice. */
-  #hold<E extends Expression>(name: string, value: E): E {
+  const hold = <E extends Expression>(name: string, value: E): E => {
     if (/\.(get|const)$/.test(value.instruction)) return value;
-    const local = this.#site.self.local(name, value.type);
-    this.#code.push(set(local, value));
+    const local = self.local(name, value.type);
+    code.push(set(local, value));
     return local as Expression as E;
-  }
+  };
 
-  // Values
-
-  #value<T extends ValueType>(value: Value): Expression<T> {
-    return this.#codeOf(value) as Expression<T>;
-  }
-
-  #codeOf(value: Value): Expression {
-    if (value.node === 'constant') return this.#constant(value);
-    if (value.node === 'variable') return this.#localOf(value);
-    return value.node === 'load' ? this.#load(value) : this.#operation(value);
-  }
-
-  #constant({ type, value }: Constant): Expression {
+  const constantOf = ({ type, value }: Constant): Expression => {
     if (type === 'f32') return f32.const(value);
     if (type === 'i32') return i32.const(value);
     const kind = type === 'f32x4' ? 'f32' : 'i32';
     const name = `${kind} ${Object.is(value, -0) ? '-0' : value}`;
-    const known = this.#constants.get(name);
+    const known = constants.get(name);
     if (known !== undefined) return known;
-    const { module, self } = this.#site;
     const local = self.local(name, 'v128');
     const splat = (families[type] as Family).splat(module.global(name, kind, value));
-    this.#constants.set(name, local);
-    this.#first.push(set(local, splat as Expression<'v128'>));
+    constants.set(name, local);
+    first.push(set(local, splat as Expression<'v128'>));
     return local;
-  }
+  };
 
   /** Most operations have an instruction for single values and one for four lanes. */
-  #operation({ name, type, inputs, detail, meaning: { wasm = '' } }: Operation): Expression {
-    const [first] = inputs;
-    if (name === 'splat' && first.node === 'load') return v128.load32_splat(this.#place(first));
-    const given = inputs.map((input) => this.#value<never>(input));
+  const operationOf = (operation: Operation): Expression => {
+    const { name, type, inputs, detail, meaning: { wasm = '' } } = operation;
+    const [input] = inputs;
+    if (name === 'splat' && input.node === 'load') return v128.load32_splat(placeOf(input));
+    const given = inputs.map((one) => valueOf<never>(one));
     const [a, b, c] = given;
     if (name === 'splat' && type === 'maskx4') return i32x4.splat(i32.sub(0, a));
-    const isVector = lanesOf(first) === 4;
-    const places = [families[first.type], families[type], isVector ? v128 : {}] as Family[];
+    const isVector = lanesOf(input) === 4;
+    const places = [families[input.type], families[type], isVector ? v128 : {}] as Family[];
     for (const instruction of wasm.split(' ')) {
       const family = places.find((one) => Object.hasOwn(one, instruction));
       if (family !== undefined) return family[instruction](...given, ...detail);
@@ -184,53 +126,86 @@ class Emitter {
     if (name === 'select') return isVector ? v128.bitselect(b, c, a) : select(a, b, c);
     if (name === 'mulAdd') {
       if (!isVector) return f32.add(f32.mul(a, b), c);
-      return this.#site.fuse ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+      return fuses ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
     }
     // The bits of f32 and of i32 in four lanes are the same register.
     if (name === 'bitsOf' || name === 'fromBits') return a;
-    const [x, y] = [this.#hold('a', a), this.#hold('b', b)];
+    const [x, y] = [hold('a', a), hold('b', b)];
     const [small, large] = name === 'min' ? [y, x] : [x, y];
     return select(type === 'f32' ? f32.lt(small, large) : i32.lt_s(small, large), y, x);
-  }
+  };
 
-  // Memory
-
-  #load(from: Load): Expression {
-    if (from.type === 'f32') return f32.load(this.#place(from));
-    if (from.type === 'i32') return i32.load(this.#place(from));
-    if (isContiguous(from.index)) return v128.load(this.#place(from));
-    const [first, ...others] = this.#places(from);
-    return others.reduce<Expression<'v128'>>(
-      (vector, place, i) => v128.load32_lane(place, vector, i + 1),
-      v128.load32_zero(first),
-    );
-  }
-
-  #store(to: Load, given: Value): void {
-    const value = this.#value<never>(given);
-    if (to.type === 'f32') this.#code.push(f32.store(this.#place(to), value));
-    else if (to.type === 'i32') this.#code.push(i32.store(this.#place(to), value));
-    else if (isContiguous(to.index)) this.#code.push(v128.store(this.#place(to), value));
-    else {
-      const held = this.#hold('lanes', value);
-      const places = this.#places(to);
-      places.forEach((place, lane) => this.#code.push(v128.store32_lane(place, held, lane)));
-    }
-  }
-
-  #place(one: Load): Place {
-    return this.#site.pointers.place(one, 0, (of) => this.#value(of));
-  }
+  const placeOf = (one: Load): Place => pointers.place(one, 0, (of) => valueOf(of));
 
   /** The places of all lanes. Terms that are vectors are held, to be taken apart. */
-  #places(one: Load): Place[] {
+  const placesOf = (one: Load): Place[] => {
     const held = new Map<Value, Expression<'v128'>>();
     for (const { of } of one.index.terms) {
-      if (lanesOf(of) === 4) held.set(of, this.#hold('index', this.#value<'v128'>(of)));
+      if (lanesOf(of) === 4) held.set(of, hold('index', valueOf<'v128'>(of)));
     }
-    return [0, 1, 2, 3].map((lane) => this.#site.pointers.place(one, lane, (of) => {
+    return [0, 1, 2, 3].map((lane) => pointers.place(one, lane, (of) => {
       const vector = held.get(of);
-      return vector === undefined ? this.#value(of) : i32x4.extract_lane(vector, lane);
+      return vector === undefined ? valueOf(of) : i32x4.extract_lane(vector, lane);
     }));
-  }
+  };
+
+  const loadOf = (from: Load): Expression => {
+    if (from.type === 'f32') return f32.load(placeOf(from));
+    if (from.type === 'i32') return i32.load(placeOf(from));
+    if (isContiguous(from.index)) return v128.load(placeOf(from));
+    const [zero, ...others] = placesOf(from);
+    return others.reduce<Expression<'v128'>>(
+      (vector, place, i) => v128.load32_lane(place, vector, i + 1),
+      v128.load32_zero(zero),
+    );
+  };
+
+  const valueOf = <T extends ValueType>(value: Value): Expression<T> => {
+    const made = value.node === 'constant' ? constantOf(value)
+      : value.node === 'variable' ? localOf(value)
+      : value.node === 'load' ? loadOf(value)
+      : operationOf(value);
+    return made as Expression<T>;
+  };
+
+  const store = (to: Load, given: Value): void => {
+    const value = valueOf<never>(given);
+    if (to.type === 'f32') code.push(f32.store(placeOf(to), value));
+    else if (to.type === 'i32') code.push(i32.store(placeOf(to), value));
+    else if (isContiguous(to.index)) code.push(v128.store(placeOf(to), value));
+    else {
+      const held = hold('lanes', value);
+      const places = placesOf(to);
+      places.forEach((place, lane) => code.push(v128.store32_lane(place, held, lane)));
+    }
+  };
+
+  const statement = (one: Statement): void => {
+    if (one.statement === 'assign') {
+      if (one.target.node === 'load') store(one.target, one.values[0]);
+      else code.push(set(localOf(one.target), valueOf(one.values[0])));
+    } else if (one.statement === 'when') {
+      const condition = valueOf<'i32'>(one.values[0]);
+      const [then, otherwise] = one.bodies.map((body) => pointers.apart(() => block(body)));
+      code.push(when(condition, then, otherwise));
+    } else {
+      const [from, to] = one.values.map((bound) => hold('bound', valueOf<'i32'>(bound)));
+      const inside = () => block(one.bodies[0]);
+      const { body, before, after } = pointers.within(one, from, inside);
+      const counter = localOf(one.counter) as Local<'i32'>;
+      code.push(...before, forRange(counter, from, to, one.step, [body, after]));
+    }
+  };
+
+  const block = (statements: readonly Statement[]): Code[] => {
+    const outside = code;
+    const inside: Code[] = [];
+    code = inside;
+    statements.forEach(statement);
+    code = outside;
+    return inside;
+  };
+
+  const body = block(kernel.body);
+  return [first, body];
 }

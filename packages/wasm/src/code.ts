@@ -85,33 +85,10 @@ export type Family<Prefix extends string> = {
       : Family<`${Prefix}.${Part}`>;
 };
 
-export const i32: Family<'i32'> = family('i32');
-export const i64: Family<'i64'> = family('i64');
-export const f32: Family<'f32'> = family('f32');
-export const f64: Family<'f64'> = family('f64');
-export const v128: Family<'v128'> = family('v128');
-export const i8x16: Family<'i8x16'> = family('i8x16');
-export const i32x4: Family<'i32x4'> = family('i32x4');
-export const f32x4: Family<'f32x4'> = family('f32x4');
-export const memory: Family<'memory'> = family('memory');
-export const atomic: Family<'atomic'> = family('atomic');
-
 type AnyBuilder = (...given: readonly unknown[]) => Code;
 
 interface Nested {
-  [key: string]: Nested | AnyBuilder;
-}
-
-function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
-  const root: Nested = {};
-  for (const row of rows) {
-    const [first, ...path] = row.name.split('.');
-    if (first !== prefix) continue;
-    const last = path.pop() ?? '';
-    const place = path.reduce((inner, group) => (inner[group] ??= {}) as Nested, root);
-    place[last] = builderOf(row);
-  }
-  return root as Family<Prefix>;
+  [key: string]: Nested | AnyBuilder | undefined;
 }
 
 /** The builder of a row of the table: its arguments are for the tokens in order, but for 00. */
@@ -134,17 +111,37 @@ function builderOf({ name, opcode, tokens, result }: Row): AnyBuilder {
   };
 }
 
-const constants = { i32: i32.const, i64: i64.const, f32: f32.const, f64: f64.const };
+const builders: Nested = {};
+for (const row of rows) {
+  const path = row.name.split('.');
+  const last = path.pop() ?? '';
+  const place = path.reduce((inner, group) => (inner[group] ??= {}) as Nested, builders);
+  place[last] = builderOf(row);
+}
+
+function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
+  return builders[prefix] as Family<Prefix>;
+}
+
+export const i32: Family<'i32'> = family('i32');
+export const i64: Family<'i64'> = family('i64');
+export const f32: Family<'f32'> = family('f32');
+export const f64: Family<'f64'> = family('f64');
+export const v128: Family<'v128'> = family('v128');
+export const i8x16: Family<'i8x16'> = family('i8x16');
+export const i32x4: Family<'i32x4'> = family('i32x4');
+export const f32x4: Family<'f32x4'> = family('f32x4');
+export const memory: Family<'memory'> = family('memory');
+export const atomic: Family<'atomic'> = family('atomic');
 
 /** The operand as an expression, or an error in the name of what takes it. */
 export function operand<T extends ValueType>(
   taker: string, type: T, value: Operand<T>,
 ): Expression<T> {
-  if (typeof value === 'number' || typeof value === 'bigint') {
-    const make = type === 'v128' ? undefined : constants[type as keyof typeof constants];
-    if (make !== undefined) return (make as (value: unknown) => Expression<T>)(value);
-  } else if (value?.type === type) {
-    return value;
+  if (typeof value === 'object' && value.type === type) return value;
+  const constant = (builders[type] as Nested).const as AnyBuilder | undefined;
+  if (constant && (typeof value === 'number' || typeof value === 'bigint')) {
+    return constant(value) as Expression<T>;
   }
   const found = typeof value === 'object' ? `${value.type} (${value.instruction})` : String(value);
   throw new Error(`${taker}: expected ${type}, found ${found}`);

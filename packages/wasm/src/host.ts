@@ -3,14 +3,6 @@
  * the global `WebAssembly` is not declared: here are the few parts of it that are used.
  */
 
-/** A compiled module, which can be sent to other threads. */
-export type CompiledModule = object;
-
-/** An instance of a module, with what it exports. */
-export interface Instance<Exports = Record<string, unknown>> {
-  readonly exports: Exports;
-}
-
 export interface HostMemory {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   grow(pages: number): number;
@@ -21,8 +13,8 @@ export type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>
 
 export interface Host {
   validate(bytes: Uint8Array): boolean;
-  readonly Module: new (bytes: Uint8Array) => CompiledModule;
-  readonly Instance: new (module: CompiledModule, imports?: Imports) => Instance;
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports?: Imports) => { readonly exports: unknown };
   readonly Memory: new (
     limits: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean },
   ) => HostMemory;

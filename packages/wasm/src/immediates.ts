@@ -37,11 +37,15 @@ export interface Access {
 
 /** What the argument for a token of the table becomes behind the opcode. */
 export function immediateOf(taker: string, token: string, given: unknown): Literal {
-  if (token === '00') return { kind: 'literal', write: (to) => to.push(0), text: () => '' };
+  if (token === '00') return literal((to) => to.push(0), () => '');
   if (token.startsWith('@')) return accessOf(taker, Number(token.slice(1)), given as Access);
   const values = [given as number].flat();
   if (token.startsWith('lane')) return lanesOf(taker, token, values);
   return constantOf(taker, token.slice(1) as keyof typeof arrays, values);
+}
+
+function literal(write: Literal['write'], text: Literal['text']): Literal {
+  return { kind: 'literal', write, text };
 }
 
 function accessOf(taker: string, size: number, access: Partial<Access>): Literal {
@@ -55,11 +59,10 @@ function accessOf(taker: string, size: number, access: Partial<Access>): Literal
     const expected = isAtomic ? `${size}` : `a power of two, at most ${size}`;
     throw new Error(`${taker}: the alignment is ${align}, expected ${expected}`);
   }
-  return {
-    kind: 'literal',
-    write: (to) => to.unsigned(power).unsigned(offset),
-    text: () => (offset > 0 ? ` offset=${offset}` : '') + (align < size ? ` align=${align}` : ''),
-  };
+  return literal(
+    (to) => to.unsigned(power).unsigned(offset),
+    () => (offset > 0 ? ` offset=${offset}` : '') + (align < size ? ` align=${align}` : ''),
+  );
 }
 
 /** Of `lanes` there are sixteen, of `lane4` there is one. */
@@ -69,7 +72,7 @@ function lanesOf(taker: string, token: string, lanes: readonly number[]): Litera
   if (lanes.length !== count || !isGood) {
     throw new Error(`${taker}: lanes are [${lanes}], expected ${count} from 0 to ${end - 1}`);
   }
-  return { kind: 'literal', write: (to) => to.push(...lanes), text: () => ` ${lanes.join(' ')}` };
+  return literal((to) => to.push(...lanes), () => ` ${lanes.join(' ')}`);
 }
 
 /** Arrays that round or wrap what they hold as constants of a type are. */
@@ -91,12 +94,11 @@ function constantOf(
   }
   const array = new arrays[type](values as never);
   const isInteger = type === 'i32' || type === 'i64';
-  return {
-    kind: 'literal',
+  return literal(
     // Floats and vectors are as in memory: every engine puts the low byte first.
-    write: (to) => (isInteger ? to.signed(array[0]) : to.push(...new Uint8Array(array.buffer))),
-    text: () => Array.from<number | bigint, string>(array, textOf).join(''),
-  };
+    (to) => (isInteger ? to.signed(array[0]) : to.push(...new Uint8Array(array.buffer))),
+    () => Array.from<number | bigint, string>(array, textOf).join(''),
+  );
 }
 
 function textOf(value: number | bigint): string {

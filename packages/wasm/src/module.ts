@@ -28,7 +28,7 @@ export class Module {
   function<const P extends Parameters, const R extends ResultType>(
     name: string, parameters: P, result: R, body: BodyMaker<P, NoInfer<R>>,
   ): WasmFunction<P, R> {
-    const made = makeFunction({ ...this.#newFunction(name), parameters, result });
+    const made = makeFunction({ ...this.#item('function', name), parameters, result });
     // It has its number before its code makes others.
     this.#parts.functions.push(made as unknown as WasmFunction);
     return fill(made, body);
@@ -41,20 +41,17 @@ export class Module {
     if (this.#parts.functions.length > 0) {
       throw new Error(`function ${name}: is imported after others were made, expected before`);
     }
-    const item = { ...this.#newFunction(name), parameters, result };
+    const item = { ...this.#item('function', name), parameters, result };
     this.#parts.imports.push({ module, name, item });
     return item;
   }
 
-  #newFunction(name: string): Item<'function'> {
-    if (this.#names.has(name)) {
+  /** A new thing of a kind, with the next number. */
+  #item<Kind extends Exportable['kind']>(kind: Kind, name: string): Item<Kind> {
+    if (kind === 'function' && this.#names.has(name)) {
       throw new Error(`function ${name}: the module has a function of that name already`);
     }
-    this.#names.add(name);
-    return this.#item('function', name);
-  }
-
-  #item<Kind extends Exportable['kind']>(kind: Kind, name: string): Item<Kind> {
+    if (kind === 'function') this.#names.add(name);
     const number = this.#counts[kind];
     this.#counts[kind] += 1;
     return { kind, name, number, home: this.#parts };

@@ -10,15 +10,11 @@ import type { ResultType, ValueType } from './instructions.ts';
 
 export interface Parts {
   /** What comes from outside, as `imports[module][name]`. */
-  readonly imports: {
-    readonly module: string;
-    readonly name: string;
-    readonly item: Callable | Memory;
-  }[];
+  readonly imports: Readonly<{ module: string; name: string; item: Callable | Memory }>[];
   readonly functions: WasmFunction[];
   readonly memories: Memory[];
-  readonly globals: { readonly global: Global; readonly initial: Expression }[];
-  readonly exports: { readonly name: string; readonly item: Exportable }[];
+  readonly globals: Readonly<{ global: Global; initial: Expression }>[];
+  readonly exports: Readonly<{ name: string; item: Exportable }>[];
 }
 
 /** How many pages of 64 KiB a memory has at first, and may have at most. */
