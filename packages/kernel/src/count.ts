@@ -1,25 +1,65 @@
 /** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
 import type { Kernel } from './kernel.ts';
-import { spanOf, type Statement } from './statement.ts';
+import type { Loop, Statement } from './statement.ts';
 import { lanesOf, type Value } from './value.ts';
+
+/** Whole numbers that are known at a place: counters, and what is computed from them. */
+type Known = Map<unknown, number>;
 
 /**
  * The arithmetic operations of one run, loads, stores and what moves lanes not counted. A loop
- * whose bounds depend on something counts as one round, a branch as its longer side.
+ * whose bounds depend on arguments or on memory counts as one round, a branch as its longer side.
  */
 export function countOperations({ body }: Kernel): number {
-  return sum(body, countStatement);
+  return countAll(body, new Map());
 }
 
-function sum<T>(items: readonly T[], count: (item: T) => number): number {
-  return items.reduce((total, item) => total + count(item), 0);
+function countAll(statements: readonly Statement[], known: Known): number {
+  return statements.reduce((total, one) => total + countStatement(one, known), 0);
 }
 
-function countStatement(one: Statement): number {
-  const inside = Math.max(0, ...one.bodies.map((body) => sum(body, countStatement)));
-  if (one.statement !== 'loop') return sum(one.values, countValue) + inside;
-  const [first, last] = spanOf(one) ?? [0, 0];
-  return ((last - first) / one.step + 1) * inside;
+function countStatement(one: Statement, known: Known): number {
+  if (one.statement === 'loop') return countLoop(one, known);
+  if (one.statement === 'assign') {
+    const number = numberOf(one.values[0], known);
+    if (number === undefined) known.delete(one.target);
+    else known.set(one.target, number);
+  }
+  const own = one.values.reduce((total, value) => total + countValue(value), 0);
+  return own + Math.max(0, ...one.bodies.map((body) => countAll(body, known)));
+}
+
+function countLoop(loop: Loop, known: Known): number {
+  const [from, to] = loop.values.map((bound) => numberOf(bound, known));
+  const { counter, step, bodies: [body] } = loop;
+  if (from === undefined || to === undefined) return countAll(body, known);
+  const rounds = Math.max(0, Math.ceil((to - from) / step));
+  known.set(counter, from);
+  if (!hasUnevenLoop(body)) return rounds * countAll(body, known);
+  let total = 0;
+  for (let i = from; i < to; i += step) total += countAll(body, known.set(counter, i));
+  return total;
+}
+
+/** Whether there is a loop inside whose bounds may differ from round to round. */
+function hasUnevenLoop(statements: readonly Statement[]): boolean {
+  return statements.some(({ statement, values, bodies }) => {
+    const isUneven = statement === 'loop' && values.some(({ node }) => node !== 'constant');
+    return isUneven || bodies.some(hasUnevenLoop);
+  });
+}
+
+const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b,
+  min: Math.min, max: Math.max, and: (a, b) => a & b,
+};
+
+function numberOf(value: Value, known: Known): number | undefined {
+  if (value.node === 'constant') return value.value;
+  if (value.node !== 'operation' || value.type !== 'i32') return known.get(value);
+  const [a, b] = value.inputs.map((input) => numberOf(input, known));
+  if (a === undefined || b === undefined) return undefined;
+  return arithmetic[value.meaning.name]?.(a, b);
 }
 
 /** Statements hold trees, in which nothing occurs twice. */
@@ -27,5 +67,5 @@ function countValue(value: Value): number {
   if (value.node !== 'operation') return 0;
   const { inputs, meaning: { name, isFree } } = value;
   const own = isFree ? 0 : lanesOf(value) * (name === 'mulAdd' ? 2 : 1);
-  return own + sum(inputs, countValue);
+  return inputs.reduce((total, input) => total + countValue(input), own);
 }

@@ -50,6 +50,15 @@ describe('a program', () => {
   const f = (options?: CompileOptions): Compiled<[Tensor], Tensor[]> =>
     compile((x: Tensor) => [x.softmax(), x.matmul(x), x.argmax(0)], options);
 
+  it.each([[64, 32, 16], [37, 41, 29], [90, 700, 13], [2, 9, 7]])(
+    'knows that a product of sizes %i, %i and %i takes twice their product',
+    (rows, depth, columns) => {
+      const product = compile((a: Tensor, b: Tensor) => a.matmul(b));
+      const [report] = product.profile(ones([rows, depth]), ones([depth, columns]));
+      expect(report.operations).toBe(2 * rows * depth * columns);
+    },
+  );
+
   it('can be looked at: its kernels, their ops, operations, bytes and time', () => {
     const compiled = f();
     const x = uniform([4, 4]);
