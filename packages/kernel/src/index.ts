@@ -1,14 +1,16 @@
 /** The loop language: kernels as values, their mathematics, and the two emitters. */
-export { type EmitOptions, addKernel, compileWebAssembly } from './webassembly.ts';
+export {
+  addPhases, callPhase, compileWebAssembly, type EmitOptions, type PhaseFunction,
+} from './webassembly.ts';
 export { compileJavaScript, printJavaScript, type Run } from './javascript.ts';
 export { countOperations } from './count.ts';
-export { type Kernel, kernel, type Parameter } from './kernel.ts';
+export { type Kernel, kernel, type Parameter, type Phase } from './kernel.ts';
 export * from './math.ts';
 export { buffer, load, scratch } from './memory.ts';
 export * from './operations.ts';
 export { printKernel } from './print.ts';
 export {
-  lanes, loop, type Range, reduce, type Reduction, set, type Statement, type Statements, store,
+  lanes, loop, parallel, type Range, reduce, type Reduction, set, type Statement, type Statements, store,
   when,
 } from './statement.ts';
 export {

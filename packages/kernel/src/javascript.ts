@@ -29,9 +29,12 @@ const RESERVED =
   'await break case catch class const continue debugger default delete do else enum eval export ' +
   'extends false finally for function if implements import in instanceof interface let new null ' +
   'package private protected public return static super switch this throw true try typeof var ' +
-  'void while with yield arguments undefined NaN Infinity memory scratch';
+  'void while with yield arguments undefined NaN Infinity memory scratch own';
 
-/** Runs a kernel on the memory it was made for: places of buffers and numbers, then of scratch. */
+/**
+ * Runs a kernel on the memory it was made for: places of buffers and numbers, then of scratch; and
+ * of the scratch memory of its own thread, if that is not behind the other.
+ */
 export type Run = (...given: readonly number[]) => void;
 
 /**
@@ -47,14 +50,16 @@ export function compileJavaScript(kernel: Kernel, memory: ArrayBuffer | SharedAr
 export function printJavaScript(kernel: Kernel): string {
   const names = new Names([...RESERVED.split(' '), ...(PRELUDE.match(/\w{2,}/g) ?? [])]);
   const parameters = kernel.parameters.map((one) => names.of(one));
-  const scratch = kernel.scratchBytes > 0 ? ['scratch'] : [];
+  const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
+  const scratch = kernel.scratchBytes > 0 ? ['scratch', `own = scratch + ${sharedBytes}`] : [];
   const single = (value: Value): string => textOf(value, 0, names);
   return [
     `function ${names.of(kernel)}(${[...parameters, ...scratch].join(', ')}) {`,
     ...kernel.parameters.map((one) => `  ${conversion(one, names.of(one))}`),
-    ...Array.from(kernel.scratch, ([one, offset]) => (
-      `  const ${names.of(one)} = (scratch >>> 2) + ${offset / 4};`
-    )),
+    ...Array.from(kernel.scratch, ([one, offset]) => {
+      const [from, bytes] = offset < sharedBytes ? ['scratch', 0] : ['own', sharedBytes];
+      return `  const ${names.of(one)} = (${from} >>> 2) + ${(offset - bytes) / 4};`;
+    }),
     ...linesOf(kernel.body, names, {
       assign({ target, values: [value] }) {
         const isFirst = target.node === 'variable' && !names.has(target);

@@ -6,8 +6,10 @@
  *
  * What is known to go wrong throws here, naming the kernel: a variable used where it has no value,
  * a buffer that nobody places, an index out of bounds.
+ *
+ * It consists of phases: statements for one thread, or the rounds of one parallel loop for all.
  */
-import { listOf, spanOf, type Statement, type Statements } from './statement.ts';
+import { listOf, type Loop, spanOf, type Statement, type Statements } from './statement.ts';
 import { treesOf } from './trees.ts';
 import { type Buffer, type Load, type Value, type Variable, variable } from './value.ts';
 
@@ -21,9 +23,34 @@ export interface Kernel {
   /** Where each scratch buffer lies in the kernel's scratch memory, in bytes. */
   readonly scratch: ReadonlyMap<Buffer, number>;
   readonly scratchBytes: number;
+  /** How much of it, at the end, belongs to a thread alone; others have theirs elsewhere. */
+  readonly ownBytes: number;
   readonly reads: ReadonlySet<Buffer>;
   readonly writes: ReadonlySet<Buffer>;
   readonly body: readonly Statement[];
+  readonly phases: readonly Phase[];
+}
+
+/** Statements one after the other, or a parallel loop of so many rounds. */
+export interface Phase {
+  readonly body: readonly Statement[];
+  readonly rounds: number | undefined;
+}
+
+function isParallel(one: Statement): one is Loop {
+  return one.statement === 'loop' && one.isParallel;
+}
+
+/** What comes before, between and after parallel loops, and these. */
+function phasesOf(statements: readonly Statement[]): Phase[] {
+  const phases: { body: Statement[]; rounds: number | undefined }[] = [];
+  for (const one of statements) {
+    const last = phases.at(-1);
+    if (isParallel(one)) phases.push({ body: [one], rounds: (spanOf(one)?.[1] ?? 0) + 1 });
+    else if (last && last.rounds === undefined) last.body.push(one);
+    else phases.push({ body: [one], rounds: undefined });
+  }
+  return phases;
 }
 
 /** Scratch buffers start at multiples of this many bytes: a line of the cache. */
@@ -34,8 +61,10 @@ export function kernel(
   name: string, parameters: readonly Parameter[], statements: Statements,
 ): Kernel {
   const [reads, writes] = [new Set<Buffer>(), new Set<Buffer>()];
-  const scratch = new Map<Buffer, number>();
-  let scratchBytes = 0;
+  /** By which phases each scratch buffer is used. */
+  const users = new Map<Buffer, Set<Phase>>();
+  let phase: Phase | undefined;
+  let depth = 0;
   /** What has a value at the place reached and must keep it, what may be set, what had one. */
   const lives = new Map<Value, 'constant' | 'alive' | 'ended'>();
   /** What has a value since the beginning of the block that is checked. */
@@ -50,10 +79,7 @@ export function kernel(
   const access = (how: 'load' | 'store', { buffer, index }: Load): void => {
     const { name: own, length, at, isScratch } = buffer;
     (how === 'load' ? reads : writes).add(buffer);
-    if (isScratch && !scratch.has(buffer)) {
-      scratch.set(buffer, scratchBytes);
-      scratchBytes += Math.ceil((4 * length) / ALIGNMENT) * ALIGNMENT;
-    }
+    if (isScratch && phase) users.set(buffer, (users.get(buffer) ?? new Set()).add(phase));
     if (!isScratch && at === undefined && !parameters.includes(buffer)) {
       throw error(`the buffer ${own} is no parameter, and has no place of its own`);
     }
@@ -99,6 +125,7 @@ export function kernel(
       else give(one.target);
       return one;
     }
+    if (isParallel(one) && depth > 1) throw error('a parallel loop is inside another statement');
     const span = one.statement === 'loop' ? spanOf(one) : undefined;
     const counter = one.statement === 'loop' ? one.counter : undefined;
     if (span && counter) spans.set(counter, span);
@@ -113,10 +140,12 @@ export function kernel(
     born = counter === undefined ? [] : [counter];
     for (const one of born) lives.set(one, 'constant');
     isUncertain ||= mayNotRun;
+    depth += 1;
     const hold = ({ type }: Value): Variable => variable(`t${(held += 1)}`, type);
     const checked = body.flatMap((one) => treesOf(one, check, hold).map(inside));
     for (const one of born) lives.set(one, 'ended');
     ({ born, isUncertain } = outside);
+    depth -= 1;
     return checked;
   };
 
@@ -126,6 +155,26 @@ export function kernel(
     if (one.type === 'f32' || one.type === 'i32') continue;
     throw error(`the argument ${one.name} is ${one.type}, expected f32 or i32`);
   }
-  const body = block(listOf(statements), false);
-  return { name, parameters, scratch, scratchBytes, reads, writes, body };
+  const phases = phasesOf(listOf(statements)).map((one) => {
+    phase = one;
+    return { ...one, body: block(one.body, false) };
+  });
+
+  const scratch = new Map<Buffer, number>();
+  let scratchBytes = 0;
+  const place = (one: Buffer): void => {
+    scratch.set(one, scratchBytes);
+    scratchBytes += Math.ceil((4 * one.length) / ALIGNMENT) * ALIGNMENT;
+  };
+  const isOwn = (one: Buffer): boolean => {
+    const [first, ...others] = users.get(one) ?? [];
+    return first.rounds !== undefined && others.length === 0;
+  };
+  const all = [...users.keys()];
+  all.filter((one) => !isOwn(one)).forEach(place);
+  const sharedBytes = scratchBytes;
+  all.filter(isOwn).forEach(place);
+  const ownBytes = scratchBytes - sharedBytes;
+  const body = phases.flatMap((one) => one.body);
+  return { name, parameters, scratch, scratchBytes, ownBytes, reads, writes, body, phases };
 }

@@ -61,9 +61,9 @@ export function printKernel(kernel: Kernel): string {
         const place = text(target);
         return [`${isFirst ? `let ${place}: ${target.type}` : place} = ${text(value)}`];
       },
-      loop({ counter, values: [from, to], step }) {
+      loop({ counter, values: [from, to], step, isParallel }) {
         const range = `${text(from)}..${text(to)}${step === 1 ? '' : ` step ${step}`}`;
-        return `for ${names.of(counter)} in ${range}`;
+        return `${isParallel ? 'parallel ' : ''}for ${names.of(counter)} in ${range}`;
       },
       when: ({ values: [condition] }) => `if ${text(condition)}`,
       otherwise: 'else',

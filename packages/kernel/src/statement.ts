@@ -10,7 +10,7 @@
 import { placeOf } from './memory.ts';
 import { add, and, type Binary, consecutive, max, reduceLanes, sub } from './operations.ts';
 import {
-  type Buffer, fit, kindOf, lanesOf, type Load, type Operand, typeOf, type Value, type Variable,
+  type Buffer, constant, fit, kindOf, lanesOf, type Load, type Operand, typeOf, type Value, type Variable,
   variable,
 } from './value.ts';
 
@@ -36,6 +36,8 @@ export interface Loop extends Parts {
   readonly statement: 'loop';
   readonly counter: Variable;
   readonly step: number;
+  /** Whether threads may share the rounds. */
+  readonly isParallel: boolean;
 }
 
 /** Runs its first body if a value holds, else its second. */
@@ -80,7 +82,19 @@ export function loop(name: string, range: Range, body: (i: Variable) => Statemen
   }
   const counter = variable(name, 'i32');
   const bodies = [listOf(body(counter))];
-  return { statement: 'loop', counter, values: [from, to], step, bodies };
+  return { statement: 'loop', counter, values: [from, to], step, bodies, isParallel: false };
+}
+
+/**
+ * Runs the body for each number below a count, in any order or at the same time, by as many threads
+ * as there are; so no round may read or write what another writes. Stands among the outermost
+ * statements of a kernel, and all threads meet behind it. No variable passes from one of these to
+ * the next. Scratch memory that only one of them uses is each thread's own: what another round has
+ * left there may be in it, or not.
+ */
+export function parallel(name: string, count: number, body: (i: Value) => Statements): Statements {
+  if (count === 1) return body(constant('i32', 0));
+  return { ...loop(name, count, body), isParallel: true };
 }
 
 function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: number } {

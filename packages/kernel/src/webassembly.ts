@@ -4,9 +4,9 @@
  * would otherwise build a constant anew in every round.
  */
 import {
-  type Expression, f32, f32x4, features, forRange, type HostMemory, i32, i32x4, i8x16, type Local,
-  Module, Names, select, set, type Statement as Code, type Statements as Codes, v128,
-  type ValueType, when, words,
+  call, type Expression, f32, f32x4, features, forRange, type HostMemory, i32, i32x4, i8x16,
+  type Local, Module, Names, type Operand, select, set, type Statement as Code,
+  type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import type { Run } from './javascript.ts';
 import type { Kernel } from './kernel.ts';
@@ -22,30 +22,65 @@ export interface EmitOptions {
   readonly fuse?: boolean;
 }
 
-/** Compiles a kernel to WebAssembly, to run on a memory. */
+/** A phase as a function: a parallel one of the first round and the one behind the last, too. */
+export interface PhaseFunction {
+  readonly run: KernelFunction;
+  readonly rounds: number | undefined;
+}
+
+/** Compiles a kernel to WebAssembly, to run on a memory, in one thread. */
 export function compileWebAssembly(
   kernel: Kernel, memory: HostMemory, options: EmitOptions = {},
 ): Run {
   const module = new Module();
   const shared = !(memory.buffer instanceof ArrayBuffer);
   module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
-  module.export(addKernel(module, kernel, options), 'run');
+  const phases = addPhases(module, kernel, options);
+  const run = module.function('run', parametersOf(kernel), 'none', (given) => {
+    const { scratch } = given as Record<string, Local<'i32'> | undefined>;
+    const own = scratch ? i32.add(scratch, kernel.scratchBytes - kernel.ownBytes) : 0;
+    return phases.map((phase) => callPhase(phase, Object.values(given), own, 0, phase.rounds));
+  });
+  module.export(run);
   return module.instantiate<{ run: Run }>({ host: { memory } }).run;
 }
 
-/** Adds a kernel to a module, as a function of the kernel's parameters and its scratch memory. */
-export function addKernel(
-  module: Module, kernel: Kernel, { fuse = false }: EmitOptions = {},
-): KernelFunction {
-  const names = new Names(['scratch']);
+/** Calls a phase with what its kernel takes, and, if it is parallel, some of its rounds. */
+export function callPhase(
+  { run, rounds }: PhaseFunction,
+  given: readonly (Expression | number)[], own: Operand<'i32'>,
+  from: Operand<'i32'> = 0, to: Operand<'i32'> = 0,
+): Code {
+  const values = rounds === undefined ? given : [...given, own, from, to];
+  const keys = Object.keys(run.parameters);
+  return call(run, Object.fromEntries(keys.map((key, i) => [key, values[i] as Operand<'i32'>])));
+}
+
+/** What a kernel takes, with types: its parameters and, if it has any, its scratch memory. */
+function parametersOf(kernel: Kernel): Record<string, ValueType> {
+  const names = new Names(['scratch', 'own', 'from', 'to']);
   const parameters = kernel.parameters.map((one): [string, ValueType] => (
     [names.of(one), 'node' in one ? wasmType(one) : 'i32']
   ));
   if (kernel.scratchBytes > 0) parameters.push(['scratch', 'i32']);
+  return Object.fromEntries(parameters);
+}
+
+/** Adds a kernel to a module, as a function for each phase. */
+export function addPhases(
+  module: Module, kernel: Kernel, { fuse = false }: EmitOptions = {},
+): PhaseFunction[] {
   const fuses = fuse && features().relaxedSimd;
-  return module.function(kernel.name, Object.fromEntries(parameters), 'none', (given, self) => {
-    const locals = kernel.parameters.map((one) => [one, given[names.of(one)]] as const);
-    return emit(kernel, module, self, new Map(locals), given.scratch, fuses);
+  return kernel.phases.map(({ body, rounds }, i) => {
+    const name = kernel.phases.length > 1 ? `${kernel.name}, phase ${i}` : kernel.name;
+    const more = rounds === undefined ? {} : { own: 'i32', from: 'i32', to: 'i32' } as const;
+    const parameters: Record<string, ValueType> = { ...parametersOf(kernel), ...more };
+    const run = module.function(name, parameters, 'none', (given, self) => {
+      const locals = Object.values(given);
+      const known = new Map(kernel.parameters.map((one, p) => [one, locals[p]] as const));
+      return emit({ ...kernel, body }, module, self, known, given, fuses);
+    });
+    return { run, rounds };
   });
 }
 
@@ -64,18 +99,21 @@ const families: Readonly<Record<Type, object>> = {
 
 /** The code of a kernel in a function, of which `locals` are at first the parameters. */
 function emit(
-  kernel: Kernel, module: Module, self: KernelFunction, locals: Map<object, Local>, scratch: Local,
-  fuses: boolean,
+  kernel: Kernel, module: Module, self: KernelFunction, locals: Map<object, Local>,
+  { scratch, own, from: first, to: end }: Readonly<Record<string, Local>>, fuses: boolean,
 ): Codes {
+  const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
   const pointers = new Pointers(self, (buffer, bytes) => {
     if (buffer.at !== undefined) return i32.const(buffer.at + bytes);
-    const offset = bytes + (kernel.scratch.get(buffer) ?? 0);
-    const start = (locals.get(buffer) ?? scratch) as Local<'i32'>;
+    const place = kernel.scratch.get(buffer) ?? 0;
+    const isOwn = buffer.isScratch && place >= sharedBytes;
+    const offset = bytes + (isOwn ? place - sharedBytes : place);
+    const start = (locals.get(buffer) ?? (isOwn ? own : scratch)) as Local<'i32'>;
     return offset === 0 ? start : i32.add(start, offset);
   });
   /** The locals of vector constants, and what gives them their values. */
   const constants = new Map<string, Local>();
-  const first: Code[] = [];
+  const before: Code[] = [];
   /** The block that is being emitted, as far as it is. */
   let code: Code[] = [];
 
@@ -103,7 +141,7 @@ function emit(
     const local = self.local(name, 'v128');
     const splat = (families[type] as Family).splat(module.global(name, kind, value));
     constants.set(name, local);
-    first.push(set(local, splat as Expression<'v128'>));
+    before.push(set(local, splat as Expression<'v128'>));
     return local;
   };
 
@@ -189,11 +227,13 @@ function emit(
       const [then, otherwise] = one.bodies.map((body) => pointers.apart(() => block(body)));
       code.push(when(condition, then, otherwise));
     } else {
-      const [from, to] = one.values.map((bound) => hold('bound', valueOf<'i32'>(bound)));
+      const [from, to] = one.isParallel
+        ? [first as Local<'i32'>, end as Local<'i32'>]
+        : one.values.map((bound) => hold('bound', valueOf<'i32'>(bound)));
       const inside = () => block(one.bodies[0]);
-      const { body, before, after } = pointers.within(one, from, inside);
+      const { body, before: starts, after } = pointers.within(one, from, inside);
       const counter = localOf(one.counter) as Local<'i32'>;
-      code.push(...before, forRange(counter, from, to, one.step, [body, after]));
+      code.push(...starts, forRange(counter, from, to, one.step, [body, after]));
     }
   };
 
@@ -207,5 +247,5 @@ function emit(
   };
 
   const body = block(kernel.body);
-  return [first, body];
+  return [before, body];
 }

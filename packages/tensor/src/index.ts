@@ -4,6 +4,8 @@
 export * from './anomaly.ts';
 export * from './autograd.ts';
 export { compile, type Compiled, type CompileOptions } from './compile/compile.ts';
+export { closeThreads } from './compile/heap.ts';
+export { setThreads } from './compile/threads.ts';
 export { formatKernels, type KernelReport } from './compile/explain.ts';
 export * from './create.ts';
 export type { DType, TypedArray } from './dtype.ts';

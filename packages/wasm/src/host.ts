@@ -24,3 +24,10 @@ export interface Host {
 export function webAssembly(): Host | undefined {
   return (globalThis as { WebAssembly?: Host }).WebAssembly;
 }
+
+/** Starts a compiled module, and returns what it exports. */
+export function instantiate<Exports>(module: object, imports: Imports = {}): Exports {
+  const host = webAssembly();
+  if (host === undefined) throw new Error('instantiate: there is no WebAssembly here');
+  return new host.Instance(module, imports).exports as Exports;
+}

@@ -59,8 +59,10 @@ const runs = [
   'fe000 memory.atomic.notify: @4 i32 -> i32', 'fe001 memory.atomic.wait32: @4 i32 i64 -> i32',
   'fe003 atomic.fence: 00 -> none',
   'fe010 i32.atomic.load: @4 -> i32', 'fe017 i32.atomic.store: @4 i32 -> none',
+  'fe011 i64.atomic.load: @8 -> i64', 'fe018 i64.atomic.store: @8 i64 -> none',
   'fe01e i32.atomic.rmw.add: @4 i32 -> i32', 'fe025 i32.atomic.rmw.sub: @4 i32 -> i32',
   'fe041 i32.atomic.rmw.xchg: @4 i32 -> i32', 'fe048 i32.atomic.rmw.cmpxchg: @4 i32 i32 -> i32',
+  'fe049 i64.atomic.rmw.cmpxchg: @8 i64 i64 -> i64',
 
   // Vectors of 128 bits
   'fd00c i32x4.const: =i32x4 -> v128', 'fd00c f32x4.const: =f32x4 -> v128',

@@ -10,7 +10,7 @@
 import { type Operand, operand } from './code.ts';
 import { type Callable, type Global, type Parameters, variable } from './control.ts';
 import { encodeModule } from './encode.ts';
-import { type Imports, webAssembly } from './host.ts';
+import { type Imports, instantiate, webAssembly } from './host.ts';
 import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 import {
@@ -107,10 +107,15 @@ export class Module {
     return printModule(this.#parts);
   }
 
+  /** Compiles the module here and now: threads can be given what results. */
+  compile(): object {
+    const host = webAssembly();
+    if (host === undefined) throw new Error('compile: there is no WebAssembly here');
+    return new host.Module(this.bytes());
+  }
+
   /** Compiles and starts the module here and now, and returns what it exports. */
   instantiate<Exports = Record<string, unknown>>(imports: Imports = {}): Exports {
-    const host = webAssembly();
-    if (host === undefined) throw new Error('instantiate: there is no WebAssembly here');
-    return new host.Instance(new host.Module(this.bytes()), imports).exports as Exports;
+    return instantiate<Exports>(this.compile(), imports);
   }
 }

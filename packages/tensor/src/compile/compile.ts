@@ -11,6 +11,7 @@ import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
 import { bind, type BindOptions, type Executable } from './run.ts';
 import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
+import { threadsFor } from './threads.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
 
@@ -27,6 +28,11 @@ export interface CompileOptions {
    * than before: a number that changes from call to call would be frozen in it. Default false.
    */
   readonly check?: boolean;
+  /**
+   * How many threads share the work; the results are the same bits for any. Default: as many as
+   * there are cores, or as `setThreads` has said. In a browser there is one.
+   */
+  readonly threads?: number;
   /** Passes to leave out, to find out what they do; results stay what they are but for rounding. */
   readonly without?: readonly Pass[];
 }
@@ -73,7 +79,7 @@ const MANY_PROGRAMS = 8;
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
-  { backend = 'wasm', deterministic = false, check = false, without = [] }: CompileOptions = {},
+  { backend = 'wasm', deterministic = false, check = false, threads, without = [] }: CompileOptions = {},
 ): Compiled<Args, Result> {
   const left = new Set(without);
   const options: BindOptions = { backend, fuse: !deterministic, without: left };
@@ -106,7 +112,7 @@ export function compile<Args extends unknown[], Result>(
   };
   const compiled = (...args: Args): Result => {
     if (mode.tracer || mode.observer) return f(...args);
-    return entryFor(args).executable.run(tensorsOf(args)) as Result;
+    return entryFor(args).executable.run(tensorsOf(args), threadsFor(threads)) as Result;
   };
   const latestFor = (name: string): Entry => {
     if (latest === undefined) throw new TensorError(`${name}: the function was not called yet`);
@@ -124,7 +130,7 @@ export function compile<Args extends unknown[], Result>(
       const clock = (globalThis as { performance?: { now(): number } }).performance ?? Date;
       const times: number[] = [];
       let last = clock.now();
-      executable.run(tensorsOf(args), () => {
+      executable.run(tensorsOf(args), threadsFor(threads), () => {
         times.push(clock.now() - last);
         last = clock.now();
       });

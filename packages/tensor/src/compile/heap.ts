@@ -9,6 +9,7 @@ import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
 import { Gaps, roundUp } from './gaps.ts';
+import { RESERVED, Threads } from './threads.ts';
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
@@ -17,9 +18,11 @@ export class Heap {
   readonly memory: HostMemory;
   /** Whether the memory can be seen by other threads. */
   readonly shared: boolean = typeof SharedArrayBuffer === 'function';
+  /** The threads that can share work on this memory. */
+  readonly threads: Threads;
   /** Where checks write that something is wrong: the first word. */
   readonly flag = 0;
-  readonly #gaps = new Gaps(64, PAGE);
+  readonly #gaps = new Gaps(RESERVED, PAGE);
   #arena = { start: 0, bytes: 0 };
   readonly #registry = new FinalizationRegistry<{ start: number; bytes: number }>(
     ({ start, bytes }) => this.#gaps.free(start, bytes),
@@ -29,6 +32,7 @@ export class Heap {
     const host = webAssembly();
     if (host === undefined) throw new TensorError('compile: there is no WebAssembly here');
     this.memory = new host.Memory({ initial: 1, maximum: MOST_PAGES, shared: this.shared });
+    this.threads = new Threads(this.memory);
   }
 
   /** A place for the values of an array, which holds them. */
@@ -88,4 +92,9 @@ let heap: Heap | undefined;
 /** The one heap, made when it is first needed. */
 export function theHeap(): Heap {
   return (heap ??= new Heap());
+}
+
+/** Ends the threads that compiled functions have started; the next call that wants them starts new. */
+export async function closeThreads(): Promise<void> {
+  await heap?.threads.close();
 }

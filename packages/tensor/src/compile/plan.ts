@@ -16,12 +16,18 @@ export interface Plan {
   readonly scratch: ReadonlyMap<Job, number>;
   /** New values of state that are made where the old one lies. */
   readonly inState: ReadonlyMap<Value, Value>;
-  /** The size of the arena in bytes. */
+  /** The size of the arena in bytes, and behind it what each thread has for itself. */
   readonly bytes: number;
+  readonly ownBytes: number;
 }
 
 export function bytesOf({ shape, dtype }: Spec): number {
   return numelOf(shape) * sizeOf(dtype);
+}
+
+/** The scratch memory of a job that threads share. */
+function sharedBytes({ kernel }: Job): number {
+  return kernel ? kernel.scratchBytes - kernel.ownBytes : 0;
 }
 
 /** Where arguments are put before the first job. */
@@ -81,12 +87,14 @@ export function planMemory(
       offsets.set(value, place ?? take(bytesOf(value)));
       if (replaced) ending.delete(replaced);
     }
-    const scratchBytes = job.kernel?.scratchBytes ?? 0;
+    const scratchBytes = sharedBytes(job);
     scratch.set(job, take(scratchBytes));
     gaps.free(scratch.get(job) ?? 0, scratchBytes);
     for (const value of ending) release(value);
   });
-  return { offsets, scratch, inState, bytes: gaps.end };
+  const own = jobs.map(({ kernel }) => kernel?.ownBytes ?? 0);
+  const ownBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
+  return { offsets, scratch, inState, bytes: gaps.end, ownBytes };
 }
 
 /**
@@ -160,7 +168,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
     for (const value of job.writes) {
       if (!plan.inState.has(value)) write(value, plan.offsets.get(value), bytesOf(value), job);
     }
-    write(job, plan.scratch.get(job), job.kernel?.scratchBytes, job);
+    write(job, plan.scratch.get(job), sharedBytes(job), job);
     for (const value of job.writes) written.add(value);
   }
   for (const { value } of program.writes) read(network.storageOf(value));

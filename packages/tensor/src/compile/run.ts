@@ -17,8 +17,11 @@ export interface Executable {
   readonly plan: Plan;
   /** The module in WebAssembly's text format. */
   wat(): string;
-  /** Runs on the arguments' different tensors, in order; `watch` is called after each job. */
-  run(tensors: readonly Tensor[], watch?: (job: Job) => void): unknown;
+  /**
+   * Runs on the arguments' different tensors, in order, in so many threads (1); `watch` is called
+   * after each job.
+   */
+  run(tensors: readonly Tensor[], threads?: number, watch?: (job: Job) => void): unknown;
 }
 
 /** A number from outside that no call changes, as a value of the loop language. */
@@ -130,14 +133,15 @@ export function bind(program: Program, options: BindOptions): Executable {
     return { shape, data };
   };
 
-  const code = codeOf(jobs, placesOf, heap, callReference, options);
+  const sizes = { arenaBytes: plan.bytes, ownBytes: plan.ownBytes };
+  const code = codeOf(jobs, placesOf, sizes, heap, callReference, options);
   return {
     schedule: scheduled,
     plan,
     wat: code.wat,
-    run: (tensors, watch) => {
+    run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
-      arena = heap.arena(plan.bytes);
+      arena = heap.arena(plan.bytes + threads * plan.ownBytes);
       // State moves in, when it is first used and when somebody has given it another array.
       for (const [value, home] of homes) {
         const tensor = tensorFor(value, tensors);
@@ -149,7 +153,7 @@ export function bind(program: Program, options: BindOptions): Executable {
         const argument = tensorFor(value, tensors);
         if (argument) arrayOf(value, arena).set(argument.data);
       }
-      code.run(arena, watch);
+      code.run(arena, threads, watch);
       const dataOf = (value: Value): TypedArray => {
         const outside = tensorFor(network.storageOf(value), tensors);
         const start = network.offsetOf(value);

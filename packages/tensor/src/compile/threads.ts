@@ -1,0 +1,230 @@
+/**
+ * The threads that help the main one. Each is a worker that has the same memory and the same
+ * modules; it waits until the main thread starts a program, runs the same code as that does, and
+ * shares the loops in it (share.ts). Between programs it looks for the next one for a while, then
+ * sleeps.
+ *
+ * Threads are started when a program first wants them, and never keep the process alive. When one
+ * dies, the call that notices throws, and the next starts threads anew.
+ */
+import type { HostMemory } from '@mambagrad/wasm';
+import { TensorError } from '../shape.ts';
+import { DONE, END, LOOP, MOST_THREADS } from './share.ts';
+
+/** What is used of Node; the packages are compiled against the language alone. */
+interface Port {
+  postMessage(message: unknown): void;
+}
+
+interface NodeWorker {
+  unref(): void;
+  on(event: 'exit' | 'error', listener: (what: unknown) => void): void;
+  terminate(): Promise<unknown>;
+}
+
+interface Node {
+  readonly worker_threads: {
+    readonly Worker: new (code: string, options: object) => NodeWorker;
+    readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port };
+    receiveMessageOnPort(port: Port): { readonly message: string } | undefined;
+  };
+  readonly os: { availableParallelism(): number };
+}
+
+/** A module of Node, if this is Node. */
+function builtin<Name extends keyof Node>(name: Name): Node[Name] | undefined {
+  const { process } = globalThis as {
+    process?: { getBuiltinModule?(name: string): Node[Name] | undefined };
+  };
+  return process?.getBuiltinModule?.(`node:${name}`);
+}
+
+/** One for each core, or one where more cannot be had. */
+function countCores(): number {
+  if (typeof SharedArrayBuffer !== 'function' || !builtin('worker_threads')) return 1;
+  return Math.min(builtin('os')?.availableParallelism() ?? 1, MOST_THREADS);
+}
+
+let cores: number | undefined;
+let usual: number | undefined;
+
+/** How many threads compiled functions use that do not say so themselves; undefined: all cores. */
+export function setThreads(count: number | undefined): void {
+  if (count !== undefined) threadsFor(count);
+  usual = count;
+}
+
+/** How many threads to use. */
+export function threadsFor(count: number | undefined = usual): number {
+  const most = (cores ??= countCores());
+  if (count === undefined) return most;
+  if (Number.isInteger(count) && count >= 1) return most === 1 ? 1 : Math.min(count, MOST_THREADS);
+  throw new TensorError(`threads: ${count}, expected a whole number from 1`);
+}
+
+/** What threads are told when a program starts: words behind those by which they share loops. */
+const CALL = END;
+const words = ['epoch', 'program', 'arena', 'own', 'stride', 'threads', 'loop'] as const;
+type Told = Readonly<Record<(typeof words)[number], number>>;
+/** What is below belongs to nobody else. */
+export const RESERVED: number = CALL + 64;
+
+/** What a call needs to be told: without the epoch, which grows by two with each call. */
+export type Call = Omit<Told, 'epoch' | 'program' | 'loop'>;
+
+/**
+ * What a thread does, as text: it is started from that alone, wherever this file lies. While the
+ * epoch is odd the words are being changed.
+ */
+const WORK = `
+  const { receiveMessageOnPort, workerData } = require('node:worker_threads');
+  const { memory, port, self, at, count } = workerData;
+  const words = new Int32Array(memory.buffer, at, count);
+  const imports = { host: { memory, reference() {}, late() {}, watch() {} } };
+  const programs = new Map();
+  let seen = 0;
+  for (;;) {
+    let epoch;
+    for (let looks = 0; (epoch = Atomics.load(words, 0)) === seen || epoch % 2 !== 0; looks++) {
+      if (looks > 20000) Atomics.wait(words, 0, epoch);
+    }
+    const [, program, arena, own, stride, threads, loop] = words.map((_, i) => (
+      Atomics.load(words, i)
+    ));
+    if (Atomics.load(words, 0) !== epoch) continue;
+    seen = epoch;
+    try {
+      for (let next; (next = receiveMessageOnPort(port)); ) {
+        const { number, module } = next.message;
+        if (module === undefined) programs.delete(number);
+        else programs.set(number, new WebAssembly.Instance(module, imports).exports.run);
+      }
+      if (self < threads) {
+        programs.get(program)?.(arena, own + self * stride, self, threads, loop);
+      }
+    } catch (error) {
+      port.postMessage(String(error));
+    }
+  }
+`;
+
+interface Helper {
+  readonly worker: NodeWorker;
+  readonly port: Port;
+  /** The programs that it knows. */
+  readonly known: Set<number>;
+}
+
+/** A program that threads can run together. */
+export interface Shared {
+  readonly number: number;
+  readonly module: object;
+  /** How many loops it shares. */
+  readonly loops: number;
+}
+
+/** For so many naps of the main thread (10 s), a round may take longer than all others. */
+const MOST_NAPS = 200;
+
+/** The threads that use one memory. */
+export class Threads {
+  readonly #memory: HostMemory;
+  readonly #words: Int32Array;
+  #helpers: Helper[] = [];
+  /** What has happened to a thread. */
+  #problem: string | undefined;
+  #naps = 0;
+  /** How far the loops were at the last nap. */
+  #progress = '';
+  #programs = 0;
+  readonly #registry = new FinalizationRegistry<number>((number) => {
+    for (const { port, known } of this.#helpers) {
+      if (known.delete(number)) port.postMessage({ number });
+    }
+  });
+
+  constructor(memory: HostMemory) {
+    this.#memory = memory;
+    this.#words = new Int32Array(memory.buffer, 0, RESERVED / 4);
+  }
+
+  /** A program as one that can be shared, for as long as `owner` lives. */
+  share(owner: object, module: object, loops: number): Shared {
+    const number = (this.#programs += 1);
+    this.#registry.register(owner, number);
+    return { number, module, loops };
+  }
+
+  /** Runs a program: `run` on this thread, given the number of its first loop. */
+  run(program: Shared, call: Call, run: (loop: number) => void): void {
+    this.#requireHealth();
+    this.#start(call.threads - 1);
+    for (const { port, known } of this.#helpers.slice(0, call.threads - 1)) {
+      if (known.has(program.number)) continue;
+      known.add(program.number);
+      port.postMessage({ number: program.number, module: program.module });
+    }
+    const at = (name: (typeof words)[number]) => CALL / 4 + words.indexOf(name);
+    const loop = (Atomics.load(this.#words, LOOP / 4) + 1) | 0;
+    const told: Omit<Told, 'epoch'> = { ...call, program: program.number, loop };
+    Atomics.add(this.#words, at('epoch'), 1);
+    for (const name of words) if (name !== 'epoch') Atomics.store(this.#words, at(name), told[name]);
+    Atomics.add(this.#words, at('epoch'), 1);
+    Atomics.notify(this.#words, at('epoch'));
+    try {
+      run(loop);
+    } catch (error) {
+      // Threads that wait for a loop of this call must not wait for ever.
+      Atomics.store(this.#words, LOOP / 4, (loop + program.loops) | 0);
+      Atomics.notify(this.#words, LOOP / 4);
+      throw error;
+    }
+  }
+
+  /** Called when the main thread has been waiting for the others: throws if that is in vain. */
+  readonly late = (): void => {
+    const progress = [LOOP, DONE].map((at) => Atomics.load(this.#words, at / 4)).join();
+    this.#naps = progress === this.#progress ? this.#naps + 1 : 0;
+    this.#progress = progress;
+    this.#helpers.forEach(({ port }, i) => {
+      const message = builtin('worker_threads')?.receiveMessageOnPort(port)?.message;
+      if (message !== undefined) this.#problem = `thread ${i + 1} has failed: ${message}`;
+    });
+    if (this.#naps >= MOST_NAPS) this.#problem ??= 'a thread no longer answers';
+    this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
+  };
+
+  #requireHealth(when = ''): void {
+    if (this.#problem === undefined) return;
+    const problem = this.#problem;
+    void this.close();
+    throw new TensorError(`compile: ${problem}${when}; the next call starts threads anew`);
+  }
+
+  #start(count: number): void {
+    const node = builtin('worker_threads');
+    if (node === undefined) return;
+    while (this.#helpers.length < count) {
+      const { port1: port, port2 } = new node.MessageChannel();
+      const self = this.#helpers.length + 1;
+      const given = { memory: this.#memory, port: port2, self, at: CALL, count: words.length };
+      const options = { eval: true, workerData: given, transferList: [port2], execArgv: [] };
+      const worker = new node.Worker(WORK, options);
+      const helper = { worker, port, known: new Set<number>() };
+      this.#helpers.push(helper);
+      worker.unref();
+      const note = (problem: string): void => {
+        if (this.#helpers.includes(helper)) this.#problem ??= `thread ${self} ${problem}`;
+      };
+      worker.on('error', (error) => note(`has failed: ${String(error)}`));
+      worker.on('exit', (code) => note(`has ended by itself, with exit code ${String(code)}`));
+    }
+  }
+
+  /** Ends all threads. */
+  async close(): Promise<void> {
+    const ending = this.#helpers;
+    [this.#helpers, this.#problem] = [[], undefined];
+    await Promise.all(ending.map(({ worker }) => worker.terminate()));
+  }
+}
