@@ -23,6 +23,7 @@ interface Settings {
   readonly deterministic: boolean;
   readonly profile: boolean;
   readonly json: boolean;
+  readonly threads: number;
 }
 
 function readSettings(): Settings {
@@ -37,7 +38,6 @@ function readSettings(): Settings {
       ...Object.fromEntries(names.map((name) => [name, { type: 'string' as const }])),
     },
   });
-  if (values.threads !== '1') throw new Error(`--threads ${values.threads}: there is one so far`);
   const given: Record<string, unknown> = values;
   const sizes = names.map((name) => {
     const size = Number(given[name] ?? defaults[name]);
@@ -45,16 +45,17 @@ function readSettings(): Settings {
     throw new Error(`--${name} takes a whole number from 1, not '${String(given[name])}'`);
   });
   const { backend, ...others } = values;
+  const threads = Number(values.threads);
   if (backend !== 'wasm' && backend !== 'js') {
     throw new Error(`--backend takes wasm or js, not '${backend}'`);
   }
   const { eager, deterministic, profile, json } = others;
   const named = Object.fromEntries(sizes) as Record<Size, number>;
-  return { sizes: named, eager, backend, deterministic, profile, json };
+  return { sizes: named, eager, backend, deterministic, profile, json, threads };
 }
 
 function run(): void {
-  const { sizes, eager, backend, deterministic, profile, json } = readSettings();
+  const { sizes, eager, backend, deterministic, profile, json, threads } = readSettings();
   const { vocab, hidden, layers, state, batch, length, steps } = sizes;
   manualSeed(1);
   const model = new MambaLM({
@@ -69,7 +70,7 @@ function run(): void {
     optimizer.minimize(loss);
     return loss;
   };
-  const compiled = compile(trainStep, { backend, deterministic });
+  const compiled = compile(trainStep, { backend, deterministic, threads });
   const step = eager ? trainStep : compiled;
   const tokens = integers([batch, length], 0, vocab);
   const targets = integers([batch, length], 0, vocab);
@@ -88,7 +89,7 @@ function run(): void {
     medianMs: sorted[Math.floor(sorted.length / 2)],
     minMs: sorted[0],
     firstMs,
-    threads: 1,
+    threads,
     eager,
     backend,
     params: model.parameterCount(),

@@ -31,6 +31,6 @@ export function checked(original: Planning): Planning['planMemory'] {
     const offsets = new Map(values.map((value) => [value, take(bytesOf(value))]));
     const jobs = [...plan.scratch.keys()];
     const scratch = new Map(jobs.map((job) => [job, take(job.kernel?.scratchBytes ?? 0)]));
-    return { offsets, scratch, inState: new Map(), bytes };
+    return { ...plan, offsets, scratch, inState: new Map(), bytes };
   };
 }

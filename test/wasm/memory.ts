@@ -60,6 +60,13 @@ const effects: Record<string, Effect> = {
   'i32.atomic.rmw.sub': exchange((old, x) => old - x),
   'i32.atomic.rmw.xchg': exchange((_, x) => x),
   'i32.atomic.rmw.cmpxchg': exchange((old, expected, x) => (old === expected ? x : old)),
+  'i64.atomic.load': (view, address) => view.getBigInt64(address, true),
+  'i64.atomic.store': (view, address, x) => void view.setBigInt64(address, x, true),
+  'i64.atomic.rmw.cmpxchg': (view, address, expected: bigint, x: bigint) => {
+    const old = view.getBigInt64(address, true);
+    if (old === expected) view.setBigInt64(address, x, true);
+    return old;
+  },
   'atomic.fence': () => undefined,
   'memory.atomic.notify': () => 0,
   'memory.size': () => 1,

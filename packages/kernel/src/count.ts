@@ -51,7 +51,7 @@ function hasUnevenLoop(statements: readonly Statement[]): boolean {
 
 const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
   add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b,
-  min: Math.min, max: Math.max, and: (a, b) => a & b,
+  min: Math.min, max: Math.max, and: (a, b) => a & b, quotient: (a, b) => Math.trunc(a / b),
 };
 
 function numberOf(value: Value, known: Known): number | undefined {

@@ -36,6 +36,13 @@ export const sub: Binary = binary('sub', 'f32 i32', { sign: '-', wasm: 'sub' });
 export const mul: Binary = binary('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
 /** a / b, of f32 */
 export const div: Binary = binary('div', 'f32', { sign: '/', wasm: 'div' });
+/** a / b without its fraction, of single i32; b must not be 0 */
+export const quotient: Binary = (a, b) => {
+  const made = dividing(a, b);
+  if (lanesOf(made) === 1) return made;
+  throw new Error(`quotient: expected i32, found ${made.type}`);
+};
+const dividing = binary('quotient', 'i32', { js: '(a / b | 0)', wasm: 'div_s' });
 /** The smaller one: b if it is below a, else a */
 export const min: Binary = binary('min', 'f32 i32', { wasm: 'pmin min_s' });
 /** The larger one: b if it is above a, else a */

@@ -7,10 +7,10 @@
  *       forwards through the chunk, then backwards
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import { addition, addUp, type Elements } from '@mambagrad/tensor';
 import {
-  type Cell, CHUNK, forChannels, forStates, grid, isVector, neighbours, plus, registers, setDecays,
-  type Sizes, times, TINY,
+  blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, grid, isVector,
+  neighbours, plus, registers, setDecays, type Sizes, type Stretch, times, TINY,
 } from './scanPieces.ts';
 
 /**
@@ -28,6 +28,13 @@ export function backwardKernel(
   const [duAt, dDeltaAt, dAAt, dBAt, dCAt, dStateAt] = gradientSizes.reduce<number[]>(
     (ends, size) => [...ends, ends[ends.length - 1] + size],
     [0],
+  );
+  // What rounds add up to is left in parts: of A's gradient one for each sequence, of those of B
+  // and C one for each block of channels.
+  const blocks = blocksOf(sizes).count;
+  const partsA = batch !== 1 ? k.scratch('dA', 'f32', batch * width) : to;
+  const [partsB, partsC] = ['dB', 'dC'].map((name) =>
+    blocks > 1 ? k.scratch(name, 'f32', blocks * ofSteps) : to,
   );
   const [scaledA, carry, dA] = ['A', 'carry', 'dA'].map((name) => grid(name, sizes));
   // Of 8 channels: the decay of each step, and the states before each step and after the last.
@@ -56,7 +63,9 @@ export function backwardKernel(
   const ofState = <T>(list: readonly T[], all: readonly k.Value[], s: number): T[] =>
     list.slice(s * all.length, (s + 1) * all.length);
 
-  const chunk = (b: k.Value, c: k.Operand, count: number): k.Statements => {
+  const chunk = (
+    b: k.Value, c: k.Operand, count: number, some: Stretch, block: k.Operand,
+  ): k.Statements => {
     const timeOf = (t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
     const rowOf = (t: k.Operand): k.Operand => plus(times(b, length), timeOf(t));
     const outputOf = (t: k.Operand, d: k.Operand): k.Operand => plus(times(rowOf(t), channels), d);
@@ -143,34 +152,38 @@ export function backwardKernel(
           }),
         ];
       });
-    const summed = (sums: k.Buffer, from: number): k.Statements =>
+    const summed = (sums: k.Buffer, parts: k.Buffer, at: number): k.Statements =>
       k.loop('t', count, (t) =>
         k.loop('n', state, (n) => {
           const place = plus(times(t, state), n);
           const lanes = k.reduceLanes(k.add, k.load(sums, neighbours(times(place, 4))));
           const total = k.add(lanes, k.load(sums, plus(place, singlesAt)));
-          return k.store(to, plus(plus(from, times(rowOf(t), state)), n), total);
+          const from = parts === to ? at : times(block, ofSteps);
+          return k.store(parts, plus(plus(from, times(rowOf(t), state)), n), total);
         }),
       );
     return [
       [sumsB, sumsC].map((sums) => k.lanes('i', sums.length, (i) => k.store(sums, i, 0))),
-      forChannels(channels, (all) => [again(all), back(all)]),
-      summed(sumsB, dBAt),
-      summed(sumsC, dCAt),
+      forChannels(some, channels, (all) => [again(all), back(all)]),
+      summed(sumsB, partsB, dBAt),
+      summed(sumsC, partsC, dCAt),
     ];
   };
   const full = Math.floor(length / CHUNK);
   return [
-    scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
-    dA.setAll(() => 0),
-    k.loop('b', batch, (b) => [
-      carry.setAll((n, d) =>
+    forSequences(sizes, (b, some, block) => [
+      scaledA.setAll(some, (n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
+      dA.setAll(some, () => 0),
+      carry.setAll(some, (n, d) =>
         g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]),
       ),
-      length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
-      k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK)),
-      carry.writeTo(to, plus(dStateAt, times(b, width))),
+      length > full * CHUNK ? chunk(b, full, length - full * CHUNK, some, block) : [],
+      k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK, some, block)),
+      carry.writeTo(to, plus(dStateAt, times(b, width)), some),
+      dA.writeTo(partsA, partsA === to ? dAAt : times(b, width), some),
     ]),
-    dA.writeTo(to, dAAt),
+    partsA === to ? [] : addUp(partsA, [batch, width, width], addition, to, dAAt),
+    partsB === to ? [] : addUp(partsB, [blocks, ofSteps, ofSteps], addition, to, dBAt),
+    partsC === to ? [] : addUp(partsC, [blocks, ofSteps, ofSteps], addition, to, dCAt),
   ];
 }

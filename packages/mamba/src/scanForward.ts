@@ -10,7 +10,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  CHUNK, forChannels, forStates, grid, plus, registers, setDecays, type Sizes, times, TINY,
+  CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays, type Sizes,
+  type Stretch, times, TINY,
 } from './scanPieces.ts';
 
 /**
@@ -21,11 +22,11 @@ export function forwardKernel(
   inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
   const [u, delta, A, B, C, initialState, reset] = inputs;
-  const { batch, length, channels, state, width, chunks, lastAt, startsAt } = sizes;
+  const { length, channels, state, width, chunks, lastAt, startsAt } = sizes;
   const [scaledA, h] = [grid('A', sizes), grid('h', sizes)];
 
-  const step = (b: k.Value, t: k.Operand): k.Statements =>
-    forChannels(channels, (all) => {
+  const step = (b: k.Value, t: k.Operand, some: Stretch): k.Statements =>
+    forChannels(some, channels, (all) => {
       const [durations, steps, reads] = registers(['D', 'x', 'y'], all);
       const output = times(plus(times(b, length), t), channels);
       return [
@@ -52,21 +53,23 @@ export function forwardKernel(
         all.map((d, i) => k.store(to, plus(output, d), reads[i])),
       ];
     });
-  const chunk = (b: k.Value, c: k.Operand, count: number): k.Statements => {
+  const chunk = (b: k.Value, c: k.Operand, count: number, some: Stretch): k.Statements => {
     const start = plus(startsAt, times(plus(times(b, chunks), c), width));
     return [
-      k.lanes('i', width, (i) => k.store(to, plus(start, i), k.load(h.buffer, i))),
-      k.loop('t', count, (t) => step(b, plus(times(c, CHUNK), t))),
+      k.loop('n', state, (n) =>
+        k.lanes('d', some, (d) =>
+          k.store(to, plus(plus(start, times(n, channels)), d), h.at(n, d)),
+        ),
+      ),
+      k.loop('t', count, (t) => step(b, plus(times(c, CHUNK), t), some)),
     ];
   };
   const full = Math.floor(length / CHUNK);
-  return [
-    scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
-    k.loop('b', batch, (b) => [
-      h.setAll((n, d) => initialState.at([b, d, n])),
-      k.loop('c', full, (c) => chunk(b, c, CHUNK)),
-      length > full * CHUNK ? chunk(b, full, length - full * CHUNK) : [],
-      h.writeTo(to, plus(lastAt, times(b, width))),
-    ]),
-  ];
+  return forSequences(sizes, (b, some) => [
+    scaledA.setAll(some, (n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
+    h.setAll(some, (n, d) => initialState.at([b, d, n])),
+    k.loop('c', full, (c) => chunk(b, c, CHUNK, some)),
+    length > full * CHUNK ? chunk(b, full, length - full * CHUNK, some) : [],
+    h.writeTo(to, plus(lastAt, times(b, width)), some),
+  ]);
 }

@@ -48,19 +48,62 @@ export function registers(names: readonly string[], channels: readonly k.Value[]
   return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
+/** Some channels, one behind the other. */
+export interface Stretch {
+  readonly from: k.Operand;
+  readonly to: k.Operand;
+}
+
+/** At least so many rounds, if there are channels enough. */
+const ROUNDS = 16;
+
+/** Into how many blocks the channels are cut, each a multiple of 16 of them, but for the last. */
+export function blocksOf({ batch, length, channels, state }: Sizes): { count: number; size: number } {
+  const isLarge = batch * length * channels * state > 2 ** 14;
+  const wanted = isLarge ? Math.ceil(ROUNDS / batch) : 1;
+  const size = Math.max(Math.ceil(channels / wanted / 16), 1) * 16;
+  return { count: Math.max(Math.ceil(channels / size), 1), size };
+}
+
+/** Calls the body for each sequence and block of channels, in rounds that threads can share. */
+export function forSequences(
+  sizes: Sizes, body: (b: k.Value, some: Stretch, block: k.Operand) => k.Statements,
+): k.Statements {
+  const { batch, channels } = sizes;
+  const { count, size } = blocksOf(sizes);
+  if (count === 1) return k.parallel('b', batch, (b) => body(b, { from: 0, to: channels }, 0));
+  const [sequence, block] = ['b', 'block'].map((name) => k.variable(name, 'i32'));
+  return k.parallel('round', batch * count, (round) => {
+    const from = k.mul(block, size);
+    const end = k.add(from, size);
+    const some = { from, to: channels % size === 0 ? end : k.min(end, channels) };
+    return [
+      k.set(sequence, k.quotient(round, count)),
+      k.set(block, k.sub(round, k.mul(sequence, count))),
+      // A loop of one round, as loops keep addresses in step.
+      k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body(b, some, block)),
+    ];
+  });
+}
+
 /** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */
 export function forChannels(
+  { from, to }: Stretch,
   count: number,
   body: (channels: k.Value[]) => k.Statements,
 ): k.Statements {
   const wide = count - (count % 8);
   const half = wide + (count % 8 >= 4 ? 4 : 0);
-  return [
-    wide > 0
-      ? k.loop('d', { to: wide, step: 8 }, (d) => body([d, k.add(d, 4)].map(neighbours)))
-      : [],
+  const rest = [
     half > wide ? body([neighbours(wide)]) : [],
     k.loop('d', { from: half, to: count }, (d) => body([d])),
+  ];
+  const end = typeof to === 'number' ? wide : k.min(to, wide);
+  return [
+    wide > 0
+      ? k.loop('d', { from, to: end, step: 8 }, (d) => body([d, k.add(d, 4)].map(neighbours)))
+      : [],
+    wide === count || typeof to === 'number' ? rest : k.when(k.equal(to, count), rest),
   ];
 }
 
@@ -87,9 +130,10 @@ export interface Grid {
   readonly buffer: k.Buffer;
   at(n: k.Operand, d: k.Operand): k.Value;
   set(n: k.Operand, d: k.Operand, value: k.Operand): k.Statements;
-  setAll(value: (n: k.Operand, d: k.Operand) => k.Operand): k.Statements;
-  /** Writes it as [D, N] to a place in a buffer. */
-  writeTo(buffer: k.Buffer, start: k.Operand): k.Statements;
+  /** Sets all states of some channels. */
+  setAll(some: Stretch, value: (n: k.Operand, d: k.Operand) => k.Operand): k.Statements;
+  /** Writes those of some channels as [D, N] to a place in a buffer. */
+  writeTo(buffer: k.Buffer, start: k.Operand, some: Stretch): k.Statements;
 }
 
 /** A grid in scratch memory. */
@@ -98,11 +142,11 @@ export function grid(name: string, { channels, state }: Sizes): Grid {
   const place = (n: k.Operand, d: k.Operand) => plus(times(n, channels), d);
   const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
   const set: Grid['set'] = (n, d, value) => k.store(buffer, place(n, d), value);
-  const setAll: Grid['setAll'] = (value) =>
-    k.loop('n', state, (n) => k.lanes('d', channels, (d) => set(n, d, value(n, d))));
-  const writeTo: Grid['writeTo'] = (to, start) =>
+  const setAll: Grid['setAll'] = (some, value) =>
+    k.loop('n', state, (n) => k.lanes('d', some, (d) => set(n, d, value(n, d))));
+  const writeTo: Grid['writeTo'] = (to, start, some) =>
     k.loop('n', state, (n) =>
-      k.loop('d', channels, (d) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
+      k.loop('d', some, (d) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
     );
   return { buffer, at, set, setAll, writeTo };
 }

@@ -23,6 +23,7 @@ export { detach as stopGradient } from './ops/movement.ts';
 export * from './ops/random.ts';
 export * from './ops/table.ts';
 export { type Apply, definePrimitive, primitiveNames } from './primitive.ts';
+export { addUp, cut, type Cut, sum as addition } from './rounds.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './shape.ts';
 export {
   guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,

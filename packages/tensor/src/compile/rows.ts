@@ -8,6 +8,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, type Index } from '../lowering.ts';
+import { addUp, cut } from '../rounds.ts';
 import { bufferOf, type Group, type Member } from './group.ts';
 import type { Bound } from './reuse.ts';
 import type { Value } from './trace.ts';
@@ -76,6 +77,8 @@ export function rowKernel(
       form === 'element' &&
       group.accesses.some((access) => access.storage === value && access.pass > pass)
     );
+  /** What the round at hand goes through of the axes that are cut. */
+  const ranges = new Map<number, k.Range>();
   const reads = new Set<Value>();
   const writes = new Set(members.filter(isStored).map(({ value }) => value));
   /** The registers that hold what belongs to the row, and to the elements at hand. */
@@ -112,9 +115,10 @@ export function rowKernel(
     return form === 'rowFold' || (form === 'fold' && axes.includes(inner));
   };
   const addTo = (member: Member, at: Index, value: k.Value): k.Statements => {
-    const place = flatIndex(group.indexOf(member, at), member.value.shape);
-    const sum = foldOf(member).combine(k.load(bufferOf(member.value), place), value);
-    return k.store(bufferOf(member.value), place, sum);
+    const { buffer, start } = partialOf(member);
+    const own = flatIndex(group.indexOf(member, at), member.value.shape);
+    const place = start === undefined ? own : k.add(start, own);
+    return k.store(buffer, place, foldOf(member).combine(k.load(buffer, place), value));
   };
 
   /** One time through a row. */
@@ -152,7 +156,8 @@ export function rowKernel(
     });
     const isWide = width >= 4;
     const narrow = (): k.Statements => (width === 1 ? body(undefined) : k.loop('j', width, body));
-    const [wide, tail] = isWide ? k.lanes('j', width, body) : [[], narrow()];
+    const range = ranges.get(inner) ?? width;
+    const [wide, tail] = isWide ? k.lanes('j', range, body) : [[], narrow()];
     return [
       totals.map(({ one, partial, total }) =>
         k.set(isWide ? partial : total, foldOf(one).identity),
@@ -190,18 +195,57 @@ export function rowKernel(
   const rows = (axis: number, row: Index): k.Statements => {
     if (axis === domain.length) return passes(row);
     if (axis === inner || extents[axis] === 1) return rows(axis + 1, row);
-    return k.loop('i', extents[axis], (i) => rows(axis + 1, row.with(axis, i)));
+    const range = ranges.get(axis) ?? extents[axis];
+    return k.loop('i', range, (i) => rows(axis + 1, row.with(axis, i)));
   };
-  const start = domain.map(() => 0);
-  const body = rows(0, start);
-  const identities = members.flatMap((one) => {
-    if (one.form !== 'fold') return [];
+
+  // Threads share the rows; of a single long one its elements, if nothing is there but elements.
+  const sums = members.filter(({ form }) => form === 'fold');
+  const loops = extents.flatMap((extent, axis) => (axis !== inner && extent !== 1 ? [axis] : []));
+  const isLongRow = loops.length === 0 && inner >= 0 && !isByRow && sums.length === 0;
+  const cutAxes = isLongRow ? [inner] : loops.slice(0, 2);
+  const elements = extents.reduce((product, extent) => product * extent, 1);
+  const indices = cutAxes.reduce((product, axis) => product * extents[axis], 1);
+  // What rounds add up for themselves must be little beside what they go through.
+  const added = sums.reduce((total, { value }) => total + bufferOf(value).length, 0);
+  const work = (elements / indices) * members.length;
+  const isWorthIt = cutAxes.length > 0 && added * 8 <= elements / 2;
+  const pieces = cut(
+    cutAxes.map((axis) => extents[axis]), isWorthIt ? work : 0, isLongRow ? 16 : 1,
+    added * 8 * members.length,
+  );
+  const partials = new Map(
+    pieces.rounds === 1 ? [] : sums.map((one) => {
+      const { kind, length } = bufferOf(one.value);
+      const room = Math.ceil(length / 16) * 16;
+      return [one, { buffer: k.scratch('sums', kind, room * pieces.rounds), room }] as const;
+    }),
+  );
+  let round: k.Value | undefined;
+  const partialOf = (one: Member): { buffer: k.Buffer; start?: k.Value } => {
+    const partial = partials.get(one);
+    if (!partial || !round) return { buffer: bufferOf(one.value) };
+    return { buffer: partial.buffer, start: k.mul(round, partial.room) };
+  };
+  const body = k.parallel('round', pieces.rounds, (own) => {
+    const [before, ...pieceRanges] = pieces.of(own);
+    if (pieces.rounds > 1) round = own;
+    cutAxes.forEach((axis, i) => ranges.set(axis, pieceRanges[i]));
+    const identities = sums.map((one) => {
+      const { buffer, start = 0 } = partialOf(one);
+      return k.lanes('z', bufferOf(one.value).length, (z) =>
+        k.store(buffer, k.add(z, start), foldOf(one).identity),
+      );
+    });
+    return [before, identities, rows(0, domain.map(() => 0))];
+  });
+  const totals = [...partials].map(([one, { buffer, room }]) => {
     const to = bufferOf(one.value);
-    return [k.lanes('z', to.length, (z) => k.store(to, z, foldOf(one).identity))];
+    return addUp(buffer, [pieces.rounds, to.length, room], foldOf(one), to);
   });
   const parameters = [...reads, ...writes].map(bufferOf);
   return {
-    kernel: k.kernel(name, parameters, [identities, body]),
+    kernel: k.kernel(name, parameters, [body, totals]),
     reads: [...reads],
     writes: [...writes],
   };

@@ -20,7 +20,7 @@ import {
 /** Where the words are, each in a cache line of its own. */
 export const LOOP = 64;
 export const DONE = 128;
-const RANGES = 256;
+export const RANGES: number = 256;
 
 /** More threads than this are of no use. */
 export const MOST_THREADS = 64;

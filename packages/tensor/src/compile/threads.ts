@@ -123,12 +123,12 @@ export interface Shared {
   readonly loops: number;
 }
 
-/** For so many naps of the main thread (10 s), a round may take longer than all others. */
-const MOST_NAPS = 200;
+/** For so many naps of the main thread (5 s), all may wait for one round. */
+const MOST_NAPS = 100;
 
 /** The threads that use one memory. */
 export class Threads {
-  readonly #memory: HostMemory;
+  readonly memory: HostMemory;
   readonly #words: Int32Array;
   #helpers: Helper[] = [];
   /** What has happened to a thread. */
@@ -144,8 +144,13 @@ export class Threads {
   });
 
   constructor(memory: HostMemory) {
-    this.#memory = memory;
+    this.memory = memory;
     this.#words = new Int32Array(memory.buffer, 0, RESERVED / 4);
+  }
+
+  /** The workers that run, for those who watch over them. */
+  get workers(): readonly NodeWorker[] {
+    return this.#helpers.map(({ worker }) => worker);
   }
 
   /** A program as one that can be shared, for as long as `owner` lives. */
@@ -207,7 +212,7 @@ export class Threads {
     while (this.#helpers.length < count) {
       const { port1: port, port2 } = new node.MessageChannel();
       const self = this.#helpers.length + 1;
-      const given = { memory: this.#memory, port: port2, self, at: CALL, count: words.length };
+      const given = { memory: this.memory, port: port2, self, at: CALL, count: words.length };
       const options = { eval: true, workerData: given, transferList: [port2], execArgv: [] };
       const worker = new node.Worker(WORK, options);
       const helper = { worker, port, known: new Set<number>() };
