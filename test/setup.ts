@@ -20,7 +20,7 @@ vi.mock(import('../packages/tensor/src/compile/plan.ts'), async (importOriginal)
   return { ...original, planMemory: checked(original) };
 });
 
-vi.mock(import('../packages/tensor/src/rounds.ts'), async (importOriginal) => {
+vi.mock(import('../packages/kernel/src/rounds.ts'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, cut: finely(original) };
 });

@@ -9,9 +9,12 @@ export * from './math.ts';
 export { buffer, load, scratch } from './memory.ts';
 export * from './operations.ts';
 export { printKernel } from './print.ts';
+export { multiply } from './product.ts';
+export { addUp, cut, type Cut, stretchOf, sum } from './rounds.ts';
+export { isContiguous, type Matrix, type Product, type Stretch } from './tiles.ts';
 export {
-  lanes, loop, parallel, type Range, reduce, type Reduction, set, type Statement, type Statements, store,
-  when,
+  lanes, loop, parallel, type Range, reduce, type Reduction, set, type Statement, type Statements,
+  store, when,
 } from './statement.ts';
 export {
   type Buffer, constant, type Kind, type Load, type Operand, splat, type Type, type Value,

@@ -10,8 +10,8 @@
 import { placeOf } from './memory.ts';
 import { add, and, type Binary, consecutive, max, reduceLanes, sub } from './operations.ts';
 import {
-  type Buffer, constant, fit, kindOf, lanesOf, type Load, type Operand, typeOf, type Value, type Variable,
-  variable,
+  type Buffer, constant, fit, kindOf, lanesOf, type Load, type Operand, typeOf, type Value,
+  type Variable, variable,
 } from './value.ts';
 
 export type Statement = Assign | Loop | When;

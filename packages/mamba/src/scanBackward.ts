@@ -7,10 +7,10 @@
  *       forwards through the chunk, then backwards
  */
 import * as k from '@mambagrad/kernel';
-import { addition, addUp, type Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor';
 import {
   blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, grid, isVector,
-  neighbours, plus, registers, setDecays, type Sizes, type Stretch, times, TINY,
+  neighbours, plus, registers, setDecays, type Sizes, times, TINY,
 } from './scanPieces.ts';
 
 /**
@@ -64,7 +64,7 @@ export function backwardKernel(
     list.slice(s * all.length, (s + 1) * all.length);
 
   const chunk = (
-    b: k.Value, c: k.Operand, count: number, some: Stretch, block: k.Operand,
+    b: k.Value, c: k.Operand, count: number, some: k.Stretch, block: k.Operand,
   ): k.Statements => {
     const timeOf = (t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
     const rowOf = (t: k.Operand): k.Operand => plus(times(b, length), timeOf(t));
@@ -182,8 +182,8 @@ export function backwardKernel(
       carry.writeTo(to, plus(dStateAt, times(b, width)), some),
       dA.writeTo(partsA, partsA === to ? dAAt : times(b, width), some),
     ]),
-    partsA === to ? [] : addUp(partsA, [batch, width, width], addition, to, dAAt),
-    partsB === to ? [] : addUp(partsB, [blocks, ofSteps, ofSteps], addition, to, dBAt),
-    partsC === to ? [] : addUp(partsC, [blocks, ofSteps, ofSteps], addition, to, dCAt),
+    partsA === to ? [] : k.addUp(partsA, [batch, width, width], k.sum, to, dAAt),
+    partsB === to ? [] : k.addUp(partsB, [blocks, ofSteps, ofSteps], k.sum, to, dBAt),
+    partsC === to ? [] : k.addUp(partsC, [blocks, ofSteps, ofSteps], k.sum, to, dCAt),
   ];
 }

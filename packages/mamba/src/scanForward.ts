@@ -11,7 +11,7 @@ import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
   CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays, type Sizes,
-  type Stretch, times, TINY,
+  times, TINY,
 } from './scanPieces.ts';
 
 /**
@@ -25,7 +25,7 @@ export function forwardKernel(
   const { length, channels, state, width, chunks, lastAt, startsAt } = sizes;
   const [scaledA, h] = [grid('A', sizes), grid('h', sizes)];
 
-  const step = (b: k.Value, t: k.Operand, some: Stretch): k.Statements =>
+  const step = (b: k.Value, t: k.Operand, some: k.Stretch): k.Statements =>
     forChannels(some, channels, (all) => {
       const [durations, steps, reads] = registers(['D', 'x', 'y'], all);
       const output = times(plus(times(b, length), t), channels);
@@ -53,7 +53,7 @@ export function forwardKernel(
         all.map((d, i) => k.store(to, plus(output, d), reads[i])),
       ];
     });
-  const chunk = (b: k.Value, c: k.Operand, count: number, some: Stretch): k.Statements => {
+  const chunk = (b: k.Value, c: k.Operand, count: number, some: k.Stretch): k.Statements => {
     const start = plus(startsAt, times(plus(times(b, chunks), c), width));
     return [
       k.loop('n', state, (n) =>

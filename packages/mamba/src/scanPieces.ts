@@ -48,17 +48,12 @@ export function registers(names: readonly string[], channels: readonly k.Value[]
   return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
-/** Some channels, one behind the other. */
-export interface Stretch {
-  readonly from: k.Operand;
-  readonly to: k.Operand;
-}
-
 /** At least so many rounds, if there are channels enough. */
 const ROUNDS = 16;
 
 /** Into how many blocks the channels are cut, each a multiple of 16 of them, but for the last. */
-export function blocksOf({ batch, length, channels, state }: Sizes): { count: number; size: number } {
+export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
+  const { batch, length, channels, state } = sizes;
   const isLarge = batch * length * channels * state > 2 ** 14;
   const wanted = isLarge ? Math.ceil(ROUNDS / batch) : 1;
   const size = Math.max(Math.ceil(channels / wanted / 16), 1) * 16;
@@ -67,7 +62,7 @@ export function blocksOf({ batch, length, channels, state }: Sizes): { count: nu
 
 /** Calls the body for each sequence and block of channels, in rounds that threads can share. */
 export function forSequences(
-  sizes: Sizes, body: (b: k.Value, some: Stretch, block: k.Operand) => k.Statements,
+  sizes: Sizes, body: (b: k.Value, some: k.Stretch, block: k.Operand) => k.Statements,
 ): k.Statements {
   const { batch, channels } = sizes;
   const { count, size } = blocksOf(sizes);
@@ -88,7 +83,7 @@ export function forSequences(
 
 /** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */
 export function forChannels(
-  { from, to }: Stretch,
+  { from, to }: k.Stretch,
   count: number,
   body: (channels: k.Value[]) => k.Statements,
 ): k.Statements {
@@ -131,9 +126,9 @@ export interface Grid {
   at(n: k.Operand, d: k.Operand): k.Value;
   set(n: k.Operand, d: k.Operand, value: k.Operand): k.Statements;
   /** Sets all states of some channels. */
-  setAll(some: Stretch, value: (n: k.Operand, d: k.Operand) => k.Operand): k.Statements;
+  setAll(some: k.Stretch, value: (n: k.Operand, d: k.Operand) => k.Operand): k.Statements;
   /** Writes those of some channels as [D, N] to a place in a buffer. */
-  writeTo(buffer: k.Buffer, start: k.Operand, some: Stretch): k.Statements;
+  writeTo(buffer: k.Buffer, start: k.Operand, some: k.Stretch): k.Statements;
 }
 
 /** A grid in scratch memory. */

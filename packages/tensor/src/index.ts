@@ -5,7 +5,6 @@ export * from './anomaly.ts';
 export * from './autograd.ts';
 export { compile, type Compiled, type CompileOptions } from './compile/compile.ts';
 export { closeThreads } from './compile/heap.ts';
-export { setThreads } from './compile/threads.ts';
 export { formatKernels, type KernelReport } from './compile/explain.ts';
 export * from './create.ts';
 export type { DType, TypedArray } from './dtype.ts';
@@ -14,6 +13,7 @@ export * from './gradcheck.ts';
 export { formatGraph, formatTree } from './graph.ts';
 export type { Bound, Elements, Index, Lowering } from './lowering.ts';
 export * from './methods.ts';
+export { setThreads } from '@mambagrad/wasm';
 export * from './ops/associativeScan.ts';
 export type { Operand } from './ops/define.ts';
 export * from './ops/einsum.ts';
@@ -23,7 +23,6 @@ export { detach as stopGradient } from './ops/movement.ts';
 export * from './ops/random.ts';
 export * from './ops/table.ts';
 export { type Apply, definePrimitive, primitiveNames } from './primitive.ts';
-export { addUp, cut, type Cut, sum as addition } from './rounds.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './shape.ts';
 export {
   guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,

@@ -19,4 +19,6 @@ export {
 } from './instructions.ts';
 export * from './module.ts';
 export * from './names.ts';
+export { addSharing } from './share.ts';
+export { RESERVED, setThreads, type Shared, Threads, threadsFor } from './threads.ts';
 export type { Body, BodyMaker, Limits, Memory, WasmFunction } from './parts.ts';

@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import { afterAll, describe, expect, it } from 'vitest';
 import { theHeap } from '../../../packages/tensor/src/compile/heap.ts';
-import { LOOP, RANGES } from '../../../packages/tensor/src/compile/share.ts';
+import { LOOP, RANGES } from '../../../packages/wasm/src/share.ts';
 import { leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame, withGradients } from '../../support/compiled.ts';
 import { programs } from '../../support/program.ts';
@@ -113,7 +113,7 @@ describe('threads', () => {
     const expected = compiled(x);
     await threads.workers[1].terminate();
     expect(() => compiled(x)).toThrow(
-      'compile: thread 2 has ended by itself, with exit code 1; the next call starts threads anew',
+      'threads: thread 2 has ended by itself, with exit code 1; the next call starts threads anew',
     );
     expectAllSame(compiled(x), expected);
   });
@@ -149,7 +149,7 @@ describe('threads', () => {
     Atomics.wait(words, 48, 0, 5000);
     expect(() => {
       for (let i = 0; i < 10_000; i++) compiled(x);
-    }).toThrow(/compile: a thread no longer answers in the middle of it; what/);
+    }).toThrow(/threads: a thread no longer answers in the middle of it; what/);
     await thief.terminate();
     expectAllSame(compiled(x), expected);
   });

@@ -6,12 +6,11 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  call, type Expression, i32, instantiate, Module, type Statement, type Statements, when,
+  addSharing, call, type Expression, i32, instantiate, Module, type Shared, type Statement,
+  type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from './heap.ts';
 import type { Job } from './schedule.ts';
-import { addSharing } from './share.ts';
-import type { Shared } from './threads.ts';
 
 export interface CodeOptions {
   readonly backend: 'wasm' | 'js';
@@ -35,6 +34,9 @@ export interface Code {
   wat(): string;
 }
 
+const runParameters = {
+  arena: 'i32', own: 'i32', self: 'i32', threads: 'i32', loop: 'i32',
+} as const;
 type Run = (arena: number, own: number, self: number, threads: number, loop: number) => void;
 
 /** What a program calls: a job's reference loop, what watches it, or what ends a long wait. */
@@ -65,8 +67,7 @@ export function codeOf(
     const functions = kernels.map((kernel, i) =>
       k.addPhases(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
     );
-    const parameters = { arena: 'i32', own: 'i32', self: 'i32', threads: 'i32', loop: 'i32' } as const;
-    const run = module.function('run', parameters, 'none', (given, { local }) => {
+    const run = module.function('run', runParameters, 'none', (given, { local }) => {
       const { arena, own, self, threads, loop } = given;
       const locals = { self, threads, round: local('round', 'i32'), mine: local('mine', 'i32') };
       const code: Statements[] = [];

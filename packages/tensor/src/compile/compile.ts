@@ -5,13 +5,13 @@
  *
  *     trace → simplify → schedule → plan memory → run
  */
+import { threadsFor } from '@mambagrad/wasm';
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
 import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
 import { bind, type BindOptions, type Executable } from './run.ts';
 import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
-import { threadsFor } from './threads.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
 
@@ -79,8 +79,9 @@ const MANY_PROGRAMS = 8;
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
-  { backend = 'wasm', deterministic = false, check = false, threads, without = [] }: CompileOptions = {},
+  given: CompileOptions = {},
 ): Compiled<Args, Result> {
+  const { backend = 'wasm', deterministic = false, check = false, threads, without = [] } = given;
   const left = new Set(without);
   const options: BindOptions = { backend, fuse: !deterministic, without: left };
   const programs: Entry[] = [];

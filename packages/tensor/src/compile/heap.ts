@@ -4,12 +4,11 @@
  * arrays of state, and constants. An array that moves in is from then on a view of this memory;
  * when nobody has the view any more its place is free again.
  */
-import { type HostMemory, webAssembly } from '@mambagrad/wasm';
+import { type HostMemory, RESERVED, Threads, webAssembly } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
 import { Gaps, roundUp } from './gaps.ts';
-import { RESERVED, Threads } from './threads.ts';
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;
@@ -94,7 +93,7 @@ export function theHeap(): Heap {
   return (heap ??= new Heap());
 }
 
-/** Ends the threads that compiled functions have started; the next call that wants them starts new. */
+/** Ends the threads that compiled functions have started; a call that wants some starts others. */
 export async function closeThreads(): Promise<void> {
   await heap?.threads.close();
 }

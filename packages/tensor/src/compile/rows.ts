@@ -8,7 +8,6 @@
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, type Index } from '../lowering.ts';
-import { addUp, cut } from '../rounds.ts';
 import { bufferOf, type Group, type Member } from './group.ts';
 import type { Bound } from './reuse.ts';
 import type { Value } from './trace.ts';
@@ -210,7 +209,7 @@ export function rowKernel(
   const added = sums.reduce((total, { value }) => total + bufferOf(value).length, 0);
   const work = (elements / indices) * members.length;
   const isWorthIt = cutAxes.length > 0 && added * 8 <= elements / 2;
-  const pieces = cut(
+  const pieces = k.cut(
     cutAxes.map((axis) => extents[axis]), isWorthIt ? work : 0, isLongRow ? 16 : 1,
     added * 8 * members.length,
   );
@@ -241,7 +240,7 @@ export function rowKernel(
   });
   const totals = [...partials].map(([one, { buffer, room }]) => {
     const to = bufferOf(one.value);
-    return addUp(buffer, [pieces.rounds, to.length, room], foldOf(one), to);
+    return k.addUp(buffer, [pieces.rounds, to.length, room], foldOf(one), to);
   });
   const parameters = [...reads, ...writes].map(bufferOf);
   return {

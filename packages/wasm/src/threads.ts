@@ -7,8 +7,7 @@
  * Threads are started when a program first wants them, and never keep the process alive. When one
  * dies, the call that notices throws, and the next starts threads anew.
  */
-import type { HostMemory } from '@mambagrad/wasm';
-import { TensorError } from '../shape.ts';
+import type { HostMemory } from './host.ts';
 import { DONE, END, LOOP, MOST_THREADS } from './share.ts';
 
 /** What is used of Node; the packages are compiled against the language alone. */
@@ -59,7 +58,7 @@ export function threadsFor(count: number | undefined = usual): number {
   const most = (cores ??= countCores());
   if (count === undefined) return most;
   if (Number.isInteger(count) && count >= 1) return most === 1 ? 1 : Math.min(count, MOST_THREADS);
-  throw new TensorError(`threads: ${count}, expected a whole number from 1`);
+  throw new Error(`threads: ${count}, expected a whole number from 1`);
 }
 
 /** What threads are told when a program starts: words behind those by which they share loops. */
@@ -173,7 +172,9 @@ export class Threads {
     const loop = (Atomics.load(this.#words, LOOP / 4) + 1) | 0;
     const told: Omit<Told, 'epoch'> = { ...call, program: program.number, loop };
     Atomics.add(this.#words, at('epoch'), 1);
-    for (const name of words) if (name !== 'epoch') Atomics.store(this.#words, at(name), told[name]);
+    for (const name of words) {
+      if (name !== 'epoch') Atomics.store(this.#words, at(name), told[name]);
+    }
     Atomics.add(this.#words, at('epoch'), 1);
     Atomics.notify(this.#words, at('epoch'));
     try {
@@ -203,7 +204,7 @@ export class Threads {
     if (this.#problem === undefined) return;
     const problem = this.#problem;
     void this.close();
-    throw new TensorError(`compile: ${problem}${when}; the next call starts threads anew`);
+    throw new Error(`threads: ${problem}${when}; the next call starts threads anew`);
   }
 
   #start(count: number): void {

@@ -13,9 +13,12 @@
  * Who waits looks for a while, as all should be over soon, and then sleeps until it is woken.
  */
 import {
-  block, branch, branchIf, call, type Callable, drop, type Expression, i32, i64, type Local, loop,
-  memory, type Module, type Operand, set, type Statement, type Statements, when,
-} from '@mambagrad/wasm';
+  type Expression, i32, i64, memory, type Operand, type Statement, type Statements,
+} from './code.ts';
+import {
+  block, branch, branchIf, call, type Callable, drop, type Local, loop, set, when,
+} from './control.ts';
+import type { Module } from './module.ts';
 
 /** Where the words are, each in a cache line of its own. */
 export const LOOP = 64;

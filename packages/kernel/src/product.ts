@@ -1,0 +1,126 @@
+/**
+ * How a matrix product is cut into rounds for threads. There are three ways:
+ *
+ *     by rows      many rows: b is brought into panels once, for all; a round takes some rows
+ *     by depth     few rows and a long sum: a round takes some k, and what the rounds have summed
+ *                  up is added at the end
+ *     by columns   else: a round brings its own columns of b into panels
+ *
+ * Gradients of weights are sums over all steps of all sequences: they go by depth.
+ */
+import { scratch } from './memory.ts';
+import { add, mul } from './operations.ts';
+import { addUp, cut, stretchOf, sum } from './rounds.ts';
+import { loop, parallel, type Statements } from './statement.ts';
+import {
+  DEPTH_BLOCK, least, PANEL, type Product, ROW_BLOCK, type Stretch, type Tiles, tilesOf, within,
+} from './tiles.ts';
+import type { Operand } from './value.ts';
+
+/** More numbers are not brought into panels at once, nor kept for rounds. */
+const MOST_KEPT = 2 ** 22;
+/** So many products with their sums take as long as a single operation elsewhere. */
+const PRODUCTS = 8;
+
+/** y = a·b as the statements of a kernel, or of a part of one, which is not cut. */
+export function multiply(product: Product, isPart = false): Statements {
+  const { rows, columns, depth } = product;
+  const tiles = tilesOf(product);
+  const hasRows = (blocks: number): boolean =>
+    rows >= blocks * ROW_BLOCK && depth * columns <= MOST_KEPT;
+  const sums = Math.ceil(depth / DEPTH_BLOCK) * rows * columns;
+  if (!isPart && hasRows(8)) return byRows(product, tiles);
+  if (!isPart && depth >= 4 * DEPTH_BLOCK && sums <= MOST_KEPT) return byDepth(product, tiles);
+  if (!isPart && hasRows(4)) return byRows(product, tiles);
+  return byColumns(product, tiles, isPart);
+}
+
+/** How many operations a round has that does so much. */
+function workOf({ rows, columns, depth }: Product, parts: number): number {
+  return (rows * columns * depth) / parts / PRODUCTS;
+}
+
+function byRows(product: Product, tiles: Tiles): Statements {
+  const { depth, columns } = product;
+  const buffer = scratch('b', 'f32', depth * tiles.panels * PANEL);
+  const from = { buffer, height: depth, firstRow: 0, firstColumn: 0 };
+  const [all, panels] = [{ from: 0, to: depth }, { from: 0, to: tiles.panels }];
+  const packing = cut([tiles.panels], (depth * columns) / tiles.panels);
+  const pieces = cut([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
+  return [
+    parallel('round', packing.rounds, (round) =>
+      tiles.pack(from, stretchOf(packing.of(round)[1]), all),
+    ),
+    parallel('round', pieces.rounds, (round) => {
+      const rowBlocks = stretchOf(pieces.of(round)[1]);
+      return forDepths(all, tiles, (depths, isFirst) =>
+        tiles.multiply({ rowBlocks, panels, depths, from, isFirst }),
+      );
+    }),
+  ];
+}
+
+function byDepth(product: Product, tiles: Tiles): Statements {
+  const { rows, columns, depth, y } = product;
+  const [size, blocks] = [rows * columns, Math.ceil(depth / DEPTH_BLOCK)];
+  const pieces = cut([blocks], workOf(product, blocks), 1, size * PRODUCTS);
+  if (pieces.rounds === 1) return byColumns(product, tiles, true);
+  const sums = scratch('sums', 'f32', pieces.rounds * size);
+  const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
+  return [
+    parallel('round', pieces.rounds, (round) => {
+      const start = mul(round, size);
+      const place = (row: Operand, column: Operand): Operand =>
+        add(add(start, typeof row === 'number' ? row * columns : mul(row, columns)), column);
+      const some = within(stretchOf(pieces.of(round)[1]), DEPTH_BLOCK, depth);
+      const all = { from: 0, to: tiles.panels };
+      return packedProduct(tiles, panels, all, some, { y: sums, place }, pieces.rounds === blocks);
+    }),
+    addUp(sums, [pieces.rounds, size, size], sum, y),
+  ];
+}
+
+function byColumns(product: Product, tiles: Tiles, isPart: boolean): Statements {
+  const work = isPart ? 0 : workOf(product, tiles.panels);
+  const pieces = cut([tiles.panels], work, 8);
+  const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
+  return parallel('round', pieces.rounds, (round) => {
+    const some = stretchOf(pieces.of(round)[1]);
+    return packedProduct(tiles, panels, some, { from: 0, to: product.depth });
+  });
+}
+
+/** All rows times some panels, which are brought block by block of k. */
+function packedProduct(
+  tiles: Tiles, buffer: ReturnType<typeof scratch>, panels: Stretch, some: Stretch,
+  result?: Pick<Product, 'y' | 'place'>, isBlock = false,
+): Statements {
+  const rowBlocks = { from: 0, to: tiles.rowBlocks };
+  const [firstColumn, height] = [within(panels, PANEL, 0).from, tiles.deepest];
+  return forDepths(some, tiles, (depths, isFirst) => {
+    const own = { buffer, height, firstRow: depths.from, firstColumn };
+    const from = tiles.isPacked ? own : undefined;
+    return [
+      tiles.isPacked ? tiles.pack(own, panels, depths) : [],
+      tiles.multiply({ rowBlocks, panels, depths, from, isFirst }, result),
+    ];
+  }, isBlock);
+}
+
+/**
+ * Calls the body for blocks of k, if they are not one anyway; the first begins the sums, the others
+ * go on with them.
+ */
+function forDepths(
+  { from, to }: Stretch, { deepest }: Tiles,
+  body: (depths: Stretch, isFirst: boolean) => Statements, isBlock = false,
+): Statements {
+  if (isBlock || (from === 0 && to === deepest)) return body({ from, to }, true);
+  const after = (start: Operand): Operand =>
+    typeof start === 'number' ? start + deepest : add(start, deepest);
+  const block = (start: Operand): Stretch => ({ from: start, to: least(after(start), to) });
+  return [
+    body(block(from), true),
+    loop('block', { from: after(from), to, step: deepest }, (start) => body(block(start), false)),
+  ];
+}

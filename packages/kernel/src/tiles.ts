@@ -1,0 +1,232 @@
+/**
+ * Matrix products by tiles. The result is cut into tiles of 4 rows (or 6) and 8 columns, whose sums
+ * stay in registers while k runs: 4 numbers of a and 8 of b are read for 64 operations.
+ *
+ *     for each block of k                        b is brought into panels of 8 columns
+ *       for each block of 36 rows                what is read of a stays in the cache nearby
+ *         for each 8 columns, for each 4 rows
+ *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
+ *
+ * Up to 512 k are one block; between blocks the sums wait in y. What is left over is done by tiles
+ * of fewer rows, and of 4 columns or 1.
+ *
+ * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
+ * than bringing b into panels does, which is little work beside the product. If the columns of a
+ * lie together and not its rows, it is brought into order in the same way.
+ */
+import { features } from '@mambagrad/wasm';
+import { load, scratch } from './memory.ts';
+import { add, consecutive, equal, min, mul, mulAdd, sub } from './operations.ts';
+import { lanes, listOf, loop, set, type Statements, store, when } from './statement.ts';
+import { type Buffer, constant, type Operand, type Value, variable } from './value.ts';
+
+/** A panel has so many columns. */
+export const PANEL = 8;
+/** So many rows of a are gone through for each panel: whole tiles, of 4 rows or of 6. */
+export const ROW_BLOCK = 36;
+/** So many rows of a panel stay in the nearest cache. */
+export const DEPTH_BLOCK = 256;
+
+/** The element at a row and a column; either may stand for four neighbours, in lanes. */
+export type Matrix = (row: Operand, column: Operand) => Value;
+
+/** y = a·b */
+export interface Product {
+  readonly a: Matrix;
+  readonly b: Matrix;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  /** Where an element of the result is in `y`. */
+  readonly place: (row: Operand, column: Operand) => Operand;
+  readonly y: Buffer;
+}
+
+/** A part of an axis, in its own units. */
+export interface Stretch {
+  readonly from: Operand;
+  readonly to: Operand;
+}
+
+/** What is brought of b: panels of so many rows each, from some row and column on. */
+export interface Panels {
+  readonly buffer: Buffer;
+  readonly height: number;
+  readonly firstRow: Operand;
+  readonly firstColumn: Operand;
+}
+
+/** Some work on a product: blocks of rows times panels, over a stretch of k. */
+export interface Work {
+  readonly rowBlocks: Stretch;
+  readonly panels: Stretch;
+  readonly depths: Stretch;
+  /** Where b was brought; undefined: it is read where it is. */
+  readonly from: Panels | undefined;
+  /** Whether sums begin here, and do not go on with what is there. */
+  readonly isFirst: boolean;
+}
+
+export interface Tiles {
+  readonly rowBlocks: number;
+  readonly panels: number;
+  /** So many k are one block. */
+  readonly deepest: number;
+  /** Whether b should be brought into panels. */
+  readonly isPacked: boolean;
+  pack(to: Panels, panels: Stretch, depths: Stretch): Statements;
+  multiply(work: Work, result?: Pick<Product, 'y' | 'place'>): Statements;
+}
+
+/** A product as work on its blocks. */
+export function tilesOf(product: Product): Tiles {
+  const { a, b, rows, columns, depth } = product;
+  // Six rows take all 16 registers, which pays where a product and its sum are one operation.
+  const tileRows = features().relaxedSimd ? 6 : 4;
+  const wholeRows = rows - (rows % tileRows);
+  const wide = columns - (columns % PANEL);
+  const deepest = depth <= 2 * DEPTH_BLOCK ? depth : DEPTH_BLOCK;
+  const [rowBlocks, panels] = [Math.ceil(rows / ROW_BLOCK), Math.ceil(columns / PANEL)];
+  const strips = scratch('a', 'f32', deepest * ROW_BLOCK);
+  const isStripped = rows >= ROW_BLOCK && !isContiguous((at) => a(0, at));
+
+  /** Calls the body for each 8 columns of some panels, then for 4, and for each of what is left. */
+  const forPanels = (
+    some: Stretch, body: (j: Operand, width: number) => Statements,
+  ): Statements => {
+    const half = columns % PANEL >= 4 ? wide + 4 : wide;
+    const { from, to } = within(some, PANEL, wide);
+    return [
+      wide > 0 ? loop('j', { from, to, step: PANEL }, (j) => body(j, PANEL)) : [],
+      whenAt(some.to, panels, [
+        half > wide ? body(wide, 4) : [],
+        loop('j', { from: half, to: columns }, (j) => body(j, 1)),
+      ]),
+    ];
+  };
+  /** Where in its panel an element of b is. */
+  const inPanel = (own: Panels, at: Operand, j: Operand, width: number): Operand => {
+    const row = mul(sub(toValue(at), own.firstRow), PANEL);
+    // A panel has all its rows one after the other; the last may be narrower, and is not.
+    const first = width === PANEL ? toValue(j) : toValue(wide);
+    const start = mul(sub(first, own.firstColumn), own.height);
+    return add(add(row, start), sub(toValue(j), first));
+  };
+  const pack: Tiles['pack'] = (own, some, { from, to }) =>
+    forPanels(some, (j, width) =>
+      loop('k', { from, to }, (at) =>
+        Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
+          const column = shifted(j, 4 * n);
+          const into = shifted(inPanel(own, at, j, width), 4 * n);
+          return width < 4
+            ? store(own.buffer, into, b(at, column))
+            : store(own.buffer, neighbours(into), b(at, neighbours(column)));
+        }),
+      ),
+    );
+
+  /** A tile at (i, j), of 8, 4 or 1 columns: sums over a block of k, on top of y if not first. */
+  const tile = (
+    left: Matrix, right: Matrix,
+    [i, height]: readonly [Operand, number], [j, width]: readonly [Operand, number],
+    { depths: { from, to }, isFirst }: Work, { y, place }: Pick<Product, 'y' | 'place'>,
+  ): Statements => {
+    const type = width < 4 ? 'f32' : 'f32x4';
+    const columnsOf = Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
+      const column = shifted(j, 4 * n);
+      return width < 4 ? column : neighbours(column);
+    });
+    const lines = Array.from({ length: height }, (_, row) => ({
+      row: shifted(i, row),
+      cells: columnsOf.map((column) => ({ column, total: variable('y', type) })),
+    }));
+    const values = columnsOf.map(() => variable('b', type));
+    const cells = lines.flatMap(({ row, cells: own }) =>
+      own.map(({ column, total }) => ({ at: place(row, column), total })),
+    );
+    return [
+      cells.map(({ at, total }) => set(total, isFirst ? 0 : load(y, at))),
+      loop('k', { from, to }, (at) => [
+        values.map((value, n) => set(value, right(at, columnsOf[n]))),
+        lines.map(({ row, cells: own }) => {
+          const number = variable('a', type);
+          return [
+            set(number, left(row, at)),
+            own.map(({ total }, n) => set(total, mulAdd(number, values[n], total))),
+          ];
+        }),
+      ]),
+      cells.map(({ at, total }) => store(y, at, total)),
+    ];
+  };
+  const multiply: Tiles['multiply'] = (work, result = product) => {
+    const { from: own, depths, panels: some, rowBlocks: blocks } = work;
+    const right = (j: Operand, width: number): Matrix => (at, column) => {
+      if (own === undefined) return b(at, column);
+      return load(own.buffer, add(inPanel(own, at, j, width), sub(toValue(column), j)));
+    };
+    const { from, to } = within(blocks, ROW_BLOCK, wholeRows);
+    return [
+      loop('block', { from, to, step: ROW_BLOCK }, (first) => {
+        const end = min(add(first, ROW_BLOCK), wholeRows);
+        const inStrip = (row: Operand, at: Operand): Value => {
+          const line = mul(sub(toValue(at), depths.from), ROW_BLOCK);
+          return add(line, sub(toValue(row), first));
+        };
+        const left: Matrix = isStripped ? (row, at) => load(strips, inStrip(row, at)) : a;
+        return [
+          isStripped
+            ? loop('k', depths, (at) =>
+                lanes('i', { from: first, to: end }, (i) =>
+                  store(strips, inStrip(i, at), a(i, at)),
+                ),
+              )
+            : [],
+          forPanels(some, (j, width) =>
+            loop('i', { from: first, to: end, step: tileRows }, (i) =>
+              tile(left, right(j, width), [i, tileRows], [j, width], work, result),
+            ),
+          ),
+        ];
+      }),
+      wholeRows === rows ? [] : whenAt(blocks.to, rowBlocks, forPanels(some, (j, width) =>
+        tile(a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, result),
+      )),
+    ];
+  };
+  const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
+  return { rowBlocks, panels, deepest, isPacked, pack, multiply };
+}
+
+/** Whether elements at neighbouring indices are neighbours in memory. */
+export function isContiguous(at: (i: Operand) => Value): boolean {
+  const sample = at(consecutive(variable('i', 'i32')));
+  return sample.node === 'load' && sample.index.step === 1;
+}
+
+/** A stretch in smaller units, of which each of its own has so many, as far as there are any. */
+export function within({ from, to }: Stretch, units: number, count: number): Stretch {
+  return { from: scaled(from, units), to: least(scaled(to, units), count) };
+}
+
+/** The smaller one, known where both are. */
+export function least(x: Operand, limit: Operand): Operand {
+  if (typeof x !== 'number' || typeof limit !== 'number') return min(x, limit);
+  return Math.min(x, limit);
+}
+
+/** Statements that run if a number is another, which may be known. */
+function whenAt(x: Operand, end: number, body: Statements): Statements {
+  if (typeof x === 'number') return x === end ? body : [];
+  return listOf(body).length === 0 ? [] : when(equal(x, end), body);
+}
+
+const scaled = (x: Operand, times: number): Operand =>
+  typeof x === 'number' ? x * times : mul(x, times);
+
+const shifted = (x: Operand, by: number): Operand =>
+  typeof x === 'number' ? x + by : by === 0 ? x : add(x, by);
+
+const toValue = (x: Operand): Value => (typeof x === 'number' ? constant('i32', x) : x);
+
+const neighbours = (x: Operand): Value => consecutive(toValue(x));
