@@ -48,7 +48,7 @@ for (const plan of plans) {
   }
 }
 console.log(`Medians on ${machineLine()},
-by \`npm run bench readme\`. Models are of layers × width and read batches of rows × tokens; scans are
-of [batch, length, channels] with ${STATE} states a channel.
+by \`npm run bench readme\`. Models are of layers × width and read batches of rows × tokens; scans
+are of [batch, length, channels] with ${STATE} states a channel.
 
 ${markdown(lines)}`);

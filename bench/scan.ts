@@ -91,7 +91,7 @@ function* over(what: string, sizes: readonly Size[]): Iterable<Plan> {
       ),
       ...others,
       // The longest is what the fused scan is for.
-      limit: how === 'eager' ? undefined : 500,
+      limit: how === 'eager' ? undefined : 800,
     };
   }
 }

@@ -2,7 +2,7 @@
 import { MambaLM, sample, selectiveScan, type StackState } from '@mambagrad/mamba';
 import { AdamW, crossEntropy } from '@mambagrad/nn';
 import {
-  grad, integers, manualSeed, noGrad, normal, type Tensor, uniform, zeros,
+  compile, grad, integers, manualSeed, noGrad, normal, type Tensor, uniform, zeros,
 } from '@mambagrad/tensor';
 
 export interface ModelSizes {
@@ -57,15 +57,20 @@ export function decoder(sizes: ModelSizes, batch: number) {
   return { next, start };
 }
 
-/** Inputs u, delta, A, B, C of a selective scan, of sizes such as a model has at its start. */
+/**
+ * Inputs u, delta, A, B, C of a selective scan, of sizes such as a model has at its start. Drawn by
+ * a compiled function, as they may be many.
+ */
 export function scanInputs(batch: number, length: number, channels: number, state: number) {
-  return [
-    normal([batch, length, channels]),
-    uniform([batch, length, channels], 0.001, 0.1),
-    uniform([channels, state], -16, -1),
-    normal([batch, length, state]),
-    normal([batch, length, state]),
-  ] as const;
+  const draw = compile(() => ({
+    u: normal([batch, length, channels]),
+    delta: uniform([batch, length, channels], 0.001, 0.1),
+    A: uniform([channels, state], -16, -1),
+    B: normal([batch, length, state]),
+    C: normal([batch, length, state]),
+  }));
+  const { u, delta, A, B, C } = draw();
+  return [u, delta, A, B, C] as const;
 }
 
 type ScanInputs = Parameters<typeof scanForward>;

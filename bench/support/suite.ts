@@ -131,17 +131,27 @@ const legend = `\
 Each figure: the median, ± half the distance of the quartiles, and how it compares with the first
 column: ×3 is three times as much, ÷3 a third. A dash: it would take too much time or memory.`;
 
+const options = {
+  long: { type: 'boolean', default: false },
+  json: { type: 'string', default: resultsFile },
+} as const;
+
+/** The options of this process; on a mistake it says which, and ends the process with code 2. */
+function readOptions() {
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(2);
+  }
+}
+
 /**
  * Runs suites as a program, with its options: `--long` takes more time, for steadier figures of
  * more rows; `--json FILE` says where the results go.
  */
 export async function runSuites(...suites: readonly Suite[]): Promise<void> {
-  const { values: { long, json } } = parseArgs({
-    options: {
-      long: { type: 'boolean', default: false },
-      json: { type: 'string', default: resultsFile },
-    },
-  });
+  const { long, json } = readOptions();
   const chosen = settings[long ? 'long' : 'short'];
   const start = performance.now();
   console.log(`${machineLine()}\n${legend}`);
