@@ -4,10 +4,9 @@
  *     npm run bench kernels -- [--deterministic] [--json]
  */
 import { selectiveScan } from '@mambagrad/mamba';
-import {
-  compile, type Compiled, grad, normal, ones, type Tensor, uniform, zeros,
-} from '@mambagrad/tensor';
+import { compile, type Compiled, grad, normal, ones, type Tensor, zeros } from '@mambagrad/tensor';
 import { parseArgs } from 'node:util';
+import { scanInputs } from './support/models.ts';
 import { boundOf, probe } from './support/probe.ts';
 
 interface Line {
@@ -74,10 +73,7 @@ function scans(): Line[] {
     },
     { deterministic },
   );
-  const A = uniform([channels, state], -16, -1);
-  const delta = uniform([batch, length, channels], 0.001, 0.1);
-  const [B, C] = [normal([batch, length, state]), normal([batch, length, state])];
-  const u = normal([batch, length, channels]);
+  const [u, delta, A, B, C] = scanInputs(batch, length, channels, state);
   for (const one of [u, delta, A, B, C]) one.requiresGrad = true;
   const cases: [string, Tensor, Tensor][] = [
     ['', all, u],

@@ -4,12 +4,9 @@
  *
  *     npm run -s bench:step -- --vocab 16 --hidden 64 --layers 2 --state 16 --batch 8 --length 256
  */
-import { MambaLM } from '@mambagrad/mamba';
-import { AdamW, crossEntropy } from '@mambagrad/nn';
-import {
-  compile, formatKernels, integers, type KernelReport, manualSeed, type Tensor,
-} from '@mambagrad/tensor';
+import { compile, formatKernels, type KernelReport } from '@mambagrad/tensor';
 import { parseArgs } from 'node:util';
+import { trainingStep } from './support/models.ts';
 import { boundOf, probe } from './support/probe.ts';
 
 const defaults = { vocab: 16, hidden: 64, layers: 2, state: 16, batch: 8, length: 256, steps: 10 };
@@ -56,26 +53,11 @@ function readSettings(): Settings {
 
 function run(): void {
   const { sizes, eager, backend, deterministic, profile, json, threads } = readSettings();
-  const { vocab, hidden, layers, state, batch, length, steps } = sizes;
-  manualSeed(1);
-  const model = new MambaLM({
-    vocabSize: vocab,
-    hiddenSize: hidden,
-    stateSize: state,
-    numLayers: layers,
-  });
-  const optimizer = new AdamW(model.parameters(), { lr: 1e-3 });
-  const trainStep = (tokens: Tensor, targets: Tensor): Tensor => {
-    const loss = crossEntropy(model.forward(tokens), targets);
-    optimizer.minimize(loss);
-    return loss;
-  };
+  const { model, step: trainStep, tokens, targets } = trainingStep(sizes);
   const compiled = compile(trainStep, { backend, deterministic, threads });
   const step = eager ? trainStep : compiled;
-  const tokens = integers([batch, length], 0, vocab);
-  const targets = integers([batch, length], 0, vocab);
 
-  const times = Array.from({ length: steps + 1 }, (_, i) => {
+  const times = Array.from({ length: sizes.steps + 1 }, (_, i) => {
     const start = performance.now();
     const loss = step(tokens, targets).item();
     const time = performance.now() - start;

@@ -3,7 +3,7 @@
 //   node scripts/run.mjs start [options]        runs examples/selectiveCopying
 //   node scripts/run.mjs example NAME [options] runs examples/NAME
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
-//   node scripts/run.mjs bench NAME [options]   runs bench/NAME
+//   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs build                  checks and compiles everything
 //
 // Each installs what is missing and compiles what has changed, and loses no time where there is
@@ -44,7 +44,8 @@ const commands = {
   },
 
   async bench(args) {
-    await runProgram('bench', args);
+    const hasName = args.length > 0 && !args[0].startsWith('-');
+    await runProgram('bench', hasName ? args : ['all', ...args]);
   },
 
   async build() {
