@@ -16,6 +16,7 @@ import { selectiveScanCases } from '../support/golden.ts';
 
 const algorithms: readonly SelectiveScanAlgorithm[] = [
   'fused',
+  'segmented',
   'sequential',
   'blelloch',
   'hillisSteele',

@@ -51,11 +51,15 @@ export function registers(names: readonly string[], channels: readonly k.Value[]
 /** At least so many rounds, if there are channels enough. */
 const ROUNDS = 16;
 
+/** Whether there is work enough to be shared. */
+function isLarge({ batch, length, channels, state }: Sizes): boolean {
+  return batch * length * channels * state > 2 ** 14;
+}
+
 /** Into how many blocks the channels are cut, each a multiple of 16 of them, but for the last. */
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
-  const { batch, length, channels, state } = sizes;
-  const isLarge = batch * length * channels * state > 2 ** 14;
-  const wanted = isLarge ? Math.ceil(ROUNDS / batch) : 1;
+  const { batch, channels } = sizes;
+  const wanted = isLarge(sizes) ? Math.ceil(ROUNDS / batch) : 1;
   const size = Math.max(Math.ceil(channels / wanted / 16), 1) * 16;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
@@ -66,7 +70,10 @@ export function forSequences(
 ): k.Statements {
   const { batch, channels } = sizes;
   const { count, size } = blocksOf(sizes);
-  if (count === 1) return k.parallel('b', batch, (b) => body(b, { from: 0, to: channels }, 0));
+  if (count === 1) {
+    const loop = isLarge(sizes) ? k.parallel : k.loop;
+    return loop('b', batch, (b) => body(b, { from: 0, to: channels }, 0));
+  }
   const [sequence, block] = ['b', 'block'].map((name) => k.variable(name, 'i32'));
   return k.parallel('round', batch * count, (round) => {
     const from = k.mul(block, size);

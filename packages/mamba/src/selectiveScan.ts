@@ -13,13 +13,15 @@
  */
 import { describe, type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { composedScan, fusedScan, type ScanInputs } from './fusedScan.ts';
+import { segmentedScan } from './segmentedScan.ts';
 import { readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
 
 /**
- * `fused` is one loop that stores no array of all states; the others are composed of ops around
- * `linearScan`, with its algorithm of that name.
+ * `fused` is one loop that stores no array of all states; `segmented` is that on segments of the
+ * sequence side by side, and then again, for long sequences of few channels on many threads; the
+ * others are composed of ops around `linearScan`, with its algorithm of that name.
  */
-export type SelectiveScanAlgorithm = 'fused' | ScanAlgorithm;
+export type SelectiveScanAlgorithm = 'fused' | 'segmented' | ScanAlgorithm;
 
 export interface SelectiveScanOptions extends SequenceFlags {
   /** The skip connection, [D]. Default none. */
@@ -34,9 +36,9 @@ export interface SelectiveScanOptions extends SequenceFlags {
   readonly initialState?: Tensor | undefined;
   /** How the recurrence is computed; all agree up to rounding. Default `fused`. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
-  /** The number of steps in a chunk, where the algorithm is `chunked`. Default 64. */
+  /** The steps of a chunk, where the algorithm is `chunked` (64) or `segmented` (256). */
   readonly chunkSize?: number | undefined;
-  /** Whether all states are wanted, which `fused` does not store: it is composed then. */
+  /** Whether all states are wanted, which need a composed scan: they are not stored else. */
   readonly returnStates?: boolean | undefined;
 }
 
@@ -78,9 +80,11 @@ export function selectiveScan(
   const duration = deltaSoftplus ? biased.softplus() : biased;
   const step = mask ? mask.unsqueeze(-1).where(duration, 0) : duration;
   const inputs: ScanInputs = [u, step, A, B, C, initialState, ...(reset ? [reset] : [])];
-  const composed = algorithm === 'fused' ? undefined : { algorithm, chunkSize };
-  const isFused = !composed && !options.returnStates;
-  const scan = isFused ? fusedScan(inputs) : composedScan(inputs, composed);
+  const isLoop = algorithm === 'fused' || algorithm === 'segmented';
+  const composed = isLoop ? undefined : { algorithm, chunkSize };
+  const scan = composed || options.returnStates ? composedScan(inputs, composed)
+    : algorithm === 'fused' ? fusedScan(inputs)
+    : segmentedScan(inputs, chunkSize);
 
   const skipped = D ? scan.y.add(u.mul(D)) : scan.y;
   const y = z ? skipped.mul(z.silu()) : skipped;
