@@ -11,7 +11,7 @@ import { scanBackward, scanForward, scanInputs } from './support/models.ts';
 import { isProgram, type Plan, type PlannedRow, runSuites, type Suite } from './support/suite.ts';
 
 const linear: readonly ScanAlgorithm[] = ['sequential', 'blelloch', 'hillisSteele', 'chunked'];
-const selective: readonly SelectiveScanAlgorithm[] = ['fused', ...linear];
+const selective: readonly SelectiveScanAlgorithm[] = ['fused', 'segmented', ...linear];
 
 export const STATE = 16;
 
@@ -85,8 +85,8 @@ function* over(what: string, sizes: readonly Size[]): Iterable<Plan> {
         selective.map((algorithm) => {
           const scan = (...all: typeof inputs) => selectiveScan(...all, { algorithm }).y;
           const run = how === 'eager' ? scan : compile(scan);
-          // All but the fused one store every state.
-          return algorithm === 'fused' || count <= MOST ? () => run(...inputs) : undefined;
+          // All but these two store every state.
+          return /fused|segmented/.test(algorithm) || count <= MOST ? () => run(...inputs) : undefined;
         }),
       ),
       ...others,

@@ -36,7 +36,8 @@ export function cut(extents: readonly number[], work: number, least = 1, beside 
   const rows = size < inner ? 1 : Math.min(Math.ceil(items / inner), outer);
   const pieces = Math.ceil(inner / size);
   const rounds = Math.ceil(outer / rows) * pieces;
-  if (last < 0 || rounds === 1 || inner * outer * work < 2 * roundWork) {
+  // Of nothing there are no pieces, and rounds is no number.
+  if (!(rounds > 1) || inner * outer * work < 2 * roundWork) {
     return { rounds: 1, of: () => [[], ...extents] };
   }
   if (last === 0) return { rounds, of: (round) => [[], rangeOf(round, size, inner)] };

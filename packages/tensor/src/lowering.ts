@@ -11,7 +11,7 @@
  * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
-import type { Shape, Spec } from './shape.ts';
+import { numelOf, type Shape, type Spec } from './shape.ts';
 
 /** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
 export type Index = readonly k.Operand[];
@@ -86,23 +86,36 @@ export function broadcastIndex(index: Index, shape: Shape): Index {
   return shape.map((size, axis) => (size === 1 ? 0 : index[axis + index.length - shape.length]));
 }
 
-/** Runs the body for every index of a shape, along the last axis in lanes if there are four. */
+/** How `forEach` runs its body. */
+export interface Rounds {
+  /** Whether neighbours along the last axis, if there are four, go in lanes. Default true. */
+  readonly isInLanes?: boolean;
+  /** The operations for one index, if threads may share them; 0: they may not. Default 1. */
+  readonly work?: number;
+}
+
+/** Runs the body for every index of a shape; a statement of its own, not part of another. */
 export function forEach(
-  shape: Shape,
-  body: (index: Index) => k.Statements,
-  isInLanes = true,
+  shape: Shape, body: (index: Index) => k.Statements, { isInLanes = true, work = 1 }: Rounds = {},
 ): k.Statements {
   const last = shape.length - 1;
-  const nest = (index: Index): k.Statements => {
-    const axis = index.length;
-    const next = (i: k.Operand): k.Statements => nest([...index, i]);
-    if (axis > last) return body(index);
-    if (shape[axis] === 1) return next(0);
-    return axis === last && isInLanes && shape[axis] >= 4
-      ? k.lanes('j', shape[axis], next)
-      : k.loop('i', shape[axis], next);
-  };
-  return nest([]);
+  const isWide = isInLanes && shape[last] >= 4;
+  // Threads share the first axes, and neighbours stay together.
+  const axes = shape.flatMap((size, axis) => (size === 1 ? [] : [axis])).slice(0, 2);
+  const inner = axes.reduce((count, axis) => count / shape[axis], numelOf(shape));
+  const pieces = k.cut(axes.map((axis) => shape[axis]), inner * work, 16);
+  return k.parallel('round', pieces.rounds, (round) => {
+    const [before, ...ranges] = pieces.of(round);
+    const nest = (index: Index): k.Statements => {
+      const axis = index.length;
+      const next = (i: k.Operand): k.Statements => nest([...index, i]);
+      if (axis > last) return body(index);
+      if (shape[axis] === 1) return next(0);
+      const range = ranges[axes.indexOf(axis)] ?? shape[axis];
+      return axis === last && isWide ? k.lanes('j', range, next) : k.loop('i', range, next);
+    };
+    return [before, nest([])];
+  });
 }
 
 /** A position brought into an axis, for loops that must not read or write elsewhere. */

@@ -92,7 +92,7 @@ const scatterAddPrimitive = definePrimitive<number>({
           const place = flatIndex(at.with(axis, within(index.at(at), shape[axis])), shape);
           return k.store(y, place, k.add(k.load(y, place), source.at(at)));
         },
-        axis !== shape.length - 1,
+        { isInLanes: axis !== shape.length - 1, work: 0 },
       ),
     ],
     bound: { input: 1, size: shape[axis] },

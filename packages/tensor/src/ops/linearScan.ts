@@ -142,7 +142,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
             k.store(y, flatIndex(at(t), shape), h),
           ]),
         ];
-      });
+      }, { work: 2 * last });
     return { kernel };
   },
   gradient: (g, h, [a, b, initialState], { axis, reverse, ...how }) => {
