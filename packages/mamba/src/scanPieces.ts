@@ -93,7 +93,9 @@ export interface Grid {
 }
 
 /** A grid in scratch memory. */
-export function grid(name: string, { channels, state }: Sizes): Grid {
+export function grid(
+  name: string, { channels, state }: Pick<Sizes, 'channels' | 'state'>,
+): Grid {
   const buffer = k.scratch(name, 'f32', channels * state);
   const place = (n: k.Operand, d: k.Operand) => plus(times(n, channels), d);
   const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
