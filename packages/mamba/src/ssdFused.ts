@@ -14,7 +14,7 @@
  * other.
  */
 import {
-  type Apply, definePrimitive, type Spec, type Tensor, type TypedArray, type Value,
+  type Apply, definePrimitive, type Spec, type Tensor, type TypedArray,
 } from '@mambagrad/tensor';
 import { secondGradient, splitLike } from './fusedScan.ts';
 import { backwardKernel } from './ssdBackward.ts';
@@ -22,41 +22,39 @@ import { chunked, type SSDInputs, type SSDResult } from './ssdComposed.ts';
 import { forwardKernel } from './ssdForward.ts';
 import type { Sizes } from './ssdPieces.ts';
 
-/** Larger chunks do not pay, and products of so many decays would lose digits. */
-const MOST_STEPS = 64;
+/** Larger chunks do not pay, and products of more decays would lose digits. */
+const MOST_STEPS = 32;
 
-/** `steps` are those of a chunk; states are [N, P], and the inputs' first one is [B, H, N, P]. */
-function sizesOf([input, , B]: readonly Pick<Spec, 'shape'>[], steps: number): Sizes {
-  const [batch, length, heads, headDim] = input.shape;
+/** Of the inputs above, the first state being [B, H, N, P]; so many steps are a chunk. */
+function sizesOf([{ shape }, , B]: readonly Pick<Spec, 'shape'>[], steps: number): Sizes {
+  const [batch, length, heads, headDim] = shape;
   const [groups, state] = B.shape.slice(2);
-  return { batch, length, heads, headDim, groups, state, steps, chunks: Math.ceil(length / steps) };
+  return { batch, length, heads, headDim, groups, state, steps, chunks: length / steps };
 }
 
-/** Where in what is packed the state of a head is, so many chunks before the end. */
+/** Where in what is packed a head's state is, so many chunks before the end. */
 function stateAt(sizes: Sizes, left: number, b: number, head: number): number {
   const { batch, length, heads, headDim, state } = sizes;
-  return batch * length * heads * headDim + ((left * batch + b) * heads + head) * state * headDim;
+  return (batch * length * heads + ((left * batch + b) * heads + head) * state) * headDim;
 }
 
-/** Where a step of a head starts in x, and in B and C. */
+/** Where what belongs to a head in a step is in a, in X, and in B and C. */
 function placesOf({ heads, headDim, groups, state }: Sizes, row: number, head: number) {
-  const group = Math.floor((head * groups) / heads);
-  return [(row * heads + head) * headDim, (row * groups + group) * state];
+  const [at, group] = [row * heads + head, Math.floor((head * groups) / heads)];
+  return [at, at * headDim, (row * groups + group) * state];
 }
 
-/** One step of one head: H becomes the next state, y_t is what is read of it; gives α_t. */
+/** One step of a head from one state to the next, which may take its place; gives α_t. */
 function step(
-  inputs: readonly Value[], sizes: Sizes, row: number, head: number, H: Float64Array, y: Float64Array,
+  [X, a, B]: readonly TypedArray[], sizes: Sizes, row: number, head: number,
+  before: Float64Array, after: Float64Array,
 ): number {
-  const [input, logDecay, B, C] = inputs.map(({ data }) => data);
-  const [xAt, nAt] = placesOf(sizes, row, head);
-  const decay = Math.exp(logDecay[row * sizes.heads + head]);
-  y.fill(0);
-  for (let n = 0, i = 0; n < sizes.state; n++) {
-    const [written, read] = [B[nAt + n], C[nAt + n]];
-    for (let p = 0; p < y.length; p++, i++) {
-      H[i] = decay * H[i] + written * input[xAt + p];
-      y[p] += read * H[i];
+  const [at, x, first] = placesOf(sizes, row, head);
+  const decay = Math.exp(a[at]);
+  for (let n = first, i = 0; n < first + sizes.state; n++) {
+    const written = B[n];
+    for (let p = x; p < x + sizes.headDim; p++, i++) {
+      after[i] = decay * before[i] + written * X[p];
     }
   }
   return decay;
@@ -74,16 +72,23 @@ const forwardPrimitive: Apply<number> = definePrimitive<number>({
   },
   compute: (inputs, { data }, steps) => {
     const sizes = sizesOf(inputs, steps);
-    const { batch, length, heads, headDim, chunks } = sizes;
+    const { batch, length, heads, headDim, state, chunks } = sizes;
+    const arrays = inputs.map((input) => input.data);
     const y = new Float64Array(headDim);
     for (let b = 0; b < batch; b++) {
       for (let head = 0; head < heads; head++) {
-        const [from, to] = [0, 1].map((i) => stateAt(sizes, 0, b, head + i) - stateAt(sizes, 0, 0, 0));
-        const H = Float64Array.from(inputs[4].data.subarray(from, to));
+        const from = (b * heads + head) * state * headDim;
+        const H = Float64Array.from(arrays[4].subarray(from, from + state * headDim));
         for (let t = 0; t < length; t++) {
           if (t % steps === 0) data.set(H, stateAt(sizes, chunks - t / steps, b, head));
-          step(inputs, sizes, b * length + t, head, H, y);
-          data.set(y, placesOf(sizes, b * length + t, head)[0]);
+          step(arrays, sizes, b * length + t, head, H, H);
+          const [, x, first] = placesOf(sizes, b * length + t, head);
+          y.fill(0);
+          for (let n = 0, i = 0; n < state; n++) {
+            const read = arrays[3][first + n];
+            for (let p = 0; p < headDim; p++, i++) y[p] += read * H[i];
+          }
+          data.set(y, x);
         }
         data.set(H, stateAt(sizes, 0, b, head));
       }
@@ -92,18 +97,13 @@ const forwardPrimitive: Apply<number> = definePrimitive<number>({
   lower: (inputs, steps) => ({
     kernel: (elements, y) => forwardKernel(elements, y, sizesOf(inputs, steps)),
   }),
-  gradient: (g, y, inputs, steps) => {
-    const startsAt = stateAt(sizesOf(inputs, steps), 1, 0, 0);
-    return splitLike(inputs, () => {
-      const starts = y.detach().narrow(0, startsAt, y.numel - startsAt);
-      return backwardPrimitive([g, ...inputs, starts], steps);
-    });
-  },
+  gradient: (g, y, inputs, steps) =>
+    splitLike(inputs, () => backwardPrimitive([g, ...inputs, y.detach()], steps)),
 });
 
 /**
  * The gradients of X, a, B, C and the first state, one behind the other, flat. From g, that of what
- * the forward pass has packed, its inputs, and the states at the starts.
+ * the forward pass has packed, its inputs, and what it has packed.
  */
 const backwardPrimitive: Apply<number> = definePrimitive<number>({
   name: 'ssdBackward',
@@ -113,29 +113,28 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
   compute: ([g, ...inputs], { data }, steps) => {
     const sizes = sizesOf(inputs, steps);
     const { batch, length, heads, headDim, state, chunks } = sizes;
-    const [width, starts] = [state * headDim, inputs[5].data];
+    const arrays = inputs.map((input) => input.data);
     const sums = new Float64Array(data.length);
     let end = 0;
-    const totals = inputs.slice(0, 5).map((input) => sums.subarray(end, (end += input.data.length)));
-    const before = Array.from({ length: steps }, () => new Float64Array(width));
-    const [y, decays] = [new Float64Array(headDim), new Float64Array(steps)];
+    const totals = arrays.slice(0, 5).map((array) => sums.subarray(end, (end += array.length)));
+    const width = state * headDim;
+    const states = Array.from({ length: steps + 1 }, () => new Float64Array(width));
+    const decays = new Float64Array(steps);
     for (let b = 0; b < batch; b++) {
       for (let head = 0; head < heads; head++) {
         const G = totals[4].subarray((b * heads + head) * width, (b * heads + head + 1) * width);
         const last = stateAt(sizes, 0, b, head);
         G.set(g.data.subarray(last, last + width));
         for (let left = 1; left <= chunks; left++) {
-          const first = (chunks - left) * steps;
-          const count = Math.min(steps, length - first);
-          const start = (((left - 1) * batch + b) * heads + head) * width;
-          const H = Float64Array.from(starts.subarray(start, start + width));
-          for (let t = 0; t < count; t++) {
-            before[t].set(H);
-            decays[t] = step(inputs, sizes, b * length + first + t, head, H, y);
+          const first = b * length + (chunks - left) * steps;
+          const start = stateAt(sizes, left, b, head);
+          states[0].set(arrays[5].subarray(start, start + width));
+          for (let t = 0; t < steps; t++) {
+            decays[t] = step(arrays, sizes, first + t, head, states[t], states[t + 1]);
           }
-          for (let t = count - 1; t >= 0; t--) {
-            const row = b * length + first + t;
-            stepBack(inputs, sizes, g.data, row, head, before[t], decays[t], G, totals);
+          for (let t = steps - 1; t >= 0; t--) {
+            const around = [states[t], states[t + 1]];
+            stepBack(arrays, sizes, g.data, first + t, head, around, decays[t], G, totals);
           }
         }
       }
@@ -147,58 +146,59 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
   }),
   // The states at the starts are functions of the other inputs, through which their part goes.
   gradient: (gg, _y, inputs) =>
-    splitLike(inputs.slice(0, 6), () => secondGradient(gg, inputs.slice(0, 6), composed)),
+    splitLike(inputs.slice(0, 6), () => secondGradient(gg, inputs.slice(0, 6), (own) => {
+      const [input, logDecay, B, C, start] = own;
+      const form = chunked([input, logDecay, B, C, start.transpose(-2, -1)], MOST_STEPS);
+      return { ...form, lastState: form.lastState.transpose(-2, -1) };
+    })),
 });
 
 /** One step back: G, which is ∂loss/∂H_t but for y_t's part, becomes that of H_{t−1}. */
 function stepBack(
-  inputs: readonly Value[], sizes: Sizes, g: TypedArray, row: number, head: number,
-  before: Float64Array, decay: number, G: Float64Array,
+  [X, , B, C]: readonly TypedArray[], sizes: Sizes, g: TypedArray, row: number, head: number,
+  [before, after]: readonly Float64Array[], decay: number, G: Float64Array,
   [dX, da, dB, dC]: readonly Float64Array[],
 ): void {
-  const [input, , B, C] = inputs.map(({ data }) => data);
-  const [xAt, nAt] = placesOf(sizes, row, head);
+  const [at, x, first] = placesOf(sizes, row, head);
   let throughDecay = 0;
-  for (let n = 0, i = 0; n < sizes.state; n++) {
-    const [written, read] = [B[nAt + n], C[nAt + n]];
+  for (let n = first, i = 0; n < first + sizes.state; n++) {
+    const [written, read] = [B[n], C[n]];
     let [ofB, ofC] = [0, 0];
-    for (let p = xAt; p < xAt + sizes.headDim; p++, i++) {
-      const kept = decay * before[i];
+    for (let p = x; p < x + sizes.headDim; p++, i++) {
       const all = G[i] + read * g[p];
-      ofC += g[p] * (kept + written * input[p]);
-      ofB += all * input[p];
+      ofC += g[p] * after[i];
+      ofB += all * X[p];
       dX[p] += all * written;
-      throughDecay += all * kept;
+      throughDecay += all * before[i];
       G[i] = all * decay;
     }
-    dB[nAt + n] += ofB;
-    dC[nAt + n] += ofC;
+    dB[n] += ofB;
+    dC[n] += ofC;
   }
-  da[row * sizes.heads + head] = throughDecay;
-}
-
-/** Of inputs as above, in ops. */
-function composed([input, logDecay, B, C, initialState]: readonly Tensor[]): SSDResult {
-  const start = initialState.transpose(-2, -1);
-  const { y, lastState } = chunked([input, logDecay, B, C, start], MOST_STEPS);
-  return { y, lastState: lastState.transpose(-2, -1) };
+  da[at] = decay * throughDecay;
 }
 
 const upToFour = (size: number): number => 4 * Math.ceil(size / 4);
 
-/** y and the last state, in chunks of about so many steps. */
+/** y and the last state, in chunks of so many steps, or a little less or more. */
 export function fused(inputs: SSDInputs, chunkSize: number): SSDResult {
-  // Steps, channels and states are filled up to multiples of four. What is added is 0 and stays 0.
-  const fill = (x: Tensor, ...axes: number[]): Tensor => {
-    const more = x.shape.map((size, axis) => (axes.includes(axis) ? upToFour(size) - size : 0));
-    return more.some(Boolean) ? x.pad(x.shape.map(() => 0), more) : x;
-  };
   const [input, logDecay, B, C, initialState] = inputs;
-  const start = fill(initialState, 2, 3).transpose(-2, -1);
-  const filled = [fill(input, 1, 3), fill(logDecay, 1), fill(B, 1, 3), fill(C, 1, 3), start];
-  const steps = Math.min(upToFour(chunkSize), MOST_STEPS, Math.max(filled[0].shape[1], 4));
-  const packed = forwardPrimitive(filled, steps);
-  const [y, lastState] = splitLike([filled[0], start], () => packed);
+  const [batch, length, heads, headDim] = input.shape;
+  // Equal chunks of steps, and channels and states, are filled up to multiples of four: with zeros,
+  // for which nothing is written, nothing decays and nothing is read.
+  const [P, N, most] = [headDim, B.shape[3], Math.min(chunkSize, MOST_STEPS)].map(upToFour);
+  const chunks = Math.ceil(length / most);
+  const steps = upToFour(length / Math.max(chunks, 1)) || 4;
+  const fill = (x: Tensor, ...shape: number[]): Tensor => {
+    const more = shape.map((size, axis) => size - x.shape[axis]);
+    return more.some(Boolean) ? x.pad(shape.map(() => 0), more) : x;
+  };
   const cut = (x: Tensor, { shape }: Tensor): Tensor => x.slice(shape.map(() => 0), [...shape]);
+  const X = fill(input, batch, chunks * steps, heads, P);
+  const a = fill(logDecay, batch, chunks * steps, heads);
+  const [b, c] = [B, C].map((x) => fill(x, batch, chunks * steps, x.shape[2], N));
+  const start = fill(initialState, batch, heads, P, N).transpose(-2, -1);
+  const packed = forwardPrimitive([X, a, b, c, start], steps);
+  const [y, lastState] = splitLike([X, start], () => packed);
   return { y: cut(y(), input), lastState: cut(lastState().transpose(-2, -1), initialState) };
 }

@@ -4,56 +4,49 @@
  * a product is made of tiles of 4 rows and 8 columns, as in a matrix product (tiles.ts).
  */
 import * as k from '@mambagrad/kernel';
-import { type Grid, grid, neighbours, plus, TINY } from './scanPieces.ts';
+import { type Grid, grid, neighbours, plus, times, TINY } from './scanPieces.ts';
 
-/** Of [batch, length, heads, headDim], groups of heads, states of [state, headDim], and chunks. */
+/** Groups of heads [headDim], their states [state, headDim], and chunks of so many steps. */
 export type Sizes = Readonly<
-  Record<
-    'batch' | 'length' | 'heads' | 'headDim' | 'groups' | 'state' | 'steps' | 'chunks', number
-  >
+  Record<'batch' | 'length' | 'heads' | 'headDim' | 'groups' | 'state' | 'steps' | 'chunks', number>
 >;
+
+/** An element of a matrix. */
+export type At = (row: k.Operand, column: k.Operand) => k.Value;
+
+export const transposed = (at: At): At => (row, column) => at(column, row);
 
 /** A matrix in scratch memory, row by row. */
 export const matrix = (name: string, rows: number, columns: number): Grid =>
   grid(name, { state: rows, channels: columns });
 
-type At = (row: k.Operand, column: k.Operand) => k.Value;
-
-interface Product {
-  /** Of all rows, or the range of k for the four rows from i on. */
-  readonly depth: number | ((i: k.Value) => k.Range);
-  readonly left: At;
-  readonly right: At;
-  /** What the sums start from. Default 0. */
-  readonly start?: (row: k.Value, column: k.Value) => k.Operand;
-  readonly finish: (row: k.Value, column: k.Value, sum: k.Variable) => k.Statements;
-  /** Whether tiles above the diagonal are left out. */
-  readonly isLower?: boolean;
-}
-
-/** start(i, j) + Σₖ left(i, k) · right(k, j) for all i and j, given to `finish` in four lanes. */
-export function product(rows: number, columns: number, what: Product): k.Statements {
-  const { depth, left, right, start = () => 0, finish, isLower = false } = what;
+/**
+ * start(i, j) + Σₖ left(i, k) · right(k, j) for all i and j, given to `finish`, four j in lanes. The
+ * range of k may depend on the first row of a tile; tiles above the diagonal may be left out.
+ */
+export function product(
+  [rows, columns, depth]: readonly [number, number, number | ((i: k.Value) => k.Range)],
+  left: At, right: At, finish: (row: k.Value, column: k.Value, sum: k.Variable) => k.Statements,
+  { start = () => 0, isLower = false }: {
+    readonly start?: (row: k.Value, column: k.Value) => k.Operand; readonly isLower?: boolean;
+  } = {},
+): k.Statements {
   const strip = (j: k.Operand, vectors: readonly number[]): k.Statements =>
     k.loop('i', { from: isLower ? j : 0, to: rows, step: 4 }, (i) => {
-      const columnsOf = vectors.map((n) => neighbours(plus(j, 4 * n)));
-      const values = vectors.map(() => k.variable('b', 'f32x4'));
-      const cells = [0, 1, 2, 3].map((row) =>
-        columnsOf.map((column) => ({
-          row: k.add(i, row), column, sum: k.variable('y', 'f32x4'),
-        })),
-      );
-      const number = k.variable('a', 'f32x4');
+      const [number, ...values] = [0, ...vectors].map(() => k.variable('x', 'f32x4'));
+      const lines = [0, 1, 2, 3].map((row) => vectors.map((n) => (
+        [k.add(i, row), neighbours(plus(j, 4 * n)), k.variable('y', 'f32x4')] as const
+      )));
       return [
-        cells.flat().map(({ row, column, sum }) => k.set(sum, start(row, column))),
+        lines.flat().map(([row, column, sum]) => k.set(sum, start(row, column))),
         k.loop('k', typeof depth === 'number' ? depth : depth(i), (at) => [
-          values.map((value, n) => k.set(value, right(at, columnsOf[n]))),
-          cells.map((line) => [
-            k.set(number, left(line[0].row, at)),
-            line.map(({ sum }, n) => k.set(sum, k.mulAdd(number, values[n], sum))),
+          values.map((value, n) => k.set(value, right(at, lines[0][n][1]))),
+          lines.map((line) => [
+            k.set(number, left(line[0][0], at)),
+            line.map(([, , sum], n) => k.set(sum, k.mulAdd(number, values[n], sum))),
           ]),
         ]),
-        cells.flat().map(({ row, column, sum }) => finish(row, column, sum)),
+        lines.flat().map((cell) => finish(...cell)),
       ];
     });
   const wide = columns - (columns % 8);
@@ -63,38 +56,30 @@ export function product(rows: number, columns: number, what: Product): k.Stateme
   ];
 }
 
-/** Calls the body for columns from 0 to below a number, and for what is left of four. */
-export const forColumns = (to: k.Value, body: (s: k.Value) => k.Statements): k.Statements =>
-  k.loop('s', { to, step: 4 }, (s) => body(neighbours(s)));
+/** Calls the body for columns up to that of a number, four at a time. */
+export const forColumns = (last: k.Value, body: (s: k.Value) => k.Statements): k.Statements =>
+  k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(neighbours(s)));
 
 /** x, or 0 where it is so small that products with it might be denormal. */
 const flush = (x: k.Value): k.Value => k.select(k.greater(x, TINY), x, 0);
-
-interface Decays {
-  readonly between: Grid;
-  /** From the start to each step, its own included; and from behind each step to the end. */
-  readonly since: k.Buffer;
-  readonly until: k.Buffer;
-  readonly whole: k.Variable;
-  readonly compute: (logDecay: (t: k.Value) => k.Value) => k.Statements;
-}
 
 /**
  * The decays of a chunk, by one exponential a step, α_t = exp(a_t), and products of them: in row t
  * of `between`, column s, that of what came after s, α_{s+1} ⋯ α_t, which is row t − 1 times α_t,
  * and 0 above the diagonal. Products of numbers up to 1 do not overflow, and nothing is subtracted,
- * so each has an error of at most t − s roundings however different the decays are. Differences of
+ * so each has an error of at most t − s roundings, however different the decays are. Differences of
  * running sums of a would have lost digits after a step with a large |a|, and all at a = −∞.
  *
- * The decay of the whole chunk goes on to all later ones, and its rounding with it. So it is the
+ * `since` is the same from the start of the chunk, α_t included; the last row of `between` is what is
+ * left at the end. The decay of the whole chunk goes on to all later ones, and its rounding with it. So it is the
  * exponential of a sum: α by itself has the same error in every step where a is the same.
  */
-export function decaysOf(count: number): Decays {
-  const names = ['a', 'since', 'until'];
-  const [factors, since, until] = names.map((name) => k.scratch(name, 'f32', count));
-  const between = matrix('M', count, count);
-  const whole = k.variable('whole', 'f32');
-  const compute = (logDecay: (t: k.Value) => k.Value): k.Statements => [
+export function decaysOf(
+  count: number, logDecay: (t: k.Value) => k.Value,
+): readonly [compute: k.Statements, between: Grid, since: k.Buffer, whole: k.Variable] {
+  const [factors, since] = ['a', 'since'].map((name) => k.scratch(name, 'f32', count));
+  const [between, whole] = [matrix('E', count, count), k.variable('whole', 'f32')];
+  const compute = [
     k.lanes('t', count, (t) => k.store(factors, t, flush(k.exp(logDecay(t))))),
     k.reduce(whole, count, { combine: k.add, identity: 0 }, logDecay),
     k.set(whole, flush(k.exp(whole))),
@@ -105,33 +90,24 @@ export function decaysOf(count: number): Decays {
       const [before, factor] = [k.sub(t, 1), k.load(factors, t)];
       return [
         k.store(since, t, flush(k.mul(k.load(since, before), factor))),
-        forColumns(t, (s) => between.set(t, s, flush(k.mul(between.at(before, s), factor)))),
+        forColumns(before, (s) => between.set(t, s, flush(k.mul(between.at(before, s), factor)))),
         between.set(t, t, 1),
       ];
     }),
-    k.lanes('s', count, (s) => k.store(until, s, between.at(count - 1, s))),
   ];
-  return { between, since, until, whole, compute };
+  return [compute, between, since, whole];
 }
 
-/** A part of a sequence, `left` chunks before the end, itself counted. */
-export interface Chunk {
-  readonly first: k.Operand;
-  readonly count: number;
-  readonly left: k.Operand;
-}
+/** Where a number of a head is in [batch, length, heads, headDim], given the step in the chunk. */
+export const inSteps = (
+  { length, heads, headDim }: Sizes, b: k.Value, first: k.Operand, head: k.Value,
+) => (t: k.Operand, p: k.Operand): k.Operand =>
+  plus(times(plus(times(plus(plus(times(b, length), first), t), heads), head), headDim), p);
 
-/** Calls the body for chunk after chunk, from the first or from the last on. */
-export function forChunks(
-  { length, steps, chunks }: Sizes, isReversed: boolean, body: (chunk: Chunk) => k.Statements,
-): k.Statements {
-  const full = Math.floor(length / steps);
-  const whole = k.loop('c', full, (i) => {
-    const chunk = isReversed ? k.sub(full - 1, i) : i;
-    return body({ first: k.mul(chunk, steps), count: steps, left: k.sub(chunks, chunk) });
-  });
-  const rest = full < chunks
-    ? body({ first: full * steps, count: length - full * steps, left: 1 })
-    : [];
-  return isReversed ? [rest, whole] : [whole, rest];
-}
+/** Where a number of a head's state is in [left, batch, heads, state, headDim]. */
+export const inStates = (
+  { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Value, head: k.Value, offset = 0,
+) => (n: k.Operand, p: k.Operand): k.Operand => {
+  const number = plus(times(plus(times(left, batch), b), heads), head);
+  return plus(plus(plus(times(number, state * headDim), times(n, headDim)), p), offset);
+};
