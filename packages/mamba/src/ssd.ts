@@ -22,8 +22,8 @@ import { fused } from './ssdFused.ts';
 export type { SSDResult };
 
 /**
- * `fused` and `chunked` are matrices, chunk by chunk: one loop that stores no matrix, or composed of
- * ops. `recurrent` is what the recurrence says, composed of ops around `linearScan`.
+ * `fused` and `chunked` are matrices, chunk by chunk: in one pass that stores none of them, or
+ * composed of ops. `recurrent` is what the recurrence says, composed of ops around `linearScan`.
  */
 export type SSDAlgorithm = 'fused' | 'chunked' | 'recurrent';
 
@@ -32,7 +32,7 @@ export interface SSDOptions extends SequenceFlags {
   readonly D?: Tensor | undefined;
   /** The state before the first step, [B, H, P, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
-  /** The steps of a chunk, of which the last may have fewer; changes no result. Default 64. */
+  /** The most steps of a chunk, where `fused` takes 32 at most; changes no result. Default 64. */
   readonly chunkSize?: number | undefined;
   /** How it is computed; all agree up to rounding. Default `fused`. */
   readonly algorithm?: SSDAlgorithm | undefined;

@@ -1,15 +1,16 @@
 /**
  * State space duality backwards, as one kernel: chunk by chunk from the last, with the scores and
- * decays of the forward pass computed again. With G the gradient of the state at the end of a
- * chunk, H the state at its start, g that of y, and M = S ⊙ E, where E are the decays in between,
+ * decays of the forward pass computed again. With g the gradient of y, H the state at the start of
+ * a chunk, G the gradient of that at its end, E the decays in between and M = S ⊙ E,
  *
  *     dM = g Xᵀ     dS = dM ⊙ E, added up over the heads of a group
  *     dX = Mᵀ g + until ⊙ B G     dC = dS B + since ⊙ g Hᵀ     dB = dSᵀ C + until ⊙ X Gᵀ
  *     the gradient of H: whole · G + Cᵀ (since ⊙ g)
  *
- * a_t is in all factors of what was written before step t and is read at t or later. So its
- * gradient is the sum of all such products: of dM ⊙ M for s < t ≤ r, from H to outputs from t on,
- * from inputs before t to G, and from H to G. Each is summed as it is: nothing is subtracted.
+ * α_t is a factor of all that is written before step t and read at t or later. So the gradient of
+ * a_t is the sum of all such terms: dM ⊙ M in row r, column s for s < t ≤ r; what goes from H to
+ * outputs from t on, and from inputs before t to G; and from H to G. All are summed up as they are:
+ * it would take fewer sums to subtract what does not pass t, but then little would be left of a_t.
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
@@ -57,9 +58,8 @@ export function backwardKernel(
       const [decays, between, since, whole] = decaysOf(steps, (t) =>
         logDecay.at([b, k.add(first, t), head]),
       );
-      const [sinceStart, untilEnd] = [
-        (t: k.Value) => k.load(since, t), (s: k.Value) => between.at(steps - 1, s),
-      ];
+      const sinceStart = (t: k.Value) => k.load(since, t);
+      const untilEnd = (s: k.Value) => between.at(steps - 1, s);
       /** Adds what goes through a state to a gradient, and notes for each step how much it is. */
       const through = (
         gradient: Grid, of: Grid, decay: (t: k.Value) => k.Value, noted: k.Buffer,
@@ -142,12 +142,12 @@ export function backwardKernel(
       }),
     ];
   };
-  const width = heads * state * headDim;
-  return k.loop('b', batch, (b) => [
+  const width = (heads / groups) * state * headDim;
+  return k.loop('b', batch, (b) => k.loop('g', groups, (group) => [
     k.lanes('i', width, (i) => {
-      const at = plus(times(b, width), i);
+      const at = plus(times(plus(times(b, groups), group), width), i);
       return k.store(to, plus(at, dStateAt), g.at([plus(at, ofX)]));
     }),
-    k.loop('g', groups, (group) => k.loop('c', chunks, (c) => chunk(b, group, c))),
-  ]);
+    k.loop('c', chunks, (c) => chunk(b, group, c)),
+  ]));
 }

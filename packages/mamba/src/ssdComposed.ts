@@ -1,10 +1,10 @@
 /**
- * State space duality composed of ops, as the recurrence and in chunks; gradients of higher order
- * of the fused form are taken of these.
+ * State space duality composed of ops: as the recurrence, and in chunks, as matrices. Gradients of
+ * higher order are taken of the latter.
  */
 import { concat, linearScan, type Tensor } from '@mambagrad/tensor';
 
-/** Δx [B, L, H, P], ΔA = log α [B, L, H], B and C [B, L, G, N], and the state before [B, H, P, N]. */
+/** Δx [B, L, H, P], ΔA = log α [B, L, H], B and C [B, L, G, N], and the state before. */
 export type SSDInputs = readonly [
   input: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, initialState: Tensor,
 ];
@@ -28,7 +28,9 @@ export function recurrent([input, logDecay, B, C, initialState]: SSDInputs): SSD
 }
 
 /** The same in chunks of Q steps; what is missing to whole ones neither writes nor decays. */
-export function chunked([input, logDecay, B, C, initialState]: SSDInputs, chunkSize: number): SSDResult {
+export function chunked(
+  [input, logDecay, B, C, initialState]: SSDInputs, chunkSize: number,
+): SSDResult {
   const [batch, length, heads, headDim] = input.shape;
   const [groups, stateSize] = B.shape.slice(2);
   const size = Math.min(chunkSize, Math.max(length, 1));

@@ -33,10 +33,12 @@ export function forwardKernel(
   const [rowsC, scores, M] = [
     matrix('C', steps, state), matrix('S', steps, steps), matrix('M', steps, steps),
   ];
+  const forHeads = (group: k.Value, body: (head: k.Value) => k.Statements) =>
+    k.loop('h', heads / groups, (h) => body(k.add(k.mul(group, heads / groups), h)));
+
   const chunk = (b: k.Value, group: k.Value, c: k.Value): k.Statements => {
     const [first, left] = [k.mul(c, steps), k.sub(chunks, c)];
-    const ofHead = (h: k.Value): k.Statements => {
-      const head = k.add(k.mul(group, heads / groups), h);
+    const ofHead = (head: k.Value): k.Statements => {
       const [y, before] = [inSteps(sizes, b, first, head), stateAt(left, b, head)];
       const after = stateAt(k.sub(left, 1), b, head);
       const [outputs, H] = [y, before].map((place): At => (i, p) => k.load(to, place(i, p)));
@@ -65,13 +67,13 @@ export function forwardKernel(
       columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
       rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
       product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
-      k.loop('h', heads / groups, ofHead),
+      forHeads(group, ofHead),
     ];
   };
-  return k.loop('b', batch, (b) => [
-    k.loop('h', heads, (h) => k.loop('n', state, (n) => k.lanes('p', headDim, (p) =>
-      k.store(to, stateAt(chunks, b, h)(n, p), initialState.at([b, h, n, p])),
+  return k.loop('b', batch, (b) => k.loop('g', groups, (group) => [
+    forHeads(group, (head) => k.loop('n', state, (n) => k.lanes('p', headDim, (p) =>
+      k.store(to, stateAt(chunks, b, head)(n, p), initialState.at([b, head, n, p])),
     ))),
-    k.loop('g', groups, (group) => k.loop('c', chunks, (c) => chunk(b, group, c))),
-  ]);
+    k.loop('c', chunks, (c) => chunk(b, group, c)),
+  ]));
 }

@@ -32,25 +32,28 @@ function sizesOf([{ shape }, , B]: readonly Pick<Spec, 'shape'>[], steps: number
   return { batch, length, heads, headDim, groups, state, steps, chunks: length / steps };
 }
 
-/** Where in what is packed a head's state is, so many chunks before the end. */
-function stateAt(sizes: Sizes, left: number, b: number, head: number): number {
-  const { batch, length, heads, headDim, state } = sizes;
-  return (batch * length * heads + ((left * batch + b) * heads + head) * state) * headDim;
+/** Where in what is packed a state is, so many chunks before the end; heads count on over rows. */
+function stateAt({ batch, length, heads, headDim, state }: Sizes, left: number, head: number) {
+  return (batch * length * heads + (left * batch * heads + head) * state) * headDim;
 }
 
-/** Where what belongs to a head in a step is in a, in X, and in B and C. */
-function placesOf({ heads, headDim, groups, state }: Sizes, row: number, head: number) {
-  const [at, group] = [row * heads + head, Math.floor((head * groups) / heads)];
-  return [at, at * headDim, (row * groups + group) * state];
+/** Where in a a step of a head is, and thereby in the other inputs. */
+function placeOf({ length, heads }: Sizes, head: number, t: number): number {
+  return (Math.floor(head / heads) * (length - 1) + t) * heads + head;
+}
+
+/** Where the step at a place is in X, and in B and C. */
+function startsOf({ heads, headDim, groups, state }: Sizes, place: number) {
+  return [place * headDim, Math.floor((place * groups) / heads) * state];
 }
 
 /** One step of a head from one state to the next, which may take its place; gives α_t. */
 function step(
-  [X, a, B]: readonly TypedArray[], sizes: Sizes, row: number, head: number,
+  [X, a, B]: readonly TypedArray[], sizes: Sizes, place: number,
   before: Float64Array, after: Float64Array,
 ): number {
-  const [at, x, first] = placesOf(sizes, row, head);
-  const decay = Math.exp(a[at]);
+  const [x, first] = startsOf(sizes, place);
+  const decay = Math.exp(a[place]);
   for (let n = first, i = 0; n < first + sizes.state; n++) {
     const written = B[n];
     for (let p = x; p < x + sizes.headDim; p++, i++) {
@@ -68,35 +71,31 @@ const forwardPrimitive: Apply<number> = definePrimitive<number>({
   name: 'ssd',
   infer: (inputs, steps) => {
     const sizes = sizesOf(inputs, steps);
-    return { shape: [stateAt(sizes, sizes.chunks + 1, 0, 0)], dtype: inputs[0].dtype };
+    return { shape: [stateAt(sizes, sizes.chunks + 1, 0)], dtype: inputs[0].dtype };
   },
   compute: (inputs, { data }, steps) => {
     const sizes = sizesOf(inputs, steps);
     const { batch, length, heads, headDim, state, chunks } = sizes;
     const arrays = inputs.map((input) => input.data);
-    const y = new Float64Array(headDim);
-    for (let b = 0; b < batch; b++) {
-      for (let head = 0; head < heads; head++) {
-        const from = (b * heads + head) * state * headDim;
-        const H = Float64Array.from(arrays[4].subarray(from, from + state * headDim));
-        for (let t = 0; t < length; t++) {
-          if (t % steps === 0) data.set(H, stateAt(sizes, chunks - t / steps, b, head));
-          step(arrays, sizes, b * length + t, head, H, H);
-          const [, x, first] = placesOf(sizes, b * length + t, head);
-          y.fill(0);
-          for (let n = 0, i = 0; n < state; n++) {
-            const read = arrays[3][first + n];
-            for (let p = 0; p < headDim; p++, i++) y[p] += read * H[i];
-          }
-          data.set(y, x);
+    const [y, width] = [new Float64Array(headDim), state * headDim];
+    for (let head = 0; head < batch * heads; head++) {
+      const H = Float64Array.from(arrays[4].subarray(head * width, (head + 1) * width));
+      for (let t = 0; t < length; t++) {
+        if (t % steps === 0) data.set(H, stateAt(sizes, chunks - t / steps, head));
+        const place = placeOf(sizes, head, t);
+        step(arrays, sizes, place, H, H);
+        const [x, first] = startsOf(sizes, place);
+        y.fill(0);
+        for (let n = 0, i = 0; n < state; n++) {
+          const read = arrays[3][first + n];
+          for (let p = 0; p < headDim; p++, i++) y[p] += read * H[i];
         }
-        data.set(H, stateAt(sizes, 0, b, head));
+        data.set(y, x);
       }
+      data.set(H, stateAt(sizes, 0, head));
     }
   },
-  lower: (inputs, steps) => ({
-    kernel: (elements, y) => forwardKernel(elements, y, sizesOf(inputs, steps)),
-  }),
+  lower: (inputs, steps) => ({ kernel: (xs, y) => forwardKernel(xs, y, sizesOf(inputs, steps)) }),
   gradient: (g, y, inputs, steps) =>
     splitLike(inputs, () => backwardPrimitive([g, ...inputs, y.detach()], steps)),
 });
@@ -112,38 +111,33 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
   }),
   compute: ([g, ...inputs], { data }, steps) => {
     const sizes = sizesOf(inputs, steps);
-    const { batch, length, heads, headDim, state, chunks } = sizes;
+    const { batch, heads, headDim, state, chunks } = sizes;
     const arrays = inputs.map((input) => input.data);
     const sums = new Float64Array(data.length);
     let end = 0;
     const totals = arrays.slice(0, 5).map((array) => sums.subarray(end, (end += array.length)));
-    const width = state * headDim;
+    const [width, decays] = [state * headDim, new Float64Array(steps)];
     const states = Array.from({ length: steps + 1 }, () => new Float64Array(width));
-    const decays = new Float64Array(steps);
-    for (let b = 0; b < batch; b++) {
-      for (let head = 0; head < heads; head++) {
-        const G = totals[4].subarray((b * heads + head) * width, (b * heads + head + 1) * width);
-        const last = stateAt(sizes, 0, b, head);
-        G.set(g.data.subarray(last, last + width));
-        for (let left = 1; left <= chunks; left++) {
-          const first = b * length + (chunks - left) * steps;
-          const start = stateAt(sizes, left, b, head);
-          states[0].set(arrays[5].subarray(start, start + width));
-          for (let t = 0; t < steps; t++) {
-            decays[t] = step(arrays, sizes, first + t, head, states[t], states[t + 1]);
-          }
-          for (let t = steps - 1; t >= 0; t--) {
-            const around = [states[t], states[t + 1]];
-            stepBack(arrays, sizes, g.data, first + t, head, around, decays[t], G, totals);
-          }
+    const stateIn = (packed: TypedArray, left: number, head: number) =>
+      packed.subarray(stateAt(sizes, left, head), stateAt(sizes, left, head + 1));
+    for (let head = 0; head < batch * heads; head++) {
+      const G = totals[4].subarray(head * width, (head + 1) * width);
+      G.set(stateIn(g.data, 0, head));
+      for (let left = 1; left <= chunks; left++) {
+        const places = states.map((_, t) => placeOf(sizes, head, (chunks - left) * steps + t));
+        states[0].set(stateIn(arrays[5], left, head));
+        for (let t = 0; t < steps; t++) {
+          decays[t] = step(arrays, sizes, places[t], states[t], states[t + 1]);
+        }
+        for (let t = steps - 1; t >= 0; t--) {
+          const around = [states[t], states[t + 1]];
+          stepBack(arrays, sizes, g.data, places[t], around, decays[t], G, totals);
         }
       }
     }
     data.set(sums);
   },
-  lower: ([, ...inputs], steps) => ({
-    kernel: (elements, y) => backwardKernel(elements, y, sizesOf(inputs, steps)),
-  }),
+  lower: ([, ...own], steps) => ({ kernel: (xs, y) => backwardKernel(xs, y, sizesOf(own, steps)) }),
   // The states at the starts are functions of the other inputs, through which their part goes.
   gradient: (gg, _y, inputs) =>
     splitLike(inputs.slice(0, 6), () => secondGradient(gg, inputs.slice(0, 6), (own) => {
@@ -155,11 +149,11 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
 
 /** One step back: G, which is ∂loss/∂H_t but for y_t's part, becomes that of H_{t−1}. */
 function stepBack(
-  [X, , B, C]: readonly TypedArray[], sizes: Sizes, g: TypedArray, row: number, head: number,
+  [X, , B, C]: readonly TypedArray[], sizes: Sizes, g: TypedArray, place: number,
   [before, after]: readonly Float64Array[], decay: number, G: Float64Array,
   [dX, da, dB, dC]: readonly Float64Array[],
 ): void {
-  const [at, x, first] = placesOf(sizes, row, head);
+  const [x, first] = startsOf(sizes, place);
   let throughDecay = 0;
   for (let n = first, i = 0; n < first + sizes.state; n++) {
     const [written, read] = [B[n], C[n]];
@@ -175,7 +169,7 @@ function stepBack(
     dB[n] += ofB;
     dC[n] += ofC;
   }
-  da[at] = decay * throughDecay;
+  da[place] = decay * throughDecay;
 }
 
 const upToFour = (size: number): number => 4 * Math.ceil(size / 4);

@@ -21,8 +21,8 @@ export const matrix = (name: string, rows: number, columns: number): Grid =>
   grid(name, { state: rows, channels: columns });
 
 /**
- * start(i, j) + Σₖ left(i, k) · right(k, j) for all i and j, given to `finish`, four j in lanes. The
- * range of k may depend on the first row of a tile; tiles above the diagonal may be left out.
+ * start(i, j) + Σₖ left(i, k) · right(k, j) for all i and j, given to `finish`, four j in lanes.
+ * The range of k may depend on the first row of a tile; tiles above the diagonal may be left out.
  */
 export function product(
   [rows, columns, depth]: readonly [number, number, number | ((i: k.Value) => k.Range)],
@@ -64,14 +64,16 @@ export const forColumns = (last: k.Value, body: (s: k.Value) => k.Statements): k
 const flush = (x: k.Value): k.Value => k.select(k.greater(x, TINY), x, 0);
 
 /**
- * The decays of a chunk, by one exponential a step, α_t = exp(a_t), and products of them: in row t
- * of `between`, column s, that of what came after s, α_{s+1} ⋯ α_t, which is row t − 1 times α_t,
- * and 0 above the diagonal. Products of numbers up to 1 do not overflow, and nothing is subtracted,
- * so each has an error of at most t − s roundings, however different the decays are. Differences of
- * running sums of a would have lost digits after a step with a large |a|, and all at a = −∞.
+ * The decays of a chunk, by one exponential a step, α_t = exp(a_t), and products of them. In row t
+ * of `between`, column s, is that of what comes after s, α_{s+1} ⋯ α_t, which is row t − 1 times
+ * α_t, and 0 above the diagonal; the last row is what is left at the end. `since` is the same from
+ * the start of the chunk, α_t included.
  *
- * `since` is the same from the start of the chunk, α_t included; the last row of `between` is what is
- * left at the end. The decay of the whole chunk goes on to all later ones, and its rounding with it. So it is the
+ * Products of numbers up to 1 do not overflow, and nothing is subtracted, so each is as exact as
+ * its at most t − s + 1 roundings, however different the decays are. Differences of running sums of
+ * a lose digits behind a step with a large |a|, and all at a = −∞.
+ *
+ * The decay of the `whole` chunk goes on to all later ones, and its rounding with it. So it is the
  * exponential of a sum: α by itself has the same error in every step where a is the same.
  */
 export function decaysOf(
