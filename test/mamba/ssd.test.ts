@@ -289,6 +289,13 @@ describe('ssd', () => {
     expect(ends.max().item()).toBeLessThan(1e-17);
   });
 
+  it('compiled, lets no NaN of a decay vanish', () => {
+    const A = tensor([NaN]);
+    const [x, dt, B] = [ones([1, 9, 1, 1]), ones([1, 9, 1]), ones([1, 9, 1, 1])];
+    const { y, lastState } = compile(() => ssd(x, dt, A, B, B))();
+    expect([...y.data.subarray(1), ...lastState.data].every(Number.isNaN)).toBe(true);
+  });
+
   it('names the argument that does not fit', () => {
     const x = zeros([1, 2, 3, 4]);
     const [dt, A, B] = [zeros([1, 2, 3]), zeros([3]), zeros([1, 2, 1, 5])];

@@ -1,6 +1,6 @@
 /**
- * State space duality forwards, as one kernel. Chunk by chunk, all matrices lie in the nearest
- * cache:
+ * State space duality forwards, as one kernel. Chunk by chunk, all matrices stay in the nearest
+ * caches:
  *
  *     for each sequence, for each group, for each chunk
  *       S = C Bᵀ, which the heads of the group share

@@ -37,22 +37,18 @@ function stateAt({ batch, length, heads, headDim, state }: Sizes, left: number, 
   return (batch * length * heads + (left * batch * heads + head) * state) * headDim;
 }
 
-/** Where in a a step of a head is, and thereby in the other inputs. */
-function placeOf({ length, heads }: Sizes, head: number, t: number): number {
-  return (Math.floor(head / heads) * (length - 1) + t) * heads + head;
+/** Where in a, X, and B and C a step of a head is. */
+function placesOf({ length, heads, headDim, groups, state }: Sizes, head: number, t: number) {
+  const place = (Math.floor(head / heads) * (length - 1) + t) * heads + head;
+  return [place, place * headDim, Math.floor((place * groups) / heads) * state];
 }
 
-/** Where the step at a place is in X, and in B and C. */
-function startsOf({ heads, headDim, groups, state }: Sizes, place: number) {
-  return [place * headDim, Math.floor((place * groups) / heads) * state];
-}
-
-/** One step of a head from one state to the next, which may take its place; gives α_t. */
+/** One step of a head from one state to the next, which may take its place. */
 function step(
-  [X, a, B]: readonly TypedArray[], sizes: Sizes, place: number,
+  [X, a, B]: readonly TypedArray[], sizes: Sizes, head: number, t: number,
   before: Float64Array, after: Float64Array,
-): number {
-  const [x, first] = startsOf(sizes, place);
+): void {
+  const [place, x, first] = placesOf(sizes, head, t);
   const decay = Math.exp(a[place]);
   for (let n = first, i = 0; n < first + sizes.state; n++) {
     const written = B[n];
@@ -60,7 +56,6 @@ function step(
       after[i] = decay * before[i] + written * X[p];
     }
   }
-  return decay;
 }
 
 /**
@@ -82,9 +77,8 @@ const forwardPrimitive: Apply<number> = definePrimitive<number>({
       const H = Float64Array.from(arrays[4].subarray(head * width, (head + 1) * width));
       for (let t = 0; t < length; t++) {
         if (t % steps === 0) data.set(H, stateAt(sizes, chunks - t / steps, head));
-        const place = placeOf(sizes, head, t);
-        step(arrays, sizes, place, H, H);
-        const [x, first] = startsOf(sizes, place);
+        step(arrays, sizes, head, t, H, H);
+        const [, x, first] = placesOf(sizes, head, t);
         y.fill(0);
         for (let n = 0, i = 0; n < state; n++) {
           const read = arrays[3][first + n];
@@ -116,7 +110,7 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
     const sums = new Float64Array(data.length);
     let end = 0;
     const totals = arrays.slice(0, 5).map((array) => sums.subarray(end, (end += array.length)));
-    const [width, decays] = [state * headDim, new Float64Array(steps)];
+    const width = state * headDim;
     const states = Array.from({ length: steps + 1 }, () => new Float64Array(width));
     const stateIn = (packed: TypedArray, left: number, head: number) =>
       packed.subarray(stateAt(sizes, left, head), stateAt(sizes, left, head + 1));
@@ -124,14 +118,14 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
       const G = totals[4].subarray(head * width, (head + 1) * width);
       G.set(stateIn(g.data, 0, head));
       for (let left = 1; left <= chunks; left++) {
-        const places = states.map((_, t) => placeOf(sizes, head, (chunks - left) * steps + t));
+        const first = (chunks - left) * steps;
         states[0].set(stateIn(arrays[5], left, head));
         for (let t = 0; t < steps; t++) {
-          decays[t] = step(arrays, sizes, places[t], states[t], states[t + 1]);
+          step(arrays, sizes, head, first + t, states[t], states[t + 1]);
         }
         for (let t = steps - 1; t >= 0; t--) {
           const around = [states[t], states[t + 1]];
-          stepBack(arrays, sizes, g.data, places[t], around, decays[t], G, totals);
+          stepBack(arrays, sizes, g.data, head, first + t, around, G, totals);
         }
       }
     }
@@ -149,11 +143,12 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
 
 /** One step back: G, which is ∂loss/∂H_t but for y_t's part, becomes that of H_{t−1}. */
 function stepBack(
-  [X, , B, C]: readonly TypedArray[], sizes: Sizes, g: TypedArray, place: number,
-  [before, after]: readonly Float64Array[], decay: number, G: Float64Array,
+  [X, a, B, C]: readonly TypedArray[], sizes: Sizes, g: TypedArray, head: number, t: number,
+  [before, after]: readonly Float64Array[], G: Float64Array,
   [dX, da, dB, dC]: readonly Float64Array[],
 ): void {
-  const [x, first] = startsOf(sizes, place);
+  const [place, x, first] = placesOf(sizes, head, t);
+  const decay = Math.exp(a[place]);
   let throughDecay = 0;
   for (let n = first, i = 0; n < first + sizes.state; n++) {
     const [written, read] = [B[n], C[n]];

@@ -61,7 +61,7 @@ export const forColumns = (last: k.Value, body: (s: k.Value) => k.Statements): k
   k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(neighbours(s)));
 
 /** x, or 0 where it is so small that products with it might be denormal. */
-const flush = (x: k.Value): k.Value => k.select(k.greater(x, TINY), x, 0);
+const flush = (x: k.Value): k.Value => k.select(k.less(x, TINY), 0, x);
 
 /**
  * The decays of a chunk, by one exponential a step, α_t = exp(a_t), and products of them. In row t
