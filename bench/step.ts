@@ -3,18 +3,23 @@
  * backward pass, AdamW. The last line printed is JSON.
  *
  *     npm run -s bench:step -- --vocab 16 --hidden 64 --layers 2 --state 16 --batch 8 --length 256
+ *
+ * With `--layer mamba2` its layers are those of Mamba-2, in heads of `--headDim` channels.
  */
 import { compile, formatKernels, type KernelReport } from '@mambagrad/tensor';
 import { parseArgs } from 'node:util';
 import { trainingStep } from './support/models.ts';
 import { boundOf, probe } from './support/probe.ts';
 
-const defaults = { vocab: 16, hidden: 64, layers: 2, state: 16, batch: 8, length: 256, steps: 10 };
+const defaults = {
+  vocab: 16, hidden: 64, layers: 2, state: 16, headDim: 32, batch: 8, length: 256, steps: 10,
+};
 type Size = keyof typeof defaults;
 const names = Object.keys(defaults) as Size[];
 
 interface Settings {
   readonly sizes: Record<Size, number>;
+  readonly layer: 'mamba' | 'mamba2';
   readonly eager: boolean;
   readonly backend: 'wasm' | 'js';
   readonly deterministic: boolean;
@@ -27,6 +32,7 @@ function readSettings(): Settings {
   const { values } = parseArgs({
     options: {
       eager: { type: 'boolean', default: false },
+      layer: { type: 'string', default: 'mamba' },
       backend: { type: 'string', default: 'wasm' },
       deterministic: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
@@ -41,19 +47,22 @@ function readSettings(): Settings {
     if (Number.isInteger(size) && size >= 1) return [name, size] as const;
     throw new Error(`--${name} takes a whole number from 1, not '${String(given[name])}'`);
   });
-  const { backend, ...others } = values;
+  const { layer, backend, ...others } = values;
   const threads = Number(values.threads);
+  if (layer !== 'mamba' && layer !== 'mamba2') {
+    throw new Error(`--layer takes mamba or mamba2, not '${layer}'`);
+  }
   if (backend !== 'wasm' && backend !== 'js') {
     throw new Error(`--backend takes wasm or js, not '${backend}'`);
   }
   const { eager, deterministic, profile, json } = others;
   const named = Object.fromEntries(sizes) as Record<Size, number>;
-  return { sizes: named, eager, backend, deterministic, profile, json, threads };
+  return { sizes: named, layer, eager, backend, deterministic, profile, json, threads };
 }
 
 function run(): void {
-  const { sizes, eager, backend, deterministic, profile, json, threads } = readSettings();
-  const { model, step: trainStep, tokens, targets } = trainingStep(sizes);
+  const { sizes, layer, eager, backend, deterministic, profile, json, threads } = readSettings();
+  const { model, step: trainStep, tokens, targets } = trainingStep({ ...sizes, layer });
   const compiled = compile(trainStep, { backend, deterministic, threads });
   const step = eager ? trainStep : compiled;
 
@@ -72,6 +81,7 @@ function run(): void {
     minMs: sorted[0],
     firstMs,
     threads,
+    layer,
     eager,
     backend,
     params: model.parameterCount(),

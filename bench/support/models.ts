@@ -11,6 +11,8 @@ export interface ModelSizes {
   readonly hidden: number;
   readonly layers: number;
   readonly state: number;
+  /** The channels of a head of a Mamba-2 layer. */
+  readonly headDim?: number;
 }
 
 export interface StepSizes extends ModelSizes {
@@ -18,10 +20,11 @@ export interface StepSizes extends ModelSizes {
   readonly length: number;
 }
 
-function makeModel({ layer = 'mamba', vocab, hidden, layers, state }: ModelSizes): MambaLM {
+function makeModel(given: ModelSizes): MambaLM {
+  const { layer = 'mamba', vocab, hidden, layers, state, headDim = 64 } = given;
   manualSeed(1);
   const sizes = { vocabSize: vocab, hiddenSize: hidden, stateSize: state, numLayers: layers };
-  return new MambaLM({ ...sizes, layer });
+  return new MambaLM({ ...sizes, layer, ...(layer === 'mamba2' && { headDim }) });
 }
 
 /** A training step of a language model, and a batch for it; `step` gives the loss. */

@@ -1,17 +1,24 @@
-/** State space duality: chunks, the recurrence, single steps and the selective scan agree. */
-import { selectiveScan, ssd, type SSDOptions } from '@mambagrad/mamba';
-import { concat, gradcheck, stack, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+/** State space duality: all algorithms, single steps and the selective scan agree. */
+import { selectiveScan, ssd, type SSDAlgorithm, type SSDOptions } from '@mambagrad/mamba';
+import {
+  compile, type CompileOptions, concat, grad, gradcheck, ones, stack, type Tensor, tensor, zeros,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compiledValueAndGradients, expectClose, valueAndGradients } from '../support/compare.ts';
-import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
+import {
+  compiledValueAndGradients, expectClose, expectSame, leaf, valueAndGradients,
+} from '../support/compare.ts';
+import { type Draw, drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../support/sequences.ts';
 
-const sizes = ['batch', 'heads of a group', 'groups', 'headDim', 'stateSize'];
+const algorithms: readonly SSDAlgorithm[] = ['fused', 'chunked', 'recurrent'];
+
+/** Of the batch, the groups, the heads of one, and their channels and states; from 1 on. */
+const drawSizes = (g: Draw, ...most: number[]) => most.map((max) => drawInteger(g, 1, max));
 
 /** x, dt, A, B, C, D and the initial state, in this order. */
-function drawInputs(g: Draw, length: number): Tensor[] {
-  const [batch, perGroup, groups, headDim, stateSize] = sizes.map(() => drawInteger(g, 1, 3));
+function drawInputs(g: Draw, length: number, sizes = drawSizes(g, 3, 3, 3, 3, 3)): Tensor[] {
+  const [batch, groups, perGroup, headDim, stateSize] = sizes;
   const heads = perGroup * groups;
   return [
     drawTensor(g, [batch, length, heads, headDim]),
@@ -56,13 +63,14 @@ function asSelectiveScan(...[x, dt, A, B, C, D, initialState]: Tensor[]): Tensor
 const joined = (gradients: readonly Tensor[]) => concat(gradients.map((x) => x.flatten()));
 
 describe('ssd', () => {
-  it('in chunks of any size, as a recurrence, and as a selective scan, is the same', () => {
+  it('fused, in chunks, as a recurrence, and as a selective scan, is the same', () => {
     fc.assert(
       fc.property(fc.gen(), fc.integer({ min: 0, max: 40 }), (g, length) => {
         const inputs = drawInputs(g, length);
         const expected = valueAndGradients(asSelectiveScan, inputs);
         const chunkSize = drawInteger(g, 1, length + 3);
-        for (const options of [{ chunkSize }, {}, { algorithm: 'recurrent' }] as SSDOptions[]) {
+        const sized = algorithms.map((algorithm): SSDOptions => ({ algorithm, chunkSize }));
+        for (const options of [{}, ...sized]) {
           const { value, gradients } = valueAndGradients(both(options), inputs);
           expectClose(value, expected.value, 1e-12);
           gradients.forEach((x, i) => expect(x.shape).toEqual(expected.gradients[i].shape));
@@ -73,12 +81,45 @@ describe('ssd', () => {
     );
   });
 
-  it('has the gradients of finite differences, for every input', () => {
+  it('is the same for sizes of 0', () => {
     fc.assert(
-      fc.property(fc.gen(), fc.integer({ min: 0, max: 5 }), (g, length) => {
-        gradcheck(both({ chunkSize: drawInteger(g, 1, 4) }), drawInputs(g, length));
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 3 }), (g, length) => {
+        const [batch, ...sizes] = drawShape(g, { minRank: 4, maxRank: 4 });
+        const inputs = drawInputs(g, length, [batch, drawInteger(g, 1, 2), ...sizes]);
+        const expected = valueAndGradients(both({ algorithm: 'recurrent' }), inputs);
+        const found = valueAndGradients(both(), inputs);
+        const compiled = compiledValueAndGradients(both(), inputs);
+        [found, compiled].forEach(({ value, gradients }, i) => {
+          expectClose(value, expected.value, [1e-12, 1e-5][i]);
+          expectClose(joined(gradients), joined(expected.gradients), [1e-12, 1e-5][i]);
+        });
       }),
       { numRuns: 10 },
+    );
+  });
+
+  it('has the gradients of finite differences, for every input', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
+        const inputs = drawInputs(g, drawInteger(g, 0, 5));
+        const chunkSize = drawInteger(g, 1, 4);
+        gradcheck(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('has second derivatives', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const inputs = drawInputs(g, drawInteger(g, 2, 6), drawSizes(g, 1, 2, 2, 2, 2));
+        const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: 4 });
+        gradcheck((...args) => {
+          const how = { createGraph: true, allowUnused: true };
+          return joined(grad(f(...args).sin().sum(), args, how));
+        }, inputs);
+      }),
+      { numRuns: 5 },
     );
   });
 
@@ -121,7 +162,7 @@ describe('ssd', () => {
           return concat([concat(parts.map(({ y }) => y), 1).flatten(), last.flatten()]);
         };
         const expected = valueAndGradients(alone, inputs);
-        for (const algorithm of ['chunked', 'recurrent'] as const) {
+        for (const algorithm of algorithms) {
           const options = { ...flags, algorithm, chunkSize: drawInteger(g, 1, length + 1) };
           const { value, gradients } = valueAndGradients(both(options), inputs);
           expectClose(value, expected.value, 1e-12);
@@ -137,7 +178,7 @@ describe('ssd', () => {
       fc.property(fc.gen(), fc.integer({ min: 1, max: 20 }), (g, length) => {
         const inputs = drawInputs(g, length);
         const places = drawPlaces(g, inputs[0].shape);
-        const algorithm = g(fc.boolean) ? 'chunked' : 'recurrent';
+        const algorithm = algorithms[drawInteger(g, 0, 2)];
         const run = (mask?: Tensor) => (...[x, dt, A, B, C, D, initialState]: Tensor[]): Tensor => {
           const cut = (input: Tensor) => (mask ? input : take(input, places));
           const options = { D, initialState, mask, algorithm, chunkSize: 4 } as const;
@@ -159,42 +200,100 @@ describe('ssd', () => {
         const rate = 10 ** drawInteger(g, -6, 0);
         const [x, B, C] = [0, 1, 2].map(() => drawTensor(g, [1, length, 1, 2]));
         const inputs = [x, drawTensor(g, [1, length, 1], 0.001, 0.1), tensor([-rate]), B, C];
-        const run = (dtype: 'f32' | 'f64', options: SSDOptions) => {
-          const [x1, dt, A, B1, C1] = inputs.map((input) => input.cast(dtype));
-          return ssd(x1, dt, A, B1, C1, options).y;
-        };
-        expectClose(run('f32', {}), run('f64', { algorithm: 'recurrent' }), 1e-5);
+        const run = (options?: SSDOptions) => (...[x1, dt, A, B1, C1]: Tensor[]) =>
+          ssd(x1, dt, A, B1, C1, options).y;
+        const exact = run({ algorithm: 'recurrent' })(...inputs.map((one) => one.cast('f64')));
+        const single = inputs.map((one) => one.cast('f32'));
+        for (const f of [run(), run({ algorithm: 'chunked' }), compile(run())]) {
+          expectClose(f(...single), exact, 1e-5);
+        }
       }),
       { numRuns: 8 },
     );
   });
 
-  it('stays exact where states decay to nothing within a chunk', () => {
+  it('stays exact where states decay to nothing within a chunk, in some steps or in all', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
         const [x, dt, A, ...rest] = drawInputs(g, 50);
-        const inputs = [x, dt.mul(100), A, ...rest];
-        const fast = valueAndGradients(both({ chunkSize: 32 }), inputs, 'f32');
+        const often = drawTensor(g, dt.shape, 0, drawInteger(g, 1, 4)).greater(1);
+        const inputs = [x, often.where(dt.mul(100), dt.mul(0.001)), A, ...rest];
         const exact = valueAndGradients(both({ algorithm: 'recurrent' }), inputs);
-        expectClose(fast.value, exact.value, 1e-5);
-        expectClose(joined(fast.gradients), joined(exact.gradients), 1e-5);
+        const results = [
+          valueAndGradients(both({ algorithm: 'chunked', chunkSize: 32 }), inputs, 'f32'),
+          valueAndGradients(both(), inputs, 'f32'),
+          compiledValueAndGradients(both(), inputs),
+        ];
+        for (const { value, gradients } of results) {
+          expectClose(value, exact.value, 1e-5);
+          expectClose(joined(gradients), joined(exact.gradients), 1e-5);
+        }
       }),
       { numRuns: 20 },
     );
   });
 
-  it('compiles to the same, in values and gradients, with flags or without', () => {
+  it('compiles to the same, in values and gradients, and to the same bits on both backends', () => {
+    const backends: readonly CompileOptions[] = [
+      { backend: 'wasm' },
+      { backend: 'wasm', deterministic: true },
+      { backend: 'js', deterministic: true },
+    ];
     fc.assert(
-      fc.property(fc.gen(), fc.integer({ min: 0, max: 12 }), (g, length) => {
-        const inputs = drawInputs(g, length);
-        const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: drawInteger(g, 1, 6) });
-        const expected = valueAndGradients(f, inputs);
-        const found = compiledValueAndGradients(f, inputs);
-        expectClose(found.value, expected.value, 1e-5);
-        expectClose(joined(found.gradients), joined(expected.gradients), 1e-5);
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 90 }), (g, length) => {
+        // Channels and states that fill tiles, or a part of one.
+        const inputs = drawInputs(g, length, drawSizes(g, 2, 2, 2, 13, 19));
+        const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: drawInteger(g, 1, 40) });
+        const exact = valueAndGradients(f, inputs);
+        const results = backends.map((how) => {
+          const { value, gradients } = compiledValueAndGradients(f, inputs, how);
+          return [value, ...gradients];
+        });
+        const [fast, one, other] = results;
+        expectClose(fast[0], exact.value, 1e-5);
+        expectClose(joined(fast.slice(1)), joined(exact.gradients), 1e-5);
+        one.forEach((x, i) => expectSame(x, other[i]));
       }),
       { numRuns: 10 },
     );
+  });
+
+  it('computes the same bits of a sequence alone as beside others', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 1, max: 90 }), (g, length) => {
+        const all = drawInputs(g, length, [3, ...drawSizes(g, 2, 2, 9, 9)]);
+        const [x, dt, A, B, C, _D, start] = all.map((input) => leaf(input, 'f32'));
+        const program = compile((...args: Tensor[]) => {
+          const [x1, dt1, B1, C1, initialState] = args;
+          const { y, lastState } = ssd(x1, dt1, A, B1, C1, { initialState });
+          return [y, lastState, ...grad(y.square().sum().add(lastState.sum()), args)];
+        });
+        const inputs = [x, dt, B, C, start];
+        const row = drawInteger(g, 0, 2);
+        const alone = program(...inputs.map((input) => leaf(input.narrow(0, row, 1), 'f32')));
+        program(...inputs).forEach((found, i) => expectSame(found.narrow(0, row, 1), alone[i]));
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it('keeps fading states, and gradients, clear of denormal numbers', () => {
+    const [x, dt] = [zeros([1, 400, 1, 4]), ones([1, 400, 1])];
+    const [A, B, C] = [tensor([-1]), ones([1, 400, 1, 4]), ones([1, 400, 1, 4])];
+    const initialState = ones([1, 1, 4, 4], { requiresGrad: true });
+    const ends = compile(() => {
+      const { lastState } = ssd(x, dt, A, B, C, { initialState });
+      return concat([lastState, ...grad(lastState.sum(), [initialState])]);
+    })();
+    expect(ends.min().item()).toBeGreaterThan(1e-19);
+    expect(ends.max().item()).toBeLessThan(1e-17);
+  });
+
+  it('compiled, lets no NaN of a decay vanish', () => {
+    const A = tensor([NaN]);
+    const [x, dt, B] = [ones([1, 9, 1, 1]), ones([1, 9, 1]), ones([1, 9, 1, 1])];
+    const { y, lastState } = compile(() => ssd(x, dt, A, B, B))();
+    expect([...y.data.subarray(1), ...lastState.data].every(Number.isNaN)).toBe(true);
   });
 
   it('names the argument that does not fit', () => {

@@ -2,7 +2,7 @@
  * Every memory plan that is made in a test is checked, of whatever program. On request plans share
  * nothing instead, to see that sharing changes no bit.
  */
-import { roundUp } from '../../packages/tensor/src/compile/gaps.ts';
+import { roundUp } from '../../packages/wasm/src/gaps.ts';
 
 type Planning = typeof import('../../packages/tensor/src/compile/plan.ts');
 

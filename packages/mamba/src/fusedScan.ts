@@ -104,7 +104,7 @@ function transposed(matrix: TypedArray, rows: number, columns: number): Float64A
 }
 
 /** For each tensor, a function that cuts its gradient from all, which are packed when asked for. */
-function splitLike(tensors: readonly Tensor[], pack: () => Tensor): (() => Tensor)[] {
+export function splitLike(tensors: readonly Tensor[], pack: () => Tensor): (() => Tensor)[] {
   let packed: Tensor | undefined;
   let end = 0;
   return tensors.map(({ shape, numel }) => {
@@ -157,8 +157,10 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
   lower: ([, ...own]) => ({ kernel: (elements, y) => backwardKernel(elements, y, sizesOf(own)) }),
   // The states at the starts are functions of the other inputs, through which their part goes.
   gradient: (gg, _y, [g, u, delta, A, B, C, initialState, _starts, ...reset]) => {
-    const inputs = [u, delta, A, B, C, initialState] as const;
-    return splitLike([g, ...inputs], () => secondGradient(gg, g, [...inputs, ...reset]));
+    const inputs = [g, u, delta, A, B, C, initialState];
+    return splitLike(inputs, () => secondGradient(gg, inputs, ([u1, delta1, A1, B1, C1, h1]) =>
+      composedScan([u1, delta1, A1, B1, C1, h1, ...reset]),
+    ));
   },
 });
 
@@ -207,24 +209,31 @@ export function composedScan(
   };
 }
 
-/** The gradient of the backward pass: that of the composed scan's gradient. */
-function secondGradient(gg: Tensor, g: Tensor, inputs: ScanInputs): Tensor {
+/**
+ * The gradient of a backward pass, with respect to its first inputs: g, and what the scan is of. It
+ * is that of the composed scan's gradient.
+ */
+export function secondGradient(
+  gg: Tensor,
+  inputs: readonly Tensor[],
+  compose: (inputs: readonly Tensor[]) => { y: Tensor; lastState: Tensor },
+): Tensor {
   return enableGrad(() => {
     // Each gets a node or leaf of its own, as one tensor may stand in several places.
-    const tracked = [g, ...differentiable(inputs)].map((tensor) => {
+    const tracked = inputs.map((tensor) => {
       if (tensor.requiresGrad) return tensor.unsqueeze(0).squeeze(0);
       const leaf = tensor.detach();
       leaf.requiresGrad = true;
       return leaf;
     });
-    const [cotangent, u, delta, A, B, C, initialState] = tracked;
-    const { y, lastState } = composedScan([u, delta, A, B, C, initialState, ...inputs.slice(6)]);
+    const [g, ...own] = tracked;
+    const { y, lastState } = compose(own);
     const pack = (tensors: readonly Tensor[]) => concat(tensors.map((x) => x.flatten()));
     const results = pack([y, lastState]);
     const options = { createGraph: true, allowUnused: true };
     // Nothing depends on the states at the starts of chunks but what is computed here.
-    const own = cotangent.narrow(0, 0, results.numel);
-    const first = grad(results, tracked.slice(1), { ...options, cotangent: own });
+    const cotangent = g.narrow(0, 0, results.numel);
+    const first = grad(results, own, { ...options, cotangent });
     return pack(grad(pack(first), tracked, { ...options, cotangent: gg }));
   });
 }

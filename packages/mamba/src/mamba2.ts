@@ -22,7 +22,7 @@ export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algor
   readonly headDim?: number;
   /** G, so many groups of heads, each with B and C of its own. Default 1. */
   readonly numGroups?: number;
-  /** The steps that the scan takes as one matrix; does not change what is learned. Default 64. */
+  /** The steps that `ssd` takes at most as one matrix; changes no result. Default 64. */
   readonly chunkSize?: number;
   /** Whether the norm comes before the gate, norm(y) · silu(z), or after. Default false. */
   readonly normBeforeGate?: boolean;

@@ -172,10 +172,10 @@ export function backwardKernel(
   const full = Math.floor(length / CHUNK);
   return [
     forSequences(sizes, (b, some, block) => [
-      scaledA.setAll(some, (n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
-      dA.setAll(some, () => 0),
-      carry.setAll(some, (n, d) =>
-        g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]),
+      scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E), some),
+      dA.setAll(() => 0, some),
+      carry.setAll(
+        (n, d) => g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]), some,
       ),
       length > full * CHUNK ? chunk(b, full, length - full * CHUNK, some, block) : [],
       k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK, some, block)),

@@ -66,8 +66,8 @@ export function forwardKernel(
   };
   const full = Math.floor(length / CHUNK);
   return forSequences(sizes, (b, some) => [
-    scaledA.setAll(some, (n, d) => k.mul(A.at([d, n]), Math.LOG2E)),
-    h.setAll(some, (n, d) => initialState.at([b, d, n])),
+    scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E), some),
+    h.setAll((n, d) => initialState.at([b, d, n]), some),
     k.loop('c', full, (c) => chunk(b, c, CHUNK, some)),
     length > full * CHUNK ? chunk(b, full, length - full * CHUNK, some) : [],
     h.writeTo(to, plus(lastAt, times(b, width)), some),

@@ -132,19 +132,21 @@ export interface Grid {
   readonly buffer: k.Buffer;
   at(n: k.Operand, d: k.Operand): k.Value;
   set(n: k.Operand, d: k.Operand, value: k.Operand): k.Statements;
-  /** Sets all states of some channels. */
-  setAll(some: k.Stretch, value: (n: k.Operand, d: k.Operand) => k.Operand): k.Statements;
+  /** Sets all states of all channels, or of some. */
+  setAll(value: (n: k.Operand, d: k.Operand) => k.Operand, some?: k.Stretch): k.Statements;
   /** Writes those of some channels as [D, N] to a place in a buffer. */
   writeTo(buffer: k.Buffer, start: k.Operand, some: k.Stretch): k.Statements;
 }
 
 /** A grid in scratch memory. */
-export function grid(name: string, { channels, state }: Sizes): Grid {
+export function grid(
+  name: string, { channels, state }: Pick<Sizes, 'channels' | 'state'>,
+): Grid {
   const buffer = k.scratch(name, 'f32', channels * state);
   const place = (n: k.Operand, d: k.Operand) => plus(times(n, channels), d);
   const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
   const set: Grid['set'] = (n, d, value) => k.store(buffer, place(n, d), value);
-  const setAll: Grid['setAll'] = (some, value) =>
+  const setAll: Grid['setAll'] = (value, some = { from: 0, to: channels }) =>
     k.loop('n', state, (n) => k.lanes('d', some, (d) => set(n, d, value(n, d))));
   const writeTo: Grid['writeTo'] = (to, start, some) =>
     k.loop('n', state, (n) =>

@@ -14,29 +14,29 @@
  *
  * Where a document begins, α_t is 0 instead; at padding, Δ_t is.
  */
-import { concat, describe, linearScan, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
+import { chunked, recurrent, type SSDInputs, type SSDResult } from './ssdComposed.ts';
+import { fused } from './ssdFused.ts';
+
+export type { SSDResult };
+
+/**
+ * `fused` and `chunked` are matrices, chunk by chunk: in one pass that stores none of them, or
+ * composed of ops. `recurrent` is what the recurrence says, composed of ops around `linearScan`.
+ */
+export type SSDAlgorithm = 'fused' | 'chunked' | 'recurrent';
 
 export interface SSDOptions extends SequenceFlags {
   /** The skip connection, [H]. Default none. */
   readonly D?: Tensor | undefined;
   /** The state before the first step, [B, H, P, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
-  /** The steps of a chunk, of which the last may have fewer; changes no result. Default 64. */
+  /** The most steps of a chunk, where `fused` takes 32 at most; changes no result. Default 64. */
   readonly chunkSize?: number | undefined;
-  /** As matrices, chunk by chunk (the default), or as the recurrence says. */
-  readonly algorithm?: 'chunked' | 'recurrent' | undefined;
+  /** How it is computed; all agree up to rounding. Default `fused`. */
+  readonly algorithm?: SSDAlgorithm | undefined;
 }
-
-export interface SSDResult {
-  /** As x: [B, L, H, P] */
-  readonly y: Tensor;
-  /** The state after the last step, [B, H, P, N], from which another call can go on. */
-  readonly lastState: Tensor;
-}
-
-/** Δx [B, L, H, P], ΔA = log α [B, L, H], B and C [B, L, G, N], and the state before. */
-type Inputs = readonly [input: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, initial: Tensor];
 
 /**
  * Runs the recurrence above over x [B, L, H, P], dt (Δ, positive) [B, L, H], A [H] (negative), B
@@ -46,7 +46,7 @@ type Inputs = readonly [input: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, i
 export function ssd(
   x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
-  const { D, algorithm, chunkSize = 64 } = options;
+  const { D, algorithm = 'fused', chunkSize = 64 } = options;
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
   if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0 || !(chunkSize >= 1)) {
@@ -67,54 +67,8 @@ export function ssd(
   const duration = mask ? mask.unsqueeze(-1).where(dt, 0) : dt;
   const decay = duration.mul(A);
   const logDecay = reset ? reset.unsqueeze(-1).where(-Infinity, decay) : decay;
-  const inputs: Inputs = [x.mul(duration.unsqueeze(-1)), logDecay, B, C, initialState];
-  const form = algorithm === 'recurrent' || length === 1 ? recurrent : chunked;
+  const inputs: SSDInputs = [x.mul(duration.unsqueeze(-1)), logDecay, B, C, initialState];
+  const form = length === 1 ? recurrent : { fused, chunked, recurrent }[algorithm];
   const { y, lastState } = form(inputs, chunkSize);
   return { y: D ? y.add(x.mul(D.unsqueeze(-1))) : y, lastState };
-}
-/** The definition. It stores every state: [B, L, H, P, N]. */
-function recurrent([input, logDecay, B, C, initialState]: Inputs): SSDResult {
-  const length = input.shape[1];
-  const forHeads = (x: Tensor) => x.repeatInterleave(input.shape[2] / x.shape[2], 2).unsqueeze(-1);
-  const written = input.unsqueeze(-1).matmul(forHeads(B).transpose(-2, -1));
-  const decay = logDecay.exp().unsqueeze(-1).unsqueeze(-1);
-  const h = linearScan(decay, written, { axis: 1, initialState });
-  const lastState = concat([initialState.unsqueeze(1), h], 1).narrow(1, length, 1).squeeze(1);
-  return { y: h.matmul(forHeads(C)).squeeze(-1), lastState };
-}
-
-/** The same in chunks of Q steps; what is missing to whole ones neither writes nor decays. */
-function chunked([input, logDecay, B, C, initialState]: Inputs, chunkSize: number): SSDResult {
-  const [batch, length, heads, headDim] = input.shape;
-  const [groups, stateSize] = B.shape.slice(2);
-  const size = Math.min(chunkSize, Math.max(length, 1));
-  const count = Math.max(Math.ceil(length / size), 1);
-  /** [B, L, heads or groups, width] to [B, chunks, G, heads of a group or 1, Q, width] */
-  const cut = (x: Tensor): Tensor =>
-    x
-      .pad([0, 0, 0, 0], [0, count * size - length, 0, 0])
-      .reshape([batch, count, size, groups, x.shape[2] / groups, x.shape[3]])
-      .permute([0, 1, 3, 4, 2, 5]);
-  const [X, a, b, c] = [input, logDecay.unsqueeze(-1), B, C].map(cut);
-
-  // Within a chunk: α_{s+1} ⋯ α_t in row t, column s. Of the logarithms, masked before they are
-  // added up, only those are added that belong there: no difference of large sums, no overflow.
-  const decays = a.broadcastTo([...a.shape.slice(0, -1), size]).tril(-1).cumsum(-2).exp().tril();
-  const within = c.matmul(b.transpose(-2, -1)).mul(decays).matmul(X);
-
-  // What each chunk adds to the state until its end, and how the states at the ends follow.
-  const untilEnd = decays.narrow(-2, size - 1, 1);
-  const added = X.transpose(-2, -1).mul(untilEnd).matmul(b);
-  const sinceStart = a.cumsum(-2).exp();
-  const start = initialState.reshape([batch, groups, heads / groups, headDim, stateSize]);
-  const whole = sinceStart.narrow(-2, size - 1, 1);
-  const ends = linearScan(whole, added, { axis: 1, initialState: start });
-  const states = concat([start.unsqueeze(1), ends], 1);
-  const carried = c.matmul(states.narrow(1, 0, count).transpose(-2, -1)).mul(sinceStart);
-
-  const y = within.add(carried).permute([0, 1, 4, 2, 3, 5]);
-  return {
-    y: y.reshape([batch, count * size, heads, headDim]).narrow(1, 0, length),
-    lastState: states.narrow(1, count, 1).reshape(initialState.shape),
-  };
 }

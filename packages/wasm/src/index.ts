@@ -12,6 +12,7 @@ export {
   type Parameters, select, set, tee, unreachable, when,
 } from './control.ts';
 export * from './features.ts';
+export * from './gaps.ts';
 export * from './host.ts';
 export type { Label } from './immediates.ts';
 export {

@@ -4,11 +4,12 @@
  * arrays of state, and constants. An array that moves in is from then on a view of this memory;
  * when nobody has the view any more its place is free again.
  */
-import { type HostMemory, RESERVED, Threads, webAssembly } from '@mambagrad/wasm';
+import {
+  Gaps, type HostMemory, RESERVED, roundUp, Threads, webAssembly,
+} from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
-import { Gaps, roundUp } from './gaps.ts';
 
 const PAGE = 65536;
 const MOST_PAGES = 65536;

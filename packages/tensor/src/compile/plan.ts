@@ -5,7 +5,7 @@
  */
 import { sizeOf } from '../dtype.ts';
 import { describe, numelOf, type Spec } from '../shape.ts';
-import { ALIGNMENT, Gaps } from './gaps.ts';
+import { ALIGNMENT, Gaps } from '@mambagrad/wasm';
 import type { Job, Pass, Schedule } from './schedule.ts';
 import type { Program, Value } from './trace.ts';
 
