@@ -18,28 +18,16 @@
 import * as k from '@mambagrad/kernel';
 import { features } from '@mambagrad/wasm';
 import { broadcastIndex, type Elements, flatIndex, type Index, scaled } from './lowering.ts';
+import {
+  FEW_ROWS, type Matrix, matrixVector, neighbours, type Product, toValue,
+} from './matrixVector.ts';
 import type { Shape } from './shape.ts';
 
-/** With fewer rows than this, tiles would be mostly empty. */
-const FEW_ROWS = 4;
 const PANEL = 8;
 /** So many rows of a are gone through for each panel: whole tiles, of 4 rows or of 6. */
 const ROW_BLOCK = 36;
 /** So many rows of a panel stay in the nearest cache. */
 const DEPTH_BLOCK = 256;
-
-type Matrix = (row: k.Operand, column: k.Operand) => k.Value;
-
-interface Product {
-  readonly a: Matrix;
-  readonly b: Matrix;
-  readonly rows: number;
-  readonly columns: number;
-  readonly depth: number;
-  /** Where an element of the result is in `y`. */
-  readonly place: (row: k.Operand, column: k.Operand) => k.Operand;
-  readonly y: k.Buffer;
-}
 
 /** y = a·b over the last two axes. */
 export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shape): k.Statements {
@@ -58,7 +46,7 @@ export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shap
       ...{ rows, columns, depth, y },
     };
     const isAlongDepth = depth >= 4 && isContiguous((at) => product.b(at, 0));
-    return rows < FEW_ROWS && isAlongDepth ? sums(product) : tiles(product);
+    return rows <= FEW_ROWS && isAlongDepth ? matrixVector(product) : tiles(product);
   };
   return nest([]);
 }
@@ -67,35 +55,6 @@ export function matrixProduct(a: Elements, b: Elements, y: k.Buffer, shape: Shap
 function isContiguous(at: (i: k.Operand) => k.Value): boolean {
   const sample = at(k.consecutive(k.variable('i', 'i32')));
   return sample.node === 'load' && sample.index.step === 1;
-}
-
-/** Each number as a sum along k, four neighbouring k in lanes; four columns at a time. */
-function sums({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
-  const block = (row: number, j: k.Operand, width: number): k.Statements => {
-    const numbers = Array.from({ length: width }, (_, n) => scaled(j, 1, n));
-    const partial = numbers.map(() => k.variable('p', 'f32x4'));
-    const total = numbers.map(() => k.variable('y', 'f32'));
-    const add = (into: readonly k.Variable[], type: k.Type, at: k.Value): k.Statements => {
-      const left = k.variable('a', type);
-      return [
-        k.set(left, a(row, at)),
-        numbers.map((column, n) => k.set(into[n], k.mulAdd(left, b(at, column), into[n]))),
-      ];
-    };
-    const whole = depth - (depth % 4);
-    return [
-      partial.map((one) => k.set(one, 0)),
-      k.loop('k', { to: whole, step: 4 }, (at) => add(partial, 'f32x4', k.consecutive(at))),
-      total.map((one, n) => k.set(one, k.reduceLanes(k.add, partial[n]))),
-      k.loop('k', { from: whole, to: depth }, (at) => add(total, 'f32', at)),
-      total.map((one, n) => k.store(y, place(row, numbers[n]), one)),
-    ];
-  };
-  const whole = columns - (columns % 4);
-  return Array.from({ length: rows }, (_, row) => [
-    k.loop('j', { to: whole, step: 4 }, (j) => block(row, j, 4)),
-    whole < columns ? block(row, whole, columns - whole) : [],
-  ]);
 }
 
 function tiles({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
@@ -229,12 +188,4 @@ function tiles({ a, b, rows, columns, depth, place, y }: Product): k.Statements 
       block(from, k.min(k.sub(depth, from), deepest), false),
     ),
   ];
-}
-
-function toValue(x: k.Operand): k.Value {
-  return typeof x === 'number' ? k.constant('i32', x) : x;
-}
-
-function neighbours(x: k.Operand): k.Value {
-  return k.consecutive(toValue(x));
 }
