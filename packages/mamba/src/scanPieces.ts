@@ -99,10 +99,10 @@ export function grid(name: string, { channels, state }: Sizes): Grid {
   const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
   const set: Grid['set'] = (n, d, value) => k.store(buffer, place(n, d), value);
   const setAll: Grid['setAll'] = (value) =>
-    k.loop('n', state, (n) => k.lanes('d', channels, (d) => set(n, d, value(n, d))));
+    k.lanes('d', channels, (d) => k.loop('n', state, (n) => set(n, d, value(n, d))));
   const writeTo: Grid['writeTo'] = (to, start) =>
-    k.loop('n', state, (n) =>
-      k.loop('d', channels, (d) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
+    k.lanes('d', channels, (d) =>
+      k.loop('n', state, (n) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
     );
   return { buffer, at, set, setAll, writeTo };
 }

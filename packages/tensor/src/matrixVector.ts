@@ -27,73 +27,66 @@ export interface Product {
   readonly y: k.Buffer;
 }
 
-/** Up to so many rows it takes less time than tiles do, which bring b into an order of their own. */
-export const FEW_ROWS = 8;
+/** Up to so many rows this is faster than tiles, which bring b into an order of their own. */
+export const FEW_ROWS = 16;
 /** Stretches of so many bytes, or a little more, are far enough apart. */
 const STRETCH = 32768;
-/** So many sums at a time stay in registers; where a single row is read, half as many. */
+/** So many sums at a time stay in registers. */
 const MOST_SUMS = 16;
 
 /** y = a·b; the columns of b must be contiguous. */
 export function matrixVector({ a, b, rows, columns, depth, place, y }: Product): k.Statements {
-  const groups = Math.ceil(rows / 4);
-  const height = Math.ceil(rows / groups);
-  const streams = Math.min(MOST_SUMS / 2, Math.floor(MOST_SUMS / height));
-  const step = height > 1 ? 8 : 16;
+  const height = Math.ceil(rows / Math.ceil(rows / 4));
+  const streams = Math.min(8, Math.floor(MOST_SUMS / height));
+  const unrolled = height > 1 ? [0, 4] : [0, 4, 8, 12];
+  const [long, whole] = [depth - (depth % (4 * unrolled.length)), depth - (depth % 4)];
 
-  /** The sums for these rows and columns, each in four lanes that are added up at the end. */
-  const sums = (those: readonly number[], columnsOf: readonly k.Operand[]): k.Statements => {
-    const cells = columnsOf.map((column) =>
-      those.map((row) => ({
-        at: place(row, column), partial: k.variable('p', 'f32x4'), total: k.variable('y', 'f32'),
-      })),
-    );
-    const add = (into: 'partial' | 'total', at: k.Value): k.Statements => {
-      const type = into === 'partial' ? 'f32x4' : 'f32';
-      const left = those.map(() => k.variable('a', type));
-      const right = k.variable('b', type);
+  /** The sums for some rows and columns, each in four lanes that are added up at the end. */
+  const sums = (band: readonly number[], beside: readonly k.Operand[]): k.Statements => {
+    const cells = beside.flatMap((column) => band.map((row) => place(row, column)));
+    const partial = cells.map(() => k.variable('p', 'f32x4'));
+    const total = cells.map(() => k.variable('y', 'f32'));
+    const add = (into: readonly k.Variable[], at: k.Value): k.Statements => {
+      const left = band.map(() => k.variable('a', into[0].type));
+      const right = k.variable('b', into[0].type);
+      const sum = (i: number, n: number) => into[n * band.length + i];
       return [
-        left.map((number, i) => k.set(number, a(those[i], at))),
-        cells.map((column, n) => [
-          k.set(right, b(at, columnsOf[n])),
-          column.map((cell, i) => k.set(cell[into], k.mulAdd(left[i], right, cell[into]))),
+        left.map((one, i) => k.set(one, a(band[i], at))),
+        beside.map((column, n) => [
+          k.set(right, b(at, column)),
+          left.map((one, i) => k.set(sum(i, n), k.mulAdd(one, right, sum(i, n)))),
         ]),
       ];
     };
-    const four = (at: k.Operand): k.Statements => add('partial', neighbours(at));
-    const [long, whole] = [depth - (depth % step), depth - (depth % 4)];
-    const all = cells.flat();
+    const four = (at: k.Operand): k.Statements => add(partial, neighbours(at));
     return [
-      all.map(({ partial }) => k.set(partial, 0)),
-      k.loop('k', { to: long, step }, (at) =>
-        Array.from({ length: step / 4 }, (_, i) => four(k.add(at, 4 * i))),
+      partial.map((one) => k.set(one, 0)),
+      k.loop('k', { to: long, step: 4 * unrolled.length }, (at) =>
+        unrolled.map((n) => four(k.add(at, n))),
       ),
       k.loop('k', { from: long, to: whole, step: 4 }, four),
-      all.map(({ partial, total }) => k.set(total, k.reduceLanes(k.add, partial))),
-      k.loop('k', { from: whole, to: depth }, (at) => add('total', at)),
-      all.map(({ at, total }) => k.store(y, at, total)),
+      total.map((one, i) => k.set(one, k.reduceLanes(k.add, partial[i]))),
+      k.loop('k', { from: whole, to: depth }, (at) => add(total, at)),
+      total.map((one, i) => k.store(y, cells[i], one)),
     ];
   };
-  /** All columns from one on: as many blocks as there are, and what is left in shorter stretches. */
+  const all = Array.from({ length: rows }, (_, row) => row);
+  const bands = all.filter((row) => row % height === 0).map((row) => all.slice(row, row + height));
+  /** All columns from one on: as many blocks as there are, then what is left, in short ones. */
   const blocks = (from: number): k.Statements => {
     const left = columns - from;
-    if (left === 0) return [];
     const count = Math.min(streams, left);
-    // An odd number of columns, so that the stretches come to ends of pages at different times.
+    // Of an odd number of columns, so that not all stretches come to ends of pages at a time.
     const length = Math.min(Math.ceil(STRETCH / (4 * depth)) | 1, Math.floor(left / count));
     const to = columns - (left % (count * length));
-    return [
-      k.loop('block', { from, to, step: count * length }, (first) =>
-        Array.from({ length: groups }, (_, group) => {
-          const end = Math.min(rows, (group + 1) * height);
-          const those = Array.from({ length: end - group * height }, (__, i) => group * height + i);
-          return k.loop('j', { from: first, to: k.add(first, length) }, (j) =>
-            sums(those, Array.from({ length: count }, (__, n) => scaled(j, 1, n * length))),
-          );
-        }),
+    const loop = k.loop('block', { from, to, step: count * length }, (first) =>
+      bands.map((band) =>
+        k.loop('j', { from: first, to: k.add(first, length) }, (j) =>
+          sums(band, Array.from({ length: count }, (_, n) => scaled(j, 1, n * length))),
+        ),
       ),
-      blocks(to),
-    ];
+    );
+    return to < columns ? [loop, blocks(to)] : loop;
   };
   return blocks(0);
 }

@@ -12,8 +12,8 @@
  *
  * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
  * than bringing b into panels does, which is little work beside the product. If the columns of a
- * lie together and not its rows, it is brought into order in the same way. For a few rows all that
- * would cost more than the product, which is then a sum along k for each number.
+ * lie together and not its rows, it is brought into order in the same way. For few rows all that
+ * would cost more than the product, which is then what matrixVector.ts says.
  */
 import * as k from '@mambagrad/kernel';
 import { features } from '@mambagrad/wasm';
