@@ -13,7 +13,7 @@ export interface Probe {
   readonly bandwidth: readonly { readonly bytes: number; readonly rate: number }[];
 }
 
-const LARGEST = 2 ** 26;
+const LARGEST = 2 ** 28;
 
 /** Measures the machine; takes about three seconds. `fuse` as in kernels that may round once. */
 export function probe(fuse: boolean): Probe {
@@ -22,7 +22,7 @@ export function probe(fuse: boolean): Probe {
   const memory = new host.Memory({ initial: LARGEST / 65536 + 1 });
   // Pages that were never written are all one, and fast to read.
   new Float32Array(memory.buffer as ArrayBuffer).fill(1);
-  const sizes = Array.from({ length: 7 }, (_, i) => 2 ** (14 + 2 * i));
+  const sizes = Array.from({ length: 8 }, (_, i) => 2 ** (14 + 2 * i));
   return {
     rate: peakRate(memory, fuse),
     bandwidth: sizes.map((bytes) => ({ bytes, rate: readRate(memory, bytes) })),

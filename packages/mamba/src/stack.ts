@@ -157,11 +157,12 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     return (...args) => {
       // Not within the function: a program is one of a mode, and would be traced again in this.
       const { training } = this.dropout;
+      if (!training) return program(...args);
       this.dropout.eval();
       try {
         return program(...args);
       } finally {
-        this.dropout.train(training);
+        this.dropout.train();
       }
     };
   }

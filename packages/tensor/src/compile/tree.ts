@@ -41,12 +41,10 @@ export function tensorsOf(tree: unknown): Tensor[] {
  */
 export function signatureOf(args: readonly unknown[]): string {
   const order = tensorsOf(args);
-  const described = mapTensors(args, (tensor) => [
-    describe(tensor),
-    tensor.requiresGrad,
-    order.indexOf(tensor),
-  ]);
-  return keyOf(described, (value) => {
+  return keyOf(args, (value) => {
+    if (value instanceof Tensor) {
+      return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
+    }
     throw new TensorError(
       `compile: an argument holds a ${kindOf(value)}; expected tensors, numbers, strings, ` +
         'booleans, and plain objects and arrays of them',
