@@ -113,7 +113,7 @@ describe('a product of few rows', () => {
     fc.assert(
       fc.property(fc.gen(), sizes(1, 2, 5, 8), deep, sizes(63, 72, 150), (g, m, k, n) => {
         const [a, b] = [drawTensor(g, [m, k]), drawTensor(g, [n, k])];
-        const product = twins((x, weight) => [x.matmul(weight.transpose(0, 1))]);
+        const product = twins((x: Tensor, weight: Tensor) => [x.matmul(weight.transpose(0, 1))]);
         const [found] = product(leaf(a, 'f32'), leaf(b, 'f32'));
         if (found) expectClose(found, a.matmul(b.transpose(0, 1)), 1e-5);
       }),
