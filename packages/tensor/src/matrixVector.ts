@@ -31,6 +31,8 @@ export interface Product {
 export const FEW_ROWS = 16;
 /** Stretches of so many bytes, or a little more, are far enough apart. */
 const STRETCH = 32768;
+/** Shorter ones do where there would be few blocks, which can be shared out: of 16, 8 stretches. */
+const SHORTEST = 8192;
 /** So many sums at a time stay in registers. */
 const MOST_SUMS = 16;
 
@@ -39,6 +41,7 @@ export function matrixVector({ a, b, rows, columns, depth, place, y }: Product):
   const height = Math.ceil(rows / Math.ceil(rows / 4));
   const streams = Math.min(8, Math.floor(MOST_SUMS / height));
   const unrolled = height > 1 ? [0, 4] : [0, 4, 8, 12];
+  const stretch = Math.min(STRETCH, Math.max(SHORTEST, (4 * columns * depth) / (16 * 8)));
   const [long, whole] = [depth - (depth % (4 * unrolled.length)), depth - (depth % 4)];
 
   /** The sums for some rows and columns, each in four lanes that are added up at the end. */
@@ -77,7 +80,7 @@ export function matrixVector({ a, b, rows, columns, depth, place, y }: Product):
     const left = columns - from;
     const count = Math.min(streams, left);
     // Of an odd number of columns, so that not all stretches come to ends of pages at a time.
-    const length = Math.min(Math.ceil(STRETCH / (4 * depth)) | 1, Math.floor(left / count));
+    const length = Math.min(Math.ceil(stretch / (4 * depth)) | 1, Math.floor(left / count));
     const to = columns - (left % (count * length));
     const loop = k.loop('block', { from, to, step: count * length }, (first) =>
       bands.map((band) =>
