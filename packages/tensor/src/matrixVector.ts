@@ -31,9 +31,9 @@ export interface Product {
 export const FEW_ROWS = 16;
 /** Stretches of so many bytes, or a little more, are far enough apart. */
 const STRETCH = 32768;
-/** Shorter ones do where there would be few blocks, which can be shared out: of 16, 8 stretches. */
+/** Shorter ones, down to so many, where there would be fewer than 16 blocks to share out. */
 const SHORTEST = 8192;
-/** So many sums at a time stay in registers. */
+/** So many sums at a time stay in registers; eight stretches are enough. */
 const MOST_SUMS = 16;
 
 /** y = a·b; the columns of b must be contiguous. */
