@@ -15,6 +15,9 @@ export function inFineRounds<T>(body: () => T): T {
 
 /** The function in place of the given one. */
 export function finely({ cut }: Rounds): Rounds['cut'] {
+  // Work of 0 is not to be shared.
   return (extents, work, least, beside) =>
-    isFine ? cut(extents, Math.max(work, 1) * 2 ** 16, least) : cut(extents, work, least, beside);
+    isFine && work > 0
+      ? cut(extents, Math.max(work, 1) * 2 ** 16, least)
+      : cut(extents, work, least, beside);
 }

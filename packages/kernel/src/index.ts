@@ -9,7 +9,7 @@ export * from './math.ts';
 export { buffer, load, scratch } from './memory.ts';
 export * from './operations.ts';
 export { printKernel } from './print.ts';
-export { multiply } from './product.ts';
+export { multiply, PRODUCTS } from './product.ts';
 export { addUp, cut, type Cut, stretchOf, sum } from './rounds.ts';
 export { isContiguous, type Matrix, type Product, type Stretch } from './tiles.ts';
 export {

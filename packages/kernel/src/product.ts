@@ -6,25 +6,31 @@
  *                  up is added at the end
  *     by columns   else: a round brings its own columns of b into panels
  *
+ * With few rows, to bring b into panels would cost more than the product (matrixVector.ts).
+ *
  * Gradients of weights are sums over all steps of all sequences: they go by depth.
  */
+import { FEW_ROWS, matrixVector } from './matrixVector.ts';
 import { scratch } from './memory.ts';
 import { add, mul } from './operations.ts';
 import { addUp, cut, stretchOf, sum } from './rounds.ts';
 import { loop, parallel, type Statements } from './statement.ts';
 import {
-  DEPTH_BLOCK, least, PANEL, type Product, ROW_BLOCK, type Stretch, type Tiles, tilesOf, within,
+  DEPTH_BLOCK, isContiguous, least, PANEL, type Product, ROW_BLOCK, scaled, type Stretch,
+  type Tiles, tilesOf, within,
 } from './tiles.ts';
 import type { Operand } from './value.ts';
 
 /** More numbers are not brought into panels at once, nor kept for rounds. */
 const MOST_KEPT = 2 ** 22;
 /** So many products with their sums take as long as a single operation elsewhere. */
-const PRODUCTS = 8;
+export const PRODUCTS = 8;
 
 /** y = a·b as the statements of a kernel, or of a part of one, which is not cut. */
 export function multiply(product: Product, isPart = false): Statements {
-  const { rows, columns, depth } = product;
+  const { b, rows, columns, depth } = product;
+  const isAlongDepth = depth >= 4 && isContiguous((at) => b(at, 0));
+  if (rows <= FEW_ROWS && isAlongDepth) return matrixVector(product, isPart);
   const tiles = tilesOf(product);
   const hasRows = (blocks: number): boolean =>
     rows >= blocks * ROW_BLOCK && depth * columns <= MOST_KEPT;
@@ -71,7 +77,7 @@ function byDepth(product: Product, tiles: Tiles): Statements {
     parallel('round', pieces.rounds, (round) => {
       const start = mul(round, size);
       const place = (row: Operand, column: Operand): Operand =>
-        add(add(start, typeof row === 'number' ? row * columns : mul(row, columns)), column);
+        add(add(start, scaled(row, columns)), column);
       const some = within(stretchOf(pieces.of(round)[1]), DEPTH_BLOCK, depth);
       const all = { from: 0, to: tiles.panels };
       return packedProduct(tiles, panels, all, some, { y: sums, place }, pieces.rounds === blocks);

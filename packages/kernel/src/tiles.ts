@@ -221,12 +221,12 @@ function whenAt(x: Operand, end: number, body: Statements): Statements {
   return listOf(body).length === 0 ? [] : when(equal(x, end), body);
 }
 
-const scaled = (x: Operand, times: number): Operand =>
+export const scaled = (x: Operand, times: number): Operand =>
   typeof x === 'number' ? x * times : mul(x, times);
 
-const shifted = (x: Operand, by: number): Operand =>
+export const shifted = (x: Operand, by: number): Operand =>
   typeof x === 'number' ? x + by : by === 0 ? x : add(x, by);
 
 const toValue = (x: Operand): Value => (typeof x === 'number' ? constant('i32', x) : x);
 
-const neighbours = (x: Operand): Value => consecutive(toValue(x));
+export const neighbours = (x: Operand): Value => consecutive(toValue(x));

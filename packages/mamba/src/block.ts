@@ -35,14 +35,25 @@ export interface BlockState {
   readonly ssm: Tensor;
 }
 
-/** A block that mixes along time, of whatever kind. */
-export type Mixer = Recurrent<BlockState> & { readonly outProj: Linear };
+/** A block that mixes along time, of whatever kind, and then projects each step by itself. */
+export abstract class Mixer extends Recurrent<BlockState> {
+  abstract readonly outProj: Linear;
+
+  /** From x [batch, length, hidden] to what `outProj` takes, [batch, length, I]. */
+  abstract mix(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState>;
+
+  /** x and y [batch, length, hidden] */
+  scan(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState> {
+    const { y, state } = this.mix(x, options);
+    return { y: this.outProj.forward(y), state };
+  }
+}
 
 export const blockDefaults = {
   stateSize: 16, expandFactor: 2, convSize: 4, bias: false, convBias: true,
 };
 
-export class MambaBlock extends Recurrent<BlockState> {
+export class MambaBlock extends Mixer {
   /** [I, hidden] twice over: the signal, then the gate */
   readonly inProj: Linear;
   readonly conv1d: DepthwiseConv1d;
@@ -65,11 +76,10 @@ export class MambaBlock extends Recurrent<BlockState> {
     return { conv: this.conv1d.initialState(batch), ssm: this.ssm.initialState(batch) };
   }
 
-  /** x and y [batch, length, hidden] */
-  scan(x: Tensor, { state, ...flags }: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+  mix(x: Tensor, { state, ...flags }: ScanOptions<BlockState> = {}): Scanned<BlockState> {
     const [signal, z] = this.inProj.forward(x).chunk(2, -1);
     const conv = this.conv1d.scan(signal, { ...flags, state: state?.conv });
     const ssm = this.ssm.scan(conv.y.silu(), { ...flags, z, state: state?.ssm });
-    return { y: this.outProj.forward(ssm.y), state: { conv: conv.state, ssm: ssm.state } };
+    return { y: ssm.y, state: { conv: conv.state, ssm: ssm.state } };
   }
 }

@@ -10,10 +10,10 @@
  */
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, uniform, zeros } from '@mambagrad/tensor';
-import { type BlockOptions, type BlockState } from './block.ts';
+import { type BlockOptions, type BlockState, Mixer } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
 import { deltaBias, undecayed } from './selectiveSSM.ts';
-import { Recurrent, type ScanOptions, type Scanned } from './sequence.ts';
+import type { ScanOptions, Scanned } from './sequence.ts';
 import { ssd } from './ssd.ts';
 
 /** The sizes of a Mamba-2 block; the default of stateSize is 128. */
@@ -54,7 +54,7 @@ function sizesOf(options: Mamba2BlockOptions) {
   return { normGroups: numGroups, ...all, inner, heads, read, channels: inner + 2 * read };
 }
 
-export class Mamba2Block extends Recurrent<BlockState> {
+export class Mamba2Block extends Mixer {
   /** To the gate [I], the convolved channels [I + 2GN] and a step size for each head [H] */
   readonly inProj: Linear;
   /** Over the signal, B and C, in this order */
@@ -89,8 +89,7 @@ export class Mamba2Block extends Recurrent<BlockState> {
     return { conv: this.conv1d.initialState(batch), ssm };
   }
 
-  /** x and y [batch, length, hidden] */
-  scan(x: Tensor, { state, ...flags }: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+  mix(x: Tensor, { state, ...flags }: ScanOptions<BlockState> = {}): Scanned<BlockState> {
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;
     const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
@@ -106,7 +105,7 @@ export class Mamba2Block extends Recurrent<BlockState> {
       { ...flags, D: this.D, initialState: state?.ssm, chunkSize },
     );
     const normed = gatedRmsNorm(y.reshape(z.shape), z, this.norm.weight, this.#sizes);
-    return { y: this.outProj.forward(normed), state: { conv: conv.state, ssm: lastState } };
+    return { y: normed, state: { conv: conv.state, ssm: lastState } };
   }
 }
 

@@ -147,10 +147,10 @@ export function grid(
   const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
   const set: Grid['set'] = (n, d, value) => k.store(buffer, place(n, d), value);
   const setAll: Grid['setAll'] = (value, some = { from: 0, to: channels }) =>
-    k.loop('n', state, (n) => k.lanes('d', some, (d) => set(n, d, value(n, d))));
+    k.lanes('d', some, (d) => k.loop('n', state, (n) => set(n, d, value(n, d))));
   const writeTo: Grid['writeTo'] = (to, start, some) =>
-    k.loop('n', state, (n) =>
-      k.loop('d', some, (d) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
+    k.lanes('d', some, (d) =>
+      k.loop('n', state, (n) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
     );
   return { buffer, at, set, setAll, writeTo };
 }

@@ -66,12 +66,14 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
     return x.add(this.#dropout.forward(this.mixer.forward(this.norm.forward(x), flags)));
   }
 
-  /** The same in pieces, where the mixer can be read in pieces. */
-  scan<State>(
-    this: Residual<Recurrent<State>>, x: Tensor, options?: ScanOptions<State>,
-  ): Scanned<State> {
-    const { y, state } = this.mixer.scan(this.norm.forward(x), options);
-    return { y: x.add(this.#dropout.forward(y)), state };
+  /** The same in pieces; with `lastOnly`, y [batch, 1, width] is the result of the last step. */
+  scan(
+    this: Residual<Mixer>, x: Tensor, options?: ScanOptions<BlockState>, lastOnly = false,
+  ): Scanned<BlockState> {
+    const { y, state } = this.mixer.mix(this.norm.forward(x), options);
+    const last = (all: Tensor) => (lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all);
+    const added = this.#dropout.forward(this.mixer.outProj.forward(last(y)));
+    return { y: last(x).add(added), state };
   }
 }
 
@@ -83,7 +85,7 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   readonly normF: RMSNorm | undefined;
   /** The one that all layers use */
   readonly dropout: Dropout;
-  readonly #pool: Pool;
+  protected readonly pool: Pool;
   readonly #windowSize: number;
 
   constructor(
@@ -98,7 +100,7 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     this.dropout = new Dropout(dropout);
     this.layers = layers.map((mixer) => new Residual(hiddenSize, mixer, this.dropout, normEps));
     this.normF = normF;
-    this.#pool = pool;
+    this.pool = pool;
     this.#windowSize = windowSize;
   }
 
@@ -124,7 +126,7 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
 
   /** The model's input to what stands for the whole sequence: see `pool`. */
   forward(x: Tensor, flags?: SequenceFlags): Tensor {
-    return pooled(this.forwardSequence(x, flags), this.#pool, flags?.mask);
+    return pooled(this.forwardSequence(x, flags), this.pool, flags?.mask);
   }
 
   /** The model's input to the results of all steps, [batch, length, ...]. */
@@ -155,11 +157,12 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     return (...args) => {
       // Not within the function: a program is one of a mode, and would be traced again in this.
       const { training } = this.dropout;
+      if (!training) return program(...args);
       this.dropout.eval();
       try {
         return program(...args);
       } finally {
-        this.dropout.train(training);
+        this.dropout.train();
       }
     };
   }
@@ -183,12 +186,18 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     return this.layers.map(({ mixer }) => mixer.initialState(batch));
   }
 
+  override forward(x: Tensor, flags?: SequenceFlags): Tensor {
+    return this.pool === 'last' ? this.scan(x, flags, true).y : super.forward(x, flags);
+  }
+
   /** With `lastOnly`, y is the result of the last step that is no padding, [batch, ...]. */
   scan(x: Tensor, options: ScanOptions<StackState> = {}, lastOnly = false): Scanned<StackState> {
     const { state, ...flags } = options;
     let h = this.embed(x);
     const next = this.layers.map((layer, i) => {
-      const scanned = layer.scan(h, { ...flags, state: state?.[i] });
+      // Nobody asks for the other steps of the last layer.
+      const isCut = lastOnly && !flags.mask && i === this.layers.length - 1;
+      const scanned = layer.scan(h, { ...flags, state: state?.[i] }, isCut);
       h = scanned.y;
       return scanned.state;
     });

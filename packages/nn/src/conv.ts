@@ -49,9 +49,13 @@ export function conv1d(
   const padded = (rows: Tensor): Tensor => rows.pad([0, before, 0], [0, after, 0]);
   const [values, numbers] = [padded(x), segments && padded(segments.unsqueeze(-1))];
   const own = numbers?.narrow(1, kernel - 1, length);
+  // A sum of one term each, which is stored: the weights of a tap side by side, for all steps.
+  const columns = isDepthwise ? weight.transpose(0, 2).sum(1) : weight;
   const taps = Array.from({ length: kernel }, (_, k) => {
-    const [part, tap] = [values.narrow(1, k, length), weight.narrow(2, k, 1).squeeze(2)];
-    const product = isDepthwise ? part.mul(tap.squeeze(1)) : linear(part, tap);
+    const part = values.narrow(1, k, length);
+    const product = isDepthwise
+      ? part.mul(columns.narrow(0, k, 1).squeeze(0))
+      : linear(part, weight.narrow(2, k, 1).squeeze(2));
     return own && numbers ? numbers.narrow(1, k, length).equal(own).where(product, 0) : product;
   });
   const sum = taps.reduce((total, tap) => total.add(tap));

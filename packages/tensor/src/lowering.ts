@@ -103,7 +103,7 @@ export function forEach(
   // Threads share the first axes, and neighbours stay together.
   const axes = shape.flatMap((size, axis) => (size === 1 ? [] : [axis])).slice(0, 2);
   const inner = axes.reduce((count, axis) => count / shape[axis], numelOf(shape));
-  const pieces = k.cut(axes.map((axis) => shape[axis]), inner * work, 16);
+  const pieces = k.cut(axes.map((axis) => shape[axis]), inner * work, isWide ? 16 : 1);
   return k.parallel('round', pieces.rounds, (round) => {
     const [before, ...ranges] = pieces.of(round);
     const nest = (index: Index): k.Statements => {

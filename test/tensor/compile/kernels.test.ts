@@ -67,6 +67,61 @@ describe('a matrix product', () => {
   });
 });
 
+/** Products with b contiguous along k, as weights are, and in layouts that differ from that. */
+const fewRows: Forms<[m: number, k: number, n: number]> = {
+  weights: (g, m, k, n) => ({
+    inputs: [drawTensor(g, [m, k]), drawTensor(g, [n, k])],
+    run: (a, b) => a.matmul(b.transpose(0, 1)),
+  }),
+  'weights that all of a batch share': (g, m, k, n) => ({
+    inputs: [drawTensor(g, [2, m, k]), drawTensor(g, [1, n, k])],
+    run: (a, b) => a.matmul(b.transpose(1, 2)),
+  }),
+  'a part of the weights': (g, m, k, n) => ({
+    inputs: [drawTensor(g, [m, k]), drawTensor(g, [n + 2, k + 3])],
+    run: (a, b) => a.matmul(b.narrow(0, 1, n).narrow(1, 2, k).transpose(0, 1)),
+  }),
+  'every second weight': (g, m, k, n) => ({
+    inputs: [drawTensor(g, [m, k]), drawTensor(g, [n, k, 2])],
+    run: (a, b) => a.matmul(b.narrow(2, 1, 1).squeeze(2).transpose(0, 1)),
+  }),
+  'one vector as all columns': (g, m, k, n) => ({
+    inputs: [drawTensor(g, [m, k]), drawTensor(g, [k, 1])],
+    run: (a, b) => a.matmul(b.broadcastTo([k, n])),
+  }),
+  'columns from the left': (g, m, k, n) => ({
+    inputs: [drawTensor(g, [k, m]), drawTensor(g, [n, k])],
+    run: (a, b) => a.transpose(0, 1).matmul(b.transpose(0, 1)),
+  }),
+};
+
+describe('a product of few rows', () => {
+  const rows = sizes(0, 1, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 15, 16, 17);
+  const columns = sizes(0, 1, 1, 2, 4, 7, 8, 9, 15, 16, 17, 31, 70);
+  const depths = sizes(0, 1, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 33, 67);
+
+  it.each(Object.entries(fewRows))('with %s is right at any size', (_name, draw) => {
+    fc.assert(
+      fc.property(fc.gen(), rows, depths, columns, (g, m, k, n) => expectKernel(draw(g, m, k, n))),
+      { numRuns: 25 },
+    );
+  });
+
+  it('is right in several blocks of columns, and in what they leave', () => {
+    // So deep that a block has few columns: up to 8 stretches of 9, 3 or 1.
+    const deep = sizes(257, 1023, 3001);
+    fc.assert(
+      fc.property(fc.gen(), sizes(1, 2, 5, 8), deep, sizes(63, 72, 150), (g, m, k, n) => {
+        const [a, b] = [drawTensor(g, [m, k]), drawTensor(g, [n, k])];
+        const product = twins((x: Tensor, weight: Tensor) => [x.matmul(weight.transpose(0, 1))]);
+        const [found] = product(leaf(a, 'f32'), leaf(b, 'f32'));
+        if (found) expectClose(found, a.matmul(b.transpose(0, 1)), 1e-5);
+      }),
+      { numRuns: 6 },
+    );
+  });
+});
+
 const inRows: Forms<[height: number, width: number]> = {
   softmax: (g, ...shape) => ({ inputs: [drawTensor(g, shape)], run: (x) => x.softmax() }),
   logsumexp: (g, ...shape) => ({ inputs: [drawTensor(g, shape)], run: (x) => x.logsumexp(-1) }),

@@ -5,18 +5,13 @@
 import { describe, TensorError } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
-/** A copy of the tree with each tensor replaced; `path` says where it is: `0.batch.tokens`. */
-export function mapTensors(
-  tree: unknown,
-  replace: (tensor: Tensor, path: string) => unknown,
-  path = '',
-): unknown {
-  if (tree instanceof Tensor) return replace(tree, path);
-  const at = (key: string | number): string => (path === '' ? String(key) : `${path}.${key}`);
-  if (Array.isArray(tree)) return tree.map((part, i) => mapTensors(part, replace, at(i)));
+/** A copy of the tree with each tensor replaced. */
+export function mapTensors(tree: unknown, replace: (tensor: Tensor) => unknown): unknown {
+  if (tree instanceof Tensor) return replace(tree);
+  if (Array.isArray(tree)) return tree.map((part) => mapTensors(part, replace));
   if (typeof tree === 'object' && tree !== null && isPlain(tree)) {
     return Object.fromEntries(
-      Object.entries(tree).map(([key, part]) => [key, mapTensors(part, replace, at(key))]),
+      Object.entries(tree).map(([key, part]) => [key, mapTensors(part, replace)]),
     );
   }
   return tree;
@@ -41,12 +36,10 @@ export function tensorsOf(tree: unknown): Tensor[] {
  */
 export function signatureOf(args: readonly unknown[]): string {
   const order = tensorsOf(args);
-  const described = mapTensors(args, (tensor) => [
-    describe(tensor),
-    tensor.requiresGrad,
-    order.indexOf(tensor),
-  ]);
-  return keyOf(described, (value) => {
+  return keyOf(args, (value) => {
+    if (value instanceof Tensor) {
+      return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
+    }
     throw new TensorError(
       `compile: an argument holds a ${kindOf(value)}; expected tensors, numbers, strings, ` +
         'booleans, and plain objects and arrays of them',

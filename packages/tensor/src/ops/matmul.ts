@@ -2,12 +2,13 @@
  * Matrix multiplication over the last two axes: yᵢⱼ = Σₖ aᵢₖ·bₖⱼ. Axes before those are a batch,
  * and broadcast. With g = ∂loss/∂y the gradients are ∂a = g·bᵀ and ∂b = aᵀ·g.
  */
+import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../dtype.ts';
+import { broadcastIndex, flatIndex, forEach, type Index } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
 import { broadcastShapes, broadcastStrides, check, failure, numelOf } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
-import { matrixProduct } from '../tiles.ts';
 import { requireFloat, requireSameDType } from './define.ts';
 
 const productPrimitive = definePrimitive<null>({
@@ -35,8 +36,24 @@ const productPrimitive = definePrimitive<null>({
       multiply(left, matrices[1][i], y, rows, inner, columns);
     });
   },
-  lower: (_inputs, _attributes, { shape }) => ({
-    kernel: ([a, b], y) => matrixProduct(a, b, y, shape),
+  lower: ([{ shape: ofA }], _attributes, { shape }) => ({
+    kernel: ([a, b], y) => {
+      const [rows, columns] = shape.slice(-2);
+      const [batch, depth] = [shape.slice(0, -2), ofA[ofA.length - 1]];
+      const isPart = numelOf(batch) !== 1;
+      const multiplyAt = (index: Index): k.Statements => {
+        const [left, right] = [a, b].map((own) => broadcastIndex(index, own.shape.slice(0, -2)));
+        return k.multiply({
+          a: (row, at) => a.at([...left, row, at]),
+          b: (at, column) => b.at([...right, at, column]),
+          place: (row, column) => flatIndex([...index, row, column], shape),
+          ...{ rows, columns, depth, y },
+        }, isPart);
+      };
+      if (!isPart) return multiplyAt(batch.map(() => 0));
+      const work = (rows * columns * depth) / k.PRODUCTS;
+      return forEach(batch, multiplyAt, { isInLanes: false, work });
+    },
   }),
   gradient: (g, _y, [a, b]) => [
     () => g.matmul(transposed(b)),

@@ -1,0 +1,94 @@
+/**
+ * Matrix products of few rows, such as a layer's with a single vector, where the columns of b lie
+ * one behind the other in memory, as weights do. Each number of b is read for few products, so what
+ * takes time is to read it, and all depends on how.
+ *
+ *     for each block of columns                  8 stretches, one behind the other
+ *       for each column of a stretch             8 columns at a time, one of each stretch
+ *         for k, four in lanes:  y[i, j] += a[i, k] · b[k, j]
+ *
+ * Processors notice reading in sequence, and bring what comes next ahead of time, but only to the
+ * end of a page of memory (4 KiB), and anew in each. A single sequence waits at the start of every
+ * page; of eight that are pages apart, the others go on.
+ */
+import { add, mulAdd, reduceLanes } from './operations.ts';
+import { cut, stretchOf } from './rounds.ts';
+import { loop, parallel, set, type Statements, store } from './statement.ts';
+import { neighbours, type Product, scaled, shifted } from './tiles.ts';
+import { type Operand, type Value, type Variable, variable } from './value.ts';
+
+/** Up to so many rows this is faster than tiles, which bring b into an order of their own. */
+export const FEW_ROWS = 16;
+/** Stretches of so many bytes, or a little more, are far enough apart. */
+const STRETCH = 32768;
+/** Shorter ones, down to so many, where there would be fewer than 16 blocks to share out. */
+const SHORTEST = 8192;
+/** So many sums at a time stay in registers; eight stretches are enough. */
+const MOST_SUMS = 16;
+
+/** y = a·b; the columns of b must be contiguous. A part of a kernel is not cut. */
+export function matrixVector(product: Product, isPart: boolean): Statements {
+  const { a, b, rows, columns, depth, place, y } = product;
+  const height = Math.ceil(rows / Math.ceil(rows / 4));
+  const streams = Math.min(8, Math.floor(MOST_SUMS / height));
+  const unrolled = height > 1 ? [0, 4] : [0, 4, 8, 12];
+  const stretch = Math.min(STRETCH, Math.max(SHORTEST, (4 * columns * depth) / (16 * 8)));
+  const [long, whole] = [depth - (depth % (4 * unrolled.length)), depth - (depth % 4)];
+
+  /** The sums for some rows and columns, each in four lanes that are added up at the end. */
+  const sums = (band: readonly number[], beside: readonly Operand[]): Statements => {
+    const cells = beside.flatMap((column) => band.map((row) => place(row, column)));
+    const partial = cells.map(() => variable('p', 'f32x4'));
+    const total = cells.map(() => variable('y', 'f32'));
+    const addTo = (into: readonly Variable[], at: Value): Statements => {
+      const left = band.map(() => variable('a', into[0].type));
+      const right = variable('b', into[0].type);
+      const sum = (i: number, n: number) => into[n * band.length + i];
+      return [
+        left.map((one, i) => set(one, a(band[i], at))),
+        beside.map((column, n) => [
+          set(right, b(at, column)),
+          left.map((one, i) => set(sum(i, n), mulAdd(one, right, sum(i, n)))),
+        ]),
+      ];
+    };
+    const four = (at: Operand): Statements => addTo(partial, neighbours(at));
+    return [
+      partial.map((one) => set(one, 0)),
+      loop('k', { to: long, step: 4 * unrolled.length }, (at) =>
+        unrolled.map((n) => four(add(at, n))),
+      ),
+      loop('k', { from: long, to: whole, step: 4 }, four),
+      total.map((one, i) => set(one, reduceLanes(add, partial[i]))),
+      loop('k', { from: whole, to: depth }, (at) => addTo(total, at)),
+      total.map((one, i) => store(y, cells[i], one)),
+    ];
+  };
+  const all = Array.from({ length: rows }, (_, row) => row);
+  const bands = all.filter((row) => row % height === 0).map((row) => all.slice(row, row + height));
+  /** All columns from one on: as many blocks as there are, then what is left, in short ones. */
+  const blocks = (from: number): Statements => {
+    const left = columns - from;
+    const count = Math.min(streams, left);
+    // Of an odd number of columns, so that not all stretches come to ends of pages at a time.
+    const length = Math.min(Math.ceil(stretch / (4 * depth)) | 1, Math.floor(left / count));
+    const to = columns - (left % (count * length));
+    const width = count * length;
+    // To read a number takes as long as two operations, or four rows.
+    const work = isPart ? 0 : (width * depth * Math.max(rows / 4, 1)) / 2;
+    const pieces = cut([(to - from) / width], work);
+    const some = parallel('round', pieces.rounds, (round) => {
+      const range = stretchOf(pieces.of(round)[1]);
+      const [start, end] = [range.from, range.to].map((at) => shifted(scaled(at, width), from));
+      return loop('block', { from: start, to: end, step: width }, (first) =>
+        bands.map((band) =>
+          loop('j', { from: first, to: add(first, length) }, (j) =>
+            sums(band, Array.from({ length: count }, (_, n) => shifted(j, n * length))),
+          ),
+        ),
+      );
+    });
+    return to < columns ? [some, blocks(to)] : some;
+  };
+  return blocks(0);
+}
