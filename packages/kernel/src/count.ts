@@ -10,9 +10,14 @@ type Known = Map<unknown, number>;
  * The arithmetic operations of one run, loads, stores and what moves lanes not counted. A loop
  * whose bounds depend on arguments or on memory counts as one round, a branch as its longer side.
  */
-export function countOperations({ body }: Kernel): number {
-  return countAll(body, new Map());
+export function countOperations(kernel: Kernel): number {
+  const count = counts.get(kernel) ?? countAll(kernel.body, new Map());
+  counts.set(kernel, count);
+  return count;
 }
+
+/** Counting goes through rounds one by one where they differ: once is enough. */
+const counts = new WeakMap<Kernel, number>();
 
 function countAll(statements: readonly Statement[], known: Known): number {
   return statements.reduce((total, one) => total + countStatement(one, known), 0);

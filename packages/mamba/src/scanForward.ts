@@ -10,8 +10,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays, type Sizes,
-  times, TINY,
+  blocksOf, CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays, type Sizes,
+  times, TINY, toValue,
 } from './scanPieces.ts';
 
 /**
@@ -25,14 +25,24 @@ export function forwardKernel(
   const { length, channels, state, width, chunks, lastAt, startsAt } = sizes;
   const [scaledA, h] = [grid('A', sizes), grid('h', sizes)];
 
-  const step = (b: k.Value, t: k.Operand, some: k.Stretch): k.Statements =>
+  // A block of channels is a piece of each row, far from that of the next: pieces are brought side
+  // by side, chunk by chunk, and so are results.
+  const { count: blocks, size: room } = blocksOf(sizes);
+  const [nearU, nearDelta, nearY] = ['u', 'D', 'y'].map((name) =>
+    k.scratch(name, 'f32', CHUNK * room),
+  );
+  const nearAt = (t: k.Operand, d: k.Operand, some: k.Stretch): k.Operand =>
+    plus(times(t, room), k.sub(toValue(d), some.from));
+  const step = (b: k.Value, c: k.Operand, i: k.Value, some: k.Stretch): k.Statements =>
     forChannels(some, channels, (all) => {
+      const t = plus(times(c, CHUNK), i);
       const [durations, steps, reads] = registers(['D', 'x', 'y'], all);
       const output = times(plus(times(b, length), t), channels);
+      const near = (of: k.Buffer, d: k.Value): k.Value => k.load(of, nearAt(i, d, some));
       return [
         all.map((d, i) => [
-          k.set(durations[i], delta.at([b, t, d])),
-          k.set(steps[i], k.mul(durations[i], u.at([b, t, d]))),
+          k.set(durations[i], blocks > 1 ? near(nearDelta, d) : delta.at([b, t, d])),
+          k.set(steps[i], k.mul(durations[i], blocks > 1 ? near(nearU, d) : u.at([b, t, d]))),
           k.set(reads[i], 0),
         ]),
         forStates(state, all, (cells) => {
@@ -50,7 +60,11 @@ export function forwardKernel(
             ),
           ];
         }),
-        all.map((d, i) => k.store(to, plus(output, d), reads[i])),
+        all.map((d, n) =>
+          blocks > 1
+            ? k.store(nearY, nearAt(i, d, some), reads[n])
+            : k.store(to, plus(output, d), reads[n]),
+        ),
       ];
     });
   const chunk = (b: k.Value, c: k.Operand, count: number, some: k.Stretch): k.Statements => {
@@ -61,9 +75,26 @@ export function forwardKernel(
           k.store(to, plus(plus(start, times(n, channels)), d), h.at(n, d)),
         ),
       ),
-      k.loop('t', count, (t) => step(b, plus(times(c, CHUNK), t), some)),
+      blocks > 1
+        ? forPieces(count, some, (i, d) => {
+            const [t, at] = [plus(times(c, CHUNK), i), nearAt(i, d, some)];
+            return [
+              k.store(nearU, at, u.at([b, t, d])), k.store(nearDelta, at, delta.at([b, t, d])),
+            ];
+          })
+        : [],
+      k.loop('t', count, (i) => step(b, c, i, some)),
+      blocks > 1
+        ? forPieces(count, some, (i, d) => {
+            const row = plus(times(b, length), plus(times(c, CHUNK), i));
+            return k.store(to, plus(times(row, channels), d), k.load(nearY, nearAt(i, d, some)));
+          })
+        : [],
     ];
   };
+  const forPieces = (
+    count: number, some: k.Stretch, body: (i: k.Value, d: k.Value) => k.Statements,
+  ): k.Statements => k.loop('t', count, (i) => k.lanes('d', some, (d) => body(i, d)));
   const full = Math.floor(length / CHUNK);
   return forSequences(sizes, (b, some) => [
     scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E), some),

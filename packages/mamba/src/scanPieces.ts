@@ -39,8 +39,10 @@ export const times = (a: k.Operand, by: number): k.Operand =>
 
 export const isVector = (d: k.Value): boolean => d.type === 'i32x4';
 
-export const neighbours = (i: k.Operand): k.Value =>
-  k.consecutive(typeof i === 'number' ? k.constant('i32', i) : i);
+export const toValue = (i: k.Operand): k.Value =>
+  typeof i === 'number' ? k.constant('i32', i) : i;
+
+export const neighbours = (i: k.Operand): k.Value => k.consecutive(toValue(i));
 
 /** For each name, a register for each vector of channels. */
 export function registers(names: readonly string[], channels: readonly k.Value[]): k.Variable[][] {
@@ -49,18 +51,18 @@ export function registers(names: readonly string[], channels: readonly k.Value[]
 }
 
 /** At least so many rounds, if there are channels enough. */
-const ROUNDS = 16;
+const ROUNDS = 8;
 
 /** Whether there is work enough to be shared. */
 function isLarge({ batch, length, channels, state }: Sizes): boolean {
   return batch * length * channels * state > 2 ** 14;
 }
 
-/** Into how many blocks the channels are cut, each a multiple of 16 of them, but for the last. */
+/** Into how many blocks the channels are cut, each a multiple of 32 of them, but for the last. */
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
   const { batch, channels } = sizes;
   const wanted = isLarge(sizes) ? Math.ceil(ROUNDS / batch) : 1;
-  const size = Math.max(Math.ceil(channels / wanted / 16), 1) * 16;
+  const size = Math.max(Math.ceil(channels / wanted / 32), 1) * 32;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
 

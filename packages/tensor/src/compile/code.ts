@@ -116,6 +116,7 @@ export function codeOf(
     return { run, program: heap.threads.share(run, module, loops) };
   };
   const program = backend === 'wasm' ? start(false) : undefined;
+  let watchedProgram: typeof program;
 
   /** Made of JavaScript for the memory as it is now: when it grows it is another buffer. */
   let scripts = new Map<k.Kernel, k.Run>();
@@ -139,7 +140,7 @@ export function codeOf(
     run: (arena, threads, watch) => {
       heap.view('i32', heap.flag, 1)[0] = 0;
       if (program) {
-        const one = watch ? start(true) : program;
+        const one = watch ? (watchedProgram ??= start(true)) : program;
         watched = watch ?? watched;
         const own = arena + arenaBytes;
         if (threads === 1 || loops === 0) return one.run(arena, own, 0, 1, 0);
