@@ -10,8 +10,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  blocksOf, CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays, type Sizes,
-  times, TINY, toValue,
+  blocksOf, CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays,
+  type Sizes, times, TINY, toValue,
 } from './scanPieces.ts';
 
 /**
