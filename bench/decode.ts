@@ -3,7 +3,7 @@
  * for one row of numbers: so the bound is the time that reading them takes. The last line printed
  * is JSON.
  *
- *     npm run bench decode -- [--layers 24] [--batch 1] [--tokens 16] [--profile]
+ *     npm run bench decode -- [--layers 24] [--batch 1] [--tokens 16] [--threads 1] [--profile]
  *
  * First a language model of 130M parameters, then the encoder of `Mamba.recommendedDefaults()`, for
  * which a whole window is read at once as well: there the bound is the time of its products.
@@ -11,7 +11,8 @@
 import { Mamba, MambaLM } from '@mambagrad/mamba';
 import type { Module } from '@mambagrad/nn';
 import {
-  compile, type Compiled, formatKernels, full, noGrad, normal, type Tensor, tensor, withoutValues,
+  compile, type Compiled, formatKernels, full, noGrad, normal, setThreads,
+  type Tensor, tensor, withoutValues,
 } from '@mambagrad/tensor';
 import { parseArgs } from 'node:util';
 import { boundOf, probe } from './support/probe.ts';
@@ -21,10 +22,12 @@ const { values } = parseArgs({
     layers: { type: 'string', default: '24' },
     batch: { type: 'string', default: '1' },
     tokens: { type: 'string', default: '16' },
+    threads: { type: 'string', default: '1' },
     profile: { type: 'boolean', default: false },
   },
 });
 const [layers, batch, tokens] = [values.layers, values.batch, values.tokens].map(Number);
+setThreads(Number(values.threads));
 const machine = probe(true);
 
 interface Line {
