@@ -29,8 +29,8 @@ export const RANGES: number = 256;
 export const MOST_THREADS = 64;
 export const END: number = RANGES + 64 * MOST_THREADS;
 
-/** So often who waits looks before it sleeps: some tens of microseconds. */
-const LOOKS = 20_000;
+/** So often who waits looks before it sleeps: for some tenths of a millisecond. */
+const LOOKS = 200_000;
 /** For so many nanoseconds the main thread sleeps before it asks whether the others are alive. */
 const NAP = 50_000_000n;
 
