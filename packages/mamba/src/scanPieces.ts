@@ -58,11 +58,15 @@ function isLarge({ batch, length, channels, state }: Sizes): boolean {
   return batch * length * channels * state > 2 ** 14;
 }
 
-/** Into how many blocks the channels are cut, each a multiple of 32 of them, but for the last. */
+/**
+ * Into how many blocks the channels are cut. Each but the last is whole lines of the cache, better
+ * two of them side by side.
+ */
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
   const { batch, channels } = sizes;
   const wanted = isLarge(sizes) ? Math.ceil(ROUNDS / batch) : 1;
-  const size = Math.max(Math.ceil(channels / wanted / 32), 1) * 32;
+  const unit = channels < 128 ? 16 : 32;
+  const size = Math.max(Math.ceil(channels / wanted / unit), 1) * unit;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
 
