@@ -2,7 +2,7 @@
  * Every op of the table, compiled, with its gradients: at the shapes that its row draws, with each
  * size of the last axis from nothing to two vectors and one more, and at its golden cases.
  */
-import { listOps, ops, type Tensor } from '@mambagrad/tensor';
+import { compile, listOps, ops, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { leaf } from '../../support/compare.ts';
@@ -18,6 +18,8 @@ import { callOf, rows } from '../ops/rows.ts';
 it('has a row for every op', () => {
   expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
 });
+
+const passes = ['share', 'inline', 'group', 'inPlace'] as const;
 
 describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
   it.each([
@@ -45,6 +47,20 @@ describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
         for (const [number, { inputs }] of calls.entries()) {
           const leaves = inputs.map((input) => leaf(input, 'f32'));
           expectAllSame(compiled(number, ...leaves), results[number]);
+        }
+      }),
+      { numRuns: 2 },
+    );
+  });
+
+  it('is near without each pass, and without all', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const { apply, inputs } = row.draw(g);
+        const value = (...args: Tensor[]) => [apply(...args)];
+        const body = row.constant ? value : withGradients(value);
+        for (const without of [...passes.map((pass) => [pass]), passes]) {
+          expectCompiled(compile(body, { without }), body, inputs, row.constant);
         }
       }),
       { numRuns: 2 },
