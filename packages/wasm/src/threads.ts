@@ -130,6 +130,7 @@ export class Threads {
   readonly memory: HostMemory;
   readonly #words: Int32Array;
   #helpers: Helper[] = [];
+  #isRefused = false;
   /** What has happened to a thread. */
   #problem: string | undefined;
   #naps = 0;
@@ -209,13 +210,20 @@ export class Threads {
 
   #start(count: number): void {
     const node = builtin('worker_threads');
-    if (node === undefined) return;
+    if (node === undefined || this.#isRefused) return;
     while (this.#helpers.length < count) {
       const { port1: port, port2 } = new node.MessageChannel();
       const self = this.#helpers.length + 1;
       const given = { memory: this.memory, port: port2, self, at: CALL, count: words.length };
       const options = { eval: true, workerData: given, transferList: [port2], execArgv: [] };
-      const worker = new node.Worker(WORK, options);
+      let worker: NodeWorker;
+      try {
+        worker = new node.Worker(WORK, options);
+      } catch {
+        // A process may be forbidden to have threads: the main one does all by itself, then.
+        this.#isRefused = true;
+        return;
+      }
       const helper = { worker, port, known: new Set<number>() };
       this.#helpers.push(helper);
       worker.unref();

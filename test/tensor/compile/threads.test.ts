@@ -168,6 +168,24 @@ describe('threads', () => {
     }
   });
 
+  it('are done without where a process may have none', () => {
+    const program = `
+      import { compile, normal } from '@mambagrad/tensor';
+      const x = normal([300, 200]);
+      const [one, two] = [1, 2].map((threads) => (
+        compile((a) => a.exp().matmul(a.transpose(0, 1)).sum(), { threads })
+      ));
+      console.log(one(x).item() === two(x).item());`;
+    // From Node 23 on the flag has no prefix.
+    const flag = process.allowedNodeEnvironmentFlags.has('--permission')
+      ? '--permission' : '--experimental-permission';
+    const options = [flag, '--allow-fs-read=*', '--no-warnings', '--input-type=module', '-e'];
+    const run = spawnSync(process.execPath, [...options, program], {
+      encoding: 'utf8', timeout: 20_000,
+    });
+    expect([run.stdout, run.status]).toEqual(['true\n', 0]);
+  });
+
   it('do not keep the process alive', () => {
     const program = `
       import { compile, normal } from '@mambagrad/tensor';
