@@ -19,7 +19,7 @@ import {
   DEPTH_BLOCK, isContiguous, least, PANEL, type Product, ROW_BLOCK, scaled, type Stretch,
   type Tiles, tilesOf, within,
 } from './tiles.ts';
-import type { Operand } from './value.ts';
+import type { Buffer, Operand } from './value.ts';
 
 /** More numbers are not brought into panels at once, nor kept for rounds. */
 const MOST_KEPT = 2 ** 22;
@@ -98,11 +98,11 @@ function byColumns(product: Product, tiles: Tiles, isPart: boolean): Statements 
 
 /** All rows times some panels, which are brought block by block of k. */
 function packedProduct(
-  tiles: Tiles, buffer: ReturnType<typeof scratch>, panels: Stretch, some: Stretch,
+  tiles: Tiles, buffer: Buffer, panels: Stretch, some: Stretch,
   result?: Pick<Product, 'y' | 'place'>, isBlock = false,
 ): Statements {
   const rowBlocks = { from: 0, to: tiles.rowBlocks };
-  const [firstColumn, height] = [within(panels, PANEL, 0).from, tiles.deepest];
+  const [firstColumn, height] = [scaled(panels.from, PANEL), tiles.deepest];
   return forDepths(some, tiles, (depths, isFirst) => {
     const own = { buffer, height, firstRow: depths.from, firstColumn };
     const from = tiles.isPacked ? own : undefined;
