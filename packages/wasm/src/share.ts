@@ -25,7 +25,7 @@ export const LOOP = 64;
 export const DONE = 128;
 export const RANGES: number = 256;
 
-/** More threads than this are of no use. */
+/** At most so many threads, each with a word for its range. */
 export const MOST_THREADS = 64;
 export const END: number = RANGES + 64 * MOST_THREADS;
 

@@ -39,7 +39,7 @@ const runParameters = {
 } as const;
 type Run = (arena: number, own: number, self: number, threads: number, loop: number) => void;
 
-/** What a program calls: a job's reference loop, what watches it, or what ends a long wait. */
+/** What a program calls for a job: its reference loop, or what watches it. */
 type Host = Readonly<Record<'reference' | 'watch', (number: number) => void>>;
 
 /** `reference(number)` runs the reference loop of a job, or of what its check has found wrong. */
