@@ -193,15 +193,16 @@ export class Threads {
     const progress = [LOOP, DONE].map((at) => Atomics.load(this.#words, at / 4)).join();
     this.#naps = progress === this.#progress ? this.#naps + 1 : 0;
     this.#progress = progress;
-    this.#helpers.forEach(({ port }, i) => {
-      const message = builtin('worker_threads')?.receiveMessageOnPort(port)?.message;
-      if (message !== undefined) this.#problem = `thread ${i + 1} has failed: ${message}`;
-    });
     if (this.#naps >= MOST_NAPS) this.#problem ??= 'a thread no longer answers';
     this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
   };
 
+  /** Throws if a thread has died, or says that it has failed. */
   #requireHealth(when = ''): void {
+    this.#helpers.forEach(({ port }, i) => {
+      const message = builtin('worker_threads')?.receiveMessageOnPort(port)?.message;
+      if (message !== undefined) this.#problem = `thread ${i + 1} has failed: ${message}`;
+    });
     if (this.#problem === undefined) return;
     const problem = this.#problem;
     void this.close();

@@ -74,7 +74,7 @@ describe('threads', () => {
 
   it('are as many as asked for, or as there are cores', () => {
     for (const count of [0, 1.5, -1, NaN]) {
-      expect(() => compile(work, { threads: count })(x)).toThrow('a whole number from 1');
+      expect(() => compile(work, { threads: count })).toThrow('a whole number from 1');
       expect(() => setThreads(count)).toThrow('a whole number from 1');
     }
     setThreads(1);
@@ -116,6 +116,27 @@ describe('threads', () => {
       'threads: thread 2 has ended by itself, with exit code 1; the next call starts threads anew',
     );
     expectAllSame(compiled(x), expected);
+  });
+
+  it('say so when one has failed, before the next call does anything', async () => {
+    await closeThreads();
+    let told = 0;
+    const failing = {
+      number: -1,
+      // What a thread cannot start: it is no module.
+      module: {},
+      loops: 1,
+    };
+    const call = { arena: 0, own: 0, stride: 0, threads: 2 };
+    const run = () => threads.run(failing, call, () => (told += 1));
+    run();
+    const start = Date.now();
+    expect(() => {
+      while (Date.now() - start < 10_000) run();
+    }).toThrow(/^threads: thread 1 has failed: TypeError.*; the next call starts threads anew$/);
+    expect(told).toBeGreaterThan(0);
+    const compiled = compile(work, { threads: 2 });
+    expectAllSame(compiled(x), compiled(x));
   });
 
   it('are not waited for when one dies between two calls, unnoticed', () => {

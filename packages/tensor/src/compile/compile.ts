@@ -82,6 +82,8 @@ export function compile<Args extends unknown[], Result>(
   given: CompileOptions = {},
 ): Compiled<Args, Result> {
   const { backend = 'wasm', deterministic = false, check = false, threads, without = [] } = given;
+  // A wrong number of threads is said at once.
+  threadsFor(threads);
   const left = new Set(without);
   const options: BindOptions = { backend, fuse: !deterministic, without: left };
   const programs: Entry[] = [];
