@@ -14,7 +14,7 @@
 import { add, mulAdd, reduceLanes } from './operations.ts';
 import { cut, stretchOf } from './rounds.ts';
 import { loop, parallel, set, type Statements, store } from './statement.ts';
-import { neighbours, type Product, scaled, shifted } from './tiles.ts';
+import { finishAll, neighbours, type Product, scaled, shifted } from './tiles.ts';
 import { type Operand, type Value, type Variable, variable } from './value.ts';
 
 /** Up to so many rows this is faster than tiles, which bring b into an order of their own. */
@@ -80,13 +80,14 @@ export function matrixVector(product: Product, isPart: boolean): Statements {
     const some = parallel('round', pieces.rounds, (round) => {
       const range = stretchOf(pieces.of(round)[1]);
       const [start, end] = [range.from, range.to].map((at) => shifted(scaled(at, width), from));
-      return loop('block', { from: start, to: end, step: width }, (first) =>
+      return loop('block', { from: start, to: end, step: width }, (first) => [
         bands.map((band) =>
           loop('j', { from: first, to: add(first, length) }, (j) =>
             sums(band, Array.from({ length: count }, (_, n) => shifted(j, n * length))),
           ),
         ),
-      );
+        finishAll(product, rows, { from: first, to: add(first, width) }),
+      ]);
     });
     return to < columns ? [some, blocks(to)] : some;
   };

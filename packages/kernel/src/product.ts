@@ -16,8 +16,8 @@ import { add, mul } from './operations.ts';
 import { addUp, cut, stretchOf, sum } from './rounds.ts';
 import { loop, parallel, type Statements } from './statement.ts';
 import {
-  DEPTH_BLOCK, isContiguous, least, PANEL, type Product, ROW_BLOCK, scaled, type Stretch,
-  type Tiles, tilesOf, within,
+  DEPTH_BLOCK, finishAll, isContiguous, least, PANEL, type Product, type Result, ROW_BLOCK, scaled,
+  shifted, type Stretch, type Tiles, tilesOf, within, type Work,
 } from './tiles.ts';
 import type { Buffer, Operand } from './value.ts';
 
@@ -59,8 +59,8 @@ function byRows(product: Product, tiles: Tiles): Statements {
     ),
     parallel('round', pieces.rounds, (round) => {
       const rowBlocks = stretchOf(pieces.of(round)[1]);
-      return forDepths(all, tiles, (depths, isFirst) =>
-        tiles.multiply({ rowBlocks, panels, depths, from, isFirst }),
+      return forDepths(all, tiles, (depths, ends) =>
+        tiles.multiply({ rowBlocks, panels, depths, from, ...ends }),
       );
     }),
   ];
@@ -73,6 +73,7 @@ function byDepth(product: Product, tiles: Tiles): Statements {
   if (pieces.rounds === 1) return byColumns(product, tiles, true);
   const sums = scratch('sums', 'f32', pieces.rounds * size);
   const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
+  const finishing = cut([rows], 4 * columns);
   return [
     parallel('round', pieces.rounds, (round) => {
       const start = mul(round, size);
@@ -83,6 +84,9 @@ function byDepth(product: Product, tiles: Tiles): Statements {
       return packedProduct(tiles, panels, all, some, { y: sums, place }, pieces.rounds === blocks);
     }),
     addUp(sums, [pieces.rounds, size, size], sum, y),
+    !product.finish ? [] : parallel('round', finishing.rounds, (round) =>
+      finishAll(product, finishing.of(round)[1], columns),
+    ),
   ];
 }
 
@@ -99,16 +103,16 @@ function byColumns(product: Product, tiles: Tiles, isPart: boolean): Statements 
 /** All rows times some panels, which are brought block by block of k. */
 function packedProduct(
   tiles: Tiles, buffer: Buffer, panels: Stretch, some: Stretch,
-  result?: Pick<Product, 'y' | 'place'>, isBlock = false,
+  result?: Result, isBlock = false,
 ): Statements {
   const rowBlocks = { from: 0, to: tiles.rowBlocks };
   const [firstColumn, height] = [scaled(panels.from, PANEL), tiles.deepest];
-  return forDepths(some, tiles, (depths, isFirst) => {
+  return forDepths(some, tiles, (depths, ends) => {
     const own = { buffer, height, firstRow: depths.from, firstColumn };
     const from = tiles.isPacked ? own : undefined;
     return [
       tiles.isPacked ? tiles.pack(own, panels, depths) : [],
-      tiles.multiply({ rowBlocks, panels, depths, from, isFirst }, result),
+      tiles.multiply({ rowBlocks, panels, depths, from, ...ends }, result),
     ];
   }, isBlock);
 }
@@ -119,14 +123,20 @@ function packedProduct(
  */
 function forDepths(
   { from, to }: Stretch, { deepest }: Tiles,
-  body: (depths: Stretch, isFirst: boolean) => Statements, isBlock = false,
+  body: (depths: Stretch, ends: Pick<Work, 'isFirst' | 'isLast'>) => Statements, isBlock = false,
 ): Statements {
-  if (isBlock || (from === 0 && to === deepest)) return body({ from, to }, true);
-  const after = (start: Operand): Operand =>
-    typeof start === 'number' ? start + deepest : add(start, deepest);
-  const block = (start: Operand): Stretch => ({ from: start, to: least(after(start), to) });
+  if (isBlock || (from === 0 && to === deepest)) {
+    return body({ from, to }, { isFirst: true, isLast: true });
+  }
+  const block = (start: Operand, isFirst: boolean, isLast: boolean): Statements =>
+    body({ from: start, to: least(shifted(start, deepest), to) }, { isFirst, isLast });
+  // Where it ends is known, unless sums are only parts of sums.
+  const last = typeof to === 'number' ? (Math.ceil(to / deepest) - 1) * deepest : to;
   return [
-    body(block(from), true),
-    loop('block', { from: after(from), to, step: deepest }, (start) => body(block(start), false)),
+    block(from, true, false),
+    loop('block', { from: shifted(from, deepest), to: last, step: deepest }, (start) =>
+      block(start, false, false),
+    ),
+    last === to ? [] : block(last, false, true),
   ];
 }

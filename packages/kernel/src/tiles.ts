@@ -8,7 +8,8 @@
  *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
  *
  * Up to 512 k are one block; between blocks the sums wait in y. What is left over is done by tiles
- * of fewer rows, and of 4 columns or 1.
+ * of fewer rows, and of 4 columns or 1. What is to be done to each element of the product, such as
+ * to add a bias, is best done when a tile is ready, as it is in registers then.
  *
  * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
  * than bringing b into panels does, which is little work beside the product. If the columns of a
@@ -17,7 +18,7 @@
 import { features } from '@mambagrad/wasm';
 import { load, scratch } from './memory.ts';
 import { add, consecutive, equal, min, mul, mulAdd, sub } from './operations.ts';
-import { lanes, listOf, loop, set, type Statements, store, when } from './statement.ts';
+import { lanes, listOf, loop, type Range, set, type Statements, store, when } from './statement.ts';
 import { type Buffer, constant, type Operand, type Value, variable } from './value.ts';
 
 /** A panel has so many columns. */
@@ -30,16 +31,22 @@ export const DEPTH_BLOCK = 256;
 /** The element at a row and a column; either may stand for four neighbours, in lanes. */
 export type Matrix = (row: Operand, column: Operand) => Value;
 
+/** Where the elements of a product go. */
+export interface Result {
+  /** Where an element is in `y`. */
+  readonly place: (row: Operand, column: Operand) => Operand;
+  readonly y: Buffer;
+  /** Stores an element, given its value, or four; without, it goes to its place in `y`. */
+  readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
+}
+
 /** y = a·b */
-export interface Product {
+export interface Product extends Result {
   readonly a: Matrix;
   readonly b: Matrix;
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
-  /** Where an element of the result is in `y`. */
-  readonly place: (row: Operand, column: Operand) => Operand;
-  readonly y: Buffer;
 }
 
 /** A part of an axis, in its own units. */
@@ -63,8 +70,9 @@ export interface Work {
   readonly depths: Stretch;
   /** Where b was brought; undefined: it is read where it is. */
   readonly from: Panels | undefined;
-  /** Whether sums begin here, and do not go on with what is there. */
+  /** Whether sums begin here, and do not go on with what is there; and whether they end here. */
   readonly isFirst: boolean;
+  readonly isLast: boolean;
 }
 
 export interface Tiles {
@@ -75,7 +83,7 @@ export interface Tiles {
   /** Whether b should be brought into panels. */
   readonly isPacked: boolean;
   pack(to: Panels, panels: Stretch, depths: Stretch): Statements;
-  multiply(work: Work, result?: Pick<Product, 'y' | 'place'>): Statements;
+  multiply(work: Work, result?: Result): Statements;
 }
 
 /** A product as work on its blocks. */
@@ -129,7 +137,7 @@ export function tilesOf(product: Product): Tiles {
   const tile = (
     left: Matrix, right: Matrix,
     [i, height]: readonly [Operand, number], [j, width]: readonly [Operand, number],
-    { depths: { from, to }, isFirst }: Work, { y, place }: Pick<Product, 'y' | 'place'>,
+    { depths: { from, to }, isFirst, isLast }: Work, { y, place, finish }: Result,
   ): Statements => {
     const type = width < 4 ? 'f32' : 'f32x4';
     const columnsOf = Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
@@ -142,7 +150,7 @@ export function tilesOf(product: Product): Tiles {
     }));
     const values = columnsOf.map(() => variable('b', type));
     const cells = lines.flatMap(({ row, cells: own }) =>
-      own.map(({ column, total }) => ({ at: place(row, column), total })),
+      own.map(({ column, total }) => ({ row, column, at: place(row, column), total })),
     );
     return [
       cells.map(({ at, total }) => set(total, isFirst ? 0 : load(y, at))),
@@ -156,7 +164,9 @@ export function tilesOf(product: Product): Tiles {
           ];
         }),
       ]),
-      cells.map(({ at, total }) => store(y, at, total)),
+      cells.map(({ row, column, at, total }) =>
+        isLast && finish ? finish(row, column, total) : store(y, at, total),
+      ),
     ];
   };
   const multiply: Tiles['multiply'] = (work, result = product) => {
@@ -196,6 +206,14 @@ export function tilesOf(product: Product): Tiles {
   };
   const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
   return { rowBlocks, panels, deepest, isPacked, pack, multiply };
+}
+
+/** Finishes some elements of a product that lie in `y`. */
+export function finishAll({ y, place, finish }: Result, rows: Range, columns: Range): Statements {
+  if (!finish) return [];
+  return loop('i', rows, (i) =>
+    lanes('j', columns, (j) => finish(i, j, load(y, place(i, j)))),
+  );
 }
 
 /** Whether elements at neighbouring indices are neighbours in memory. */

@@ -11,7 +11,7 @@ export type { DType, TypedArray } from './dtype.ts';
 export * from './functional.ts';
 export * from './gradcheck.ts';
 export { formatGraph, formatTree } from './graph.ts';
-export type { Bound, Elements, Index, Lowering } from './lowering.ts';
+export type { Bound, Elements, Finish, Index, Lowering } from './lowering.ts';
 export * from './methods.ts';
 export { setThreads } from '@mambagrad/wasm';
 export * from './ops/associativeScan.ts';

@@ -11,7 +11,7 @@
  * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
-import { numelOf, type Shape, type Spec } from './shape.ts';
+import { numelOf, sameShape, type Shape, type Spec, stridesOf } from './shape.ts';
 
 /** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
 export type Index = readonly k.Operand[];
@@ -44,9 +44,19 @@ export type Lowering =
     }
   | { readonly fold: k.Reduction; readonly axes: readonly number[] }
   | {
-      readonly kernel: (inputs: readonly Elements[], output: k.Buffer) => k.Statements;
+      readonly kernel: (
+        inputs: readonly Elements[], output: k.Buffer, finish: Finish | undefined,
+      ) => k.Statements;
       readonly bound?: Bound;
+      /** Whether the kernel hands each element of its result to `finish`, if there is one. */
+      readonly isFinishing?: boolean;
     };
+
+/**
+ * Stores an element of a kernel's result (or four), and what follows from it and can be computed
+ * while it is at hand. The kernel may use its output for itself, up to then.
+ */
+export type Finish = (index: Index, value: k.Value) => k.Statements;
 
 /** The i32 1 or 0 that stands for a mask in a tensor. */
 export function truth(mask: k.Value): k.Value {
@@ -79,6 +89,31 @@ export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
     sum = typeof sum === 'number' ? scaled(term, 1, sum) : k.add(sum, term);
   }
   return sum;
+}
+
+/** Whether shapes differ only in how the axes before the last are cut. */
+export function isReshape(a: Shape, b: Shape): boolean {
+  return numelOf(a) === numelOf(b) && a.at(-1) === b.at(-1);
+}
+
+/** The index under another shape of the element at an index, if that is all they differ in. */
+export function reshapedIndex(index: Index, from: Shape, to: Shape): Index {
+  if (sameShape(from, to)) return index;
+  const leading = to.slice(0, -1);
+  let rest = flatIndex(index.slice(0, -1), from.slice(0, -1));
+  const above = stridesOf(leading).map((stride, axis) => {
+    const whole = rest;
+    if (leading[axis] === 1) return 0;
+    if (typeof whole === 'number') {
+      rest = whole % stride;
+      return Math.floor(whole / stride);
+    }
+    if (stride === 1) return whole;
+    const i = k.quotient(whole, stride);
+    rest = k.sub(whole, k.mul(i, stride));
+    return i;
+  });
+  return [...above, index[index.length - 1]];
 }
 
 /** The index in an array of `shape` that an index in the shape it is broadcast to stands for. */

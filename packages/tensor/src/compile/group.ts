@@ -10,9 +10,12 @@
  * if what it reads of the group is at the very element or row that is being computed, and all else
  * it reads was there before. No op is known here by its name: softmax, norms, losses and the
  * updates of optimizers come out as groups because of what they read.
+ *
+ * What has a kernel of its own is the head of a group. If the kernel finishes its elements one by
+ * one, as matmul's does, others join that are computed of an element when it is ready.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, type Index } from '../lowering.ts';
+import { flatIndex, type Index, isReshape, reshapedIndex } from '../lowering.ts';
 import { numelOf, type Shape } from '../shape.ts';
 import type { Leaf, Network } from './network.ts';
 import { Namer } from './reuse.ts';
@@ -61,6 +64,8 @@ function keyOf(
 
 export class Group {
   readonly domain: Shape;
+  /** The op whose kernel the other members follow. */
+  readonly head: Step | undefined;
   readonly members: Member[] = [];
   readonly network: Network;
   /** Everything that is read, in the order of evaluation, at indices made of the counters. */
@@ -72,12 +77,31 @@ export class Group {
   readonly #names: ReadonlyMap<k.Value, string>;
   readonly #byStorage = new Map<Value, Member>();
   readonly #read = new Set<Value>();
+  readonly #readByHead: ReadonlySet<Value>;
 
-  constructor(domain: Shape, network: Network) {
+  constructor(domain: Shape, network: Network, head?: Step) {
     this.domain = domain;
+    this.head = head;
     this.network = network;
     this.counters = domain.map((_, axis) => k.variable(`c${axis}`, 'i32'));
     this.#names = new Map(this.counters.map((counter) => [counter, counter.name]));
+    this.#readByHead = head ? network.readsOf(head) : new Set();
+    for (const value of this.#readByHead) this.#read.add(value);
+    if (head) {
+      const own = k.load(bufferOf(head.output), flatIndex(this.counters, domain));
+      this.#add({ step: head, value: head.output, form: 'element', pass: 0 }, own);
+    }
+  }
+
+  #add(member: Member, computed: k.Value): void {
+    this.members.push(member);
+    this.values.push(computed);
+    this.#byStorage.set(member.value, member);
+  }
+
+  /** The names of its ops. */
+  get name(): string {
+    return [...new Set(this.members.map(({ step }) => step.primitive.name))].join('_');
   }
 
   memberFor(storage: Value): Member | undefined {
@@ -91,13 +115,15 @@ export class Group {
 
   /** Whether the group has some of these values at hand anyway, or is next to no work. */
   isNear(values: ReadonlySet<Value>): boolean {
-    if (numelOf(this.domain) <= 1) return true;
-    return [...values].some((value) => this.#byStorage.has(value) || this.#read.has(value));
+    if (numelOf(this.domain) <= 1 && !this.head) return true;
+    const isAtHand = (value: Value): boolean => !this.head && this.#read.has(value);
+    return [...values].some((value) => this.#byStorage.has(value) || isAtHand(value));
   }
 
   /** The index of a member's element or row, given that of the element at hand. */
   indexOf({ value, form, step }: Pick<Member, 'value' | 'form' | 'step'>, at: Index): Index {
-    if (form === 'element' || form === 'rowFold') return at;
+    if (form === 'element') return reshapedIndex(at, this.domain, value.shape);
+    if (form === 'rowFold') return at;
     if (form === 'row') {
       return value.shape.length === at.length ? at.with(-1, 0) : at.slice(0, -1);
     }
@@ -132,12 +158,17 @@ export class Group {
   formOf(step: Step): Member['form'] | undefined {
     const lowering = this.network.lowering(step);
     if (lowering === undefined || 'kernel' in lowering) return undefined;
+    const shape = step.output.shape.join();
+    if (this.head) {
+      const head = this.network.lowering(this.head);
+      const isFinishing = head && 'kernel' in head && head.isFinishing && !('fold' in lowering);
+      return isFinishing && isReshape(step.output.shape, this.domain) ? 'element' : undefined;
+    }
     const last = this.domain.length - 1;
     if ('fold' in lowering) {
       if (step.inputs[0].shape.join() !== this.domain.join()) return undefined;
       return lowering.axes.length === 1 && lowering.axes[0] === last ? 'rowFold' : 'fold';
     }
-    const shape = step.output.shape.join();
     if (shape === this.domain.join()) return 'element';
     if (last < 0) return undefined;
     const isRow = [this.domain.with(last, 1), this.domain.slice(0, -1)].some(
@@ -169,19 +200,18 @@ export class Group {
       const isAfter = member.form !== 'element' && form !== 'row';
       pass = Math.max(pass, member.pass + (isAfter ? 1 : 0));
     }
-    this.members.push({ step, value: step.output, form, pass });
-    this.#byStorage.set(step.output, this.members[this.members.length - 1]);
+    this.#add({ step, value: step.output, form, pass }, result);
     for (const one of read) {
       this.accesses.push({ ...one, pass });
       this.#read.add(one.storage);
     }
-    this.values.push(result);
     return true;
   }
 
   /** Text that is the same for groups of the same kernel, and the values in memory in its order. */
-  key(isNeeded: (storage: Value) => boolean): { key: string; values: Value[] } {
-    const namer = new Namer();
+  key(
+    isNeeded: (storage: Value) => boolean, namer: Namer = new Namer(),
+  ): { key: string; values: Value[] } {
     for (const counter of this.counters) namer.add(counter);
     const values = new Set(this.members.map(({ value }) => value));
     for (const { storage } of this.accesses) values.add(storage);
@@ -201,7 +231,7 @@ export class Group {
   /** Whether all that is read of a value in memory is the element at hand. */
   isReadInPlace(storage: Value): boolean {
     const own = this.#ownKey('element');
-    return this.accesses.every(
+    return !this.#readByHead.has(storage) && this.accesses.every(
       (access) => access.storage !== storage || keyOf(access.index, this.#names) === own,
     );
   }

@@ -61,11 +61,7 @@ function countersOf(values: Iterable<k.Value>): Set<k.Value> {
  * The kernel of a group. Of its members it stores those for which `isNeeded` holds, folds over
  * several rows, and elements that are read again in a later pass; the others stay in registers.
  */
-export function rowKernel(
-  name: string,
-  group: Group,
-  isNeeded: (storage: Value) => boolean,
-): Bound {
+export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): Bound {
   const { members, domain } = group;
   const extents = mergedExtents(group);
   const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
@@ -244,7 +240,7 @@ export function rowKernel(
   });
   const parameters = [...reads, ...writes].map(bufferOf);
   return {
-    kernel: k.kernel(name, parameters, [body, totals]),
+    kernel: k.kernel(group.name, parameters, [body, totals]),
     reads: [...reads],
     writes: [...writes],
   };

@@ -4,14 +4,14 @@
  * elements is computed in one pass; if there is none, it starts one.
  */
 import * as k from '@mambagrad/kernel';
-import { forEach, type Lowering } from '../lowering.ts';
+import { forEach } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
+import { headedKernel, readingLeaf } from './epilogue.ts';
 import { bufferOf, Group } from './group.ts';
-import { type Leaf, Network } from './network.ts';
-import { Namer, Reuse } from './reuse.ts';
+import { Network } from './network.ts';
+import { Reuse } from './reuse.ts';
 import { rowKernel } from './rows.ts';
 import type { Program, Step, Value } from './trace.ts';
-import { keyOf } from './tree.ts';
 
 export interface Job {
   readonly name: string;
@@ -74,7 +74,7 @@ export function schedule(
     } else if (numelOf(output.shape) === 0) {
       madeBy.set(output, -1);
     } else if ('kernel' in lowering) {
-      madeBy.set(output, add(kernelJob(step, network, lowering.kernel, reuse)));
+      madeBy.set(output, add(new Group(output.shape, network, step)));
     } else {
       const reads = network.readsOf(step);
       const place = without.has('group') ? -1 : findGroup(step, reads, groups, madeBy);
@@ -129,44 +129,6 @@ function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefi
   };
 }
 
-/** Notes what is read. */
-function readingLeaf(reads: Set<Value>): Leaf {
-  return (storage, place) => {
-    reads.add(storage);
-    return k.load(bufferOf(storage), place);
-  };
-}
-
-function kernelJob(
-  step: Step,
-  network: Network,
-  make: Extract<Lowering, { kernel: unknown }>['kernel'],
-  reuse: Reuse,
-): Job {
-  const { primitive, attributes, inputs, output } = step;
-  const namer = new Namer();
-  const values = new Set([output]);
-  const looks = inputs.map((input) => {
-    const counters = input.shape.map((_, axis) => k.variable(`c${axis}`, 'i32'));
-    const at = network.elements(input, readingLeaf(values)).at(counters);
-    return `${input.shape} ${input.dtype} ${namer.write(at)}`;
-  });
-  const key = keyOf(attributes, () => `${reuse.count()}`);
-  const bound = reuse.get(
-    [primitive.name, key, output.shape, looks, namer.text()].join('|'),
-    [...values],
-    () => {
-      const reads = new Set<Value>();
-      const elements = inputs.map((input) => network.elements(input, readingLeaf(reads)));
-      const body = make(elements, bufferOf(output));
-      const parameters = [...[...reads].map(bufferOf), bufferOf(output)];
-      const kernel = k.kernel(primitive.name, parameters, body);
-      return { kernel, reads: [...reads], writes: [output] };
-    },
-  );
-  return plainJob(step, bound.reads, bound.kernel);
-}
-
 /** Looks at all elements of what the index was moved from, whether it takes them or not. */
 function checkJob(step: Step, network: Network, { input, size }: { input: number; size: number }) {
   const reads = new Set<Value>();
@@ -186,10 +148,11 @@ function groupJob(
   needed: ReadonlyMap<Value, ReadonlySet<number>>,
   reuse: Reuse,
 ): Job {
-  const names = new Set(group.members.map(({ step }) => step.primitive.name));
   const isNeeded = (value: Value): boolean => needed.has(value);
   const { key, values } = group.key(isNeeded);
-  const made = reuse.get(key, values, () => rowKernel([...names].join('_'), group, isNeeded));
+  const made = group.head
+    ? headedKernel(group.head, group, isNeeded, reuse)
+    : reuse.get(key, values, () => rowKernel(group, isNeeded));
   // What belongs to a row is computed after the elements of its pass.
   const lastPass = Math.max(
     ...group.members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)),
@@ -200,13 +163,14 @@ function groupJob(
     ...made,
     mayReplace: (read, written) => {
       const member = group.memberFor(written);
-      return member?.form === 'element' && lastPass <= 0 && group.isReadInPlace(read);
+      const isElement = member?.form === 'element' && member.step !== group.head;
+      return isElement && lastPass <= 0 && group.isReadInPlace(read);
     },
   };
 }
 
 /** The steps of a group, those included whose results are nowhere. */
-function stepsOf({ members, network }: Group): Step[] {
+function stepsOf({ members, network, head }: Group): Step[] {
   const steps = new Set<Step>();
   const visit = (step: Step): void => {
     for (const input of step.inputs) {
@@ -215,6 +179,9 @@ function stepsOf({ members, network }: Group): Step[] {
     }
     steps.add(step);
   };
-  for (const { step } of members) visit(step);
+  for (const { step } of members) {
+    if (step === head) steps.add(step);
+    else visit(step);
+  }
   return [...steps];
 }

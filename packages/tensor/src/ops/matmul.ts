@@ -37,7 +37,8 @@ const productPrimitive = definePrimitive<null>({
     });
   },
   lower: ([{ shape: ofA }], _attributes, { shape }) => ({
-    kernel: ([a, b], y) => {
+    isFinishing: true,
+    kernel: ([a, b], y, finish) => {
       const [rows, columns] = shape.slice(-2);
       const [batch, depth] = [shape.slice(0, -2), ofA[ofA.length - 1]];
       const isPart = numelOf(batch) !== 1;
@@ -47,6 +48,7 @@ const productPrimitive = definePrimitive<null>({
           a: (row, at) => a.at([...left, row, at]),
           b: (at, column) => b.at([...right, at, column]),
           place: (row, column) => flatIndex([...index, row, column], shape),
+          finish: finish && ((row, column, value) => finish([...index, row, column], value)),
           ...{ rows, columns, depth, y },
         }, isPart);
       };
