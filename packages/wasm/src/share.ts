@@ -46,7 +46,7 @@ export interface Locals {
 
 /** The code of a loop, with a number of its own, for every thread: `run` does one round. */
 export type Share = (
-  number: Expression<'i32'>, rounds: number, locals: Locals, run: Statement,
+  number: Expression<'i32'>, rounds: number, locals: Locals, run: Statements,
 ) => Statements;
 
 /** Adds what all loops need to a module. `late` is called when the others take very long. */

@@ -6,22 +6,17 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addSharing, call, type Expression, i32, instantiate, Module, type Shared, type Statement,
-  type Statements, when,
+  addSharing, call, type Expression, i32, instantiate, Module, type Operand, type Shared,
+  type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from './heap.ts';
 import type { Job } from './schedule.ts';
+import { type Place, stagesOf, type Work } from './stages.ts';
 
 export interface CodeOptions {
   readonly backend: 'wasm' | 'js';
   /** Whether products and sums in one step may be rounded once. */
   readonly fuse: boolean;
-}
-
-/** A place in memory, or in the arena. */
-export interface Place {
-  readonly isInArena: boolean;
-  readonly offset: number;
 }
 
 export interface Code {
@@ -53,10 +48,10 @@ export function codeOf(
 ): Code {
   const { shared, memory } = heap;
   const kernels = [...new Set(jobs.flatMap(({ kernel }) => kernel ?? []))];
-  const loops = jobs.flatMap(({ kernel }) => kernel?.phases ?? [])
-    .filter(({ rounds }) => rounds !== undefined).length;
   /** Made anew when it is asked for: to keep it would take more memory than all else here. */
-  const assemble = (isWatched: boolean): Module => {
+  const assemble = (isWatched: boolean): { module: Module; loops: number } => {
+    const stages = stagesOf(jobs, placesOf, isWatched);
+    const loops = stages.filter(({ isShared }) => isShared).length;
     const module = new Module();
     module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
     const [host, watch] = ['reference', 'watch'].map((name) =>
@@ -77,43 +72,54 @@ export function codeOf(
         if (alone.length > 0) code.push([when(i32.eqz(self), alone)]);
         alone = [];
       };
-      let count = 0;
-      jobs.forEach((job, number) => {
-        const { kernel, checks } = job;
-        if (kernel === undefined) alone.push(call(host, { job: number }));
-        const places = placesOf(job).map(({ isInArena, offset }): Expression<'i32'> =>
+      /** Some rounds of a phase, if it has rounds. */
+      const callOf = (
+        { kernel, phase, places }: Work, from: Operand<'i32'>, to: Operand<'i32'>,
+      ): Statement => {
+        const addresses = places.map(({ isInArena, offset }): Expression<'i32'> =>
           isInArena ? i32.add(arena, offset) : i32.const(offset),
         );
-        for (const phase of kernel ? functions[kernels.indexOf(kernel)] : []) {
-          if (phase.rounds === undefined) {
-            alone.push(k.callPhase(phase, places, 0));
-            continue;
-          }
+        return k.callPhase(functions[kernels.indexOf(kernel)][phase], addresses, own, from, to);
+      };
+      let count = 0;
+      for (const { works, isShared, ends } of stages) {
+        const all = works.map((work) => callOf(work, 0, work.rounds ?? 1));
+        if (share && isShared) {
           endAlone();
-          const all = k.callPhase(phase, places, own, 0, phase.rounds);
-          const { round } = locals;
-          const one = k.callPhase(phase, places, own, round, i32.add(round, 1));
-          const together = share?.(i32.add(loop, count++), phase.rounds, locals, one);
-          code.push(together ? [when(i32.eq(threads, 1), [all], [together])] : [all]);
+          // Each work has the rounds that follow those of the works before it.
+          let [rounds, one]: [number, Statement[]] = [0, []];
+          for (const work of works) {
+            const own = i32.sub(locals.round, rounds);
+            const run = callOf(work, own, i32.add(own, 1));
+            one = rounds === 0 ? [run] : [when(i32.ge_u(locals.round, rounds), [run], one)];
+            rounds += work.rounds ?? 1;
+          }
+          const together = share(i32.add(loop, count++), rounds, locals, one);
+          code.push([when(i32.eq(threads, 1), all, [together])]);
+        } else {
+          alone.push(...all);
         }
-        if (checks !== undefined) {
-          alone.push(when(i32.load(heap.flag), [call(host, { job: number })]));
-        }
-        if (isWatched) alone.push(call(watch, { job: number }));
-      });
+        if (ends === undefined) continue;
+        const { kernel, checks } = jobs[ends];
+        const refer = call(host, { job: ends });
+        if (kernel === undefined) alone.push(refer);
+        if (checks !== undefined) alone.push(when(i32.load(heap.flag), [refer]));
+        if (isWatched) alone.push(call(watch, { job: ends }));
+      }
       endAlone();
       return code;
     });
     module.export(run);
-    return module;
+    return { module, loops };
   };
   let watched = (_job: Job): void => undefined;
   const host: Host = { reference, watch: (number) => watched(jobs[number]) };
-  const start = (isWatched: boolean): { run: Run; program: Shared } => {
-    const module = assemble(isWatched).compile();
+  const start = (isWatched: boolean): { run: Run; loops: number; program: Shared } => {
+    const { module, loops } = assemble(isWatched);
+    const compiled = module.compile();
     const imports = { memory, late: heap.threads.late, ...host };
-    const { run } = instantiate<{ run: Run }>(module, { host: imports });
-    return { run, program: heap.threads.share(run, module, loops) };
+    const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
+    return { run, loops, program: heap.threads.share(run, compiled, loops) };
   };
   const program = backend === 'wasm' ? start(false) : undefined;
   let watchedProgram: typeof program;
@@ -136,14 +142,14 @@ export function codeOf(
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
   };
   return {
-    wat: () => assemble(false).wat(),
+    wat: () => assemble(false).module.wat(),
     run: (arena, threads, watch) => {
       heap.view('i32', heap.flag, 1)[0] = 0;
       if (program) {
         const one = watch ? (watchedProgram ??= start(true)) : program;
         watched = watch ?? watched;
         const own = arena + arenaBytes;
-        if (threads === 1 || loops === 0) return one.run(arena, own, 0, 1, 0);
+        if (threads === 1 || one.loops === 0) return one.run(arena, own, 0, 1, 0);
         const told = { arena, own, stride: ownBytes, threads };
         return heap.threads.run(one.program, told, (loop) => one.run(arena, own, 0, threads, loop));
       }

@@ -6,10 +6,11 @@ import * as k from '@mambagrad/kernel';
 import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
 import { describe, numelOf, type Spec, TensorError } from '../shape.ts';
 import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
-import { type CodeOptions, codeOf, type Place } from './code.ts';
+import { type CodeOptions, codeOf } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
+import type { Place } from './stages.ts';
 import type { Program, Value } from './trace.ts';
 
 export interface Executable {

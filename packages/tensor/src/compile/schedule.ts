@@ -4,7 +4,7 @@
  * elements is computed in one pass; if there is none, it starts one.
  */
 import * as k from '@mambagrad/kernel';
-import { forEach } from '../lowering.ts';
+import { type Bound, forEach } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
 import { headedKernel, readingLeaf } from './epilogue.ts';
 import { bufferOf, Group } from './group.ts';
@@ -61,12 +61,22 @@ export function schedule(
   /** The number of the group or job that makes a stored value. */
   const madeBy = new Map<Value, number>();
   const add = (made: Group | Job): number => groups.push(made) - 1;
+  /** What indices have been looked at, and for which sizes. */
+  const checked = new Map<Value, Set<number>>();
+  const replaced = new Map(
+    program.writes.map(({ state, value }) => [network.storageOf(value), state]),
+  );
 
-  for (const step of program.steps) {
+  for (const step of numbersFirst(program.steps)) {
     const { output, inputs, primitive } = step;
     const lowering = network.lowering(step);
     const bound = lowering && 'bound' in lowering ? lowering.bound : undefined;
-    if (bound && numelOf(inputs[bound.input].shape) > 0) add(checkJob(step, network, bound));
+    if (bound && numelOf(inputs[bound.input].shape) > 0) {
+      const source = network.sourceOf(inputs[bound.input]);
+      const sizes = checked.get(source) ?? new Set();
+      if (!sizes.has(bound.size)) add(checkJob(step, source, network, bound));
+      checked.set(source, sizes.add(bound.size));
+    }
     if (!network.isStored(output) || network.isView(output)) continue;
     if (lowering === undefined) {
       const reads = inputs.map((input) => network.storageOf(input));
@@ -77,7 +87,8 @@ export function schedule(
       madeBy.set(output, add(new Group(output.shape, network, step)));
     } else {
       const reads = network.readsOf(step);
-      const place = without.has('group') ? -1 : findGroup(step, reads, groups, madeBy);
+      const old = replaced.get(output);
+      const place = without.has('group') ? -1 : findGroup(step, reads, old, groups, madeBy);
       if (place >= 0) {
         madeBy.set(output, place);
       } else {
@@ -89,31 +100,47 @@ export function schedule(
   }
 
   const ends = [...program.results, ...program.writes.map(({ value }) => value)];
-  const needed = new Map<Value, Set<number>>();
-  const need = (value: Value, by: number): void => {
-    const storage = network.storageOf(value);
-    needed.set(storage, (needed.get(storage) ?? new Set()).add(by));
-  };
-  for (const value of ends) need(value, groups.length);
-  groups.forEach((made, i) => {
-    for (const value of made instanceof Group ? made.outside() : made.reads) need(value, i);
-  });
+  const read = groups.flatMap((made) => (made instanceof Group ? [...made.outside()] : made.reads));
+  const needed = new Set([...ends, ...read].map((value) => network.storageOf(value)));
   const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
   return { jobs, network };
 }
 
-/** The last group that can take a step in and reads some of what it reads, or −1. */
+/**
+ * The steps in an order in which single numbers that are made of such numbers alone come first: a
+ * learning rate, say, which all updates of parameters wait for.
+ */
+function numbersFirst(steps: readonly Step[]): Step[] {
+  const early = new Set<Value>();
+  for (const { inputs, output } of steps) {
+    const isEarly = inputs.every((input) =>
+      input.from === 'step' ? early.has(input) : numelOf(input.shape) <= 1,
+    );
+    if (isEarly && numelOf(output.shape) <= 1) early.add(output);
+  }
+  const isEarly = ({ output }: Step): boolean => early.has(output);
+  return [...steps.filter(isEarly), ...steps.filter((step) => !isEarly(step))];
+}
+
+/**
+ * The last group that can take a step in and reads some of what it reads, or −1. If the step makes
+ * a new value of state, no later group may read the old one, nor fail: it lies in the same place.
+ */
 function findGroup(
   step: Step,
   reads: ReadonlySet<Value>,
+  old: Value | undefined,
   groups: readonly (Group | Job)[],
   madeBy: ReadonlyMap<Value, number>,
 ): number {
   const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
   for (let i = groups.length - 1; i >= earliest; i--) {
     const group = groups[i];
-    if (!(group instanceof Group) || group.members.length >= MOST_MEMBERS) continue;
-    if (group.isNear(reads) && group.join(step)) return i;
+    if (group instanceof Group) {
+      const hasRoom = group.members.length < MOST_MEMBERS;
+      if (hasRoom && group.isNear(reads) && group.join(step)) return i;
+    }
+    if (old && (!(group instanceof Group) || group.outside().has(old))) break;
   }
   return -1;
 }
@@ -130,9 +157,8 @@ function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefi
 }
 
 /** Looks at all elements of what the index was moved from, whether it takes them or not. */
-function checkJob(step: Step, network: Network, { input, size }: { input: number; size: number }) {
+function checkJob(step: Step, source: Value, network: Network, { input, size }: Bound): Job {
   const reads = new Set<Value>();
-  const source = network.sourceOf(step.inputs[input]);
   const elements = network.elements(source, readingLeaf(reads));
   const body = forEach(source.shape, (at) => {
     const i = elements.at(at);
@@ -145,7 +171,7 @@ function checkJob(step: Step, network: Network, { input, size }: { input: number
 
 function groupJob(
   group: Group,
-  needed: ReadonlyMap<Value, ReadonlySet<number>>,
+  needed: ReadonlySet<Value>,
   reuse: Reuse,
 ): Job {
   const isNeeded = (value: Value): boolean => needed.has(value);
