@@ -265,6 +265,55 @@ describe('selectiveScan', () => {
     );
   });
 
+  it('is right for any Δ and A, and what is large in one channel changes no other', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.constantFrom(1, 5, 33, 40), (g, length) => {
+        const [channels, state] = [11, 3].map((max) => drawInteger(g, 1, max));
+        const inputs = drawInputs(g, length, true, [1, channels, state]);
+        const { delta, A, ...others } = inputs;
+        if (!delta || !A) throw new Error('they are always there');
+        // Where Δ is scaled, ΔA is on either side of where decays need bounds, or far outside.
+        const at = drawInteger(g, 0, channels - 1);
+        const scales = g(fc.array, fc.constantFrom(1, 1, 40, 90, 5000), {
+          minLength: length, maxLength: length,
+        });
+        const isAt = Array.from({ length: channels }, (_, d) => (d === at ? 1 : 0));
+        const scale = tensor(scales.flatMap((by) => isAt.map((one) => (one ? by : 1))), {
+          shape: [1, length, channels], dtype: 'f64',
+        });
+        const positive = delta.abs().mul(0.5);
+        const large = { ...others, A, delta: positive.mul(scale) };
+        const [one, other] = [large, { ...others, A, delta: positive }].map((each) => {
+          const { f, list } = both(each, {});
+          const [wasm, js] = (['wasm', 'js'] as const).map((backend) =>
+            compile(f, { backend, deterministic: true })(...list.map((x) => x.cast('f32'))),
+          );
+          expectSame(wasm, js);
+          expectClose(wasm, f(...list), 1e-5);
+          return wasm;
+        });
+        const rows = (x: Tensor) => x.narrow(0, 0, length * channels).reshape([length, channels]);
+        const rest = isAt.flatMap((isOne, d) => (isOne ? [] : [d]));
+        const apart = (x: Tensor) => rows(x).indexSelect(1, tensor(rest, { dtype: 'i32' }));
+        if (rest.length > 0) expectSame(apart(one), apart(other));
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it('grows and overflows as an f32 does, where ΔA is positive', () => {
+    const [u, B] = [tensor([[[1], [0], [0]]]), tensor([[[1], [1], [1]]])];
+    const run = compile((delta: Tensor, A: Tensor) => selectiveScan(u, delta, A, B, B).y);
+    const steps = [1, 2, 3].map((delta) => tensor([[[1], [delta], [1]]]));
+    const logs = steps.map((delta) => Array.from(run(delta, tensor([[29]])).data, Math.log));
+    logs.forEach((found, i) => {
+      expect(found[0]).toBeCloseTo(0, 5);
+      expect(found[1]).toBeCloseTo(29 * (i + 1), 3);
+    });
+    const far = run(tensor([[[1], [40], [1]]]), tensor([[29]])).data;
+    expect(far[1]).toBeGreaterThan(8e37);
+  });
+
   it('gives all states on request', () => {
     fc.assert(
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {

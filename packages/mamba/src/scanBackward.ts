@@ -10,7 +10,7 @@ import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
   blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, grid, isVector,
-  neighbours, plus, registers, setDecays, type Sizes, times, TINY,
+  neighbours, plus, registers, setDecays, setLimits, type Sizes, times, TINY, whereSmall,
 } from './scanPieces.ts';
 
 /**
@@ -37,6 +37,7 @@ export function backwardKernel(
     blocks > 1 ? k.scratch(name, 'f32', blocks * ofSteps) : to,
   );
   const [scaledA, carry, dA] = ['A', 'carry', 'dA'].map((name) => grid(name, sizes));
+  const limits = k.scratch('limits', 'f32', channels);
   // Of 8 channels: the decay of each step, and the states before each step and after the last.
   const [decays, states] = ['decays', 'states'].map((name, more) =>
     k.scratch(name, 'f32', (CHUNK + more) * state * 8),
@@ -89,11 +90,11 @@ export function backwardKernel(
             k.set(steps[i], k.mul(durations[i], at(u, t, d))),
             k.set(outer[i], g.at([outputOf(t, d)])),
           ]),
-          forStates(state, all, (cells, ns) => {
+          whereSmall(durations, all, limits, (isSmall) => forStates(state, all, (cells, ns) => {
             const [decay, next] = registers(['a', 'h'], cells.map(({ d }) => d));
             const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
             return [
-              setDecays(decay, exponents, reset?.at([b, timeOf(t)])),
+              setDecays(decay, exponents, reset?.at([b, timeOf(t)]), isSmall),
               cells.map((cell, j) => {
                 const taken = k.mulAdd(steps[cell.i], at(B, t, cell.n), TINY);
                 return k.set(next[j], k.mulAdd(decay[j], k.load(states, kept(t, cell)), taken));
@@ -104,7 +105,7 @@ export function backwardKernel(
               ]),
               ns.map((n, s) => addTo(sumsC, [t, n], ofState(next, all, s), outer)),
             ];
-          }),
+          })),
         ];
       }),
     ];
@@ -173,6 +174,7 @@ export function backwardKernel(
   return [
     forSequences(sizes, (b, some, block) => [
       scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E), some),
+      setLimits(limits, scaledA, sizes, some),
       dA.setAll(() => 0, some),
       carry.setAll(
         (n, d) => g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]), some,

@@ -11,7 +11,7 @@ import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
   blocksOf, CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays,
-  type Sizes, times, TINY, toValue,
+  setLimits, type Sizes, times, TINY, toValue, whereSmall,
 } from './scanPieces.ts';
 
 /**
@@ -24,6 +24,7 @@ export function forwardKernel(
   const [u, delta, A, B, C, initialState, reset] = inputs;
   const { length, channels, state, width, chunks, lastAt, startsAt } = sizes;
   const [scaledA, h] = [grid('A', sizes), grid('h', sizes)];
+  const limits = k.scratch('limits', 'f32', channels);
 
   // A block of channels is a piece of each row, far from that of the next: pieces are brought side
   // by side, chunk by chunk, and so are results.
@@ -45,11 +46,11 @@ export function forwardKernel(
           k.set(steps[i], k.mul(durations[i], blocks > 1 ? near(nearU, d) : u.at([b, t, d]))),
           k.set(reads[i], 0),
         ]),
-        forStates(state, all, (cells) => {
+        whereSmall(durations, all, limits, (isSmall) => forStates(state, all, (cells) => {
           const [decays, next] = registers(['a', 'h'], cells.map(({ d }) => d));
           const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
           return [
-            setDecays(decays, exponents, reset?.at([b, t])),
+            setDecays(decays, exponents, reset?.at([b, t]), isSmall),
             cells.map(({ n, d, i }, c) => {
               const taken = k.mulAdd(steps[i], B.at([b, t, n]), TINY);
               return k.set(next[c], k.mulAdd(decays[c], h.at(n, d), taken));
@@ -59,7 +60,7 @@ export function forwardKernel(
               k.set(reads[i], k.mulAdd(next[c], C.at([b, t, n]), reads[i])),
             ),
           ];
-        }),
+        })),
         all.map((d, n) =>
           blocks > 1
             ? k.store(nearY, nearAt(i, d, some), reads[n])
@@ -98,6 +99,7 @@ export function forwardKernel(
   const full = Math.floor(length / CHUNK);
   return forSequences(sizes, (b, some) => [
     scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E), some),
+    setLimits(limits, scaledA, sizes, some),
     h.setAll((n, d) => initialState.at([b, d, n]), some),
     k.loop('c', full, (c) => chunk(b, c, CHUNK, some)),
     length > full * CHUNK ? chunk(b, full, length - full * CHUNK, some) : [],

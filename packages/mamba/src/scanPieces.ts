@@ -161,6 +161,34 @@ export function grid(
   return { buffer, at, set, setAll, writeTo };
 }
 
+/** Where all exponents are within this, they need not be brought into bounds one by one. */
+const BOUND = 99;
+
+/** Sets what |Δ| may be for that, for each of some channels, given A · log₂e. */
+export function setLimits(
+  limits: k.Buffer, scaledA: Grid, { state }: Sizes, some: k.Stretch,
+): k.Statements {
+  return k.lanes('d', some, (d) => {
+    const most = k.variable('most', isVector(d) ? 'f32x4' : 'f32');
+    return [
+      k.set(most, 0),
+      k.loop('n', state, (n) => k.set(most, k.max(most, k.abs(scaledA.at(n, d))))),
+      k.store(limits, d, k.div(BOUND, most)),
+    ];
+  });
+}
+
+/** Runs one of two forms of the same: for any Δ, or, as nearly always, for such as are small. */
+export function whereSmall(
+  durations: readonly k.Value[], channels: readonly k.Value[], limits: k.Buffer,
+  body: (isSmall: boolean) => k.Statements,
+): k.Statements {
+  const isLarge = channels.map((d, i) =>
+    k.not(k.lessEqual(k.abs(durations[i]), k.load(limits, d))),
+  );
+  return k.when(k.any(isLarge.reduce((a, b) => k.or(a, b))), body(false), body(true));
+}
+
 /** 1.5 · 2²³: a number of up to 2²² that it is added to is rounded, and left in the last bits. */
 const ROUNDER = 12582912;
 
@@ -169,12 +197,14 @@ const POWERS = [1, 0.693147004, 0.240222424, 0.0555073358, 0.00967151299, 0.0013
 
 /**
  * Sets registers to the factors exp(ΔA), given ΔA·log₂e, or to 0 where the state starts anew:
- * within 3e-7 of themselves, for arguments from −100 to 126; outside, what they are at the end.
+ * within 3e-7 of themselves, for arguments from −100 to 126; outside, what they are at the end. If
+ * all are small, they are not brought into these bounds.
  */
 export function setDecays(
   decays: readonly k.Variable[],
   exponents: readonly k.Value[],
   reset: k.Value | undefined,
+  isSmall = false,
 ): k.Statements {
   const [inside, shifted, fraction] = ['x', 's', 'f'].map((name) =>
     decays.map(({ type }) => k.variable(name, type)),
@@ -183,7 +213,7 @@ export function setDecays(
     into.map((one, i) => k.set(one, value(i)));
   const last = POWERS.length - 1;
   return [
-    all((i) => k.min(k.max(exponents[i], -100), 126), inside),
+    all((i) => (isSmall ? exponents[i] : k.min(k.max(exponents[i], -100), 126)), inside),
     all((i) => k.add(inside[i], ROUNDER), shifted),
     all((i) => k.sub(inside[i], k.sub(shifted[i], ROUNDER)), fraction),
     all((i) => k.mulAdd(fraction[i], POWERS[last], POWERS[last - 1])),
