@@ -169,8 +169,7 @@ export function globalNorm(tensors: readonly Tensor[]): Tensor {
  * `clip_grad_norm_` does; and the norm that they had (0-d).
  */
 export function clipNorm(
-  gradients: readonly Tensor[],
-  maxNorm: number,
+  gradients: readonly Tensor[], maxNorm: number,
 ): { clipped: Tensor[]; norm: Tensor } {
   return noGrad(() => {
     const norm = globalNorm(gradients);

@@ -112,8 +112,7 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsReader {
  * `__metadata__`, or has a lone surrogate, which no string of the metadata may have either.
  */
 export function encodeSafetensors(
-  tensors: Iterable<readonly [string, Tensor]>,
-  options?: SafetensorsOptions,
+  tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
 ): Uint8Array<ArrayBuffer> {
   const pieces = [...safetensorsPieces(tensors, options)];
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));

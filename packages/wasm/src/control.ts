@@ -75,8 +75,7 @@ export function select<T extends ValueType>(
 
 /** Calls a function with its arguments by name; they are computed in the order of parameters. */
 export function call<P extends Parameters, R extends ResultType>(
-  called: Callable<P, R>,
-  given: { readonly [K in keyof P]: Operand<P[K]> },
+  called: Callable<P, R>, given: { readonly [K in keyof P]: Operand<P[K]> },
 ): Code<R> {
   const { parameters, result } = called;
   const where = `call ${called.name}`;
