@@ -4,7 +4,7 @@ import type { Loop, Statement } from './statement.ts';
 import { lanesOf, type Value } from './value.ts';
 
 /** Whole numbers that are known at a place: counters, and what is computed from them. */
-type Known = Map<unknown, number>;
+type Known = Map<unknown, number | undefined>;
 
 /**
  * The arithmetic operations of one run, loads, stores and what moves lanes not counted. A loop
@@ -25,11 +25,7 @@ function countAll(statements: readonly Statement[], known: Known): number {
 
 function countStatement(one: Statement, known: Known): number {
   if (one.statement === 'loop') return countLoop(one, known);
-  if (one.statement === 'assign') {
-    const number = numberOf(one.values[0], known);
-    if (number === undefined) known.delete(one.target);
-    else known.set(one.target, number);
-  }
+  if (one.statement === 'assign') known.set(one.target, numberOf(one.values[0], known));
   const own = one.values.reduce((total, value) => total + countValue(value), 0);
   return own + Math.max(0, ...one.bodies.map((body) => countAll(body, known)));
 }

@@ -33,10 +33,8 @@ const LN2_LOW = Math.LN2 - LN2_HIGH;
 
 /** c₀ + c₁x + c₂x² + … */
 export function polynomial(x: Value, coefficients: readonly number[]): Value {
-  return coefficients.slice(0, -1).reduceRight<Operand>(
-    (sum, coefficient) => mulAdd(sum, x, coefficient),
-    coefficients[coefficients.length - 1],
-  ) as Value;
+  const all: readonly Operand[] = coefficients;
+  return all.reduceRight((sum, coefficient) => mulAdd(sum, x, coefficient)) as Value;
 }
 
 /** The size of one number with the sign of another. */
@@ -143,8 +141,8 @@ export function softplus(x: Value): Value {
 const HALF_PI = [3216 / 2 ** 11, 4058 / 2 ** 23, 2594 / 2 ** 35, 2886 / 2 ** 50];
 const HALF_PI_REST = 6.123234e-17;
 
-/** For |x| ≤ 2²⁰: x = n·½π + r, as sin r, cos r and n. NaN for larger ones. */
-function reduceAngle(x: Value): { n: Value; sine: Value; cosine: Value } {
+/** sin x or cos x, from sin r and cos r with x = n·½π + r. NaN for |x| > 2²⁰. */
+function sineOrCosine(x: Value, isCosine: boolean): Value {
   const whole = nearest(mul(x, 2 / Math.PI));
   const high = mul(nearest(mul(whole, 2 ** -11)), 2 ** 11);
   const low = sub(whole, high);
@@ -158,35 +156,29 @@ function reduceAngle(x: Value): { n: Value; sine: Value; cosine: Value } {
   }
   r = add(r, lost);
   const square = mul(r, r);
-  const sine = polynomial(square, [
+  const ofSine = polynomial(square, [
     -0.166666672, 0.00833332725, -0.000198381749, 0.00000270606688,
   ]);
-  const cosine = polynomial(square, [
+  const ofCosine = polynomial(square, [
     0.0416666679, -0.00138888834, 0.0000247990029, -2.71429229e-7,
   ]);
-  return {
-    n: toInteger(whole),
-    sine: mulAdd(mul(r, square), sine, r),
-    cosine: add(mulAdd(square, -0.5, mul(mul(square, square), cosine)), 1),
-  };
-}
-
-/** ± sin r or cos r, for a quadrant: 0 sin, 1 cos, 2 −sin, 3 −cos */
-function ofQuadrant(quadrant: Value, sine: Value, cosine: Value): Value {
+  const sine = mulAdd(mul(r, square), ofSine, r);
+  const cosine = add(mulAdd(square, -0.5, mul(mul(square, square), ofCosine)), 1);
+  // By quadrant: sin r, cos r, −sin r, −cos r. The cosine is a quadrant ahead.
+  const n = toInteger(whole);
+  const quadrant = isCosine ? add(n, 1) : n;
   const size = select(equal(and(quadrant, 1), 0), sine, cosine);
   return select(equal(and(quadrant, 2), 0), size, neg(size));
 }
 
 /** The sine of x in radians, within 2 ulp. NaN for |x| > 2²⁰, where neighbours are ⅛ apart. */
 export function sin(x: Value): Value {
-  const { n, sine, cosine } = reduceAngle(x);
-  return select(equal(x, 0), x, ofQuadrant(n, sine, cosine));
+  return select(equal(x, 0), x, sineOrCosine(x, false));
 }
 
 /** The cosine of x in radians, within 2 ulp. NaN for |x| > 2²⁰, where neighbours are ⅛ apart. */
 export function cos(x: Value): Value {
-  const { n, sine, cosine } = reduceAngle(x);
-  return ofQuadrant(add(n, 1), sine, cosine);
+  return sineOrCosine(x, true);
 }
 
 /** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */

@@ -53,19 +53,17 @@ export function treesOf(
   one.values.forEach(visit);
 
   const trees: Statement[] = [];
-  const done = new Map<Value, Value>();
+  const holders = new Map<Value, Variable>();
   const treeOf = (value: Value): Value => {
     if (value.node === 'constant' || value.node === 'variable') return value;
-    let tree = done.get(value);
-    if (tree !== undefined) return tree;
-    tree = withInputs(value, treeOf);
-    if ((uses.get(value) ?? 0) > 1) {
-      const holder = hold(value);
-      trees.push(set(holder, tree));
-      tree = holder;
-    }
-    done.set(value, tree);
-    return tree;
+    const known = holders.get(value);
+    if (known !== undefined) return known;
+    const tree = withInputs(value, treeOf);
+    if (uses.get(value) === 1) return tree;
+    const holder = hold(value);
+    holders.set(value, holder);
+    trees.push(set(holder, tree));
+    return holder;
   };
   const values = one.values.map(treeOf);
   const isStore = one.statement === 'assign' && one.target.node === 'load';

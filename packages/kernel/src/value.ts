@@ -128,8 +128,6 @@ export function variable(name: string, type: Type): Variable {
   return { node: 'variable', type, name };
 }
 
-const none: readonly number[] = [];
-
 const splatting = { name: 'splat', takes: 'f32 i32 mask', wasm: 'splat', isFree: true };
 
 /** A value in all lanes; a vector is that already. */
@@ -151,7 +149,7 @@ export function fit(taker: string, type: Type, x: Operand): Value {
 
 /** Applies an operation to operands of one kind; as a rule it gives as many lanes as they have. */
 export function apply(
-  meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = none, gives?: Type,
+  meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = [], gives?: Type,
 ): Operation {
   const { name, takes } = meaning;
   const values = operands.filter((operand) => typeof operand !== 'number');

@@ -93,9 +93,9 @@ function wasmType({ type }: { readonly type: Type }): ValueType {
 type Family = Readonly<Record<string, (...given: readonly unknown[]) => Expression>>;
 
 /** The families on values of a type. One mask is 0 or 1; in a lane it is no bit or all. */
-const families: Readonly<Record<Type, object>> = {
+const families = {
   f32, i32, mask: i32, f32x4, i32x4, maskx4: i32x4,
-};
+} as object as Readonly<Record<Type, Family>>;
 
 /** The code of a kernel in a function, of which `locals` are at first the parameters. */
 function emit(
@@ -139,7 +139,7 @@ function emit(
     const known = constants.get(name);
     if (known !== undefined) return known;
     const local = self.local(name, 'v128');
-    const splat = (families[type] as Family).splat(module.global(name, kind, value));
+    const splat = families[type].splat(module.global(name, kind, value));
     constants.set(name, local);
     before.push(set(local, splat as Expression<'v128'>));
     return local;
@@ -162,10 +162,8 @@ function emit(
     if (name === 'consecutive') return i32x4.add(i32x4.splat(a), i32x4.const([0, 1, 2, 3]));
     if (name === 'shuffle') return i8x16.shuffle(a, b, words(...detail));
     if (name === 'select') return isVector ? v128.bitselect(b, c, a) : select(a, b, c);
-    if (name === 'mulAdd') {
-      if (!isVector) return f32.add(f32.mul(a, b), c);
-      return fuses ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
-    }
+    if (name === 'mulAdd' && isVector && fuses) return f32x4.relaxed_madd(a, b, c);
+    if (name === 'mulAdd') return families[type].add(families[type].mul(a, b), c);
     // The bits of f32 and of i32 in four lanes are the same register.
     if (name === 'bitsOf' || name === 'fromBits') return a;
     const [x, y] = [hold('a', a), hold('b', b)];

@@ -21,9 +21,9 @@ export interface BiMambaOptions extends EncoderOptions {
 }
 
 const defaults = {
-  ...{ hiddenSize: 256, stateSize: 16, numLayers: 4, windowSize: 60, dropout: 0.1 },
-  ...({ combine: 'add', pool: 'last' } as const),
-};
+  hiddenSize: 256, stateSize: 16, numLayers: 4, windowSize: 60, dropout: 0.1,
+  combine: 'add', pool: 'last',
+} as const;
 
 /** Both directions and the projection, without the residual connection. */
 export class BiMambaBlock extends Module {

@@ -129,9 +129,7 @@ export function saveLanguageModel(
  * that is missing, has another shape, or has no place in the model.
  */
 export function loadLanguageModel(
-  config: CheckpointConfig | string,
-  tensors: StateDict,
-  dtype: DType = 'f32',
+  config: CheckpointConfig | string, tensors: StateDict, dtype: DType = 'f32',
 ): MambaLM {
   const model = withoutValues(() => new MambaLM(optionsOfConfig(config)).to(dtype));
   const values = new Map<string, Tensor>();

@@ -39,12 +39,10 @@ export class DepthwiseConv1d extends Conv1d {
     const last = (steps: Tensor) =>
       places ? takeSteps(steps, places) : steps.narrow(1, steps.shape[1] - past, past);
     const current = reset?.sum(1, true).cast(x.dtype);
+    const isCurrent = segments && current && last(segments).equal(current).unsqueeze(-1);
     return {
       y: order ? takeSteps(y, order.argsort()) : y,
-      state:
-        segments && current
-          ? last(segments).equal(current).unsqueeze(-1).where(last(rows), 0)
-          : last(rows),
+      state: isCurrent ? isCurrent.where(last(rows), 0) : last(rows),
     };
   }
 }

@@ -93,10 +93,7 @@ export async function* generate(
 
 /** Goes on from a text, giving each piece of new text as soon as its last character is complete. */
 export async function* generateText(
-  model: MambaLM,
-  tokenizer: Tokenizer,
-  prompt: string,
-  options?: GenerateOptions,
+  model: MambaLM, tokenizer: Tokenizer, prompt: string, options?: GenerateOptions,
 ): AsyncGenerator<string, void> {
   const tokens: number[] = [];
   let given = 0;

@@ -57,8 +57,7 @@ export class MambaLM extends RecurrentStack {
    * front, so that each row has its last token at the end.
    */
   prefill(
-    tokens: Tensor,
-    { state, mask }: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
+    tokens: Tensor, { state, mask }: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
   ): Scanned<StackState> {
     const [batch, length] = tokens.shape;
     if (length === 0) throw new TensorError('prefill: there are no tokens, expected at least one');

@@ -61,8 +61,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
 
   /** u and y [batch, length, D], state [batch, D, N]; with a gate z, y is multiplied by silu(z). */
   scan(
-    u: Tensor,
-    options: ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'> = {},
+    u: Tensor, options: ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'> = {},
   ): Scanned<Tensor> & { readonly states?: Tensor } {
     const [rank, stateSize] = [this.dtProj.weight.shape[1], this.ALog.shape[1]];
     const [low, B, C] = this.xProj.forward(u).split([rank, stateSize, stateSize], -1);

@@ -76,9 +76,7 @@ export function requireShapes(op: string, dtype: DType, expected: Expected): voi
 
 /** Checks flags, for the named op, and brings them to 0 and 1: two are left of the three. */
 export function readFlags(
-  op: string,
-  { reset, segmentIds, mask }: SequenceFlags,
-  { shape: [batch, length] }: Tensor,
+  op: string, { reset, segmentIds, mask }: SequenceFlags, { shape: [batch, length] }: Tensor,
 ): { reset: Tensor | undefined; mask: Tensor | undefined } {
   for (const [name, flag] of Object.entries({ reset, segmentIds, mask })) {
     requireShapes(op, 'i32', { [name]: [flag, [batch, length]] });

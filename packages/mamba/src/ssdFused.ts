@@ -43,17 +43,18 @@ function placesOf({ length, heads, headDim, groups, state }: Sizes, head: number
   return [place, place * headDim, Math.floor((place * groups) / heads) * state];
 }
 
-/** One step of a head from one state to the next, which may take its place. */
+/** One step of a head from one state to the next, which may take its place; y_t is added to `y`. */
 function step(
-  [X, a, B]: readonly TypedArray[], sizes: Sizes, head: number, t: number,
-  before: Float64Array, after: Float64Array,
+  [X, a, B, C]: readonly TypedArray[], sizes: Sizes, head: number, t: number,
+  before: Float64Array, after: Float64Array, y?: Float64Array,
 ): void {
   const [place, x, first] = placesOf(sizes, head, t);
   const decay = Math.exp(a[place]);
   for (let n = first, i = 0; n < first + sizes.state; n++) {
-    const written = B[n];
-    for (let p = x; p < x + sizes.headDim; p++, i++) {
-      after[i] = decay * before[i] + written * X[p];
+    const [written, read] = [B[n], C[n]];
+    for (let p = 0; p < sizes.headDim; p++, i++) {
+      after[i] = decay * before[i] + written * X[x + p];
+      if (y) y[p] += read * after[i];
     }
   }
 }
@@ -77,14 +78,8 @@ const forwardPrimitive: Apply<number> = definePrimitive<number>({
       const H = Float64Array.from(arrays[4].subarray(head * width, (head + 1) * width));
       for (let t = 0; t < length; t++) {
         if (t % steps === 0) data.set(H, stateAt(sizes, chunks - t / steps, head));
-        step(arrays, sizes, head, t, H, H);
-        const [, x, first] = placesOf(sizes, head, t);
-        y.fill(0);
-        for (let n = 0, i = 0; n < state; n++) {
-          const read = arrays[3][first + n];
-          for (let p = 0; p < headDim; p++, i++) y[p] += read * H[i];
-        }
-        data.set(y, x);
+        step(arrays, sizes, head, t, H, H, y.fill(0));
+        data.set(y, placesOf(sizes, head, t)[1]);
       }
       data.set(H, stateAt(sizes, 0, head));
     }

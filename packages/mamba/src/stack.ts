@@ -154,17 +154,8 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
       guard(() => (this.embedding ?? this.layers.at(0)?.norm)?.weight);
       return noGrad(() => f(...args));
     });
-    return (...args) => {
-      // Not within the function: a program is one of a mode, and would be traced again in this.
-      const { training } = this.dropout;
-      if (!training) return program(...args);
-      this.dropout.eval();
-      try {
-        return program(...args);
-      } finally {
-        this.dropout.train();
-      }
-    };
+    // Not within the function: a program is one of a mode, and would be traced again in this.
+    return (...args) => this.dropout.inEval(() => program(...args));
   }
 }
 

@@ -55,9 +55,7 @@ export function loadSafetensors(path: string): Map<string, Tensor> {
  * path.
  */
 export function saveSafetensors(
-  path: string,
-  tensors: Iterable<readonly [string, Tensor]>,
-  options?: SafetensorsOptions,
+  path: string, tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
 ): void {
   const [folder, prefix] = [dirname(path), `${basename(path)}.tmp-`];
   for (const name of fs.readdirSync(folder)) {

@@ -33,8 +33,7 @@ export interface CollateOptions {
  * longest sample. Throws if samples differ in their number of axes.
  */
 export function collate<Sample>(
-  samples: readonly Sample[],
-  { dtype, padding }: CollateOptions = {},
+  samples: readonly Sample[], { dtype, padding }: CollateOptions = {},
 ): Collated<Sample> {
   const [first] = samples;
   if (isPlain(first)) {

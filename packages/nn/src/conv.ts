@@ -24,10 +24,7 @@ export interface ConvOptions {
  * [batch, length + zeros − K + 1, out]. As PyTorch's, but for channels being the last axis of x.
  */
 export function conv1d(
-  x: Tensor,
-  weight: Tensor,
-  bias?: Tensor,
-  { padding = 0, groups = 1, segments }: ConvOptions = {},
+  x: Tensor, weight: Tensor, bias?: Tensor, { padding = 0, groups = 1, segments }: ConvOptions = {},
 ): Tensor {
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];

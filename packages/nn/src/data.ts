@@ -84,11 +84,10 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
   *[Symbol.iterator](): Iterator<Batch> {
     const { seed, epoch, index } = this.#state;
     const { batchSize, dropLast, collate: gather } = this.#options;
-    let samples: Sample[] = [];
+    const samples: Sample[] = [];
     let given = 0;
     const finish = (): Batch => {
-      const batch = gather(samples);
-      samples = [];
+      const batch = gather(samples.splice(0));
       this.#state = { seed, epoch, index: given };
       return batch;
     };

@@ -30,9 +30,7 @@ export interface InitializeOptions {
  * out · kernel. Uniform ones spread over ±√3 · std.
  */
 export function initialize(
-  shape: Shape,
-  initializer: Initializer,
-  { gain, generator }: InitializeOptions = {},
+  shape: Shape, initializer: Initializer, { gain, generator }: InitializeOptions = {},
 ): Tensor {
   if (initializer === 'zeros') return zeros(shape);
   if (initializer === 'ones') return ones(shape);

@@ -53,9 +53,7 @@ export function crossEntropy(
  * logarithm is a softplus, so that nothing overflows and sure answers keep their digits.
  */
 export function binaryCrossEntropyWithLogits(
-  logits: Tensor,
-  targets: Tensor,
-  { reduction }: LossOptions = {},
+  logits: Tensor, targets: Tensor, { reduction }: LossOptions = {},
 ): Tensor {
   requireSame('binaryCrossEntropyWithLogits', logits, targets);
   const [ifOne, ifZero] = [logits.neg().softplus(), logits.softplus()];

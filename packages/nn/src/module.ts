@@ -57,6 +57,17 @@ export abstract class Module {
     return this.train(false);
   }
 
+  /** What `f` gives, called in `eval`; behind it every module is in the mode that it was in. */
+  inEval<Result>(f: () => Result): Result {
+    const modes = this.namedModules().map(([, module]) => [module, module.#training] as const);
+    try {
+      this.eval();
+      return f();
+    } finally {
+      for (const [module, training] of modes) module.#training = training;
+    }
+  }
+
   /**
    * Every parameter with its path, in the order in which fields were set. One that is reached by
    * several paths (a tied weight) is listed once, under the first.

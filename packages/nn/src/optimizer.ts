@@ -71,7 +71,7 @@ export abstract class Optimizer {
         return { parameter, decay, rate, moments: Object.fromEntries(moments) as Moments };
       }),
     );
-    const count = new Set(this.#slots.map(({ parameter }) => parameter)).size;
+    const count = new Set(this.parameters).size;
     const fail = (problem: string): never => {
       throw new TensorError(`${this.constructor.name}: ${problem}`);
     };
@@ -133,16 +133,13 @@ export abstract class Optimizer {
   }
 
   #update(gradients: readonly (Tensor | undefined)[], { maxNorm }: StepOptions): void {
-    const found = this.#slots.flatMap((slot, i) => {
-      const g = gradients[i];
-      return g ? [{ ...slot, g }] : [];
-    });
+    const slots = this.#slots.filter((_, i) => gradients[i]);
+    const found = gradients.filter((g) => g !== undefined);
     if (found.length === 0) return;
     noGrad(() => {
       const move = this.moveAt(this.#steps.assign(this.#steps.add(1)));
-      const all = found.map(({ g }) => g);
-      const clipped = maxNorm === undefined ? all : clipNorm(all, maxNorm).clipped;
-      found.forEach(({ parameter, decay, rate, moments }, i) => {
+      const clipped = maxNorm === undefined ? found : clipNorm(found, maxNorm).clipped;
+      slots.forEach(({ parameter, decay, rate, moments }, i) => {
         const lr = rate === 1 ? this.#lr : this.#lr.mul(rate);
         const [inside, beside] = this.decoupled ? [0, decay] : [decay, 0];
         const g = inside === 0 ? clipped[i] : clipped[i].add(parameter.mul(inside));
@@ -172,8 +169,7 @@ export function globalNorm(tensors: readonly Tensor[]): Tensor {
  * `clip_grad_norm_` does; and the norm that they had (0-d).
  */
 export function clipNorm(
-  gradients: readonly Tensor[],
-  maxNorm: number,
+  gradients: readonly Tensor[], maxNorm: number,
 ): { clipped: Tensor[]; norm: Tensor } {
   return noGrad(() => {
     const norm = globalNorm(gradients);

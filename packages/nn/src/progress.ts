@@ -38,8 +38,7 @@ const HEIGHTS = '▁▂▃▄▅▆▇█';
 const LATEST = 0.1;
 
 export class Progress {
-  readonly #options: ProgressOptions;
-  readonly #now: () => number;
+  readonly #options: Required<ProgressOptions>;
   /** The first update: what came before says nothing about the rate. */
   #start: { readonly step: number; readonly time: number } | undefined;
   readonly #means = new Map<string, number>();
@@ -50,14 +49,13 @@ export class Progress {
   #isOpen = false;
 
   constructor(options: ProgressOptions) {
-    this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#options = { now: Date.now, ...options };
   }
 
   /** Shows that `step` steps are done, unless it was shown a moment ago; the last always is. */
   update(step: number, metrics: Metrics = {}): void {
     const { total, output } = this.#options;
-    const now = this.#now();
+    const now = this.#options.now();
     this.#start ??= { step, time: now };
     for (const [name, value] of Object.entries(metrics)) {
       if (typeof value === 'string') continue;

@@ -112,8 +112,7 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsReader {
  * `__metadata__`, or has a lone surrogate, which no string of the metadata may have either.
  */
 export function encodeSafetensors(
-  tensors: Iterable<readonly [string, Tensor]>,
-  options?: SafetensorsOptions,
+  tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
 ): Uint8Array<ArrayBuffer> {
   const pieces = [...safetensorsPieces(tensors, options)];
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
@@ -159,10 +158,8 @@ function formatField(name: string, value: unknown): string {
   return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
 }
 
-type Header = [SafetensorsReader['entries'], SafetensorsReader['metadata']];
-
 /** Reads a header, and checks that the tensors fill the `length` bytes after it. */
-function parseHeader(bytes: ArrayBuffer, length: number): Header {
+function parseHeader(bytes: ArrayBuffer, length: number) {
   const scanner = new HeaderScanner(bytes);
   const entries = new Map<string, SafetensorsEntry>();
   const metadata = new Map<string, string>();
@@ -179,7 +176,7 @@ function parseHeader(bytes: ArrayBuffer, length: number): Header {
     else throw error(`${quote(name)} begins at byte ${begin}, ${problem}; expected ${filled}`);
   }
   if (filled !== length) throw error(`the tensors take ${filled} bytes, the file has ${length}`);
-  return [entries, metadata];
+  return [entries, metadata] as const;
 }
 
 function parseEntry(scanner: HeaderScanner, name: string): SafetensorsEntry {

@@ -33,8 +33,7 @@ export const multiplySchedules = (...schedules: readonly Schedule[]): Schedule =
 
 /** One schedule, then others, each from a step on (ascending) that is its own step 0. */
 export function joinSchedules(
-  first: Schedule,
-  ...others: readonly (readonly [from: number, schedule: Schedule])[]
+  first: Schedule, ...others: readonly (readonly [from: number, schedule: Schedule])[]
 ): Schedule {
   return (step) => {
     const [start, schedule] = others.findLast(([from]) => from <= step) ?? [0, first];

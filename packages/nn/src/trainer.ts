@@ -187,15 +187,11 @@ export class Trainer<Batch> {
    * in use (`eval`), without gradients. A loader is put back to where it stood.
    */
   evaluate(data: Batches<Batch> | readonly Batch[]): Losses<number> {
-    const { model } = this.#options;
     const position = 'state' in data ? data.state() : undefined;
-    const modes = model.namedModules().map(([, module]) => [module, module.training] as const);
+    const judge = () => Array.from(data, (batch) => this.#judge(batch));
     try {
-      model.eval();
-      return meansOf(Array.from(data, (batch) => this.#judge(batch)));
+      return meansOf(this.#options.model.inEval(judge));
     } finally {
-      // In order: each sets those below it too.
-      for (const [module, training] of modes) module.train(training);
       if (position && 'load' in data) data.load(position);
     }
   }

@@ -40,14 +40,12 @@ export function instruct<T extends ResultType>(
   return { type, instruction: name, opcode: opcodes[name], operands, immediates: to };
 }
 
+/** A variable, which as code reads itself. */
 export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
-  { kind, name, number, home }: Item<Kind>, type: T,
+  item: Item<Kind>, type: T,
 ): Variable<T, Kind> {
-  const immediates: Reference[] = [];
-  const code = { type, instruction: `${kind}.get`, opcode: opcodes[`${kind}.get`], operands: [] };
-  const made = { kind, name, number, home, ...code, immediates };
-  immediates.push(made);
-  return made;
+  const made = { ...item, ...instruct(`${item.kind}.get`, type, []) };
+  return Object.assign(made, { immediates: [made] });
 }
 
 /** Gives a variable a value. */
@@ -77,8 +75,7 @@ export function select<T extends ValueType>(
 
 /** Calls a function with its arguments by name; they are computed in the order of parameters. */
 export function call<P extends Parameters, R extends ResultType>(
-  called: Callable<P, R>,
-  given: { readonly [K in keyof P]: Operand<P[K]> },
+  called: Callable<P, R>, given: { readonly [K in keyof P]: Operand<P[K]> },
 ): Code<R> {
   const { parameters, result } = called;
   const where = `call ${called.name}`;

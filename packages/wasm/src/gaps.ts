@@ -8,7 +8,7 @@ export function roundUp(bytes: number): number {
 }
 
 export class Gaps {
-  #ranges: { readonly start: number; readonly end: number }[];
+  #ranges: { start: number; end: number }[];
   /** The largest end of what was ever taken. */
   end = 0;
 
@@ -23,10 +23,9 @@ export class Gaps {
     const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
     const gap = fitting.sort((a, b) => a.end - a.start - (b.end - b.start))[0];
     if (gap === undefined) return undefined;
-    const { start, end } = gap;
-    this.end = Math.max(this.end, start + size);
-    const rest = { start: start + size, end };
-    this.#ranges = this.#ranges.flatMap((range) => (range === gap ? [rest] : [range]));
+    const { start } = gap;
+    gap.start += size;
+    this.end = Math.max(this.end, gap.start);
     return start;
   }
 
@@ -35,11 +34,8 @@ export class Gaps {
     this.#ranges = [];
     for (const range of ranges.sort((a, b) => a.start - b.start)) {
       const before = this.#ranges.at(-1);
-      if (before?.end === range.start) {
-        this.#ranges.splice(-1, 1, { start: before.start, end: range.end });
-      } else if (range.end > range.start) {
-        this.#ranges.push(range);
-      }
+      if (before?.end === range.start) before.end = range.end;
+      else if (range.end > range.start) this.#ranges.push(range);
     }
   }
 }

@@ -14,7 +14,7 @@ import { type Imports, instantiate, webAssembly } from './host.ts';
 import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 import {
-  type BodyMaker, type Exportable, fill, type Limits, makeFunction, type Memory, type Parts,
+  addFunction, type BodyMaker, type Exportable, type Limits, type Memory, type Parts,
   type WasmFunction,
 } from './parts.ts';
 import { printModule } from './text.ts';
@@ -28,10 +28,8 @@ export class Module {
   function<const P extends Parameters, const R extends ResultType>(
     name: string, parameters: P, result: R, body: BodyMaker<P, NoInfer<R>>,
   ): WasmFunction<P, R> {
-    const made = makeFunction({ ...this.#item('function', name), parameters, result });
-    // It has its number before its code makes others.
-    this.#parts.functions.push(made as unknown as WasmFunction);
-    return fill(made, body);
+    const called = { ...this.#item('function', name), parameters, result };
+    return addFunction(this.#parts.functions, called, body);
   }
 
   /** A function that comes from outside, as `imports[module][name]`. Before all others. */
@@ -52,9 +50,7 @@ export class Module {
       throw new Error(`function ${name}: the module has a function of that name already`);
     }
     if (kind === 'function') this.#names.add(name);
-    const number = this.#counts[kind];
-    this.#counts[kind] += 1;
-    return { kind, name, number, home: this.#parts };
+    return { kind, name, number: this.#counts[kind]++, home: this.#parts };
   }
 
   /** The memory of the module, which is its own: it has one at most. */

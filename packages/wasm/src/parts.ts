@@ -55,38 +55,28 @@ export interface WasmFunction<
   return(...value: R extends ValueType ? [value: Operand<R>] : []): Statement;
 }
 
-/** A function that has no code yet. */
-export function makeFunction<P extends Parameters, R extends ResultType>(
-  called: Callable<P, R>,
+/** Makes a function, and adds it to the others before its code makes more of them. */
+export function addFunction<P extends Parameters, R extends ResultType>(
+  functions: WasmFunction[], called: Callable<P, R>, make: BodyMaker<P, R>,
 ): WasmFunction<P, R> {
+  const { name, parameters, result } = called;
   const locals: Local[] = [];
-  return {
-    ...called,
-    locals,
-    code: [],
-    local: (name, type) => {
-      const made = variable({ kind: 'local', name, number: locals.length, home: locals }, type);
-      locals.push(made);
-      return made;
-    },
-    return: (...value) => instruct('return', 'none', resultsOf(called, value)),
+  const local: WasmFunction['local'] = (key, type) => {
+    const made = variable({ kind: 'local', name: key, number: locals.length, home: locals }, type);
+    locals.push(made);
+    return made;
   };
-}
-
-/** Gives a function its code. */
-export function fill<P extends Parameters, R extends ResultType>(
-  self: WasmFunction<P, R>, make: BodyMaker<P, R>,
-): WasmFunction<P, R> {
-  const { name, parameters, result, local } = self;
+  const resultOf = (value: unknown): Expression => (
+    operand(`result of function ${name}`, result as ValueType, value as Operand<ValueType>)
+  );
+  const self: WasmFunction<P, R> = {
+    ...called, locals, code: [], local,
+    return: (...value) => instruct('return', 'none', value.map(resultOf)),
+  };
+  functions.push(self as unknown as WasmFunction);
   const own = Object.entries(parameters).map(([key, type]) => [key, local(key, type)]);
   const body = [...make(Object.fromEntries(own), self)] as unknown[];
-  const last = resultsOf(self, result === 'none' ? [] : [body.pop()]);
+  const last = result === 'none' ? [] : [resultOf(body.pop())];
   const code = [...statementsOf(`function ${name}`, body as Statements), ...last];
   return Object.assign(self, { code });
-}
-
-function resultsOf({ name, result }: Callable, values: readonly unknown[]): Expression[] {
-  return values.map((value) => (
-    operand(`result of function ${name}`, result as ValueType, value as Operand<ValueType>)
-  ));
 }
