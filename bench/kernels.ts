@@ -1,10 +1,12 @@
 /**
- * The kernels that most of a step's time goes to, beside what the machine can do at most:
+ * The kernels that most of a step's time goes to, by one thread, beside what it can do at most:
  *
  *     npm run bench kernels -- [--deterministic] [--json]
  */
 import { selectiveScan } from '@mambagrad/mamba';
-import { compile, type Compiled, grad, normal, ones, type Tensor, zeros } from '@mambagrad/tensor';
+import {
+  compile, type Compiled, grad, normal, ones, setThreads, type Tensor, zeros,
+} from '@mambagrad/tensor';
 import { parseArgs } from 'node:util';
 import { scanInputs } from './support/models.ts';
 import { boundOf, probe } from './support/probe.ts';
@@ -23,6 +25,7 @@ const { values } = parseArgs({
   },
 });
 const { deterministic, json } = values;
+setThreads(1);
 const machine = probe(!deterministic);
 
 /** The least time of the kernels whose ops match, of many calls. */
@@ -95,26 +98,33 @@ function scans(): Line[] {
   });
 }
 
-function chain(): Line {
+/** From one tensor of state to another; and from an argument to a result, which are copied. */
+function chains(): Line[] {
   const n = 2 ** 20;
-  const x = normal([n]);
-  const ten = compile((input: Tensor) => {
+  const [x, to] = [normal([n]), zeros([n])];
+  const ten = (input: Tensor): Tensor => {
     let y = input;
     for (let i = 0; i < 5; i++) y = y.mul(1.1 + i / 10).add(0.5);
     return y;
-  });
-  const milliseconds = timeOf(ten, [x]);
-  const [from, to] = [new Float32Array(n).fill(1), new Float32Array(n).fill(2)];
+  };
+  const options = { deterministic };
+  const ofState = timeOf(compile(() => void to.assign(ten(x)), options), []);
+  const ofArgument = timeOf(compile(ten, options), [x]);
+  const arrays = [new Float32Array(n).fill(1), new Float32Array(n).fill(2)];
   const copies = Array.from({ length: 100 }, () => {
     const start = performance.now();
-    to.set(from);
+    arrays[1].set(arrays[0]);
     return performance.now() - start;
   });
-  const figure = `${(milliseconds / Math.min(...copies)).toFixed(2)} of the time to copy the array`;
-  return { work: `ten operations on ${n} numbers`, milliseconds, figure };
+  const lineOf = (what: string, milliseconds: number): Line => {
+    const share = (milliseconds / Math.min(...copies)).toFixed(2);
+    const figure = `${share} of the time to copy the array`;
+    return { work: `ten operations on ${n} numbers ${what}`, milliseconds, figure };
+  };
+  return [lineOf('of state', ofState), lineOf('of an argument', ofArgument)];
 }
 
-const lines = [...matmuls(), ...scans(), chain()];
+const lines = [...matmuls(), ...scans(), ...chains()];
 console.log(
   `${process.version}, ${(machine.rate / 1e9).toFixed(1)} GFLOP/s at most, ` +
     `4 MiB are read in ${boundOf(machine, 0, 2 ** 22).toFixed(3)} ms`,

@@ -10,7 +10,7 @@
  *     minimum(a, b)                     NaN if either is; −0 is below 0
  */
 import {
-  apply, kindOf, lanesOf, type Meaning, type Operand, splat, typeOf, type Value,
+  apply, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf, type Value,
 } from './value.ts';
 
 export type Unary = (x: Value) => Value;
@@ -111,6 +111,14 @@ const multiplyingAndAdding = { name: 'mulAdd', takes: 'f32', js: 'fround(fround(
  */
 export function mulAdd(a: Operand, b: Operand, c: Operand): Value {
   return apply(multiplyingAndAdding, [a, b, c]);
+}
+
+/** a + b; of f32, where one of them is a product, as `mulAdd`. */
+export function addProduct(a: Operand, b: Operand): Value {
+  const isProduct = (x: Operand): x is Operation =>
+    typeof x !== 'number' && x.node === 'operation' && x.name === 'mul' && kindOf(x) === 'f32';
+  if (isProduct(a)) return mulAdd(a.inputs[0], a.inputs[1], b);
+  return isProduct(b) ? mulAdd(b.inputs[0], b.inputs[1], a) : add(a, b);
 }
 
 type Shift = (x: Value, distance: number) => Value;

@@ -15,7 +15,7 @@ type Unary = (x: Tensor) => Tensor;
 type Binary = (a: Tensor, b: Operand) => Tensor;
 
 /** a + b */
-export const add: Binary = binary('add', (a, b) => a + b, k.add, [(g) => g, (g) => g], {
+export const add: Binary = binary('add', (a, b) => a + b, k.addProduct, [(g) => g, (g) => g], {
   integers: true,
 });
 

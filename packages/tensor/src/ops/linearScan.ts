@@ -138,7 +138,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
           k.set(h, start ? k.add(first, start) : first),
           k.store(y, flatIndex(at(0), shape), h),
           k.loop('t', { from: 1, to: last + 1 }, (t) => [
-            k.set(h, k.add(b.at(at(t)), k.mul(a.at(at(t)), h))),
+            k.set(h, k.mulAdd(a.at(at(t)), h, b.at(at(t)))),
             k.store(y, flatIndex(at(t), shape), h),
           ]),
         ];
