@@ -10,7 +10,7 @@ import { broadcastStrides } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import {
-  binary, elementwise, type Operand, requireBroadcast, requireIndices, requireSameDType, scalar,
+  binary, elementwise, type Operand, requireBroadcast, requireIndices, requireSameDType, tensorOf,
 } from './define.ts';
 
 type Comparison = (a: Tensor, b: Operand) => Tensor;
@@ -19,7 +19,7 @@ type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual'
 
 function comparison(name: ComparisonName, f: (a: number, b: number) => number): Comparison {
   const lower = (a: k.Value, b: k.Value) => truth(k[name](a, b));
-  return binary(name, f, lower, null, { integers: true, isComparison: true });
+  return binary(name, f, [lower, lower], null, true);
 }
 
 /** a = b */
@@ -72,9 +72,7 @@ const selectPrimitive = definePrimitive<null>({
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'f32';
-  const choices = [a, b].map((choice) =>
-    typeof choice === 'number' ? scalar('where', choice, dtype) : choice,
-  );
+  const choices = [a, b].map((choice) => tensorOf('where', choice, dtype));
   return selectPrimitive([condition, ...choices], null);
 }
 
@@ -82,7 +80,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
   requireIndices('maskedFill', 'mask', mask);
   requireBroadcast('maskedFill', x, mask, ['x', 'mask']);
-  return where(mask, scalar('maskedFill', value, x.dtype), x);
+  return where(mask, tensorOf('maskedFill', value, x.dtype), x);
 }
 
 /** 1 where x is NaN, 0 elsewhere. */

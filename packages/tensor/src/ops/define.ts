@@ -17,8 +17,9 @@ import type { Primitive, Tensor } from '../tensor.ts';
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;
 
-/** A 0-d constant, for the named op. */
-export function scalar(op: string, value: number, dtype: DType): Tensor {
+/** An operand as a tensor, for the named op: a number becomes a 0-d constant. */
+export function tensorOf(op: string, value: Operand, dtype: DType): Tensor {
+  if (typeof value !== 'number') return value;
   const isFine = dtype !== 'i32' || Number.isInteger(value);
   check(isFine)`${op}: ${value} is no i32; use cast on the tensor beside it first`;
   return full([], value, { dtype });
@@ -101,11 +102,33 @@ function mapLoop(f: ScalarFunction) {
   };
 }
 
-export interface ElementwiseOptions {
-  /** Whether i32 is accepted besides f32 and f64; a function if it takes another one. */
-  readonly integers?: boolean | ((a: number, b: number) => number);
-  /** Whether the result is i32, 0 or 1, whatever the inputs. */
-  readonly isComparison?: boolean;
+/** A function for f32 and f64, or two: that and one for i32, which the op accepts then. */
+type ForFloats<F> = F | readonly [floats: F, integers: F];
+
+/** From `g`, `y` and the inputs, the gradient with respect to one of them, in the shape of y. */
+type Rule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
+
+/** An op of one input or two, whose result is i32 if it is a comparison. */
+function pointwise(
+  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
+  rules: readonly Rule[] | null, isComparison: boolean,
+): Apply<null> {
+  const [floats, integers] = [f].flat();
+  const maps = [lower].flat();
+  return definePrimitive<null>({
+    name,
+    infer: (inputs) => {
+      const [a, b = a] = inputs;
+      requireSameDType(name, a, b);
+      if (maps.length === 1) requireFloat(name, inputs.length === 1 ? 'x' : 'a', a);
+      return { shape: requireBroadcast(name, a, b), dtype: isComparison ? 'i32' : a.dtype };
+    },
+    compute: elementwise(name, floats, integers),
+    lower: ([{ dtype }]) => ({ map: maps[dtype === 'i32' ? 1 : 0] }),
+    ...(rules && {
+      gradient: (g, y, [a, b = a]) => rules.map((rule) => () => rule(g, y, a, b)),
+    }),
+  });
 }
 
 /**
@@ -113,52 +136,23 @@ export interface ElementwiseOptions {
  * and from `g`, `y = f(x)` and `x` the gradient `g · f′(x)`, or null if it is piecewise constant.
  */
 export function unary(
-  name: string,
-  f: (x: number) => number,
-  lower: (x: Scalar) => Scalar,
-  gradient: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
-  { integers = false }: ElementwiseOptions = {},
+  name: string, f: (x: number) => number, lower: ForFloats<(x: Scalar) => Scalar>,
+  rule: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
 ): (x: Tensor) => Tensor {
-  const apply = definePrimitive<null>({
-    name,
-    infer: ([x]) => {
-      if (!integers) requireFloat(name, 'x', x);
-      return x;
-    },
-    compute: elementwise(name, f),
-    lower: () => ({ map: lower }),
-    ...(gradient && { gradient: (g, y, [x]) => [() => gradient(g, y, x)] }),
-  });
+  const apply = pointwise(name, f, lower, rule && [rule], false);
   return (x) => apply([x], null);
 }
-
-type BinaryRule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 /**
  * An op that maps pairs of elements, broadcasting its two inputs by NumPy's rule. The gradients are
  * those with respect to `a` and `b`, in the broadcast shape.
  */
 export function binary(
-  name: string,
-  f: (a: number, b: number) => number,
-  lower: (a: Scalar, b: Scalar) => Scalar,
-  gradients: readonly [BinaryRule, BinaryRule] | null,
-  { integers = false, isComparison = false }: ElementwiseOptions = {},
+  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
+  rules: readonly [Rule, Rule] | null, isComparison = false,
 ): (a: Tensor, b: Operand) => Tensor {
-  const apply = definePrimitive<null>({
-    name,
-    infer: ([a, b]) => {
-      requireSameDType(name, a, b);
-      if (!integers) requireFloat(name, 'a', a);
-      return { shape: requireBroadcast(name, a, b), dtype: isComparison ? 'i32' : a.dtype };
-    },
-    compute: elementwise(name, f, typeof integers === 'function' ? integers : f),
-    lower: () => ({ map: lower }),
-    ...(gradients && {
-      gradient: (g, y, [a, b]) => gradients.map((rule) => () => rule(g, y, a, b)),
-    }),
-  });
-  return (a, b) => apply([a, typeof b === 'number' ? scalar(name, b, a.dtype) : b], null);
+  const apply = pointwise(name, f, lower, rules, isComparison);
+  return (a, b) => apply([a, tensorOf(name, b, a.dtype)], null);
 }
 
 interface MoveDefinition<Attributes> {
