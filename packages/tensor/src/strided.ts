@@ -106,6 +106,9 @@ export function copyBlock(shape: Shape, from: Place, to: Place): void {
   }
 }
 
+/** Any array of numbers, as a loop sees it that is not for one dtype. */
+export type NumberArray = { readonly length: number; [index: number]: number };
+
 /**
  * Makes a loop around `f` that is one op's own. V8 gathers types and inlines calls per piece of
  * source text, so a loop that many ops share calls its `f` the slow way for all of them (5 to 10

@@ -11,7 +11,7 @@ import { type Apply, definePrimitive } from '../primitive.ts';
 import {
   broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
 } from '../shape.ts';
-import { copyBlock, layoutOf, ownLoop, rowsOf } from '../strided.ts';
+import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
 import type { Primitive, Tensor } from '../tensor.ts';
 
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
@@ -57,8 +57,6 @@ export function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]):
   const axis = axes.find((each) => x.shape[each] === 0);
   check(axis === undefined)`${op}: axis ${axis} of ${x} is empty, and nothing has no ${op}`;
 }
-
-type NumberArray = { readonly length: number; [index: number]: number };
 
 /** A function of one number or two, in double precision; the result is rounded to the dtype. */
 type ScalarFunction = (a: number, b: number) => number;

@@ -7,7 +7,7 @@
 import { broadcastIndex, type Index, scaled } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, broadcastShapes, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
+  type Axes, broadcastsTo, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
   type Shape,
 } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -108,7 +108,7 @@ export function transpose(x: Tensor, axis0: number, axis1: number): Tensor {
 
 const broadcastPrimitive = move<Shape>('broadcastTo', {
   shape: (x, shape) => {
-    const isRight = sameShape(broadcastShapes(x.shape, shape) ?? [], shape);
+    const isRight = broadcastsTo(x.shape, shape);
     check(isRight)`broadcastTo: ${x} does not broadcast to ${shape}; from the last axis on, sizes
       must be equal or 1 in x`;
     return shape;
