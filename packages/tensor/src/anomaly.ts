@@ -3,7 +3,7 @@
  * op on the way hands it on (NaN + x = NaN); the op to look at is the first whose result has one.
  */
 import { describe, formatShape, stridesOf, TensorError } from './shape.ts';
-import { type Node, type Observer, type Tensor, withMode } from './tensor.ts';
+import { mode, type Node, type Observer, type Tensor, withMode } from './tensor.ts';
 
 /**
  * Runs `body` and returns its result; the first op in it, forwards or backwards, whose result
@@ -18,7 +18,8 @@ export function detectAnomaly<T>(body: () => T): T {
 /** Where each node was made: the stack of an error that is thrown only as a cause. */
 const places = new WeakMap<Node, Error>();
 
-const inspect: Observer = ({ name }, inputs, result, differentiating) => {
+const inspect: Observer = ({ name }, inputs, result) => {
+  const { differentiating } = mode;
   if (result.node !== undefined) places.set(result.node, new Error(`${name} was applied here`));
   const element = result.data.findIndex((value: number) => !Number.isFinite(value));
   if (element < 0) return;

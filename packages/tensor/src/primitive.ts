@@ -30,28 +30,22 @@ export function definePrimitive<Attributes>(primitive: Primitive<Attributes>): A
     throw new Error(`definePrimitive: there is a primitive named '${primitive.name}' already`);
   }
   names.add(primitive.name);
-  return (inputs, attributes) => apply(primitive, inputs, attributes);
-}
-
-function apply<Attributes>(
-  primitive: Primitive<Attributes>,
-  inputs: readonly Tensor[],
-  attributes: Attributes,
-): Tensor {
-  const spec = primitive.infer(inputs, attributes);
-  const isRecorded =
-    mode.recording &&
-    primitive.gradient !== undefined &&
-    isFloat(spec.dtype) &&
-    inputs.some((input) => input.requiresGrad);
-  const node = isRecorded ? { id: tick(), primitive, inputs, attributes } : undefined;
-  if (mode.tracer) return mode.tracer.apply(primitive, inputs, attributes, spec, node);
-  let data = primitive.sharesData ? inputs[0].data : undefined;
-  if (data === undefined) {
-    data = allocate(spec.dtype, numelOf(spec.shape));
-    primitive.compute(inputs, { shape: spec.shape, data }, attributes);
-  }
-  const result = new Tensor(spec, data, node);
-  mode.observer?.(primitive, inputs, result, mode.differentiating);
-  return result;
+  return (inputs, attributes) => {
+    const spec = primitive.infer(inputs, attributes);
+    const isRecorded =
+      mode.recording &&
+      primitive.gradient !== undefined &&
+      isFloat(spec.dtype) &&
+      inputs.some((input) => input.requiresGrad);
+    const node = isRecorded ? { id: tick(), primitive, inputs, attributes } : undefined;
+    if (mode.tracer) return mode.tracer.apply(primitive, inputs, attributes, spec, node);
+    let data = primitive.sharesData ? inputs[0].data : undefined;
+    if (data === undefined) {
+      data = allocate(spec.dtype, numelOf(spec.shape));
+      primitive.compute(inputs, { shape: spec.shape, data }, attributes);
+    }
+    const result = new Tensor(spec, data, node);
+    mode.observer?.(primitive, inputs, result);
+    return result;
+  };
 }

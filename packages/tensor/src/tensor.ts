@@ -61,18 +61,15 @@ export interface Mode {
   /** Whether results that may need a gradient remember how they were made. */
   readonly recording: boolean;
   /** Sees every result as it is made. */
-  readonly observer: Observer | undefined;
+  readonly observer?: Observer | undefined;
   /** Takes over what ops and assigns do, while a function is traced. */
-  readonly tracer: Tracer | undefined;
+  readonly tracer?: Tracer | undefined;
   /** The node for which a backward pass is computing gradients. */
-  differentiating: Node | undefined;
+  differentiating?: Node | undefined;
 }
 
 export type Observer = (
-  primitive: Primitive<unknown>,
-  inputs: readonly Tensor[],
-  result: Tensor,
-  differentiating: Node | undefined,
+  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor,
 ) => void;
 
 /** Notes what happens instead of doing it: see compile/trace.ts. */
@@ -97,12 +94,7 @@ export interface Tracer {
 }
 
 /** The mode in force; `withMode` changes it. */
-export let mode: Mode = {
-  recording: true,
-  observer: undefined,
-  tracer: undefined,
-  differentiating: undefined,
-};
+export let mode: Mode = { recording: true };
 
 /**
  * Runs `body` in a mode of its own, the present one but for `change`, and puts the present one
