@@ -25,9 +25,7 @@ export type TensorData = NestedArray | readonly NestedArray[] | TypedArray;
  * Throws if nested arrays are ragged, or if numbers are not whole where i32 is asked for.
  */
 export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
-  const { numbers, found } = ArrayBuffer.isView(from)
-    ? { numbers: from, found: [from.length] }
-    : readNested(from);
+  const [numbers, found] = ArrayBuffer.isView(from) ? [from, [from.length]] : readNested(from);
   const shape = checkShape('tensor', options.shape ?? found);
   const count = numbers.length;
   check(numelOf(shape) === count)`tensor: ${count} numbers do not fill the shape ${shape}`;
@@ -40,10 +38,7 @@ export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
 }
 
 /** The numbers in nested arrays, and their shape: read off the first ones, checked everywhere. */
-function readNested(from: NestedArray | readonly NestedArray[]): {
-  numbers: number[];
-  found: number[];
-} {
+function readNested(from: NestedArray | readonly NestedArray[]): [numbers: number[], Shape] {
   const found: number[] = [];
   for (let level: unknown = from; Array.isArray(level); level = level[0]) found.push(level.length);
   const numbers: number[] = [];
@@ -59,7 +54,7 @@ function readNested(from: NestedArray | readonly NestedArray[]): {
     }
   };
   read(from, 0);
-  return { numbers, found };
+  return [numbers, found];
 }
 
 /** The tensor whose i-th element is `valueAt(i)`. */

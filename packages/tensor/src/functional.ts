@@ -57,11 +57,10 @@ export function jacobian(
   return withMode('jacobian', { recording: true }, () => {
     const input = inputOf(x, options);
     const y = f(input);
-    const units = eye(y.numel, y.numel, { dtype: y.dtype });
-    const rows = Array.from({ length: y.numel }, (_, i) => {
-      const cotangent = units.narrow(0, i, 1).reshape(y.shape);
-      return grad(y, [input], { ...options, cotangent })[0].unsqueeze(0);
-    });
+    const units = eye(y.numel, y.numel, { dtype: y.dtype }).reshape([y.numel, ...y.shape]);
+    const rows = units.unbind().map((cotangent) =>
+      grad(y, [input], { ...options, cotangent })[0].unsqueeze(0),
+    );
     const none = zeros([0, ...x.shape], { dtype: x.dtype });
     return none.concat(rows).reshape([...y.shape, ...x.shape]);
   });
