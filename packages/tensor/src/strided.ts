@@ -28,13 +28,10 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
     if (size === 1) return;
     const last = sizes.length - 1;
     const isEven = strides.every((own, k) => merged[k][last] === own[axis] * size);
-    if (last >= 0 && isEven) {
-      sizes[last] *= size;
-      strides.forEach((own, k) => (merged[k][last] = own[axis]));
-    } else {
-      sizes.push(size);
-      strides.forEach((own, k) => merged[k].push(own[axis]));
-    }
+    // It becomes one with the axis before it, or is the next.
+    const at = last >= 0 && isEven ? last : last + 1;
+    sizes[at] = (sizes[at] ?? 1) * size;
+    strides.forEach((own, k) => (merged[k][at] = own[axis]));
   });
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);

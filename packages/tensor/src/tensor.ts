@@ -119,13 +119,10 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
  */
 export function withoutValues<T>(body: () => T): T {
   const missing = 'this tensor was made in withoutValues and has been given no value since';
+  const ignore = (): void => undefined;
   const tracer: Tracer = {
     apply: (_primitive, _inputs, _attributes, spec, node) => new Tensor(spec, missing, node),
-    assign: () => undefined,
-    touch: () => undefined,
-    readGrad: () => undefined,
-    read: () => undefined,
-    guard: () => undefined,
+    ...{ assign: ignore, touch: ignore, readGrad: ignore, read: ignore, guard: ignore },
   };
   return withMode('withoutValues', { tracer }, body);
 }

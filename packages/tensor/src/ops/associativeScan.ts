@@ -92,8 +92,7 @@ export function associativeScan(
   const known = Object.keys(algorithms);
   check(known.includes(algorithm))`associativeScan: unknown algorithm '${algorithm}', expected
     ${known.join(', ')}`;
-  const scan = algorithms[algorithm];
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
-  const scanned = scan(combine, ordered, length, axis);
+  const scanned = algorithms[algorithm](combine, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));
 }

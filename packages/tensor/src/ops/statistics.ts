@@ -2,7 +2,7 @@
  * What describes a set of numbers: means, variances, norms, and the logarithm of a sum of
  * exponentials. Made of sums and maxima.
  */
-import { type Axes, check, numelOf, reducedShape, resolveAxes } from '../shape.ts';
+import { type Axes, check, numelOf, resolveAxes } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, requireNonEmpty } from './define.ts';
 
@@ -80,5 +80,5 @@ export function logsumexp(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   const found = x.detach().max(axes, true);
   const largest = found.isFinite().where(found, 0);
   const sums = x.sub(largest).exp().sum(axes, true).log().add(largest);
-  return keepDims ? sums : sums.reshape(reducedShape(x.shape, axes, false));
+  return keepDims ? sums : sums.squeeze(axes);
 }
