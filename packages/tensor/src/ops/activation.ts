@@ -5,9 +5,7 @@
 import * as k from '@mambagrad/kernel';
 import { resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireFloat, requireNonEmpty, unary } from './define.ts';
-
-type Unary = (x: Tensor) => Tensor;
+import { requireFloat, requireNonEmpty, type Unary, unary } from './define.ts';
 
 /** max(x, 0), with gradient 0 at 0 */
 export const relu: Unary = unary(

@@ -5,11 +5,7 @@
 import { arange } from '../create.ts';
 import { check, resolveAxis, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-
-function requireCount(op: string, name: string, value: number, least: number): void {
-  const isRight = Number.isInteger(value) && value >= least;
-  check(isRight)`${op}: ${name} is ${value}, expected a whole number from ${least}`;
-}
+import { requireCount } from './define.ts';
 
 /** At most `count` pieces along an axis, all of the same size but the last. */
 export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {

@@ -17,7 +17,8 @@ type PerAxis<Names extends string> = Readonly<Record<Names, readonly number[]>>;
 const slicePrimitive = move<PerAxis<'start' | 'stop' | 'step'>>('slice', {
   shape: (x, { start, stop, step }) =>
     x.shape.map((_, axis) => Math.ceil((stop[axis] - start[axis]) / step[axis])),
-  from: (index, { start, step }) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
+  from: ({ start, step }) => (index) =>
+    index.map((i, axis) => scaled(i, step[axis], start[axis])),
   gradient: (g, { start, step }, x, y) => {
     const after = x.map((size, axis) => size - start[axis] - spreadOut(y[axis], step[axis]));
     return g.pad(start, after, { spread: step });

@@ -10,35 +10,34 @@ import { broadcastStrides } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import {
-  binary, elementwise, type Operand, requireBroadcast, requireIndices, requireSameDType, tensorOf,
+  type Binary, binary, elementwise, type Operand, requireBroadcast, requireIndices,
+  requireSameDType, tensorOf,
 } from './define.ts';
-
-type Comparison = (a: Tensor, b: Operand) => Tensor;
 
 type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual' | 'lessEqual';
 
-function comparison(name: ComparisonName, f: (a: number, b: number) => number): Comparison {
+function comparison(name: ComparisonName, f: (a: number, b: number) => number): Binary {
   const lower = (a: k.Value, b: k.Value) => truth(k[name](a, b));
   return binary(name, f, [lower, lower], null, true);
 }
 
 /** a = b */
-export const equal: Comparison = comparison('equal', (a, b) => (a === b ? 1 : 0));
+export const equal: Binary = comparison('equal', (a, b) => (a === b ? 1 : 0));
 
 /** a ≠ b; NaN differs from everything, itself included */
-export const notEqual: Comparison = comparison('notEqual', (a, b) => (a !== b ? 1 : 0));
+export const notEqual: Binary = comparison('notEqual', (a, b) => (a !== b ? 1 : 0));
 
 /** a > b */
-export const greater: Comparison = comparison('greater', (a, b) => (a > b ? 1 : 0));
+export const greater: Binary = comparison('greater', (a, b) => (a > b ? 1 : 0));
 
 /** a < b */
-export const less: Comparison = comparison('less', (a, b) => (a < b ? 1 : 0));
+export const less: Binary = comparison('less', (a, b) => (a < b ? 1 : 0));
 
 /** a ≥ b */
-export const greaterEqual: Comparison = comparison('greaterEqual', (a, b) => (a >= b ? 1 : 0));
+export const greaterEqual: Binary = comparison('greaterEqual', (a, b) => (a >= b ? 1 : 0));
 
 /** a ≤ b */
-export const lessEqual: Comparison = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
+export const lessEqual: Binary = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
 
 const selectPrimitive = definePrimitive<null>({
   name: 'where',

@@ -44,6 +44,12 @@ export function requireSameDType(op: string, a: Spec, b: Spec, names: Names = ['
 /** What an error calls two arguments. */
 type Names = readonly [string, string];
 
+/** Throws unless a number is whole, and not below the least. */
+export function requireCount(op: string, name: string, value: number, least: number): void {
+  const isRight = Number.isInteger(value) && value >= least;
+  check(isRight)`${op}: ${name} is ${value}, expected a whole number from ${least}`;
+}
+
 /** The shape to which both broadcast, or an error that names the op and the shapes. */
 export function requireBroadcast(op: string, a: Spec, b: Spec, names: Names = ['a', 'b']): Shape {
   const shape = broadcastShapes(a.shape, b.shape);
@@ -129,6 +135,9 @@ function pointwise(
   });
 }
 
+export type Unary = (x: Tensor) => Tensor;
+export type Binary = (a: Tensor, b: Operand) => Tensor;
+
 /**
  * An op that maps each element by itself: its function of a number, the same in the loop language,
  * and from `g`, `y = f(x)` and `x` the gradient `g · f′(x)`, or null if it is piecewise constant.
@@ -136,7 +145,7 @@ function pointwise(
 export function unary(
   name: string, f: (x: number) => number, lower: ForFloats<(x: Scalar) => Scalar>,
   rule: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
-): (x: Tensor) => Tensor {
+): Unary {
   const apply = pointwise(name, f, lower, rule && [rule], false);
   return (x) => apply([x], null);
 }
@@ -148,7 +157,7 @@ export function unary(
 export function binary(
   name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
   rules: readonly [Rule, Rule] | null, isComparison = false,
-): (a: Tensor, b: Operand) => Tensor {
+): Binary {
   const apply = pointwise(name, f, lower, rules, isComparison);
   return (a, b) => apply([a, tensorOf(name, b, a.dtype)], null);
 }
@@ -157,7 +166,7 @@ interface MoveDefinition<Attributes> {
   /** The result's shape, or an error. */
   readonly shape: (x: Tensor, attributes: Attributes) => Shape;
   /** The index in x of the element that is at an index of the result: sums and multiples of it. */
-  readonly from: (index: Index, attributes: Attributes, x: Shape) => Index;
+  readonly from: (attributes: Attributes, x: Shape) => (index: Index) => Index;
   readonly gradient: (g: Tensor, attributes: Attributes, x: Shape, y: Shape) => Tensor;
 }
 
@@ -169,12 +178,10 @@ export function move<Attributes>(
   return definePrimitive<Attributes>({
     name,
     infer: ([x], attributes) => ({ shape: shape(x, attributes), dtype: x.dtype }),
-    compute: ([x], output, attributes) => {
-      const at = (index: Index): Index => from(index, attributes, x.shape);
-      copyBlock(output.shape, { array: x, at }, { array: output });
-    },
+    compute: ([x], output, attributes) =>
+      copyBlock(output.shape, { array: x, at: from(attributes, x.shape) }, { array: output }),
     lower: ([x], attributes, { shape: sizes }) => {
-      const at = (index: Index): Index => from(index, attributes, x.shape);
+      const at = from(attributes, x.shape);
       const { offset, strides } = layoutOf(at, sizes.length, x.shape);
       const own = stridesOf(sizes);
       const isOnePiece = sizes.every((size, axis) => size === 1 || strides[axis] === own[axis]);

@@ -7,10 +7,7 @@ import * as k from '@mambagrad/kernel';
 import { check } from '../shape.ts';
 import { erf as errorFunction } from '../special.ts';
 import type { Tensor } from '../tensor.ts';
-import { binary, type Operand, requireFloat, tensorOf, unary } from './define.ts';
-
-type Unary = (x: Tensor) => Tensor;
-type Binary = (a: Tensor, b: Operand) => Tensor;
+import { type Binary, binary, requireFloat, tensorOf, type Unary, unary } from './define.ts';
 
 /** a + b */
 export const add: Binary = binary('add', (a, b) => a + b, [k.add, k.add], [(g) => g, (g) => g]);
