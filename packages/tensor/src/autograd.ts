@@ -45,9 +45,7 @@ export interface GradOptions extends BackwardOptions {
  * depend on one of them (see `allowUnused`).
  */
 export function grad(
-  output: Tensor,
-  inputs: readonly Tensor[],
-  options: GradOptions = {},
+  output: Tensor, inputs: readonly Tensor[], options: GradOptions = {},
 ): Tensor[] {
   inputs.forEach((input, i) => {
     check(input.requiresGrad)`grad: input ${i}, ${input}, does not require gradients; set

@@ -59,10 +59,7 @@ function readNested(from: NestedArray | readonly NestedArray[]): [numbers: numbe
 
 /** The tensor whose i-th element is `valueAt(i)`. */
 function generate(
-  op: string,
-  shape: Shape,
-  options: CreateOptions,
-  valueAt: (i: number) => number,
+  op: string, shape: Shape, options: CreateOptions, valueAt: (i: number) => number,
 ): Tensor {
   const { dtype = 'f32', requiresGrad = false } = options;
   const data = allocate(dtype, numelOf(checkShape(op, shape)));
@@ -94,10 +91,7 @@ export function arange(start: number, stop: number, step = 1, options: CreateOpt
 
 /** `count` numbers from start to stop, both included, evenly apart. */
 export function linspace(
-  start: number,
-  stop: number,
-  count: number,
-  options: CreateOptions = {},
+  start: number, stop: number, count: number, options: CreateOptions = {},
 ): Tensor {
   const step = count > 1 ? (stop - start) / (count - 1) : 0;
   return generate('linspace', [count], options, (i) =>

@@ -32,8 +32,7 @@ export interface ValueAndGradients {
  * scalar, or does not depend on one of its floating arguments (see `allowUnused`).
  */
 export function valueAndGrad<Inputs extends Tensor[]>(
-  f: (...inputs: Inputs) => Tensor,
-  options: DerivativeOptions = {},
+  f: (...inputs: Inputs) => Tensor, options: DerivativeOptions = {},
 ): (...inputs: Inputs) => ValueAndGradients {
   return (...inputs) =>
     withMode('valueAndGrad', { recording: true }, () => {
@@ -50,9 +49,7 @@ export function valueAndGrad<Inputs extends Tensor[]>(
  * [...y.shape, ...x.shape]. Throws if y does not depend on x (see `allowUnused`).
  */
 export function jacobian(
-  f: (x: Tensor) => Tensor,
-  x: Tensor,
-  options: DerivativeOptions = {},
+  f: (x: Tensor) => Tensor, x: Tensor, options: DerivativeOptions = {},
 ): Tensor {
   return withMode('jacobian', { recording: true }, () => {
     const input = inputOf(x, options);
@@ -72,10 +69,7 @@ export function jacobian(
  * `allowUnused`).
  */
 export function hessianVectorProduct(
-  f: (x: Tensor) => Tensor,
-  x: Tensor,
-  v: Tensor,
-  options: DerivativeOptions = {},
+  f: (x: Tensor) => Tensor, x: Tensor, v: Tensor, options: DerivativeOptions = {},
 ): Tensor {
   check(describe(v) === describe(x))`hessianVectorProduct: v is ${v}, expected ${x}`;
   return withMode('hessianVectorProduct', { recording: true }, () => {

@@ -25,8 +25,7 @@ export interface GradcheckOptions {
  * are passed on unchecked. Returns the largest error found.
  */
 export function gradcheck(
-  f: (...inputs: Tensor[]) => Tensor,
-  inputs: readonly Tensor[],
+  f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[],
   { tolerance = 1e-6, step = 1e-5 }: GradcheckOptions = {},
 ): number {
   const isFine = inputs.every((input) => input.dtype !== 'f32');

@@ -34,9 +34,7 @@ export function formatArray(data: TypedArray, shape: Shape, digits = 4): string 
 
 /** Fixed decimals, or exponents where the largest and smallest values differ too much. */
 function numberFormatter(
-  values: readonly number[],
-  digits: number,
-  integers: boolean,
+  values: readonly number[], digits: number, integers: boolean,
 ): (value: number) => string {
   if (integers) return String;
   const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);

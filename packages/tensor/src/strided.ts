@@ -79,9 +79,7 @@ export interface Place {
  * the first one's offset, and the strides along the axes, which a step along each of them tells.
  */
 export function layoutOf(
-  at: (index: Index) => Index,
-  ndim: number,
-  shape: Shape,
+  at: (index: Index) => Index, ndim: number, shape: Shape,
 ): { readonly offset: number; readonly strides: readonly number[] } {
   const first = new Array<number>(ndim).fill(0);
   const placeOf = (index: Index): number => Number(flatIndex(at(index), shape));

@@ -37,10 +37,7 @@ export interface Primitive<Attributes> {
    * the shape that its input was broadcast to. Without a rule the result counts as a constant.
    */
   gradient?(
-    g: Tensor,
-    y: Tensor,
-    inputs: readonly Tensor[],
-    attributes: Attributes,
+    g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
   /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
   lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
@@ -76,10 +73,7 @@ export type Observer = (
 export interface Tracer {
   /** Gives the result of an op, a tensor without a value. */
   apply(
-    primitive: Primitive<unknown>,
-    inputs: readonly Tensor[],
-    attributes: unknown,
-    spec: Spec,
+    primitive: Primitive<unknown>, inputs: readonly Tensor[], attributes: unknown, spec: Spec,
     node: Node | undefined,
   ): Tensor;
   assign(state: Tensor, value: Tensor): void;

@@ -43,8 +43,7 @@ export function silu(x: Tensor): Tensor {
  * came before fast error functions. Hendrycks and Gimpel, "Gaussian error linear units" (2016).
  */
 export function gelu(
-  x: Tensor,
-  { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
+  x: Tensor, { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
 ): Tensor {
   requireFloat('gelu', 'x', x);
   if (approximate === 'none') return x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);

@@ -77,9 +77,7 @@ const algorithms = { blelloch, hillisSteele };
  * Hillis and Steele, "Data parallel algorithms" (1986).
  */
 export function associativeScan(
-  combine: Combine,
-  elements: ScanElements,
-  options: AssociativeScanOptions = {},
+  combine: Combine, elements: ScanElements, options: AssociativeScanOptions = {},
 ): Tensor[] {
   const { reverse = false, algorithm = 'blelloch' } = options;
   check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;

@@ -35,10 +35,7 @@ function spreadOut(size: number, spread: number): number {
  * All are given for the leading axes; the others stay whole. Negative positions count from the end.
  */
 export function slice(
-  x: Tensor,
-  start: readonly number[],
-  stop: readonly number[],
-  step: readonly number[] = [],
+  x: Tensor, start: readonly number[], stop: readonly number[], step: readonly number[] = [],
 ): Tensor {
   const named = Math.max(start.length, stop.length, step.length);
   check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}
@@ -116,9 +113,7 @@ const padPrimitive = definePrimitive<Required<PadOptions> & PerAxis<'before' | '
  * numbers cut elements off, so that one of each moves x along: pad([1], [-1]) is one step later.
  */
 export function pad(
-  x: Tensor,
-  before: readonly number[],
-  after: readonly number[],
+  x: Tensor, before: readonly number[], after: readonly number[],
   { value = 0, spread = x.shape.map(() => 1) }: PadOptions = {},
 ): Tensor {
   for (const [name, list] of Object.entries({ before, after, spread })) {

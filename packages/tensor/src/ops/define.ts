@@ -72,9 +72,7 @@ type ScalarFunction = (a: number, b: number) => number;
  * the place of `f` where the result is i32.
  */
 export function elementwise(
-  name: string,
-  f: ScalarFunction,
-  integers: ScalarFunction = f,
+  name: string, f: ScalarFunction, integers: ScalarFunction = f,
 ): Primitive<unknown>['compute'] {
   const loops = [ownLoop(name, mapLoop, f), ownLoop(`${name} i32`, mapLoop, integers)];
   return (inputs, { shape, data }) => {
@@ -87,12 +85,8 @@ export function elementwise(
 
 function mapLoop(f: ScalarFunction) {
   return (
-    a: NumberArray,
-    b: NumberArray,
-    out: NumberArray,
-    length: number,
-    [aStarts, bStarts]: readonly NumberArray[],
-    [aStep, bStep]: readonly number[],
+    a: NumberArray, b: NumberArray, out: NumberArray, length: number,
+    [aStarts, bStarts]: readonly NumberArray[], [aStep, bStep]: readonly number[],
   ): void => {
     for (let row = 0, write = 0; row < aStarts.length; row++) {
       let i = aStarts[row];
@@ -172,8 +166,7 @@ interface MoveDefinition<Attributes> {
 
 /** An op that moves elements, each by the same rule: one strided copy, or none at all. */
 export function move<Attributes>(
-  name: string,
-  { shape, from, gradient }: MoveDefinition<Attributes>,
+  name: string, { shape, from, gradient }: MoveDefinition<Attributes>,
 ): Apply<Attributes> {
   return definePrimitive<Attributes>({
     name,

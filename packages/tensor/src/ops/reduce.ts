@@ -65,11 +65,7 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
 /** Adds rows of x to `totals`, each from its start, moving by `step` (0: all into one). */
 function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine' | 'lost'>>) {
   return (
-    x: NumberArray,
-    totals: NumberArray,
-    errors: NumberArray,
-    length: number,
-    starts: NumberArray,
+    x: NumberArray, totals: NumberArray, errors: NumberArray, length: number, starts: NumberArray,
     step: number,
   ): void => {
     for (let row = 0, read = 0; row < starts.length; row++) {

@@ -27,9 +27,7 @@ export interface VarianceOptions {
 
 /** The variance Σ(x − mean)² / (n − correction) over the given axes, or over all. */
 function variance(
-  x: Tensor,
-  axis?: Axes,
-  { correction = 1, keepDims = false }: VarianceOptions = {},
+  x: Tensor, axis?: Axes, { correction = 1, keepDims = false }: VarianceOptions = {},
 ): Tensor {
   requireFloat('var', 'x', x);
   const axes = resolveAxes('var', axis, x.ndim);
@@ -56,9 +54,7 @@ export interface NormOptions {
 
 /** The length of x as a vector, over the given axes or over all. Its gradient at 0 is 0. */
 export function norm(
-  x: Tensor,
-  axis?: Axes,
-  { p = 2, keepDims = false }: NormOptions = {},
+  x: Tensor, axis?: Axes, { p = 2, keepDims = false }: NormOptions = {},
 ): Tensor {
   requireFloat('norm', 'x', x);
   check(p > 0)`norm: p is ${p}, expected a number above 0`;
