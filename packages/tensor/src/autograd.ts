@@ -52,12 +52,11 @@ export function grad(
       requiresGrad before it is used`;
   });
   // A constant depends on no input at all.
-  const isConstant = options.allowUnused && !output.requiresGrad;
+  if (options.allowUnused && !output.requiresGrad) return inputs.map((input) => zerosLike(input));
   const wanted = new Set(inputs);
-  const isWanted = (tensor: Tensor): boolean => wanted.has(tensor);
-  const gradients = isConstant ? undefined : pullBack('grad', output, isWanted, options);
+  const gradients = pullBack('grad', output, (tensor) => wanted.has(tensor), options);
   return inputs.map((input, i) => {
-    const found = gradients?.get(input);
+    const found = gradients.get(input);
     check(found !== undefined || options.allowUnused === true)`grad: the output does not depend on
       input ${i}, ${input}; if that is meant, pass allowUnused: true for zeros`;
     return found ?? zerosLike(input);

@@ -93,10 +93,9 @@ export function arange(start: number, stop: number, step = 1, options: CreateOpt
 export function linspace(
   start: number, stop: number, count: number, options: CreateOptions = {},
 ): Tensor {
-  const step = count > 1 ? (stop - start) / (count - 1) : 0;
-  return generate('linspace', [count], options, (i) =>
-    i === count - 1 && i > 0 ? stop : start + i * step,
-  );
+  const last = Math.max(1, count - 1);
+  const step = (stop - start) / last;
+  return generate('linspace', [count], options, (i) => (i === last ? stop : start + i * step));
 }
 
 /** The identity matrix [n, n], or the [n, m] one with ones on its diagonal. */

@@ -8,6 +8,7 @@
  * ones: under those the gradient of softmax, for one, is 0 and a wrong rule would pass.
  */
 import { grad } from './autograd.ts';
+import { tensor } from './create.ts';
 import { allocate, type TypedArray } from './dtype.ts';
 import { check, failure, type TensorError } from './shape.ts';
 import { Tensor } from './tensor.ts';
@@ -61,10 +62,8 @@ export function gradcheck(
 }
 
 /** Requires gradients in every call of `f`, so that `f` may itself take gradients. */
-function leafOf(input: Tensor, data: TypedArray): Tensor {
-  const leaf = new Tensor({ shape: input.shape, dtype: input.dtype }, data);
-  leaf.requiresGrad = input.dtype === 'f64';
-  return leaf;
+function leafOf({ shape, dtype }: Tensor, data: TypedArray): Tensor {
+  return tensor(data, { shape, requiresGrad: dtype === 'f64' });
 }
 
 /** Fixed weights between ±0.5 and ±1.5, no two alike: a cotangent that no symmetry hides from. */
