@@ -28,8 +28,7 @@ export function tile(x: Tensor, counts: readonly number[]): Tensor {
   for (const count of counts) requireCount('tile', 'a count', count, 0);
   const rank = Math.max(counts.length, x.ndim);
   const fill = (list: Shape) => [...new Array<number>(rank - list.length).fill(1), ...list];
-  const shape = fill(x.shape);
-  const copies = fill(counts);
+  const [shape, copies] = [x.shape, counts].map(fill);
   // Each axis gets one before it for the copies; then the two become one.
   return x
     .reshape(shape.flatMap((size) => [1, size]))

@@ -24,9 +24,7 @@ export interface AssociativeScanOptions {
   readonly algorithm?: 'blelloch' | 'hillisSteele';
 }
 
-type Algorithm = (
-  combine: Combine, x: ScanElements, length: number, axis: number,
-) => ScanElements;
+type Algorithm = (combine: Combine, x: ScanElements, length: number, axis: number) => ScanElements;
 
 /** Elements first, first + step, … below stop. */
 function take(x: ScanElements, axis: number, first: number, stop: number, step = 1): ScanElements {

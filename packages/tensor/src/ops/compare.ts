@@ -50,9 +50,7 @@ const selectPrimitive = definePrimitive<null>({
   },
   compute: (inputs, { shape, data }) => {
     const [condition, a, b] = inputs.map((input) => input.data);
-    const [at, atA, atB] = inputs.map((input) =>
-      offsetsOf(shape, broadcastStrides(input.shape, shape)),
-    );
+    const [at, atA, atB] = inputs.map((x) => offsetsOf(shape, broadcastStrides(x.shape, shape)));
     for (let i = 0; i < data.length; i++) {
       data[i] = condition[at[i]] !== 0 ? a[atA[i]] : b[atB[i]];
     }
@@ -92,14 +90,10 @@ export function isFinite(x: Tensor): Tensor {
   return x.dtype === 'i32' ? x.equal(x) : x.abs().less(Infinity);
 }
 
-function nearestInteger(x: number): number {
-  return Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1));
-}
-
 const castPrimitive = definePrimitive<DType>({
   name: 'cast',
   infer: ([x], dtype) => ({ shape: x.shape, dtype }),
-  compute: elementwise('cast', (x) => x, nearestInteger),
+  compute: elementwise('cast', (x) => x, (x) => Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1))),
   lower: (_inputs, dtype) => ({ map: dtype === 'i32' ? k.toInteger : k.toFloat }),
   gradient: (g, _y, [x]) => [() => g.cast(x.dtype)],
 });
@@ -109,6 +103,5 @@ const castPrimitive = definePrimitive<DType>({
  * too large the nearest i32.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
-  if (dtype === x.dtype) return x;
-  return castPrimitive([x], dtype);
+  return dtype === x.dtype ? x : castPrimitive([x], dtype);
 }

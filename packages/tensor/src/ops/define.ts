@@ -123,9 +123,7 @@ function pointwise(
     },
     compute: elementwise(name, floats, integers),
     lower: ([{ dtype }]) => ({ map: maps[dtype === 'i32' ? 1 : 0] }),
-    ...(rules && {
-      gradient: (g, y, [a, b = a]) => rules.map((rule) => () => rule(g, y, a, b)),
-    }),
+    ...(rules && { gradient: (g, y, [a, b = a]) => rules.map((rule) => () => rule(g, y, a, b)) }),
   });
 }
 

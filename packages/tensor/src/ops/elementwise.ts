@@ -90,9 +90,7 @@ export const sqrt: Unary = unary('sqrt', Math.sqrt, k.sqrt, (g, y) => g.div(y).m
 
 /** 1/√x */
 export const rsqrt: Unary = unary(
-  'rsqrt',
-  (x) => 1 / Math.sqrt(x),
-  (x) => k.div(1, k.sqrt(x)),
+  'rsqrt', (x) => 1 / Math.sqrt(x), (x) => k.div(1, k.sqrt(x)),
   (g, y) => g.mul(y).mul(y).mul(y).mul(-0.5),
 );
 

@@ -91,9 +91,7 @@ const chunked: Order = (length, join, chunkSize) => {
   }
 };
 
-const orders: Readonly<Record<ScanAlgorithm, Order>> = {
-  sequential, blelloch, hillisSteele, chunked,
-};
+const orders = { sequential, blelloch, hillisSteele, chunked };
 
 const scanPrimitive = definePrimitive<ScanAttributes>({
   name: 'linearScan',
