@@ -113,10 +113,10 @@ export function mulAdd(a: Operand, b: Operand, c: Operand): Value {
   return apply(multiplyingAndAdding, [a, b, c]);
 }
 
-/** a + b; of f32, where one of them is a product, as `mulAdd`. */
+/** a + b, of f32; if one of them is a product, as `mulAdd`. */
 export function addProduct(a: Operand, b: Operand): Value {
   const isProduct = (x: Operand): x is Operation =>
-    typeof x !== 'number' && x.node === 'operation' && x.name === 'mul' && kindOf(x) === 'f32';
+    typeof x !== 'number' && x.node === 'operation' && x.name === 'mul';
   if (isProduct(a)) return mulAdd(a.inputs[0], a.inputs[1], b);
   return isProduct(b) ? mulAdd(b.inputs[0], b.inputs[1], a) : add(a, b);
 }

@@ -3,7 +3,7 @@
  * op on the way hands it on (NaN + x = NaN); the op to look at is the first whose result has one.
  */
 import { describe, formatShape, stridesOf, TensorError } from './shape.ts';
-import { type Node, type Observer, type Tensor, withMode } from './tensor.ts';
+import { mode, type Node, type Observer, type Tensor, withMode } from './tensor.ts';
 
 /**
  * Runs `body` and returns its result; the first op in it, forwards or backwards, whose result
@@ -18,7 +18,8 @@ export function detectAnomaly<T>(body: () => T): T {
 /** Where each node was made: the stack of an error that is thrown only as a cause. */
 const places = new WeakMap<Node, Error>();
 
-const inspect: Observer = ({ name }, inputs, result, differentiating) => {
+const inspect: Observer = ({ name }, inputs, result) => {
+  const { differentiating } = mode;
   if (result.node !== undefined) places.set(result.node, new Error(`${name} was applied here`));
   const element = result.data.findIndex((value: number) => !Number.isFinite(value));
   if (element < 0) return;
@@ -40,15 +41,12 @@ function formatCall({ primitive, inputs }: Node): string {
 
 /** ` from -1 to 2, 1 NaN, 3 infinite`, of what there is. */
 function rangeOf({ data }: Tensor): string {
-  let [lowest, highest, nan, infinite] = [Infinity, -Infinity, 0, 0];
-  for (const value of data) {
-    if (Number.isNaN(value)) nan += 1;
-    else if (!Number.isFinite(value)) infinite += 1;
-    else [lowest, highest] = [Math.min(lowest, value), Math.max(highest, value)];
-  }
+  const finite = data.filter((value: number) => Number.isFinite(value)).sort();
+  const nan = data.filter((value: number) => Number.isNaN(value)).length;
+  const infinite = data.length - finite.length - nan;
   const short = (value: number): number => Number(value.toPrecision(4));
   return [
-    lowest <= highest ? ` from ${short(lowest)} to ${short(highest)}` : '',
+    finite.length > 0 ? ` from ${short(finite[0])} to ${short(finite[finite.length - 1])}` : '',
     nan > 0 ? `, ${nan} NaN` : '',
     infinite > 0 ? `, ${infinite} infinite` : '',
     // Whatever an op of the body made was searched already.

@@ -11,8 +11,8 @@
  */
 import { zerosLike } from './create.ts';
 import { graphOf } from './graph.ts';
-import { broadcastShapes, check, describe, failure, sameShape } from './shape.ts';
-import { type InputGradients, Tensor, withMode } from './tensor.ts';
+import { broadcastsTo, check, describe, failure, sameShape } from './shape.ts';
+import { type InputGradients, type Node, Tensor, withMode } from './tensor.ts';
 
 /** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
 export function noGrad<T>(body: () => T): T {
@@ -45,19 +45,18 @@ export interface GradOptions extends BackwardOptions {
  * depend on one of them (see `allowUnused`).
  */
 export function grad(
-  output: Tensor,
-  inputs: readonly Tensor[],
-  options: GradOptions = {},
+  output: Tensor, inputs: readonly Tensor[], options: GradOptions = {},
 ): Tensor[] {
   inputs.forEach((input, i) => {
     check(input.requiresGrad)`grad: input ${i}, ${input}, does not require gradients; set
       requiresGrad before it is used`;
   });
   // A constant depends on no input at all.
-  const isConstant = options.allowUnused && !output.requiresGrad;
-  const gradients = isConstant ? undefined : pullBack('grad', output, new Set(inputs), options);
+  if (options.allowUnused && !output.requiresGrad) return inputs.map((input) => zerosLike(input));
+  const wanted = new Set(inputs);
+  const gradients = pullBack('grad', output, (tensor) => wanted.has(tensor), options);
   return inputs.map((input, i) => {
-    const found = gradients?.get(input);
+    const found = gradients.get(input);
     check(found !== undefined || options.allowUnused === true)`grad: the output does not depend on
       input ${i}, ${input}; if that is meant, pass allowUnused: true for zeros`;
     return found ?? zerosLike(input);
@@ -69,51 +68,42 @@ export function grad(
  * requires gradients.
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
-  const leaves = gradientGraph(output).filter((tensor) => tensor.node === undefined);
-  const gradients = pullBack('backward', output, new Set(leaves), options);
+  const gradients = pullBack('backward', output, ({ node }) => node === undefined, options);
   withMode('backward', { recording: options.createGraph ?? false }, () => {
     for (const [leaf, gradient] of gradients) leaf.grad = leaf.grad?.add(gradient) ?? gradient;
   });
 }
 
-/** The graph behind `output` as far as gradients flow. */
-function gradientGraph(output: Tensor): Tensor[] {
-  return graphOf(output, (tensor) => tensor.requiresGrad);
-}
-
+/** The gradients of `output` with respect to what is wanted of the graph behind it. */
 function pullBack(
-  op: string,
-  output: Tensor,
-  wanted: ReadonlySet<Tensor>,
+  op: string, output: Tensor, isWanted: (tensor: Tensor) => boolean,
   { cotangent, createGraph = false }: BackwardOptions,
 ): Map<Tensor, Tensor> {
   const seed = seedOf(op, output, cotangent);
-  const tensors = gradientGraph(output);
+  const tensors = graphOf(output, (tensor) => tensor.requiresGrad);
   // Forwards: only what depends on a wanted tensor takes part.
   const needed = new Set<Tensor>();
   for (const tensor of tensors) {
-    const inputs = tensor.node?.inputs ?? [];
-    if (wanted.has(tensor) || inputs.some((input) => needed.has(input))) needed.add(tensor);
+    const isBehind = tensor.node?.inputs.some((input) => needed.has(input));
+    if (isBehind || isWanted(tensor)) needed.add(tensor);
   }
   const gradients = new Map<Tensor, Tensor>();
   if (needed.has(output)) gradients.set(output, seed);
   withMode(op, { recording: createGraph }, (mode) => {
     for (const tensor of tensors.reverse()) {
-      const g = gradients.get(tensor);
-      if (g === undefined || tensor.node === undefined) continue;
-      mode.differentiating = tensor.node;
-      const { inputs, primitive } = tensor.node;
-      const shares = sharesOf(tensor, g);
-      for (const [i, input] of inputs.entries()) {
+      const [g, { node }] = [gradients.get(tensor), tensor];
+      if (g === undefined || node === undefined) continue;
+      mode.differentiating = node;
+      const shares = sharesOf(node, tensor, g);
+      for (const [i, input] of node.inputs.entries()) {
         const share = needed.has(input) ? shares[i]?.() : undefined;
         if (share === undefined) continue;
-        const fitted = fit(primitive.name, i, share, input);
+        const fitted = fit(node.primitive.name, i, share, input);
         gradients.set(input, gradients.get(input)?.add(fitted) ?? fitted);
       }
-      if (!wanted.has(tensor)) gradients.delete(tensor);
+      if (!isWanted(tensor)) gradients.delete(tensor);
     }
   });
-  for (const tensor of gradients.keys()) if (!wanted.has(tensor)) gradients.delete(tensor);
   return gradients;
 }
 
@@ -131,9 +121,7 @@ function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tens
 }
 
 /** Applies a node's gradient rule, with inputs that lost their value since replaced by errors. */
-function sharesOf(y: Tensor, g: Tensor): InputGradients {
-  const { node } = y;
-  if (node === undefined) return [];
+function sharesOf(node: Node, y: Tensor, g: Tensor): InputGradients {
   const inputs = node.inputs.map((input, i) => {
     if (input.assignedAt <= node.id) return input;
     const { message } = failure`backward: ${node.primitive.name} needs the value that its input
@@ -149,7 +137,7 @@ function fit(op: string, i: number, gradient: Tensor, input: Tensor): Tensor {
   const { shape, dtype } = gradient;
   check(dtype === input.dtype)`${op}: its gradient rule gave ${gradient} for input ${i}, ${input}`;
   if (sameShape(shape, input.shape)) return gradient;
-  const isRepeated = sameShape(broadcastShapes(shape, input.shape) ?? [], shape);
+  const isRepeated = broadcastsTo(input.shape, shape);
   check(isRepeated)`${op}: its gradient rule gave the shape ${shape} for input ${i}, ${input}`;
   return gradient.sumTo(input.shape);
 }

@@ -25,9 +25,7 @@ export type TensorData = NestedArray | readonly NestedArray[] | TypedArray;
  * Throws if nested arrays are ragged, or if numbers are not whole where i32 is asked for.
  */
 export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
-  const { numbers, found } = ArrayBuffer.isView(from)
-    ? { numbers: from, found: [from.length] }
-    : readNested(from);
+  const [numbers, found] = ArrayBuffer.isView(from) ? [from, [from.length]] : readNested(from);
   const shape = checkShape('tensor', options.shape ?? found);
   const count = numbers.length;
   check(numelOf(shape) === count)`tensor: ${count} numbers do not fill the shape ${shape}`;
@@ -40,10 +38,7 @@ export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
 }
 
 /** The numbers in nested arrays, and their shape: read off the first ones, checked everywhere. */
-function readNested(from: NestedArray | readonly NestedArray[]): {
-  numbers: number[];
-  found: number[];
-} {
+function readNested(from: NestedArray | readonly NestedArray[]): [numbers: number[], Shape] {
   const found: number[] = [];
   for (let level: unknown = from; Array.isArray(level); level = level[0]) found.push(level.length);
   const numbers: number[] = [];
@@ -59,15 +54,12 @@ function readNested(from: NestedArray | readonly NestedArray[]): {
     }
   };
   read(from, 0);
-  return { numbers, found };
+  return [numbers, found];
 }
 
 /** The tensor whose i-th element is `valueAt(i)`. */
 function generate(
-  op: string,
-  shape: Shape,
-  options: CreateOptions,
-  valueAt: (i: number) => number,
+  op: string, shape: Shape, options: CreateOptions, valueAt: (i: number) => number,
 ): Tensor {
   const { dtype = 'f32', requiresGrad = false } = options;
   const data = allocate(dtype, numelOf(checkShape(op, shape)));
@@ -99,15 +91,11 @@ export function arange(start: number, stop: number, step = 1, options: CreateOpt
 
 /** `count` numbers from start to stop, both included, evenly apart. */
 export function linspace(
-  start: number,
-  stop: number,
-  count: number,
-  options: CreateOptions = {},
+  start: number, stop: number, count: number, options: CreateOptions = {},
 ): Tensor {
-  const step = count > 1 ? (stop - start) / (count - 1) : 0;
-  return generate('linspace', [count], options, (i) =>
-    i === count - 1 && i > 0 ? stop : start + i * step,
-  );
+  const last = Math.max(1, count - 1);
+  const step = (stop - start) / last;
+  return generate('linspace', [count], options, (i) => (i === last ? stop : start + i * step));
 }
 
 /** The identity matrix [n, n], or the [n, m] one with ones on its diagonal. */

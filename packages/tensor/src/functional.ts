@@ -32,8 +32,7 @@ export interface ValueAndGradients {
  * scalar, or does not depend on one of its floating arguments (see `allowUnused`).
  */
 export function valueAndGrad<Inputs extends Tensor[]>(
-  f: (...inputs: Inputs) => Tensor,
-  options: DerivativeOptions = {},
+  f: (...inputs: Inputs) => Tensor, options: DerivativeOptions = {},
 ): (...inputs: Inputs) => ValueAndGradients {
   return (...inputs) =>
     withMode('valueAndGrad', { recording: true }, () => {
@@ -50,18 +49,15 @@ export function valueAndGrad<Inputs extends Tensor[]>(
  * [...y.shape, ...x.shape]. Throws if y does not depend on x (see `allowUnused`).
  */
 export function jacobian(
-  f: (x: Tensor) => Tensor,
-  x: Tensor,
-  options: DerivativeOptions = {},
+  f: (x: Tensor) => Tensor, x: Tensor, options: DerivativeOptions = {},
 ): Tensor {
   return withMode('jacobian', { recording: true }, () => {
     const input = inputOf(x, options);
     const y = f(input);
-    const units = eye(y.numel, y.numel, { dtype: y.dtype });
-    const rows = Array.from({ length: y.numel }, (_, i) => {
-      const cotangent = units.narrow(0, i, 1).reshape(y.shape);
-      return grad(y, [input], { ...options, cotangent })[0].unsqueeze(0);
-    });
+    const units = eye(y.numel, y.numel, { dtype: y.dtype }).reshape([y.numel, ...y.shape]);
+    const rows = units.unbind().map((cotangent) =>
+      grad(y, [input], { ...options, cotangent })[0].unsqueeze(0),
+    );
     const none = zeros([0, ...x.shape], { dtype: x.dtype });
     return none.concat(rows).reshape([...y.shape, ...x.shape]);
   });
@@ -73,10 +69,7 @@ export function jacobian(
  * `allowUnused`).
  */
 export function hessianVectorProduct(
-  f: (x: Tensor) => Tensor,
-  x: Tensor,
-  v: Tensor,
-  options: DerivativeOptions = {},
+  f: (x: Tensor) => Tensor, x: Tensor, v: Tensor, options: DerivativeOptions = {},
 ): Tensor {
   check(describe(v) === describe(x))`hessianVectorProduct: v is ${v}, expected ${x}`;
   return withMode('hessianVectorProduct', { recording: true }, () => {

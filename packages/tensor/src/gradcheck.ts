@@ -8,8 +8,9 @@
  * ones: under those the gradient of softmax, for one, is 0 and a wrong rule would pass.
  */
 import { grad } from './autograd.ts';
+import { tensor } from './create.ts';
 import { allocate, type TypedArray } from './dtype.ts';
-import { check, describe, TensorError } from './shape.ts';
+import { check, failure, type TensorError } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 export interface GradcheckOptions {
@@ -25,8 +26,7 @@ export interface GradcheckOptions {
  * are passed on unchecked. Returns the largest error found.
  */
 export function gradcheck(
-  f: (...inputs: Tensor[]) => Tensor,
-  inputs: readonly Tensor[],
+  f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[],
   { tolerance = 1e-6, step = 1e-5 }: GradcheckOptions = {},
 ): number {
   const isFine = inputs.every((input) => input.dtype !== 'f32');
@@ -36,38 +36,34 @@ export function gradcheck(
   const cotangent = spread(output);
   const checked = leaves.filter((leaf) => leaf.requiresGrad);
   const gradients = grad(output, checked, { cotangent, allowUnused: true });
-  const value = (moved: Tensor, data: Float64Array): number => {
+  const value = (moved: Tensor, data: TypedArray): number => {
     const result = f(...leaves.map((leaf) => (leaf === moved ? leafOf(leaf, data) : leaf)));
     return result.mul(cotangent).sum().item();
   };
   let worst = 0;
-  let report = '';
+  let report: TensorError | undefined;
   for (const [i, leaf] of checked.entries()) {
     for (let element = 0; element < leaf.numel; element++) {
       const x = leaf.data[element];
       const h = step * Math.max(1, Math.abs(x));
-      const above = value(leaf, Float64Array.from(leaf.data).fill(x + h, element, element + 1));
-      const below = value(leaf, Float64Array.from(leaf.data).fill(x - h, element, element + 1));
+      const [above, below] = [x + h, x - h].map((to) => value(leaf, leaf.data.with(element, to)));
       const expected = (above - below) / (2 * h);
       const found = gradients[i].data[element];
       const error = Math.abs(found - expected) / Math.max(1, Math.abs(expected));
       if (error > worst || Number.isNaN(error)) {
         worst = error;
-        report =
-          `gradcheck: element ${element} of input ${i}, ${describe(leaf)}, has the gradient ` +
-          `${found}, finite differences say ${expected}`;
+        report = failure`gradcheck: element ${element} of input ${i}, ${leaf}, has the gradient
+          ${found}, finite differences say ${expected}`;
       }
     }
   }
-  if (worst > tolerance || Number.isNaN(worst)) throw new TensorError(report);
+  if (report && !(worst <= tolerance)) throw report;
   return worst;
 }
 
 /** Requires gradients in every call of `f`, so that `f` may itself take gradients. */
-function leafOf(input: Tensor, data: TypedArray): Tensor {
-  const leaf = new Tensor({ shape: input.shape, dtype: input.dtype }, data);
-  leaf.requiresGrad = input.dtype === 'f64';
-  return leaf;
+function leafOf({ shape, dtype }: Tensor, data: TypedArray): Tensor {
+  return tensor(data, { shape, requiresGrad: dtype === 'f64' });
 }
 
 /** Fixed weights between ±0.5 and ±1.5, no two alike: a cotangent that no symmetry hides from. */

@@ -16,8 +16,7 @@ import type { Tensor } from './tensor.ts';
  * tensors of which `isPart` holds are taken, and none that is reached only through others.
  */
 export function graphOf(
-  output: Tensor,
-  isPart: (tensor: Tensor) => boolean = () => true,
+  output: Tensor, isPart: (tensor: Tensor) => boolean = () => true,
 ): Tensor[] {
   const found = new Set([output].filter(isPart));
   // A set's iteration also visits what is added to it on the way: no recursion.

@@ -8,7 +8,7 @@
  * may be asked for. What else happens depends on the mode, which holds while a function runs.
  */
 import { allocate, isFloat } from './dtype.ts';
-import { numelOf } from './shape.ts';
+import { check, numelOf } from './shape.ts';
 import { mode, type Primitive, Tensor, tick } from './tensor.ts';
 
 /** How a defined primitive is called: its tensors, then its attributes. */
@@ -26,32 +26,20 @@ export function primitiveNames(): readonly string[] {
  * arguments and documentation: that is the op. Throws if the name is taken.
  */
 export function definePrimitive<Attributes>(primitive: Primitive<Attributes>): Apply<Attributes> {
-  if (names.has(primitive.name)) {
-    throw new Error(`definePrimitive: there is a primitive named '${primitive.name}' already`);
-  }
-  names.add(primitive.name);
-  return (inputs, attributes) => apply(primitive, inputs, attributes);
-}
-
-function apply<Attributes>(
-  primitive: Primitive<Attributes>,
-  inputs: readonly Tensor[],
-  attributes: Attributes,
-): Tensor {
-  const spec = primitive.infer(inputs, attributes);
-  const isRecorded =
-    mode.recording &&
-    primitive.gradient !== undefined &&
-    isFloat(spec.dtype) &&
-    inputs.some((input) => input.requiresGrad);
-  const node = isRecorded ? { id: tick(), primitive, inputs, attributes } : undefined;
-  if (mode.tracer) return mode.tracer.apply(primitive, inputs, attributes, spec, node);
-  let data = primitive.sharesData ? inputs[0].data : undefined;
-  if (data === undefined) {
-    data = allocate(spec.dtype, numelOf(spec.shape));
-    primitive.compute(inputs, { shape: spec.shape, data }, attributes);
-  }
-  const result = new Tensor(spec, data, node);
-  mode.observer?.(primitive, inputs, result, mode.differentiating);
-  return result;
+  const { name } = primitive;
+  check(!names.has(name))`definePrimitive: there is a primitive named '${name}' already`;
+  names.add(name);
+  return (inputs, attributes) => {
+    const spec = primitive.infer(inputs, attributes);
+    const isSmooth = primitive.gradient !== undefined && isFloat(spec.dtype);
+    const isRecorded = isSmooth && mode.recording && inputs.some((input) => input.requiresGrad);
+    const node = isRecorded ? { id: tick(), primitive, inputs, attributes } : undefined;
+    if (mode.tracer) return mode.tracer.apply(primitive, inputs, attributes, spec, node);
+    const { sharesData } = primitive;
+    const data = sharesData ? inputs[0].data : allocate(spec.dtype, numelOf(spec.shape));
+    if (!sharesData) primitive.compute(inputs, { shape: spec.shape, data }, attributes);
+    const result = new Tensor(spec, data, node);
+    mode.observer?.(primitive, inputs, result);
+    return result;
+  };
 }

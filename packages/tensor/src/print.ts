@@ -17,9 +17,12 @@ export function formatArray(data: TypedArray, shape: Shape, digits = 4): string 
     const stride = numelOf(shape.slice(axis + 1));
     const breaks = shape.length - axis - 1;
     const separator = breaks === 0 ? ', ' : `,${'\n'.repeat(breaks)}${' '.repeat(axis + 1)}`;
-    const parts = entries(shape[axis], edge).map((index) =>
-      index === undefined ? '...' : render(text, axis + 1, offset + index * stride),
-    );
+    const count = Math.min(shape[axis], 2 * edge);
+    const parts = Array.from({ length: count }, (_, i) => {
+      const index = i < edge ? i : shape[axis] - count + i;
+      return render(text, axis + 1, offset + index * stride);
+    });
+    if (count < shape[axis]) parts.splice(edge, 0, '...');
     return `[${parts.join(separator)}]`;
   };
   const shown: number[] = [];
@@ -29,18 +32,9 @@ export function formatArray(data: TypedArray, shape: Shape, digits = 4): string 
   return render((value) => text(value).padStart(width));
 }
 
-/** The indices to show along an axis; undefined stands for the dots. */
-function entries(size: number, edge: number): (number | undefined)[] {
-  const all = Array.from({ length: Math.min(size, 2 * edge) }, (_, i) => i);
-  if (size <= 2 * edge) return all;
-  return [...all.slice(0, edge), undefined, ...all.slice(0, edge).map((i) => size - edge + i)];
-}
-
 /** Fixed decimals, or exponents where the largest and smallest values differ too much. */
 function numberFormatter(
-  values: readonly number[],
-  digits: number,
-  integers: boolean,
+  values: readonly number[], digits: number, integers: boolean,
 ): (value: number) => string {
   if (integers) return String;
   const sizes = values.filter((value) => Number.isFinite(value) && value !== 0).map(Math.abs);

@@ -119,6 +119,11 @@ export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
   return result;
 }
 
+/** Whether an array of `shape` has the shape `target` once it is repeated by that rule. */
+export function broadcastsTo(shape: Shape, target: Shape): boolean {
+  return sameShape(broadcastShapes(shape, target) ?? [], target);
+}
+
 /** Strides that read an array of `shape` as if it had the shape `target`: 0 where it repeats. */
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const strides = stridesOf(shape);

@@ -28,13 +28,10 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
     if (size === 1) return;
     const last = sizes.length - 1;
     const isEven = strides.every((own, k) => merged[k][last] === own[axis] * size);
-    if (last >= 0 && isEven) {
-      sizes[last] *= size;
-      strides.forEach((own, k) => (merged[k][last] = own[axis]));
-    } else {
-      sizes.push(size);
-      strides.forEach((own, k) => merged[k].push(own[axis]));
-    }
+    // It becomes one with the axis before it, or is the next.
+    const at = last >= 0 && isEven ? last : last + 1;
+    sizes[at] = (sizes[at] ?? 1) * size;
+    strides.forEach((own, k) => (merged[k][at] = own[axis]));
   });
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);
@@ -82,9 +79,7 @@ export interface Place {
  * the first one's offset, and the strides along the axes, which a step along each of them tells.
  */
 export function layoutOf(
-  at: (index: Index) => Index,
-  ndim: number,
-  shape: Shape,
+  at: (index: Index) => Index, ndim: number, shape: Shape,
 ): { readonly offset: number; readonly strides: readonly number[] } {
   const first = new Array<number>(ndim).fill(0);
   const placeOf = (index: Index): number => Number(flatIndex(at(index), shape));
@@ -105,6 +100,9 @@ export function copyBlock(shape: Shape, from: Place, to: Place): void {
     for (let n = 0; n < length; n++, i += readStep, j += writeStep) written[j] = read[i];
   }
 }
+
+/** Any array of numbers, as a loop sees it that is not for one dtype. */
+export type NumberArray = { readonly length: number; [index: number]: number };
 
 /**
  * Makes a loop around `f` that is one op's own. V8 gathers types and inlines calls per piece of

@@ -37,10 +37,7 @@ export interface Primitive<Attributes> {
    * the shape that its input was broadcast to. Without a rule the result counts as a constant.
    */
   gradient?(
-    g: Tensor,
-    y: Tensor,
-    inputs: readonly Tensor[],
-    attributes: Attributes,
+    g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
   /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
   lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
@@ -61,28 +58,22 @@ export interface Mode {
   /** Whether results that may need a gradient remember how they were made. */
   readonly recording: boolean;
   /** Sees every result as it is made. */
-  readonly observer: Observer | undefined;
+  readonly observer?: Observer | undefined;
   /** Takes over what ops and assigns do, while a function is traced. */
-  readonly tracer: Tracer | undefined;
+  readonly tracer?: Tracer | undefined;
   /** The node for which a backward pass is computing gradients. */
-  differentiating: Node | undefined;
+  differentiating?: Node | undefined;
 }
 
 export type Observer = (
-  primitive: Primitive<unknown>,
-  inputs: readonly Tensor[],
-  result: Tensor,
-  differentiating: Node | undefined,
+  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor,
 ) => void;
 
 /** Notes what happens instead of doing it: see compile/trace.ts. */
 export interface Tracer {
   /** Gives the result of an op, a tensor without a value. */
   apply(
-    primitive: Primitive<unknown>,
-    inputs: readonly Tensor[],
-    attributes: unknown,
-    spec: Spec,
+    primitive: Primitive<unknown>, inputs: readonly Tensor[], attributes: unknown, spec: Spec,
     node: Node | undefined,
   ): Tensor;
   assign(state: Tensor, value: Tensor): void;
@@ -97,12 +88,7 @@ export interface Tracer {
 }
 
 /** The mode in force; `withMode` changes it. */
-export let mode: Mode = {
-  recording: true,
-  observer: undefined,
-  tracer: undefined,
-  differentiating: undefined,
-};
+export let mode: Mode = { recording: true };
 
 /**
  * Runs `body` in a mode of its own, the present one but for `change`, and puts the present one
@@ -127,13 +113,10 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
  */
 export function withoutValues<T>(body: () => T): T {
   const missing = 'this tensor was made in withoutValues and has been given no value since';
+  const ignore = (): void => undefined;
   const tracer: Tracer = {
     apply: (_primitive, _inputs, _attributes, spec, node) => new Tensor(spec, missing, node),
-    assign: () => undefined,
-    touch: () => undefined,
-    readGrad: () => undefined,
-    read: () => undefined,
-    guard: () => undefined,
+    ...{ assign: ignore, touch: ignore, readGrad: ignore, read: ignore, guard: ignore },
   };
   return withMode('withoutValues', { tracer }, body);
 }

@@ -5,32 +5,22 @@
 import * as k from '@mambagrad/kernel';
 import { resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireFloat, requireNonEmpty, unary } from './define.ts';
+import { requireFloat, requireNonEmpty, type Unary, unary } from './define.ts';
 
-type Unary = (x: Tensor) => Tensor;
-
-/** max(x, 0), with gradient 0 at 0 */
+/** max(x, 0), with gradient 0 at 0; −0 and 0 both give 0, and NaN stays NaN. */
 export const relu: Unary = unary(
-  'relu',
-  // Not Math.max alone: −0 and 0 both give 0, and NaN stays NaN.
-  (x) => (x <= 0 ? 0 : x),
-  (x) => k.select(k.lessEqual(x, 0), 0, x),
+  'relu', (x) => (x <= 0 ? 0 : x), (x) => k.select(k.lessEqual(x, 0), 0, x),
   (g, y) => y.greater(0).where(g, 0),
 );
 
 /** The logistic function σ(x) = 1 / (1 + e⁻ˣ) */
 export const sigmoid: Unary = unary(
-  'sigmoid',
-  (x) => 1 / (1 + Math.exp(-x)),
-  k.sigmoid,
-  (g, y) => g.mul(y).mul(y.neg().add(1)),
+  'sigmoid', (x) => 1 / (1 + Math.exp(-x)), k.sigmoid, (g, y) => g.mul(y).mul(y.neg().add(1)),
 );
 
 /** log(1 + eˣ), the smooth relu that keeps step sizes positive */
 export const softplus: Unary = unary(
-  'softplus',
-  (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-  k.softplus,
+  'softplus', (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), k.softplus,
   (g, _y, x) => g.mul(x.sigmoid()),
 );
 
@@ -45,8 +35,7 @@ export function silu(x: Tensor): Tensor {
  * came before fast error functions. Hendrycks and Gimpel, "Gaussian error linear units" (2016).
  */
 export function gelu(
-  x: Tensor,
-  { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
+  x: Tensor, { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
 ): Tensor {
   requireFloat('gelu', 'x', x);
   if (approximate === 'none') return x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);

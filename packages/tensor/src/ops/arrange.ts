@@ -3,19 +3,15 @@
  * broadcastTo, of which these ops are made.
  */
 import { arange } from '../create.ts';
-import { check, resolveAxis } from '../shape.ts';
+import { check, resolveAxis, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-
-function requireCount(op: string, name: string, value: number, least: number): void {
-  const isRight = Number.isInteger(value) && value >= least;
-  check(isRight)`${op}: ${name} is ${value}, expected a whole number from ${least}`;
-}
+import { requireCount } from './define.ts';
 
 /** At most `count` pieces along an axis, all of the same size but the last. */
 export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
   requireCount('chunk', 'count', count, 1);
   const size = x.shape[resolveAxis('chunk', axis, x.ndim)];
-  return size === 0 ? [x] : x.split(Math.ceil(size / count), axis);
+  return x.split(Math.max(1, Math.ceil(size / count)), axis);
 }
 
 /** The slices along an axis, without it. */
@@ -31,12 +27,8 @@ export function unbind(x: Tensor, axis = 0): Tensor[] {
 export function tile(x: Tensor, counts: readonly number[]): Tensor {
   for (const count of counts) requireCount('tile', 'a count', count, 0);
   const rank = Math.max(counts.length, x.ndim);
-  const fill = (list: readonly number[]): number[] => [
-    ...new Array<number>(rank - list.length).fill(1),
-    ...list,
-  ];
-  const shape = fill(x.shape);
-  const copies = fill(counts);
+  const fill = (list: Shape) => [...new Array<number>(rank - list.length).fill(1), ...list];
+  const [shape, copies] = [x.shape, counts].map(fill);
   // Each axis gets one before it for the copies; then the two become one.
   return x
     .reshape(shape.flatMap((size) => [1, size]))

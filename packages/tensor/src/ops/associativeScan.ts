@@ -24,23 +24,28 @@ export interface AssociativeScanOptions {
   readonly algorithm?: 'blelloch' | 'hillisSteele';
 }
 
+type Algorithm = (combine: Combine, x: ScanElements, length: number, axis: number) => ScanElements;
+
+/** Elements first, first + step, … below stop. */
+function take(x: ScanElements, axis: number, first: number, stop: number, step = 1): ScanElements {
+  return x.map((tensor) => {
+    const along = (rest: number, own: number) => tensor.shape.map(() => rest).with(axis, own);
+    return tensor.slice(along(0, first), tensor.shape.with(axis, stop), along(1, step));
+  });
+}
+
 /**
  * The tree, without an identity: combine neighbours, scan the half as many results, which gives
  * every second composite, and combine each of those with the element after it for the others.
  */
-function blelloch(combine: Combine, x: ScanElements, length: number, axis: number): ScanElements {
+const blelloch: Algorithm = (combine, x, length, axis) => {
   if (length < 2) return x;
-  /** Elements first, first + step, … below stop. */
-  const take = (from: ScanElements, first: number, stop: number, step: number) =>
-    from.map(({ shape }, i) => {
-      const [none, unit] = [shape.map(() => 0), shape.map(() => 1)];
-      return from[i].slice(none.with(axis, first), shape.with(axis, stop), unit.with(axis, step));
-    });
   const half = Math.floor(length / 2);
-  const pairs = combine(take(x, 0, 2 * half, 2), take(x, 1, 2 * half, 2));
+  const pairs = combine(take(x, axis, 0, 2 * half, 2), take(x, axis, 1, 2 * half, 2));
   const odd = blelloch(combine, pairs, half, axis);
   // The composites up to 2, 4, …: there are as many as elements left at even places.
-  const even = combine(take(odd, 0, Math.ceil(length / 2) - 1, 1), take(x, 2, length, 2));
+  const before = take(odd, axis, 0, Math.ceil(length / 2) - 1);
+  const even = combine(before, take(x, axis, 2, length, 2));
   return x.map((tensor, i) => {
     const upToEven = tensor.narrow(axis, 0, 1).concat([even[i]], axis);
     const woven = upToEven.narrow(axis, 0, half).unsqueeze(axis + 1);
@@ -48,25 +53,18 @@ function blelloch(combine: Combine, x: ScanElements, length: number, axis: numbe
     const all = woven.concat([odd[i].unsqueeze(axis + 1)], axis + 1).reshape(shape);
     return length % 2 === 0 ? all : all.concat([upToEven.narrow(axis, half, 1)], axis);
   });
-}
+};
 
 /** Doubling: in the round with distance d, each element takes in the d elements before it. */
-function hillisSteele(
-  combine: Combine,
-  x: ScanElements,
-  length: number,
-  axis: number,
-): ScanElements {
-  const take = (from: ScanElements, first: number, count: number) =>
-    from.map((tensor) => tensor.narrow(axis, first, count));
+const hillisSteele: Algorithm = (combine, x, length, axis) => {
   let current = x;
   for (let distance = 1; distance < length; distance *= 2) {
-    const left = length - distance;
-    const joined = combine(take(current, 0, left), take(current, distance, left));
-    current = take(current, 0, distance).map((done, i) => done.concat([joined[i]], axis));
+    const earlier = take(current, axis, 0, length - distance);
+    const joined = combine(earlier, take(current, axis, distance, length));
+    current = take(current, axis, 0, distance).map((done, i) => done.concat([joined[i]], axis));
   }
   return current;
-}
+};
 
 const algorithms = { blelloch, hillisSteele };
 
@@ -77,9 +75,7 @@ const algorithms = { blelloch, hillisSteele };
  * Hillis and Steele, "Data parallel algorithms" (1986).
  */
 export function associativeScan(
-  combine: Combine,
-  elements: ScanElements,
-  options: AssociativeScanOptions = {},
+  combine: Combine, elements: ScanElements, options: AssociativeScanOptions = {},
 ): Tensor[] {
   const { reverse = false, algorithm = 'blelloch' } = options;
   check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;
@@ -92,8 +88,7 @@ export function associativeScan(
   const known = Object.keys(algorithms);
   check(known.includes(algorithm))`associativeScan: unknown algorithm '${algorithm}', expected
     ${known.join(', ')}`;
-  const scan = algorithms[algorithm];
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
-  const scanned = scan(combine, ordered, length, axis);
+  const scanned = algorithms[algorithm](combine, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));
 }

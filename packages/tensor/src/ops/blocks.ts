@@ -4,23 +4,21 @@
  * among zeros.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, type Index, scaled } from '../lowering.ts';
+import { type Elements, type Index, scaled, within } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
 import { check, resolveAxis } from '../shape.ts';
 import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { move } from './define.ts';
 
-interface SliceAttributes {
-  readonly start: readonly number[];
-  readonly stop: readonly number[];
-  readonly step: readonly number[];
-}
+/** Numbers for each axis, by what they are. */
+type PerAxis<Names extends string> = Readonly<Record<Names, readonly number[]>>;
 
-const slicePrimitive = move<SliceAttributes>('slice', {
+const slicePrimitive = move<PerAxis<'start' | 'stop' | 'step'>>('slice', {
   shape: (x, { start, stop, step }) =>
     x.shape.map((_, axis) => Math.ceil((stop[axis] - start[axis]) / step[axis])),
-  from: (index, { start, step }) => index.map((i, axis) => scaled(i, step[axis], start[axis])),
+  from: ({ start, step }) => (index) =>
+    index.map((i, axis) => scaled(i, step[axis], start[axis])),
   gradient: (g, { start, step }, x, y) => {
     const after = x.map((size, axis) => size - start[axis] - spreadOut(y[axis], step[axis]));
     return g.pad(start, after, { spread: step });
@@ -37,10 +35,7 @@ function spreadOut(size: number, spread: number): number {
  * All are given for the leading axes; the others stay whole. Negative positions count from the end.
  */
 export function slice(
-  x: Tensor,
-  start: readonly number[],
-  stop: readonly number[],
-  step: readonly number[] = [],
+  x: Tensor, start: readonly number[], stop: readonly number[], step: readonly number[] = [],
 ): Tensor {
   const named = Math.max(start.length, stop.length, step.length);
   check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}
@@ -66,20 +61,17 @@ export function narrow(x: Tensor, axis: number, start: number, length: number): 
   const at = resolveAxis('narrow', axis, x.ndim);
   const isWithin = start >= 0 && length >= 0 && start + length <= x.shape[at];
   check(isWithin)`narrow: ${length} elements from ${start} on are not within axis ${at} of ${x}`;
-  return x.slice(
-    x.shape.map((_, axis) => (axis === at ? start : 0)),
-    x.shape.map((size, axis) => (axis === at ? start + length : size)),
-  );
+  return x.slice(x.shape.map(() => 0).with(at, start), x.shape.with(at, start + length));
 }
 
-interface PadAttributes {
-  readonly before: readonly number[];
-  readonly after: readonly number[];
-  readonly spread: readonly number[];
-  readonly value: number;
+export interface PadOptions {
+  /** What the new elements hold. Default 0. */
+  readonly value?: number;
+  /** The distance in the result between neighbours of x, along each axis. Default 1. */
+  readonly spread?: readonly number[];
 }
 
-const padPrimitive = definePrimitive<PadAttributes>({
+const padPrimitive = definePrimitive<Required<PadOptions> & PerAxis<'before' | 'after'>>({
   name: 'pad',
   infer: ([x], { before, after, spread }) => ({
     shape: x.shape.map((size, axis) => before[axis] + spreadOut(size, spread[axis]) + after[axis]),
@@ -101,10 +93,9 @@ const padPrimitive = definePrimitive<PadAttributes>({
         if (before[axis] === 0 && after[axis] === 0) return i;
         const shifted = scaled(i, 1, -before[axis]);
         const at = typeof shifted === 'number' ? k.constant('i32', shifted) : shifted;
-        const last = shape[axis] - 1;
         if (before[axis] > 0) masks.push(k.greaterEqual(at, 0));
-        if (after[axis] > 0) masks.push(k.lessEqual(at, last));
-        return k.min(k.max(at, 0), last);
+        if (after[axis] > 0) masks.push(k.lessEqual(at, shape[axis] - 1));
+        return within(at, shape[axis]);
       });
       const found = x.at(inside);
       if (masks.length === 0) return found;
@@ -117,21 +108,12 @@ const padPrimitive = definePrimitive<PadAttributes>({
   ],
 });
 
-export interface PadOptions {
-  /** What the new elements hold. Default 0. */
-  readonly value?: number;
-  /** The distance in the result between neighbours of x, along each axis. Default 1. */
-  readonly spread?: readonly number[];
-}
-
 /**
  * x with `before` new elements in front and `after` behind, along each of its axes. Negative
  * numbers cut elements off, so that one of each moves x along: pad([1], [-1]) is one step later.
  */
 export function pad(
-  x: Tensor,
-  before: readonly number[],
-  after: readonly number[],
+  x: Tensor, before: readonly number[], after: readonly number[],
   { value = 0, spread = x.shape.map(() => 1) }: PadOptions = {},
 ): Tensor {
   for (const [name, list] of Object.entries({ before, after, spread })) {
@@ -155,16 +137,14 @@ export function pad(
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
   const at = resolveAxis('split', axis, x.ndim);
   const total = x.shape[at];
-  const isSize = typeof sizes !== 'number' || (Number.isInteger(sizes) && sizes > 0);
-  check(isSize)`split: a piece cannot have the size ${sizes}`;
-  const list =
-    typeof sizes === 'number'
-      ? Array.from({ length: Math.max(1, Math.ceil(total / sizes)) }, (_, i) =>
-          Math.min(sizes, total - i * sizes),
-        )
-      : sizes;
-  const isWhole = list.reduce((sum, size) => sum + size, 0) === total;
-  check(isWhole)`split: sizes ${list} do not add up to ${total}, axis ${at} of ${x}`;
+  if (typeof sizes === 'number') {
+    check(Number.isInteger(sizes) && sizes > 0)`split: a piece cannot have the size ${sizes}`;
+    const whole = new Array<number>(Math.floor(total / sizes)).fill(sizes);
+    const rest = total % sizes;
+    return split(x, rest > 0 || total === 0 ? [...whole, rest] : whole, at);
+  }
+  const isWhole = sizes.reduce((sum, size) => sum + size, 0) === total;
+  check(isWhole)`split: sizes ${sizes} do not add up to ${total}, axis ${at} of ${x}`;
   let start = 0;
-  return list.map((size) => x.narrow(at, (start += size) - size, size));
+  return sizes.map((size) => x.narrow(at, (start += size) - size, size));
 }

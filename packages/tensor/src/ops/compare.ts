@@ -10,35 +10,34 @@ import { broadcastStrides } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import {
-  binary, elementwise, type Operand, requireBroadcast, requireIndices, requireSameDType, scalar,
+  type Binary, binary, elementwise, type Operand, requireBroadcast, requireIndices,
+  requireSameDType, tensorOf,
 } from './define.ts';
-
-type Comparison = (a: Tensor, b: Operand) => Tensor;
 
 type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual' | 'lessEqual';
 
-function comparison(name: ComparisonName, f: (a: number, b: number) => number): Comparison {
+function comparison(name: ComparisonName, f: (a: number, b: number) => number): Binary {
   const lower = (a: k.Value, b: k.Value) => truth(k[name](a, b));
-  return binary(name, f, lower, null, { integers: true, isComparison: true });
+  return binary(name, f, [lower, lower], null, true);
 }
 
 /** a = b */
-export const equal: Comparison = comparison('equal', (a, b) => (a === b ? 1 : 0));
+export const equal: Binary = comparison('equal', (a, b) => (a === b ? 1 : 0));
 
 /** a ≠ b; NaN differs from everything, itself included */
-export const notEqual: Comparison = comparison('notEqual', (a, b) => (a !== b ? 1 : 0));
+export const notEqual: Binary = comparison('notEqual', (a, b) => (a !== b ? 1 : 0));
 
 /** a > b */
-export const greater: Comparison = comparison('greater', (a, b) => (a > b ? 1 : 0));
+export const greater: Binary = comparison('greater', (a, b) => (a > b ? 1 : 0));
 
 /** a < b */
-export const less: Comparison = comparison('less', (a, b) => (a < b ? 1 : 0));
+export const less: Binary = comparison('less', (a, b) => (a < b ? 1 : 0));
 
 /** a ≥ b */
-export const greaterEqual: Comparison = comparison('greaterEqual', (a, b) => (a >= b ? 1 : 0));
+export const greaterEqual: Binary = comparison('greaterEqual', (a, b) => (a >= b ? 1 : 0));
 
 /** a ≤ b */
-export const lessEqual: Comparison = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
+export const lessEqual: Binary = comparison('lessEqual', (a, b) => (a <= b ? 1 : 0));
 
 const selectPrimitive = definePrimitive<null>({
   name: 'where',
@@ -51,9 +50,7 @@ const selectPrimitive = definePrimitive<null>({
   },
   compute: (inputs, { shape, data }) => {
     const [condition, a, b] = inputs.map((input) => input.data);
-    const [at, atA, atB] = inputs.map((input) =>
-      offsetsOf(shape, broadcastStrides(input.shape, shape)),
-    );
+    const [at, atA, atB] = inputs.map((x) => offsetsOf(shape, broadcastStrides(x.shape, shape)));
     for (let i = 0; i < data.length; i++) {
       data[i] = condition[at[i]] !== 0 ? a[atA[i]] : b[atB[i]];
     }
@@ -72,9 +69,7 @@ const selectPrimitive = definePrimitive<null>({
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'f32';
-  const choices = [a, b].map((choice) =>
-    typeof choice === 'number' ? scalar('where', choice, dtype) : choice,
-  );
+  const choices = [a, b].map((choice) => tensorOf('where', choice, dtype));
   return selectPrimitive([condition, ...choices], null);
 }
 
@@ -82,7 +77,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
 export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
   requireIndices('maskedFill', 'mask', mask);
   requireBroadcast('maskedFill', x, mask, ['x', 'mask']);
-  return where(mask, scalar('maskedFill', value, x.dtype), x);
+  return where(mask, tensorOf('maskedFill', value, x.dtype), x);
 }
 
 /** 1 where x is NaN, 0 elsewhere. */
@@ -95,14 +90,10 @@ export function isFinite(x: Tensor): Tensor {
   return x.dtype === 'i32' ? x.equal(x) : x.abs().less(Infinity);
 }
 
-function nearestInteger(x: number): number {
-  return Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1));
-}
-
 const castPrimitive = definePrimitive<DType>({
   name: 'cast',
   infer: ([x], dtype) => ({ shape: x.shape, dtype }),
-  compute: elementwise('cast', (x) => x, nearestInteger),
+  compute: elementwise('cast', (x) => x, (x) => Math.max(-(2 ** 31), Math.min(x, 2 ** 31 - 1))),
   lower: (_inputs, dtype) => ({ map: dtype === 'i32' ? k.toInteger : k.toFloat }),
   gradient: (g, _y, [x]) => [() => g.cast(x.dtype)],
 });
@@ -112,6 +103,5 @@ const castPrimitive = definePrimitive<DType>({
  * too large the nearest i32.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
-  if (dtype === x.dtype) return x;
-  return castPrimitive([x], dtype);
+  return dtype === x.dtype ? x : castPrimitive([x], dtype);
 }

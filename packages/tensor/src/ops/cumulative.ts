@@ -5,21 +5,21 @@
  */
 import { type Axes, numelOf, reducedShape, resolveAxes, resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireFloat, scalar } from './define.ts';
+import { requireFloat, tensorOf } from './define.ts';
 
 /** The sum of all elements up to each along an axis, itself included. */
 export function cumsum(x: Tensor, axis: number): Tensor {
   requireFloat('cumsum', 'x', x);
   const at = resolveAxis('cumsum', axis, x.ndim);
-  return scalar('cumsum', 1, x.dtype).linearScan(x, { axis: at });
+  return tensorOf('cumsum', 1, x.dtype).linearScan(x, { axis: at });
 }
 
 /** The product of all elements up to each along an axis, itself included. */
 export function cumprod(x: Tensor, axis: number): Tensor {
   requireFloat('cumprod', 'x', x);
   const at = resolveAxis('cumprod', axis, x.ndim);
-  const initialState = scalar('cumprod', 1, x.dtype).broadcastTo(x.shape.toSpliced(at, 1));
-  return x.linearScan(scalar('cumprod', 0, x.dtype), { axis: at, initialState });
+  const initialState = tensorOf('cumprod', 1, x.dtype).broadcastTo(x.shape.toSpliced(at, 1));
+  return x.linearScan(tensorOf('cumprod', 0, x.dtype), { axis: at, initialState });
 }
 
 /** The product over the given axes, or over all; 1 for an empty axis. */

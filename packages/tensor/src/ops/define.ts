@@ -11,14 +11,15 @@ import { type Apply, definePrimitive } from '../primitive.ts';
 import {
   broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
 } from '../shape.ts';
-import { copyBlock, layoutOf, ownLoop, rowsOf } from '../strided.ts';
+import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
 import type { Primitive, Tensor } from '../tensor.ts';
 
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;
 
-/** A 0-d constant, for the named op. */
-export function scalar(op: string, value: number, dtype: DType): Tensor {
+/** An operand as a tensor, for the named op: a number becomes a 0-d constant. */
+export function tensorOf(op: string, value: Operand, dtype: DType): Tensor {
+  if (typeof value !== 'number') return value;
   const isFine = dtype !== 'i32' || Number.isInteger(value);
   check(isFine)`${op}: ${value} is no i32; use cast on the tensor beside it first`;
   return full([], value, { dtype });
@@ -43,6 +44,12 @@ export function requireSameDType(op: string, a: Spec, b: Spec, names: Names = ['
 /** What an error calls two arguments. */
 type Names = readonly [string, string];
 
+/** Throws unless a number is whole, and not below the least. */
+export function requireCount(op: string, name: string, value: number, least: number): void {
+  const isRight = Number.isInteger(value) && value >= least;
+  check(isRight)`${op}: ${name} is ${value}, expected a whole number from ${least}`;
+}
+
 /** The shape to which both broadcast, or an error that names the op and the shapes. */
 export function requireBroadcast(op: string, a: Spec, b: Spec, names: Names = ['a', 'b']): Shape {
   const shape = broadcastShapes(a.shape, b.shape);
@@ -57,8 +64,6 @@ export function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]):
   check(axis === undefined)`${op}: axis ${axis} of ${x} is empty, and nothing has no ${op}`;
 }
 
-type NumberArray = { readonly length: number; [index: number]: number };
-
 /** A function of one number or two, in double precision; the result is rounded to the dtype. */
 type ScalarFunction = (a: number, b: number) => number;
 
@@ -67,9 +72,7 @@ type ScalarFunction = (a: number, b: number) => number;
  * the place of `f` where the result is i32.
  */
 export function elementwise(
-  name: string,
-  f: ScalarFunction,
-  integers: ScalarFunction = f,
+  name: string, f: ScalarFunction, integers: ScalarFunction = f,
 ): Primitive<unknown>['compute'] {
   const loops = [ownLoop(name, mapLoop, f), ownLoop(`${name} i32`, mapLoop, integers)];
   return (inputs, { shape, data }) => {
@@ -82,12 +85,8 @@ export function elementwise(
 
 function mapLoop(f: ScalarFunction) {
   return (
-    a: NumberArray,
-    b: NumberArray,
-    out: NumberArray,
-    length: number,
-    [aStarts, bStarts]: readonly NumberArray[],
-    [aStep, bStep]: readonly number[],
+    a: NumberArray, b: NumberArray, out: NumberArray, length: number,
+    [aStarts, bStarts]: readonly NumberArray[], [aStep, bStep]: readonly number[],
   ): void => {
     for (let row = 0, write = 0; row < aStarts.length; row++) {
       let i = aStarts[row];
@@ -101,88 +100,79 @@ function mapLoop(f: ScalarFunction) {
   };
 }
 
-export interface ElementwiseOptions {
-  /** Whether i32 is accepted besides f32 and f64; a function if it takes another one. */
-  readonly integers?: boolean | ((a: number, b: number) => number);
-  /** Whether the result is i32, 0 or 1, whatever the inputs. */
-  readonly isComparison?: boolean;
+/** A function for f32 and f64, or two: that and one for i32, which the op accepts then. */
+type ForFloats<F> = F | readonly [floats: F, integers: F];
+
+/** From `g`, `y` and the inputs, the gradient with respect to one of them, in the shape of y. */
+type Rule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
+
+/** An op of one input or two, whose result is i32 if it is a comparison. */
+function pointwise(
+  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
+  rules: readonly Rule[] | null, isComparison: boolean,
+): Apply<null> {
+  const [floats, integers] = [f].flat();
+  const maps = [lower].flat();
+  return definePrimitive<null>({
+    name,
+    infer: (inputs) => {
+      const [a, b = a] = inputs;
+      requireSameDType(name, a, b);
+      if (maps.length === 1) requireFloat(name, inputs.length === 1 ? 'x' : 'a', a);
+      return { shape: requireBroadcast(name, a, b), dtype: isComparison ? 'i32' : a.dtype };
+    },
+    compute: elementwise(name, floats, integers),
+    lower: ([{ dtype }]) => ({ map: maps[dtype === 'i32' ? 1 : 0] }),
+    ...(rules && { gradient: (g, y, [a, b = a]) => rules.map((rule) => () => rule(g, y, a, b)) }),
+  });
 }
+
+export type Unary = (x: Tensor) => Tensor;
+export type Binary = (a: Tensor, b: Operand) => Tensor;
 
 /**
  * An op that maps each element by itself: its function of a number, the same in the loop language,
  * and from `g`, `y = f(x)` and `x` the gradient `g · f′(x)`, or null if it is piecewise constant.
  */
 export function unary(
-  name: string,
-  f: (x: number) => number,
-  lower: (x: Scalar) => Scalar,
-  gradient: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
-  { integers = false }: ElementwiseOptions = {},
-): (x: Tensor) => Tensor {
-  const apply = definePrimitive<null>({
-    name,
-    infer: ([x]) => {
-      if (!integers) requireFloat(name, 'x', x);
-      return x;
-    },
-    compute: elementwise(name, f),
-    lower: () => ({ map: lower }),
-    ...(gradient && { gradient: (g, y, [x]) => [() => gradient(g, y, x)] }),
-  });
+  name: string, f: (x: number) => number, lower: ForFloats<(x: Scalar) => Scalar>,
+  rule: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
+): Unary {
+  const apply = pointwise(name, f, lower, rule && [rule], false);
   return (x) => apply([x], null);
 }
-
-type BinaryRule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 /**
  * An op that maps pairs of elements, broadcasting its two inputs by NumPy's rule. The gradients are
  * those with respect to `a` and `b`, in the broadcast shape.
  */
 export function binary(
-  name: string,
-  f: (a: number, b: number) => number,
-  lower: (a: Scalar, b: Scalar) => Scalar,
-  gradients: readonly [BinaryRule, BinaryRule] | null,
-  { integers = false, isComparison = false }: ElementwiseOptions = {},
-): (a: Tensor, b: Operand) => Tensor {
-  const apply = definePrimitive<null>({
-    name,
-    infer: ([a, b]) => {
-      requireSameDType(name, a, b);
-      if (!integers) requireFloat(name, 'a', a);
-      return { shape: requireBroadcast(name, a, b), dtype: isComparison ? 'i32' : a.dtype };
-    },
-    compute: elementwise(name, f, typeof integers === 'function' ? integers : f),
-    lower: () => ({ map: lower }),
-    ...(gradients && {
-      gradient: (g, y, [a, b]) => gradients.map((rule) => () => rule(g, y, a, b)),
-    }),
-  });
-  return (a, b) => apply([a, typeof b === 'number' ? scalar(name, b, a.dtype) : b], null);
+  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
+  rules: readonly [Rule, Rule] | null, isComparison = false,
+): Binary {
+  const apply = pointwise(name, f, lower, rules, isComparison);
+  return (a, b) => apply([a, tensorOf(name, b, a.dtype)], null);
 }
 
 interface MoveDefinition<Attributes> {
   /** The result's shape, or an error. */
   readonly shape: (x: Tensor, attributes: Attributes) => Shape;
   /** The index in x of the element that is at an index of the result: sums and multiples of it. */
-  readonly from: (index: Index, attributes: Attributes, x: Shape) => Index;
+  readonly from: (attributes: Attributes, x: Shape) => (index: Index) => Index;
   readonly gradient: (g: Tensor, attributes: Attributes, x: Shape, y: Shape) => Tensor;
 }
 
 /** An op that moves elements, each by the same rule: one strided copy, or none at all. */
 export function move<Attributes>(
-  name: string,
-  { shape, from, gradient }: MoveDefinition<Attributes>,
+  name: string, { shape, from, gradient }: MoveDefinition<Attributes>,
 ): Apply<Attributes> {
   return definePrimitive<Attributes>({
     name,
     infer: ([x], attributes) => ({ shape: shape(x, attributes), dtype: x.dtype }),
-    compute: ([x], output, attributes) => {
-      const at = (index: Index): Index => from(index, attributes, x.shape);
-      copyBlock(output.shape, { array: x, at }, { array: output });
-    },
+    compute: ([x], output, attributes) =>
+      copyBlock(output.shape, { array: x, at: from(attributes, x.shape) }, { array: output }),
     lower: ([x], attributes, { shape: sizes }) => {
-      const at = (index: Index): Index => from(index, attributes, x.shape);
+      const at = from(attributes, x.shape);
       const { offset, strides } = layoutOf(at, sizes.length, x.shape);
       const own = stridesOf(sizes);
       const isOnePiece = sizes.every((size, axis) => size === 1 || strides[axis] === own[axis]);

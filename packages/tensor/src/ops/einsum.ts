@@ -22,17 +22,17 @@ interface Named {
  * Throws if the sizes of one letter differ, or a letter of the result is in no operand.
  */
 export function einsum(spec: string, ...operands: readonly Tensor[]): Tensor {
-  const { inputs, output } = parse(spec, operands);
+  const { inputs, output, sizes } = parse(spec, operands);
   let result = takeDiagonals(operands[0], inputs[0]);
   for (let i = 1; i < operands.length; i++) {
     const wanted = new Set([...output, ...inputs.slice(i + 1).flat()]);
-    result = contract(result, takeDiagonals(operands[i], inputs[i]), wanted);
+    result = contract(result, takeDiagonals(operands[i], inputs[i]), wanted, sizes);
   }
   const summed = sumOut(result, new Set(output));
   return summed.x.permute(output.map((name) => summed.axes.indexOf(name)));
 }
 
-/** The letters of each operand, and of the result. */
+/** The letters of each operand and of the result, and the size of each letter's axis. */
 function parse(spec: string, operands: readonly Tensor[]) {
   const name = `einsum: '${spec}'`;
   const match = /^([a-zA-Z]*(?:,[a-zA-Z]*)*)(?:->([a-zA-Z]*))?$/.exec(spec.replaceAll(' ', ''));
@@ -40,24 +40,24 @@ function parse(spec: string, operands: readonly Tensor[]) {
   const inputs = match[1].split(',').map((names) => [...names]);
   const [named, given] = [inputs.length, operands.length];
   check(named === given)`${name}: it names ${named} operands, ${given} are given`;
-  const sizes = new Map<string, number>();
+  const sizes: Record<string, number> = {};
   inputs.forEach((names, i) => {
     const { shape, ndim } = operands[i];
     const isRight = names.length === ndim;
     check(isRight)`${name}: operand ${i} is ${operands[i]}, '${names.join('')}' names other axes`;
     names.forEach((letter, axis) => {
-      const [size, own] = [sizes.get(letter) ?? shape[axis], shape[axis]];
+      const [size, own] = [sizes[letter] ?? shape[axis], shape[axis]];
       check(size === own)`${name}: axis ${letter} has the size ${size}, but ${own} in operand ${i}`;
-      sizes.set(letter, size);
+      sizes[letter] = size;
     });
   });
   const all = inputs.flat();
   const once = all.filter((letter) => all.indexOf(letter) === all.lastIndexOf(letter)).sort();
   const output = match[2] === undefined ? once : [...match[2]];
-  const unknown = output.find((letter) => !sizes.has(letter));
+  const unknown = output.find((letter) => !all.includes(letter));
   check(unknown === undefined)`${name}: axis ${unknown} of the result is in no operand`;
   check(new Set(output).size === output.length)`${name}: the result names an axis twice`;
-  return { inputs, output };
+  return { inputs, output, sizes };
 }
 
 /** An axis named twice keeps only the elements whose two indices are equal. */
@@ -79,7 +79,9 @@ function sumOut({ x, axes }: Named, wanted: ReadonlySet<string>): Named {
 }
 
 /** The product of two operands as [batch, rows, inner] · [batch, inner, columns]. */
-function contract(first: Named, second: Named, wanted: ReadonlySet<string>): Named {
+function contract(
+  first: Named, second: Named, wanted: ReadonlySet<string>, sizes: Readonly<Record<string, number>>,
+): Named {
   const a = sumOut(first, new Set([...wanted, ...second.axes]));
   const b = sumOut(second, new Set([...wanted, ...first.axes]));
   const shared = a.axes.filter((name) => b.axes.includes(name));
@@ -87,10 +89,7 @@ function contract(first: Named, second: Named, wanted: ReadonlySet<string>): Nam
   const inner = shared.filter((name) => !wanted.has(name));
   const rows = a.axes.filter((name) => !shared.includes(name));
   const columns = b.axes.filter((name) => !shared.includes(name));
-  const sizeOf = (name: string): number => {
-    const at = a.axes.indexOf(name);
-    return at >= 0 ? a.x.shape[at] : b.x.shape[b.axes.indexOf(name)];
-  };
+  const sizeOf = (name: string): number => sizes[name];
   const arrange = ({ x, axes }: Named, groups: readonly (readonly string[])[]): Tensor =>
     x
       .permute(groups.flat().map((name) => axes.indexOf(name)))

@@ -7,31 +7,25 @@ import * as k from '@mambagrad/kernel';
 import { check } from '../shape.ts';
 import { erf as errorFunction } from '../special.ts';
 import type { Tensor } from '../tensor.ts';
-import { binary, type Operand, requireFloat, scalar, unary } from './define.ts';
-
-const isInteger = (x: k.Value): boolean => x.type.startsWith('i32');
-
-type Unary = (x: Tensor) => Tensor;
-type Binary = (a: Tensor, b: Operand) => Tensor;
+import { type Binary, binary, requireFloat, tensorOf, type Unary, unary } from './define.ts';
 
 /** a + b */
-export const add: Binary = binary('add', (a, b) => a + b, k.addProduct, [(g) => g, (g) => g], {
-  integers: true,
-});
+export const add: Binary = binary('add', (a, b) => a + b, [k.addProduct, k.add], [
+  (g) => g,
+  (g) => g,
+]);
 
 /** a − b */
-export const sub: Binary = binary('sub', (a, b) => a - b, k.sub, [(g) => g, (g) => g.neg()], {
-  integers: true,
-});
+export const sub: Binary = binary('sub', (a, b) => a - b, [k.sub, k.sub], [
+  (g) => g,
+  (g) => g.neg(),
+]);
 
 /** a · b */
-export const mul: Binary = binary(
-  'mul',
-  (a, b) => a * b,
-  k.mul,
-  [(g, _y, _a, b) => g.mul(b), (g, _y, a) => g.mul(a)],
-  { integers: Math.imul },
-);
+export const mul: Binary = binary('mul', [(a, b) => a * b, Math.imul], [k.mul, k.mul], [
+  (g, _y, _a, b) => g.mul(b),
+  (g, _y, a) => g.mul(a),
+]);
 
 /** a / b */
 export const div: Binary = binary('div', (a, b) => a / b, k.div, [
@@ -48,62 +42,39 @@ export const pow: Binary = binary('pow', (a, b) => a ** b, k.pow, [
 
 /** The one of two that wins, whose gradient it gets; at a tie each gets half. */
 function winner(
-  name: string,
-  f: (a: number, b: number) => number,
-  lower: (a: k.Value, b: k.Value) => k.Value,
+  name: string, f: (a: number, b: number) => number, lower: readonly [k.Binary, k.Binary],
   wins: (x: Tensor, other: Tensor) => Tensor,
 ): Binary {
   const share = (g: Tensor, x: Tensor, other: Tensor): Tensor =>
     g.mul(wins(x, other).cast(g.dtype).add(x.equal(other).cast(g.dtype).mul(0.5)));
-  const gradients = [
-    (g: Tensor, _y: Tensor, a: Tensor, b: Tensor) => share(g, a, b),
-    (g: Tensor, _y: Tensor, a: Tensor, b: Tensor) => share(g, b, a),
-  ] as const;
-  return binary(name, f, lower, gradients, { integers: true });
+  return binary(name, f, lower, [
+    (g, _y, a, b) => share(g, a, b),
+    (g, _y, a, b) => share(g, b, a),
+  ]);
 }
 
 /** The larger of a and b; NaN if either is. At a tie each gets half of the gradient. */
 export const maximum: Binary = winner(
-  'maximum',
-  (a, b) => Math.max(a, b),
-  (a, b) => (isInteger(a) ? k.max(a, b) : k.maximum(a, b)),
-  (x, other) => x.greater(other),
+  'maximum', (a, b) => Math.max(a, b), [k.maximum, k.max], (x, other) => x.greater(other),
 );
 
 /** The smaller of a and b; NaN if either is. At a tie each gets half of the gradient. */
 export const minimum: Binary = winner(
-  'minimum',
-  (a, b) => Math.min(a, b),
-  (a, b) => (isInteger(a) ? k.min(a, b) : k.minimum(a, b)),
-  (x, other) => x.less(other),
+  'minimum', (a, b) => Math.min(a, b), [k.minimum, k.min], (x, other) => x.less(other),
 );
 
 /** −x */
-export const neg: Unary = unary(
-  'neg',
-  (x) => -x,
-  (x) => (isInteger(x) ? k.sub(0, x) : k.neg(x)),
-  (g) => g.neg(),
-  { integers: true },
-);
+export const neg: Unary = unary('neg', (x) => -x, [k.neg, (x) => k.sub(0, x)], (g) => g.neg());
 
 /** |x|, with gradient 0 at 0 */
 export const abs: Unary = unary(
-  'abs',
-  Math.abs,
-  (x) => (isInteger(x) ? k.max(x, k.sub(0, x)) : k.abs(x)),
-  (g, _y, x) => g.mul(x.sign()),
-  { integers: true },
+  'abs', Math.abs, [k.abs, (x) => k.max(x, k.sub(0, x))], (g, _y, x) => g.mul(x.sign()),
 );
 
+const signOf: k.Unary = (x) => k.select(k.greater(x, 0), 1, k.select(k.less(x, 0), -1, x));
+
 /** −1, 0 or 1; a constant to the backward pass */
-export const sign: Unary = unary(
-  'sign',
-  Math.sign,
-  (x) => k.select(k.greater(x, 0), 1, k.select(k.less(x, 0), -1, x)),
-  null,
-  { integers: true },
-);
+export const sign: Unary = unary('sign', Math.sign, [signOf, signOf], null);
 
 /** eˣ */
 export const exp: Unary = unary('exp', Math.exp, k.exp, (g, y) => g.mul(y));
@@ -122,16 +93,14 @@ export const sqrt: Unary = unary('sqrt', Math.sqrt, k.sqrt, (g, y) => g.div(y).m
 
 /** 1/√x */
 export const rsqrt: Unary = unary(
-  'rsqrt',
-  (x) => 1 / Math.sqrt(x),
-  (x) => k.div(1, k.sqrt(x)),
+  'rsqrt', (x) => 1 / Math.sqrt(x), (x) => k.div(1, k.sqrt(x)),
   (g, y) => g.mul(y).mul(y).mul(y).mul(-0.5),
 );
 
 /** 1/x */
 export function reciprocal(x: Tensor): Tensor {
   requireFloat('reciprocal', 'x', x);
-  return scalar('reciprocal', 1, x.dtype).div(x);
+  return tensorOf('reciprocal', 1, x.dtype).div(x);
 }
 
 /** x² */

@@ -16,9 +16,8 @@ import { requireIndices, requireSameDType } from './define.ts';
 /** The shape rule that gather and scatterAdd share. */
 function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
   requireIndices(op, 'index', index);
-  const isWithin =
-    index.ndim === x.ndim &&
-    index.shape.every((size, other) => other === axis || size <= x.shape[other]);
+  const fits = (size: number, other: number) => other === axis || size <= x.shape[other];
+  const isWithin = index.ndim === x.ndim && index.shape.every(fits);
   check(isWithin)`${op}: index is ${index}, x is ${x}; expected as many axes, none longer than in x
     but axis ${axis}`;
 }

@@ -19,7 +19,7 @@ import { type Elements, flatIndex, forEach, type Index, scaled } from '../loweri
 import { definePrimitive } from '../primitive.ts';
 import { check, numelOf, resolveAxis, sameShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
+import { requireBroadcast, requireCount, requireFloat, requireSameDType } from './define.ts';
 
 export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
@@ -91,9 +91,7 @@ const chunked: Order = (length, join, chunkSize) => {
   }
 };
 
-const orders: Readonly<Record<ScanAlgorithm, Order>> = {
-  sequential, blelloch, hillisSteele, chunked,
-};
+const orders = { sequential, blelloch, hillisSteele, chunked };
 
 const scanPrimitive = definePrimitive<ScanAttributes>({
   name: 'linearScan',
@@ -180,8 +178,7 @@ export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}
   const known = Object.keys(orders);
   check(known.includes(algorithm))`linearScan: unknown algorithm '${algorithm}', expected
     ${known.join(', ')}`;
-  check(Number.isInteger(chunkSize) && chunkSize >= 1)`linearScan: chunkSize is ${chunkSize},
-    expected a whole number from 1`;
+  requireCount('linearScan', 'chunkSize', chunkSize, 1);
   const shape = requireBroadcast('linearScan', a, b);
   const axis = resolveAxis('linearScan', options.axis ?? 0, shape.length);
   const inputs = [a.broadcastTo(shape), b.broadcastTo(shape)];

@@ -7,7 +7,7 @@
 import { broadcastIndex, type Index, scaled } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, broadcastShapes, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
+  type Axes, broadcastsTo, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
   type Shape,
 } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
@@ -85,7 +85,7 @@ export function detach(x: Tensor): Tensor {
 
 const permutePrimitive = move<readonly number[]>('permute', {
   shape: (x, order) => order.map((axis) => x.shape[axis]),
-  from: (index, order) => order.map((_, axis) => index[order.indexOf(axis)]),
+  from: (order) => (index) => order.map((_, axis) => index[order.indexOf(axis)]),
   gradient: (g, order) => g.permute(order.map((_, axis) => order.indexOf(axis))),
 });
 
@@ -108,12 +108,11 @@ export function transpose(x: Tensor, axis0: number, axis1: number): Tensor {
 
 const broadcastPrimitive = move<Shape>('broadcastTo', {
   shape: (x, shape) => {
-    const isRight = sameShape(broadcastShapes(x.shape, shape) ?? [], shape);
-    check(isRight)`broadcastTo: ${x} does not broadcast to ${shape}; from the last axis on, sizes
-      must be equal or 1 in x`;
+    check(broadcastsTo(x.shape, shape))`broadcastTo: ${x} does not broadcast to ${shape}; from the
+      last axis on, sizes must be equal or 1 in x`;
     return shape;
   },
-  from: (index, _shape, own) => broadcastIndex(index, own),
+  from: (_shape, own) => (index) => broadcastIndex(index, own),
   gradient: (g) => g,
 });
 
@@ -125,7 +124,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 
 const flipPrimitive = move<readonly number[]>('flip', {
   shape: (x) => x.shape,
-  from: (index, axes, own) =>
+  from: (axes, own) => (index) =>
     index.map((i, axis) => (axes.includes(axis) ? scaled(i, -1, own[axis] - 1) : i)),
   gradient: (g, axes) => g.flip(axes),
 });

@@ -17,8 +17,7 @@ const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 
 /** Two random words from a key of two words and a counter of two words, all unsigned 32-bit. */
 export function threefry2x32(
-  key: readonly [number, number],
-  counter: readonly [number, number],
+  key: readonly [number, number], counter: readonly [number, number],
 ): [number, number] {
   const [x, y] = scramble(numbers, key, counter);
   return [x >>> 0, y >>> 0];
@@ -45,9 +44,7 @@ const values: Words<k.Value> = {
 };
 
 function scramble<Word>(
-  { add, xor, rotate }: Words<Word>,
-  key: readonly [Word, Word],
-  counter: readonly [Word, Word],
+  { add, xor, rotate }: Words<Word>, key: readonly [Word, Word], counter: readonly [Word, Word],
 ): readonly [Word, Word] {
   const keys = [...key, xor(xor(key[0], key[1]), 0x1bd11bda)];
   let x = add(counter[0], keys[0]);
@@ -162,9 +159,7 @@ export interface RandomOptions {
  * rounding may reach `high`.
  */
 export function uniform(
-  shape: Shape,
-  low = 0,
-  high = 1,
+  shape: Shape, low = 0, high = 1,
   { dtype = 'f32', generator = defaultGenerator }: RandomOptions = {},
 ): Tensor {
   checkShape('uniform', shape);
@@ -186,10 +181,7 @@ export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions =
 
 /** Independent i32 numbers, all of low, …, high − 1 alike. */
 export function integers(
-  shape: Shape,
-  low: number,
-  high: number,
-  generator: Generator = defaultGenerator,
+  shape: Shape, low: number, high: number, generator: Generator = defaultGenerator,
 ): Tensor {
   checkShape('integers', shape);
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;

@@ -7,9 +7,10 @@
 import * as k from '@mambagrad/kernel';
 import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, broadcastStrides, check, reducedShape, resolveAxes, type Shape, stridesOf,
+  type Axes, broadcastsTo, broadcastStrides, check, reducedShape, resolveAxes, type Shape,
+  stridesOf,
 } from '../shape.ts';
-import { linesOf, ownLoop, rowsOf } from '../strided.ts';
+import { linesOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireNonEmpty } from './define.ts';
 
@@ -28,15 +29,15 @@ interface ReduceDefinition {
   readonly lost?: (total: number, x: number, result: number) => number;
   /** `combine` in the loop language, and what changes nothing. */
   readonly lower: k.Reduction;
-  /** The same for i32. */
-  readonly integers: k.Reduction;
+  /** The same for i32, where it is another. */
+  readonly integers?: k.Reduction;
   /** Whether nothing can be reduced: to what changes nothing. */
   readonly canBeEmpty?: boolean;
   gradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor;
 }
 
 function reduction(name: string, definition: ReduceDefinition): Reduction {
-  const { combine, lost = () => 0, lower, integers, canBeEmpty = false, gradient } = definition;
+  const { combine, lost = () => 0, lower, integers = lower, canBeEmpty, gradient } = definition;
   const loop = ownLoop(name, reduceLoop, { combine, lost });
   const apply = definePrimitive<ReduceAttributes>({
     name,
@@ -61,16 +62,10 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
     apply([x], { axes: resolveAxes(name, axis, x.ndim), keepDims });
 }
 
-type NumberArray = { readonly length: number; [index: number]: number };
-
 /** Adds rows of x to `totals`, each from its start, moving by `step` (0: all into one). */
 function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine' | 'lost'>>) {
   return (
-    x: NumberArray,
-    totals: NumberArray,
-    errors: NumberArray,
-    length: number,
-    starts: NumberArray,
+    x: NumberArray, totals: NumberArray, errors: NumberArray, length: number, starts: NumberArray,
     step: number,
   ): void => {
     for (let row = 0, read = 0; row < starts.length; row++) {
@@ -94,7 +89,6 @@ export const sum: Reduction = reduction('sum', {
   combine: (total, x) => total + x,
   lost: (total, x, sum) => (Math.abs(total) >= Math.abs(x) ? total - sum + x : x - sum + total),
   lower: { combine: k.add, identity: 0 },
-  integers: { combine: k.add, identity: 0 },
   canBeEmpty: true,
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
@@ -126,13 +120,9 @@ export const min: Reduction = reduction('min', {
  * give x. The adjoint of `broadcastTo`.
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  check(broadcastsTo(shape, x.shape))`sumTo: ${shape} does not broadcast to ${x}`;
   const missing = x.ndim - shape.length;
-  const axes = x.shape.flatMap((size, axis) => {
-    const target = axis < missing ? undefined : shape[axis - missing];
-    return target === size ? [] : [axis];
-  });
-  const isRepeated = axes.every((axis) => axis < missing || shape[axis - missing] === 1);
-  check(missing >= 0 && isRepeated)`sumTo: ${shape} does not broadcast to ${x}`;
+  const axes = x.shape.flatMap((size, axis) => (shape[axis - missing] === size ? [] : [axis]));
   return x.sum(axes, true).reshape(shape);
 }
 

@@ -7,12 +7,14 @@ import { check, resolveAxis } from '../shape.ts';
 import { linesOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 
-interface SortAttributes {
-  readonly axis: number;
-  readonly descending: boolean;
+export interface SortOptions {
+  /** Default the last. */
+  readonly axis?: number;
+  /** The largest first. Default false. */
+  readonly descending?: boolean;
 }
 
-const argsortPrimitive = definePrimitive<SortAttributes>({
+const argsortPrimitive = definePrimitive<Required<SortOptions>>({
   name: 'argsort',
   infer: ([x]) => ({ shape: x.shape, dtype: 'i32' }),
   compute: ([x], { data }, { axis, descending }) => {
@@ -30,13 +32,6 @@ const argsortPrimitive = definePrimitive<SortAttributes>({
 function compare(a: number, b: number): number {
   if (a !== a || b !== b) return Number(a !== a) - Number(b !== b);
   return a < b ? -1 : Number(a > b);
-}
-
-export interface SortOptions {
-  /** Default the last. */
-  readonly axis?: number;
-  /** The largest first. Default false. */
-  readonly descending?: boolean;
 }
 
 /** The indices (i32) that put x in order along an axis; equal elements keep theirs. */

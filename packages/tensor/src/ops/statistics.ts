@@ -2,7 +2,7 @@
  * What describes a set of numbers: means, variances, norms, and the logarithm of a sum of
  * exponentials. Made of sums and maxima.
  */
-import { type Axes, check, numelOf, reducedShape, resolveAxes } from '../shape.ts';
+import { type Axes, check, numelOf, resolveAxes } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, requireNonEmpty } from './define.ts';
 
@@ -27,9 +27,7 @@ export interface VarianceOptions {
 
 /** The variance Σ(x − mean)² / (n − correction) over the given axes, or over all. */
 function variance(
-  x: Tensor,
-  axis?: Axes,
-  { correction = 1, keepDims = false }: VarianceOptions = {},
+  x: Tensor, axis?: Axes, { correction = 1, keepDims = false }: VarianceOptions = {},
 ): Tensor {
   requireFloat('var', 'x', x);
   const axes = resolveAxes('var', axis, x.ndim);
@@ -56,9 +54,7 @@ export interface NormOptions {
 
 /** The length of x as a vector, over the given axes or over all. Its gradient at 0 is 0. */
 export function norm(
-  x: Tensor,
-  axis?: Axes,
-  { p = 2, keepDims = false }: NormOptions = {},
+  x: Tensor, axis?: Axes, { p = 2, keepDims = false }: NormOptions = {},
 ): Tensor {
   requireFloat('norm', 'x', x);
   check(p > 0)`norm: p is ${p}, expected a number above 0`;
@@ -80,5 +76,5 @@ export function logsumexp(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   const found = x.detach().max(axes, true);
   const largest = found.isFinite().where(found, 0);
   const sums = x.sub(largest).exp().sum(axes, true).log().add(largest);
-  return keepDims ? sums : sums.reshape(reducedShape(x.shape, axes, false));
+  return keepDims ? sums : sums.squeeze(axes);
 }
