@@ -1,11 +1,11 @@
 /** BiMamba: its mirror image, counts, what it sees, flags, pooling, dropout. */
 import { BiMamba, type BiMambaOptions } from '@mambagrad/mamba';
 import {
-  compile, concat, gradcheck, manualSeed, type Tensor, uniform,
+  arange, compile, concat, gradcheck, manualSeed, type Tensor, uniform,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose } from '../support/compare.ts';
+import { expectClose, expectSame } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
 import { drawDocuments, drawPlaces, maskOf, take } from '../support/sequences.ts';
 
@@ -41,7 +41,14 @@ describe('BiMamba', () => {
           parameter.assign(isHalved ? concat(value.chunk(2, 1).reverse(), 1) : value);
         }
         const x = drawSequence(g, options);
-        expectClose(mirror.forward(x.flip(1)).flip(1), model.forward(x), 1e-13);
+        const [found, expected] = [mirror.forward(x.flip(1)).flip(1), model.forward(x)];
+        if (options.combine === 'add') return expectSame(found, expected);
+        // Here sums have another order, and norms of small rows magnify what that changes: as they
+        // do the change of an input in its last digits.
+        const noise = arange(0, x.numel).reshape(x.shape).cast('f64').sin().mul(1e-14);
+        const moved = model.forward(x.add(noise)).sub(expected).abs().max();
+        const floor = 3 * moved.item();
+        expectClose(found, expected, 1e-13, floor);
       }),
       { numRuns: 40 },
     );

@@ -66,7 +66,7 @@ describe('stages', () => {
         ]);
         expect(order).toEqual(drawn.map((_, i) => i));
         for (const { works } of stages) {
-          together += works.length - 1;
+          together += Math.max(0, works.length - 1);
           const own = works.map(({ places }) => drawn[numberOf(places)]);
           own.forEach((a) => own.forEach((b) => {
             const isHit = [...a.written].some((byte) => b.read.has(byte) || b.written.has(byte));

@@ -23,7 +23,7 @@ export function readingLeaf(reads: Set<Value>): Leaf {
   };
 }
 
-/** The kernel of a group's head, with the other members; stores those for which `isNeeded` holds. */
+/** The kernel of a group's head, and of the other members; stores those that are needed. */
 export function headedKernel(
   head: Step, group: Group, isNeeded: (storage: Value) => boolean, reuse: Reuse,
 ): Bound {

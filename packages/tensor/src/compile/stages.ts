@@ -70,7 +70,9 @@ export function stagesOf(
   jobs.forEach((job, number) => {
     const { kernel, checks } = job;
     const places = placesOf(job);
-    const works = kernel?.phases.map(({ rounds }, phase) => ({ kernel, phase, rounds, places })) ?? [];
+    const works = !kernel ? [] : kernel.phases.map(({ rounds }, phase) =>
+      ({ kernel, phase, rounds, places }),
+    );
     const hasEnd = isTold || !kernel || checks !== undefined;
     const spans = kernel && !hasEnd && works.length === 1 ? spansOf(kernel, places) : [];
     const last = stages.at(-1);
