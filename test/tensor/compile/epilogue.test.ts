@@ -73,12 +73,12 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
     kernels: 1,
   }),
   'what was the factor, and is not needed any more': (g, _, rows, depth) => ({
-    inputs: [[rows, depth], [depth, depth], [rows, depth]].map((shape) => drawTensor(g, shape)),
+    inputs: [[rows, depth], [depth, depth], [rows, 1]].map((shape) => drawTensor(g, shape)),
     body: (x, weight, other) => {
       const factor = x.mul(0.5).sin();
       return [factor.matmul(weight).add(factor).add(other.cos())];
     },
-    kernels: 2,
+    kernels: 3,
   }),
   'the product kept, and what ends where it is read': (g, _, rows, depth, columns) => ({
     inputs: [[rows, depth], [depth, columns], [rows, columns]].map((shape) => drawTensor(g, shape)),
@@ -101,7 +101,7 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
 const kernelsOf = (explained: string): number => Number(/^(\d+) kernels?/m.exec(explained)?.[1]);
 
 describe('what follows a matrix product', () => {
-  const batches = fc.constantFrom(1, 1, 2, 3);
+  const batches = fc.constantFrom(1, 2, 3);
   const rows = fc.constantFrom(0, 1, 1, 2, 4, 5, 7, 16, 17, 37, 65, 145);
   const depths = fc.constantFrom(0, 1, 3, 4, 8, 33, 256, 513, 800, 1100);
   const columns = fc.constantFrom(0, 1, 2, 4, 5, 8, 9, 16, 35);
@@ -128,7 +128,7 @@ describe('what follows a matrix product', () => {
           const output = found[i];
           if (output && exact) expectClose(output, exact, 1e-4, 1e-4);
         });
-        if (Math.min(...sizes.slice(1)) > 1) expect(kernelsOf(together.explain())).toBe(kernels);
+        if (Math.min(...sizes) > 1) expect(kernelsOf(together.explain())).toBe(kernels);
       }),
       { numRuns: 10 },
     );

@@ -40,6 +40,12 @@ export interface Access {
   readonly pass: number;
 }
 
+/**
+ * What follows a head may read one more array of that size, such as a residual: a tile is small
+ * pieces of many rows, and to walk others in that order takes longer than a pass of their own.
+ */
+const MOST_BESIDES = 1;
+
 const buffers = new WeakMap<Value, k.Buffer>();
 
 /** The buffer for a stored value. */
@@ -200,12 +206,22 @@ export class Group {
       const isAfter = member.form !== 'element' && form !== 'row';
       pass = Math.max(pass, member.pass + (isAfter ? 1 : 0));
     }
+    if (this.head && this.#besides([...this.accesses, ...read]) > MOST_BESIDES) return false;
     this.#add({ step, value: step.output, form, pass }, result);
     for (const one of read) {
       this.accesses.push({ ...one, pass });
       this.#read.add(one.storage);
     }
     return true;
+  }
+
+  /** How many arrays of the domain's size or more are read that the group does not make. */
+  #besides(accesses: readonly Pick<Access, 'storage'>[]): number {
+    const others = accesses.flatMap(({ storage }) => {
+      const isLarge = bufferOf(storage).length >= numelOf(this.domain);
+      return isLarge && !this.#byStorage.has(storage) ? [storage] : [];
+    });
+    return new Set(others).size;
   }
 
   /** Text that is the same for groups of the same kernel, and the values in memory in its order. */
