@@ -9,7 +9,7 @@
  *
  * Up to 512 k are one block; between blocks the sums wait in y. What is left over is done by tiles
  * of fewer rows, and of 4 columns or 1. What is to be done to each element of the product, such as
- * to add a bias, is best done when a tile is ready, as it is in registers then.
+ * to add a bias, is done when a block of rows is ready, as that is in the cache nearby.
  *
  * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
  * than bringing b into panels does, which is little work beside the product. If the columns of a
@@ -18,6 +18,7 @@
 import { features } from '@mambagrad/wasm';
 import { load, scratch } from './memory.ts';
 import { add, consecutive, equal, min, mul, mulAdd, sub } from './operations.ts';
+import { stretchOf } from './rounds.ts';
 import { lanes, listOf, loop, type Range, set, type Statements, store, when } from './statement.ts';
 import { type Buffer, constant, type Operand, type Value, variable } from './value.ts';
 
@@ -36,7 +37,7 @@ export interface Result {
   /** Where an element is in `y`. */
   readonly place: (row: Operand, column: Operand) => Operand;
   readonly y: Buffer;
-  /** Stores an element, given its value, or four; without, it goes to its place in `y`. */
+  /** What is done to each element, or to four, when it is ready: then it may leave `y`. */
   readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
 }
 
@@ -96,6 +97,8 @@ export function tilesOf(product: Product): Tiles {
   const deepest = depth <= 2 * DEPTH_BLOCK ? depth : DEPTH_BLOCK;
   const [rowBlocks, panels] = [Math.ceil(rows / ROW_BLOCK), Math.ceil(columns / PANEL)];
   const strips = scratch('a', 'f32', deepest * ROW_BLOCK);
+  /** A block of rows of the result, to be finished. */
+  const nearby = scratch('y', 'f32', Math.min(ROW_BLOCK, rows) * columns);
   const isStripped = rows >= ROW_BLOCK && !isContiguous((at) => a(0, at));
 
   /** Calls the body for each 8 columns of some panels, then for 4, and for each of what is left. */
@@ -137,7 +140,7 @@ export function tilesOf(product: Product): Tiles {
   const tile = (
     left: Matrix, right: Matrix,
     [i, height]: readonly [Operand, number], [j, width]: readonly [Operand, number],
-    { depths: { from, to }, isFirst, isLast }: Work, { y, place, finish }: Result,
+    { depths: { from, to }, isFirst }: Work, { y, place }: Result,
   ): Statements => {
     const type = width < 4 ? 'f32' : 'f32x4';
     const columnsOf = Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
@@ -150,7 +153,7 @@ export function tilesOf(product: Product): Tiles {
     }));
     const values = columnsOf.map(() => variable('b', type));
     const cells = lines.flatMap(({ row, cells: own }) =>
-      own.map(({ column, total }) => ({ row, column, at: place(row, column), total })),
+      own.map(({ column, total }) => ({ at: place(row, column), total })),
     );
     return [
       cells.map(({ at, total }) => set(total, isFirst ? 0 : load(y, at))),
@@ -164,18 +167,25 @@ export function tilesOf(product: Product): Tiles {
           ];
         }),
       ]),
-      cells.map(({ row, column, at, total }) =>
-        isLast && finish ? finish(row, column, total) : store(y, at, total),
-      ),
+      cells.map(({ at, total }) => store(y, at, total)),
     ];
   };
   const multiply: Tiles['multiply'] = (work, result = product) => {
-    const { from: own, depths, panels: some, rowBlocks: blocks } = work;
+    const { from: own, depths, panels: some, rowBlocks: blocks, isFirst, isLast } = work;
+    /** Where the rows from one on go, and what is done to them when they are ready. */
+    const endOf = (first: Operand): [Result, (rows: Stretch) => Statements] => {
+      if (!isLast || !result.finish) return [result, () => []];
+      const place = (row: Operand, column: Operand): Value =>
+        add(mul(sub(toValue(row), first), columns), column);
+      const near = isFirst && result.y.isScratch ? { ...result, y: nearby, place } : result;
+      return [near, (own) => finishAll(near, own, within(some, PANEL, columns))];
+    };
     const right = (j: Operand, width: number): Matrix => (at, column) => {
       if (own === undefined) return b(at, column);
       return load(own.buffer, add(inPanel(own, at, j, width), sub(toValue(column), j)));
     };
     const { from, to } = within(blocks, ROW_BLOCK, wholeRows);
+    const [lastRows, finishLast] = endOf(wholeRows);
     return [
       loop('block', { from, to, step: ROW_BLOCK }, (first) => {
         const end = min(add(first, ROW_BLOCK), wholeRows);
@@ -184,6 +194,7 @@ export function tilesOf(product: Product): Tiles {
           return add(line, sub(toValue(row), first));
         };
         const left: Matrix = isStripped ? (row, at) => load(strips, inStrip(row, at)) : a;
+        const [to, finish] = endOf(first);
         return [
           isStripped
             ? loop('k', depths, (at) =>
@@ -194,14 +205,18 @@ export function tilesOf(product: Product): Tiles {
             : [],
           forPanels(some, (j, width) =>
             loop('i', { from: first, to: end, step: tileRows }, (i) =>
-              tile(left, right(j, width), [i, tileRows], [j, width], work, result),
+              tile(left, right(j, width), [i, tileRows], [j, width], work, to),
             ),
           ),
+          finish({ from: first, to: end }),
         ];
       }),
-      wholeRows === rows ? [] : whenAt(blocks.to, rowBlocks, forPanels(some, (j, width) =>
-        tile(a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, result),
-      )),
+      wholeRows === rows ? [] : whenAt(blocks.to, rowBlocks, [
+        forPanels(some, (j, width) =>
+          tile(a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, lastRows),
+        ),
+        finishLast({ from: wholeRows, to: rows }),
+      ]),
     ];
   };
   const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
@@ -211,9 +226,10 @@ export function tilesOf(product: Product): Tiles {
 /** Finishes some elements of a product that lie in `y`. */
 export function finishAll({ y, place, finish }: Result, rows: Range, columns: Range): Statements {
   if (!finish) return [];
-  return loop('i', rows, (i) =>
-    lanes('j', columns, (j) => finish(i, j, load(y, place(i, j)))),
-  );
+  const { from, to } = stretchOf(columns);
+  // In a single column there are no neighbours.
+  const each = typeof to === 'number' && typeof from === 'number' && to - from < 4 ? loop : lanes;
+  return loop('i', rows, (i) => each('j', columns, (j) => finish(i, j, load(y, place(i, j)))));
 }
 
 /** Whether elements at neighbouring indices are neighbours in memory. */

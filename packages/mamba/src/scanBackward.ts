@@ -9,8 +9,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, grid, isVector,
-  neighbours, plus, registers, setDecays, setLimits, type Sizes, times, TINY, whereSmall,
+  blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, forStatesOf, grid, isVector,
+  neighbours, plus, registers, setDecays, setLimits, type Sizes, times, TINY,
 } from './scanPieces.ts';
 
 /**
@@ -90,7 +90,7 @@ export function backwardKernel(
             k.set(steps[i], k.mul(durations[i], at(u, t, d))),
             k.set(outer[i], g.at([outputOf(t, d)])),
           ]),
-          whereSmall(durations, all, limits, (isSmall) => forStates(state, all, (cells, ns) => {
+          forStatesOf(durations, limits, state, all, (isSmall, cells, ns) => {
             const [decay, next] = registers(['a', 'h'], cells.map(({ d }) => d));
             const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
             return [
@@ -105,7 +105,7 @@ export function backwardKernel(
               ]),
               ns.map((n, s) => addTo(sumsC, [t, n], ofState(next, all, s), outer)),
             ];
-          })),
+          }),
         ];
       }),
     ];

@@ -10,8 +10,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  blocksOf, CHUNK, forChannels, forSequences, forStates, grid, plus, registers, setDecays,
-  setLimits, type Sizes, times, TINY, toValue, whereSmall,
+  blocksOf, CHUNK, forChannels, forSequences, forStatesOf, grid, plus, registers, setDecays,
+  setLimits, type Sizes, times, TINY, toValue,
 } from './scanPieces.ts';
 
 /**
@@ -46,7 +46,7 @@ export function forwardKernel(
           k.set(steps[i], k.mul(durations[i], blocks > 1 ? near(nearU, d) : u.at([b, t, d]))),
           k.set(reads[i], 0),
         ]),
-        whereSmall(durations, all, limits, (isSmall) => forStates(state, all, (cells) => {
+        forStatesOf(durations, limits, state, all, (isSmall, cells) => {
           const [decays, next] = registers(['a', 'h'], cells.map(({ d }) => d));
           const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
           return [
@@ -60,7 +60,7 @@ export function forwardKernel(
               k.set(reads[i], k.mulAdd(next[c], C.at([b, t, n]), reads[i])),
             ),
           ];
-        })),
+        }),
         all.map((d, n) =>
           blocks > 1
             ? k.store(nearY, nearAt(i, d, some), reads[n])

@@ -115,20 +115,21 @@ export function forChannels(
   ];
 }
 
-/** Calls the body for two states at a time of the channels at hand. */
+/** Calls the body for two states at a time of the channels at hand; `most` are written out. */
 export function forStates(
   count: number,
   channels: readonly k.Value[],
   body: (cells: readonly Cell[], states: readonly k.Operand[]) => k.Statements,
+  most: number = UNROLLED,
 ): k.Statements {
   const unrolled = (from: k.Operand, length: number): k.Statements =>
     Array.from({ length: Math.ceil(length / 2) }, (_, pair) => {
       const states = [2 * pair, 2 * pair + 1].filter((n) => n < length).map((n) => plus(from, n));
       return body(states.flatMap((n) => channels.map((d, i) => ({ n, d, i }))), states);
     });
-  const looped = count > UNROLLED ? count - (count % UNROLLED) : 0;
+  const looped = count > most ? count - (count % most) : 0;
   return [
-    looped > 0 ? k.loop('n', { to: looped, step: UNROLLED }, (n) => unrolled(n, UNROLLED)) : [],
+    looped > 0 ? k.loop('n', { to: looped, step: most }, (n) => unrolled(n, most)) : [],
     unrolled(looped, count - looped),
   ];
 }
@@ -178,15 +179,20 @@ export function setLimits(
   });
 }
 
-/** Runs one of two forms of the same: for any Δ, or, as nearly always, for such as are small. */
-export function whereSmall(
-  durations: readonly k.Value[], channels: readonly k.Value[], limits: k.Buffer,
-  body: (isSmall: boolean) => k.Statements,
+/**
+ * The same for all states, in two forms: for any Δ, or, as nearly always, for such as are small. The
+ * other is seldom run, and is short.
+ */
+export function forStatesOf(
+  durations: readonly k.Value[], limits: k.Buffer, count: number, channels: readonly k.Value[],
+  body: (isSmall: boolean, ...at: Parameters<Parameters<typeof forStates>[2]>) => k.Statements,
 ): k.Statements {
   const isLarge = channels.map((d, i) =>
     k.not(k.lessEqual(k.abs(durations[i]), k.load(limits, d))),
   );
-  return k.when(k.any(isLarge.reduce((a, b) => k.or(a, b))), body(false), body(true));
+  const all = (isSmall: boolean): k.Statements =>
+    forStates(count, channels, (...at) => body(isSmall, ...at), isSmall ? UNROLLED : 2);
+  return k.when(k.any(isLarge.reduce((a, b) => k.or(a, b))), all(false), all(true));
 }
 
 /** 1.5 · 2²³: a number of up to 2²² that it is added to is rounded, and left in the last bits. */

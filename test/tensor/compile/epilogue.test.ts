@@ -73,12 +73,12 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
     kernels: 1,
   }),
   'what was the factor, and is not needed any more': (g, _, rows, depth) => ({
-    inputs: [[rows, depth], [depth, depth], [rows, 1]].map((shape) => drawTensor(g, shape)),
-    body: (x, weight, other) => {
+    inputs: [[rows, depth], [depth, depth]].map((shape) => drawTensor(g, shape)),
+    body: (x, weight) => {
       const factor = x.mul(0.5).sin();
-      return [factor.matmul(weight).add(factor).add(other.cos())];
+      return [factor.matmul(weight).add(factor)];
     },
-    kernels: 3,
+    kernels: 2,
   }),
   'the product kept, and what ends where it is read': (g, _, rows, depth, columns) => ({
     inputs: [[rows, depth], [depth, columns], [rows, columns]].map((shape) => drawTensor(g, shape)),
