@@ -103,33 +103,23 @@ function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: 
   return { from: fit(taker, 'i32', from), to: fit(taker, 'i32', to), step };
 }
 
-/**
- * Runs the body for four numbers at a time while there are four, then for each one left. Where it
- * is small, to count and to jump back takes a good part of the time; then it is better to run it
- * for several `vectors` of four numbers before that.
- */
+/** Runs the body for four numbers at a time while there are four, then for each one left. */
 export function lanes(
-  name: string, range: Range, body: (i: Value) => Statements, vectors = 1,
-): readonly [wide: Statements, tail: Loop] {
-  const inLanes = (i: Value): Statements => body(consecutive(i));
-  const [all, few] = split(`lanes ${name}`, range, 4 * vectors);
-  if (vectors === 1) return [loop(name, all, inLanes), loop(name, few, body)];
-  const [wide, tail] = lanes(name, few, body);
-  const several = loop(name, all, (i) =>
-    Array.from({ length: vectors }, (_, n) => inLanes(add(i, 4 * n))),
-  );
-  return [[several, wide], tail];
+  name: string, range: Range, body: (i: Value) => Statements,
+): readonly [wide: Loop, tail: Loop] {
+  const [wide, tail] = split(`lanes ${name}`, range);
+  return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
 }
 
-/** A range as two: the part in steps of so many, and what is left. */
-function split(taker: string, range: Range, size: number): [whole: Range, rest: Range] {
+/** A range as two: the part in steps of four, and what is left. */
+function split(taker: string, range: Range): [wide: Range, tail: Range] {
   const { from, to, step } = boundsOf(taker, range);
   if (step !== 1) throw new Error(`${taker}: the step is ${step}, expected 1`);
   const isKnown = from.node === 'constant' && to.node === 'constant';
   const middle = isKnown
-    ? from.value + (Math.max(to.value - from.value, 0) & -size)
-    : add(from, and(max(sub(to, from), 0), -size));
-  return [{ from, to: middle, step: size }, { from: middle, to }];
+    ? from.value + (Math.max(to.value - from.value, 0) & -4)
+    : add(from, and(max(sub(to, from), 0), -4));
+  return [{ from, to: middle, step: 4 }, { from: middle, to }];
 }
 
 export interface Reduction {
@@ -146,7 +136,7 @@ export interface Reduction {
 export function reduce(
   into: Variable, range: Range, { combine, identity }: Reduction, term: (i: Value) => Value,
 ): Statements {
-  const [wide, tail] = split(`reduce ${into.name}`, range, 4);
+  const [wide, tail] = split(`reduce ${into.name}`, range);
   const partial = variable(`${into.name}Lanes`, typeOf(kindOf(into), 4));
   return [
     set(partial, identity),

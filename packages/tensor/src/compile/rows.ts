@@ -12,9 +12,6 @@ import { bufferOf, type Group, type Member } from './group.ts';
 import type { Bound } from './reuse.ts';
 import type { Value } from './trace.ts';
 
-/** So few loads, operations and constants are little beside what it takes to loop. */
-const SMALL = 40;
-
 /** The extents of the axes, in which an axis that could be merged into the next has become 1. */
 function mergedExtents(group: Group): number[] {
   const { domain, accesses, counters, members, values } = group;
@@ -119,8 +116,6 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
     return k.store(buffer, place, foldOf(member).combine(k.load(buffer, place), value));
   };
 
-  const isSmall = countersOf(group.values).size <= SMALL;
-  const vectors = isSmall && (extents[inner] ?? 1) >= 64 ? 4 : 1;
   /** One time through a row. */
   const pass = (number: number, row: Index): k.Statements => {
     const own = members.filter((one) => one.pass === number && one.form !== 'row');
@@ -157,7 +152,7 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
     const isWide = width >= 4;
     const narrow = (): k.Statements => (width === 1 ? body(undefined) : k.loop('j', width, body));
     const range = ranges.get(inner) ?? width;
-    const [wide, tail] = isWide ? k.lanes('j', range, body, vectors) : [[], narrow()];
+    const [wide, tail] = isWide ? k.lanes('j', range, body) : [[], narrow()];
     return [
       totals.map(({ one, partial, total }) =>
         k.set(isWide ? partial : total, foldOf(one).identity),
