@@ -270,7 +270,7 @@ describe('selectiveScan', () => {
       fc.property(fc.gen(), fc.constantFrom(1, 5, 33, 40), (g, length) => {
         const [channels, state] = [11, 3].map((max) => drawInteger(g, 1, max));
         const inputs = drawInputs(g, length, true, [1, channels, state]);
-        const { delta, A, ...others } = inputs;
+        const { delta, A, deltaBias: _bias, ...others } = inputs;
         if (!delta || !A) throw new Error('they are always there');
         // Where Δ is scaled, ΔA is on either side of where decays need bounds, or far outside.
         const at = drawInteger(g, 0, channels - 1);

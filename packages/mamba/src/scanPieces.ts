@@ -180,8 +180,8 @@ export function setLimits(
 }
 
 /**
- * The same for all states, in two forms: for any Δ, or, as nearly always, for such as are small. The
- * other is seldom run, and is short.
+ * The same for all states, in two forms: for any Δ, or, as nearly always, for such as are small.
+ * The first is seldom run, and is short.
  */
 export function forStatesOf(
   durations: readonly k.Value[], limits: k.Buffer, count: number, channels: readonly k.Value[],

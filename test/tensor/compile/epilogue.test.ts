@@ -36,7 +36,7 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
       const y = x.matmul(weight);
       return [y, y.sigmoid().mul(y)];
     },
-    kernels: 1,
+    kernels: 2,
   }),
   'what is read along the batch and across it, under another shape': (g, ...sizes) => {
     const [batch, rows, depth, columns] = sizes;
@@ -86,7 +86,7 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
       const [ended, y] = [other.sin(), x.matmul(weight)];
       return [y, y.add(ended).mul(ended)];
     },
-    kernels: 2,
+    kernels: 3,
   }),
   'a row of it, and a sum of that': (g, batch, rows, depth, columns) => ({
     inputs: [[batch, rows, depth], [depth, columns]].map((shape) => drawTensor(g, shape)),

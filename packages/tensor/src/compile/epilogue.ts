@@ -1,11 +1,12 @@
 /**
- * What has a kernel of its own, and what follows from the elements of its result one by one: it is
- * computed when an element is ready, while that is still in a register.
+ * What has a kernel of its own, and what follows from the elements of its result one by one: that
+ * is computed when some rows are ready, while they are in the nearest cache.
  *
- *     y = silu(x·W + b):   each tile of x·W, when its sums are done, goes through + b and silu, and
- *                          only then to memory; x·W itself is nowhere
+ *     y = silu(x·W + b):   each block of rows of x·W, when its sums are done, goes through + b and
+ *                          silu, and only then to memory; x·W itself is nowhere
  *
- * What is read besides lies in memory: a bias, what is added, the old state.
+ * What is read besides lies in memory: a bias, what is added, old state. Nobody else reads the
+ * result as it was: then it would be stored, and as well be read from there.
  */
 import * as k from '@mambagrad/kernel';
 import { type Finish, flatIndex } from '../lowering.ts';
@@ -38,12 +39,13 @@ export function headedKernel(
     const at = network.elements(input, readingLeaf(values)).at(counters);
     return `${input.shape} ${input.dtype} ${namer.write(at)}`;
   });
-  const own = group.key(isNeeded, namer);
+  const all = group.key(isNeeded, namer);
   const attributesKey = keyOf(attributes, () => `${reuse.count()}`);
-  const key = [primitive.name, attributesKey, looks, own.key].join('|');
-  return reuse.get(key, [...new Set([...values, ...own.values])], () => {
+  const key = [primitive.name, attributesKey, looks, all.key].join('|');
+  return reuse.get(key, [...new Set([...values, ...all.values])], () => {
     const reads = new Set<Value>();
-    const writes = members.map(({ value }) => value).filter(isNeeded);
+    const isAlone = members.length === 1;
+    const writes = members.map(({ value }) => value).filter((one) => isAlone || isNeeded(one));
     const finish: Finish = (index, value) => {
       const registers = new Map<Value, k.Value>();
       const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
@@ -61,10 +63,10 @@ export function headedKernel(
       return [sets, stores];
     };
     const elements = inputs.map((input) => network.elements(input, readingLeaf(reads)));
-    const y = isNeeded(output)
-      ? bufferOf(output)
-      : k.scratch('y', bufferOf(output).kind, bufferOf(output).length);
-    const body = lowering.kernel(elements, y, members.length > 1 ? finish : undefined);
+    const own = bufferOf(output);
+    const body = isAlone
+      ? lowering.kernel(elements, own, undefined)
+      : lowering.kernel(elements, k.scratch('y', own.kind, own.length), finish);
     const parameters = [...reads, ...writes].map(bufferOf);
     return { kernel: k.kernel(group.name, parameters, body), reads: [...reads], writes };
   });

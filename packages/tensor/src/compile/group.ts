@@ -168,7 +168,10 @@ export class Group {
     if (this.head) {
       const head = this.network.lowering(this.head);
       const isFinishing = head && 'kernel' in head && head.isFinishing && !('fold' in lowering);
-      return isFinishing && isReshape(step.output.shape, this.domain) ? 'element' : undefined;
+      // If others read the head's value, too, it is stored, and may as well be read for this.
+      const isLast = this.network.readers.get(this.head.output) === 1;
+      const isLike = isReshape(step.output.shape, this.domain);
+      return isFinishing && isLast && isLike ? 'element' : undefined;
     }
     const last = this.domain.length - 1;
     if ('fold' in lowering) {

@@ -27,6 +27,8 @@ const MOST_READ = 500;
 
 export class Network {
   readonly makers: ReadonlyMap<Value, Step>;
+  /** How many steps and results read a value that is stored. */
+  readonly readers: Map<Value, number> = new Map();
   readonly #lowerings = new Map<Step, Lowering | undefined>();
   readonly #stored = new Set<Value>();
   readonly #constants: ReadonlyMap<Value, k.Value>;
@@ -59,6 +61,7 @@ export class Network {
       if (size > LONGEST) this.#store(output);
       sizes.set(output, this.isStored(output) ? 1 : size);
     }
+    this.#countReaders(program);
   }
 
   lowering(step: Step): Lowering | undefined {
@@ -158,6 +161,16 @@ export class Network {
     }
     for (const value of this.#constants.keys()) found.delete(value);
     return found;
+  }
+
+  #countReaders({ steps, results, writes }: Program): void {
+    const ends = [...results, ...writes.map(({ value }) => value)];
+    const made = steps.filter(({ output }) => this.isStored(output) && !this.isView(output));
+    const read = [
+      ...ends.map((value) => this.storageOf(value)),
+      ...made.flatMap((step) => [...this.readsOf(step)]),
+    ];
+    for (const value of read) this.readers.set(value, (this.readers.get(value) ?? 0) + 1);
   }
 
   /** A value as its elements: loaded where it is stored, else computed. */

@@ -189,8 +189,7 @@ function groupJob(
     ...made,
     mayReplace: (read, written) => {
       const member = group.memberFor(written);
-      const isElement = member?.form === 'element' && member.step !== group.head;
-      return isElement && lastPass <= 0 && group.isReadInPlace(read);
+      return member?.form === 'element' && lastPass <= 0 && group.isReadInPlace(read);
     },
   };
 }
