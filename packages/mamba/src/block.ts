@@ -77,7 +77,7 @@ export class MambaBlock extends Mixer {
   }
 
   mix(x: Tensor, { state, ...flags }: ScanOptions<BlockState> = {}): Scanned<BlockState> {
-    const [signal, z] = this.inProj.forward(x).chunk(2, -1);
+    const [signal, z] = this.inProj.forwardInParts(x, 2);
     const conv = this.conv1d.scan(signal, { ...flags, state: state?.conv });
     const ssm = this.ssm.scan(conv.y.silu(), { ...flags, z, state: state?.ssm });
     return { y: ssm.y, state: { conv: conv.state, ssm: ssm.state } };

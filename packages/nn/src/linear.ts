@@ -46,6 +46,12 @@ export class Linear extends WeightedLayer {
   forward(x: Tensor): Tensor {
     return linear(x, this.weight, this.bias);
   }
+
+  /** What `forward` gives, in so many equal parts, each in one piece: cheaper than to cut it. */
+  forwardInParts(x: Tensor, parts: number): Tensor[] {
+    const biases = this.bias?.chunk(parts);
+    return this.weight.chunk(parts).map((weight, i) => linear(x, weight, biases?.[i]));
+  }
 }
 
 /** A vector for each of a set of tokens. Starts normal, with the given standard deviation (1). */
