@@ -53,24 +53,34 @@ function scale(x: Value, n: Value): Value {
   return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
 }
 
-/** For |x| of up to about 10⁵: x = n·ln 2 + r, and the growth eʳ − 1. */
-function reduceExponent(x: Value): { n: Value; growth: Value } {
-  const shifted = add(mul(x, Math.LOG2E), ROUNDER);
-  const whole = sub(shifted, ROUNDER);
+/**
+ * For |x| of up to about 10⁵: x = n·ln 2 + r, with n + more in the last bits, and the growth eʳ − 1.
+ */
+function reduceExponent(x: Value, more = 0): { bits: Value; growth: Value } {
+  const shifted = add(mul(x, Math.LOG2E), ROUNDER + more);
+  const whole = sub(shifted, ROUNDER + more);
   const r = mulAdd(whole, -LN2_LOW, mulAdd(whole, -LN2_HIGH, x));
   const q = polynomial(r, [0.5, 0.166665733, 0.0416665487, 0.00836377405, 0.00139269268]);
-  return { n: sub(bitsOf(shifted), ROUNDER_BITS), growth: mulAdd(mul(r, r), q, r) };
+  return { bits: bitsOf(shifted), growth: mulAdd(mul(r, r), q, r) };
 }
 
 /** eˣ, within 1.1 ulp */
 export function exp(x: Value): Value {
-  const { n, growth } = reduceExponent(min(max(x, -104), 89));
-  return scale(add(growth, 1), n);
+  const { bits, growth } = reduceExponent(min(max(x, -104), 89));
+  return scale(add(growth, 1), sub(bits, ROUNDER_BITS));
+}
+
+/** e^−|x|, within 1.1 ulp: 2ⁿ is made at once, 2⁶⁴ times as large, as it may be too small. */
+function expOfNegative(x: Value): Value {
+  const negative = fromBits(or(bitsOf(x), SIGN_BIT));
+  const { bits, growth } = reduceExponent(max(negative, -104), 64 + 127);
+  return mul(mul(add(growth, 1), fromBits(shiftLeft(bits, 23))), 2 ** -64);
 }
 
 /** eˣ − 1, within 2 ulp, near 0 too */
 export function expm1(x: Value): Value {
-  const { n, growth } = reduceExponent(min(max(x, -18), 89));
+  const { bits, growth } = reduceExponent(min(max(x, -18), 89));
+  const n = sub(bits, ROUNDER_BITS);
   // 2ⁿ·(eʳ − 1 + 1 − 2⁻ⁿ)
   const rest = sub(1, powerOfTwo(sub(0, min(n, 64))));
   const result = scale(add(growth, rest), n);
@@ -123,14 +133,14 @@ export function tanh(x: Value): Value {
 
 /** 1 / (1 + e⁻ˣ), within 3 ulp */
 export function sigmoid(x: Value): Value {
-  const e = exp(neg(abs(x)));
+  const e = expOfNegative(x);
   return div(select(less(x, 0), e, 1), add(e, 1));
 }
 
 /** log(1 + eˣ), within 2.5 ulp */
 export function softplus(x: Value): Value {
   // log(1 + e) = 2 artanh(s) with s = e / (2 + e), at most ⅓
-  const e = exp(neg(abs(x)));
+  const e = expOfNegative(x);
   const s = div(e, add(e, 2));
   const square = mul(s, s);
   const rest = polynomial(square, [0.666666389, 0.400075614, 0.282366186, 0.268514991]);
