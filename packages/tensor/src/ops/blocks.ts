@@ -124,7 +124,9 @@ export function pad(
   check(isSpread)`pad: spread is ${spread}, expected distances from 1`;
   // What is added comes first, as only then is there enough of what is cut off.
   const added = (list: readonly number[]) => list.map((count) => Math.max(0, count));
-  const whole = padPrimitive([x], { before: added(before), after: added(after), spread, value });
+  const isLarger = [...before, ...after].some((count) => count > 0) || spread.some((n) => n > 1);
+  const attributes = { before: added(before), after: added(after), spread, value };
+  const whole = isLarger ? padPrimitive([x], attributes) : x;
   if (before.every((count) => count >= 0) && after.every((count) => count >= 0)) return whole;
   const start = before.map((count) => Math.max(0, -count));
   const stop = whole.shape.map((size, axis) => size - Math.max(0, -after[axis]));
