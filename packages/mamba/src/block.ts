@@ -77,7 +77,8 @@ export class MambaBlock extends Mixer {
   }
 
   mix(x: Tensor, { state, ...flags }: ScanOptions<BlockState> = {}): Scanned<BlockState> {
-    const [signal, z] = this.inProj.forwardInParts(x, 2);
+    const [channels] = this.conv1d.weight.shape;
+    const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);
     const conv = this.conv1d.scan(signal, { ...flags, state: state?.conv });
     const ssm = this.ssm.scan(conv.y.silu(), { ...flags, z, state: state?.ssm });
     return { y: ssm.y, state: { conv: conv.state, ssm: ssm.state } };

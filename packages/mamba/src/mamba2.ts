@@ -93,7 +93,7 @@ export class Mamba2Block extends Mixer {
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;
     const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
-    const [z, xBC, dt] = this.inProj.forward(x).split([inner, channels, heads], -1);
+    const [z, xBC, dt] = this.inProj.forwardInParts(x, [inner, channels, heads]);
     const conv = this.conv1d.scan(xBC, { ...flags, state: state?.conv });
     const [signal, B, C] = conv.y.silu().split([inner, read, read], -1);
     const { y, lastState } = ssd(

@@ -1,9 +1,7 @@
 /**
  * The two layers that hold a matrix: Linear multiplies by it, Embedding looks up its rows.
  */
-import {
-  type Generator, normal, type Shape, type Tensor, TensorError, uniform,
-} from '@mambagrad/tensor';
+import { type Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
 import { fanInOf, initialize, type Initializer } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
@@ -50,16 +48,12 @@ export class Linear extends WeightedLayer {
   }
 
   /**
-   * What `forward` gives, in so many equal parts. Each is a product by itself, and lies in one
-   * piece: cheaper than to cut it afterwards. Throws if `parts` does not divide outFeatures.
+   * What `forward` gives, in parts of these sizes. Each is a product by itself, and lies in one
+   * piece: cheaper than to cut it afterwards. Throws unless the sizes add up to outFeatures.
    */
-  forwardInParts(x: Tensor, parts: number): Tensor[] {
-    const [features] = this.weight.shape;
-    if (!(parts >= 1) || features % parts !== 0) {
-      throw new TensorError(`Linear: ${features} features do not make ${parts} equal parts`);
-    }
-    const biases = this.bias?.chunk(parts);
-    return this.weight.chunk(parts).map((weight, i) => linear(x, weight, biases?.[i]));
+  forwardInParts(x: Tensor, sizes: readonly number[]): Tensor[] {
+    const biases = this.bias?.split(sizes);
+    return this.weight.split(sizes).map((weight, i) => linear(x, weight, biases?.[i]));
   }
 }
 
