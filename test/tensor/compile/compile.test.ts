@@ -238,6 +238,15 @@ describe('programs', () => {
     expect(received).toEqual([all, second, second, all]);
   });
 
+  it('have a kernel of its own for each dtype, also where only what is read differs in it', () => {
+    const numbers = [[-1, -2, 3, 4], [-2, 5, 2, 4]];
+    const [whole, floats] = (['i32', 'f32'] as const).map((dtype) =>
+      numbers.map((one) => tensor(one, { dtype })),
+    );
+    const f = compile((...[a, b, c, d]: Tensor[]) => [a.less(b), c.less(d)]);
+    for (const one of f(...whole, ...floats)) expect([...one.data]).toEqual([0, 1, 0, 0]);
+  });
+
   it('that get many come with a warning, once', () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     const { f } = counted();

@@ -41,8 +41,8 @@ export interface Access {
 }
 
 /**
- * What follows a head may read one more array of that size, such as a residual: a tile is small
- * pieces of many rows, and to walk others in that order takes longer than a pass of their own.
+ * What follows a head may read one more array of that size, such as a residual: a block of rows is
+ * too short a way to walk many, which takes longer than a pass of their own.
  */
 const MOST_BESIDES = 1;
 

@@ -27,7 +27,7 @@ const MOST_READ = 500;
 
 export class Network {
   readonly makers: ReadonlyMap<Value, Step>;
-  /** How many steps and results read a value that is stored. */
+  /** How many stored steps, results and new states read a value that is stored. */
   readonly readers: Map<Value, number> = new Map();
   readonly #lowerings = new Map<Step, Lowering | undefined>();
   readonly #stored = new Set<Value>();

@@ -37,7 +37,7 @@ export class Namer {
       const { terms, constant, step } = value.index;
       const parts = terms.map(({ of, times }) => `${times}*${this.write(of)}`);
       this.add(value.buffer);
-      text = `${this.#names.get(value.buffer)}[${[constant, step, ...parts].join()}]`;
+      text = `${value.type} ${this.#names.get(value.buffer)}[${[constant, step, ...parts].join()}]`;
     } else {
       text = value.name;
     }
