@@ -54,7 +54,8 @@ function scale(x: Value, n: Value): Value {
 }
 
 /**
- * For |x| of up to about 10⁵: x = n·ln 2 + r, with n + more in the last bits, and the growth eʳ − 1.
+ * For |x| of up to about 10⁵: x = n·ln 2 + r. Gives n + more in the last bits, and the growth
+ * eʳ − 1.
  */
 function reduceExponent(x: Value, more = 0): { bits: Value; growth: Value } {
   const shifted = add(mul(x, Math.LOG2E), ROUNDER + more);

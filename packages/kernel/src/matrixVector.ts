@@ -86,7 +86,7 @@ export function matrixVector(product: Product, isPart: boolean): Statements {
             sums(band, Array.from({ length: count }, (_, n) => shifted(j, n * length))),
           ),
         ),
-        finishAll(product, rows, { from: first, to: add(first, width) }),
+        finishAll(product, columns, rows, { from: first, to: add(first, width) }),
       ]);
     });
     return to < columns ? [some, blocks(to)] : some;

@@ -16,8 +16,8 @@ import { add, mul } from './operations.ts';
 import { addUp, cut, stretchOf, sum } from './rounds.ts';
 import { loop, parallel, type Statements } from './statement.ts';
 import {
-  DEPTH_BLOCK, finishAll, isContiguous, least, PANEL, type Product, type Result, ROW_BLOCK, scaled,
-  shifted, type Stretch, type Tiles, tilesOf, within, type Work,
+  DEPTH_BLOCK, finishAll, isContiguous, least, PANEL, type Product, type Result, ROW_BLOCK, rowsIn,
+  scaled, shifted, type Stretch, type Tiles, tilesOf, within, type Work,
 } from './tiles.ts';
 import type { Buffer, Operand } from './value.ts';
 
@@ -27,8 +27,10 @@ const MOST_KEPT = 2 ** 22;
 export const PRODUCTS = 8;
 
 /** y = a·b as the statements of a kernel, or of a part of one, which is not cut. */
-export function multiply(product: Product, isPart = false): Statements {
-  const { b, rows, columns, depth } = product;
+export function multiply(given: Product, isPart = false): Statements {
+  const { b, rows, columns, depth } = given;
+  const near = given.finish && rowsIn(scratch('y', 'f32', rows * columns), columns);
+  const product = { ...given, ...near };
   const isAlongDepth = depth >= 4 && isContiguous((at) => b(at, 0));
   if (rows <= FEW_ROWS && isAlongDepth) return matrixVector(product, isPart);
   const tiles = tilesOf(product);
@@ -50,6 +52,7 @@ function byRows(product: Product, tiles: Tiles): Statements {
   const { depth, columns } = product;
   const buffer = scratch('b', 'f32', depth * tiles.panels * PANEL);
   const from = { buffer, height: depth, firstRow: 0, firstColumn: 0 };
+  const nearby = scratch('y', 'f32', ROW_BLOCK * columns);
   const [all, panels] = [{ from: 0, to: depth }, { from: 0, to: tiles.panels }];
   const packing = cut([tiles.panels], (depth * columns) / tiles.panels);
   const pieces = cut([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
@@ -58,10 +61,17 @@ function byRows(product: Product, tiles: Tiles): Statements {
       tiles.pack(from, stretchOf(packing.of(round)[1]), all),
     ),
     parallel('round', pieces.rounds, (round) => {
-      const rowBlocks = stretchOf(pieces.of(round)[1]);
-      return forDepths(all, tiles, (depths, ends) =>
-        tiles.multiply({ rowBlocks, panels, depths, from, ...ends }),
-      );
+      const some = stretchOf(pieces.of(round)[1]);
+      const blocks = (rowBlocks: Stretch, result?: Result): Statements =>
+        forDepths(all, tiles, (depths, ends) =>
+          tiles.multiply({ rowBlocks, panels, depths, from, ...ends }, result),
+        );
+      if (!product.finish || tiles.deepest === depth) return blocks(some);
+      // What is to be finished waits in memory between blocks of k, and that is to be little.
+      return loop('rows', some, (block) => {
+        const near = rowsIn(nearby, columns, mul(block, ROW_BLOCK));
+        return blocks({ from: block, to: add(block, 1) }, { ...near, finish: product.finish });
+      });
     }),
   ];
 }
@@ -85,7 +95,7 @@ function byDepth(product: Product, tiles: Tiles): Statements {
     }),
     addUp(sums, [pieces.rounds, size, size], sum, y),
     !product.finish ? [] : parallel('round', finishing.rounds, (round) =>
-      finishAll(product, finishing.of(round)[1], columns),
+      finishAll(product, columns, finishing.of(round)[1]),
     ),
   ];
 }

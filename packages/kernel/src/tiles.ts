@@ -18,7 +18,6 @@
 import { features } from '@mambagrad/wasm';
 import { load, scratch } from './memory.ts';
 import { add, consecutive, equal, min, mul, mulAdd, sub } from './operations.ts';
-import { stretchOf } from './rounds.ts';
 import { lanes, listOf, loop, type Range, set, type Statements, store, when } from './statement.ts';
 import { type Buffer, constant, type Operand, type Value, variable } from './value.ts';
 
@@ -37,7 +36,7 @@ export interface Result {
   /** Where an element is in `y`. */
   readonly place: (row: Operand, column: Operand) => Operand;
   readonly y: Buffer;
-  /** What is done to each element, or to four, when it is ready: then it may leave `y`. */
+  /** What is done to each element, or to four, when it is ready, instead of leaving it in `y`. */
   readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
 }
 
@@ -175,10 +174,8 @@ export function tilesOf(product: Product): Tiles {
     /** Where the rows from one on go, and what is done to them when they are ready. */
     const endOf = (first: Operand): [Result, (rows: Stretch) => Statements] => {
       if (!isLast || !result.finish) return [result, () => []];
-      const place = (row: Operand, column: Operand): Value =>
-        add(mul(sub(toValue(row), first), columns), column);
-      const near = isFirst && result.y.isScratch ? { ...result, y: nearby, place } : result;
-      return [near, (own) => finishAll(near, own, within(some, PANEL, columns))];
+      const near = isFirst ? { ...result, ...rowsIn(nearby, columns, first) } : result;
+      return [near, (own) => finishAll(near, columns, own, within(some, PANEL, columns))];
     };
     const right = (j: Operand, width: number): Matrix => (at, column) => {
       if (own === undefined) return b(at, column);
@@ -223,13 +220,23 @@ export function tilesOf(product: Product): Tiles {
   return { rowBlocks, panels, deepest, isPacked, pack, multiply };
 }
 
-/** Finishes some elements of a product that lie in `y`. */
-export function finishAll({ y, place, finish }: Result, rows: Range, columns: Range): Statements {
+/** Where rows are in a buffer of their own, from some row on. */
+export function rowsIn(
+  y: Buffer, columns: number, first: Operand = 0,
+): Pick<Result, 'y' | 'place'> {
+  const place = (row: Operand, column: Operand): Operand =>
+    add(mul(sub(toValue(row), first), columns), column);
+  return { y, place };
+}
+
+/** Finishes elements of a product of so many columns that lie in `y`: some rows, some columns. */
+export function finishAll(
+  { y, place, finish }: Result, columns: number, rows: Range, some: Range = columns,
+): Statements {
   if (!finish) return [];
-  const { from, to } = stretchOf(columns);
   // In a single column there are no neighbours.
-  const each = typeof to === 'number' && typeof from === 'number' && to - from < 4 ? loop : lanes;
-  return loop('i', rows, (i) => each('j', columns, (j) => finish(i, j, load(y, place(i, j)))));
+  const each = columns < 4 ? loop : lanes;
+  return loop('i', rows, (i) => each('j', some, (j) => finish(i, j, load(y, place(i, j)))));
 }
 
 /** Whether elements at neighbouring indices are neighbours in memory. */
