@@ -14,7 +14,7 @@ import {
   broadcastIndex, type Elements, flatIndex, type Lowering,
 } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
-import type { Program, Step, Value } from './trace.ts';
+import { endsOf, type Program, type Step, type Value } from './trace.ts';
 
 /** Gives the element of a memory that is so far in. */
 export type Leaf = (storage: Value, place: k.Operand) => k.Value;
@@ -47,9 +47,8 @@ export class Network {
     const use = (value: Value, times: number): void => {
       uses.set(value, (uses.get(value) ?? 0) + times);
     };
-    for (const value of program.results) this.#store(value);
+    for (const value of endsOf(program)) this.#store(value);
     if (!inline) for (const { output } of program.steps) this.#store(output);
-    for (const { value } of program.writes) this.#store(value);
     for (const step of program.steps.toReversed()) {
       this.#decide(step, uses.get(step.output) ?? 0, use);
     }
@@ -163,11 +162,10 @@ export class Network {
     return found;
   }
 
-  #countReaders({ steps, results, writes }: Program): void {
-    const ends = [...results, ...writes.map(({ value }) => value)];
-    const made = steps.filter(({ output }) => this.isStored(output) && !this.isView(output));
+  #countReaders(program: Program): void {
+    const made = program.steps.filter(({ output }) => this.isStored(output) && !this.isView(output));
     const read = [
-      ...ends.map((value) => this.storageOf(value)),
+      ...endsOf(program).map((value) => this.storageOf(value)),
       ...made.flatMap((step) => [...this.readsOf(step)]),
     ];
     for (const value of read) this.readers.set(value, (this.readers.get(value) ?? 0) + 1);

@@ -4,14 +4,14 @@
  */
 import * as k from '@mambagrad/kernel';
 import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
-import { describe, numelOf, type Spec, TensorError } from '../shape.ts';
+import { check, numelOf } from '../shape.ts';
 import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
 import type { Place } from './stages.ts';
-import type { Program, Value } from './trace.ts';
+import { type Program, specOf, type Value } from './trace.ts';
 
 export interface Executable {
   readonly schedule: Schedule;
@@ -30,10 +30,9 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   const constants = new Map<Value, k.Value>();
   for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
     const { from, shape, dtype } = value;
-    const tensor = from !== 'step' && 'captured' in from ? from.captured : undefined;
-    if (tensor === undefined || !program.constants.has(tensor)) continue;
+    if (!(from instanceof Tensor && program.constants.has(from))) continue;
     if (shape.length === 0 && dtype !== 'f64') {
-      constants.set(value, k.constant(dtype, tensor.data[0]));
+      constants.set(value, k.constant(dtype, from.data[0]));
     }
   }
   return constants;
@@ -55,14 +54,14 @@ export function bind(program: Program, options: BindOptions): Executable {
   const homes = new Map<Value, Home>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
     if (from === 'step') return undefined;
-    return 'argument' in from ? tensors[from.argument] : from.captured;
+    return typeof from === 'number' ? tensors[from] : from;
   };
   const inMemory = [...jobs.flatMap(({ reads }) => reads), ...program.writes.map((w) => w.state)];
   for (const value of inMemory) {
-    if (value.from === 'step' || 'argument' in value.from || homes.has(value)) continue;
-    const { captured } = value.from;
-    const home = homeOf.get(captured) ?? heap.house(captured.data);
-    homeOf.set(captured, home);
+    const { from } = value;
+    if (!(from instanceof Tensor) || homes.has(value)) continue;
+    const home = homeOf.get(from) ?? heap.house(from.data);
+    homeOf.set(from, home);
     homes.set(value, home);
   }
 
@@ -86,23 +85,14 @@ export function bind(program: Program, options: BindOptions): Executable {
       : []),
   ];
 
-  const used = new Set<Tensor | number>();
-  const assigned = new Set<Tensor | number>();
-  const note = (to: Set<Tensor | number>, { from }: Value): void => {
-    if (from !== 'step') to.add('argument' in from ? from.argument : from.captured);
-  };
-  for (const { inputs } of program.steps) for (const value of inputs) note(used, value);
-  for (const { state, value } of program.writes) {
-    for (const one of [state, value]) note(used, one);
-    note(assigned, state);
-  }
+  const assigned = new Set(program.writes.map(({ state }) => state.from));
+  const used = new Set([...assigned, ...program.writes.map(({ value }) => value.from)]);
+  for (const { inputs } of program.steps) for (const { from } of inputs) used.add(from);
   /** An argument that is captured as well must not change as one of the two alone. */
   const refuseShared = (tensor: Tensor, argument: number): void => {
-    if (!used.has(tensor) || !(assigned.has(tensor) || assigned.has(argument))) return;
-    throw new TensorError(
-      `compile: argument ${argument}, ${describe(tensor)}, is also captured by the function, ` +
-        'which assigns to it; use one of the two',
-    );
+    const isShared = used.has(tensor) && (assigned.has(tensor) || assigned.has(argument));
+    check(!isShared)`compile: argument ${argument}, ${tensor}, is also captured by the
+      function, which assigns to it; use one of the two`;
   };
 
   let arena = 0;
@@ -181,8 +171,4 @@ export function bind(program: Program, options: BindOptions): Executable {
       return program.rebuild(results);
     },
   };
-}
-
-function specOf({ shape, dtype }: Value): Spec {
-  return { shape, dtype };
 }

@@ -11,7 +11,7 @@ import { bufferOf, Group } from './group.ts';
 import { Network } from './network.ts';
 import { Reuse } from './reuse.ts';
 import { rowKernel } from './rows.ts';
-import type { Program, Step, Value } from './trace.ts';
+import { endsOf, type Program, type Step, type Value } from './trace.ts';
 
 export interface Job {
   readonly name: string;
@@ -99,9 +99,8 @@ export function schedule(
     }
   }
 
-  const ends = [...program.results, ...program.writes.map(({ value }) => value)];
   const read = groups.flatMap((made) => (made instanceof Group ? [...made.outside()] : made.reads));
-  const needed = new Set([...ends, ...read].map((value) => network.storageOf(value)));
+  const needed = new Set([...endsOf(program), ...read].map((value) => network.storageOf(value)));
   const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
   return { jobs, network };
 }
