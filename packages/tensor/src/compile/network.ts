@@ -19,6 +19,15 @@ import { endsOf, type Program, type Step, type Value } from './trace.ts';
 /** Gives the element of a memory that is so far in. */
 export type Leaf = (storage: Value, place: k.Operand) => k.Value;
 
+/** What there is under a name in those types of several that have it. */
+type Part<T, Name> = T extends unknown ? (Name extends keyof T ? T[Name] : never) : never;
+type NameIn<T> = T extends unknown ? keyof T : never;
+
+/** A lowering of any kind; what only others have is undefined. */
+export type AnyLowering = {
+  readonly [Name in NameIn<Lowering>]?: Part<Lowering, Name> | undefined;
+};
+
 /** An expression of more ops and loads than this is stored, and others start from there. */
 const LONGEST = 32;
 
@@ -26,10 +35,11 @@ const LONGEST = 32;
 const MOST_READ = 500;
 
 export class Network {
+  /** The steps that make values. */
   readonly makers: ReadonlyMap<Value, Step>;
   /** How many steps and results read a value that is stored. */
   readonly readers: Map<Value, number> = new Map();
-  readonly #lowerings = new Map<Step, Lowering | undefined>();
+  readonly #lowerings = new Map<Value, AnyLowering>();
   readonly #stored = new Set<Value>();
   readonly #constants: ReadonlyMap<Value, k.Value>;
 
@@ -41,7 +51,7 @@ export class Network {
       const isLowerable =
         inputs.length <= MOST_READ && [...inputs, output].every(({ dtype }) => dtype !== 'f64');
       const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
-      this.#lowerings.set(step, lowering);
+      if (lowering) this.#lowerings.set(output, lowering);
     }
     const uses = new Map<Value, number>();
     const use = (value: Value, times: number): void => {
@@ -63,13 +73,9 @@ export class Network {
     this.#countReaders(program);
   }
 
-  lowering(step: Step): Lowering | undefined {
-    return this.#lowerings.get(step);
-  }
-
-  /** The step that makes a value, if there is one. */
-  maker(value: Value): Step | undefined {
-    return this.makers.get(value);
+  /** How the step that makes a value is said in the loop language. */
+  lowering(value: Value): AnyLowering | undefined {
+    return this.#lowerings.get(value);
   }
 
   isStored(value: Value): boolean {
@@ -79,9 +85,8 @@ export class Network {
   /** What a value is without the moves that were made to it. */
   sourceOf(value: Value): Value {
     const maker = this.makers.get(value);
-    const lowering = maker && this.#lowerings.get(maker);
-    if (maker === undefined || this.isStored(value)) return value;
-    return lowering && 'move' in lowering ? this.sourceOf(maker.inputs[0]) : value;
+    const isMoved = !this.isStored(value) && this.#lowerings.get(value)?.move;
+    return maker && isMoved ? this.sourceOf(maker.inputs[0]) : value;
   }
 
   /** Whether a value is another look at the memory of its maker's input, or a part of it. */
@@ -103,10 +108,9 @@ export class Network {
   }
 
   #offsetIn(value: Value): number | undefined {
-    const maker = this.makers.get(value);
-    const lowering = maker && this.#lowerings.get(maker);
-    if (lowering && 'move' in lowering) return lowering.offset;
-    return maker?.primitive.sharesData ? 0 : undefined;
+    const lowering = this.#lowerings.get(value);
+    if (lowering?.move) return lowering.offset;
+    return this.makers.get(value)?.primitive.sharesData ? 0 : undefined;
   }
 
   #store(value: Value): void {
@@ -121,9 +125,9 @@ export class Network {
    */
   #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
     const { output, inputs } = step;
-    const lowering = this.#lowerings.get(step);
-    const isFree = lowering !== undefined && ('move' in lowering || this.#isCheap(step, lowering));
-    const isInline = isFree || (lowering && ('map' in lowering || 'element' in lowering));
+    const lowering = this.#lowerings.get(output);
+    const isFree = lowering?.move || (lowering?.isCheap && this.#isMadeElsewhere(inputs[0]));
+    const isInline = isFree || lowering?.map || lowering?.element;
     if (!isInline || (!isFree && uses > 1)) this.#store(output);
     const times = this.#stored.has(output) ? 1 : uses;
     if (lowering === undefined || this.isView(output)) {
@@ -133,33 +137,32 @@ export class Network {
     for (const input of new Set(inputs)) {
       // What is read in several places counts as used more than once.
       const isRepeated = numelOf(input.shape) < numelOf(output.shape);
-      const isAnywhere = 'kernel' in lowering || ('element' in lowering && !isFree);
+      const isAnywhere = lowering.kernel || (lowering.element && !isFree);
       use(input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
     }
   }
 
-  /** Whether an element costs no more than to load it, given that moves cost nothing. */
-  #isCheap({ inputs }: Step, lowering: Lowering): boolean {
-    if (!('element' in lowering) || !lowering.isCheap) return false;
-    let source: Value = inputs[0];
-    for (;;) {
-      const maker = this.makers.get(source);
-      const made = maker && this.#lowerings.get(maker);
-      if (maker === undefined || made === undefined) return true;
-      if (!('move' in made)) return 'fold' in made || 'kernel' in made;
-      source = maker.inputs[0];
+  /** Whether all there is to an element is to load it, given that moves cost nothing. */
+  #isMadeElsewhere(value: Value): boolean {
+    const [maker, lowering] = [this.makers.get(value), this.#lowerings.get(value)];
+    if (maker && lowering?.move) return this.#isMadeElsewhere(maker.inputs[0]);
+    return !(lowering?.map || lowering?.element);
+  }
+
+  /** A step, and before it those whose results are nowhere, and are computed on the way. */
+  stepsOf(step: Step, found: Set<Step> = new Set()): Set<Step> {
+    for (const input of step.inputs) {
+      const maker = this.makers.get(input);
+      if (maker && !this.isStored(input)) this.stepsOf(maker, found);
     }
+    return found.add(step);
   }
 
   /** The stored values that a step reads, itself or through what is computed on the way. */
-  readsOf(step: Step, found: Set<Value> = new Set()): Set<Value> {
-    for (const input of step.inputs) {
-      const maker = this.makers.get(input);
-      if (this.isStored(input) || maker === undefined) found.add(this.storageOf(input));
-      else this.readsOf(maker, found);
-    }
-    for (const value of this.#constants.keys()) found.delete(value);
-    return found;
+  readsOf(step: Step): Set<Value> {
+    const inputs = Array.from(this.stepsOf(step)).flatMap((each) => each.inputs);
+    const read = inputs.filter((input) => this.isStored(input) && !this.#constants.has(input));
+    return new Set(read.map((input) => this.storageOf(input)));
   }
 
   #countReaders(program: Program): void {
@@ -189,21 +192,21 @@ export class Network {
   computed(value: Value, leaf: Leaf): Elements {
     const { shape, dtype } = value;
     const maker = this.makers.get(value);
-    const lowering = maker && this.#lowerings.get(maker);
-    if (maker === undefined || lowering === undefined) return this.#loaded(value, leaf);
+    const { move, element, map } = this.#lowerings.get(value) ?? {};
+    if (maker === undefined) return this.#loaded(value, leaf);
     const different = [...new Set(maker.inputs)];
     const elements = different.map((input) => this.elements(input, leaf));
     const places = maker.inputs.map((input) => different.indexOf(input));
     const made = (at: Elements['at']): Elements => ({ shape, dtype, at });
-    if ('move' in lowering) return made((index) => elements[0].at(lowering.move(index)));
-    if ('element' in lowering) {
+    if (move) return made((index) => elements[0].at(move(index)));
+    if (element) {
       const inputs = places.map((place) => elements[place]);
-      return made((index) => lowering.element(index, ...inputs));
+      return made((index) => element(index, ...inputs));
     }
-    if (!('map' in lowering)) return this.#loaded(value, leaf);
+    if (!map) return this.#loaded(value, leaf);
     return made((index) => {
       const operands = elements.map((input) => input.at(broadcastIndex(index, input.shape)));
-      return lowering.map(...places.map((place) => operands[place]));
+      return map(...places.map((place) => operands[place]));
     });
   }
 }

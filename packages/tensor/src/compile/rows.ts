@@ -7,25 +7,26 @@
  *         for j in 0..D step 4                  a pass, four elements at a time
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, type Index } from '../lowering.ts';
-import { bufferOf, type Group, type Member } from './group.ts';
-import type { Bound } from './reuse.ts';
+import type { Index } from '../lowering.ts';
+import { type Bound, boundKernel, bufferOf, readingLeaf } from './buffers.ts';
+import type { Group, Member } from './group.ts';
 import type { Value } from './trace.ts';
 
-/** The extents of the axes, in which an axis that could be merged into the next has become 1. */
-function mergedExtents(group: Group): number[] {
-  const { domain, accesses, counters, members, values } = group;
+/**
+ * The extents of the axes, in which an axis that could be merged into the next has become 1; the
+ * last stays as it is if there is something for each row (`isByRow`).
+ */
+function mergedExtents(group: Group, isByRow: boolean): number[] {
+  const { domain, accesses, counters, members } = group;
   const extents = [...domain];
   const last = domain.length - 1;
-  const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
-  const stores = members.map((member) => {
-    const index = flatIndex(group.indexOf(member, counters), member.value.shape);
-    return k.load(bufferOf(member.value), index).index;
-  });
+  const stores = members.map(
+    (member) => k.load(bufferOf(member.value), group.placeOf(member, counters)).index,
+  );
   const indices = [...accesses.map(({ index }) => index), ...stores];
   // Counters that are used in other ways than as a term of an index stay what they are.
   const odd = countersOf([
-    ...values,
+    ...members.map(({ computed }) => computed),
     ...indices.flatMap(({ terms }) =>
       terms.map(({ of }) => of).filter(({ node }) => node !== 'variable'),
     ),
@@ -58,17 +59,17 @@ function countersOf(values: Iterable<k.Value>): Set<k.Value> {
 }
 
 /**
- * The kernel of a group. Of its members it stores those for which `isNeeded` holds, folds over
- * several rows, and elements that are read again in a later pass; the others stay in registers.
+ * The kernel of a group. Of its members it stores those that are needed, folds over several
+ * rows, and elements that are read again in a later pass; the others stay in registers.
  */
-export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): Bound {
+export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   const { members, domain } = group;
-  const extents = mergedExtents(group);
   const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
+  const extents = mergedExtents(group, isByRow);
   const widest = extents.findLastIndex((extent) => extent !== 1);
   const inner = isByRow || widest < 0 ? domain.length - 1 : widest;
   const isStored = ({ value, form, pass }: Member): boolean =>
-    form === 'fold' || isNeeded(value) || (
+    form === 'fold' || needed.has(value) || (
       form === 'element' &&
       group.accesses.some((access) => access.storage === value && access.pass > pass)
     );
@@ -87,31 +88,21 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
     member: Member,
     at: Index,
     registers: ReadonlyMap<Value, k.Variable>,
-  ): k.Value =>
-    group.operand(member, at, (storage, place) => {
-      const register = registers.get(storage) ?? rowRegisters.get(storage);
-      if (register) return register;
-      if (!writes.has(storage)) reads.add(storage);
-      return k.load(bufferOf(storage), place);
-    });
-  const storeOf = (member: Member, at: Index, value: k.Value): k.Statements => {
-    const place = flatIndex(group.indexOf(member, at), member.value.shape);
-    return isStored(member) ? k.store(bufferOf(member.value), place, value) : [];
-  };
-  const foldOf = ({ step }: Member): k.Reduction => {
-    const lowering = group.network.lowering(step);
-    if (lowering && 'fold' in lowering) return lowering.fold;
+  ): k.Value => group.operand(member, at, readingLeaf(reads, registers, rowRegisters));
+  const storeOf = (member: Member, at: Index, value: k.Value): k.Statements =>
+    writes.has(member.value)
+      ? k.store(bufferOf(member.value), group.placeOf(member, at), value)
+      : [];
+  const foldOf = ({ step, lowering: { fold } }: Member): k.Reduction => {
+    if (fold) return fold;
     throw new Error(`rowKernel: ${step.primitive.name} is no fold`);
   };
   /** Whether a fold adds up a row in a register, and not each element where it belongs. */
-  const isFoldedByRow = ({ form, step }: Member): boolean => {
-    const lowering = group.network.lowering(step);
-    const axes = lowering && 'fold' in lowering ? lowering.axes : [];
-    return form === 'rowFold' || (form === 'fold' && axes.includes(inner));
-  };
+  const isFoldedByRow = ({ form, lowering: { axes = [] } }: Member): boolean =>
+    form === 'rowFold' || (form === 'fold' && axes.includes(inner));
   const addTo = (member: Member, at: Index, value: k.Value): k.Statements => {
     const { buffer, start } = partialOf(member);
-    const own = flatIndex(group.indexOf(member, at), member.value.shape);
+    const own = group.placeOf(member, at);
     const place = start === undefined ? own : k.add(start, own);
     return k.store(buffer, place, foldOf(member).combine(k.load(buffer, place), value));
   };
@@ -238,10 +229,5 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
     const to = bufferOf(one.value);
     return k.addUp(buffer, [pieces.rounds, to.length, room], foldOf(one), to);
   });
-  const parameters = [...reads, ...writes].map(bufferOf);
-  return {
-    kernel: k.kernel(group.name, parameters, [body, totals]),
-    reads: [...reads],
-    writes: [...writes],
-  };
+  return boundKernel(group.name, reads, writes, [body, totals]);
 }

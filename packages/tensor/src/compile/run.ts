@@ -116,7 +116,7 @@ export function bind(program: Program, options: BindOptions): Executable {
   };
   const valueNow = (value: Value): ArrayValue => {
     const { shape, dtype } = value;
-    const maker = network.maker(value);
+    const maker = network.makers.get(value);
     const isThere = network.isStored(value) || maker === undefined;
     if (isThere) return { shape, data: arrayOf(value, arena) };
     const data = allocate(dtype, numelOf(shape));
