@@ -34,6 +34,10 @@ const LONGEST = 32;
 /** What a kernel reads at most: a function has up to 1000 parameters. */
 const MOST_READ = 500;
 
+function count(counts: Map<Value, number>, value: Value, times: number): void {
+  counts.set(value, (counts.get(value) ?? 0) + times);
+}
+
 export class Network {
   /** The steps that make values. */
   readonly makers: ReadonlyMap<Value, Step>;
@@ -53,15 +57,10 @@ export class Network {
       const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
       if (lowering) this.#lowerings.set(output, lowering);
     }
-    const uses = new Map<Value, number>();
-    const use = (value: Value, times: number): void => {
-      uses.set(value, (uses.get(value) ?? 0) + times);
-    };
     for (const value of endsOf(program)) this.#store(value);
     if (!inline) for (const { output } of program.steps) this.#store(output);
-    for (const step of program.steps.toReversed()) {
-      this.#decide(step, uses.get(step.output) ?? 0, use);
-    }
+    const uses = new Map<Value, number>();
+    for (const step of program.steps.toReversed()) this.#decide(step, uses);
     // How many ops and loads an element takes where it is needed.
     const sizes = new Map<Value, number>();
     for (const { inputs, output } of program.steps) {
@@ -120,16 +119,16 @@ export class Network {
   }
 
   /**
-   * Decides about the result of a step, when all that use it have asked for what they need; `uses`
-   * is how often each element would be computed. Then notes what that means for the step's inputs.
+   * Decides about the result of a step, when all that use it have asked for what they need: in
+   * `uses`, how often each element would be computed. Then notes what that means for its inputs.
    */
-  #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
-    const { output, inputs } = step;
+  #decide({ output, inputs }: Step, uses: Map<Value, number>): void {
+    const own = uses.get(output) ?? 0;
     const lowering = this.#lowerings.get(output);
     const isFree = lowering?.move || (lowering?.isCheap && this.#isMadeElsewhere(inputs[0]));
     const isInline = isFree || lowering?.map || lowering?.element;
-    if (!isInline || (!isFree && uses > 1)) this.#store(output);
-    const times = this.#stored.has(output) ? 1 : uses;
+    if (!isInline || (!isFree && own > 1)) this.#store(output);
+    const times = this.#stored.has(output) ? 1 : own;
     if (lowering === undefined || this.isView(output)) {
       for (const input of inputs) this.#store(input);
       return;
@@ -138,15 +137,17 @@ export class Network {
       // What is read in several places counts as used more than once.
       const isRepeated = numelOf(input.shape) < numelOf(output.shape);
       const isAnywhere = lowering.kernel || (lowering.element && !isFree);
-      use(input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
+      count(uses, input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
     }
   }
 
   /** Whether all there is to an element is to load it, given that moves cost nothing. */
   #isMadeElsewhere(value: Value): boolean {
-    const [maker, lowering] = [this.makers.get(value), this.#lowerings.get(value)];
-    if (maker && lowering?.move) return this.#isMadeElsewhere(maker.inputs[0]);
-    return !(lowering?.map || lowering?.element);
+    for (let source = value; ;) {
+      const [maker, lowering] = [this.makers.get(source), this.#lowerings.get(source)];
+      if (!maker || !lowering?.move) return !(lowering?.map || lowering?.element);
+      source = maker.inputs[0];
+    }
   }
 
   /** A step, and before it those whose results are nowhere, and are computed on the way. */
@@ -166,12 +167,14 @@ export class Network {
   }
 
   #countReaders(program: Program): void {
-    const made = program.steps.filter(({ output }) => this.isStored(output) && !this.isView(output));
+    const made = program.steps.filter(
+      ({ output }) => this.isStored(output) && !this.isView(output),
+    );
     const read = [
       ...endsOf(program).map((value) => this.storageOf(value)),
       ...made.flatMap((step) => [...this.readsOf(step)]),
     ];
-    for (const value of read) this.readers.set(value, (this.readers.get(value) ?? 0) + 1);
+    for (const value of read) count(this.readers, value, 1);
   }
 
   /** A value as its elements: loaded where it is stored, else computed. */
