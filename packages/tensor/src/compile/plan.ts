@@ -65,10 +65,6 @@ export function planMemory(
   const scratch = new Map<Job, number>();
   const gaps = new Gaps();
   const take = (bytes: number): number => gaps.take(bytes) ?? 0;
-  const release = (value: Value): void => {
-    const start = offsets.get(value);
-    if (start !== undefined) gaps.free(start, bytesOf(value));
-  };
   const dying = new Map<number, Value[]>();
   for (const [value, job] of last) {
     if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
@@ -90,7 +86,10 @@ export function planMemory(
     const scratchBytes = sharedBytes(job);
     scratch.set(job, take(scratchBytes));
     gaps.free(scratch.get(job) ?? 0, scratchBytes);
-    for (const value of ending) release(value);
+    for (const value of ending) {
+      const start = offsets.get(value);
+      if (start !== undefined) gaps.free(start, bytesOf(value));
+    }
   });
   const own = jobs.map(({ kernel }) => kernel?.ownBytes ?? 0);
   const ownBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);

@@ -38,6 +38,10 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   return constants;
 }
 
+function zeros({ shape, dtype }: Value): ArrayValue {
+  return { shape, data: allocate(dtype, numelOf(shape)) };
+}
+
 export interface BindOptions extends CodeOptions {
   readonly without?: ReadonlySet<Pass>;
 }
@@ -72,7 +76,8 @@ export function bind(program: Program, options: BindOptions): Executable {
     if (home) return { isInArena: false, offset: home.start };
     return { isInArena: true, offset: plan.offsets.get(state) ?? 0 };
   };
-  const arrayOf = (value: Value, arena: number): TypedArray => {
+  let arena = 0;
+  const arrayOf = (value: Value): TypedArray => {
     const { isInArena, offset } = placeOf(network.storageOf(value));
     const start = offset + (isInArena ? arena : 0) + sizeOf(value.dtype) * network.offsetOf(value);
     return heap.view(value.dtype, start, numelOf(value.shape));
@@ -95,37 +100,25 @@ export function bind(program: Program, options: BindOptions): Executable {
       function, which assigns to it; use one of the two`;
   };
 
-  let arena = 0;
   /** The reference loop of a job, or of one whose check has found something. */
   const callReference = (number: number): void => {
-    const { steps: [step], checks } = jobs[number];
-    const { primitive, inputs, output, attributes } = step;
-    const zeros = ({ dtype, shape }: Value): ArrayValue => (
-      { shape, data: allocate(dtype, numelOf(shape)) }
-    );
-    if (checks === undefined) {
-      const read = inputs.map((value) => ({ shape: value.shape, data: arrayOf(value, arena) }));
-      const written = { shape: output.shape, data: arrayOf(output, arena) };
-      // A loop may count on zeros, and the place has been used before.
-      written.data.fill(0);
-      primitive.compute(read, written, attributes);
-    } else {
-      const read = inputs.map((value, i) => (i === checks ? valueNow(value) : zeros(value)));
-      primitive.compute(read, zeros(output), attributes);
-    }
+    const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
+    const isJob = checks === undefined;
+    const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
+    const written = isJob ? valueNow(output) : zeros(output);
+    // A loop may count on zeros, and the place has been used before.
+    written.data.fill(0);
+    primitive.compute(read, written, attributes);
   };
   const valueNow = (value: Value): ArrayValue => {
-    const { shape, dtype } = value;
     const maker = network.makers.get(value);
-    const isThere = network.isStored(value) || maker === undefined;
-    if (isThere) return { shape, data: arrayOf(value, arena) };
-    const data = allocate(dtype, numelOf(shape));
-    maker.primitive.compute(maker.inputs.map(valueNow), { shape, data }, maker.attributes);
-    return { shape, data };
+    if (!maker || network.isStored(value)) return { shape: value.shape, data: arrayOf(value) };
+    const made = zeros(value);
+    maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
+    return made;
   };
 
-  const sizes = { arenaBytes: plan.bytes, ownBytes: plan.ownBytes };
-  const code = codeOf(jobs, placesOf, sizes, heap, callReference, options);
+  const code = codeOf(jobs, placesOf, plan, heap, callReference, options);
   return {
     schedule: scheduled,
     plan,
@@ -142,15 +135,13 @@ export function bind(program: Program, options: BindOptions): Executable {
       }
       for (const value of plan.offsets.keys()) {
         const argument = tensorFor(value, tensors);
-        if (argument) arrayOf(value, arena).set(argument.data);
+        if (argument) arrayOf(value).set(argument.data);
       }
       code.run(arena, threads, watch);
       const dataOf = (value: Value): TypedArray => {
         const outside = tensorFor(network.storageOf(value), tensors);
         const start = network.offsetOf(value);
-        return outside
-          ? outside.data.subarray(start, start + numelOf(value.shape))
-          : arrayOf(value, arena);
+        return outside?.data.subarray(start, start + numelOf(value.shape)) ?? arrayOf(value);
       };
       const results = program.results.map((value) => {
         const itself = tensorFor(value, tensors);
