@@ -149,10 +149,9 @@ export function bind(program: Program, options: BindOptions): Executable {
         return new Tensor(specOf(value), dataOf(value).slice());
       });
       // All new values are taken before any state changes: one may be another's old value.
-      const isCopied = program.writes.filter(
-        ({ state, value }) => plan.inState.get(network.storageOf(value)) !== state,
-      );
-      const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
+      const taken = program.writes
+        .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+        .map(({ state, value }) => [state, dataOf(value).slice()] as const);
       for (const [state, data] of taken) {
         const home = homes.get(state);
         if (home) home.array.set(data);

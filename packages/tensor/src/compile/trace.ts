@@ -7,7 +7,7 @@
  * the moment at each call. Where the function assigns to one, later reads in the same call see the
  * new value, and the tensor has it when the call is over.
  */
-import { describe, type Spec, TensorError } from '../shape.ts';
+import { check, type Spec, TensorError } from '../shape.ts';
 import { type Primitive, Tensor, type Tracer, tick, withMode } from '../tensor.ts';
 import { mapTensors, tensorsOf } from './tree.ts';
 
@@ -107,11 +107,9 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     },
     read(tensor) {
       if (current.has(tensor)) throw new TensorError(UNKNOWN);
-      if (tensor.createdAt > startedAt) return;
-      throw new TensorError(
-        `compile: the function reads the data of ${describe(tensor)}, whose value would be ` +
-          'frozen in the program; use it as a tensor, or pass the number as an argument',
-      );
+      const isOwn = tensor.createdAt > startedAt;
+      check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
+        frozen in the program; use it as a tensor, or pass the number as an argument`;
     },
     guard(read) {
       const value = read();
