@@ -10,6 +10,7 @@ import {
   type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from './heap.ts';
+import type { Plan } from './plan.ts';
 import type { Job } from './schedule.ts';
 import { type Place, stagesOf, type Work } from './stages.ts';
 
@@ -41,7 +42,7 @@ type Host = Readonly<Record<'reference' | 'watch', (number: number) => void>>;
 export function codeOf(
   jobs: readonly Job[],
   placesOf: (job: Job) => readonly Place[],
-  { arenaBytes, ownBytes }: { readonly arenaBytes: number; readonly ownBytes: number },
+  { bytes: arenaBytes, ownBytes }: Plan,
   heap: Heap,
   reference: (number: number) => void,
   { backend, fuse }: CodeOptions,

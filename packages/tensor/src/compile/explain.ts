@@ -22,7 +22,7 @@ export interface KernelReport {
   readonly milliseconds?: number;
 }
 
-function reportOf(job: Job): KernelReport {
+function reportOf(job: Job, milliseconds: number | undefined): KernelReport {
   const names = job.steps.map(({ primitive }) => primitive.name);
   const ops = [...new Set(names)].map((name) => {
     const count = names.filter((other) => other === name).length;
@@ -34,15 +34,13 @@ function reportOf(job: Job): KernelReport {
     shapes: `${reads} → ${writes}`,
     operations: job.kernel && countOperations(job.kernel),
     bytes: [...job.reads, ...job.writes].reduce((sum, value) => sum + bytesOf(value), 0),
+    ...(milliseconds !== undefined && { milliseconds }),
   };
 }
 
 /** The kernels of a program in order; `times` are in milliseconds. */
 export function reportsOf({ schedule }: Executable, times?: readonly number[]): KernelReport[] {
-  return schedule.jobs.map((job, i) => ({
-    ...reportOf(job),
-    ...(times && { milliseconds: times[i] }),
-  }));
+  return schedule.jobs.map((job, i) => reportOf(job, times?.[i]));
 }
 
 /** A table of kernels, and a line about all of them. */

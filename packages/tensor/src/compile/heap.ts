@@ -8,7 +8,7 @@ import {
   Gaps, type HostMemory, RESERVED, roundUp, Threads, webAssembly,
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
-import { TensorError } from '../shape.ts';
+import { failure, TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
 
 const PAGE = 65536;
@@ -78,9 +78,7 @@ export class Heap {
     try {
       this.memory.grow(pages);
     } catch {
-      throw new TensorError(
-        `compile: there is no room for ${bytes} bytes more, beside the ${size} in use`,
-      );
+      throw failure`compile: there is no room for ${bytes} bytes more, beside the ${size} in use`;
     }
     this.#gaps.free(size, pages * PAGE);
     return this.#allocate(bytes);

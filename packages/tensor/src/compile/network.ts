@@ -14,10 +14,19 @@ import {
   broadcastIndex, type Elements, flatIndex, type Lowering,
 } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
-import type { Program, Step, Value } from './trace.ts';
+import { endsOf, type Program, type Step, type Value } from './trace.ts';
 
 /** Gives the element of a memory that is so far in. */
 export type Leaf = (storage: Value, place: k.Operand) => k.Value;
+
+/** What there is under a name in those types of several that have it. */
+type Part<T, Name> = T extends unknown ? (Name extends keyof T ? T[Name] : never) : never;
+type NameIn<T> = T extends unknown ? keyof T : never;
+
+/** A lowering of any kind; what only others have is undefined. */
+export type AnyLowering = {
+  readonly [Name in NameIn<Lowering>]?: Part<Lowering, Name> | undefined;
+};
 
 /** An expression of more ops and loads than this is stored, and others start from there. */
 const LONGEST = 32;
@@ -25,11 +34,16 @@ const LONGEST = 32;
 /** What a kernel reads at most: a function has up to 1000 parameters. */
 const MOST_READ = 500;
 
+function count(counts: Map<Value, number>, value: Value, times: number): void {
+  counts.set(value, (counts.get(value) ?? 0) + times);
+}
+
 export class Network {
+  /** The steps that make values. */
   readonly makers: ReadonlyMap<Value, Step>;
   /** How many stored steps, results and new states read a value that is stored. */
   readonly readers: Map<Value, number> = new Map();
-  readonly #lowerings = new Map<Step, Lowering | undefined>();
+  readonly #lowerings = new Map<Value, AnyLowering>();
   readonly #stored = new Set<Value>();
   readonly #constants: ReadonlyMap<Value, k.Value>;
 
@@ -41,18 +55,12 @@ export class Network {
       const isLowerable =
         inputs.length <= MOST_READ && [...inputs, output].every(({ dtype }) => dtype !== 'f64');
       const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
-      this.#lowerings.set(step, lowering);
+      if (lowering) this.#lowerings.set(output, lowering);
     }
-    const uses = new Map<Value, number>();
-    const use = (value: Value, times: number): void => {
-      uses.set(value, (uses.get(value) ?? 0) + times);
-    };
-    for (const value of program.results) this.#store(value);
+    for (const value of endsOf(program)) this.#store(value);
     if (!inline) for (const { output } of program.steps) this.#store(output);
-    for (const { value } of program.writes) this.#store(value);
-    for (const step of program.steps.toReversed()) {
-      this.#decide(step, uses.get(step.output) ?? 0, use);
-    }
+    const uses = new Map<Value, number>();
+    for (const step of program.steps.toReversed()) this.#decide(step, uses);
     // How many ops and loads an element takes where it is needed.
     const sizes = new Map<Value, number>();
     for (const { inputs, output } of program.steps) {
@@ -64,13 +72,9 @@ export class Network {
     this.#countReaders(program);
   }
 
-  lowering(step: Step): Lowering | undefined {
-    return this.#lowerings.get(step);
-  }
-
-  /** The step that makes a value, if there is one. */
-  maker(value: Value): Step | undefined {
-    return this.makers.get(value);
+  /** How the step that makes a value is said in the loop language. */
+  lowering(value: Value): AnyLowering | undefined {
+    return this.#lowerings.get(value);
   }
 
   isStored(value: Value): boolean {
@@ -80,9 +84,8 @@ export class Network {
   /** What a value is without the moves that were made to it. */
   sourceOf(value: Value): Value {
     const maker = this.makers.get(value);
-    const lowering = maker && this.#lowerings.get(maker);
-    if (maker === undefined || this.isStored(value)) return value;
-    return lowering && 'move' in lowering ? this.sourceOf(maker.inputs[0]) : value;
+    const isMoved = !this.isStored(value) && this.#lowerings.get(value)?.move;
+    return maker && isMoved ? this.sourceOf(maker.inputs[0]) : value;
   }
 
   /** Whether a value is another look at the memory of its maker's input, or a part of it. */
@@ -104,10 +107,9 @@ export class Network {
   }
 
   #offsetIn(value: Value): number | undefined {
-    const maker = this.makers.get(value);
-    const lowering = maker && this.#lowerings.get(maker);
-    if (lowering && 'move' in lowering) return lowering.offset;
-    return maker?.primitive.sharesData ? 0 : undefined;
+    const lowering = this.#lowerings.get(value);
+    if (lowering?.move) return lowering.offset;
+    return this.makers.get(value)?.primitive.sharesData ? 0 : undefined;
   }
 
   #store(value: Value): void {
@@ -117,16 +119,16 @@ export class Network {
   }
 
   /**
-   * Decides about the result of a step, when all that use it have asked for what they need; `uses`
-   * is how often each element would be computed. Then notes what that means for the step's inputs.
+   * Decides about the result of a step, when all that use it have asked for what they need: in
+   * `uses`, how often each element would be computed. Then notes what that means for its inputs.
    */
-  #decide(step: Step, uses: number, use: (value: Value, times: number) => void): void {
-    const { output, inputs } = step;
-    const lowering = this.#lowerings.get(step);
-    const isFree = lowering !== undefined && ('move' in lowering || this.#isCheap(step, lowering));
-    const isInline = isFree || (lowering && ('map' in lowering || 'element' in lowering));
-    if (!isInline || (!isFree && uses > 1)) this.#store(output);
-    const times = this.#stored.has(output) ? 1 : uses;
+  #decide({ output, inputs }: Step, uses: Map<Value, number>): void {
+    const own = uses.get(output) ?? 0;
+    const lowering = this.#lowerings.get(output);
+    const isFree = lowering?.move || (lowering?.isCheap && this.#isMadeElsewhere(inputs[0]));
+    const isInline = isFree || lowering?.map || lowering?.element;
+    if (!isInline || (!isFree && own > 1)) this.#store(output);
+    const times = this.#stored.has(output) ? 1 : own;
     if (lowering === undefined || this.isView(output)) {
       for (const input of inputs) this.#store(input);
       return;
@@ -134,43 +136,45 @@ export class Network {
     for (const input of new Set(inputs)) {
       // What is read in several places counts as used more than once.
       const isRepeated = numelOf(input.shape) < numelOf(output.shape);
-      const isAnywhere = 'kernel' in lowering || ('element' in lowering && !isFree);
-      use(input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
+      const isAnywhere = lowering.kernel || (lowering.element && !isFree);
+      count(uses, input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
     }
   }
 
-  /** Whether an element costs no more than to load it, given that moves cost nothing. */
-  #isCheap({ inputs }: Step, lowering: Lowering): boolean {
-    if (!('element' in lowering) || !lowering.isCheap) return false;
-    let source: Value = inputs[0];
-    for (;;) {
-      const maker = this.makers.get(source);
-      const made = maker && this.#lowerings.get(maker);
-      if (maker === undefined || made === undefined) return true;
-      if (!('move' in made)) return 'fold' in made || 'kernel' in made;
+  /** Whether all there is to an element is to load it, given that moves cost nothing. */
+  #isMadeElsewhere(value: Value): boolean {
+    for (let source = value; ;) {
+      const [maker, lowering] = [this.makers.get(source), this.#lowerings.get(source)];
+      if (!maker || !lowering?.move) return !(lowering?.map || lowering?.element);
       source = maker.inputs[0];
     }
   }
 
-  /** The stored values that a step reads, itself or through what is computed on the way. */
-  readsOf(step: Step, found: Set<Value> = new Set()): Set<Value> {
+  /** A step, and before it those whose results are nowhere, and are computed on the way. */
+  stepsOf(step: Step, found: Set<Step> = new Set()): Set<Step> {
     for (const input of step.inputs) {
       const maker = this.makers.get(input);
-      if (this.isStored(input) || maker === undefined) found.add(this.storageOf(input));
-      else this.readsOf(maker, found);
+      if (maker && !this.isStored(input)) this.stepsOf(maker, found);
     }
-    for (const value of this.#constants.keys()) found.delete(value);
-    return found;
+    return found.add(step);
   }
 
-  #countReaders({ steps, results, writes }: Program): void {
-    const ends = [...results, ...writes.map(({ value }) => value)];
-    const made = steps.filter(({ output }) => this.isStored(output) && !this.isView(output));
+  /** The stored values that a step reads, itself or through what is computed on the way. */
+  readsOf(step: Step): Set<Value> {
+    const inputs = Array.from(this.stepsOf(step)).flatMap((each) => each.inputs);
+    const read = inputs.filter((input) => this.isStored(input) && !this.#constants.has(input));
+    return new Set(read.map((input) => this.storageOf(input)));
+  }
+
+  #countReaders(program: Program): void {
+    const made = program.steps.filter(
+      ({ output }) => this.isStored(output) && !this.isView(output),
+    );
     const read = [
-      ...ends.map((value) => this.storageOf(value)),
+      ...endsOf(program).map((value) => this.storageOf(value)),
       ...made.flatMap((step) => [...this.readsOf(step)]),
     ];
-    for (const value of read) this.readers.set(value, (this.readers.get(value) ?? 0) + 1);
+    for (const value of read) count(this.readers, value, 1);
   }
 
   /** A value as its elements: loaded where it is stored, else computed. */
@@ -191,21 +195,21 @@ export class Network {
   computed(value: Value, leaf: Leaf): Elements {
     const { shape, dtype } = value;
     const maker = this.makers.get(value);
-    const lowering = maker && this.#lowerings.get(maker);
-    if (maker === undefined || lowering === undefined) return this.#loaded(value, leaf);
+    const { move, element, map } = this.#lowerings.get(value) ?? {};
+    if (maker === undefined) return this.#loaded(value, leaf);
     const different = [...new Set(maker.inputs)];
     const elements = different.map((input) => this.elements(input, leaf));
     const places = maker.inputs.map((input) => different.indexOf(input));
     const made = (at: Elements['at']): Elements => ({ shape, dtype, at });
-    if ('move' in lowering) return made((index) => elements[0].at(lowering.move(index)));
-    if ('element' in lowering) {
+    if (move) return made((index) => elements[0].at(move(index)));
+    if (element) {
       const inputs = places.map((place) => elements[place]);
-      return made((index) => lowering.element(index, ...inputs));
+      return made((index) => element(index, ...inputs));
     }
-    if (!('map' in lowering)) return this.#loaded(value, leaf);
+    if (!map) return this.#loaded(value, leaf);
     return made((index) => {
       const operands = elements.map((input) => input.at(broadcastIndex(index, input.shape)));
-      return lowering.map(...places.map((place) => operands[place]));
+      return map(...places.map((place) => operands[place]));
     });
   }
 }

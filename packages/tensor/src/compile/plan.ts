@@ -7,7 +7,7 @@ import { sizeOf } from '../dtype.ts';
 import { describe, numelOf, type Spec } from '../shape.ts';
 import { ALIGNMENT, Gaps } from '@mambagrad/wasm';
 import type { Job, Pass, Schedule } from './schedule.ts';
-import type { Program, Value } from './trace.ts';
+import { endsOf, type Program, type Value } from './trace.ts';
 
 export interface Plan {
   /** Where each value starts that is made or passed, in bytes. */
@@ -34,7 +34,7 @@ function sharedBytes({ kernel }: Job): number {
 const START = -1;
 
 function isArgument({ from }: Value): boolean {
-  return from !== 'step' && 'argument' in from;
+  return typeof from === 'number';
 }
 
 /** For each value in memory, the last job that reads it; what is needed at the end has a later. */
@@ -44,8 +44,8 @@ function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, nu
     for (const value of [...job.reads, ...job.writes]) last.set(value, i);
   });
   // State that is returned is returned as itself, whatever is in it then.
-  const returned = program.results.filter(({ from }) => from === 'step');
-  for (const value of [...returned, ...program.writes.map((write) => write.value)]) {
+  const results = program.results.filter(({ from }) => from === 'step');
+  for (const value of endsOf({ ...program, results })) {
     last.set(network.storageOf(value), jobs.length);
   }
   return last;
@@ -65,10 +65,6 @@ export function planMemory(
   const scratch = new Map<Job, number>();
   const gaps = new Gaps();
   const take = (bytes: number): number => gaps.take(bytes) ?? 0;
-  const release = (value: Value): void => {
-    const start = offsets.get(value);
-    if (start !== undefined) gaps.free(start, bytesOf(value));
-  };
   const dying = new Map<number, Value[]>();
   for (const [value, job] of last) {
     if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
@@ -90,7 +86,10 @@ export function planMemory(
     const scratchBytes = sharedBytes(job);
     scratch.set(job, take(scratchBytes));
     gaps.free(scratch.get(job) ?? 0, scratchBytes);
-    for (const value of ending) release(value);
+    for (const value of ending) {
+      const start = offsets.get(value);
+      if (start !== undefined) gaps.free(start, bytesOf(value));
+    }
   });
   const own = jobs.map(({ kernel }) => kernel?.ownBytes ?? 0);
   const ownBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);

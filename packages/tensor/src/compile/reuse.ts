@@ -3,18 +3,14 @@
  * of a program are another's, with other buffers: equal in every value that is computed, given
  * that buffers are named by the order in which they occur.
  */
-import type * as k from '@mambagrad/kernel';
+import * as k from '@mambagrad/kernel';
+import { type Bound, bufferOf, readingLeaf } from './buffers.ts';
+import type { Group } from './group.ts';
 import type { Value } from './trace.ts';
-
-/** A kernel, and what it reads and writes in the order of its parameters. */
-export interface Bound {
-  readonly kernel: k.Kernel;
-  readonly reads: readonly Value[];
-  readonly writes: readonly Value[];
-}
+import { keyOf } from './tree.ts';
 
 /** Values of the loop language as text, the same for the same but for which buffers it is. */
-export class Namer {
+class Namer {
   readonly #names = new Map<object, string>();
   readonly #texts: string[] = [];
 
@@ -52,25 +48,55 @@ export class Namer {
   }
 }
 
-/** Makes what was made before under the same key again, for other values in the same places. */
+/** Makes a kernel that was made before again, for other values in the same places. */
 export class Reuse {
   readonly #made = new Map<string, { readonly bound: Bound; readonly values: readonly Value[] }>();
 
-  /** How much was made, a number that is new each time something is. */
-  count(): number {
-    return this.#made.size;
-  }
-
-  /** `values` are those that the kernel may read or write, in an order that the key fixes. */
-  get(key: string, values: readonly Value[], make: () => Bound): Bound {
+  /** The kernel of a group, which `make` makes, and which leaves what is needed in memory. */
+  get(
+    group: Group, needed: ReadonlySet<Value>,
+    make: (group: Group, needed: ReadonlySet<Value>) => Bound,
+  ): Bound {
+    const { key, values } = this.#look(group, needed);
     const known = this.#made.get(key);
     if (known === undefined) {
-      const bound = make();
+      const bound = make(group, needed);
       this.#made.set(key, { bound, values });
       return bound;
     }
     const own = (value: Value): Value => values[known.values.indexOf(value)];
     const { kernel, reads, writes } = known.bound;
     return { kernel, reads: reads.map(own), writes: writes.map(own) };
+  }
+
+  /** Text that is the same for groups of the same kernel, and the values in memory in its order. */
+  #look(
+    { head, network, domain, counters, members, accesses }: Group, needed: ReadonlySet<Value>,
+  ): { key: string; values: Value[] } {
+    const namer = new Namer();
+    const readByHead = new Set<Value>();
+    const looks = head?.inputs.map((input) => {
+      const at = input.shape.map((_, axis) => k.variable(`h${axis}`, 'i32'));
+      const element = network.elements(input, readingLeaf(readByHead)).at(at);
+      return `${input.shape} ${input.dtype} ${namer.write(element)}`;
+    });
+    // What text cannot stand for is like nothing that was made before.
+    const attributes = head && keyOf(head.attributes, () => `${this.#made.size}`);
+    for (const counter of counters) namer.add(counter);
+    const ofMembers = [...members.map(({ value }) => value), ...accesses.map((one) => one.storage)];
+    const values = new Set(ofMembers);
+    for (const value of values) namer.add(bufferOf(value));
+    const specs = members.map(({ form, pass, step, value, lowering: { fold, axes } }) => {
+      const folding = fold ? `${step.primitive.name} ${axes}` : '';
+      const spec = `${value.dtype} ${value.shape.length} ${bufferOf(value).length}`;
+      return [form, pass, folding, spec, needed.has(value)].join(' ');
+    });
+    const results = members.map(({ computed }) => namer.write(computed));
+    const sizes = [...values].map((value) => bufferOf(value).length);
+    const parts = [head?.primitive.name, attributes, looks, domain, specs, results, sizes];
+    return {
+      key: [...parts, namer.text()].join('|'),
+      values: [...new Set([...readByHead, ...values])],
+    };
   }
 }

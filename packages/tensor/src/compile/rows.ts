@@ -7,25 +7,27 @@
  *         for j in 0..D step 4                  a pass, four elements at a time
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, type Index } from '../lowering.ts';
-import { bufferOf, type Group, type Member } from './group.ts';
-import type { Bound } from './reuse.ts';
+import type { Index } from '../lowering.ts';
+import { numelOf } from '../shape.ts';
+import { type Bound, boundKernel, bufferOf, readingLeaf } from './buffers.ts';
+import type { Group, Member } from './group.ts';
 import type { Value } from './trace.ts';
 
-/** The extents of the axes, in which an axis that could be merged into the next has become 1. */
-function mergedExtents(group: Group): number[] {
-  const { domain, accesses, counters, members, values } = group;
+/**
+ * The extents of the axes, in which an axis that could be merged into the next has become 1; the
+ * last stays as it is if there is something for each row (`isByRow`).
+ */
+function mergedExtents(group: Group, isByRow: boolean): number[] {
+  const { domain, accesses, counters, members } = group;
   const extents = [...domain];
   const last = domain.length - 1;
-  const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
-  const stores = members.map((member) => {
-    const index = flatIndex(group.indexOf(member, counters), member.value.shape);
-    return k.load(bufferOf(member.value), index).index;
-  });
+  const stores = members.map(
+    (member) => k.load(bufferOf(member.value), group.placeOf(member, counters)).index,
+  );
   const indices = [...accesses.map(({ index }) => index), ...stores];
   // Counters that are used in other ways than as a term of an index stay what they are.
   const odd = countersOf([
-    ...values,
+    ...members.map(({ computed }) => computed),
     ...indices.flatMap(({ terms }) =>
       terms.map(({ of }) => of).filter(({ node }) => node !== 'variable'),
     ),
@@ -58,17 +60,17 @@ function countersOf(values: Iterable<k.Value>): Set<k.Value> {
 }
 
 /**
- * The kernel of a group. Of its members it stores those for which `isNeeded` holds, folds over
- * several rows, and elements that are read again in a later pass; the others stay in registers.
+ * The kernel of a group. Of its members it stores those that are needed, folds over several
+ * rows, and elements that are read again in a later pass; the others stay in registers.
  */
-export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): Bound {
+export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   const { members, domain } = group;
-  const extents = mergedExtents(group);
   const isByRow = members.some(({ form }) => form === 'row' || form === 'rowFold');
+  const extents = mergedExtents(group, isByRow);
   const widest = extents.findLastIndex((extent) => extent !== 1);
   const inner = isByRow || widest < 0 ? domain.length - 1 : widest;
   const isStored = ({ value, form, pass }: Member): boolean =>
-    form === 'fold' || isNeeded(value) || (
+    form === 'fold' || needed.has(value) || (
       form === 'element' &&
       group.accesses.some((access) => access.storage === value && access.pass > pass)
     );
@@ -87,41 +89,31 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
     member: Member,
     at: Index,
     registers: ReadonlyMap<Value, k.Variable>,
-  ): k.Value =>
-    group.operand(member, at, (storage, place) => {
-      const register = registers.get(storage) ?? rowRegisters.get(storage);
-      if (register) return register;
-      if (!writes.has(storage)) reads.add(storage);
-      return k.load(bufferOf(storage), place);
-    });
-  const storeOf = (member: Member, at: Index, value: k.Value): k.Statements => {
-    const place = flatIndex(group.indexOf(member, at), member.value.shape);
-    return isStored(member) ? k.store(bufferOf(member.value), place, value) : [];
-  };
-  const foldOf = ({ step }: Member): k.Reduction => {
-    const lowering = group.network.lowering(step);
-    if (lowering && 'fold' in lowering) return lowering.fold;
+  ): k.Value => group.operand(member, at, readingLeaf(reads, registers, rowRegisters));
+  const foldOf = ({ step, lowering: { fold } }: Member): k.Reduction => {
+    if (fold) return fold;
     throw new Error(`rowKernel: ${step.primitive.name} is no fold`);
   };
   /** Whether a fold adds up a row in a register, and not each element where it belongs. */
-  const isFoldedByRow = ({ form, step }: Member): boolean => {
-    const lowering = group.network.lowering(step);
-    const axes = lowering && 'fold' in lowering ? lowering.axes : [];
-    return form === 'rowFold' || (form === 'fold' && axes.includes(inner));
-  };
-  const addTo = (member: Member, at: Index, value: k.Value): k.Statements => {
+  const isFoldedByRow = ({ form, lowering: { axes = [] } }: Member): boolean =>
+    form === 'rowFold' || (form === 'fold' && axes.includes(inner));
+  /** Puts a member in its place, if it has one; a fold over rows is combined with what is there. */
+  const storeOf = (member: Member, at: Index, value: k.Value): k.Statements => {
+    if (!writes.has(member.value)) return [];
     const { buffer, start } = partialOf(member);
-    const own = flatIndex(group.indexOf(member, at), member.value.shape);
+    const own = group.placeOf(member, at);
     const place = start === undefined ? own : k.add(start, own);
+    if (member.form !== 'fold') return k.store(buffer, place, value);
     return k.store(buffer, place, foldOf(member).combine(k.load(buffer, place), value));
   };
 
   /** One time through a row. */
   const pass = (number: number, row: Index): k.Statements => {
     const own = members.filter((one) => one.pass === number && one.form !== 'row');
-    const folds = own.filter(isFoldedByRow);
-    const partials = new Map(folds.map((one) => [one, registerFor(one, true)]));
-    for (const one of folds) rowRegisters.set(one.value, registerFor(one, false));
+    const totals = new Map(own.filter(isFoldedByRow).map((one) => (
+      [one, { lanes: registerFor(one, true), total: registerFor(one, false) }]
+    )));
+    for (const [one, { total }] of totals) rowRegisters.set(one.value, total);
     const width = inner < 0 ? 1 : extents[inner];
     const body = (j: k.Value | undefined): k.Statements => {
       const at = j === undefined ? row : row.with(inner, j);
@@ -130,14 +122,12 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
       const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
       for (const one of own) {
         const value = valueOf(one, at, registers);
-        const register = registerFor(one, isWide);
-        const total = isWide ? partials.get(one) : rowRegisters.get(one.value);
-        if (isFoldedByRow(one) && total) {
-          sets.push(k.set(total, foldOf(one).combine(total, value)));
-        } else if (one.form === 'fold') {
-          sets.push(k.set(register, value));
-          stores.push(addTo(one, at, register));
+        const sums = totals.get(one);
+        if (sums) {
+          const sum = isWide ? sums.lanes : sums.total;
+          sets.push(k.set(sum, foldOf(one).combine(sum, value)));
         } else {
+          const register = registerFor(one, isWide);
           sets.push(k.set(register, value));
           registers.set(one.value, register);
           stores.push(storeOf(one, at, register));
@@ -145,28 +135,20 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
       }
       return [sets, stores];
     };
-    const totals = folds.flatMap((one) => {
-      const [partial, total] = [partials.get(one), rowRegisters.get(one.value)];
-      return partial && total ? [{ one, partial, total }] : [];
-    });
     const isWide = width >= 4;
     const narrow = (): k.Statements => (width === 1 ? body(undefined) : k.loop('j', width, body));
     const range = ranges.get(inner) ?? width;
     const [wide, tail] = isWide ? k.lanes('j', range, body) : [[], narrow()];
     return [
-      totals.map(({ one, partial, total }) =>
-        k.set(isWide ? partial : total, foldOf(one).identity),
+      Array.from(totals, ([one, { lanes, total }]) =>
+        k.set(isWide ? lanes : total, foldOf(one).identity),
       ),
       wide,
-      isWide
-        ? totals.map(({ one, partial, total }) =>
-            k.set(total, k.reduceLanes(foldOf(one).combine, partial)),
-          )
-        : [],
-      tail,
-      totals.map(({ one, total }) =>
-        one.form === 'fold' ? addTo(one, row.with(inner, 0), total) : storeOf(one, row, total),
+      Array.from(isWide ? totals : [], ([one, { lanes, total }]) =>
+        k.set(total, k.reduceLanes(foldOf(one).combine, lanes)),
       ),
+      tail,
+      Array.from(totals, ([one, { total }]) => storeOf(one, row, total)),
       rowMembers(number, row),
     ];
   };
@@ -180,15 +162,14 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
         rowRegisters.set(one.value, register);
         return [k.set(register, value), storeOf(one, row, register)];
       });
-  const passes = (row: Index): k.Statements => {
-    const last = Math.max(...members.map((one) => one.pass));
-    return [
-      rowMembers(-1, row),
-      Array.from({ length: last + 1 }, (_, number) => pass(number, row)),
-    ];
-  };
+  const passes = Math.max(...members.map((one) => one.pass)) + 1;
   const rows = (axis: number, row: Index): k.Statements => {
-    if (axis === domain.length) return passes(row);
+    if (axis === domain.length) {
+      return [
+        rowMembers(-1, row),
+        Array.from({ length: passes }, (_, number) => pass(number, row)),
+      ];
+    }
     if (axis === inner || extents[axis] === 1) return rows(axis + 1, row);
     const range = ranges.get(axis) ?? extents[axis];
     return k.loop('i', range, (i) => rows(axis + 1, row.with(axis, i)));
@@ -199,15 +180,14 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
   const loops = extents.flatMap((extent, axis) => (axis !== inner && extent !== 1 ? [axis] : []));
   const isLongRow = loops.length === 0 && inner >= 0 && !isByRow && sums.length === 0;
   const cutAxes = isLongRow ? [inner] : loops.slice(0, 2);
-  const elements = extents.reduce((product, extent) => product * extent, 1);
-  const indices = cutAxes.reduce((product, axis) => product * extents[axis], 1);
+  const cutExtents = cutAxes.map((axis) => extents[axis]);
+  const elements = numelOf(extents);
   // What rounds add up for themselves must be little beside what they go through.
   const added = sums.reduce((total, { value }) => total + bufferOf(value).length, 0);
-  const work = (elements / indices) * members.length;
+  const work = (elements / numelOf(cutExtents)) * members.length;
   const isWorthIt = cutAxes.length > 0 && added * 8 <= elements / 2;
   const pieces = k.cut(
-    cutAxes.map((axis) => extents[axis]), isWorthIt ? work : 0, isLongRow ? 16 : 1,
-    added * 8 * members.length,
+    cutExtents, isWorthIt ? work : 0, isLongRow ? 16 : 1, added * 8 * members.length,
   );
   const partials = new Map(
     pieces.rounds === 1 ? [] : sums.map((one) => {
@@ -238,10 +218,5 @@ export function rowKernel(group: Group, isNeeded: (storage: Value) => boolean): 
     const to = bufferOf(one.value);
     return k.addUp(buffer, [pieces.rounds, to.length, room], foldOf(one), to);
   });
-  const parameters = [...reads, ...writes].map(bufferOf);
-  return {
-    kernel: k.kernel(group.name, parameters, [body, totals]),
-    reads: [...reads],
-    writes: [...writes],
-  };
+  return boundKernel(group.name, reads, writes, [body, totals]);
 }

@@ -4,14 +4,14 @@
  */
 import * as k from '@mambagrad/kernel';
 import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
-import { describe, numelOf, type Spec, TensorError } from '../shape.ts';
+import { check, numelOf } from '../shape.ts';
 import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf } from './code.ts';
 import { theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
 import type { Place } from './stages.ts';
-import type { Program, Value } from './trace.ts';
+import { type Program, specOf, type Value } from './trace.ts';
 
 export interface Executable {
   readonly schedule: Schedule;
@@ -30,13 +30,16 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   const constants = new Map<Value, k.Value>();
   for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
     const { from, shape, dtype } = value;
-    const tensor = from !== 'step' && 'captured' in from ? from.captured : undefined;
-    if (tensor === undefined || !program.constants.has(tensor)) continue;
+    if (!(from instanceof Tensor && program.constants.has(from))) continue;
     if (shape.length === 0 && dtype !== 'f64') {
-      constants.set(value, k.constant(dtype, tensor.data[0]));
+      constants.set(value, k.constant(dtype, from.data[0]));
     }
   }
   return constants;
+}
+
+function zeros({ shape, dtype }: Value): ArrayValue {
+  return { shape, data: allocate(dtype, numelOf(shape)) };
 }
 
 export interface BindOptions extends CodeOptions {
@@ -55,14 +58,14 @@ export function bind(program: Program, options: BindOptions): Executable {
   const homes = new Map<Value, Home>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
     if (from === 'step') return undefined;
-    return 'argument' in from ? tensors[from.argument] : from.captured;
+    return typeof from === 'number' ? tensors[from] : from;
   };
   const inMemory = [...jobs.flatMap(({ reads }) => reads), ...program.writes.map((w) => w.state)];
   for (const value of inMemory) {
-    if (value.from === 'step' || 'argument' in value.from || homes.has(value)) continue;
-    const { captured } = value.from;
-    const home = homeOf.get(captured) ?? heap.house(captured.data);
-    homeOf.set(captured, home);
+    const { from } = value;
+    if (!(from instanceof Tensor) || homes.has(value)) continue;
+    const home = homeOf.get(from) ?? heap.house(from.data);
+    homeOf.set(from, home);
     homes.set(value, home);
   }
 
@@ -73,7 +76,8 @@ export function bind(program: Program, options: BindOptions): Executable {
     if (home) return { isInArena: false, offset: home.start };
     return { isInArena: true, offset: plan.offsets.get(state) ?? 0 };
   };
-  const arrayOf = (value: Value, arena: number): TypedArray => {
+  let arena = 0;
+  const arrayOf = (value: Value): TypedArray => {
     const { isInArena, offset } = placeOf(network.storageOf(value));
     const start = offset + (isInArena ? arena : 0) + sizeOf(value.dtype) * network.offsetOf(value);
     return heap.view(value.dtype, start, numelOf(value.shape));
@@ -86,56 +90,35 @@ export function bind(program: Program, options: BindOptions): Executable {
       : []),
   ];
 
-  const used = new Set<Tensor | number>();
-  const assigned = new Set<Tensor | number>();
-  const note = (to: Set<Tensor | number>, { from }: Value): void => {
-    if (from !== 'step') to.add('argument' in from ? from.argument : from.captured);
-  };
-  for (const { inputs } of program.steps) for (const value of inputs) note(used, value);
-  for (const { state, value } of program.writes) {
-    for (const one of [state, value]) note(used, one);
-    note(assigned, state);
-  }
+  const assigned = new Set(program.writes.map(({ state }) => state.from));
+  const used = new Set([...assigned, ...program.writes.map(({ value }) => value.from)]);
+  for (const { inputs } of program.steps) for (const { from } of inputs) used.add(from);
   /** An argument that is captured as well must not change as one of the two alone. */
   const refuseShared = (tensor: Tensor, argument: number): void => {
-    if (!used.has(tensor) || !(assigned.has(tensor) || assigned.has(argument))) return;
-    throw new TensorError(
-      `compile: argument ${argument}, ${describe(tensor)}, is also captured by the function, ` +
-        'which assigns to it; use one of the two',
-    );
+    const isShared = used.has(tensor) && (assigned.has(tensor) || assigned.has(argument));
+    check(!isShared)`compile: argument ${argument}, ${tensor}, is also captured by the
+      function, which assigns to it; use one of the two`;
   };
 
-  let arena = 0;
   /** The reference loop of a job, or of one whose check has found something. */
   const callReference = (number: number): void => {
-    const { steps: [step], checks } = jobs[number];
-    const { primitive, inputs, output, attributes } = step;
-    const zeros = ({ dtype, shape }: Value): ArrayValue => (
-      { shape, data: allocate(dtype, numelOf(shape)) }
-    );
-    if (checks === undefined) {
-      const read = inputs.map((value) => ({ shape: value.shape, data: arrayOf(value, arena) }));
-      const written = { shape: output.shape, data: arrayOf(output, arena) };
-      // A loop may count on zeros, and the place has been used before.
-      written.data.fill(0);
-      primitive.compute(read, written, attributes);
-    } else {
-      const read = inputs.map((value, i) => (i === checks ? valueNow(value) : zeros(value)));
-      primitive.compute(read, zeros(output), attributes);
-    }
+    const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
+    const isJob = checks === undefined;
+    const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
+    const written = isJob ? valueNow(output) : zeros(output);
+    // A loop may count on zeros, and the place has been used before.
+    written.data.fill(0);
+    primitive.compute(read, written, attributes);
   };
   const valueNow = (value: Value): ArrayValue => {
-    const { shape, dtype } = value;
-    const maker = network.maker(value);
-    const isThere = network.isStored(value) || maker === undefined;
-    if (isThere) return { shape, data: arrayOf(value, arena) };
-    const data = allocate(dtype, numelOf(shape));
-    maker.primitive.compute(maker.inputs.map(valueNow), { shape, data }, maker.attributes);
-    return { shape, data };
+    const maker = network.makers.get(value);
+    if (!maker || network.isStored(value)) return { shape: value.shape, data: arrayOf(value) };
+    const made = zeros(value);
+    maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
+    return made;
   };
 
-  const sizes = { arenaBytes: plan.bytes, ownBytes: plan.ownBytes };
-  const code = codeOf(jobs, placesOf, sizes, heap, callReference, options);
+  const code = codeOf(jobs, placesOf, plan, heap, callReference, options);
   return {
     schedule: scheduled,
     plan,
@@ -152,15 +135,13 @@ export function bind(program: Program, options: BindOptions): Executable {
       }
       for (const value of plan.offsets.keys()) {
         const argument = tensorFor(value, tensors);
-        if (argument) arrayOf(value, arena).set(argument.data);
+        if (argument) arrayOf(value).set(argument.data);
       }
       code.run(arena, threads, watch);
       const dataOf = (value: Value): TypedArray => {
         const outside = tensorFor(network.storageOf(value), tensors);
         const start = network.offsetOf(value);
-        return outside
-          ? outside.data.subarray(start, start + numelOf(value.shape))
-          : arrayOf(value, arena);
+        return outside?.data.subarray(start, start + numelOf(value.shape)) ?? arrayOf(value);
       };
       const results = program.results.map((value) => {
         const itself = tensorFor(value, tensors);
@@ -168,10 +149,9 @@ export function bind(program: Program, options: BindOptions): Executable {
         return new Tensor(specOf(value), dataOf(value).slice());
       });
       // All new values are taken before any state changes: one may be another's old value.
-      const isCopied = program.writes.filter(
-        ({ state, value }) => plan.inState.get(network.storageOf(value)) !== state,
-      );
-      const taken = isCopied.map(({ state, value }) => [state, dataOf(value).slice()] as const);
+      const taken = program.writes
+        .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+        .map(({ state, value }) => [state, dataOf(value).slice()] as const);
       for (const [state, data] of taken) {
         const home = homes.get(state);
         if (home) home.array.set(data);
@@ -181,8 +161,4 @@ export function bind(program: Program, options: BindOptions): Executable {
       return program.rebuild(results);
     },
   };
-}
-
-function specOf({ shape, dtype }: Value): Spec {
-  return { shape, dtype };
 }

@@ -6,12 +6,13 @@
 import * as k from '@mambagrad/kernel';
 import { type Bound, forEach } from '../lowering.ts';
 import { numelOf } from '../shape.ts';
-import { headedKernel, readingLeaf } from './epilogue.ts';
-import { bufferOf, Group } from './group.ts';
+import { bufferOf, readingLeaf } from './buffers.ts';
+import { headedKernel } from './epilogue.ts';
+import { Group } from './group.ts';
 import { Network } from './network.ts';
 import { Reuse } from './reuse.ts';
 import { rowKernel } from './rows.ts';
-import type { Program, Step, Value } from './trace.ts';
+import { endsOf, type Program, type Step, type Value } from './trace.ts';
 
 export interface Job {
   readonly name: string;
@@ -67,10 +68,28 @@ export function schedule(
     program.writes.map(({ state, value }) => [network.storageOf(value), state]),
   );
 
+  /**
+   * The last group that can take a step in and reads some of what it reads, or −1. If the step
+   * makes a new value of state, no later one may read the old, nor fail: it lies in the same place.
+   */
+  const findGroup = (step: Step, old: Value | undefined): number => {
+    const reads = network.readsOf(step);
+    const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
+    for (let i = groups.length - 1; i >= earliest; i--) {
+      const group = groups[i];
+      if (group instanceof Group) {
+        const hasRoom = group.members.length < MOST_MEMBERS;
+        if (hasRoom && group.isNear(reads) && group.join(step)) return i;
+      }
+      if (old && (!(group instanceof Group) || group.outside().has(old))) break;
+    }
+    return -1;
+  };
+
   for (const step of numbersFirst(program.steps)) {
-    const { output, inputs, primitive } = step;
-    const lowering = network.lowering(step);
-    const bound = lowering && 'bound' in lowering ? lowering.bound : undefined;
+    const { output, inputs } = step;
+    const lowering = network.lowering(output);
+    const bound = lowering?.bound;
     if (bound && numelOf(inputs[bound.input].shape) > 0) {
       const source = network.sourceOf(inputs[bound.input]);
       const sizes = checked.get(source) ?? new Set();
@@ -83,25 +102,15 @@ export function schedule(
       madeBy.set(output, add(plainJob(step, reads, undefined)));
     } else if (numelOf(output.shape) === 0) {
       madeBy.set(output, -1);
-    } else if ('kernel' in lowering) {
-      madeBy.set(output, add(new Group(output.shape, network, step)));
     } else {
-      const reads = network.readsOf(step);
-      const old = replaced.get(output);
-      const place = without.has('group') ? -1 : findGroup(step, reads, old, groups, madeBy);
-      if (place >= 0) {
-        madeBy.set(output, place);
-      } else {
-        const group = new Group('fold' in lowering ? inputs[0].shape : output.shape, network);
-        if (!group.join(step)) throw new Error(`schedule: ${primitive.name} is alone`);
-        madeBy.set(output, add(group));
-      }
+      const isAlone = lowering.kernel || without.has('group');
+      const known = isAlone ? -1 : findGroup(step, replaced.get(output));
+      madeBy.set(output, known >= 0 ? known : add(new Group(network, step)));
     }
   }
 
-  const ends = [...program.results, ...program.writes.map(({ value }) => value)];
   const read = groups.flatMap((made) => (made instanceof Group ? [...made.outside()] : made.reads));
-  const needed = new Set([...ends, ...read].map((value) => network.storageOf(value)));
+  const needed = new Set([...endsOf(program), ...read].map((value) => network.storageOf(value)));
   const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
   return { jobs, network };
 }
@@ -120,29 +129,6 @@ function numbersFirst(steps: readonly Step[]): Step[] {
   }
   const isEarly = ({ output }: Step): boolean => early.has(output);
   return [...steps.filter(isEarly), ...steps.filter((step) => !isEarly(step))];
-}
-
-/**
- * The last group that can take a step in and reads some of what it reads, or −1. If the step makes
- * a new value of state, no later group may read the old one, nor fail: it lies in the same place.
- */
-function findGroup(
-  step: Step,
-  reads: ReadonlySet<Value>,
-  old: Value | undefined,
-  groups: readonly (Group | Job)[],
-  madeBy: ReadonlyMap<Value, number>,
-): number {
-  const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
-  for (let i = groups.length - 1; i >= earliest; i--) {
-    const group = groups[i];
-    if (group instanceof Group) {
-      const hasRoom = group.members.length < MOST_MEMBERS;
-      if (hasRoom && group.isNear(reads) && group.join(step)) return i;
-    }
-    if (old && (!(group instanceof Group) || group.outside().has(old))) break;
-  }
-  return -1;
 }
 
 function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefined): Job {
@@ -169,44 +155,20 @@ function checkJob(step: Step, source: Value, network: Network, { input, size }: 
   return { ...plainJob(step, [...reads], kernel), name: 'check', writes: [], checks: input };
 }
 
-function groupJob(
-  group: Group,
-  needed: ReadonlySet<Value>,
-  reuse: Reuse,
-): Job {
-  const isNeeded = (value: Value): boolean => needed.has(value);
-  const { key, values } = group.key(isNeeded);
-  const made = group.head
-    ? headedKernel(group.head, group, isNeeded, reuse)
-    : reuse.get(key, values, () => rowKernel(group, isNeeded));
+function groupJob(group: Group, needed: ReadonlySet<Value>, reuse: Reuse): Job {
+  const { members, network, head } = group;
+  const made = reuse.get(group, needed, head ? headedKernel : rowKernel);
+  // What is moved to a head, and how, is its own matter.
+  const steps = members.flatMap(({ step }) => step === head ? [step] : [...network.stepsOf(step)]);
   // What belongs to a row is computed after the elements of its pass.
-  const lastPass = Math.max(
-    ...group.members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)),
-  );
+  const lastPass = Math.max(...members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)));
   return {
     name: made.kernel.name,
-    steps: stepsOf(group),
+    steps: [...new Set(steps)],
     ...made,
     mayReplace: (read, written) => {
       const member = group.memberFor(written);
       return member?.form === 'element' && lastPass <= 0 && group.isReadInPlace(read);
     },
   };
-}
-
-/** The steps of a group, those included whose results are nowhere. */
-function stepsOf({ members, network, head }: Group): Step[] {
-  const steps = new Set<Step>();
-  const visit = (step: Step): void => {
-    for (const input of step.inputs) {
-      const maker = network.maker(input);
-      if (maker && !network.isStored(input)) visit(maker);
-    }
-    steps.add(step);
-  };
-  for (const { step } of members) {
-    if (step === head) steps.add(step);
-    else visit(step);
-  }
-  return [...steps];
 }

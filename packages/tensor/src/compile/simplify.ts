@@ -6,15 +6,22 @@
 import { describe } from '../shape.ts';
 import { formatAttributes } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
-import type { Program, Step, Value } from './trace.ts';
+import { endsOf, type Program, type Step, type Value } from './trace.ts';
 import { keyOf } from './tree.ts';
+
+/** Numbers things by the order in which they are met. */
+function numbering<T>(): (thing: T) => number {
+  const numbers = new Map<T, number>();
+  return (thing) => {
+    const number = numbers.get(thing) ?? numbers.size;
+    numbers.set(thing, number);
+    return number;
+  };
+}
 
 /** Drops every step whose result is not returned, written, or read by a step that stays. */
 export function dropUnused(program: Program): Program {
-  const used = new Set<Value>([
-    ...program.results,
-    ...program.writes.map(({ value }) => value),
-  ]);
+  const used = new Set(endsOf(program));
   const kept: Step[] = [];
   for (const step of program.steps.toReversed()) {
     if (!used.has(step.output)) continue;
@@ -30,17 +37,8 @@ export function dropUnused(program: Program): Program {
  * equal results.
  */
 export function shareEqual(program: Program): Program {
-  const numbers = new Map<Value, number>();
-  const numberOf = (value: Value): number => {
-    const number = numbers.get(value) ?? numbers.size;
-    numbers.set(value, number);
-    return number;
-  };
-  const others: unknown[] = [];
-  const identity = (value: unknown): string => {
-    if (!others.includes(value)) others.push(value);
-    return `other ${others.indexOf(value)}`;
-  };
+  const [numberOf, otherOf] = [numbering<Value>(), numbering<unknown>()];
+  const identity = (value: unknown): string => `other ${otherOf(value)}`;
   const first = new Map<string, Value>();
   const instead = new Map<Value, Value>();
   const resolve = (value: Value): Value => instead.get(value) ?? value;
@@ -74,7 +72,7 @@ export function formatProgram(program: Program): string {
     const number = `%${numbers.size}`;
     numbers.set(value, number);
     if (value.from !== 'step') {
-      const source = 'argument' in value.from ? `argument ${value.from.argument}` : 'captured';
+      const source = typeof value.from === 'number' ? `argument ${value.from}` : 'captured';
       lines.push(`${number} = ${source}  ${describe(value)}`);
     }
     return number;
@@ -92,8 +90,8 @@ export function formatProgram(program: Program): string {
 
 /** How two traces of one function differ: the first thing that is another, or undefined. */
 export function differenceOf(program: Program, again: Program): string | undefined {
-  const states: Tensor[] = [];
-  const [before, after] = [program, again].map((each) => factsOf(each, states));
+  const numberOf = numbering<Tensor>();
+  const [before, after] = [program, again].map((each) => factsOf(each, numberOf));
   const topics = [...before.keys(), ...after.keys()];
   const what = topics.find((topic) => before.get(topic) !== after.get(topic));
   if (what === undefined) return undefined;
@@ -106,20 +104,16 @@ export function differenceOf(program: Program, again: Program): string | undefin
 /** The most letters of a fact that a message shows. */
 const LONGEST = 200;
 
-/** Everything about a program, by what it is about; `states` are numbered as they are met. */
-function factsOf(program: Program, states: Tensor[]): Map<string, string> {
+/** Everything about a program, by what it is about; `numberOf` tells state from other state. */
+function factsOf(program: Program, numberOf: (state: Tensor) => number): Map<string, string> {
   const facts = new Map<string, string>();
   const names = new Map<Value, string>();
   const nameOf = (value: Value): string => {
     const { from } = value;
     if (from === 'step') return names.get(value) ?? '?';
-    if ('argument' in from) return `argument ${from.argument}`;
-    const { captured } = from;
-    if (program.constants.has(captured)) {
-      return `constant ${describe(value)} ${captured.data.join()}`;
-    }
-    if (!states.includes(captured)) states.push(captured);
-    return `state ${states.indexOf(captured)} ${describe(value)}`;
+    if (typeof from === 'number') return `argument ${from}`;
+    if (program.constants.has(from)) return `constant ${describe(value)} ${from.data.join()}`;
+    return `state ${numberOf(from)} ${describe(value)}`;
   };
   program.steps.forEach(({ primitive: { name }, attributes, inputs, output }, i) => {
     facts.set(`step ${i}`, name);

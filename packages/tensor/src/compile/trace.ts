@@ -7,13 +7,14 @@
  * the moment at each call. Where the function assigns to one, later reads in the same call see the
  * new value, and the tensor has it when the call is over.
  */
-import { describe, type Spec, TensorError } from '../shape.ts';
+import { check, type Spec, TensorError } from '../shape.ts';
 import { type Primitive, Tensor, type Tracer, tick, withMode } from '../tensor.ts';
-import { mapTensors } from './tree.ts';
+import { mapTensors, tensorsOf } from './tree.ts';
 
-/** A value of the program: known at a call (an argument, a captured tensor) or made by a step. */
+/** A value of the program. */
 export interface Value extends Spec {
-  readonly from: { readonly argument: number } | { readonly captured: Tensor } | 'step';
+  /** Known at a call, as the argument of a number or a captured tensor, or made by a step. */
+  readonly from: number | Tensor | 'step';
 }
 
 /** One op of the program. */
@@ -46,6 +47,11 @@ export interface Program {
   readonly guards: readonly (() => boolean)[];
 }
 
+/** What is asked for when all steps are done: results, and new values of state. */
+export function endsOf({ results, writes }: Pick<Program, 'results' | 'writes'>): Value[] {
+  return [...results, ...writes.map(({ value }) => value)];
+}
+
 const UNKNOWN =
   'compile: this tensor has no value: it stands for one while a function is traced; return it ' +
   'from the function to see what it is';
@@ -69,7 +75,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
   const valueOf = (tensor: Tensor): Value => {
     const known = current.get(tensor) ?? values.get(tensor);
     if (known) return known;
-    const captured: Value = { ...specOf(tensor), from: { captured: tensor } };
+    const captured: Value = { ...specOf(tensor), from: tensor };
     values.set(tensor, captured);
     if (tensor.createdAt < startedAt) tracer.guard(() => tensor.requiresGrad);
     return captured;
@@ -101,11 +107,9 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     },
     read(tensor) {
       if (current.has(tensor)) throw new TensorError(UNKNOWN);
-      if (tensor.createdAt > startedAt) return;
-      throw new TensorError(
-        `compile: the function reads the data of ${describe(tensor)}, whose value would be ` +
-          'frozen in the program; use it as a tensor, or pass the number as an argument',
-      );
+      const isOwn = tensor.createdAt > startedAt;
+      check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
+        frozen in the program; use it as a tensor, or pass the number as an argument`;
     },
     guard(read) {
       const value = read();
@@ -113,34 +117,29 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     },
   };
 
-  const placeholders = new Map<Tensor, Tensor>();
-  const standIn = (tensor: Tensor): Tensor => {
-    const known = placeholders.get(tensor);
-    if (known) return known;
+  const given = tensorsOf(args);
+  const placeholders = given.map((tensor, argument) => {
     const placeholder = new Tensor(specOf(tensor), UNKNOWN);
     if (tensor.requiresGrad) placeholder.requiresGrad = true;
-    const argument = placeholders.size;
-    placeholders.set(tensor, placeholder);
-    values.set(placeholder, { ...specOf(tensor), from: { argument } });
+    values.set(placeholder, { ...specOf(tensor), from: argument });
     return placeholder;
-  };
+  });
   try {
     return withMode('compile', { tracer, observer: undefined }, () => {
-      const standIns = mapTensors(args, standIn) as unknown[];
-      const returned = f(...standIns);
+      const standIns = mapTensors(args, (tensor) => placeholders[given.indexOf(tensor)]);
+      const returned = f(...(standIns as unknown[]));
       if (returned instanceof Promise) {
         throw new TensorError('compile: the function is async; what it awaits cannot be traced');
       }
-      const isCaptured = ({ from }: Value): boolean => from !== 'step' && 'captured' in from;
       /** Whether a tensor was there before the call, and so is left changed by it. */
-      const isState = (tensor: Tensor, value: Value): boolean =>
-        value.from !== 'step' && (!isCaptured(value) || tensor.createdAt <= startedAt);
+      const isState = ({ from }: Value): boolean =>
+        typeof from === 'number' || (from instanceof Tensor && from.createdAt <= startedAt);
       const results: Value[] = [];
       mapTensors(returned, (tensor) => {
         const now = valueOf(tensor);
         const own = values.get(tensor) ?? now;
         // State that is returned is returned as itself, whatever was assigned to it.
-        results.push(isState(tensor, own) ? own : now);
+        results.push(isState(own) ? own : now);
       });
       const rebuild = (tensors: readonly unknown[]): unknown => {
         let next = 0;
@@ -148,12 +147,11 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       };
       const writes = Array.from(current).flatMap(([tensor, value]) => {
         const state = values.get(tensor);
-        return state && isState(tensor, state) ? [{ state, value }] : [];
+        return state && isState(state) ? [{ state, value }] : [];
       });
-      const captured = [...values.keys()].filter((tensor) => {
-        const value = values.get(tensor);
-        return value !== undefined && isCaptured(value);
-      });
+      const captured = Array.from(values.values()).flatMap(({ from }) =>
+        from instanceof Tensor ? [from] : [],
+      );
       const constants = new Set(captured.filter(({ createdAt }) => createdAt > startedAt));
       const assignsToConstants = [...constants].some((tensor) => current.has(tensor));
       for (const tensor of constants) guards.push(() => tensor.assignedAt === 0);
@@ -165,6 +163,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
   }
 }
 
-function specOf({ shape, dtype }: Spec): Spec {
+/** The shape and dtype of what has more to it. */
+export function specOf({ shape, dtype }: Spec): Spec {
   return { shape, dtype };
 }

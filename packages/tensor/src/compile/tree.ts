@@ -2,7 +2,7 @@
  * Arguments and results of a compiled function: tensors alone, or within plain objects and arrays,
  * nested as one likes, among other values.
  */
-import { describe, TensorError } from '../shape.ts';
+import { describe, failure } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
 /** A copy of the tree with each tensor replaced. */
@@ -40,10 +40,8 @@ export function signatureOf(args: readonly unknown[]): string {
     if (value instanceof Tensor) {
       return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
     }
-    throw new TensorError(
-      `compile: an argument holds a ${kindOf(value)}; expected tensors, numbers, strings, ` +
-        'booleans, and plain objects and arrays of them',
-    );
+    throw failure`compile: an argument holds a ${kindOf(value)}; expected tensors, numbers, strings,
+      booleans, and plain objects and arrays of them`;
   });
 }
 
