@@ -44,7 +44,7 @@ const layers: Record<string, readonly { readonly files: string[]; readonly apart
  * is 4,000; what is above it is a debt, and must not grow.
  */
 const budget = {
-  packages: { tensor: 4600, 'tensor nn mamba': 8000, 'wasm kernel tensor nn mamba': 10900 },
+  packages: { tensor: 4350, 'tensor nn mamba': 8000, 'wasm kernel tensor nn mamba': 10800 },
   file: 300,
 };
 

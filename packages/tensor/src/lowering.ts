@@ -53,8 +53,8 @@ export type Lowering =
     };
 
 /**
- * Stores an element of a kernel's result (or four), and what follows from it and can be computed
- * while it is at hand. The kernel may use its output for itself, up to then.
+ * Stores what follows from an element of a kernel's result (or from four) while it is at hand. The
+ * result itself is not stored then.
  */
 export type Finish = (index: Index, value: k.Value) => k.Statements;
 

@@ -38,9 +38,6 @@ export function headedKernel(group: Group, needed: ReadonlySet<Value>): Bound {
     return [sets, stores];
   };
   const elements = inputs.map((input) => network.elements(input, readingLeaf(reads)));
-  const own = bufferOf(head.value);
-  const body = isAlone
-    ? lowering.kernel(elements, own, undefined)
-    : lowering.kernel(elements, k.scratch('y', own.kind, own.length), finish);
+  const body = lowering.kernel(elements, bufferOf(head.value), isAlone ? undefined : finish);
   return boundKernel(name, reads, writes, body);
 }
