@@ -7,7 +7,7 @@
  *         for each 8 columns, for each 4 rows
  *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
  *
- * Up to 512 k are one block; between blocks the sums wait in y. What is left over is done by tiles
+ * Up to 1024 k are one block; between blocks the sums wait in y. What is left over is done by tiles
  * of fewer rows, and of 4 columns or 1. What is to be done to each element of the product, such as
  * to add a bias, is done when a block of rows is ready, as that is in the cache nearby.
  *
@@ -25,7 +25,7 @@ import { type Buffer, constant, type Operand, type Value, variable } from './val
 export const PANEL = 8;
 /** So many rows of a are gone through for each panel: whole tiles, of 4 rows or of 6. */
 export const ROW_BLOCK = 36;
-/** So many rows of a panel stay in the nearest cache. */
+/** In units of so many k sums are cut: four of them stay in the nearest cache, in a panel. */
 export const DEPTH_BLOCK = 256;
 
 /** The element at a row and a column; either may stand for four neighbours, in lanes. */
@@ -93,7 +93,7 @@ export function tilesOf(product: Product): Tiles {
   const tileRows = features().relaxedSimd ? 6 : 4;
   const wholeRows = rows - (rows % tileRows);
   const wide = columns - (columns % PANEL);
-  const deepest = depth <= 2 * DEPTH_BLOCK ? depth : DEPTH_BLOCK;
+  const deepest = depth <= 4 * DEPTH_BLOCK ? depth : 2 * DEPTH_BLOCK;
   const [rowBlocks, panels] = [Math.ceil(rows / ROW_BLOCK), Math.ceil(columns / PANEL)];
   const strips = scratch('a', 'f32', deepest * ROW_BLOCK);
   /** A block of rows of the result, to be finished. */
@@ -186,23 +186,28 @@ export function tilesOf(product: Product): Tiles {
     return [
       loop('block', { from, to, step: ROW_BLOCK }, (first) => {
         const end = min(add(first, ROW_BLOCK), wholeRows);
-        const inStrip = (row: Operand, at: Operand): Value => {
-          const line = mul(sub(toValue(at), depths.from), ROW_BLOCK);
-          return add(line, sub(toValue(row), first));
+        // The rows of a tile are side by side, and so are its columns then.
+        const inStrip = (i: Value, row: Value, at: Operand): Value => {
+          const line = mul(sub(toValue(at), depths.from), tileRows);
+          return add(mul(sub(i, first), deepest), add(line, sub(row, i)));
         };
-        const left: Matrix = isStripped ? (row, at) => load(strips, inStrip(row, at)) : a;
+        const left = (i: Value): Matrix =>
+          isStripped ? (row, at) => load(strips, inStrip(i, toValue(row), at)) : a;
+        const tiles = { from: first, to: end, step: tileRows };
+        const rowsOf = (i: Value): Value[] =>
+          [neighbours(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
         const [to, finish] = endOf(first);
         return [
           isStripped
             ? loop('k', depths, (at) =>
-                lanes('i', { from: first, to: end }, (i) =>
-                  store(strips, inStrip(i, at), a(i, at)),
+                loop('i', tiles, (i) =>
+                  rowsOf(i).map((row) => store(strips, inStrip(i, row, at), a(row, at))),
                 ),
               )
             : [],
           forPanels(some, (j, width) =>
-            loop('i', { from: first, to: end, step: tileRows }, (i) =>
-              tile(left, right(j, width), [i, tileRows], [j, width], work, to),
+            loop('i', tiles, (i) =>
+              tile(left(i), right(j, width), [i, tileRows], [j, width], work, to),
             ),
           ),
           finish({ from: first, to: end }),
