@@ -52,6 +52,8 @@ export class Linear extends WeightedLayer {
    * piece: cheaper than to cut it afterwards. Throws unless the sizes add up to outFeatures.
    */
   forwardInParts(x: Tensor, sizes: readonly number[]): Tensor[] {
+    // The parts of a single row lie in one piece anyway.
+    if (x.numel === x.shape[x.ndim - 1]) return this.forward(x).split(sizes, -1);
     const biases = this.bias?.split(sizes);
     return this.weight.split(sizes).map((weight, i) => linear(x, weight, biases?.[i]));
   }

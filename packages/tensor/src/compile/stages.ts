@@ -38,8 +38,8 @@ interface Span {
   readonly isWritten: boolean;
 }
 
-/** Less is not worth sharing out. */
-const LEAST_BYTES = 2 ** 16;
+/** To go over less is not worth sharing out, as to come together takes some microseconds. */
+const LEAST_BYTES = 2 ** 18;
 
 function spansOf(kernel: k.Kernel, places: readonly Place[]): Span[] {
   return places.map(({ isInArena, offset: start }, i) => {
