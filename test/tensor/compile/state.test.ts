@@ -178,6 +178,16 @@ describe.each(backends)('a failing call, %o', (options) => {
     expect(count.item()).toBe(2);
   });
 
+  it('looks at all indices, also where a part of them has been looked at', () => {
+    const table = arange(0, 3);
+    const f = compile((index: Tensor) => [
+      table.gather(0, index.narrow(0, 0, 1)), table.gather(0, index), table.gather(0, index).exp(),
+    ], options);
+    expect(f(indices(2, 1))[1].toArray()).toEqual([2, 1]);
+    expect(() => f(indices(0, 7))).toThrow('index 7 (element 1) is out of range');
+    expect(f.explain().match(/check/g)?.length).toBe(2);
+  });
+
   it('names a token or target that is none', () => {
     const layer = new Embedding(3, 2);
     const f = compile((tokens: Tensor, targets: Tensor) => {

@@ -62,7 +62,7 @@ export function schedule(
   /** The number of the group or job that makes a stored value. */
   const madeBy = new Map<Value, number>();
   const add = (made: Group | Job): number => groups.push(made) - 1;
-  /** What indices have been looked at, and for which sizes. */
+  /** Which indices have been looked at, and for which sizes. Another part of them is another. */
   const checked = new Map<Value, Set<number>>();
   const replaced = new Map(
     program.writes.map(({ state, value }) => [network.storageOf(value), state]),
@@ -91,10 +91,10 @@ export function schedule(
     const lowering = network.lowering(output);
     const bound = lowering?.bound;
     if (bound && numelOf(inputs[bound.input].shape) > 0) {
-      const source = network.sourceOf(inputs[bound.input]);
-      const sizes = checked.get(source) ?? new Set();
-      if (!sizes.has(bound.size)) add(checkJob(step, source, network, bound));
-      checked.set(source, sizes.add(bound.size));
+      const index = inputs[bound.input];
+      const sizes = checked.get(index) ?? new Set();
+      if (!sizes.has(bound.size)) add(checkJob(step, network, bound));
+      checked.set(index, sizes.add(bound.size));
     }
     if (!network.isStored(output) || network.isView(output)) continue;
     if (lowering === undefined) {
@@ -143,8 +143,9 @@ function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefi
 }
 
 /** Looks at all elements of what the index was moved from, whether it takes them or not. */
-function checkJob(step: Step, source: Value, network: Network, { input, size }: Bound): Job {
+function checkJob(step: Step, network: Network, { input, size }: Bound): Job {
   const reads = new Set<Value>();
+  const source = network.sourceOf(step.inputs[input]);
   const elements = network.elements(source, readingLeaf(reads));
   const body = forEach(source.shape, (at) => {
     const i = elements.at(at);
