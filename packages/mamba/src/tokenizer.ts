@@ -11,11 +11,14 @@ export interface Tokenizer {
   decode(tokens: readonly number[]): string;
 }
 
-/** Declared here: the packages are compiled against the language alone. */
-const { TextDecoder, TextEncoder } = globalThis as unknown as {
-  TextDecoder: new (label: string, options: object) => { decode(bytes: Uint8Array): string };
-  TextEncoder: new () => { encode(text: string): Uint8Array };
-};
+// Known to browsers and Node alike, though not part of the language.
+declare class TextEncoder {
+  encode(text: string): Uint8Array;
+}
+declare class TextDecoder {
+  constructor(encoding: 'utf-8', options: { readonly ignoreBOM: boolean });
+  decode(bytes: Uint8Array): string;
+}
 
 /** The bytes of UTF-8; the vocabulary has the size 256. */
 export const byteTokenizer: Tokenizer = {
