@@ -213,16 +213,17 @@ describe('Mamba', () => {
   });
 
   it('leaves out a share of what blocks add, in training', () => {
-    const model = new Mamba({ ...options, embedDim: 8, dropout: 0.3 });
-    const row = uniform([1, 1, 8], -1, 1, { generator: new Generator(4) });
+    // In float64, as what a block adds may be little beside what it is added to.
+    const model = new Mamba({ ...options, embedDim: 8, dropout: 0.3 }).to('f64');
+    const row = uniform([1, 1, 8], -1, 1, { generator: new Generator(4) }).cast('f64');
     const x = row.broadcastTo([2000, 1, 8]);
     const addedTo = (result: Tensor) => result.sub(x.squeeze(1));
     manualSeed(1);
     const trained = model.forward(x);
     const ratio = addedTo(trained).div(addedTo(model.eval().forward(x)));
     const error = ratio.abs().minimum(ratio.sub(1 / 0.7).abs());
-    expect(error.max().item()).toBeLessThan(1e-3);
-    expectClose(ratio.mean(0), ones([8]), 0.06);
+    expect(error.max().item()).toBeLessThan(1e-6);
+    expectClose(ratio.mean(0), ones([8], { dtype: 'f64' }), 0.06);
   });
 
   it('has defaults to start from', () => {
