@@ -1,0 +1,269 @@
+/**
+ * Options: one check for every options object of every package. A function lists its options in a
+ * table, each with its kind and its default, and reads what it was given through that table:
+ *
+ *     const table = { bias: boolean.orElse(true), size: whole(1).required() };
+ *     const { bias, size } = readOptions('layer', given, table);
+ *
+ * A misspelt name, a value of the wrong kind and a missing one are errors that name the function,
+ * the option, what was given and what would be right. A key that is undefined counts as absent.
+ */
+
+/** What an option or argument has to be. */
+export class Kind<T> {
+  /** As an error puts it: "true or false". */
+  readonly expected: string;
+  readonly accepts: (value: unknown) => boolean;
+
+  constructor(expected: string, accepts: (value: unknown) => boolean) {
+    this.expected = expected;
+    this.accepts = accepts;
+  }
+
+  /** An option of this kind that must be given. */
+  required(): Option<T> {
+    return { kind: this, isRequired: true };
+  }
+
+  /** An option of this kind that may be left out, and then is undefined. */
+  optional(): Option<T | undefined> {
+    return { kind: this, isRequired: false };
+  }
+
+  /** An option of this kind that has this value if it is left out. */
+  orElse(fallback: T): Option<T> {
+    return { kind: this, isRequired: false, fallback };
+  }
+
+  /** This kind or another. */
+  or<U>(other: Kind<U>): Kind<T | U> {
+    return new Kind(
+      `${this.expected} or ${other.expected}`,
+      (value) => this.accepts(value) || other.accepts(value),
+    );
+  }
+}
+
+/** An entry of a table of options: `T` is what `readOptions` gives for it. */
+export interface Option<T> {
+  readonly kind: Kind<unknown>;
+  readonly isRequired: boolean;
+  readonly fallback?: T;
+}
+
+/** A table with an entry for every key of an interface of options: `{ … } satisfies Table<O>`. */
+export type Table<Options> = { readonly [Key in keyof Options]-?: Option<Options[Key]> };
+
+/** What is read through a table: every key with its value, its default, or undefined. */
+export type Read<T> = { readonly [Key in keyof T]: T[Key] extends Option<infer V> ? V : never };
+
+// The kinds
+
+export const boolean: Kind<boolean> = new Kind('true or false', (x) => typeof x === 'boolean');
+
+export const string: Kind<string> = new Kind('a string', (x) => typeof x === 'string');
+
+/** Any function: what it takes and gives only shows when it is called. */
+export function callable<F>(): Kind<F> {
+  return new Kind('a function', (x) => typeof x === 'function');
+}
+
+/** The bounds of a number: `from` and `to` are allowed themselves, `above` and `below` are not. */
+export interface Bounds {
+  readonly from?: number;
+  readonly above?: number;
+  readonly to?: number;
+  readonly below?: number;
+}
+
+/** A number in bounds; a finite one, unless a bound that is allowed is infinite; never NaN. */
+export function number(bounds: Bounds = {}): Kind<number> {
+  const { from = -Number.MAX_VALUE, to = Number.MAX_VALUE, above, below } = bounds;
+  return new Kind(
+    `a number${boundsText(bounds)}`,
+    (x) =>
+      typeof x === 'number' && x >= from && x <= to && !(above !== undefined && x <= above) &&
+      !(below !== undefined && x >= below),
+  );
+}
+
+/** A whole number from `from` to `to`. */
+export function whole(from = 0, to: number = Number.MAX_SAFE_INTEGER): Kind<number> {
+  const bounds = to === Number.MAX_SAFE_INTEGER ? { from } : { from, to };
+  return new Kind(
+    `a whole number${boundsText(bounds)}`,
+    (x) => Number.isSafeInteger(x) && Number(x) >= from && Number(x) <= to,
+  );
+}
+
+function boundsText({ from, above, to, below }: Bounds): string {
+  const parts = [
+    from !== undefined && ` from ${from}`, above !== undefined && ` above ${above}`,
+    to !== undefined && ` to ${to}`, below !== undefined && ` below ${below}`,
+  ];
+  return parts.filter(Boolean).join('');
+}
+
+/** One of a few strings, numbers or other constants. */
+export function oneOf<const T extends readonly unknown[]>(...values: T): Kind<T[number]> {
+  return new Kind(values.map((value) => show(value)).join(' or '), (x) => values.includes(x));
+}
+
+/** An array whose elements are of a kind, as many as `length` says, if it does. */
+export function listOf<T>(kind: Kind<T>, length?: number): Kind<readonly T[]> {
+  return new Kind(
+    `an array of ${length === undefined ? '' : `${length}, each `}${kind.expected}`,
+    (x) =>
+      Array.isArray(x) && (length === undefined || x.length === length) &&
+      Array.from(x, kind.accepts).every(Boolean),
+  );
+}
+
+/** An instance of a class, which an error calls `expected`. */
+export function instanceOf<T>(
+  constructor: abstract new (...args: never[]) => T, expected = `a ${constructor.name}`,
+): Kind<T> {
+  return new Kind(expected, (x) => x instanceof constructor);
+}
+
+/** An object with these methods, which an error calls `expected`. */
+export function objectWith<T>(
+  expected: string, ...methods: readonly (keyof T & string)[]
+): Kind<T> {
+  return new Kind(expected, (x) => {
+    const isObject = (typeof x === 'object' && x !== null) || typeof x === 'function';
+    return isObject && methods.every((name) => typeof (x as Partial<T>)[name] === 'function');
+  });
+}
+
+/** Anything: for what is checked elsewhere, or cannot be wrong. */
+export function anything<T>(): Kind<T> {
+  return new Kind('any value', () => true);
+}
+
+// The checks
+
+/** The class of the errors that a check throws. */
+export type Failure = new (message: string) => Error;
+
+/**
+ * Reads the options of `op` through their table. Throws a `failure` if they are no plain object of
+ * options, or if one is unknown, missing, or not of its kind.
+ */
+export function readOptions<T extends Readonly<Record<string, Option<unknown>>>>(
+  op: string, given: unknown, table: T, failure: Failure = Error,
+): Read<T> {
+  const known = Object.keys(table);
+  if (!isOptions(given)) {
+    const names = known.length > 3 ? [...known.slice(0, 3), '…'] : known;
+    throw new failure(`${op}: options are ${show(given)}, expected { ${names.join(', ')} }`);
+  }
+  const unknown = Object.keys(given).find(
+    (key) => !Object.hasOwn(table, key) && given[key] !== undefined,
+  );
+  if (unknown !== undefined) {
+    const meant = nearest(unknown, known);
+    const help = meant ? `did you mean '${meant}'?` : `expected ${known.join(', ') || 'none'}`;
+    throw new failure(`${op}: there is no option '${cut(unknown)}'; ${help}`);
+  }
+  const entries = known.map((key) => {
+    const { kind, isRequired, fallback } = table[key];
+    const value = given[key];
+    if (value === undefined && !isRequired) return [key, fallback];
+    checkArgument(op, key, value, kind, failure);
+    return [key, value];
+  });
+  return Object.fromEntries(entries) as Read<T>;
+}
+
+/** Throws a `failure` unless the value of an argument (or option) of `op` is of a kind. */
+export function checkArgument(
+  op: string, name: string, value: unknown, kind: Kind<unknown>, failure: Failure = Error,
+): void {
+  if (kind.accepts(value)) return;
+  const found = value === undefined ? 'is missing' : `is ${show(value)}`;
+  throw new failure(`${op}: ${name} ${found}, expected ${kind.expected}`);
+}
+
+/** Of some options those that a table knows, for a function that is a part of another. */
+export function pickOptions<Given extends object, Known extends object>(
+  given: Given, table: Known,
+): Pick<Given, keyof Given & keyof Known> {
+  const entries = Object.entries(given).filter(([key]) => Object.hasOwn(table, key));
+  return Object.fromEntries(entries) as Pick<Given, keyof Given & keyof Known>;
+}
+
+/** Whether a value can be options: an object, and not one that is something else. */
+function isOptions(given: unknown): given is Readonly<Record<string, unknown>> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
+  const isData = ArrayBuffer.isView(given) || Symbol.iterator in given || given instanceof Promise;
+  // A tensor, most likely: an argument in the place of the options.
+  return !isData && !('shape' in given && 'dtype' in given && 'data' in given);
+}
+
+// Words for errors
+
+/** The longest text that an error shows of a value. */
+const LONGEST = 80;
+/** The most elements or keys that it shows. */
+const SHOWN = 8;
+
+function cut(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
+}
+
+/** A value as an error shows it, in a few words however large or deep it is. */
+export function show(value: unknown, isInner = false): string {
+  if (typeof value === 'string') return `'${cut(value)}'`;
+  if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
+  if (typeof value === 'bigint') return cut(`${value}n`);
+  if (typeof value !== 'object' || value === null) {
+    return Object.is(value, -0) ? '-0' : cut(String(value));
+  }
+  if ('shape' in value && 'dtype' in value && Array.isArray(value.shape)) {
+    return cut(`${String(value.dtype)}[${value.shape.join(', ')}]`);
+  }
+  if (Array.isArray(value)) {
+    if (isInner && value.length > 0) return '[…]';
+    const first = value.slice(0, SHOWN).map((element) => show(element, true));
+    return `[${some(first, value.length)}]`;
+  }
+  const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name ?? 'Object';
+  if (name !== 'Object') return `a ${cut(name)}`;
+  const keys = Object.keys(value);
+  return keys.length === 0 ? '{}' : `{ ${some(keys, keys.length)} }`;
+}
+
+/** A list, as far as an error shows it. */
+function some(parts: readonly string[], count: number): string {
+  const text = cut(parts.slice(0, SHOWN).join(', '));
+  return count > SHOWN && !text.endsWith('…') ? `${text}, …` : text;
+}
+
+/** The known name that the given one most likely stands for, if any is near enough. */
+function nearest(given: string, known: readonly string[]): string | undefined {
+  const most = Math.max(1, Math.floor(given.length / 3));
+  const all = known.map((name) => ({ name, edits: edits(cut(given), name) }));
+  const [best] = all.sort((a, b) => a.edits - b.edits);
+  return best && best.edits <= most ? best.name : undefined;
+}
+
+/**
+ * How many letters have to be put in, left out, changed or swapped with the next to make one word
+ * of another (the distance of Damerau and Levenshtein, capitals being equal to small letters).
+ */
+function edits(from: string, to: string): number {
+  const [a, b] = [from.toLowerCase(), to.toLowerCase()];
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = rows[i - 1][j - 1] + Number(a[i - 1] !== b[j - 1]);
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwap ? rows[i - 2][j - 2] + 1 : Infinity;
+      row.push(Math.min(changed, swapped, rows[i - 1][j] + 1, row[j - 1] + 1));
+    }
+    rows.push(row);
+  }
+  return rows[a.length][b.length];
+}
