@@ -164,11 +164,13 @@ export function loadLanguageModel(
   return model;
 }
 
-/** A tied head may be stored a second time, if it is the same. */
+/** A tied head may be stored a second time, or under this name alone, but must be the embedding. */
 function dropHead(stored: Map<string, Tensor>): void {
-  const [head, embedding] = [stored.get(HEAD), stored.get(EMBEDDING)];
+  const head = stored.get(HEAD);
+  if (!head) return;
   stored.delete(HEAD);
-  if (!head || !embedding) return;
+  const embedding = stored.get(EMBEDDING) ?? head;
+  stored.set(EMBEDDING, embedding);
   const isSame = head.numel === embedding.numel &&
     head.data.every((value, i) => Object.is(value, embedding.data[i]));
   if (isSame) return;

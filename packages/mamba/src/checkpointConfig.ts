@@ -64,7 +64,8 @@ export function readConfig(given: unknown): ReadConfig {
   for (const [option, key] of required) {
     if (!settings.has(option)) throw fail(`there is no ${key}`);
   }
-  addDerived(settings, { ...config, ...inner }, isOriginal);
+  if (isOriginal) padVocabulary(settings, config.pad_vocab_size_multiple ?? 8);
+  addDerived(settings, { ...config, ...inner }, layer);
   if (unknown.length > 0) warn(unknown);
   const implied = layer === 'mamba2' && !isOriginal ? impliedByTransformers : {};
   const values = Object.fromEntries(Array.from(settings, ([option, { value }]) => [option, value]));
@@ -94,27 +95,25 @@ function readKeys(
   return given.filter(([key]) => !Object.hasOwn(table, key)).map(([key]) => prefix + key);
 }
 
+/** mamba_ssm rounds the vocabulary up, unlike transformers. */
+function padVocabulary(settings: Settings, multiple: unknown): void {
+  const { key, value } = settings.get('vocabSize') ?? { key: '', value: 0 };
+  const padded = Math.ceil(Number(value) / Number(multiple)) * Number(multiple);
+  settings.set('vocabSize', { key, value: padded });
+}
+
 /** Adds what follows from several keys, and checks that they agree. */
-function addDerived(settings: Settings, config: CheckpointConfig, isOriginal: boolean): void {
+function addDerived(settings: Settings, config: CheckpointConfig, layer: Layer): void {
   const get = (option: string, fallback: number) => Number(settings.get(option)?.value ?? fallback);
-  const change = (option: string, value: unknown, key = settings.get(option)?.key ?? option) =>
-    settings.set(option, { key, value });
-  const { num_heads: heads, d_ssm: scanned } = config;
   const hidden = get('hiddenSize', 0);
-  if (isOriginal) {
-    // mamba_ssm rounds the vocabulary up.
-    const multiple = Number(config.pad_vocab_size_multiple ?? 8);
-    change('vocabSize', Math.ceil(get('vocabSize', 0) / multiple) * multiple);
-  } else if (config.model_type !== 'mamba2' && typeof config.intermediate_size === 'number') {
+  const { num_heads: heads, d_ssm: scanned, intermediate_size: width } = config;
+  if (layer === 'mamba' && typeof width === 'number') {
     // transformers' `expand` may be wrong, the width is not.
-    const factor = config.intermediate_size / hidden;
-    if (factor * hidden !== config.intermediate_size) {
-      throw fail(
-        `intermediate_size is ${config.intermediate_size}: there is no number that gives exactly ` +
-          `this, times hidden_size, ${hidden}`,
-      );
+    const factor = width / hidden;
+    if (factor * hidden !== width) {
+      throw fail(`intermediate_size is ${width}: no number times hidden_size, ${hidden}, is that`);
     }
-    change('expandFactor', factor, 'intermediate_size');
+    settings.set('expandFactor', { key: 'intermediate_size', value: factor });
   }
   const inner = hidden * get('expandFactor', 2);
   const headDim = get('headDim', 64);
@@ -124,8 +123,10 @@ function addDerived(settings: Settings, config: CheckpointConfig, isOriginal: bo
   if (typeof scanned === 'number' && scanned !== inner) {
     throw fail(`ssm_cfg.d_ssm is ${scanned}, expected expand · d_model, ${inner}`);
   }
-  const limit = settings.get('dtLimit')?.value;
-  if (Array.isArray(limit)) change('dtLimit', limit.map((bound: unknown) => bound ?? Infinity));
+  const { key, value: limits } = settings.get('dtLimit') ?? { key: '', value: undefined };
+  if (Array.isArray(limits)) {
+    settings.set('dtLimit', { key, value: limits.map((limit: unknown) => limit ?? Infinity) });
+  }
 }
 
 function warn(unknown: readonly string[]): void {

@@ -112,7 +112,6 @@ export const keys: Readonly<Record<Layer, Keys>> = {
 
 const sharedInner: Keys = {
   ...ignored('dt_min', 'dt_max', 'dt_init_floor', 'conv_init', 'layer_idx', 'device', 'dtype'),
-  layer: only('Mamba1', 'Mamba2'),
   d_state: gives('stateSize', size),
   d_conv: gives('convSize', size),
   expand: gives('expandFactor', number({ above: 0 })),
@@ -125,11 +124,13 @@ const sharedInner: Keys = {
 export const innerKeys: Readonly<Record<Layer, Keys>> = {
   mamba: {
     ...sharedInner,
+    layer: only('Mamba1'),
     ...ignored('dt_init', 'dt_scale', 'use_fast_path'),
     dt_rank: gives('dtRank', rank),
   },
   mamba2: {
     ...sharedInner,
+    layer: only('Mamba2'),
     ...ignored('A_init_range', 'use_mem_eff_path', 'sequence_parallel', 'process_group'),
     headdim: gives('headDim', size),
     ngroups: gives('numGroups', size),

@@ -40,7 +40,7 @@ export interface SafetensorsSource {
 export interface SafetensorsOptions {
   /** Strings by name, kept beside the tensors. Default none. */
   readonly metadata?: ReadonlyMap<string, string> | undefined;
-  /** What i32 is written as; PyTorch takes I64 for indices. Default I32. */
+  /** What i32 is written as; PyTorch takes I64 for indices. Default 'I32'. */
   readonly integers?: 'I32' | 'I64' | undefined;
 }
 
