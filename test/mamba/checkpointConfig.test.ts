@@ -228,11 +228,20 @@ describe('loadLanguageModel', () => {
     expect(integers).toThrow("loadLanguageModel: dtype is 'i32', expected 'f32' or 'f64'");
   });
 
+  it('lists no more tensors than anybody reads', () => {
+    const many = Array.from({ length: 200_000 }, (_, i) => [`a${i}`, ones([])] as const);
+    const long = [['b'.repeat(100_000), ones([])] as const];
+    const all = () => loadLanguageModel(config, new Map([...tensors, ...long, ...many]));
+    expect(all).toThrow(/^loadLanguageModel:\n {2}b{200} is unexpected\n {2}a0 is/);
+    expect(all).toThrow(/\n {2}a998 is unexpected\n {2}and 199001 more$/);
+  });
+
   it('loads or is refused with an error, whatever is in the config', () => {
     const values = [
       ...['null', 'true', 'false', '-1', '-0', '0', '1', '2', '3.5', '2e9', '1e308', '1e999'],
       ...['NaN', '-Infinity', '""', '"silu"', '"Mamba2"', '[]', '[0]', '[0, 1]', '[1, null]'],
-      ...['[[[]]]', '{}', '{"__float__": "NaN"}', '{"__float__": []}', '{"layer": "Mamba2"}', '}', ',', '"'],
+      ...['[[[]]]', '{}', '{"__float__": "NaN"}', '{"__float__": []}', '{"layer": "Mamba2"}'],
+      ...['}', ',', '"'],
       ...[`"${'x'.repeat(1e5)}"`, `[${'1,'.repeat(1e5)}1]`],
     ];
     expectedWarnings = Infinity;

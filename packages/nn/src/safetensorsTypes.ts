@@ -42,11 +42,11 @@ export const elementTypes: Readonly<Record<SafetensorsDType, ElementType>> = {
   U32: i32(32, fromUnsigned),
   BF16: f32(16, fromBrainFloat),
   F16: f32(16, fromHalf),
-  I16: i32(16, (bytes) => Int32Array.from(new Int16Array(bytes))),
-  U16: i32(16, (bytes) => Int32Array.from(new Uint16Array(bytes))),
-  I8: i32(8, (bytes) => Int32Array.from(new Int8Array(bytes))),
-  U8: i32(8, (bytes) => Int32Array.from(new Uint8Array(bytes))),
-  BOOL: i32(8, (bytes) => Int32Array.from(new Uint8Array(bytes), (byte) => Number(byte !== 0))),
+  I16: i32(16, (bytes) => new Int32Array(new Int16Array(bytes))),
+  U16: i32(16, (bytes) => new Int32Array(new Uint16Array(bytes))),
+  I8: i32(8, (bytes) => new Int32Array(new Int8Array(bytes))),
+  U8: i32(8, (bytes) => new Int32Array(new Uint8Array(bytes))),
+  BOOL: i32(8, (bytes) => new Int32Array(new Uint8Array(bytes)).map((byte) => Number(byte !== 0))),
   F8_E4M3: f32(8, fromF8((byte) => ((byte & 0x7f) === 0x7f ? NaN : small(byte, 3, 7)))),
   F8_E5M2: f32(8, fromF8((byte) => fromHalf(Uint16Array.of(byte << 8).buffer)[0])),
   F8_E4M3FNUZ: f32(8, fromF8((byte) => (byte === 0x80 ? NaN : small(byte, 3, 8)))),
@@ -107,7 +107,7 @@ function fromHalf(bytes: ArrayBuffer): Float32Array {
 /** Looks each byte up among the values of all 256. */
 function fromF8(valueOf: (byte: number) => number): Decode {
   const values = Float32Array.from({ length: 256 }, (_, byte) => valueOf(byte));
-  return (bytes) => Float32Array.from(new Uint8Array(bytes), (byte) => values[byte]);
+  return (bytes) => new Float32Array(new Uint8Array(bytes)).map((byte) => values[byte]);
 }
 
 /** What a byte stands for, as above, with so many bits of mantissa. */
