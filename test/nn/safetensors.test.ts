@@ -1,5 +1,7 @@
 /** The safetensors format: files of the Python library, round trips, and files that lie. */
-import { encodeSafetensors, Linear, parseSafetensors, SafetensorsReader } from '@mambagrad/nn';
+import {
+  encodeSafetensors, Linear, parseSafetensors, SafetensorsReader, type SafetensorsSource,
+} from '@mambagrad/nn';
 import { full, ones, tensor, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -249,6 +251,9 @@ describe('a reader', () => {
     reader.read('b');
     expect(asked).toEqual([8, file.length - 8 - 4012, 12]);
     expect(() => reader.read('c')).toThrow('safetensors: there is no tensor "c" in the file');
+    expect(() => reader.read(0 as unknown as string)).toThrow(
+      'SafetensorsReader.read: name is 0, expected a string',
+    );
     reader.close();
     reader.close();
     expect(isClosed).toBe(true);
@@ -310,6 +315,15 @@ it('reads what can be read beside what cannot', () => {
   const problem = 'safetensors: "x" is C64, which is not read here; read the others by their names';
   expect(() => file.read('x')).toThrow(problem);
   expect(() => file.readAll()).toThrow(problem);
+});
+
+it('reads from a source alone', () => {
+  const wrong = (source: unknown) => () => new SafetensorsReader(source as SafetensorsSource);
+  const expected = 'expected a source with a size and read()';
+  expect(wrong('model.safetensors')).toThrow(
+    `SafetensorsReader: source is 'model.safetensors', ${expected}`,
+  );
+  expect(wrong(new Uint8Array(8))).toThrow(expected);
 });
 
 describe('a file of another kind', () => {

@@ -69,7 +69,12 @@ export function saveLanguageModel(
   return { config, tensors: saveState([...named, ...head]) };
 }
 
-/** All options of a model that a config can say. */
+/** Options of which none is there and undefined. */
+type Given = {
+  readonly [Key in keyof MambaLMOptions]: Exclude<MambaLMOptions[Key], undefined>;
+};
+
+/** The options of a model, with the defaults of those that were not given. */
 function settingsOf({ options }: MambaLM) {
   const { layer = 'mamba', hiddenSize, numGroups = mamba2Defaults.numGroups } = options;
   const defaults = {
@@ -78,7 +83,7 @@ function settingsOf({ options }: MambaLM) {
     ...mamba2Defaults, ...(layer === 'mamba' && blockDefaults),
   };
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...(Object.fromEntries(given) as MambaLMOptions), layer };
+  return { ...defaults, ...(Object.fromEntries(given) as unknown as Given), layer };
 }
 type Settings = ReturnType<typeof settingsOf>;
 
@@ -94,8 +99,13 @@ function byKey(settings: Settings, table: Keys): CheckpointConfig {
   return Object.fromEntries(entries) as CheckpointConfig;
 }
 
+/** Without limits, Δ is from 0 to infinity: better left out, as JSON has no infinity. */
+function hasLimits({ dtLimit: [min, max] }: Settings): boolean {
+  return min > 0 || max < Infinity;
+}
+
 function transformersConfig(settings: Settings): CheckpointConfig {
-  const { layer, hiddenSize, expandFactor, headDim, dtLimit: [min, max] } = settings;
+  const { layer, hiddenSize, expandFactor, headDim } = settings;
   const inner = expandFactor * hiddenSize;
   // The key must be a whole number; Mamba's width comes from a key of its own, Mamba-2's does not.
   const ofMamba = { expand: Math.ceil(expandFactor), intermediate_size: inner };
@@ -105,14 +115,13 @@ function transformersConfig(settings: Settings): CheckpointConfig {
     model_type: layer,
     ...config,
     ...(layer === 'mamba' ? ofMamba : { num_heads: inner / headDim }),
-    // Not to say it means from 0 to infinity, which JSON has not.
-    ...(layer === 'mamba2' && (min > 0 || max < Infinity) && { time_step_limit }),
+    ...(layer === 'mamba2' && hasLimits(settings) && { time_step_limit }),
     hidden_act: 'silu',
   };
 }
 
 function originalConfig(settings: Settings): CheckpointConfig {
-  const { numGroups, normGroups, normEps, dtLimit: [min, max] } = settings;
+  const { numGroups, normGroups, normEps } = settings;
   if (normGroups !== numGroups || normEps !== 1e-5) {
     throw new TensorError(
       'saveLanguageModel: neither transformers nor mamba_ssm has this norm: normGroups is ' +
@@ -126,7 +135,7 @@ function originalConfig(settings: Settings): CheckpointConfig {
     d_intermediate: 0,
     n_layer: settings.numLayers,
     vocab_size: settings.vocabSize,
-    ssm_cfg: { layer: 'Mamba2', ...inner, ...((min > 0 || max < Infinity) && { dt_limit }) },
+    ssm_cfg: { layer: 'Mamba2', ...inner, ...(hasLimits(settings) && { dt_limit }) },
     attn_layer_idx: [],
     attn_cfg: {},
     rms_norm: true,
@@ -140,9 +149,10 @@ function originalConfig(settings: Settings): CheckpointConfig {
 // Loading
 
 /**
- * The model of a checkpoint, in the given dtype (f32). The config is text or parsed. Throws if it
- * is not one that `optionsOfConfig` reads, or has other sizes than the tensors; and one error that
- * names every tensor that is missing, has another shape, or has no place in the model.
+ * The model of a checkpoint: of its config, as text or parsed, and its tensors by name; dtype is
+ * that of the model, 'f32' or 'f64'. Default 'f32'. Throws if the config is not one that
+ * `optionsOfConfig` reads, or has other sizes than the tensors; and one error that names every
+ * tensor that is missing, has another shape, or has no place in the model.
  */
 export function loadLanguageModel(
   config: CheckpointConfig | string, tensors: StateDict, dtype: DType = 'f32',
@@ -152,7 +162,7 @@ export function loadLanguageModel(
   const read = readConfig(config);
   const stored = new Map<string, Tensor>();
   for (const [name, value] of tensors) {
-    checkArgument(LOAD, `tensors.get('${name.slice(0, 60)}')`, value, anyTensor);
+    checkArgument(LOAD, `tensors.get('${String(name).slice(0, 60)}')`, value, anyTensor);
     stored.set(name === ORIGINAL_EMBEDDING ? EMBEDDING : name, value);
   }
   if (read.options.tieEmbeddings ?? true) dropHead(stored);

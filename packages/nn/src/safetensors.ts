@@ -11,8 +11,8 @@
  */
 import { type Shape, Tensor, TensorError } from '@mambagrad/tensor';
 import {
-  checkArgument, instanceOf, Kind, objectWith, oneOf, readOptions, type Table,
-  tensors as anyTensor,
+  checkArgument, instanceOf, Kind, objectWith, oneOf, readOptions, string,
+  type Table, tensors as anyTensor,
 } from '@mambagrad/tensor/options';
 import { encodeText, HeaderScanner, quote } from './safetensorsHeader.ts';
 import {
@@ -97,6 +97,7 @@ export class SafetensorsReader {
    * i32, or if it is of a type that is not read here (C64, F6, F4).
    */
   read(name: string): Tensor {
+    checkArgument('SafetensorsReader.read', 'name', name, string);
     const entry = this.entries.get(name);
     if (entry === undefined) throw error(`there is no tensor ${quote(name)} in the file`);
     if (this.#source === undefined) throw error(`${quote(name)} is read after close()`);
