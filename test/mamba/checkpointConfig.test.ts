@@ -106,6 +106,7 @@ describe('optionsOfConfig', () => {
     [{ ...first, rms_norm: false }, 'rms_norm is false, expected true'],
     [{ ...original, rms_norm: false }, 'rms_norm is false, expected true'],
     [{ ...original, d_intermediate: 1536 }, 'd_intermediate is 1536, expected 0'],
+    [{ ...original, attn_layer_idx: 3 }, 'attn_layer_idx is 3, expected nothing'],
     [{ ...original, attn_layer_idx: [3] }, 'attn_layer_idx is [3], expected nothing'],
     [{ ...first, quantization_config: { bits: 4 } }, 'quantization_config is { bits }, expected'],
     [{ ...first, per_layer_config: { 0: {} } }, 'per_layer_config is { 0 }, expected nothing'],

@@ -29,7 +29,10 @@ const size = whole(1, 2 ** 31 - 1);
 const layerCount = whole(0, 2 ** 31 - 1);
 const rank = size.or(oneOf('auto'));
 const epsilon = number({ from: 0 });
-const none = new Kind('nothing', (x) => x === null || Object.keys(Object(x)).length === 0);
+const none = new Kind(
+  'nothing',
+  (x) => typeof x === 'object' && (x === null || Object.keys(x).length === 0),
+);
 /** JSON has no infinity, and some write null. */
 const limits = new Kind('two numbers from 0, the first of them the smaller', (x) => {
   if (!Array.isArray(x) || x.length !== 2) return false;
