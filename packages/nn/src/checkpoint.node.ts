@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 import { removeStaleParts } from './parts.node.ts';
 import type { StateDict } from './state.ts';
-import type { CheckpointStore } from './trainer.ts';
+import type { CheckpointStore } from './trainerOptions.ts';
 import { warn } from './warn.ts';
 
 export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
