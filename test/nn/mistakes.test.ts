@@ -173,6 +173,14 @@ describe('fit', () => {
     }
   });
 
+  it('refuses batches that are promised', async () => {
+    const promised = () => Promise.resolve({ x: ones([1, 2]), y: ones([1, 1]) }) as never;
+    const collate = promised as () => Batch;
+    for (const data of [promised, new DataLoader(samples, { collate })]) {
+      await expect(makeTrainer({ data }).fit(1)).rejects.toThrow('step 1: a batch is a promise');
+    }
+  });
+
   it('refuses factors that are no rates', async () => {
     for (const factor of [NaN, -1, Infinity, undefined]) {
       const schedule = (step: number) => (step === 2 ? (factor as number) : 1);

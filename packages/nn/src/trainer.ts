@@ -256,6 +256,9 @@ export class Trainer<Batch> {
       }
       const { lr } = optimizer;
       const batches = Array.from({ length: accumulate }, () => this.#batches.next().value);
+      if (batches.some((batch) => batch instanceof Promise)) {
+        throw new TensorError('a batch is a promise; data and collate must give it at once');
+      }
       const { losses, norm } = this.#train(batches);
       const samples = batches.map((batch) => this.#samplesIn(batch));
       const { means: metrics } = meansOf('loss', losses, samples);
