@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { saveBeside } from '../../bench/support/savers.ts';
 
@@ -130,6 +131,24 @@ describe('checkpointFolder', () => {
 });
 
 describe('saveSafetensors', () => {
+  const flags = ['--permission', '--experimental-permission'];
+  const flag = flags.find((name) => process.allowedNodeEnvironmentFlags.has(name));
+
+  it.runIf(flag)('works where Node allows only one folder to be written', () => {
+    const program = `
+      import { checkpointFolder } from '@mambagrad/nn/node';
+      import { full } from '@mambagrad/tensor';
+      const store = checkpointFolder(${JSON.stringify(folder)}, 2);
+      for (const step of [1, 2, 3]) store.save(step, new Map([['x', full([3], step)]]));
+      console.log(store.load().get('x').data[0]);`;
+    const allowed = [flag ?? '', '--allow-fs-read=*', `--allow-fs-write=${folder}/*`];
+    const cwd = fileURLToPath(new URL('../..', import.meta.url));
+    const args = [...allowed, '--input-type=module', '--eval', program];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+    expect(stdout, stderr).toBe('3\n');
+    expect(files()).toEqual(['step-2.safetensors', 'step-3.safetensors']);
+  });
+
   it('writes again if its part was removed by another', () => {
     const path = join(folder, 'x');
     let attempts = 0;

@@ -9,12 +9,18 @@ import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { checkArgument, Kind, string } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import process from 'node:process';
 import { partName, removeStaleParts } from './parts.node.ts';
 import { type SafetensorsOptions, safetensorsPieces, SafetensorsReader } from './safetensors.ts';
 
 
 /** The most bytes that are read at once. */
 const CHUNK = 2 ** 26;
+/** Node's permission model has no fsync: then each write waits until the disk has it. */
+const isRestricted = (process as { permission?: object }).permission !== undefined;
+const { O_CREAT, O_EXCL, O_SYNC = 0, O_WRONLY } = fs.constants;
+const NEW_FILE = isRestricted ? O_WRONLY | O_CREAT | O_EXCL | O_SYNC : 'wx';
+
 /** How often a file is written again that somebody has removed before it was renamed. */
 const ATTEMPTS = 5;
 
@@ -86,9 +92,9 @@ function replaceFile(
   options: SafetensorsOptions | undefined,
 ): boolean {
   try {
-    withFile(temporary, 'wx', (file) => {
+    withFile(temporary, NEW_FILE, (file) => {
       for (const piece of safetensorsPieces(tensors, options)) fs.writeFileSync(file, piece);
-      fs.fsyncSync(file);
+      if (!isRestricted) fs.fsyncSync(file);
     });
     fs.renameSync(temporary, path);
     return true;
@@ -101,7 +107,7 @@ function replaceFile(
   }
 }
 
-function withFile(path: string, flags: string, use: (file: number) => void): void {
+function withFile(path: string, flags: string | number, use: (file: number) => void): void {
   const file = fs.openSync(path, flags);
   try {
     use(file);
