@@ -297,6 +297,15 @@ describe('large and small gradients', () => {
     expect(() => globalNorm(ones([2]) as never)).toThrow('globalNorm: tensors is f32[2]');
   });
 
+  it('have a norm with a gradient', () => {
+    for (const size of [1e-30, 1e-3, 1, 1e12, 1e25]) {
+      const x = tensor([3 * size, -4 * size]);
+      x.requiresGrad = true;
+      globalNorm([x]).backward();
+      expectClose(x.grad ?? ones([]), tensor([0.6, -0.8]), 1e-6);
+    }
+  });
+
   it('are clipped to the norm asked for, and not to 0', () => {
     for (const size of [1e20, 1e-25, 3e37]) {
       const gradients = [tensor([3 * size]), tensor([4 * size])];

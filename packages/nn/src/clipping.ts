@@ -5,9 +5,10 @@
  *     g ← g · min(1, maxNorm / ‖g‖),   ‖g‖ = √Σ g²
  *
  * The squares leave the range of float32 long before g does: above 1.8e19 they are infinite, below
- * 1e-19 they lose their digits. Powers of two scale without rounding, so Σ(2ᵏg)² = 4ᵏ Σg².
+ * 1e-19 they lose their digits. If their sum does, g is scaled first, by a power of two, which
+ * rounds nothing: √Σ(2ᵏg)² = 2ᵏ‖g‖.
  */
-import { noGrad, type Tensor, zeros } from '@mambagrad/tensor';
+import { full, noGrad, type Tensor, zeros } from '@mambagrad/tensor';
 import { checkArgument, type Kind, listOf, number, tensors } from '@mambagrad/tensor/options';
 
 /** A norm to clip to; Infinity clips nothing. */
@@ -27,12 +28,15 @@ export function globalNorm(all: readonly Tensor[]): Tensor {
   checkArgument('globalNorm', 'tensors', all, listOf(tensors));
   if (all.length === 0) return zeros([]);
   const { factor, least } = ranges[all[0].dtype === 'f64' ? 'f64' : 'f32'];
-  // Compiled, the three sums share one loop: each number is read once.
-  const sumOfSquares = (scale: number): Tensor =>
+  const sumOfSquares = (scale: Tensor | number): Tensor =>
     all.map((x) => x.mul(scale).square().sum()).reduce((total, square) => total.add(square));
-  const [plain, shrunk, grown] = [1, factor, 1 / factor].map(sumOfSquares);
-  const small = plain.greater(least).where(plain.sqrt(), grown.sqrt().mul(factor));
-  return plain.less(Infinity).where(small, shrunk.sqrt().div(factor));
+  // The scale is a constant: the norm has its gradient, x/‖x‖, whatever the scale is.
+  const scale = noGrad(() => {
+    const sum = sumOfSquares(1);
+    const ifFinite = sum.greater(least).where(full([], 1, { dtype: sum.dtype }), 1 / factor);
+    return sum.less(Infinity).where(ifFinite, factor);
+  });
+  return sumOfSquares(scale).sqrt().div(scale);
 }
 
 /**
