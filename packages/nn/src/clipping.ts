@@ -28,15 +28,15 @@ export function globalNorm(all: readonly Tensor[]): Tensor {
   checkArgument('globalNorm', 'tensors', all, listOf(tensors));
   if (all.length === 0) return zeros([]);
   const { factor, least } = ranges[all[0].dtype === 'f64' ? 'f64' : 'f32'];
-  const sumOfSquares = (scale: Tensor | number): Tensor =>
-    all.map((x) => x.mul(scale).square().sum()).reduce((total, square) => total.add(square));
+  const sumOfSquares = (tensors: readonly Tensor[]): Tensor =>
+    tensors.map((x) => x.square().sum()).reduce((total, square) => total.add(square));
   // The scale is a constant: the norm has its gradient, x/‖x‖, whatever the scale is.
   const scale = noGrad(() => {
-    const sum = sumOfSquares(1);
+    const sum = sumOfSquares(all);
     const ifFinite = sum.greater(least).where(full([], 1, { dtype: sum.dtype }), 1 / factor);
     return sum.less(Infinity).where(ifFinite, factor);
   });
-  return sumOfSquares(scale).sqrt().div(scale);
+  return sumOfSquares(all.map((x) => x.mul(scale))).sqrt().div(scale);
 }
 
 /**

@@ -13,7 +13,7 @@ import {
   compile, defaultGenerator, detectAnomaly, noGrad, type Tensor, tensor, TensorError,
 } from '@mambagrad/tensor';
 import { checkArgument, number, oneOf, whole } from '@mambagrad/tensor/options';
-import { globalNorm } from './clipping.ts';
+import { clipNorm, globalNorm } from './clipping.ts';
 import { now } from './clock.ts';
 import { backwardAll } from './gradients.ts';
 import { checkLosses, type Losses, meansOf, samplesIn } from './metrics.ts';
@@ -224,12 +224,16 @@ export class Trainer<Batch> {
       warnOfReach('Trainer', losses.map(({ loss }) => loss), parameters, names, true);
       this.#warned.ofReach = true;
     }
-    const gradients = parameters.flatMap(({ grad }) => grad ?? []);
+    const reached = parameters.filter(({ grad }) => grad !== undefined);
+    const gradients = reached.flatMap(({ grad }) => grad ?? []);
     if (gradients.length === 0) {
       throw new TensorError('the loss depends on no parameter that the optimizer trains');
     }
-    const norm = globalNorm(gradients);
-    optimizer.step({ maxNorm });
+    const { clipped, norm } = maxNorm === undefined
+      ? { clipped: gradients, norm: globalNorm(gradients) }
+      : clipNorm(gradients, maxNorm);
+    reached.forEach((parameter, i) => (parameter.grad = clipped[i]));
+    optimizer.step();
     return { losses, norm };
   }
 
