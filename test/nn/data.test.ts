@@ -1,9 +1,12 @@
 /** The loader and its batches: which samples come, in which order, and from where it goes on. */
 import { collate, DataLoader, type DataLoaderOptions, type LoaderState } from '@mambagrad/nn';
-import { type Generator, ones, Tensor, tensor, uniform } from '@mambagrad/tensor';
+import { Generator, ones, permutation, Tensor, tensor, uniform } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectSame } from '../support/compare.ts';
+
+const warnings = vi.spyOn(console, 'warn');
+beforeEach(() => void warnings.mockReset().mockImplementation(() => undefined));
 
 type Numbers = DataLoaderOptions<number, readonly number[]>;
 
@@ -105,6 +108,57 @@ describe('DataLoader', () => {
     ]);
   });
 
+  it('has the order of the generator of its epoch, of as many as there are before it', () => {
+    for (const [seed, epoch] of [[0, 0], [1, 1], [7, 40], [2 ** 40 + 3, 2]]) {
+      const loader = loaderOf(20, { shuffle: true, seed, batchSize: 20 });
+      loader.load({ seed, epoch, index: 0 });
+      const generators = new Generator(seed).split(epoch + 1);
+      expect([...loader][0]).toEqual([...permutation(20, generators[epoch]).data]);
+    }
+  });
+
+  it('finds the order of an epoch at once, whatever its number', () => {
+    const loader = loaderOf(50, { shuffle: true, batchSize: 5 });
+    const timeOf = (epoch: number): number => {
+      const start = performance.now();
+      for (let i = 0; i < 20; i++) {
+        loader.load({ seed: i, epoch, index: 5 });
+        for (const batch of loader) if (batch.length === 5) break;
+      }
+      return performance.now() - start;
+    };
+    const least = (epoch: number) => Math.min(...[1, 2, 3].map(() => timeOf(epoch)));
+    timeOf(0);
+    // A loader that made all generators before took 37 s for one of these.
+    expect(least(3e6)).toBeLessThan(10 * least(0) + 20);
+    const orders = [2 ** 33, 2 ** 33 + 2 ** 31, 2 ** 45].map((epoch) => {
+      loader.load({ seed: 0, epoch, index: 0 });
+      return String([...loader]);
+    });
+    expect(new Set(orders).size).toBe(3);
+  });
+
+  it('says what decides its order', () => {
+    const options = { batchSize: 2, shuffle: true, dropLast: true };
+    expect(loaderOf(5, options).settings).toEqual({ samples: 5, ...options });
+    expect(new DataLoader(() => [1]).settings).toEqual({
+      samples: undefined, batchSize: 1, shuffle: false, dropLast: false,
+    });
+  });
+
+  it('warns, once, of an epoch without a batch', () => {
+    for (const loader of [loaderOf(0, {}), loaderOf(2, { batchSize: 3, dropLast: true })]) {
+      for (let i = 0; i < 2; i++) expect([...loader]).toEqual([]);
+    }
+    expect(warnings.mock.calls.flat()).toEqual([
+      'DataLoader: an epoch has no batch: no samples (batchSize 1)',
+      'DataLoader: an epoch has no batch: 2 samples, fewer than batchSize (batchSize 3)',
+    ]);
+    warnings.mockReset();
+    expect([...loaderOf(3, { batchSize: 3, dropLast: true })]).toHaveLength(1);
+    expect(warnings).not.toHaveBeenCalled();
+  });
+
   it('asks a function for samples one by one, without end if it has none', () => {
     let asked = 0;
     const loader = new DataLoader(
@@ -128,6 +182,14 @@ describe('DataLoader', () => {
       'DataLoader: batchSize is 0, expected a whole number from 1',
     );
     expect(() => new DataLoader([1], { seed: -1 })).toThrow('DataLoader: seed is -1');
+    expect(() => new DataLoader(ones([3]) as never)).toThrow(
+      'DataLoader: samples is f32[3], expected an array of samples or a function that gives them',
+    );
+    expect(() => new DataLoader([1], { suffle: true } as never)).toThrow("did you mean 'shuffle'?");
+    expect(() => new DataLoader([1], { batchSize: NaN })).toThrow('DataLoader: batchSize is NaN');
+    expect(() => new DataLoader([1]).load({ seed: 0, epoch: 0, index: 2 })).toThrow(
+      'DataLoader: index is 2, but there are 1 samples',
+    );
     const loader = new DataLoader([1]);
     expect(() => loader.load({ seed: 0, epoch: 0.5, index: 0 })).toThrow(
       'DataLoader: epoch is 0.5, expected a whole number from 0',
@@ -182,9 +244,54 @@ describe('collate', () => {
   });
 
   it('refuses samples that differ in kind, and none at all', () => {
-    expect(() => collate<number | number[]>([[1], 2])).toThrow('pad');
-    expect(() => collate([{ a: 1 }, {}])).toThrow('found undefined');
+    expect(() => collate<number | number[]>([[1], 2])).toThrow(
+      'collate: sample 1 is f32[], sample 0 is f32[1]; expected as many axes and the same dtype',
+    );
+    expect(() => collate([{ a: 1 }, {}])).toThrow(
+      "collate: sample 0 has the field 'a', sample 1 has not",
+    );
     expect(() => collate(['text'])).toThrow('found text');
     expect(() => collate([])).toThrow('expected at least one tensor');
   });
+
+  it('refuses fields that not all samples have, and options for fields that none has', () => {
+    const mixed = [{ x: 1 }, { x: 2 }, { x: 3, y: 4 }];
+    expect(() => collate<object>(mixed)).toThrow(
+      "collate: sample 2 has the field 'y', sample 0 has not",
+    );
+    expect(() => collate<object>([{ part: { a: 1 } }, { part: { b: 1 } }])).toThrow(
+      "collate: part: sample 1 has the field 'b', sample 0 has not",
+    );
+    expect(() => collate<unknown>([{ x: 1 }, 2])).toThrow('collate: sample 1 is 2, others have');
+    expectSame(collate([{ x: 1, y: undefined as never }, { x: 2 } as never]).x, tensor([1, 2]));
+    expect(() => collate([{ x: 1 }], { dtype: { X: 'i32' } })).toThrow(
+      "collate: no sample has the field 'X'",
+    );
+    expect(() => collate([[1]], { padding: { x: 1 } })).toThrow('collate: padding is { x }');
+  });
+
+  it('refuses a padding that the dtype cannot hold', () => {
+    for (const padding of [2 ** 31, 0.5, NaN, -3e9, Infinity]) {
+      expect(() => collate([[1], [1, 2]], { dtype: 'i32', padding })).toThrow(
+        `collate: padding is ${padding}, expected a whole number from -2147483648 to 2147483647`,
+      );
+      expect(() => collate([{ x: [1] }], { dtype: 'i32', padding: { x: padding } })).toThrow(
+        'collate: x: padding',
+      );
+    }
+    const padded = collate([[1], [1, 2]], { padding: NaN });
+    expect(padded.toArray()).toEqual([[1, NaN], [1, 2]]);
+    expect(() => collate([1], { dtype: 'float32' as never })).toThrow("dtype is 'float32'");
+  });
+
+  it('takes as many samples as there are', () => {
+    const many = Array.from({ length: 150_000 }, (_, i) => ({ y: i }));
+    const { y } = collate(many);
+    expect(y.shape).toEqual([150_000]);
+    expect(y.data.every((x: number, i: number) => x === i)).toBe(true);
+    const [full, empty] = [tensor([5]), ones([0])];
+    const { shape, data } = collate(many.map(({ y }) => (y % 100 ? full : empty)), { padding: -1 });
+    expect(shape).toEqual([150_000, 1]);
+    expect(data.every((x: number, i: number) => x === (i % 100 ? 5 : -1))).toBe(true);
+  }, 60_000);
 });

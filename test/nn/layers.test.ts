@@ -83,7 +83,9 @@ describe('gradients', () => {
         const logits = drawTensor(g, [...shape, 5]);
         const targets = drawIndices(g, shape, 5);
         const ignoreIndex = drawInteger(g, -1, 4);
-        gradcheck((x) => crossEntropy(x, targets, { ignoreIndex, labelSmoothing: 0.1 }), [logits]);
+        const loss = (x: Tensor) => crossEntropy(x, targets, { ignoreIndex, labelSmoothing: 0.1 });
+        if (targets.numel > 0) gradcheck(loss, [logits]);
+        else expect(() => loss(logits)).toThrow('crossEntropy: the batch is empty');
       }),
       { numRuns: 40 },
     );
@@ -319,7 +321,7 @@ describe('Dropout', () => {
     expect(new Dropout().eval().forward(x)).toBe(x);
     expect(new Dropout(0).forward(x)).toBe(x);
     expectSame(new Dropout(1).forward(x), x.mul(0));
-    expect(() => new Dropout(1.5)).toThrow('Dropout: p is 1.5, expected one from 0 to 1');
+    expect(() => new Dropout(1.5)).toThrow('Dropout: p is 1.5, expected a number from 0 to 1');
   });
 
   it('is compiled as it is run, and obeys train and eval between calls', () => {
@@ -352,8 +354,8 @@ describe('layers', () => {
     const make = () => new Linear(16, 64, { generator: new Generator(1) });
     const layer = make();
     expectSame(make().weight, layer.weight);
-    const conv = new Conv1d(6, 40, 2, { groups: 3 });
-    expect(conv.weight.shape).toEqual([40, 2, 2]);
+    const conv = new Conv1d(6, 42, 2, { groups: 3 });
+    expect(conv.weight.shape).toEqual([42, 2, 2]);
     const causal = new CausalConv1d(20, 4);
     expect(causal.weight.shape).toEqual([20, 4]);
     for (const { weight, bias } of [layer, conv, causal]) {

@@ -13,7 +13,7 @@ import {
 import {
   compile, Generator, ones, type Tensor, tensor, withoutValues, zeros,
 } from '@mambagrad/tensor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { expectSame } from '../support/compare.ts';
 
 class Pair extends Module {
@@ -78,6 +78,85 @@ describe('Module', () => {
   });
 });
 
+describe('the fields of a module', () => {
+  class Kept extends Module {
+    readonly byName = new Map<unknown, unknown>([
+      ['first', new Linear(2, 1, { bias: false })], [7, new Parameter(ones([1]))],
+      [Symbol('other'), new RMSNorm(3)],
+    ]);
+    readonly all = new Set<unknown>([new Buffer(ones([4])), new Parameter(ones([5])), 'text']);
+    readonly parts = {
+      left: new Linear(1, 1, { bias: false }), inner: [{ x: new Parameter(ones([6])) }],
+    };
+    readonly bare = Object.assign(Object.create(null) as object, { y: new Parameter(ones([8])) });
+    readonly config = { sizes: [1, 2], nothing: null, when: new Date(0), itself: this as unknown };
+  }
+
+  it('may be Maps, Sets and plain objects, which are trained, saved and converted', () => {
+    const model = new Kept();
+    const parameters = [
+      'byName.first.weight', 'byName.7', 'byName.2.weight', 'all.1', 'parts.left.weight',
+      'parts.inner.0.x', 'bare.y',
+    ];
+    expect(names(model.namedParameters())).toEqual(parameters);
+    expect(names(model.namedBuffers())).toEqual(['all.0']);
+    expect(names(model.namedModules())).toEqual(
+      ['', 'byName.first', 'byName.2', 'parts.left'],
+    );
+    const state = model.stateDict();
+    const other = new Kept();
+    other.loadStateDict(new Map([...state].map(([name, x]) => [name, x.mul(2)])));
+    for (const [name, x] of other.stateDict()) expectSame(x, (state.get(name) ?? x).mul(2));
+    model.to('f64').eval();
+    expect(names(model.namedParameters())).toEqual(parameters);
+    expect(model.parameters().every(({ dtype }) => dtype === 'f64')).toBe(true);
+    expect([...model.all].map((x) => (x instanceof Parameter ? 'p' : typeof x))).toEqual(
+      ['object', 'p', 'string'],
+    );
+    expect(model.namedBuffers()[0][1].dtype).toBe('f64');
+    expect(model.parts.left.training).toBe(false);
+    for (const layer of Object.values(model.parts)) Object.freeze(layer);
+    expect(() => model.to('f32')).toThrow(/the field '\w+' is frozen and cannot be replaced/);
+    expect(() => model.to('i32')).toThrow("to: dtype is 'i32', expected 'f32' or 'f64'");
+    expect(() => model.train(1 as never)).toThrow('train: training is 1, expected true or false');
+  });
+
+  it('have different paths', () => {
+    class Twice extends Module {
+      readonly ['a.b'] = new Parameter(ones([1]));
+      readonly a: object;
+
+      constructor(inner: Parameter | Buffer) {
+        super();
+        this.a = { b: inner };
+      }
+    }
+    const same = new Twice(new Parameter(ones([2])));
+    for (const use of [() => same.parameters(), () => same.stateDict()]) {
+      expect(use).toThrow("Twice: two fields have the path 'a.b'; rename one of them");
+    }
+    const mixed = new Twice(new Buffer(ones([2])));
+    expect(mixed.parameters()).toHaveLength(1);
+    expect(() => mixed.stateDict()).toThrow("stateDict: two tensors have the name 'a.b'");
+    expect(() => mixed.loadStateDict(new Map())).toThrow("two tensors have the name 'a.b'");
+  });
+
+  it('that are plain tensors with gradients are warned of, once', () => {
+    const warnings = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    class Forgetful extends Module {
+      readonly scale = ones([2]);
+      readonly shift = ones([3]);
+    }
+    const model = new Forgetful();
+    model.scale.requiresGrad = true;
+    for (let i = 0; i < 3; i++) expect(model.parameters()).toEqual([]);
+    expect(warnings.mock.calls).toEqual([
+      [expect.stringContaining("Module: the field 'scale' is f32[2] that requires gradients but")],
+    ]);
+    warnings.mockRestore();
+  });
+});
+
 describe('the state of a module', () => {
   it('goes from one to another, and is a copy', () => {
     const [from, to] = [new Pair(), new Pair()];
@@ -135,6 +214,10 @@ describe('the state of a module', () => {
       'loadStateDict:\n  bias is missing\n  scale is unexpected\n  __proto__ is unexpected\n  ' +
         'weight is f32[2, 3], expected f32[3, 2]',
     );
+    expect(() => model.loadStateDict({ weight: zeros([3, 2]) } as never)).toThrow(
+      'loadStateDict: values is { weight }, expected a Map of tensors by name',
+    );
+    expect(() => model.loadStateDict(before, { srict: false } as never)).toThrow("'strict'");
     const other = new Map([
       ['bias', zeros([3])],
       ['weight', zeros([3, 2], { dtype: 'f64' })],

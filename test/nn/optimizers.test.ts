@@ -3,15 +3,19 @@ import {
   Adam,
   AdamW,
   clipNorm,
+  globalNorm,
   Linear,
   type Optimizer,
   Parameter,
+  Sequential,
   SGD,
   type Trained,
 } from '@mambagrad/nn';
-import { compile, detectAnomaly, Generator, type Tensor, tensor, uniform } from '@mambagrad/tensor';
+import {
+  compile, detectAnomaly, Generator, ones, type Tensor, tensor, uniform,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../support/compare.ts';
 import { drawInteger, drawShape, drawTensor } from '../support/draw.ts';
 import { optimizerRuns } from '../support/golden.ts';
@@ -255,5 +259,220 @@ describe('clipNorm', () => {
         clipped.forEach((found, i) => expectClose(found, gradients[i].mul(factor), 1e-14));
       }),
     );
+  });
+});
+
+describe('large and small gradients', () => {
+  const f64 = { dtype: 'f64' } as const;
+  const anyNumber = fc.double({ min: 0.5, max: 1, noNaN: true });
+
+  it('have a norm wherever it is a float32, with the bits of a plain sum where that works', () => {
+    const exponent = fc.integer({ min: -140, max: 120 });
+    fc.assert(
+      fc.property(fc.array(anyNumber, { minLength: 1, maxLength: 20 }), exponent, (numbers, e) => {
+        const values = numbers.map((x, i) => (i % 2 ? -1 : 1) * x * 2 ** e);
+        const x = tensor(values);
+        const exact = Math.hypot(...x.data);
+        for (const norm of [globalNorm, compile((all: Tensor[]) => globalNorm(all))]) {
+          const found = norm([x.narrow(0, 0, 1), x.narrow(0, 1, x.numel - 1)]).item();
+          // The least number is 2^-149, so small ones have fewer digits.
+          expect(Math.abs(found - exact)).toBeLessThanOrEqual(1e-6 * exact + 2 ** -149);
+        }
+        const plain = x.square().sum().sqrt();
+        if (Math.abs(e) < 40) expectSame(globalNorm([x]), plain);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('have a norm in f64 beyond the roots of its range, and none of NaN and infinities', () => {
+    for (const size of [1e-200, 1e-160, 1, 1e160, 1e300]) {
+      expect(globalNorm([tensor([3 * size, 4 * size], f64)]).item() / size).toBeCloseTo(5, 12);
+    }
+    expect(globalNorm([]).item()).toBe(0);
+    expect(globalNorm([ones([0]), tensor([0, -0])]).item()).toBe(0);
+    for (const wrong of [NaN, Infinity, -Infinity]) {
+      expect(globalNorm([tensor([1, wrong])]).item()).toBe(Math.abs(wrong));
+    }
+    expect(() => globalNorm(ones([2]) as never)).toThrow('globalNorm: tensors is f32[2]');
+  });
+
+  it('have a norm with a gradient', () => {
+    for (const size of [1e-30, 1e-3, 1, 1e12, 1e25]) {
+      const x = tensor([3 * size, -4 * size]);
+      x.requiresGrad = true;
+      globalNorm([x]).backward();
+      expectClose(x.grad ?? ones([]), tensor([0.6, -0.8]), 1e-6);
+    }
+  });
+
+  it('are clipped to the norm asked for, and not to 0', () => {
+    for (const size of [1e20, 1e-25, 3e37]) {
+      const gradients = [tensor([3 * size]), tensor([4 * size])];
+      const { clipped, norm } = clipNorm(gradients, 1);
+      expect(norm.item() / size).toBeCloseTo(5, 5);
+      if (size > 1) clipped.forEach((g, i) => expect(g.item()).toBeCloseTo([0.6, 0.8][i], 5));
+      else clipped.forEach((g, i) => expectSame(g, gradients[i]));
+    }
+    for (const maxNorm of [0, -1, NaN]) {
+      expect(() => clipNorm([ones([1])], maxNorm)).toThrow(`clipNorm: maxNorm is ${maxNorm}`);
+    }
+    const same = ones([1]).mul(1e6);
+    expectSame(clipNorm([same], Infinity).clipped[0], same);
+  });
+
+  it.each([1e19, 1e20, 5e20, 1e-15])('of %d move by the rate in Adam’s first step', (size) => {
+    for (const how of [(f: () => void) => f, compile<[], void>]) {
+      const parameter = new Parameter(tensor([1, 1]));
+      const optimizer = new Adam([parameter], { lr: 0.25, eps: 0 });
+      how(() => optimizer.minimize(parameter.mul(tensor([size, -size])).sum()))();
+      expectClose(parameter, tensor([0.75, 1.25]), 1e-5);
+    }
+  });
+});
+
+describe.each(kinds)('%s with frozen parameters', (_name, make) => {
+  /** Gradients 1, 2, … for two parameters, the first of which is frozen in some steps. */
+  const run = (isFrozen: (step: number) => boolean, how: (f: () => void) => () => void) => {
+    const [frozen, other] = [1, 2].map((x) => new Parameter(tensor([x], { dtype: 'f32' })));
+    const optimizer = make([frozen, other]);
+    const slope = new Parameter(tensor([0]));
+    slope.requiresGrad = false;
+    const step = how(() => optimizer.minimize(frozen.add(other).mul(slope).sum()));
+    const byBackward = how(() => {
+      optimizer.zeroGrad();
+      frozen.add(other).mul(slope).sum().backward();
+      optimizer.step();
+    });
+    for (let i = 0; i < 6; i++) {
+      slope.assign(tensor([i + 1]));
+      frozen.requiresGrad = !isFrozen(i);
+      const before = frozen.item();
+      if (i % 2 === 0) step();
+      else byBackward();
+      if (isFrozen(i)) expect(frozen.item()).toBe(before);
+    }
+    return { frozen: frozen.item(), other: other.item() };
+  };
+
+  it('leaves them and their moments as they are, and goes on when they are free', () => {
+    for (const how of [(f: () => void) => f, compile<[], void>]) {
+      const { frozen, other } = run((step) => step === 1 || step === 4, how);
+      // As if it had been alone, and the steps without it had not been.
+      const alone = new Parameter(tensor([1]));
+      const optimizer = make([alone]);
+      for (const i of [0, 2, 3, 5]) optimizer.minimize(alone.mul(i + 1).sum());
+      expect(frozen).toBeCloseTo(alone.item(), 5);
+      expect(other).toBeCloseTo(run(() => false, how).other, 5);
+    }
+  });
+});
+
+describe('an optimizer', () => {
+  const parameter = () => new Parameter(tensor([1]));
+
+  it('refuses rates, decays and moments out of their range', () => {
+    const wrong: [Make, object, string][] = [
+      [optimizers['sgd'], { lr: NaN }, 'SGD: lr is NaN'],
+      [optimizers['adam'], { lr: -1 }, 'Adam: lr is -1'],
+      [optimizers['adamw'], { weightDecay: -0.1 }, 'AdamW: weightDecay is -0.1'],
+      [optimizers['adam'], { betas: [0.9] }, 'Adam: betas is [0.9]'],
+      [optimizers['adamw'], { betas: [0.9, 1] }, 'AdamW: betas is [0.9, 1]'],
+      [optimizers['adamw'], { eps: NaN }, 'AdamW: eps is NaN'],
+      [optimizers['sgd'], { momentum: -1 }, 'SGD: momentum is -1'],
+      [optimizers['sgd'], { dampening: 1.01 }, 'SGD: dampening is 1.01'],
+      [optimizers['sgd'], { learningRate: 1 }, "SGD: there is no option 'learningRate'"],
+      [optimizers['adamw'], { beta: [0.9, 0.9] }, "did you mean 'betas'?"],
+    ];
+    for (const [make, options, message] of wrong) {
+      expect(() => make([parameter()], options)).toThrow(message);
+    }
+    const optimizer = new SGD([parameter()]);
+    for (const lr of [NaN, -1, Infinity]) {
+      expect(() => (optimizer.lr = lr)).toThrow(`SGD: lr is ${lr}`);
+    }
+    expect(() => optimizer.step({ maxNorm: NaN })).toThrow('SGD.step: maxNorm is NaN');
+    expect(() => optimizer.minimize(ones([]), { maxNrm: 1 } as never)).toThrow("'maxNorm'");
+  });
+
+  it('has the defaults that it documents, and takes the ends of their ranges', () => {
+    const loss = (x: Tensor) => x.square().mul(3).sum();
+    const train = (make: (trained: Trained) => Optimizer) => {
+      const x = new Parameter(tensor([1, -2, 0.5]));
+      const optimizer = make([x]);
+      for (let i = 0; i < 4; i++) optimizer.minimize(loss(x));
+      return x;
+    };
+    const adam = { betas: [0.9, 0.999], eps: 1e-8, lr: 1e-3 } as const;
+    const sgd = { lr: 1e-3, weightDecay: 0, momentum: 0, dampening: 0, nesterov: false };
+    const pairs: [(t: Trained) => Optimizer, (t: Trained) => Optimizer][] = [
+      [(t) => new SGD(t), (t) => new SGD(t, sgd)],
+      [(t) => new Adam(t), (t) => new Adam(t, { ...adam, weightDecay: 0 })],
+      [(t) => new AdamW(t), (t) => new AdamW(t, { ...adam, weightDecay: 0.01 })],
+      [(t) => new AdamW(t, { lr: undefined, betas: undefined }), (t) => new AdamW(t)],
+    ];
+    for (const [left, written] of pairs) expectSame(train(left), train(written));
+    // With a dampening of 1 the first gradient is all there is.
+    const x = new Parameter(tensor([1]));
+    const optimizer = new SGD([x], { lr: 1, momentum: 0.5, dampening: 1 });
+    for (const g of [1, 100, 100]) optimizer.minimize(x.mul(g).sum());
+    expect(x.item()).toBe(1 - 1 - 0.5 - 0.25);
+  });
+
+  it('takes parameters that it can train', () => {
+    const model = new Sequential(new Linear(1, 1));
+    expect(() => new AdamW(model as never)).toThrow(
+      'AdamW: parameters are a Sequential, expected an array of parameters, or of groups ' +
+        '{ params, lr, weightDecay }: model.parameters()',
+    );
+    expect(() => new AdamW([{ params: [ones([1])], LR: 1 } as never])).toThrow(
+      "AdamW: parameters[0]: there is no option 'LR'; did you mean 'lr'?",
+    );
+    expect(() => new SGD([{ params: [parameter()], lr: NaN }])).toThrow('lr is NaN');
+    expect(() => new SGD([parameter().add(1)])).toThrow('parameter 0, f32[1], is the result of an');
+    expect(() => new SGD([ones([1], { dtype: 'i32' })])).toThrow('i32[1], has no gradient');
+    expect(() => new SGD([ones([1]), ones([1], { dtype: 'f64' })])).toThrow(
+      'SGD: parameter 1, f64[1], is not f32 as parameter 0 is',
+    );
+  });
+
+  it('warns once of leaves that it does not hold', () => {
+    const warnings = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const [held, other] = [parameter(), new Parameter(ones([2, 3]))];
+    const optimizer = new SGD([held]);
+    for (let i = 0; i < 3; i++) optimizer.minimize(held.mul(other).sum());
+    expect(warnings.mock.calls).toEqual([
+      [expect.stringContaining('SGD.minimize: the loss depends on f32[2, 3], which the optimizer')],
+    ]);
+    other.requiresGrad = false;
+    new SGD([held]).minimize(held.mul(other).sum());
+    expect(warnings).toHaveBeenCalledTimes(1);
+    warnings.mockRestore();
+  });
+
+  it('keeps the steps that parameters have missed, once any has', () => {
+    const make = () => new Adam([1, 2].map((x) => new Parameter(tensor([x]))), { lr: 0.1 });
+    const step = (optimizer: Adam, isFrozen: boolean) => {
+      const [a, b] = optimizer.parameters;
+      a.requiresGrad = !isFrozen;
+      optimizer.minimize(a.add(b).square().sum());
+    };
+    const [whole, stopped, uneven] = [make(), make(), make()];
+    for (const isFrozen of [false, true, true]) {
+      step(whole, isFrozen);
+      step(stopped, isFrozen);
+    }
+    const names = ['lr', 'steps', 'missed', '0.mean', '0.meanSquare', '1.mean', '1.meanSquare'];
+    expect([...stopped.stateDict().keys()]).toEqual(names);
+    const resumed = make();
+    resumed.loadStateDict(stopped.stateDict());
+    resumed.parameters.forEach((x, i) => x.assign(stopped.parameters[i]));
+    for (const optimizer of [whole, resumed]) step(optimizer, false);
+    whole.parameters.forEach((x, i) => expectSame(x, resumed.parameters[i]));
+    // And back to one that has missed none.
+    step(uneven, true);
+    uneven.loadStateDict(make().stateDict());
+    expect(uneven.stateDict().get('missed')?.toArray()).toEqual([0, 0]);
+    expect(uneven.stateDict().get('steps')?.item()).toBe(0);
   });
 });

@@ -30,7 +30,24 @@ describe('a schedule', () => {
     );
     expect([0, 2, 4, 5].map(linearDecay(4))).toEqual([1, 0.5, 0, 0]);
     expect([0, 4, 9].map(cosineDecay(4, 0.25))).toEqual([1, 0.25, 0.25]);
-    expect([linearDecay(0)(0), cosineDecay(0)(0), warmUp(0)(0)]).toEqual([0, 0, 1]);
+  });
+
+  it('has a length above 0 and ends at a factor from 0', () => {
+    for (const steps of [0, -1, NaN, undefined as unknown as number]) {
+      for (const make of [warmUp, linearDecay, cosineDecay, stepDecay]) {
+        expect(() => make(steps)).toThrow(`${make.name}: steps is`);
+      }
+    }
+    expect(() => linearDecay(3, NaN)).toThrow('linearDecay: final is NaN');
+    expect(() => cosineDecay(3, -1)).toThrow('cosineDecay: final is -1');
+    expect(() => stepDecay(3, -0.1)).toThrow('stepDecay: factor is -0.1');
+    const [one] = [warmUp(1)];
+    expect(() => joinSchedules(one, [5, one], [4, one])).toThrow(
+      'joinSchedules: others[1][0] is 4, expected a whole number from 5',
+    );
+    expect(() => multiplySchedules(one, 2 as never)).toThrow('multiplySchedules: schedules is [');
+    expect([linearDecay, cosineDecay].map((make) => make(3)(3))).toEqual([0, 0]);
+    expect(stepDecay(1)(1)).toBe(0.1);
   });
 
   it('decays in steps', () => {

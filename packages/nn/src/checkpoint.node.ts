@@ -1,113 +1,104 @@
 /**
- * @mambagrad/nn/node: checkpoints, tensors kept in safetensors files.
+ * @mambagrad/nn/node: files of tensors, and checkpoints.
  *
- * A file is written beside the one that it is to replace, forced to the disk, and renamed over it.
- * A rename is one step: whatever happens, and whenever, the name leads to the whole old checkpoint
- * or to the whole new one. All of it is synchronous, so no training step comes in between.
+ * Checkpoints in a folder: a file for each of the last few steps that were saved,
+ * `step-100.safetensors`. The last one is the one that was written last, which need not have the
+ * highest step: training may go back and on from an earlier one. So each file holds a number, one
+ * higher than all that were there when it was written. Clocks are not asked: they can be set back.
+ *
+ * Several processes may save to one folder at once. Each writes files of its own, and removes only
+ * those whose number is below that of the file it has just written.
  */
-import { type Tensor, TensorError } from '@mambagrad/tensor';
-import { randomUUID } from 'node:crypto';
+import { TensorError } from '@mambagrad/tensor';
+import { checkArgument, oneOf, string, whole } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { type SafetensorsOptions, safetensorsPieces, SafetensorsReader } from './safetensors.ts';
-import type { CheckpointStore } from './trainer.ts';
+import { join } from 'node:path';
+import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
+import { removeStaleParts } from './parts.node.ts';
+import type { StateDict } from './state.ts';
+import type { CheckpointStore } from './trainerOptions.ts';
+import { warn } from './warn.ts';
 
-/** The most bytes that are read at once. */
-const CHUNK = 2 ** 26;
+export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
+
+/** A checkpoint whose header could be read, or, without a number, could not. */
+interface Found {
+  readonly path: string;
+  readonly step: number;
+  readonly number?: number;
+  readonly problem?: string;
+}
+
+const NUMBER = 'number';
 
 /**
- * Opens a safetensors file: its header is read and checked, its tensors are read one by one as they
- * are asked for. Call `close()` when done. Throws a TensorError for a file that is not right.
- */
-export function openSafetensors(path: string): SafetensorsReader {
-  const file = fs.openSync(path, 'r');
-  const close = () => fs.closeSync(file);
-  const read = (from: number, length: number) => {
-    const bytes = new Uint8Array(length);
-    for (let done = 0, count = 0; done < length; done += count) {
-      count = fs.readSync(file, bytes, done, Math.min(length - done, CHUNK), from + done);
-      if (count === 0) throw new TensorError('safetensors: the file has become shorter');
-    }
-    return bytes.buffer;
-  };
-  try {
-    return new SafetensorsReader({ size: fs.fstatSync(file).size, read, close });
-  } catch (cause) {
-    close();
-    if (!(cause instanceof TensorError)) throw cause;
-    throw new TensorError(`${cause.message} (${path})`, { cause });
-  }
-}
-
-/** Every tensor of a safetensors file by name. */
-export function loadSafetensors(path: string): Map<string, Tensor> {
-  const file = openSafetensors(path);
-  try {
-    return file.readAll();
-  } finally {
-    file.close();
-  }
-}
-
-/**
- * Writes tensors to a safetensors file, which is replaced as a whole or, after any error or crash,
- * left as it was. What a crash leaves beside it, `PATH.tmp-…`, goes with the next save to the same
- * path.
- */
-export function saveSafetensors(
-  path: string, tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
-): void {
-  const [folder, prefix] = [dirname(path), `${basename(path)}.tmp-`];
-  for (const name of fs.readdirSync(folder)) {
-    if (name.startsWith(prefix)) fs.rmSync(join(folder, name), { force: true });
-  }
-  // A name of its own: of two that save to one path at once, neither writes into the other's file.
-  const temporary = join(folder, prefix + randomUUID());
-  try {
-    withFile(temporary, 'wx', (file) => {
-      for (const piece of safetensorsPieces(tensors, options)) fs.writeFileSync(file, piece);
-      fs.fsyncSync(file);
-    });
-    fs.renameSync(temporary, path);
-  } finally {
-    fs.rmSync(temporary, { force: true });
-  }
-  try {
-    withFile(folder, 'r', fs.fsyncSync);
-  } catch {
-    // Not every system can force a folder to the disk: the old file may be back after a power cut.
-  }
-}
-
-function withFile(path: string, flags: string, use: (file: number) => void): void {
-  const file = fs.openSync(path, flags);
-  try {
-    use(file);
-  } finally {
-    fs.closeSync(file);
-  }
-}
-
-/**
- * Checkpoints in a folder, which is made if there is none: a file for each of the last `keep` steps
- * that were saved, `step-100.safetensors`.
+ * Keeps the last `keep` checkpoints in a folder, which is made if there is none; Infinity keeps
+ * all. `load` gives the last that can be read, and warns of those that cannot.
  */
 export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
+  checkArgument('checkpointFolder', 'folder', folder, string);
+  checkArgument('checkpointFolder', 'keep', keep, whole(1).or(oneOf(Infinity)));
   fs.mkdirSync(folder, { recursive: true });
-  const pathOf = (step: number) => join(folder, `step-${step}.safetensors`);
-  const stepOf = (name: string) => Number(/^step-(\d+)\.safetensors$/.exec(name)?.[1] ?? NaN);
-  const steps = () => fs.readdirSync(folder).map(stepOf).filter((step) => step >= 0);
-  // What was being written when an earlier process ended will never be finished.
-  const isPart = (name: string) => /^step-\d+\.safetensors\.tmp-/.test(name);
   return {
     save(step, state) {
-      saveSafetensors(pathOf(step), state, { metadata: new Map([['step', String(step)]]) });
-      for (const old of steps().sort((a, b) => b - a).slice(keep)) fs.rmSync(pathOf(old));
-      for (const name of fs.readdirSync(folder).filter(isPart)) fs.rmSync(join(folder, name));
+      checkArgument('checkpointFolder', 'step', step, whole());
+      const path = join(folder, `step-${step}.safetensors`);
+      const number = 1 + Math.max(0, ...checkpointsIn(folder).map((found) => found.number ?? 0));
+      const metadata = new Map([['step', String(step)], [NUMBER, String(number)]]);
+      saveSafetensors(path, state, { metadata });
+      const others = checkpointsIn(folder).filter((found) => found.path !== path);
+      for (const old of others.filter(isWhole).slice(keep - 1)) {
+        if ((old.number ?? 0) < number) fs.rmSync(old.path, { force: true });
+      }
+      removeStaleParts(folder, (name) => /^step-\d+\.safetensors\.tmp-/.test(name));
     },
     load() {
-      const found = steps();
-      return found.length > 0 ? loadSafetensors(pathOf(Math.max(...found))) : undefined;
+      return loadLatest(folder);
     },
   };
+}
+
+const isWhole = ({ problem }: Found): boolean => problem === undefined;
+
+/** The checkpoints in a folder, the one that was written last first. */
+function checkpointsIn(folder: string): Found[] {
+  const found = fs.readdirSync(folder).flatMap((name): Found[] => {
+    const [, digits] = /^step-(0|[1-9]\d{0,15})\.safetensors$/.exec(name) ?? [];
+    const [path, step] = [join(folder, name), Number(digits)];
+    // Not a folder of that name, nor a link that leads nowhere.
+    if (!(fs.statSync(path, { throwIfNoEntry: false })?.isFile() && step >= 0)) return [];
+    try {
+      const file = openSafetensors(path);
+      file.close();
+      const number = Number(file.metadata.get(NUMBER));
+      return [{ path, step, number: Number.isSafeInteger(number) ? number : 0 }];
+    } catch (error) {
+      // Removed in the meantime by another process?
+      if ((error as { code?: string }).code === 'ENOENT') return [];
+      return [{ path, step, problem: messageOf(error) }];
+    }
+  });
+  const numberOf = ({ number = -1 }: Found): number => number;
+  return found.sort((a, b) => numberOf(b) - numberOf(a) || b.step - a.step);
+}
+
+/** The state of the checkpoint that was written last, of those that can be read. */
+function loadLatest(folder: string): StateDict | undefined {
+  const all = checkpointsIn(folder);
+  const problems = all.filter((found) => !isWhole(found)).map(({ problem }) => problem);
+  for (const { path } of all.filter(isWhole)) {
+    try {
+      const state = loadSafetensors(path);
+      for (const problem of problems) warn(`checkpointFolder: left out: ${problem}`);
+      return state;
+    } catch (error) {
+      problems.push(`${messageOf(error)} (${path})`);
+    }
+  }
+  if (problems.length === 0) return undefined;
+  throw new TensorError(['checkpointFolder: no checkpoint can be read:', ...problems].join('\n  '));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -5,8 +5,11 @@
  *     [{ tokens: [1, 2], label: 0 }, { tokens: [3], label: 1 }]
  *       → { tokens: [[1, 2], [3, 0]], label: [0, 1] }
  */
-import { type DType, stack, Tensor, tensor } from '@mambagrad/tensor';
+import { type DType, describe, stack, Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import type { TensorData, TypedArray } from '@mambagrad/tensor';
+import {
+  checkArgument, dtypes, Kind, readOptions, show, type Table, whole,
+} from '@mambagrad/tensor/options';
 
 /** Numbers, nested in arrays as deep as there are axes. */
 type Numbers = number | readonly Numbers[];
@@ -21,40 +24,118 @@ export type PerField<T extends DType | number> =
   T | { readonly [field: string]: PerField<T> } | undefined;
 
 export interface CollateOptions {
-  /** The dtype of plain numbers, such as `i32` for tokens and labels. Default `f32`. */
+  /**
+   * The dtype of plain numbers, such as 'i32' for tokens and labels. Default f32; typed arrays keep
+   * their own.
+   */
   readonly dtype?: PerField<DType>;
   /** What samples are filled up with, at the end of each axis. Default 0. */
   readonly padding?: PerField<number>;
 }
 
+const numbers = new Kind<number>('a number', (x) => typeof x === 'number');
+const integers = whole(-(2 ** 31), 2 ** 31 - 1);
+
+function perField<T extends DType | number>(kind: Kind<T>): Kind<NonNullable<PerField<T>>> {
+  return new Kind(
+    `${kind.expected}, or one for each field`, (x) => kind.accepts(x) || isPlain(x),
+  );
+}
+
+const collateOptions = {
+  dtype: perField(dtypes).optional(),
+  padding: perField(numbers).orElse(0),
+} satisfies Table<CollateOptions>;
+
 /**
  * A batch of at least one sample. Samples are numbers, arrays of numbers (nested or typed),
  * tensors, or plain objects of such; each tensor of the batch is as long in every axis as the
- * longest sample. Throws if samples differ in their number of axes.
+ * longest sample. Throws if samples differ in their fields or in their number of axes, or if the
+ * padding cannot be held by the dtype.
  */
 export function collate<Sample>(
-  samples: readonly Sample[], { dtype, padding }: CollateOptions = {},
+  samples: readonly Sample[], options: CollateOptions = {},
 ): Collated<Sample> {
-  const [first] = samples;
-  if (isPlain(first)) {
-    const field = (name: string): unknown => {
-      const values = samples.map((sample): unknown => Reflect.get(Object(sample), name));
-      return collate(values, { dtype: at(dtype, name), padding: at(padding, name) });
-    };
-    const fields = Object.keys(first).map((name) => [name, field(name)]);
-    return Object.fromEntries(fields) as Collated<Sample>;
+  const samplesKind = new Kind('an array of samples', Array.isArray);
+  checkArgument('collate', 'samples', samples, samplesKind);
+  const { dtype, padding } = readOptions('collate', options, collateOptions);
+  return gather('', samples, dtype, padding) as Collated<Sample>;
+}
+
+/** What is the field `path` of a batch, from the values that the samples have there. */
+function gather(
+  path: string, samples: readonly unknown[], dtype: PerField<DType>, padding: PerField<number>,
+): unknown {
+  const where = path === '' ? 'collate' : `collate: ${path}`;
+  if (!samples.some(isPlain)) return stackPadded(where, samples, dtype, padding ?? 0);
+  const names = fieldsOf(where, samples);
+  for (const option of [dtype, padding]) {
+    const unknown = isPlain(option) ? Object.keys(option).find((key) => !names.includes(key)) : '';
+    if (unknown) throw new TensorError(`${where}: no sample has the field '${unknown}'`);
   }
-  const options = typeof dtype === 'string' ? { dtype } : {};
-  const value = typeof padding === 'number' ? padding : 0;
-  const tensors = samples.map((sample) =>
+  const fields = names.map((name) => {
+    const values = samples.map((sample): unknown => Reflect.get(Object(sample), name));
+    const inner = path === '' ? name : `${path}.${name}`;
+    return [name, gather(inner, values, at(dtype, name), at(padding, name))];
+  });
+  return Object.fromEntries(fields);
+}
+
+/** The fields that the samples have, which must be the same for all. */
+function fieldsOf(where: string, samples: readonly unknown[]): string[] {
+  const present = (sample: unknown): string[] =>
+    Object.entries(Object(sample)).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  const names = present(samples[0]);
+  const known = new Set(names);
+  for (const [i, sample] of samples.entries()) {
+    if (!isPlain(sample)) {
+      throw new TensorError(`${where}: sample ${i} is ${show(sample)}, others have fields`);
+    }
+    const own = present(sample);
+    const more = own.find((name) => !known.has(name));
+    const missing = own.length < known.size ? names.find((name) => !own.includes(name)) : undefined;
+    const [has, lacks] = more === undefined ? [0, i] : [i, 0];
+    if ((more ?? missing) === undefined) continue;
+    throw new TensorError(
+      `${where}: sample ${has} has the field '${more ?? missing}', sample ${lacks} has not`,
+    );
+  }
+  return names;
+}
+
+/** Numbers, arrays or tensors, filled up to one shape, as one tensor. */
+function stackPadded(
+  where: string, samples: readonly unknown[],
+  dtype: PerField<DType>, padding: NonNullable<PerField<number>>,
+): Tensor {
+  if (dtype !== undefined) checkArgument(where, 'dtype', dtype, dtypes);
+  checkArgument(where, 'padding', padding, numbers);
+  const options = dtype === undefined ? {} : { dtype: dtype as DType };
+  // Labels, most likely: nothing has to be filled up.
+  const areNumbers = samples.length > 0 && samples.every((sample) => typeof sample === 'number');
+  const tensors = (areNumbers ? [samples] : samples).map((sample) =>
     sample instanceof Tensor ? sample : tensor(sample as TensorData, options),
   );
-  const longest = (axis: number): number => Math.max(...tensors.map(({ shape }) => shape[axis]));
+  const [first] = tensors;
+  if (first?.dtype === 'i32') checkArgument(where, 'padding', padding, integers);
+  if (areNumbers) return first;
+  for (const [i, x] of tensors.entries()) {
+    if (x.ndim === first.ndim && x.dtype === first.dtype) continue;
+    throw new TensorError(
+      `${where}: sample ${i} is ${describe(x)}, sample 0 is ${describe(first)}; expected as many ` +
+        'axes and the same dtype',
+    );
+  }
+  const longest = [...(tensors[0]?.shape ?? [])];
+  for (const { shape } of tensors) {
+    shape.forEach((size, axis) => (longest[axis] = Math.max(longest[axis] ?? 0, size)));
+  }
   const padded = tensors.map((x) => {
-    const missing = x.shape.map((size, axis) => longest(axis) - size);
-    return x.pad(missing.map(() => 0), missing, { value });
+    const missing = x.shape.map((size, axis) => longest[axis] - size);
+    if (missing.every((count) => count === 0)) return x;
+    return x.pad(missing.map(() => 0), missing, { value: padding as number });
   });
-  return stack(padded) as Collated<Sample>;
+  return stack(padded);
 }
 
 function isPlain(value: unknown): value is object {

@@ -8,24 +8,44 @@
  * a convolution of its own; with a group for each channel it is called depthwise.
  */
 import { concat, describe, type Tensor, TensorError } from '@mambagrad/tensor';
-import { type LayerOptions, linear, WeightedLayer } from './linear.ts';
+import {
+  checkArgument, oneOf, type Option, pickOptions, readOptions, tensors, whole,
+} from '@mambagrad/tensor/options';
+import {
+  type LayerOptions, layerOptions, linear, requireSizes, WeightedLayer,
+} from './linear.ts';
 
 export interface ConvOptions {
   /** Zeros on both sides, or `causal`: K − 1 in front, so that the length stays. Default 0. */
-  readonly padding?: number | 'causal';
-  /** Default 1. */
-  readonly groups?: number;
-  /** The number of each step's segment, [batch, length]: taps in another than the last's are 0. */
+  readonly padding?: number | 'causal' | undefined;
+  /** How many parts the channels are cut into. Default 1. */
+  readonly groups?: number | undefined;
+  /**
+   * The number of each step's segment, [batch, length]: taps in another than the last's are 0.
+   * Default: all steps are of one segment.
+   */
   readonly segments?: Tensor | undefined;
 }
+
+const convOptions: {
+  readonly padding: Option<number | 'causal'>;
+  readonly groups: Option<number>;
+  readonly segments: Option<Tensor | undefined>;
+} = {
+  padding: whole().or(oneOf('causal')).orElse(0),
+  groups: whole(1).orElse(1),
+  segments: tensors.optional(),
+};
 
 /**
  * x [batch, length, in], weight [out, in / groups, K], bias [out]; the result is
  * [batch, length + zeros − K + 1, out]. As PyTorch's, but for channels being the last axis of x.
  */
 export function conv1d(
-  x: Tensor, weight: Tensor, bias?: Tensor, { padding = 0, groups = 1, segments }: ConvOptions = {},
+  x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {},
 ): Tensor {
+  const { padding, groups, segments } = readOptions('conv1d', options, convOptions);
+  if (bias !== undefined) checkArgument('conv1d', 'bias', bias, tensors);
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
   const length = x.shape[1] + before + after - kernel + 1;
@@ -34,6 +54,11 @@ export function conv1d(
     throw new TensorError(
       `conv1d: x is ${describe(x)}, weight ${describe(weight)}, groups ${groups}, padding ` +
         `${padding}; expected [batch, length, in] and [out, in / groups, kernel] that fit`,
+    );
+  }
+  if (segments && segments.shape.join() !== x.shape.slice(0, 2).join()) {
+    throw new TensorError(
+      `conv1d: segments are ${describe(segments)}, x is ${describe(x)}; expected [batch, length]`,
     );
   }
   const isDepthwise = inner === 1 && out === groups;
@@ -69,8 +94,16 @@ export class Conv1d extends WeightedLayer {
     kernelSize: number,
     options: ConvOptions & LayerOptions = {},
   ) {
-    super([outChannels, inChannels / (options.groups ?? 1), kernelSize], options);
-    this.#options = options;
+    const op = new.target.name;
+    requireSizes(op, { inChannels, outChannels, kernelSize });
+    const { groups } = readOptions(op, options, { ...convOptions, ...layerOptions });
+    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+      throw new TensorError(
+        `${op}: ${inChannels} and ${outChannels} channels are no multiples of groups, ${groups}`,
+      );
+    }
+    super([outChannels, inChannels / groups, kernelSize], pickOptions(options, layerOptions));
+    this.#options = pickOptions(options, convOptions);
   }
 
   /** [batch, length, inChannels] to [batch, length + zeros − kernelSize + 1, outChannels] */
@@ -90,6 +123,7 @@ export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 /** `causalConv1d` as a layer, with a weight [channels, kernelSize]. */
 export class CausalConv1d extends WeightedLayer {
   constructor(channels: number, kernelSize: number, options: LayerOptions = {}) {
+    requireSizes(new.target.name, { channels, kernelSize });
     super([channels, kernelSize], options);
   }
 

@@ -6,8 +6,12 @@
  * been given. The order within an epoch follows from seed and epoch alone, so with these three a
  * run goes on exactly where another stopped.
  */
-import { Generator, permutation, TensorError } from '@mambagrad/tensor';
+import { Generator, permutation, tensor, TensorError, threefry2x32 } from '@mambagrad/tensor';
+import {
+  boolean, callable, checkArgument, Kind, type Read, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
 import { collate, type Collated } from './collate.ts';
+import { warn } from './warn.ts';
 
 /** Where a loader stands: plain numbers, to be kept in a checkpoint. */
 export interface LoaderState {
@@ -27,16 +31,40 @@ export type DataSource<Sample> =
   readonly Sample[] | ((generator: Generator, epoch: number) => Iterable<Sample>);
 
 export interface DataLoaderOptions<Sample, Batch> {
-  /** Samples in a batch. Default 1. */
-  readonly batchSize?: number;
+  /** Samples in a batch, from 1. Default 1. */
+  readonly batchSize?: number | undefined;
   /** Whether an array's samples come in another random order in each epoch. Default false. */
-  readonly shuffle?: boolean;
+  readonly shuffle?: boolean | undefined;
   /** Where the random numbers start, a whole number from 0. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
   /** Whether to leave out the last batch of an epoch if it is not full. Default false. */
-  readonly dropLast?: boolean;
+  readonly dropLast?: boolean | undefined;
   /** Makes a batch of samples. Default `collate` without options. */
-  readonly collate?: (samples: readonly Sample[]) => Batch;
+  readonly collate?: ((samples: readonly Sample[]) => Batch) | undefined;
+}
+
+const wholeNumbers = whole();
+
+const loaderOptions = {
+  batchSize: whole(1).orElse(1),
+  shuffle: boolean.orElse(false),
+  seed: wholeNumbers.orElse(0),
+  dropLast: boolean.orElse(false),
+  collate: callable<(samples: readonly never[]) => unknown>().orElse(collate),
+} satisfies Table<DataLoaderOptions<never, unknown>>;
+
+const sources = new Kind<DataSource<unknown>>(
+  'an array of samples or a function that gives them',
+  (x) => Array.isArray(x) || typeof x === 'function',
+);
+
+/** What decides the order in which a loader gives its samples, besides where it stands. */
+export interface LoaderSettings {
+  /** Undefined for a function, which may not end. */
+  readonly samples: number | undefined;
+  readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly dropLast: boolean;
 }
 
 /**
@@ -45,20 +73,22 @@ export interface DataLoaderOptions<Sample, Batch> {
  */
 export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Batch> {
   readonly #source: DataSource<Sample>;
-  readonly #options: Required<DataLoaderOptions<Sample, Batch>>;
+  readonly #options: Read<typeof loaderOptions>;
   #state: LoaderState;
+  /** The order of an epoch, kept for the loops that take it up. */
+  #order: { readonly epochOf: string; readonly places: ArrayLike<number> } | undefined;
+  #isWarned = false;
 
-  /** Throws if a function's samples are to be shuffled, or if a number is not whole. */
+  /** Throws if a function's samples are to be shuffled, or if an option is out of its range. */
   constructor(source: DataSource<Sample>, options: DataLoaderOptions<Sample, Batch> = {}) {
-    const defaults = { batchSize: 1, shuffle: false, seed: 0, dropLast: false };
-    const gather = collate as (samples: readonly Sample[]) => Batch;
+    checkArgument('DataLoader', 'samples', source, sources);
     this.#source = source;
-    this.#options = { ...defaults, collate: gather, ...options };
-    if (this.#options.shuffle && typeof source === 'function') {
+    this.#options = readOptions('DataLoader', options, loaderOptions);
+    const { shuffle, seed } = this.#options;
+    if (shuffle && typeof source === 'function') {
       throw new TensorError('DataLoader: shuffle takes an array; a function gives its own order');
     }
-    requireWhole({ batchSize: this.#options.batchSize }, 1);
-    this.#state = requireWhole({ seed: this.#options.seed, epoch: 0, index: 0 });
+    this.#state = { seed, epoch: 0, index: 0 };
   }
 
   /** The number of batches in an epoch; undefined for a function, which may not end. */
@@ -66,6 +96,13 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     if (typeof this.#source === 'function') return undefined;
     const batches = this.#source.length / this.#options.batchSize;
     return this.#options.dropLast ? Math.floor(batches) : Math.ceil(batches);
+  }
+
+  /** What a loader must share with another to go on from where that one stood. */
+  get settings(): LoaderSettings {
+    const { batchSize, shuffle, dropLast } = this.#options;
+    const samples = typeof this.#source === 'function' ? undefined : this.#source.length;
+    return { samples, batchSize, shuffle, dropLast };
   }
 
   /** Where this loader stands: in a loop, behind the batch at hand. */
@@ -78,41 +115,80 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
    * epoch. A function is run from the start of the epoch, and what was given before passed over.
    */
   load({ seed, epoch, index }: LoaderState): void {
-    this.#state = requireWhole({ seed, epoch, index });
+    const state = { seed, epoch, index };
+    for (const [name, value] of Object.entries(state)) {
+      checkArgument('DataLoader', name, value, wholeNumbers);
+    }
+    const { samples = Infinity } = this.settings;
+    if (index > samples) {
+      throw new TensorError(`DataLoader: index is ${index}, but there are ${samples} samples`);
+    }
+    this.#state = state;
   }
 
   *[Symbol.iterator](): Iterator<Batch> {
     const { seed, epoch, index } = this.#state;
     const { batchSize, dropLast, collate: gather } = this.#options;
     const samples: Sample[] = [];
-    let given = 0;
+    let given = index;
     const finish = (): Batch => {
-      const batch = gather(samples.splice(0));
+      const batch = gather(samples.splice(0) as never[]) as Batch;
       this.#state = { seed, epoch, index: given };
       return batch;
     };
-    for (const sample of this.#samples(seed, epoch)) {
+    for (const sample of this.#samples(seed, epoch, index)) {
       given += 1;
-      if (given > index) samples.push(sample);
+      samples.push(sample);
       if (samples.length === batchSize) yield finish();
     }
     if (samples.length > 0 && !dropLast) yield finish();
     this.#state = { seed, epoch: epoch + 1, index: 0 };
+    if (index === 0 && (given === 0 || (dropLast && given < batchSize))) this.#warnOfEmpty(given);
   }
 
-  *#samples(seed: number, epoch: number): Iterable<Sample> {
+  /** The samples of an epoch from a place on. */
+  *#samples(seed: number, epoch: number, from: number): Iterable<Sample> {
     const source = this.#source;
-    const generator = new Generator(seed).split(epoch + 1)[epoch];
-    if (typeof source === 'function') yield* source(generator, epoch);
-    else if (!this.#options.shuffle) yield* source;
-    else for (const i of permutation(source.length, generator).data) yield source[i];
+    if (typeof source === 'function') {
+      let passed = 0;
+      for (const sample of source(generatorOf(seed, epoch), epoch)) {
+        if (passed++ >= from) yield sample;
+      }
+      return;
+    }
+    const places = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
+    for (let i = from; i < source.length; i++) yield source[places ? places[i] : i];
+  }
+
+  #shuffled(count: number, seed: number, epoch: number): ArrayLike<number> {
+    const epochOf = `${count} ${seed} ${epoch}`;
+    if (this.#order?.epochOf !== epochOf) {
+      this.#order = { epochOf, places: permutation(count, generatorOf(seed, epoch)).data };
+    }
+    return this.#order.places;
+  }
+
+  #warnOfEmpty(samples: number): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    const { batchSize } = this.#options;
+    const why = samples === 0 ? 'no samples' : `${samples} samples, fewer than batchSize`;
+    warn(`DataLoader: an epoch has no batch: ${why} (batchSize ${batchSize})`);
   }
 }
 
-/** The numbers as they are, if they are whole and not less than `least`. */
-function requireWhole<T extends object>(numbers: T, least = 0): T {
-  const wrong = Object.entries(numbers).find(([, n]) => !Number.isSafeInteger(n) || n < least);
-  if (wrong === undefined) return numbers;
-  const [name, value] = wrong;
-  throw new TensorError(`DataLoader: ${name} is ${value}, expected a whole number from ${least}`);
+/**
+ * The generator of an epoch: of those that `new Generator(seed).split(epochs)` would give, the one
+ * with this number. As each random word is a function of its position, the others need not be made.
+ */
+function generatorOf(seed: number, epoch: number): Generator {
+  const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;
+  const words = [0, 1].map((i) => {
+    const position = 2 * epoch + i;
+    const [word] = threefry2x32(key, [position % 2 ** 32, Math.floor(position / 2 ** 32)]);
+    return word - 2 ** 31;
+  });
+  const generator = new Generator();
+  generator.state.assign(tensor([...words, 0], { dtype: 'i32' }));
+  return generator;
 }

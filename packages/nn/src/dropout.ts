@@ -6,8 +6,20 @@
  *
  * Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting" (2014).
  */
-import { type Generator, type Tensor, TensorError, uniform } from '@mambagrad/tensor';
+import { Generator, type Tensor, uniform } from '@mambagrad/tensor';
+import {
+  checkArgument, instanceOf, number, readOptions, type Table,
+} from '@mambagrad/tensor/options';
 import { Module } from './module.ts';
+
+export interface DropoutOptions {
+  /** What it draws from. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+const dropoutOptions = {
+  generator: instanceOf(Generator).optional(),
+} satisfies Table<DropoutOptions>;
 
 export class Dropout extends Module {
   /** The probability with which a number is dropped. */
@@ -15,10 +27,11 @@ export class Dropout extends Module {
   /** Where it draws from; the default generator, if undefined. */
   readonly generator: Generator | undefined;
 
-  /** Draws from `generator`, by default the one that `manualSeed` seeds. */
-  constructor(p = 0.5, { generator }: { generator?: Generator | undefined } = {}) {
+  /** `p` is a number from 0 to 1. */
+  constructor(p = 0.5, options: DropoutOptions = {}) {
     super();
-    if (!(p >= 0 && p <= 1)) throw new TensorError(`Dropout: p is ${p}, expected one from 0 to 1`);
+    checkArgument('Dropout', 'p', p, number({ from: 0, to: 1 }));
+    const { generator } = readOptions('Dropout', options, dropoutOptions);
     this.p = p;
     this.generator = generator;
   }

@@ -7,8 +7,14 @@
  * Shazeer, "GLU variants improve Transformer" (2020), equation 6: SwiGLU.
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { type LayerOptions, Linear } from './linear.ts';
+import { boolean, readOptions, type Table } from '@mambagrad/tensor/options';
+import { type LayerOptions, layerOptions, Linear, requireSizes } from './linear.ts';
 import { Module } from './module.ts';
+
+const feedForwardOptions = {
+  ...layerOptions,
+  bias: boolean.orElse(false),
+} satisfies Table<LayerOptions>;
 
 /** `hiddenFeatures` default to 8/3 · features: as many weights as two layers of 4 · features. */
 export class GatedFeedForward extends Module {
@@ -23,10 +29,11 @@ export class GatedFeedForward extends Module {
     options: LayerOptions = {},
   ) {
     super();
-    const layerOptions = { bias: false, ...options };
-    this.gateProj = new Linear(features, hiddenFeatures, layerOptions);
-    this.upProj = new Linear(features, hiddenFeatures, layerOptions);
-    this.downProj = new Linear(hiddenFeatures, features, layerOptions);
+    requireSizes(new.target.name, { features, hiddenFeatures });
+    const own = readOptions(new.target.name, options, feedForwardOptions);
+    this.gateProj = new Linear(features, hiddenFeatures, own);
+    this.upProj = new Linear(features, hiddenFeatures, own);
+    this.downProj = new Linear(hiddenFeatures, features, own);
   }
 
   /** [..., features] to the same shape */

@@ -1,17 +1,35 @@
 /**
  * The two layers that hold a matrix: Linear multiplies by it, Embedding looks up its rows.
  */
-import { type Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
-import { fanInOf, initialize, type Initializer } from './init.ts';
+import { Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, instanceOf, number, type Option, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
+import { fanInOf, initialize, type Initializer, initializers } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
 export interface LayerOptions {
   /** Whether to add a learned bias. Default true. */
-  readonly bias?: boolean;
+  readonly bias?: boolean | undefined;
   /** How the weight starts. Default uniform within ±1/√fanIn, as the bias does. */
-  readonly init?: Initializer;
+  readonly init?: Initializer | undefined;
   /** The source of the initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
+}
+
+export const layerOptions: {
+  readonly bias: Option<boolean>;
+  readonly init: Option<Initializer | undefined>;
+  readonly generator: Option<Generator | undefined>;
+} = {
+  bias: boolean.orElse(true),
+  init: initializers.optional(),
+  generator: instanceOf(Generator).optional(),
+};
+
+/** Throws unless the sizes of a layer are whole numbers from 1. */
+export function requireSizes(op: string, sizes: Readonly<Record<string, unknown>>): void {
+  for (const [name, size] of Object.entries(sizes)) checkArgument(op, name, size, whole(1));
 }
 
 /** A layer with a weight and a bias, which start as PyTorch's do: uniform within ±1/√fanIn. */
@@ -21,8 +39,9 @@ export abstract class WeightedLayer extends Module {
   /** [out], if there is one */
   readonly bias: Parameter | undefined;
 
-  constructor(shape: Shape, { bias = true, init, generator }: LayerOptions) {
+  constructor(shape: Shape, options: LayerOptions) {
     super();
+    const { bias, init, generator } = readOptions(this.constructor.name, options, layerOptions);
     const bound = 1 / Math.sqrt(Math.max(1, fanInOf(shape)));
     const draw = (size: Shape): Tensor => uniform(size, -bound, bound, { generator });
     this.weight = new Parameter(init ? initialize(shape, init, { generator }) : draw(shape));
@@ -39,6 +58,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
 /** An affine map of the last axis, with a weight [outFeatures, inFeatures]. */
 export class Linear extends WeightedLayer {
   constructor(inFeatures: number, outFeatures: number, options: LayerOptions = {}) {
+    requireSizes(new.target.name, { inFeatures, outFeatures });
     super([outFeatures, inFeatures], options);
   }
 
@@ -59,16 +79,27 @@ export class Linear extends WeightedLayer {
   }
 }
 
-/** A vector for each of a set of tokens. Starts normal, with the given standard deviation (1). */
+export interface EmbeddingOptions {
+  /** The standard deviation of the initial values, from 0. Default 1. */
+  readonly std?: number | undefined;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+const embeddingOptions = {
+  std: number({ from: 0 }).orElse(1),
+  generator: layerOptions.generator,
+} satisfies Table<EmbeddingOptions>;
+
+/** A vector for each of a set of tokens. Its values start normal. */
 export class Embedding extends Module {
   /** [count, features] */
   readonly weight: Parameter;
 
-  constructor(
-    count: number,
-    features: number,
-    { std = 1, generator }: { std?: number; generator?: Generator | undefined } = {},
-  ) {
+  constructor(count: number, features: number, options: EmbeddingOptions = {}) {
+    const op = new.target.name;
+    requireSizes(op, { count, features });
+    const { std, generator } = readOptions(op, options, embeddingOptions);
     super();
     this.weight = new Parameter(normal([count, features], 0, std, { generator }));
   }

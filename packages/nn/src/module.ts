@@ -1,9 +1,15 @@
 /**
  * A model is a tree of modules, and a module is an object with fields: tensors to learn, tensors to
- * keep, other modules, arrays of these. The names of fields make the names of tensors, as in
- * `layers.0.norm.weight`, and their order is that in which the fields were set.
+ * keep, other modules, and arrays, plain objects, Maps and Sets of these. The names of fields make
+ * the names of tensors, as in `layers.0.norm.weight`, and their order is that in which the fields
+ * were set. A private field (`#name`) cannot be seen from outside, so what is in it is not found.
  */
-import { type DType, Generator, guard, Tensor } from '@mambagrad/tensor';
+import { type DType, Generator, guard, Tensor, TensorError } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, oneOf, readOptions, show, type Table, tensors,
+} from '@mambagrad/tensor/options';
+import { fieldsOf } from './fields.ts';
+import { warn } from './warn.ts';
 import { loadState, saveState, type StateDict } from './state.ts';
 
 /**
@@ -13,23 +19,39 @@ import { loadState, saveState, type StateDict } from './state.ts';
 export class Buffer extends Tensor {
   /** Takes over the values of `value`. */
   constructor(value: Tensor) {
+    checkArgument('Buffer', 'value', value, tensors);
     super(value, value);
   }
 }
 
 export interface ParameterOptions {
-  /** Keep weight decay away from this parameter, as it should be from scales and decay rates. */
-  readonly noWeightDecay?: boolean;
+  /**
+   * Keep weight decay away from this parameter, as it should be from scales and decay rates.
+   * Default false.
+   */
+  readonly noWeightDecay?: boolean | undefined;
 }
+
+const parameterOptions = {
+  noWeightDecay: boolean.orElse(false),
+} satisfies Table<ParameterOptions>;
+
+export interface LoadOptions {
+  /** Whether names that are missing or unexpected are errors. Default true. */
+  readonly strict?: boolean | undefined;
+}
+
+const loadOptions = { strict: boolean.orElse(true) } satisfies Table<LoadOptions>;
 
 /** A tensor that is learned: a leaf that requires gradients. */
 export class Parameter extends Tensor {
   readonly noWeightDecay: boolean;
 
   /** Takes over the values of `value`. */
-  constructor(value: Tensor, { noWeightDecay = false }: ParameterOptions = {}) {
+  constructor(value: Tensor, options: ParameterOptions = {}) {
+    checkArgument('Parameter', 'value', value, tensors);
     super(value, value);
-    this.noWeightDecay = noWeightDecay;
+    this.noWeightDecay = readOptions('Parameter', options, parameterOptions).noWeightDecay;
     this.requiresGrad = true;
   }
 }
@@ -48,6 +70,7 @@ export abstract class Module {
 
   /** Sets `training`, here and in every module below. Returns this module. */
   train(training = true): this {
+    checkArgument('train', 'training', training, boolean);
     for (const [, module] of this.namedModules()) module.#training = training;
     return this;
   }
@@ -92,11 +115,19 @@ export abstract class Module {
   }
 
   #named<T>(kind: abstract new (...args: never) => T): [string, T][] {
-    const found = new Map<T, string>();
-    for (const [path, value] of fieldsOf(this)) {
-      if (value instanceof kind && !found.has(value)) found.set(value, path);
+    const found = new Map<string, T>();
+    const seen = new Set<T>();
+    for (const { path, value } of fieldsOf(this, isModule)) {
+      if (value instanceof Tensor) warnIfPlain(path, value);
+      if (!(value instanceof kind) || seen.has(value)) continue;
+      if (found.has(path)) {
+        const name = this.constructor.name;
+        throw new TensorError(`${name}: two fields have the path '${path}'; rename one of them`);
+      }
+      found.set(path, value);
+      seen.add(value);
     }
-    return Array.from(found, ([value, path]) => [path, value]);
+    return [...found];
   }
 
   /** Every parameter, once, in the order of `namedParameters`. */
@@ -119,7 +150,8 @@ export abstract class Module {
    * name that is missing, unexpected, or of another shape or dtype, and then has changed nothing.
    * With `strict: false`, missing and unexpected names are passed over.
    */
-  loadStateDict(values: StateDict, { strict = true }: { readonly strict?: boolean } = {}): void {
+  loadStateDict(values: StateDict, options: LoadOptions = {}): void {
+    const { strict } = readOptions('loadStateDict', options, loadOptions);
     loadState('loadStateDict', this.#state(), values, strict);
   }
 
@@ -133,30 +165,38 @@ export abstract class Module {
    * module.
    */
   to(dtype: DType): this {
+    checkArgument('to', 'dtype', dtype, oneOf('f32', 'f64'));
     const moved = new Map<Tensor, Tensor>();
-    for (const [, value, owner, key] of fieldsOf(this)) {
+    for (const { value, replace } of [...fieldsOf(this, isModule)]) {
       const isState = value instanceof Parameter || value instanceof Buffer;
       if (!isState || value.dtype === 'i32') continue;
       const cast = value.cast(dtype).detach();
-      const made = value instanceof Parameter ? new Parameter(cast, value) : new Buffer(cast);
+      const { noWeightDecay } = value instanceof Parameter ? value : {};
+      const made =
+        value instanceof Parameter ? new Parameter(cast, { noWeightDecay }) : new Buffer(cast);
       made.requiresGrad = value.requiresGrad;
       const copy = moved.get(value) ?? made;
       moved.set(value, copy);
-      Reflect.set(owner, key, copy);
+      replace(copy);
     }
     return this;
   }
 }
 
-type Field = [path: string, value: unknown, owner: object, key: string];
+/** The tensors that were warned of. */
+const known = new WeakSet<Tensor>();
 
-/** All fields of the tree below `owner`: of each module and each array once. */
-function* fieldsOf(owner: object, path = '', seen = new Set<unknown>([owner])): Iterable<Field> {
-  for (const [key, value] of Object.entries(owner)) {
-    const name = path === '' ? key : `${path}.${key}`;
-    if (seen.has(value)) continue;
-    yield [name, value, owner, key];
-    const isInner = value instanceof Module || Array.isArray(value);
-    if (isInner) yield* fieldsOf(value, name, seen.add(value));
-  }
+/** Warns, once, of a tensor that its owner may believe to be a parameter. */
+function warnIfPlain(path: string, value: Tensor): void {
+  const isState = value instanceof Parameter || value instanceof Buffer;
+  if (isState || !value.requiresGrad || value.node || known.has(value)) return;
+  known.add(value);
+  warn(
+    `Module: the field '${path}' is ${show(value)} that requires gradients but is no Parameter: ` +
+      'it is neither trained nor saved; make it a Parameter or a Buffer',
+  );
+}
+
+function isModule(value: object): boolean {
+  return value instanceof Module;
 }

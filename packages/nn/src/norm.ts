@@ -3,18 +3,31 @@
  * depth neither blows them up nor lets them fade.
  */
 import { ones, type Tensor, zeros } from '@mambagrad/tensor';
+import { checkArgument, number, readOptions, type Table } from '@mambagrad/tensor/options';
+import { requireSizes } from './linear.ts';
 import { Module, Parameter } from './module.ts';
+
+export interface NormOptions {
+  /** ε, which keeps the division finite; from 0. Default 1e-5. */
+  readonly eps?: number | undefined;
+}
+
+const epsilons = number({ from: 0 });
+
+const normOptions = { eps: epsilons.orElse(1e-5) } satisfies Table<NormOptions>;
 
 /**
  * x / √(mean(x²) + ε) · weight. Zhang and Sennrich, "Root mean square layer normalization" (2019).
  */
 export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-5): Tensor {
+  checkArgument('rmsNorm', 'eps', eps, epsilons);
   const scale = x.square().mean(-1, true).add(eps).rsqrt();
   return x.mul(scale).mul(weight);
 }
 
 /** (x − mean) / √(variance + ε) · weight + bias. Ba et al., "Layer normalization" (2016). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  checkArgument('layerNorm', 'eps', eps, epsilons);
   const centered = x.sub(x.mean(-1, true));
   return rmsNorm(centered, weight, eps).add(bias);
 }
@@ -24,7 +37,9 @@ export class RMSNorm extends Module {
   readonly weight: Parameter;
   readonly eps: number;
 
-  constructor(features: number, { eps = 1e-5 }: { eps?: number } = {}) {
+  constructor(features: number, options: NormOptions = {}) {
+    requireSizes(new.target.name, { features });
+    const { eps } = readOptions(new.target.name, options, normOptions);
     super();
     this.weight = new Parameter(ones([features]), { noWeightDecay: true });
     this.eps = eps;
@@ -40,7 +55,7 @@ export class RMSNorm extends Module {
 export class LayerNorm extends RMSNorm {
   readonly bias: Parameter;
 
-  constructor(features: number, options: { eps?: number } = {}) {
+  constructor(features: number, options: NormOptions = {}) {
     super(features, options);
     this.bias = new Parameter(zeros([features]), { noWeightDecay: true });
   }

@@ -3,22 +3,33 @@
  * numbers that matter and the time left; elsewhere (a file, a pipe) a plain line now and then.
  */
 
+import {
+  callable, checkArgument, number, objectWith, type Read, readOptions, type Table,
+} from '@mambagrad/tensor/options';
+import { now } from './clock.ts';
+
 /** Where progress is shown; `process.stdout` is one. */
 export interface ProgressOutput {
   write(text: string): unknown;
   /** Whether it is a terminal, on which a line can be drawn again. Default false. */
-  readonly isTTY?: boolean;
+  readonly isTTY?: boolean | undefined;
   /** The width of the terminal. Default 80. */
-  readonly columns?: number;
+  readonly columns?: number | undefined;
 }
 
 export interface ProgressOptions {
-  /** The number of steps of the whole job. */
+  /** The number of steps of the whole job, from 0; Infinity if it has no end. */
   readonly total: number;
   readonly output: ProgressOutput;
-  /** The time in milliseconds. Default `Date.now`. */
-  readonly now?: () => number;
+  /** A clock in milliseconds that is never set back. Default `performance.now`. */
+  readonly now?: (() => number) | undefined;
 }
+
+const progressOptions = {
+  total: number({ from: 0, to: Infinity }).required(),
+  output: objectWith<ProgressOutput>('an object with a method write', 'write').required(),
+  now: callable<() => number>().orElse(now),
+} satisfies Table<ProgressOptions>;
 
 /**
  * What is shown beside the step, by name. Numbers are smoothed, and a terminal shows how the first
@@ -38,7 +49,7 @@ const HEIGHTS = '▁▂▃▄▅▆▇█';
 const LATEST = 0.1;
 
 export class Progress {
-  readonly #options: Required<ProgressOptions>;
+  readonly #options: Read<typeof progressOptions>;
   /** The first update: what came before says nothing about the rate. */
   #start: { readonly step: number; readonly time: number } | undefined;
   readonly #means = new Map<string, number>();
@@ -49,11 +60,12 @@ export class Progress {
   #isOpen = false;
 
   constructor(options: ProgressOptions) {
-    this.#options = { now: Date.now, ...options };
+    this.#options = readOptions('Progress', options, progressOptions);
   }
 
   /** Shows that `step` steps are done, unless it was shown a moment ago; the last always is. */
   update(step: number, metrics: Metrics = {}): void {
+    checkArgument('Progress.update', 'step', step, number({ from: 0 }));
     const { total, output } = this.#options;
     const now = this.#options.now();
     this.#start ??= { step, time: now };

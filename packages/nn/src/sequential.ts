@@ -2,10 +2,16 @@
  * Layers one after the other: y = fₙ(… f₂(f₁(x))).
  */
 import type { Tensor } from '@mambagrad/tensor';
+import { checkArgument, Kind } from '@mambagrad/tensor/options';
 import { Module } from './module.ts';
 
 /** A module from tensor to tensor, or a function, such as an activation. */
 export type Layer = (Module & { forward(x: Tensor): Tensor }) | ((x: Tensor) => Tensor);
+
+const layers = new Kind<Layer>(
+  'a function or a module with a method forward',
+  (x) => typeof x === 'function' || (x instanceof Module && 'forward' in x),
+);
 
 /**
  * `new Sequential(new Linear(8, 32), relu, new Linear(32, 2))`. Its parameters are named by the
@@ -13,16 +19,18 @@ export type Layer = (Module & { forward(x: Tensor): Tensor }) | ((x: Tensor) => 
  */
 export class Sequential extends Module {
   readonly [place: number]: Layer;
-  readonly #layers: readonly Layer[];
+  readonly #count: number;
 
-  constructor(...layers: Layer[]) {
+  constructor(...given: Layer[]) {
     super();
-    this.#layers = layers;
-    Object.assign(this, layers);
+    given.forEach((layer, i) => checkArgument('Sequential', `layer ${i}`, layer, layers));
+    this.#count = given.length;
+    Object.assign(this, given);
   }
 
   forward(x: Tensor): Tensor {
-    return this.#layers.reduce(
+    // From the fields, which are what is trained, even if one was replaced.
+    return Array.from({ length: this.#count }, (_, i) => this[i]).reduce(
       (y, layer) => (typeof layer === 'function' ? layer(y) : layer.forward(y)),
       x,
     );

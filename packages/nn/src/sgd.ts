@@ -8,37 +8,53 @@
  * Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013).
  */
 import { type Tensor, TensorError } from '@mambagrad/tensor';
-import { type Moments, Optimizer, type OptimizerOptions, type Trained } from './optimizer.ts';
+import { boolean, number, readOptions, type Table } from '@mambagrad/tensor/options';
+import {
+  type Move, Optimizer, type OptimizerOptions, optimizerOptions, type Trained,
+} from './optimizer.ts';
 
 export interface SGDOptions extends OptimizerOptions {
-  /** μ. Default 0. */
-  readonly momentum?: number;
-  /** δ. Default 0. */
-  readonly dampening?: number;
+  /** μ, from 0. Default 0. */
+  readonly momentum?: number | undefined;
+  /** δ, from 0 to 1. Default 0. */
+  readonly dampening?: number | undefined;
   /** Takes momentum and no dampening. Default false. */
-  readonly nesterov?: boolean;
+  readonly nesterov?: boolean | undefined;
 }
 
-export class SGD extends Optimizer {
-  readonly #options: Required<Omit<SGDOptions, keyof OptimizerOptions>>;
+const sgdOptions = {
+  ...optimizerOptions,
+  momentum: number({ from: 0 }).orElse(0),
+  dampening: number({ from: 0, to: 1 }).orElse(0),
+  nesterov: boolean.orElse(false),
+} satisfies Table<SGDOptions>;
 
+export class SGD extends Optimizer {
+  readonly #momentum: number;
+  readonly #dampening: number;
+  readonly #nesterov: boolean;
+
+  /** Throws if there is nothing to train, or if options are out of range or do not go together. */
   constructor(trained: Trained, options: SGDOptions = {}) {
-    const { momentum = 0, dampening = 0, nesterov = false } = options;
-    super(trained, options, momentum === 0 ? [] : ['velocity']);
-    if (nesterov && (momentum <= 0 || dampening !== 0)) {
+    const { momentum, dampening, nesterov, ...rest } =
+      readOptions(new.target.name, options, sgdOptions);
+    if (nesterov && (momentum === 0 || dampening !== 0)) {
       throw new TensorError('SGD: nesterov takes a momentum above 0 and no dampening');
     }
-    this.#options = { momentum, dampening, nesterov };
+    super(trained, rest, momentum === 0 ? [] : ['velocity']);
+    this.#momentum = momentum;
+    this.#dampening = dampening;
+    this.#nesterov = nesterov;
   }
 
-  protected override moveAt(step: Tensor): (g: Tensor, moments: Moments) => Tensor {
-    const { momentum, dampening, nesterov } = this.#options;
+  protected override moveAt(steps: Tensor): Move {
+    const [momentum, dampening] = [this.#momentum, this.#dampening];
     if (momentum === 0) return (g) => g;
-    const isFirst = step.equal(1);
-    return (g, { velocity }) => {
-      const share = dampening === 0 ? g : isFirst.where(g, g.mul(1 - dampening));
+    const isFirst = steps.equal(1);
+    return (g, { velocity }, own) => {
+      const share = dampening === 0 ? g : own(isFirst).where(g, g.mul(1 - dampening));
       velocity.assign(velocity.mul(momentum).add(share));
-      return nesterov ? g.add(velocity.mul(momentum)) : velocity;
+      return this.#nesterov ? g.add(velocity.mul(momentum)) : velocity;
     };
   }
 }

@@ -8,7 +8,8 @@
  *     ────────────────────────────────────────────
  *     total                                  1,024
  */
-import type { Module } from './module.ts';
+import { checkArgument, instanceOf } from '@mambagrad/tensor/options';
+import { Module } from './module.ts';
 
 /**
  * A table to be printed, with a row for each module: its path, its class, the names and shapes of
@@ -16,6 +17,7 @@ import type { Module } from './module.ts';
  * comes first. The last row has the total.
  */
 export function summary(model: Module): string {
+  checkArgument('summary', 'model', model, instanceOf(Module));
   const layers = model.namedModules().map(([path, { constructor }]) => {
     const prefix = path === '' ? '' : `${path}.`;
     return { path, prefix, type: constructor.name, shapes: new Array<string>(), count: 0 };

@@ -1,0 +1,67 @@
+/**
+ * The fields of a tree of modules: of each module, and of the arrays, plain objects, Maps and Sets
+ * in which it keeps others. An element of an array or a Set is named by its position, an entry of a
+ * Map by its key if that is a string or a number, else by its position.
+ */
+import { TensorError } from '@mambagrad/tensor';
+
+export interface Field {
+  /** The names of all fields on the way, joined by dots. */
+  readonly path: string;
+  readonly value: unknown;
+  /** Puts another value in the place of this one. */
+  readonly replace: (value: unknown) => void;
+}
+
+/** All fields of the tree below `owner`, in order, the fields of each object once. */
+export function* fieldsOf(
+  owner: object, isModule: (value: object) => boolean, path = '',
+  seen: Set<object> = new Set([owner]),
+): Iterable<Field> {
+  for (const [name, value, replace] of entriesOf(owner)) {
+    if (isObject(value) && seen.has(value)) continue;
+    const own = path === '' ? name : `${path}.${name}`;
+    yield { path: own, value, replace };
+    if (!isObject(value) || !(isModule(value) || isContainer(value))) continue;
+    yield* fieldsOf(value, isModule, own, seen.add(value));
+  }
+}
+
+type Entry = [name: string, value: unknown, replace: (value: unknown) => void];
+
+function entriesOf(owner: object): Entry[] {
+  if (owner instanceof Map) {
+    return Array.from(owner, ([key, value], i): Entry => {
+      const isName = typeof key === 'string' || typeof key === 'number';
+      return [String(isName ? key : i), value, (other) => owner.set(key, other)];
+    });
+  }
+  if (owner instanceof Set) {
+    return Array.from(owner, (value, i): Entry => {
+      // All elements again, so that they keep their order.
+      const replace = (other: unknown): void => {
+        const all = [...owner].map((old: unknown) => (old === value ? other : old));
+        owner.clear();
+        for (const element of all) owner.add(element);
+      };
+      return [String(i), value, replace];
+    });
+  }
+  return Object.entries(owner).map(([name, value]): Entry => {
+    const replace = (other: unknown): void => {
+      if (Reflect.set(owner, name, other)) return;
+      throw new TensorError(`Module: the field '${name}' is frozen and cannot be replaced`);
+    };
+    return [name, value, replace];
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function isContainer(value: object): boolean {
+  if (Array.isArray(value) || value instanceof Map || value instanceof Set) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
