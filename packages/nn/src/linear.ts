@@ -9,7 +9,7 @@ import { fanInOf, initialize, type Initializer, initializers } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
 export interface LayerOptions {
-  /** Whether to add a learned bias. Default true. */
+  /** Whether to add a learned bias. Default true; of GatedFeedForward false. */
   readonly bias?: boolean | undefined;
   /** How the weight starts. Default uniform within ±1/√fanIn, as the bias does. */
   readonly init?: Initializer | undefined;

@@ -20,6 +20,7 @@ import { loadState, requireState, saveState, type StateDict } from './state.ts';
 
 /** Parameters that are treated alike; what is left out is as in the optimizer's options. */
 export interface ParameterGroup {
+  /** The parameters of the group. */
   readonly params: readonly Tensor[];
   /** The group's learning rate at first; it stays in proportion to the optimizer's. */
   readonly lr?: number | undefined;

@@ -20,6 +20,7 @@ export interface ProgressOutput {
 export interface ProgressOptions {
   /** The number of steps of the whole job, from 0; Infinity if it has no end. */
   readonly total: number;
+  /** Where it is shown. */
   readonly output: ProgressOutput;
   /** A clock in milliseconds that is never set back. Default `performance.now`. */
   readonly now?: (() => number) | undefined;

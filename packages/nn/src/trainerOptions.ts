@@ -51,6 +51,7 @@ export interface Log {
 }
 
 export interface ValidationOptions<Batch> {
+  /** The batches to evaluate on: a loader's epoch, or an array. */
   readonly data: Batches<Batch> | readonly Batch[];
   /** Evaluates after so many steps, from 1. */
   readonly every: number;
@@ -59,7 +60,9 @@ export interface ValidationOptions<Batch> {
 }
 
 export interface TrainerOptions<Batch> extends StepOptions {
+  /** The model, whose state is kept in checkpoints, and which `evaluate` puts in `eval`. */
   readonly model: Module;
+  /** The optimizer of its parameters, or of some of them. */
   readonly optimizer: Optimizer;
   /**
    * The loss of a batch (0-d), a mean over what is in it, and other numbers to show. It is
