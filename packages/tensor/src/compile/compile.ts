@@ -5,7 +5,10 @@
  *
  *     trace → simplify → schedule → plan memory → run
  */
-import { threadsFor } from '@mambagrad/wasm';
+import { features, threadsFor } from '@mambagrad/wasm';
+import {
+  boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
+} from '../options.ts';
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
 import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
@@ -16,25 +19,51 @@ import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
 
 export interface CompileOptions {
-  /** What kernels become: WebAssembly, or plain JavaScript, which gives the same bits. */
-  readonly backend?: 'wasm' | 'js';
+  /**
+   * What kernels become: WebAssembly, or plain JavaScript, which gives the same bits in one thread.
+   * Default: WebAssembly where the engine has it, with its vectors.
+   */
+  readonly backend?: 'wasm' | 'js' | undefined;
   /**
    * Whether results are the same bits on every machine: without fused multiply-add, which rounds
    * once where there are two operations. Default false.
    */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
   /**
    * Traces again at the second call of each program, and throws if the function does other things
    * than before: a number that changes from call to call would be frozen in it. Default false.
    */
-  readonly check?: boolean;
+  readonly check?: boolean | undefined;
   /**
    * How many threads share the work; the results are the same bits for any. Default: as many as
    * there are cores, or as `setThreads` has said. In a browser there is one.
    */
-  readonly threads?: number;
-  /** Passes to leave out, to find out what they do; results stay what they are but for rounding. */
-  readonly without?: readonly Pass[];
+  readonly threads?: number | undefined;
+  /**
+   * Passes to leave out, to find out what they do; results stay what they are but for rounding.
+   * Default [].
+   */
+  readonly without?: readonly Pass[] | undefined;
+}
+
+const compileOptions = {
+  backend: oneOf('wasm', 'js').optional(),
+  deterministic: boolean.orElse(false),
+  check: boolean.orElse(false),
+  threads: whole(1).optional(),
+  without: listOf(oneOf('share', 'inline', 'group', 'inPlace')).orElse([]),
+} satisfies Table<CompileOptions>;
+
+/** The backend that was asked for, or the better one that the engine can run. */
+function backendFor(asked: CompileOptions['backend']): 'wasm' | 'js' {
+  const { simd } = features();
+  if (asked === 'wasm' && !simd) {
+    throw new TensorError(
+      "compile: backend is 'wasm', and this engine has no WebAssembly, or none with vectors; " +
+        "expected 'js', or nothing, which gives the best there is",
+    );
+  }
+  return asked ?? (simd ? 'wasm' : 'js');
 }
 
 /** A compiled function: called as the original, and open to inspection. */
@@ -73,19 +102,22 @@ const MANY_PROGRAMS = 8;
  * reads what they hold at that moment, and writes those that the function assigns to. Results are
  * fresh tensors without a graph; state and arguments that are returned are returned as themselves.
  *
- * Throws if the function reads the data of a tensor that is not made in it (the number would be
- * frozen in the program), or if it is async. Within another traced function, and in
- * `detectAnomaly`, the original is called.
+ * Throws if `f` is no function, or an option is unknown or wrong; and, when it is called, if the
+ * function reads the data of a tensor that is not made in it (the number would be frozen in the
+ * program), if it is async or a generator, or if it calls `backward()` and uses none of the
+ * gradients. Within another traced function, and in `detectAnomaly`, the original is called.
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
   given: CompileOptions = {},
 ): Compiled<Args, Result> {
-  const { backend = 'wasm', deterministic = false, check = false, threads, without = [] } = given;
-  // A wrong number of threads is said at once.
-  threadsFor(threads);
+  checkArgument('compile', 'f', f, callable());
+  const { backend, deterministic, check, threads, without } =
+    readOptions('compile', given, compileOptions);
   const left = new Set(without);
-  const options: BindOptions = { backend, fuse: !deterministic, without: left };
+  const options: BindOptions = {
+    backend: backendFor(backend), fuse: !deterministic, without: left,
+  };
   const programs: Entry[] = [];
   let latest: Entry | undefined;
 

@@ -3,7 +3,8 @@
  * it. State is changed where it lies, or, if its old value is needed to the end, copied there last.
  */
 import * as k from '@mambagrad/kernel';
-import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
+import { sizeOf, type TypedArray } from '../dtype.ts';
+import { arrayFor } from '../memory.ts';
 import { check, numelOf } from '../shape.ts';
 import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf } from './code.ts';
@@ -39,7 +40,7 @@ function constantsOf(program: Program): Map<Value, k.Value> {
 }
 
 function zeros({ shape, dtype }: Value): ArrayValue {
-  return { shape, data: allocate(dtype, numelOf(shape)) };
+  return { shape, data: arrayFor('compile', { shape, dtype }) };
 }
 
 export interface BindOptions extends CodeOptions {
@@ -54,6 +55,9 @@ export function bind(program: Program, options: BindOptions): Executable {
   const scheduled = schedule(program, constantsOf(program), options.without);
   const { jobs, network } = scheduled;
   const plan = planMemory(program, scheduled, options.without);
+  check(plan.bytes <= heap.mostBytes)`compile: the program needs ${plan.bytes} bytes for its values,
+    and memory has at most ${heap.mostBytes}; work on less at a time: smaller batches, shorter
+    sequences`;
 
   const homes = new Map<Value, Home>();
   const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
@@ -105,10 +109,19 @@ export function bind(program: Program, options: BindOptions): Executable {
     const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
     const isJob = checks === undefined;
     const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
-    const written = isJob ? valueNow(output) : zeros(output);
-    // A loop may count on zeros, and the place has been used before.
-    written.data.fill(0);
-    primitive.compute(read, written, attributes);
+    if (isJob && heap.shared) {
+      const written = valueNow(output);
+      // A loop may count on zeros, and the place has been used before.
+      written.data.fill(0);
+      primitive.compute(read, written, attributes);
+      return;
+    }
+    // A loop may call other programs. Memory that is not shared leaves arrays of no length behind
+    // when it grows for them, so the loop does not work in it.
+    const copies = read.map(({ shape, data }) => ({ shape, data: data.slice() }));
+    const written = zeros(output);
+    primitive.compute(copies, written, attributes);
+    if (isJob) arrayOf(output).set(written.data);
   };
   const valueNow = (value: Value): ArrayValue => {
     const maker = network.makers.get(value);
@@ -119,46 +132,64 @@ export function bind(program: Program, options: BindOptions): Executable {
   };
 
   const code = codeOf(jobs, placesOf, plan, heap, callReference, options);
+  const runIn: Executable['run'] = (tensors, threads = 1, watch) => {
+    // What can fail for want of memory comes first: a call that fails changes nothing.
+    const results = program.results.map((value) => {
+      const itself = tensorFor(value, tensors);
+      return itself && !program.constants.has(itself) ? itself : zeros(value);
+    });
+    const taken = program.writes
+      .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+      .map((write) => ({ ...write, ...zeros(write.value) }));
+    // State moves in, when it is first used and when somebody has given it another array.
+    for (const [value, home] of homes) {
+      const tensor = tensorFor(value, tensors);
+      if (tensor === undefined || tensor.data === home.array) continue;
+      home.array.set(tensor.data);
+      tensor.moveTo(home);
+    }
+    for (const value of plan.offsets.keys()) {
+      const argument = tensorFor(value, tensors);
+      if (argument) arrayOf(value).set(argument.data);
+    }
+    code.run(arena, threads, watch);
+    const dataOf = (value: Value): TypedArray => {
+      const outside = tensorFor(network.storageOf(value), tensors);
+      const start = network.offsetOf(value);
+      return outside?.data.subarray(start, start + numelOf(value.shape)) ?? arrayOf(value);
+    };
+    const returned = results.map((result, i) => {
+      if (result instanceof Tensor) return result;
+      result.data.set(dataOf(program.results[i]));
+      return new Tensor(specOf(program.results[i]), result.data);
+    });
+    // All new values are taken before any state changes: one may be another's old value.
+    for (const { value, data } of taken) data.set(dataOf(value));
+    for (const { state, data } of taken) {
+      const home = homes.get(state);
+      if (home) home.array.set(data);
+      else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
+    }
+    for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
+    return program.rebuild(returned);
+  };
   return {
     schedule: scheduled,
     plan,
     wat: code.wat,
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
-      arena = heap.arena(plan.bytes + threads * plan.ownBytes);
-      // State moves in, when it is first used and when somebody has given it another array.
-      for (const [value, home] of homes) {
-        const tensor = tensorFor(value, tensors);
-        if (tensor === undefined || tensor.data === home.array) continue;
-        home.array.set(tensor.data);
-        tensor.moveTo(home);
+      // The other threads wait for the next loop of the program that called this one.
+      const count = heap.isRunning ? 1 : threads;
+      const before = arena;
+      try {
+        return heap.withArena(plan.bytes + count * plan.ownBytes, (start) => {
+          arena = start;
+          return runIn(tensors, count, watch);
+        });
+      } finally {
+        arena = before;
       }
-      for (const value of plan.offsets.keys()) {
-        const argument = tensorFor(value, tensors);
-        if (argument) arrayOf(value).set(argument.data);
-      }
-      code.run(arena, threads, watch);
-      const dataOf = (value: Value): TypedArray => {
-        const outside = tensorFor(network.storageOf(value), tensors);
-        const start = network.offsetOf(value);
-        return outside?.data.subarray(start, start + numelOf(value.shape)) ?? arrayOf(value);
-      };
-      const results = program.results.map((value) => {
-        const itself = tensorFor(value, tensors);
-        if (itself && !program.constants.has(itself)) return itself;
-        return new Tensor(specOf(value), dataOf(value).slice());
-      });
-      // All new values are taken before any state changes: one may be another's old value.
-      const taken = program.writes
-        .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
-        .map(({ state, value }) => [state, dataOf(value).slice()] as const);
-      for (const [state, data] of taken) {
-        const home = homes.get(state);
-        if (home) home.array.set(data);
-        else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
-      }
-      for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
-      return program.rebuild(results);
     },
   };
 }
