@@ -32,6 +32,8 @@ export const PAGE = 65536;
 export interface GrowingMemory {
   readonly memory: HostMemory;
   readonly mostPages: number;
+  /** Whether WebAssembly can use it. */
+  readonly isForWasm: boolean;
 }
 
 /** The most pages: 4 GiB, which is what addresses of 32 bits reach. */
@@ -40,18 +42,26 @@ const MOST_PAGES = 65536;
 const LEAST_PAGES = 256;
 
 /**
- * A new memory, which threads can share if that is asked for; a plain array that grows where there
- * is no WebAssembly. A process may be short of addresses (`ulimit -v`, small devices), so if the
- * largest memory is refused, half as much is asked for, and so on. Undefined if all are refused.
+ * A new memory, which threads can share if that is asked for. A process may be short of addresses
+ * (`ulimit -v`, small devices), so if the largest memory is refused, half as much is asked for, and
+ * so on. Where WebAssembly has none at all it is a plain array that grows. Undefined if that is
+ * refused as well.
  */
 export function createMemory(shared: boolean): GrowingMemory | undefined {
   const host = webAssembly();
+  const inWasm = host && largest((maximum) => new host.Memory({ initial: 1, maximum, shared }));
+  if (inWasm) return { ...inWasm, isForWasm: true };
+  const plain = largest(plainMemory);
+  return plain && { ...plain, isForWasm: false };
+}
+
+/** What `make` gives for the most pages for which it does not fail. */
+function largest(
+  make: (mostPages: number) => HostMemory,
+): Omit<GrowingMemory, 'isForWasm'> | undefined {
   for (let mostPages = MOST_PAGES; mostPages >= LEAST_PAGES; mostPages /= 2) {
     try {
-      const memory = host
-        ? new host.Memory({ initial: 1, maximum: mostPages, shared })
-        : plainMemory(mostPages);
-      return { memory, mostPages };
+      return { memory: make(mostPages), mostPages };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }

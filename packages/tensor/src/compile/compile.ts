@@ -5,7 +5,7 @@
  *
  *     trace → simplify → schedule → plan memory → run
  */
-import { features, threadsFor } from '@mambagrad/wasm';
+import { threadsFor } from '@mambagrad/wasm';
 import {
   boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
 } from '../options.ts';
@@ -21,7 +21,7 @@ import { signatureOf, tensorsOf } from './tree.ts';
 export interface CompileOptions {
   /**
    * What kernels become: WebAssembly, or plain JavaScript, which gives the same bits in one thread.
-   * Default: WebAssembly where the engine has it, with its vectors.
+   * Default: WebAssembly where the engine can do it, with vectors, else JavaScript.
    */
   readonly backend?: 'wasm' | 'js' | undefined;
   /**
@@ -53,18 +53,6 @@ const compileOptions = {
   threads: whole(1).optional(),
   without: listOf(oneOf('share', 'inline', 'group', 'inPlace')).orElse([]),
 } satisfies Table<CompileOptions>;
-
-/** The backend that was asked for, or the better one that the engine can run. */
-function backendFor(asked: CompileOptions['backend']): 'wasm' | 'js' {
-  const { simd } = features();
-  if (asked === 'wasm' && !simd) {
-    throw new TensorError(
-      "compile: backend is 'wasm', and this engine has no WebAssembly, or none with vectors; " +
-        "expected 'js', or nothing, which gives the best there is",
-    );
-  }
-  return asked ?? (simd ? 'wasm' : 'js');
-}
 
 /** A compiled function: called as the original, and open to inspection. */
 export interface Compiled<Args extends unknown[], Result> {
@@ -115,9 +103,7 @@ export function compile<Args extends unknown[], Result>(
   const { backend, deterministic, check, threads, without } =
     readOptions('compile', given, compileOptions);
   const left = new Set(without);
-  const options: BindOptions = {
-    backend: backendFor(backend), fuse: !deterministic, without: left,
-  };
+  const options: BindOptions = { backend, fuse: !deterministic, without: left };
   const programs: Entry[] = [];
   let latest: Entry | undefined;
 

@@ -8,7 +8,7 @@
  * an arena of its own while it runs.
  */
 import {
-  createMemory, Gaps, type HostMemory, PAGE, RESERVED, roundUp, Threads,
+  createMemory, features, Gaps, type HostMemory, PAGE, RESERVED, roundUp, Threads, webAssembly,
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { failure, TensorError } from '../shape.ts';
@@ -20,6 +20,8 @@ export class Heap {
   readonly mostBytes: number;
   /** Whether the memory can be seen by other threads. */
   readonly shared: boolean;
+  /** Why programs cannot be WebAssembly here, if they cannot. */
+  readonly whyNoWasm: string | undefined;
   /** The threads that can share work on this memory. */
   readonly threads: Threads;
   /** Where checks write that something is wrong: the first word. */
@@ -40,6 +42,7 @@ export class Heap {
     this.memory = made.memory;
     this.mostBytes = made.mostPages * PAGE;
     this.shared = !(this.memory.buffer instanceof ArrayBuffer);
+    this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
     this.threads = new Threads(this.memory);
   }
 
@@ -121,6 +124,14 @@ export class Heap {
     this.#gaps.free(size, pages * PAGE);
     return this.#allocate(bytes);
   }
+}
+
+function reasonFor(hasMemory: boolean): string {
+  if (webAssembly() === undefined) return 'there is no WebAssembly here';
+  if (hasMemory) return 'WebAssembly has no vectors here';
+  return 'WebAssembly gets no memory in this process, which may have too few addresses ' +
+    '(ulimit -v; for each memory Node reserves 10 GB, or no more than it needs with the flag ' +
+    '--disable-wasm-trap-handler)';
 }
 
 let heap: Heap | undefined;

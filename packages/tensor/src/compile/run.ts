@@ -8,7 +8,7 @@ import { arrayFor } from '../memory.ts';
 import { check, numelOf } from '../shape.ts';
 import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf } from './code.ts';
-import { theHeap } from './heap.ts';
+import { type Heap, theHeap } from './heap.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
 import type { Place } from './stages.ts';
@@ -43,8 +43,17 @@ function zeros({ shape, dtype }: Value): ArrayValue {
   return { shape, data: arrayFor('compile', { shape, dtype }) };
 }
 
-export interface BindOptions extends CodeOptions {
+export interface BindOptions extends Omit<CodeOptions, 'backend'> {
+  /** Default: the best there is. */
+  readonly backend: CodeOptions['backend'] | undefined;
   readonly without?: ReadonlySet<Pass>;
+}
+
+/** The backend that was asked for, or the best one that there is here. */
+function backendFor(asked: BindOptions['backend'], { whyNoWasm }: Heap): CodeOptions['backend'] {
+  check(asked !== 'wasm' || !whyNoWasm)`compile: backend is 'wasm', but ${whyNoWasm}; expected 'js',
+    or none, for the best there is`;
+  return asked ?? (whyNoWasm ? 'js' : 'wasm');
 }
 
 /** Where tensors live that programs read: one place for each, whichever program asked first. */
@@ -52,6 +61,7 @@ const homeOf = new WeakMap<Tensor, Home>();
 
 export function bind(program: Program, options: BindOptions): Executable {
   const heap = theHeap();
+  const backend = backendFor(options.backend, heap);
   const scheduled = schedule(program, constantsOf(program), options.without);
   const { jobs, network } = scheduled;
   const plan = planMemory(program, scheduled, options.without);
@@ -131,7 +141,7 @@ export function bind(program: Program, options: BindOptions): Executable {
     return made;
   };
 
-  const code = codeOf(jobs, placesOf, plan, heap, callReference, options);
+  const code = codeOf(jobs, placesOf, plan, heap, callReference, { ...options, backend });
   const runIn: Executable['run'] = (tensors, threads = 1, watch) => {
     // What can fail for want of memory comes first: a call that fails changes nothing.
     const results = program.results.map((value) => {

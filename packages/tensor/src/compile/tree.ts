@@ -15,8 +15,8 @@ export function mapTensors(
 ): unknown {
   if (tree instanceof Tensor) return replace(tree);
   if (typeof tree !== 'object' || tree === null) return tree;
-  check(depth <= DEEPEST)`compile: an argument or result is nested more than ${DEEPEST} levels deep;
-    does it hold itself?`;
+  check(depth <= DEEPEST)`compile: an argument or result is nested more than ${DEEPEST} levels
+    deep; does it hold itself?`;
   const next = (part: unknown): unknown => mapTensors(part, replace, depth + 1);
   if (Array.isArray(tree)) return tree.map(next);
   if (!isPlain(tree)) return tree;
@@ -48,8 +48,8 @@ export function signatureOf(args: readonly unknown[]): string {
         return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
       }
       const isItself = value === arg ? 'is' : 'holds';
-      throw failure`compile: argument ${argument} of the function ${isItself} ${show(value)}; expected
-        tensors, numbers, strings, booleans, and plain objects and arrays of them`;
+      throw failure`compile: argument ${argument} of the function ${isItself} ${show(value)};
+        expected tensors, numbers, strings, booleans, and plain objects and arrays of them`;
     }),
   );
   return keys.join();
