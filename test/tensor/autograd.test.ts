@@ -165,6 +165,24 @@ describe('definePrimitive', () => {
     expect(() => gradcheck((a) => a.exp(), [tensor([1])])).toThrow('inputs must be f64');
   });
 
+  it('names the op whose gradient rule leaves out an input, or gives no list', () => {
+    const rules: [object | undefined, string][] = [
+      [[() => ones([3])], 'gave [a function], expected an array of 2, a function or null'],
+      [undefined, 'gave [], expected an array of 2'],
+      [() => 1, 'gave a function, expected an array of 2'],
+    ];
+    rules.forEach(([given, message], i) => {
+      const name = `test.short${i}`;
+      const short = definePrimitive<null>({
+        name, infer: shapeOf, compute: () => {}, gradient: () => given as never,
+      });
+      const [a, b] = [x(), x()];
+      expect(() => grad(short([a, b], null).sum(), [a, b])).toThrow(
+        `${name}: its gradient rule ${message}`,
+      );
+    });
+  });
+
   it('names the op whose gradient has a wrong shape or dtype', () => {
     const misshaped = definePrimitive<null>({
       name: 'test.misshaped',

@@ -33,6 +33,10 @@ describe('definePrimitive', () => {
     );
   });
 
+  it('makes no kernel of a name that is more than a name', () => {
+    expect(() => k.kernel('n(){}; function z', [], [])).toThrow('kernel: the name is');
+  });
+
   it.each(['wasm', 'js'] as const)('makes kernels of ops with dots in their names, %s', (backend) => {
     const twice = definePrimitive(primitive({
       compute: ([x]: { data: Float32Array }[], output: { data: Float32Array }) =>
@@ -183,6 +187,11 @@ describe('a function that is not over when it has returned', () => {
 
   it('is an error where a tensor is expected', () => {
     expect(() => valueAndGrad(function* () { yield a; } as never)(a)).toThrow();
+  });
+
+  it('and a function that is none are errors in the name of what was called', () => {
+    expect(() => noGrad(a as never)).toThrow('noGrad: its argument is f32[2], expected a function');
+    expect(() => enableGrad(undefined as never)).toThrow('enableGrad: its argument is undefined');
   });
 
   it('is none if it gives an array', () => {

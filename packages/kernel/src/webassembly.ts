@@ -20,7 +20,8 @@ import {
 
 export interface EmitOptions {
   /**
-   * Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). Default false.
+   * Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). Default
+   * false.
    */
   readonly fuse?: boolean | undefined;
 }

@@ -6,6 +6,7 @@
  * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
  * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
  */
+import { show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
@@ -108,6 +109,7 @@ export function checkIsOver(op: string, result: unknown): void {
  * back, also after an error. Throws in the name of `op` if `body` is async or a generator.
  */
 export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
+  check(typeof body === 'function')`${op}: its argument is ${show(body)}, expected a function`;
   const before = mode;
   mode = { ...before, ...change };
   try {

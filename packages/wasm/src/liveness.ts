@@ -10,7 +10,7 @@ export const NAP_MS = 50;
 const WINDOW = 5000 / NAP_MS;
 /** To ask takes some of the processor itself: less than so many milliseconds in that time. */
 const LEAST_MS = 25;
-/** After so many windows, an hour, it is over in any case: nothing that is waited for takes that. */
+/** After so many windows, an hour, it is over in any case: no round takes as long. */
 const MOST_WINDOWS = 720;
 
 /** What is used of Node. */

@@ -17,6 +17,7 @@ import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
+import { warn } from './warn.ts';
 
 export interface CompileOptions {
   /**
@@ -123,7 +124,10 @@ export function compile<Args extends unknown[], Result>(
       const program = traced(args);
       entry = { key, program, executable: bind(program, options), calls: 0 };
       programs.push(entry);
-      if (programs.length === MANY_PROGRAMS) warn(f.name);
+      if (programs.length === MANY_PROGRAMS) {
+        warn(`compile: ${f.name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
+          'other shapes or values; pass a number that changes as a tensor');
+      }
     } else if (check && entry.calls === 1) {
       const difference = differenceOf(entry.program, traced(args));
       if (difference) throw new TensorError(`compile: traced again, ${difference}`);
@@ -160,12 +164,4 @@ export function compile<Args extends unknown[], Result>(
     wat: () => latestFor('wat').executable.wat(),
     arenaBytes: () => latestFor('arenaBytes').executable.plan.bytes,
   });
-}
-
-function warn(name: string): void {
-  const { console } = globalThis as { console?: { warn(message: string): void } };
-  console?.warn(
-    `compile: ${name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for other shapes ` +
-      'or values; pass a number that changes as a tensor',
-  );
 }

@@ -13,6 +13,7 @@ import {
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { failure, TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
+import { warn } from './warn.ts';
 
 export class Heap {
   readonly memory: HostMemory;
@@ -44,6 +45,8 @@ export class Heap {
     this.shared = !(this.memory.buffer instanceof ArrayBuffer);
     this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
     this.threads = new Threads(this.memory);
+    const isRefused = webAssembly() !== undefined && !made.isForWasm;
+    if (isRefused) warn(`compile: ${this.whyNoWasm}; programs will be JavaScript, which is slower`);
   }
 
   /** Whether a program is running, and what is called now is called by a reference loop of it. */
