@@ -223,14 +223,14 @@ describe('what programs hold on to', () => {
 
   it('is given back where the event loop has its turn, however much is made and dropped', async () => {
     const before = bytesOfPrograms();
-    for (let round = 0; round < 5; round++) {
-      for (let i = 0; i < 10; i++) {
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 8; i++) {
         const state = ones([2 ** 20]);
         compile(() => void state.assign(state.add(1)))();
       }
       await measure();
     }
-    // 200 MiB were used in all, 40 at a time.
+    // 128 MiB were used in all, 32 at a time.
     expect(bytesOfPrograms() - before).toBeLessThan(50 * 2 ** 20);
   });
 });

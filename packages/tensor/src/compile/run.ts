@@ -119,23 +119,23 @@ export function bind(program: Program, options: BindOptions): Executable {
     const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
     const isJob = checks === undefined;
     const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
-    if (isJob && heap.shared) {
-      const written = valueNow(output);
-      // A loop may count on zeros, and the place has been used before.
-      written.data.fill(0);
-      primitive.compute(read, written, attributes);
-      return;
-    }
-    // A loop may call other programs. Memory that is not shared leaves arrays of no length behind
-    // when it grows for them, so the loop does not work in it.
-    const copies = read.map(({ shape, data }) => ({ shape, data: data.slice() }));
-    const written = zeros(output);
-    primitive.compute(copies, written, attributes);
-    if (isJob) arrayOf(output).set(written.data);
+    const isInPlace = isJob && heap.shared;
+    const written = isInPlace ? { shape: output.shape, data: arrayOf(output) } : zeros(output);
+    // A loop may count on zeros, and the place has been used before.
+    if (isInPlace) written.data.fill(0);
+    primitive.compute(read, written, attributes);
+    if (isJob && !isInPlace) arrayOf(output).set(written.data);
   };
+  /**
+   * The value for a reference loop; a copy where memory is not shared: the loop may call other
+   * programs, and growing for them would leave arrays of no length behind.
+   */
   const valueNow = (value: Value): ArrayValue => {
     const maker = network.makers.get(value);
-    if (!maker || network.isStored(value)) return { shape: value.shape, data: arrayOf(value) };
+    if (!maker || network.isStored(value)) {
+      const data = arrayOf(value);
+      return { shape: value.shape, data: heap.shared ? data : data.slice() };
+    }
     const made = zeros(value);
     maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
     return made;
