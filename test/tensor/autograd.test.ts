@@ -167,9 +167,9 @@ describe('definePrimitive', () => {
 
   it('names the op whose gradient rule leaves out an input, or gives no list', () => {
     const rules: [object | undefined, string][] = [
-      [[() => ones([3])], 'gave [a function], expected an array of 2, a function or null'],
-      [undefined, 'gave [], expected an array of 2'],
-      [() => 1, 'gave a function, expected an array of 2'],
+      [[() => ones([3])], 'gave [a function], expected a function or null for each of its inputs, 2'],
+      [undefined, 'gave [], expected a function or null'],
+      [() => 1, 'gave a function, expected a function or null'],
     ];
     rules.forEach(([given, message], i) => {
       const name = `test.short${i}`;

@@ -66,7 +66,7 @@ describe('a heap', () => {
           )).toBe(0);
         });
       }),
-      { numRuns: 40 },
+      { numRuns: 150 },
     );
   });
 
