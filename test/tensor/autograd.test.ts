@@ -167,9 +167,9 @@ describe('definePrimitive', () => {
 
   it('names the op whose gradient rule leaves out an input, or gives no list', () => {
     const rules: [object | undefined, string][] = [
-      [[() => ones([3])], 'gave [a function], expected a function or null for each of its inputs, 2'],
-      [undefined, 'gave [], expected a function or null'],
-      [() => 1, 'gave a function, expected a function or null'],
+      [[() => ones([3])], 'gave [a function], which has nothing for input 1, f64[3]; expected'],
+      [undefined, 'gave [], which has nothing for input 0, f64[3]; expected'],
+      [() => 1, 'gave a function, which has nothing for input 0, f64[3]; expected'],
     ];
     rules.forEach(([given, message], i) => {
       const name = `test.short${i}`;

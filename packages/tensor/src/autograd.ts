@@ -132,10 +132,10 @@ function sharesOf(node: Node, y: Tensor, g: Tensor): InputGradients {
   });
   const { name, gradient } = node.primitive;
   const shares = gradient?.call(node.primitive, g, y, inputs, node.attributes) ?? [];
-  // There may be more: some ops have inputs that can be left out.
-  const isRight = Array.isArray(shares) && shares.length >= inputs.length;
-  check(isRight)`${name}: its gradient rule gave ${show(shares)}, expected a function or null for
-    each of its inputs, ${inputs.length}`;
+  // Only inputs that nobody differentiates, such as flags, may be left out.
+  const left = node.inputs.findIndex(({ requiresGrad }, i) => requiresGrad && !(i in shares));
+  check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
+    ${left}, ${inputs[left]}; expected a function, or null if it has no gradient`;
   return shares;
 }
 

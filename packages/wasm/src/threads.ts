@@ -30,6 +30,7 @@ interface Node {
     receiveMessageOnPort(port: Port): { readonly message: string } | undefined;
   };
   readonly os: { availableParallelism(): number };
+  readonly fs: { readFileSync(path: string, encoding: 'utf8'): string };
 }
 
 /** A module of Node, if this is Node. */
@@ -40,9 +41,24 @@ function builtin<Name extends keyof Node>(name: Name): Node[Name] | undefined {
   return process?.getBuiltinModule?.(`node:${name}`);
 }
 
+/** With less than this, 32 GiB, addresses are few: a memory alone may take 10. */
+const FEW_ADDRESSES = 2 ** 35;
+
+/** Whether addresses are few (`ulimit -v`): a thread for which there are none ends the process. */
+function hasFewAddresses(): boolean {
+  try {
+    const limits = builtin('fs')?.readFileSync('/proc/self/limits', 'utf8') ?? '';
+    return Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Infinity) < FEW_ADDRESSES;
+  } catch {
+    // No Linux, or it may not be read.
+    return false;
+  }
+}
+
 /** One for each core, or one where more cannot be had. */
 function countCores(): number {
   if (typeof SharedArrayBuffer !== 'function' || !builtin('worker_threads')) return 1;
+  if (hasFewAddresses()) return 1;
   return Math.min(builtin('os')?.availableParallelism() ?? 1, MOST_THREADS);
 }
 
