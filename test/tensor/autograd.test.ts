@@ -165,6 +165,24 @@ describe('definePrimitive', () => {
     expect(() => gradcheck((a) => a.exp(), [tensor([1])])).toThrow('inputs must be f64');
   });
 
+  it('names the op whose gradient rule leaves out an input, or gives no list', () => {
+    const rules: [object | undefined, string][] = [
+      [[() => ones([3])], 'gave [a function], which has nothing for input 1, f64[3]; expected'],
+      [undefined, 'gave [], which has nothing for input 0, f64[3]; expected'],
+      [() => 1, 'gave a function, which has nothing for input 0, f64[3]; expected'],
+    ];
+    rules.forEach(([given, message], i) => {
+      const name = `test.short${i}`;
+      const short = definePrimitive<null>({
+        name, infer: shapeOf, compute: () => {}, gradient: () => given as never,
+      });
+      const [a, b] = [x(), x()];
+      expect(() => grad(short([a, b], null).sum(), [a, b])).toThrow(
+        `${name}: its gradient rule ${message}`,
+      );
+    });
+  });
+
   it('names the op whose gradient has a wrong shape or dtype', () => {
     const misshaped = definePrimitive<null>({
       name: 'test.misshaped',

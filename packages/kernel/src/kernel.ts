@@ -11,7 +11,9 @@
  */
 import { listOf, type Loop, spanOf, type Statement, type Statements } from './statement.ts';
 import { treesOf } from './trees.ts';
-import { type Buffer, type Load, type Value, type Variable, variable } from './value.ts';
+import {
+  type Buffer, checkName, type Load, type Value, type Variable, variable,
+} from './value.ts';
 
 /** A buffer, passed as the byte where it starts (a multiple of 4), or a single f32 or i32. */
 export type Parameter = Buffer | Variable;
@@ -60,6 +62,7 @@ const ALIGNMENT = 64;
 export function kernel(
   name: string, parameters: readonly Parameter[], statements: Statements,
 ): Kernel {
+  checkName('kernel', name);
   const [reads, writes] = [new Set<Buffer>(), new Set<Buffer>()];
   /** By which phases each scratch buffer is used. */
   const users = new Map<Buffer, Set<Phase>>();

@@ -8,6 +8,7 @@ import {
   type Local, Module, Names, type Operand, select, set, type Statement as Code,
   type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
+import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
 import type { Run } from './javascript.ts';
 import type { Kernel } from './kernel.ts';
 import { isContiguous } from './memory.ts';
@@ -18,9 +19,14 @@ import {
 } from './value.ts';
 
 export interface EmitOptions {
-  /** Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). */
-  readonly fuse?: boolean;
+  /**
+   * Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). Default
+   * false.
+   */
+  readonly fuse?: boolean | undefined;
 }
+
+const emitOptions = { fuse: boolean.orElse(false) } satisfies Table<EmitOptions>;
 
 /** A phase as a function: a parallel one of the first round and the one behind the last, too. */
 export interface PhaseFunction {
@@ -68,8 +74,9 @@ function parametersOf(kernel: Kernel): Record<string, ValueType> {
 
 /** Adds a kernel to a module, as a function for each phase. */
 export function addPhases(
-  module: Module, kernel: Kernel, { fuse = false }: EmitOptions = {},
+  module: Module, kernel: Kernel, options: EmitOptions = {},
 ): PhaseFunction[] {
+  const { fuse } = readOptions(`kernel ${kernel.name}`, options, emitOptions);
   const fuses = fuse && features().relaxedSimd;
   return kernel.phases.map(({ body, rounds }, i) => {
     const name = kernel.phases.length > 1 ? `${kernel.name}, phase ${i}` : kernel.name;

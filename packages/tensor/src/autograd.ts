@@ -9,6 +9,7 @@
  * share to each of its inputs. Nodes are numbered as they are made, so descending numbers visit
  * every node after all that use it: no recursion, however deep the graph.
  */
+import { show } from '@mambagrad/wasm/options';
 import { zerosLike } from './create.ts';
 import { graphOf } from './graph.ts';
 import { broadcastsTo, check, describe, failure, sameShape } from './shape.ts';
@@ -129,7 +130,13 @@ function sharesOf(node: Node, y: Tensor, g: Tensor): InputGradients {
       call backward before assign`;
     return new Tensor(input, message);
   });
-  return node.primitive.gradient?.(g, y, inputs, node.attributes) ?? [];
+  const { name, gradient } = node.primitive;
+  const shares = gradient?.call(node.primitive, g, y, inputs, node.attributes) ?? [];
+  // Only inputs that nobody differentiates, such as flags, may be left out.
+  const left = node.inputs.findIndex(({ requiresGrad }, i) => requiresGrad && !(i in shares));
+  check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
+    ${left}, ${inputs[left]}; expected a function, or null if it has no gradient`;
+  return shares;
 }
 
 /** Sums a gradient over the axes along which its input was broadcast; anything else is a bug. */

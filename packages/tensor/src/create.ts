@@ -1,7 +1,8 @@
 /**
  * Tensors from nothing: from arrays, constants and ranges.
  */
-import { allocate, type DType, dtypeOf, type TypedArray } from './dtype.ts';
+import { type DType, dtypeOf, type TypedArray } from './dtype.ts';
+import { arrayFor } from './memory.ts';
 import { check, checkShape, failure, numelOf, type Shape } from './shape.ts';
 import { type NestedArray, Tensor } from './tensor.ts';
 
@@ -62,7 +63,7 @@ function generate(
   op: string, shape: Shape, options: CreateOptions, valueAt: (i: number) => number,
 ): Tensor {
   const { dtype = 'f32', requiresGrad = false } = options;
-  const data = allocate(dtype, numelOf(checkShape(op, shape)));
+  const data = arrayFor(op, { shape: checkShape(op, shape), dtype });
   for (let i = 0; i < data.length; i++) data[i] = valueAt(i);
   const result = new Tensor({ shape: [...shape], dtype }, data);
   result.requiresGrad = requiresGrad;

@@ -11,7 +11,10 @@
  * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
-import { numelOf, sameShape, type Shape, type Spec, stridesOf } from './shape.ts';
+import { boolean, number, readOptions, type Table } from '@mambagrad/wasm/options';
+import {
+  numelOf, sameShape, type Shape, type Spec, stridesOf, TensorError,
+} from './shape.ts';
 
 /** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
 export type Index = readonly k.Operand[];
@@ -124,15 +127,21 @@ export function broadcastIndex(index: Index, shape: Shape): Index {
 /** How `forEach` runs its body. */
 export interface Rounds {
   /** Whether neighbours along the last axis, if there are four, go in lanes. Default true. */
-  readonly isInLanes?: boolean;
+  readonly isInLanes?: boolean | undefined;
   /** The operations for one index, if threads may share them; 0: they may not. Default 1. */
-  readonly work?: number;
+  readonly work?: number | undefined;
 }
+
+const roundsOptions = {
+  isInLanes: boolean.orElse(true),
+  work: number({ from: 0 }).orElse(1),
+} satisfies Table<Rounds>;
 
 /** Runs the body for every index of a shape; a statement of its own, not part of another. */
 export function forEach(
-  shape: Shape, body: (index: Index) => k.Statements, { isInLanes = true, work = 1 }: Rounds = {},
+  shape: Shape, body: (index: Index) => k.Statements, rounds: Rounds = {},
 ): k.Statements {
+  const { isInLanes, work } = readOptions('forEach', rounds, roundsOptions, TensorError);
   const last = shape.length - 1;
   const isWide = isInLanes && shape[last] >= 4;
   // Threads share the first axes, and neighbours stay together.

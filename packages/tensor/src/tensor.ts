@@ -6,6 +6,7 @@
  * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
  * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
  */
+import { show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
@@ -78,7 +79,7 @@ export interface Tracer {
   ): Tensor;
   assign(state: Tensor, value: Tensor): void;
   /** Called before the gradient of a tensor is set. */
-  touch(tensor: Tensor): void;
+  touch(tensor: Tensor, grad: Tensor | undefined): void;
   /** Called when the gradient of a tensor is read. */
   readGrad(tensor: Tensor, grad: Tensor | undefined): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
@@ -91,16 +92,29 @@ export interface Tracer {
 export let mode: Mode = { recording: true };
 
 /**
+ * Throws in the name of `op` unless the function that gave this result is over: one that is async,
+ * or a generator, would run on later, in whatever mode holds then.
+ */
+export function checkIsOver(op: string, result: unknown): void {
+  if (typeof result !== 'object' || result === null) return;
+  const isAsync = 'then' in result && typeof result.then === 'function';
+  check(!isAsync)`${op}: the function is async, and would run on after ${op} is over`;
+  const isGenerator = 'next' in result && typeof result.next === 'function';
+  check(!isGenerator)`${op}: the function gives a generator, which runs when it is asked for values,
+    after ${op} is over; go through it within ${op}, and return an array`;
+}
+
+/**
  * Runs `body` in a mode of its own, the present one but for `change`, and puts the present one
- * back, also after an error. Throws in the name of `op` if `body` is async.
+ * back, also after an error. Throws in the name of `op` if `body` is async or a generator.
  */
 export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
+  check(typeof body === 'function')`${op}: its argument is ${show(body)}, expected a function`;
   const before = mode;
   mode = { ...before, ...change };
   try {
     const result = body(mode);
-    const isAsync = result instanceof Promise;
-    check(!isAsync)`${op}: the function is async, and would run on after ${op} is over`;
+    checkIsOver(op, result);
     return result;
   } finally {
     mode = before;
@@ -225,7 +239,7 @@ export class Tensor implements Spec {
   }
 
   set grad(value: Tensor | undefined) {
-    mode.tracer?.touch(this);
+    mode.tracer?.touch(this, value);
     this.#grad = value;
   }
 

@@ -29,6 +29,17 @@ export class Gaps {
     return start;
   }
 
+  /** How many bytes are free in all. */
+  get bytes(): number {
+    return this.#ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+
+  /** How many bytes are free right before `end`. */
+  freeBefore(end: number): number {
+    const last = this.#ranges.find((range) => range.end === end);
+    return last ? end - last.start : 0;
+  }
+
   free(start: number, bytes: number): void {
     const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
     this.#ranges = [];

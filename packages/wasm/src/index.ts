@@ -15,6 +15,7 @@ export * from './features.ts';
 export * from './gaps.ts';
 export * from './host.ts';
 export type { Label } from './immediates.ts';
+export { Liveness } from './liveness.ts';
 export {
   type InstructionName, type ResultType, type Row, rows, type ValueType,
 } from './instructions.ts';

@@ -13,11 +13,18 @@ import { encodeModule } from './encode.ts';
 import { type Imports, instantiate, webAssembly } from './host.ts';
 import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
+import { boolean, readOptions, type Table, whole } from './options.ts';
 import {
   addFunction, type BodyMaker, type Exportable, type Limits, type Memory, type Parts,
   type WasmFunction,
 } from './parts.ts';
 import { printModule } from './text.ts';
+
+const limitsOptions = {
+  min: whole(0, 65536).required(),
+  max: whole(0, 65536).optional(),
+  shared: boolean.orElse(false),
+} satisfies Table<Limits>;
 
 export class Module {
   readonly #parts: Parts = { imports: [], functions: [], memories: [], globals: [], exports: [] };
@@ -67,7 +74,8 @@ export class Module {
     return item;
   }
 
-  #newMemory(name: string, limits: Limits): Memory {
+  #newMemory(name: string, given: Limits): Memory {
+    const limits = readOptions(`memory ${name}`, given, limitsOptions);
     if (this.#counts.memory > 0) throw new Error(`memory ${name}: the module has one already`);
     if (limits.shared && limits.max === undefined) {
       throw new Error(`memory ${name}: shared memory needs a max`);

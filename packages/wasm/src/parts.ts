@@ -20,9 +20,10 @@ export interface Parts {
 /** How many pages of 64 KiB a memory has at first, and may have at most. */
 export interface Limits {
   readonly min: number;
-  readonly max?: number;
-  /** Whether threads may share it; it then needs a `max`. */
-  readonly shared?: boolean;
+  /** Default: as many as there can be, 65536. Must be given if the memory is shared. */
+  readonly max?: number | undefined;
+  /** Whether threads may share it; it then needs a `max`. Default false. */
+  readonly shared?: boolean | undefined;
 }
 
 export interface Memory extends Item<'memory'> {

@@ -18,6 +18,7 @@ import {
 import {
   block, branch, branchIf, call, type Callable, drop, type Local, loop, set, when,
 } from './control.ts';
+import { NAP_MS } from './liveness.ts';
 import type { Module } from './module.ts';
 
 /** Where the words are, each in a cache line of its own. */
@@ -32,7 +33,7 @@ export const END: number = RANGES + 64 * MOST_THREADS;
 /** So often who waits looks before it sleeps: for some tenths of a millisecond. */
 const LOOKS = 200_000;
 /** For so many nanoseconds the main thread sleeps before it asks whether the others are alive. */
-const NAP = 50_000_000n;
+const NAP = BigInt(NAP_MS) * 1_000_000n;
 
 /** The locals of the function in which threads share loops. */
 export interface Locals {

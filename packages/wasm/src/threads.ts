@@ -8,6 +8,8 @@
  * dies, the call that notices throws, and the next starts threads anew.
  */
 import type { HostMemory } from './host.ts';
+import { Liveness } from './liveness.ts';
+import { checkArgument, whole } from './options.ts';
 import { DONE, END, LOOP, MOST_THREADS } from './share.ts';
 
 /** What is used of Node; the packages are compiled against the language alone. */
@@ -28,6 +30,7 @@ interface Node {
     receiveMessageOnPort(port: Port): { readonly message: string } | undefined;
   };
   readonly os: { availableParallelism(): number };
+  readonly fs: { readFileSync(path: string, encoding: 'utf8'): string };
 }
 
 /** A module of Node, if this is Node. */
@@ -38,27 +41,43 @@ function builtin<Name extends keyof Node>(name: Name): Node[Name] | undefined {
   return process?.getBuiltinModule?.(`node:${name}`);
 }
 
+/** With less than this, 32 GiB, addresses are few: a memory alone may take 10. */
+const FEW_ADDRESSES = 2 ** 35;
+
+/** Whether addresses are few (`ulimit -v`): a thread for which there are none ends the process. */
+function hasFewAddresses(): boolean {
+  try {
+    const limits = builtin('fs')?.readFileSync('/proc/self/limits', 'utf8') ?? '';
+    return Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Infinity) < FEW_ADDRESSES;
+  } catch {
+    // No Linux, or it may not be read.
+    return false;
+  }
+}
+
 /** One for each core, or one where more cannot be had. */
 function countCores(): number {
   if (typeof SharedArrayBuffer !== 'function' || !builtin('worker_threads')) return 1;
+  if (hasFewAddresses()) return 1;
   return Math.min(builtin('os')?.availableParallelism() ?? 1, MOST_THREADS);
 }
 
 let cores: number | undefined;
 let usual: number | undefined;
 
-/** How many threads compiled functions use that do not say so themselves; undefined: all cores. */
+/**
+ * How many threads compiled functions use that do not say so themselves; undefined: as many as
+ * there are cores. Throws if it is no whole number from 1.
+ */
 export function setThreads(count: number | undefined): void {
-  if (count !== undefined) threadsFor(count);
+  if (count !== undefined) checkArgument('setThreads', 'count', count, whole(1));
   usual = count;
 }
 
-/** How many threads to use. */
+/** How many threads to use, if so many are asked for: no more than there can be. */
 export function threadsFor(count: number | undefined = usual): number {
   const most = (cores ??= countCores());
-  if (count === undefined) return most;
-  if (Number.isInteger(count) && count >= 1) return most === 1 ? 1 : Math.min(count, MOST_THREADS);
-  throw new Error(`threads: ${count}, expected a whole number from 1`);
+  return count === undefined || most === 1 ? most : Math.min(count, MOST_THREADS);
 }
 
 /** What threads are told when a program starts: words behind those by which they share loops. */
@@ -122,9 +141,6 @@ export interface Shared {
   readonly loops: number;
 }
 
-/** For so many naps of the main thread (5 s), all may wait for one round. */
-const MOST_NAPS = 100;
-
 /** The threads that use one memory. */
 export class Threads {
   readonly memory: HostMemory;
@@ -133,9 +149,7 @@ export class Threads {
   #isRefused = false;
   /** What has happened to a thread. */
   #problem: string | undefined;
-  #naps = 0;
-  /** How far the loops were at the last nap. */
-  #progress = '';
+  readonly #liveness = new Liveness();
   #programs = 0;
   readonly #registry = new FinalizationRegistry<number>((number) => {
     for (const { port, known } of this.#helpers) {
@@ -191,9 +205,7 @@ export class Threads {
   /** Called when the main thread has been waiting for the others: throws if that is in vain. */
   readonly late = (): void => {
     const progress = [LOOP, DONE].map((at) => Atomics.load(this.#words, at / 4)).join();
-    this.#naps = progress === this.#progress ? this.#naps + 1 : 0;
-    this.#progress = progress;
-    if (this.#naps >= MOST_NAPS) this.#problem ??= 'a thread no longer answers';
+    if (this.#liveness.isOver(progress)) this.#problem ??= 'a thread no longer answers';
     this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
   };
 

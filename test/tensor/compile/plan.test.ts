@@ -163,7 +163,7 @@ describe('the memory plan', () => {
           return () => {
             state.assign(leaves[0]);
             const heap = theHeap();
-            heap.view('f32', heap.arena(2 ** 17), 2 ** 15).fill(filling);
+            heap.withArena(2 ** 17, (start) => heap.view('f32', start, 2 ** 15).fill(filling));
             return [...compiled(...leaves), state];
           };
         };

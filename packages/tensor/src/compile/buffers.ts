@@ -44,5 +44,7 @@ export function boundKernel(
 ): Bound {
   const writes = [...written];
   const reads = [...read].filter((value) => !writes.includes(value));
-  return { kernel: k.kernel(name, [...reads, ...writes].map(bufferOf), body), reads, writes };
+  // Names of ops may have dots; in the code that is made of a kernel its name is one word.
+  const word = name.replaceAll(/\W/g, '_');
+  return { kernel: k.kernel(word, [...reads, ...writes].map(bufferOf), body), reads, writes };
 }

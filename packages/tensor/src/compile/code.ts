@@ -113,7 +113,8 @@ export function codeOf(
     module.export(run);
     return { module, loops };
   };
-  let watched = (_job: Job): void => undefined;
+  const ignore = (_job: Job): void => undefined;
+  let watched = ignore;
   const host: Host = { reference, watch: (number) => watched(jobs[number]) };
   const start = (isWatched: boolean): { run: Run; loops: number; program: Shared } => {
     const { module, loops } = assemble(isWatched);
@@ -148,7 +149,7 @@ export function codeOf(
       heap.view('i32', heap.flag, 1)[0] = 0;
       if (program) {
         const one = watch ? (watchedProgram ??= start(true)) : program;
-        watched = watch ?? watched;
+        watched = watch ?? ignore;
         const own = arena + arenaBytes;
         if (threads === 1 || one.loops === 0) return one.run(arena, own, 0, 1, 0);
         const told = { arena, own, stride: ownBytes, threads };

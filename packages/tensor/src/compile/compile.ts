@@ -6,6 +6,9 @@
  *     trace → simplify → schedule → plan memory → run
  */
 import { threadsFor } from '@mambagrad/wasm';
+import {
+  boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
+} from '../options.ts';
 import { TensorError } from '../shape.ts';
 import { mode } from '../tensor.ts';
 import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
@@ -14,28 +17,43 @@ import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
+import { warn } from './warn.ts';
 
 export interface CompileOptions {
-  /** What kernels become: WebAssembly, or plain JavaScript, which gives the same bits. */
-  readonly backend?: 'wasm' | 'js';
+  /**
+   * What kernels become: WebAssembly, or plain JavaScript, which gives the same bits in one thread.
+   * Default: WebAssembly where the engine can do it, with vectors, else JavaScript.
+   */
+  readonly backend?: 'wasm' | 'js' | undefined;
   /**
    * Whether results are the same bits on every machine: without fused multiply-add, which rounds
    * once where there are two operations. Default false.
    */
-  readonly deterministic?: boolean;
+  readonly deterministic?: boolean | undefined;
   /**
    * Traces again at the second call of each program, and throws if the function does other things
    * than before: a number that changes from call to call would be frozen in it. Default false.
    */
-  readonly check?: boolean;
+  readonly check?: boolean | undefined;
   /**
    * How many threads share the work; the results are the same bits for any. Default: as many as
    * there are cores, or as `setThreads` has said. In a browser there is one.
    */
-  readonly threads?: number;
-  /** Passes to leave out, to find out what they do; results stay what they are but for rounding. */
-  readonly without?: readonly Pass[];
+  readonly threads?: number | undefined;
+  /**
+   * Passes to leave out, to find out what they do; results stay what they are but for rounding.
+   * Default [].
+   */
+  readonly without?: readonly Pass[] | undefined;
 }
+
+const compileOptions = {
+  backend: oneOf('wasm', 'js').optional(),
+  deterministic: boolean.orElse(false),
+  check: boolean.orElse(false),
+  threads: whole(1).optional(),
+  without: listOf(oneOf('share', 'inline', 'group', 'inPlace')).orElse([]),
+} satisfies Table<CompileOptions>;
 
 /** A compiled function: called as the original, and open to inspection. */
 export interface Compiled<Args extends unknown[], Result> {
@@ -73,17 +91,18 @@ const MANY_PROGRAMS = 8;
  * reads what they hold at that moment, and writes those that the function assigns to. Results are
  * fresh tensors without a graph; state and arguments that are returned are returned as themselves.
  *
- * Throws if the function reads the data of a tensor that is not made in it (the number would be
- * frozen in the program), or if it is async. Within another traced function, and in
- * `detectAnomaly`, the original is called.
+ * Throws if `f` is no function, or an option is unknown or wrong; and, when it is called, if the
+ * function reads the data of a tensor that is not made in it (the number would be frozen in the
+ * program), if it is async or a generator, or if it calls `backward()` and uses none of the
+ * gradients. Within another traced function, and in `detectAnomaly`, the original is called.
  */
 export function compile<Args extends unknown[], Result>(
   f: (...args: Args) => Result,
   given: CompileOptions = {},
 ): Compiled<Args, Result> {
-  const { backend = 'wasm', deterministic = false, check = false, threads, without = [] } = given;
-  // A wrong number of threads is said at once.
-  threadsFor(threads);
+  checkArgument('compile', 'f', f, callable());
+  const { backend, deterministic, check, threads, without } =
+    readOptions('compile', given, compileOptions);
   const left = new Set(without);
   const options: BindOptions = { backend, fuse: !deterministic, without: left };
   const programs: Entry[] = [];
@@ -105,7 +124,10 @@ export function compile<Args extends unknown[], Result>(
       const program = traced(args);
       entry = { key, program, executable: bind(program, options), calls: 0 };
       programs.push(entry);
-      if (programs.length === MANY_PROGRAMS) warn(f.name);
+      if (programs.length === MANY_PROGRAMS) {
+        warn(`compile: ${f.name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
+          'other shapes or values; pass a number that changes as a tensor');
+      }
     } else if (check && entry.calls === 1) {
       const difference = differenceOf(entry.program, traced(args));
       if (difference) throw new TensorError(`compile: traced again, ${difference}`);
@@ -142,12 +164,4 @@ export function compile<Args extends unknown[], Result>(
     wat: () => latestFor('wat').executable.wat(),
     arenaBytes: () => latestFor('arenaBytes').executable.plan.bytes,
   });
-}
-
-function warn(name: string): void {
-  const { console } = globalThis as { console?: { warn(message: string): void } };
-  console?.warn(
-    `compile: ${name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for other shapes ` +
-      'or values; pass a number that changes as a tensor',
-  );
 }

@@ -1,43 +1,63 @@
 /**
  * The memory of compiled programs. One WebAssembly memory is shared by all: it holds one arena,
- * which every program uses in turn (calls never overlap), and beside it what has to last: the
- * arrays of state, and constants. An array that moves in is from then on a view of this memory;
- * when nobody has the view any more its place is free again.
+ * which every program uses in turn, and beside it what has to last: the arrays of state, and
+ * constants. An array that moves in is from then on a view of this memory; when nobody has the view
+ * any more its place is free again.
+ *
+ * Calls overlap in one case only: where a reference loop calls a compiled function. That call has
+ * an arena of its own while it runs.
  */
 import {
-  Gaps, type HostMemory, RESERVED, roundUp, Threads, webAssembly,
+  createMemory, features, Gaps, type HostMemory, PAGE, RESERVED, roundUp, Threads, webAssembly,
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { failure, TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
-
-const PAGE = 65536;
-const MOST_PAGES = 65536;
+import { warn } from './warn.ts';
 
 export class Heap {
   readonly memory: HostMemory;
+  /** How many bytes the memory can have at most. */
+  readonly mostBytes: number;
   /** Whether the memory can be seen by other threads. */
-  readonly shared: boolean = typeof SharedArrayBuffer === 'function';
+  readonly shared: boolean;
+  /** Why programs cannot be WebAssembly here, if they cannot. */
+  readonly whyNoWasm: string | undefined;
   /** The threads that can share work on this memory. */
   readonly threads: Threads;
   /** Where checks write that something is wrong: the first word. */
   readonly flag = 0;
   readonly #gaps = new Gaps(RESERVED, PAGE);
+  /** Kept from call to call, but for as long only as no array needs its place. */
   #arena = { start: 0, bytes: 0 };
+  #isRunning = false;
   readonly #registry = new FinalizationRegistry<{ start: number; bytes: number }>(
     ({ start, bytes }) => this.#gaps.free(start, bytes),
   );
 
   constructor() {
-    const host = webAssembly();
-    if (host === undefined) throw new TensorError('compile: there is no WebAssembly here');
-    this.memory = new host.Memory({ initial: 1, maximum: MOST_PAGES, shared: this.shared });
+    const made = createMemory(typeof SharedArrayBuffer === 'function');
+    if (made === undefined) {
+      throw new TensorError('compile: the process has no room for a memory of 16 MiB');
+    }
+    this.memory = made.memory;
+    this.mostBytes = made.mostPages * PAGE;
+    this.shared = !(this.memory.buffer instanceof ArrayBuffer);
+    this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
     this.threads = new Threads(this.memory);
+    const isRefused = webAssembly() !== undefined && !made.isForWasm;
+    if (isRefused) warn(`compile: ${this.whyNoWasm}; programs will be JavaScript, which is slower`);
+  }
+
+  /** Whether a program is running, and what is called now is called by a reference loop of it. */
+  get isRunning(): boolean {
+    return this.#isRunning;
   }
 
   /** A place for the values of an array, which holds them. */
   house(values: TypedArray): Home {
     const bytes = Math.max(values.byteLength, 1);
+    if (!this.#isRunning) this.#dropArena();
     const [start, dtype, { length }] = [this.#allocate(bytes), dtypeOf(values), values];
     const view = (): TypedArray => this.view(dtype, start, length);
     let array = view();
@@ -55,13 +75,27 @@ export class Heap {
     return home;
   }
 
-  /** Where the arena starts, which has at least so many bytes. */
-  arena(bytes: number): number {
+  /** Runs `body` with the start of an arena of at least so many bytes, which it has for itself. */
+  withArena<T>(bytes: number, body: (start: number) => T): T {
+    if (this.#isRunning) {
+      const start = this.#allocate(bytes);
+      try {
+        return body(start);
+      } finally {
+        this.#gaps.free(start, bytes);
+      }
+    }
     if (bytes > this.#arena.bytes) {
-      this.#gaps.free(this.#arena.start, this.#arena.bytes);
+      // Nothing of the old one is needed, so its place can be a part of the new one.
+      this.#dropArena();
       this.#arena = { start: this.#allocate(bytes), bytes };
     }
-    return this.#arena.start;
+    this.#isRunning = true;
+    try {
+      return body(this.#arena.start);
+    } finally {
+      this.#isRunning = false;
+    }
   }
 
   view(dtype: DType, start: number, numel: number): TypedArray {
@@ -70,19 +104,37 @@ export class Heap {
     return new (dtype === 'f64' ? Float64Array : Int32Array)(buffer, start, numel);
   }
 
+  #dropArena(): void {
+    const { start, bytes } = this.#arena;
+    this.#arena = { start: 0, bytes: 0 };
+    this.#gaps.free(start, bytes);
+  }
+
+  /** A free place; where there is none memory grows, or, if it cannot, all stays as it is. */
   #allocate(bytes: number): number {
     const place = this.#gaps.take(bytes);
     if (place !== undefined) return place;
     const size = this.memory.buffer.byteLength;
-    const pages = Math.ceil(roundUp(bytes) / PAGE);
+    const pages = Math.ceil((roundUp(bytes) - this.#gaps.freeBefore(size)) / PAGE);
     try {
       this.memory.grow(pages);
     } catch {
-      throw failure`compile: there is no room for ${bytes} bytes more, beside the ${size} in use`;
+      throw failure`compile: there is no room for ${bytes} bytes more: programs share a memory of at
+        most ${this.mostBytes} bytes, and ${size - this.#gaps.bytes} are in use, mostly by state;
+        the place of state that was dropped is free again once it is collected, which takes a turn
+        of the event loop: await one between programs (a timer, setImmediate)`;
     }
     this.#gaps.free(size, pages * PAGE);
     return this.#allocate(bytes);
   }
+}
+
+function reasonFor(hasMemory: boolean): string {
+  if (webAssembly() === undefined) return 'there is no WebAssembly here';
+  if (hasMemory) return 'WebAssembly has no vectors here';
+  return 'WebAssembly gets no memory in this process, which may have too few addresses ' +
+    '(ulimit -v; for each memory Node reserves 10 GB, or no more than it needs with the flag ' +
+    '--disable-wasm-trap-handler)';
 }
 
 let heap: Heap | undefined;

@@ -10,6 +10,7 @@
  * more than once. It may get away with a register, if all that reads it joins its group.
  */
 import type * as k from '@mambagrad/kernel';
+import { checkLowering } from '../checkLowering.ts';
 import {
   broadcastIndex, type Elements, flatIndex, type Lowering,
 } from '../lowering.ts';
@@ -55,7 +56,8 @@ export class Network {
       const isLowerable =
         inputs.length <= MOST_READ && [...inputs, output].every(({ dtype }) => dtype !== 'f64');
       const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
-      if (lowering) this.#lowerings.set(output, lowering);
+      if (lowering === undefined) continue;
+      this.#lowerings.set(output, checkLowering(primitive.name, inputs, output, lowering));
     }
     for (const value of endsOf(program)) this.#store(value);
     if (!inline) for (const { output } of program.steps) this.#store(output);

@@ -3,14 +3,15 @@
  * it. State is changed where it lies, or, if its old value is needed to the end, copied there last.
  */
 import * as k from '@mambagrad/kernel';
-import { allocate, sizeOf, type TypedArray } from '../dtype.ts';
+import type { TypedArray } from '../dtype.ts';
+import { arrayFor } from '../memory.ts';
 import { check, numelOf } from '../shape.ts';
-import { type Home, Tensor, type Value as ArrayValue } from '../tensor.ts';
+import { Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf } from './code.ts';
-import { theHeap } from './heap.ts';
+import { type Heap, theHeap } from './heap.ts';
+import { Places } from './places.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
-import type { Place } from './stages.ts';
 import { type Program, specOf, type Value } from './trace.ts';
 
 export interface Executable {
@@ -39,126 +40,149 @@ function constantsOf(program: Program): Map<Value, k.Value> {
 }
 
 function zeros({ shape, dtype }: Value): ArrayValue {
-  return { shape, data: allocate(dtype, numelOf(shape)) };
+  return { shape, data: arrayFor('compile', { shape, dtype }) };
 }
 
-export interface BindOptions extends CodeOptions {
+export interface BindOptions extends Omit<CodeOptions, 'backend'> {
+  /** Default: the best there is. */
+  readonly backend: CodeOptions['backend'] | undefined;
   readonly without?: ReadonlySet<Pass>;
 }
 
-/** Where tensors live that programs read: one place for each, whichever program asked first. */
-const homeOf = new WeakMap<Tensor, Home>();
+/** The backend that was asked for, or the best one that there is here. */
+function backendFor(asked: BindOptions['backend'], { whyNoWasm }: Heap): CodeOptions['backend'] {
+  check(asked !== 'wasm' || !whyNoWasm)`compile: backend is 'wasm', but ${whyNoWasm}; expected 'js',
+    or none, for the best there is`;
+  return asked ?? (whyNoWasm ? 'js' : 'wasm');
+}
 
+/** What a bound program consists of; its functions are told of each call by its tensors. */
+interface Bound {
+  readonly program: Program;
+  readonly scheduled: Schedule;
+  readonly plan: Plan;
+  readonly heap: Heap;
+  readonly places: Places;
+}
+
+/** A program with its code and its places in memory, ready to run. */
 export function bind(program: Program, options: BindOptions): Executable {
   const heap = theHeap();
+  const backend = backendFor(options.backend, heap);
   const scheduled = schedule(program, constantsOf(program), options.without);
-  const { jobs, network } = scheduled;
   const plan = planMemory(program, scheduled, options.without);
-
-  const homes = new Map<Value, Home>();
-  const tensorFor = ({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined => {
-    if (from === 'step') return undefined;
-    return typeof from === 'number' ? tensors[from] : from;
-  };
-  const inMemory = [...jobs.flatMap(({ reads }) => reads), ...program.writes.map((w) => w.state)];
-  for (const value of inMemory) {
-    const { from } = value;
-    if (!(from instanceof Tensor) || homes.has(value)) continue;
-    const home = homeOf.get(from) ?? heap.house(from.data);
-    homeOf.set(from, home);
-    homes.set(value, home);
-  }
-
-  /** Where a value lies: at a place of its own, or so far into the arena. */
-  const placeOf = (value: Value): Place => {
-    const state = plan.inState.get(value) ?? value;
-    const home = homes.get(state);
-    if (home) return { isInArena: false, offset: home.start };
-    return { isInArena: true, offset: plan.offsets.get(state) ?? 0 };
-  };
-  let arena = 0;
-  const arrayOf = (value: Value): TypedArray => {
-    const { isInArena, offset } = placeOf(network.storageOf(value));
-    const start = offset + (isInArena ? arena : 0) + sizeOf(value.dtype) * network.offsetOf(value);
-    return heap.view(value.dtype, start, numelOf(value.shape));
-  };
-  const placesOf = (job: Job): Place[] => [
-    ...[...job.reads, ...job.writes].map(placeOf),
-    ...(job.checks === undefined ? [] : [{ isInArena: false, offset: heap.flag }]),
-    ...(job.kernel?.scratchBytes
-      ? [{ isInArena: true, offset: plan.scratch.get(job) ?? 0 }]
-      : []),
-  ];
-
-  const assigned = new Set(program.writes.map(({ state }) => state.from));
-  const used = new Set([...assigned, ...program.writes.map(({ value }) => value.from)]);
-  for (const { inputs } of program.steps) for (const { from } of inputs) used.add(from);
-  /** An argument that is captured as well must not change as one of the two alone. */
-  const refuseShared = (tensor: Tensor, argument: number): void => {
-    const isShared = used.has(tensor) && (assigned.has(tensor) || assigned.has(argument));
-    check(!isShared)`compile: argument ${argument}, ${tensor}, is also captured by the
-      function, which assigns to it; use one of the two`;
-  };
-
-  /** The reference loop of a job, or of one whose check has found something. */
-  const callReference = (number: number): void => {
-    const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
-    const isJob = checks === undefined;
-    const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
-    const written = isJob ? valueNow(output) : zeros(output);
-    // A loop may count on zeros, and the place has been used before.
-    written.data.fill(0);
-    primitive.compute(read, written, attributes);
-  };
-  const valueNow = (value: Value): ArrayValue => {
-    const maker = network.makers.get(value);
-    if (!maker || network.isStored(value)) return { shape: value.shape, data: arrayOf(value) };
-    const made = zeros(value);
-    maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
-    return made;
-  };
-
-  const code = codeOf(jobs, placesOf, plan, heap, callReference, options);
+  check(plan.bytes <= heap.mostBytes)`compile: the program needs ${plan.bytes} bytes for its values,
+    and memory has at most ${heap.mostBytes}; work on less at a time: smaller batches, shorter
+    sequences`;
+  const places = new Places(program, scheduled, plan, heap);
+  const bound = { program, scheduled, plan, heap, places };
+  const callReference = referenceLoops(bound);
+  const code = codeOf(
+    scheduled.jobs, (job) => places.ofJob(job), plan, heap, callReference, { ...options, backend },
+  );
+  const refuseShared = sharingCheck(program);
   return {
     schedule: scheduled,
     plan,
     wat: code.wat,
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
-      arena = heap.arena(plan.bytes + threads * plan.ownBytes);
-      // State moves in, when it is first used and when somebody has given it another array.
-      for (const [value, home] of homes) {
-        const tensor = tensorFor(value, tensors);
-        if (tensor === undefined || tensor.data === home.array) continue;
-        home.array.set(tensor.data);
-        tensor.moveTo(home);
-      }
-      for (const value of plan.offsets.keys()) {
-        const argument = tensorFor(value, tensors);
-        if (argument) arrayOf(value).set(argument.data);
-      }
-      code.run(arena, threads, watch);
-      const dataOf = (value: Value): TypedArray => {
-        const outside = tensorFor(network.storageOf(value), tensors);
-        const start = network.offsetOf(value);
-        return outside?.data.subarray(start, start + numelOf(value.shape)) ?? arrayOf(value);
-      };
-      const results = program.results.map((value) => {
-        const itself = tensorFor(value, tensors);
-        if (itself && !program.constants.has(itself)) return itself;
-        return new Tensor(specOf(value), dataOf(value).slice());
-      });
-      // All new values are taken before any state changes: one may be another's old value.
-      const taken = program.writes
-        .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
-        .map(({ state, value }) => [state, dataOf(value).slice()] as const);
-      for (const [state, data] of taken) {
-        const home = homes.get(state);
-        if (home) home.array.set(data);
-        else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
-      }
-      for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
-      return program.rebuild(results);
+      // The other threads wait for the next loop of the program that called this one.
+      const count = heap.isRunning ? 1 : threads;
+      return heap.withArena(plan.bytes + count * plan.ownBytes, (arena) =>
+        places.within(arena, () => call(bound, tensors, () => code.run(arena, count, watch))),
+      );
     },
   };
+}
+
+/** Throws if an argument is captured as well, and would change as one of the two alone. */
+function sharingCheck({ steps, writes }: Program): (tensor: Tensor, argument: number) => void {
+  const assigned = new Set(writes.map(({ state }) => state.from));
+  const used = new Set([...assigned, ...writes.map(({ value }) => value.from)]);
+  for (const { inputs } of steps) for (const { from } of inputs) used.add(from);
+  return (tensor, argument) => {
+    const isShared = used.has(tensor) && (assigned.has(tensor) || assigned.has(argument));
+    check(!isShared)`compile: argument ${argument}, ${tensor}, is also captured by the function,
+      which assigns to it; use one of the two`;
+  };
+}
+
+/** Runs the reference loop of a job of that number, or of one whose check has found something. */
+function referenceLoops({ scheduled, heap, places }: Bound): (number: number) => void {
+  const { jobs, network } = scheduled;
+  /**
+   * A value for a reference loop; a copy where memory is not shared: the loop may call other
+   * programs, and growing for them would leave arrays of no length behind.
+   */
+  const valueNow = (value: Value): ArrayValue => {
+    const maker = network.makers.get(value);
+    if (!maker || network.isStored(value)) {
+      const data = places.arrayOf(value);
+      return { shape: value.shape, data: heap.shared ? data : data.slice() };
+    }
+    const made = zeros(value);
+    maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
+    return made;
+  };
+  return (number) => {
+    const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
+    const isJob = checks === undefined;
+    const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
+    const isInPlace = isJob && heap.shared;
+    const written = isInPlace
+      ? { shape: output.shape, data: places.arrayOf(output) }
+      : zeros(output);
+    // A loop may count on zeros, and the place has been used before.
+    if (isInPlace) written.data.fill(0);
+    primitive.compute(read, written, attributes);
+    if (isJob && !isInPlace) places.arrayOf(output).set(written.data);
+  };
+}
+
+/** A call: arguments go into the arena, `runCode` works on them, results and new state come out. */
+function call(
+  { program, scheduled: { network }, plan, places }: Bound,
+  tensors: readonly Tensor[],
+  runCode: () => void,
+): unknown {
+  // What can fail for want of memory comes first: a call that fails changes nothing.
+  const results = program.results.map((value) => {
+    const itself = tensorFor(value, tensors);
+    return itself && !program.constants.has(itself) ? itself : zeros(value);
+  });
+  const taken = program.writes
+    .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+    .map((write) => ({ ...write, ...zeros(write.value) }));
+  places.moveIn();
+  for (const value of plan.offsets.keys()) {
+    const argument = tensorFor(value, tensors);
+    if (argument) places.arrayOf(value).set(argument.data);
+  }
+  runCode();
+  const dataOf = (value: Value): TypedArray => {
+    const outside = tensorFor(network.storageOf(value), tensors);
+    const start = network.offsetOf(value);
+    return outside?.data.subarray(start, start + numelOf(value.shape)) ?? places.arrayOf(value);
+  };
+  const returned = results.map((result, i) => {
+    if (result instanceof Tensor) return result;
+    result.data.set(dataOf(program.results[i]));
+    return new Tensor(specOf(program.results[i]), result.data);
+  });
+  // All new values are taken before any state changes: one may be another's old value.
+  for (const { value, data } of taken) data.set(dataOf(value));
+  for (const { state, data } of taken) {
+    const home = places.homes.get(state);
+    if (home) home.array.set(data);
+    else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
+  }
+  for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
+  return program.rebuild(returned);
+}
+
+/** The tensor that a value is at a call with these arguments, if it is one from outside. */
+function tensorFor({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined {
+  if (from === 'step') return undefined;
+  return typeof from === 'number' ? tensors[from] : from;
 }

@@ -8,7 +8,9 @@
  * new value, and the tensor has it when the call is over.
  */
 import { check, type Spec, TensorError } from '../shape.ts';
-import { type Primitive, Tensor, type Tracer, tick, withMode } from '../tensor.ts';
+import {
+  checkIsOver, type Primitive, Tensor, type Tracer, tick, withMode,
+} from '../tensor.ts';
 import { mapTensors, tensorsOf } from './tree.ts';
 
 /** A value of the program. */
@@ -56,6 +58,66 @@ const UNKNOWN =
   'compile: this tensor has no value: it stands for one while a function is traced; return it ' +
   'from the function to see what it is';
 
+// A program outlives the call that it was traced in: what it keeps is made out here, where no
+// function can hold on to the arguments of that call.
+
+/** Whether a setting is still what it is now. */
+function unchanged(read: () => unknown): () => boolean {
+  const value = read();
+  return () => Object.is(read(), value);
+}
+
+function sameRequiresGrad(tensor: Tensor): () => boolean {
+  return unchanged(() => tensor.requiresGrad);
+}
+
+function neverAssigned(tensor: Tensor): () => boolean {
+  return () => tensor.assignedAt === 0;
+}
+
+/** Whether the gradient of a tensor is still this one, which may be long gone otherwise. */
+function sameGrad(tensor: Tensor, grad: Tensor | undefined): () => boolean {
+  const kept = grad && new WeakRef(grad);
+  return () => (tensor.grad === undefined ? !kept : tensor.grad === kept?.deref());
+}
+
+/** Gives a tree like this one with other tensors. */
+function rebuilder(tree: unknown): Program['rebuild'] {
+  // The tensors of a trace hold on to all that they were made of, so others stand in for them.
+  const form = mapTensors(tree, (tensor) => new Tensor(specOf(tensor), UNKNOWN));
+  return (tensors) => {
+    let next = 0;
+    return mapTensors(form, () => tensors[next++]);
+  };
+}
+
+/**
+ * Gradients that are set in a trace are local to it, so if nothing there reads any, the backward
+ * pass was for nothing: an optimizer's step outside, say, finds none.
+ */
+class LocalGradients {
+  readonly #given = new Set<Tensor>();
+  readonly #unread = new Set<Tensor>();
+
+  noteSet(tensor: Tensor, grad: Tensor | undefined): void {
+    if (grad === undefined) return;
+    this.#given.add(tensor);
+    this.#unread.add(tensor);
+  }
+
+  noteRead(tensor: Tensor): void {
+    this.#unread.delete(tensor);
+  }
+
+  requireUse(): void {
+    const [first] = this.#unread;
+    // Where some are read, the others may be of tensors that are not trained here.
+    check(first === undefined || this.#unread.size < this.#given.size)`compile: the function calls
+      backward(), but reads none of the gradients, such as that of ${first}, which are gone when the
+      call is over; call optimizer.step() in the function too, or return what it should give`;
+  }
+}
+
 /**
  * Runs `f` on placeholders of the given arguments, in which every tensor is replaced, and gives the
  * program. Whatever the function does with tensors leaves no mark outside.
@@ -68,6 +130,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
   /** The gradients from outside that were read. */
   const gradients = new Map<Tensor, Tensor | undefined>();
   const ownGradients = new Set<Tensor>();
+  const localGradients = new LocalGradients();
   const steps: Step[] = [];
   const guards: (() => boolean)[] = [];
 
@@ -77,7 +140,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     if (known) return known;
     const captured: Value = { ...specOf(tensor), from: tensor };
     values.set(tensor, captured);
-    if (tensor.createdAt < startedAt) tracer.guard(() => tensor.requiresGrad);
+    if (tensor.createdAt < startedAt) guards.push(sameRequiresGrad(tensor));
     return captured;
   };
   const noteBefore = (tensor: Tensor): void => {
@@ -91,11 +154,13 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       values.set(result, output);
       return result;
     },
-    touch(tensor) {
+    touch(tensor, grad) {
       noteBefore(tensor);
       ownGradients.add(tensor);
+      localGradients.noteSet(tensor, grad);
     },
     readGrad(tensor, grad) {
+      localGradients.noteRead(tensor);
       const isFromOutside = tensor.createdAt <= startedAt && !ownGradients.has(tensor);
       if (isFromOutside) gradients.set(tensor, grad);
     },
@@ -112,8 +177,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         frozen in the program; use it as a tensor, or pass the number as an argument`;
     },
     guard(read) {
-      const value = read();
-      guards.push(() => Object.is(read(), value));
+      guards.push(unchanged(read));
     },
   };
 
@@ -128,9 +192,8 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     return withMode('compile', { tracer, observer: undefined }, () => {
       const standIns = mapTensors(args, (tensor) => placeholders[given.indexOf(tensor)]);
       const returned = f(...(standIns as unknown[]));
-      if (returned instanceof Promise) {
-        throw new TensorError('compile: the function is async; what it awaits cannot be traced');
-      }
+      checkIsOver('compile', returned);
+      localGradients.requireUse();
       /** Whether a tensor was there before the call, and so is left changed by it. */
       const isState = ({ from }: Value): boolean =>
         typeof from === 'number' || (from instanceof Tensor && from.createdAt <= startedAt);
@@ -141,10 +204,6 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
         // State that is returned is returned as itself, whatever was assigned to it.
         results.push(isState(own) ? own : now);
       });
-      const rebuild = (tensors: readonly unknown[]): unknown => {
-        let next = 0;
-        return mapTensors(returned, () => tensors[next++]);
-      };
       const writes = Array.from(current).flatMap(([tensor, value]) => {
         const state = values.get(tensor);
         return state && isState(state) ? [{ state, value }] : [];
@@ -154,8 +213,9 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
       );
       const constants = new Set(captured.filter(({ createdAt }) => createdAt > startedAt));
       const assignsToConstants = [...constants].some((tensor) => current.has(tensor));
-      for (const tensor of constants) guards.push(() => tensor.assignedAt === 0);
-      for (const [tensor, grad] of gradients) guards.push(() => tensor.grad === grad);
+      for (const tensor of constants) guards.push(neverAssigned(tensor));
+      for (const [tensor, grad] of gradients) guards.push(sameGrad(tensor, grad));
+      const rebuild = rebuilder(returned);
       return { steps, writes, constants, assignsToConstants, results, rebuild, guards };
     });
   } finally {

@@ -2,19 +2,25 @@
  * Arguments and results of a compiled function: tensors alone, or within plain objects and arrays,
  * nested as one likes, among other values.
  */
-import { describe, failure } from '../shape.ts';
+import { show } from '../options.ts';
+import { check, describe, failure } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
+/** A tree that is deeper than this most likely holds itself. */
+const DEEPEST = 1000;
+
 /** A copy of the tree with each tensor replaced. */
-export function mapTensors(tree: unknown, replace: (tensor: Tensor) => unknown): unknown {
+export function mapTensors(
+  tree: unknown, replace: (tensor: Tensor) => unknown, depth = 0,
+): unknown {
   if (tree instanceof Tensor) return replace(tree);
-  if (Array.isArray(tree)) return tree.map((part) => mapTensors(part, replace));
-  if (typeof tree === 'object' && tree !== null && isPlain(tree)) {
-    return Object.fromEntries(
-      Object.entries(tree).map(([key, part]) => [key, mapTensors(part, replace)]),
-    );
-  }
-  return tree;
+  if (typeof tree !== 'object' || tree === null) return tree;
+  check(depth <= DEEPEST)`compile: an argument or result is nested more than ${DEEPEST} levels
+    deep; does it hold itself?`;
+  const next = (part: unknown): unknown => mapTensors(part, replace, depth + 1);
+  if (Array.isArray(tree)) return tree.map(next);
+  if (!isPlain(tree)) return tree;
+  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, next(part)]));
 }
 
 function isPlain(value: object): boolean {
@@ -36,17 +42,17 @@ export function tensorsOf(tree: unknown): Tensor[] {
  */
 export function signatureOf(args: readonly unknown[]): string {
   const order = tensorsOf(args);
-  return keyOf(args, (value) => {
-    if (value instanceof Tensor) {
-      return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
-    }
-    throw failure`compile: an argument holds a ${kindOf(value)}; expected tensors, numbers, strings,
-      booleans, and plain objects and arrays of them`;
-  });
-}
-
-function kindOf(value: unknown): string {
-  return typeof value === 'object' && value !== null ? value.constructor.name : typeof value;
+  const keys = args.map((arg, argument) =>
+    keyOf(arg, (value) => {
+      if (value instanceof Tensor) {
+        return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
+      }
+      const isItself = value === arg ? 'is' : 'holds';
+      throw failure`compile: argument ${argument} of the function ${isItself} ${show(value)};
+        expected tensors, numbers, strings, booleans, and plain objects and arrays of them`;
+    }),
+  );
+  return keys.join();
 }
 
 /**

@@ -1,0 +1,86 @@
+/**
+ * Where the values of a bound program lie in memory: state at places of its own, which it shares
+ * with all other programs that use it, and everything else in the arena of the call.
+ */
+import { sizeOf, type TypedArray } from '../dtype.ts';
+import { numelOf } from '../shape.ts';
+import { type Home, Tensor } from '../tensor.ts';
+import type { Heap } from './heap.ts';
+import type { Network } from './network.ts';
+import type { Plan } from './plan.ts';
+import type { Job, Schedule } from './schedule.ts';
+import type { Place } from './stages.ts';
+import type { Program, Value } from './trace.ts';
+
+/** Where tensors live that programs read: one place for each, whichever program asked first. */
+const homeOf = new WeakMap<Tensor, Home>();
+
+export class Places {
+  /** The places of state, and of constants that are more than a number. */
+  readonly homes: ReadonlyMap<Value, Home>;
+  readonly #network: Network;
+  readonly #plan: Plan;
+  readonly #heap: Heap;
+  /** Where the arena of the running call starts. */
+  #arena = 0;
+
+  constructor(program: Program, { jobs, network }: Schedule, plan: Plan, heap: Heap) {
+    [this.#network, this.#plan, this.#heap] = [network, plan, heap];
+    const homes = new Map<Value, Home>();
+    const read = jobs.flatMap(({ reads }) => reads);
+    for (const value of [...read, ...program.writes.map(({ state }) => state)]) {
+      const { from } = value;
+      if (!(from instanceof Tensor) || homes.has(value)) continue;
+      const home = homeOf.get(from) ?? heap.house(from.data);
+      homeOf.set(from, home);
+      homes.set(value, home);
+    }
+    this.homes = homes;
+  }
+
+  /** Where a value lies: at a place of its own, or so far into the arena. */
+  of(value: Value): Place {
+    const state = this.#plan.inState.get(value) ?? value;
+    const home = this.homes.get(state);
+    if (home) return { isInArena: false, offset: home.start };
+    return { isInArena: true, offset: this.#plan.offsets.get(state) ?? 0 };
+  }
+
+  /** What a job's kernel takes: its values, the flag of checks, and scratch memory. */
+  ofJob(job: Job): Place[] {
+    const scratch = { isInArena: true, offset: this.#plan.scratch.get(job) ?? 0 };
+    return [
+      ...[...job.reads, ...job.writes].map((value) => this.of(value)),
+      ...(job.checks === undefined ? [] : [{ isInArena: false, offset: this.#heap.flag }]),
+      ...(job.kernel?.scratchBytes ? [scratch] : []),
+    ];
+  }
+
+  /** Does something with the arena at an address: a call, which may be in another one. */
+  within<T>(arena: number, body: () => T): T {
+    const before = this.#arena;
+    this.#arena = arena;
+    try {
+      return body();
+    } finally {
+      this.#arena = before;
+    }
+  }
+
+  /** The elements of a value in memory, as they are now. */
+  arrayOf(value: Value): TypedArray {
+    const { isInArena, offset } = this.of(this.#network.storageOf(value));
+    const into = sizeOf(value.dtype) * this.#network.offsetOf(value);
+    const start = offset + into + (isInArena ? this.#arena : 0);
+    return this.#heap.view(value.dtype, start, numelOf(value.shape));
+  }
+
+  /** Moves state in: when it is first used, and when somebody has given it another array. */
+  moveIn(): void {
+    for (const [{ from }, home] of this.homes) {
+      if (!(from instanceof Tensor) || from.data === home.array) continue;
+      home.array.set(from.data);
+      from.moveTo(home);
+    }
+  }
+}

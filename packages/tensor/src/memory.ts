@@ -1,0 +1,18 @@
+/**
+ * Arrays for results. An engine that has no memory left, or no arrays so long, says neither for
+ * what nor how much: here is the error that does.
+ */
+import { allocate, sizeOf, type TypedArray } from './dtype.ts';
+import { describe, failure, numelOf, type Spec } from './shape.ts';
+
+/** A fresh array of zeros for a result of `op`. Throws if there is no room for it. */
+export function arrayFor(op: string, { shape, dtype }: Spec): TypedArray {
+  try {
+    return allocate(dtype, numelOf(shape));
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const size = `${numelOf(shape) * sizeOf(dtype)} bytes`;
+    throw failure`${op}: there is no room for ${describe({ shape, dtype })}, ${size}
+      (${error.message}); expected something smaller, or done in parts`;
+  }
+}
