@@ -43,7 +43,7 @@ export class BiMambaBlock extends Module {
 
   /** [batch, length, hidden] to the same shape */
   forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
-    const { reset, mask } = readFlags('BiMamba', flags, x);
+    const { reset, mask } = readFlags('BiMamba', flags, x.shape);
     // From the right a document begins one step before the one to its right does from the left.
     const reversed = { reset: reset?.flip(1).pad([0, 1], [0, -1]), mask: mask?.flip(1) };
     const left = this.fromLeft.forward(x, { reset, mask });

@@ -25,7 +25,7 @@ export class DepthwiseConv1d extends Conv1d {
   /** x and y [batch, length, channels], state as `initialState`. */
   scan(x: Tensor, { state, ...flags }: ScanOptions<Tensor> = {}): Scanned<Tensor> {
     const [batch, , groups] = x.shape;
-    const { reset, mask } = readFlags('DepthwiseConv1d', flags, x);
+    const { reset, mask } = readFlags('DepthwiseConv1d', flags, x.shape);
     const past = this.weight.shape[2] - 1;
     // Padding is sorted behind all that counts, and put back afterwards.
     const order = mask?.equal(0).argsort();

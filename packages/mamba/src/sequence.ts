@@ -14,6 +14,7 @@ import { Module } from '@mambagrad/nn';
 import {
   arange, concat, describe, type DType, ones, type Shape, type Tensor, TensorError,
 } from '@mambagrad/tensor';
+import { type Table, tensors } from '@mambagrad/tensor/options';
 
 /** What each step of a sequence is; every tensor i32 [batch, length]. */
 export interface SequenceFlags {
@@ -21,9 +22,17 @@ export interface SequenceFlags {
   readonly reset?: Tensor | undefined;
   /** The number of each step's document: where it changes, the state starts anew. */
   readonly segmentIds?: Tensor | undefined;
-  /** 0 at padding: such steps leave the state as it is, and their results mean nothing. */
+  /**
+   * 0 at padding: such steps leave the state as it is, and their results mean nothing. What is
+   * written there does not matter, even NaN: it reaches no other step and no gradient.
+   */
   readonly mask?: Tensor | undefined;
 }
+
+/** The table of these, for functions that read them through theirs. */
+export const flagOptions: Table<SequenceFlags> = {
+  reset: tensors.optional(), segmentIds: tensors.optional(), mask: tensors.optional(),
+};
 
 /** A layer from [batch, length, width] to the same shape. */
 export interface SequenceLayer extends Module {
@@ -74,9 +83,14 @@ export function requireShapes(op: string, dtype: DType, expected: Expected): voi
   }
 }
 
+/** x [batch, length, ...] with zeros at the steps that are padding. */
+export function keepSteps(x: Tensor, mask: Tensor | undefined): Tensor {
+  return mask ? mask.reshape([...mask.shape, ...x.shape.slice(2).map(() => 1)]).where(x, 0) : x;
+}
+
 /** Checks flags, for the named op, and brings them to 0 and 1: two are left of the three. */
 export function readFlags(
-  op: string, { reset, segmentIds, mask }: SequenceFlags, { shape: [batch, length] }: Tensor,
+  op: string, { reset, segmentIds, mask }: SequenceFlags, [batch, length]: Shape,
 ): { reset: Tensor | undefined; mask: Tensor | undefined } {
   for (const [name, flag] of Object.entries({ reset, segmentIds, mask })) {
     requireShapes(op, 'i32', { [name]: [flag, [batch, length]] });

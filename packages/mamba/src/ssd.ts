@@ -63,7 +63,7 @@ export function ssd(
     B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
     initialState: [initialState, stateShape],
   });
-  const { reset, mask } = readFlags('ssd', options, x);
+  const { reset, mask } = readFlags('ssd', options, x.shape);
   const duration = mask ? mask.unsqueeze(-1).where(dt, 0) : dt;
   const decay = duration.mul(A);
   const logDecay = reset ? reset.unsqueeze(-1).where(-Infinity, decay) : decay;
