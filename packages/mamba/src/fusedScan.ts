@@ -157,6 +157,7 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
         }
         for (let t = count - 1; t >= 0; t--) {
           stepBack(inputs, g.data, first + t, before[t], decays[t], carry, totals);
+          if (isReset(reset.at(0), first + t)) carry.fill(0);
         }
       }
     }
