@@ -1,87 +1,36 @@
 /**
- * Language models as others store them: the names, shapes and settings of transformers, and, to be
- * read only, those of the original mamba_ssm. What is stored is the parameters, under their names
- * in snake case:
+ * Language models as others store them: the names, shapes and settings of transformers and of the
+ * original mamba_ssm. What is stored is the parameters, under their names in snake case:
  *
  *     layers.0.mixer.ssm.dtProj.weight   ↔   backbone.layers.0.mixer.dt_proj.weight
  *
- * Files are no matter of this module: it takes and gives text, and tensors by name.
+ * Files are no matter of this module: it takes and gives text, and tensors by name. Neither is
+ * believed: before a model is built, the sizes in the config are compared with the tensors.
  */
 import { loadState, saveState, type StateDict } from '@mambagrad/nn';
-import { type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
+import { describe, type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
+import {
+  checkArgument, instanceOf, type Kind, objectWith, oneOf, tensors as anyTensor,
+} from '@mambagrad/tensor/options';
 import { blockDefaults } from './block.ts';
+import {
+  type CheckpointConfig, formatConfig, readConfig, type ReadConfig,
+} from './checkpointConfig.ts';
+import { innerKeys, type Keys, keys } from './checkpointKeys.ts';
 import { MambaLM, type MambaLMOptions } from './languageModel.ts';
 import { mamba2Defaults } from './mamba2.ts';
 
-/** What config.json holds: transformers' keys, or mamba_ssm's (d_model, n_layer, ssm_cfg). */
-export type CheckpointConfig = Readonly<Record<string, unknown>>;
+const LOAD = 'loadLanguageModel';
+/** The number of a layer in the name of a tensor. */
+const LAYER = /^backbone\.layers\.(\d+)\./;
+const EMBEDDING = 'backbone.embeddings.weight';
+const HEAD = 'lm_head.weight';
+/** What mamba_ssm calls EMBEDDING. */
+const ORIGINAL_EMBEDDING = 'backbone.embedding.weight';
 
-/** The key of each option in transformers. */
-const common = {
-  vocabSize: 'vocab_size', hiddenSize: 'hidden_size', numLayers: 'num_hidden_layers',
-  stateSize: 'state_size', expandFactor: 'expand', convSize: 'conv_kernel', bias: 'use_bias',
-  convBias: 'use_conv_bias', normEps: 'layer_norm_epsilon', tieEmbeddings: 'tie_word_embeddings',
-};
-const keys: Readonly<Record<'mamba' | 'mamba2', Readonly<Record<string, string>>>> = {
-  mamba: { ...common, dtRank: 'time_step_rank' },
-  mamba2: {
-    ...common, headDim: 'head_dim', numGroups: 'n_groups', chunkSize: 'chunk_size',
-    dtLimit: 'time_step_limit', normBeforeGate: 'norm_before_gate',
-  },
-};
-
-/** What mamba_ssm calls otherwise. */
-const original: CheckpointConfig = {
-  d_model: 'hidden_size', n_layer: 'num_hidden_layers', d_state: 'state_size',
-  d_conv: 'conv_kernel', bias: 'use_bias', conv_bias: 'use_conv_bias', dt_rank: 'time_step_rank',
-  tie_embeddings: 'tie_word_embeddings', headdim: 'head_dim', ngroups: 'n_groups',
-  dt_limit: 'time_step_limit', layer: 'model_type', Mamba1: 'mamba', Mamba2: 'mamba2',
-};
-const byTransformers = (name: unknown): unknown => original[String(name)] ?? name;
-
-/**
- * The options that a config.json stands for, as text or parsed. Throws if it is of another model,
- * or lacks a size.
- */
-export function optionsOfConfig(config: CheckpointConfig | string): MambaLMOptions {
-  if (typeof config === 'string') {
-    // Python writes infinities into JSON, which has none.
-    const finite = (part: string): string => (part === 'Infinity' ? '1e999' : part);
-    const json = config.replace(/"(?:\\.|[^"\\])*"|Infinity/g, finite);
-    return optionsOfConfig(JSON.parse(json) as CheckpointConfig);
-  }
-  const fail = (problem: string): TensorError => new TensorError(`optionsOfConfig: ${problem}`);
-  const all = { model_type: 'mamba', ...config, ...(config.ssm_cfg as CheckpointConfig) };
-  const settings = new Map(Object.entries(all).map(([key, value]) => [byTransformers(key), value]));
-  const layer = byTransformers(settings.get('model_type'));
-  if (layer !== 'mamba' && layer !== 'mamba2') {
-    throw fail(`the model is a ${String(layer)}, expected a mamba or mamba2`);
-  }
-  const isOriginal = 'd_model' in config;
-  // What transformers means by a Mamba-2 that does not say.
-  const implied = { numGroups: 8, tieEmbeddings: false, normGroups: 1 };
-  const found = Object.entries(keys[layer]).map(([option, key]) => [option, settings.get(key)]);
-  const given = {
-    ...(layer === 'mamba2' && !isOriginal && implied),
-    // The rank may be 'auto', which is the default.
-    ...Object.fromEntries(found.filter(([, value]) => value !== undefined && value !== 'auto')),
-    layer,
-  } as MambaLMOptions;
-  for (const size of ['vocabSize', 'hiddenSize', 'numLayers'] as const) {
-    if (given[size] === undefined) throw fail(`there is no ${common[size]}`);
-  }
-  // mamba_ssm rounds the vocabulary up; transformers' `expand` may be wrong, the width is not.
-  const multiple = isOriginal ? Number(config.pad_vocab_size_multiple ?? 8) : 1;
-  const { vocabSize, hiddenSize, dtLimit } = given;
-  const inner = config.intermediate_size;
-  return {
-    ...given,
-    ...(typeof inner === 'number' && { expandFactor: inner / hiddenSize }),
-    // JSON has no infinity, and some write null.
-    ...(dtLimit && { dtLimit: [dtLimit[0], dtLimit[1] ?? Infinity] }),
-    vocabSize: Math.ceil(vocabSize / multiple) * multiple,
-  };
-}
+const models = instanceOf(MambaLM);
+const stateDicts: Kind<StateDict> = objectWith('a Map of tensors by name', 'get', 'entries');
+const floats = oneOf('f32', 'f64');
 
 /** Each parameter by its name in transformers. */
 function storedParameters(model: MambaLM): [string, Tensor][] {
@@ -94,50 +43,195 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
   });
 }
 
+// Saving
+
 /**
- * A model's config.json, as transformers has it, and its parameters by transformers' names. Throws
- * for a Mamba-2 with a norm that transformers' does not have.
+ * A model's config.json, as text that transformers reads, and its parameters by transformers'
+ * names. A Mamba-2 whose norm is not that of transformers (it comes before the gate, or has a part
+ * for each of several groups) gets config and names of mamba_ssm. Throws if that has no such model
+ * either: if the norm's parts are not the groups, or normEps is not 1e-5.
  */
 export function saveLanguageModel(
   model: MambaLM,
-): { config: CheckpointConfig; tensors: StateDict } {
-  const { layer = 'mamba', hiddenSize } = model.options;
-  const defaults = layer === 'mamba' ? { ...mamba2Defaults, ...blockDefaults } : mamba2Defaults;
-  const basics = { numLayers: 2, normEps: 1e-5, tieEmbeddings: true };
-  const all = { ...basics, dtRank: Math.ceil(hiddenSize / 16), ...defaults, ...model.options };
-  const { headDim, normBeforeGate, numGroups, normGroups = numGroups } = all;
-  if (layer === 'mamba2' && (normBeforeGate || normGroups !== 1)) {
-    throw new TensorError(
-      'saveLanguageModel: transformers normalises all channels together, after the gate; ' +
-        `normGroups is ${normGroups} and normBeforeGate ${normBeforeGate}, expected 1 and false`,
-    );
+): { readonly config: string; readonly tensors: StateDict } {
+  checkArgument('saveLanguageModel', 'model', model, models);
+  const settings = settingsOf(model);
+  const stored = storedParameters(model);
+  const { layer, normBeforeGate, normGroups } = settings;
+  if (layer === 'mamba' || (normGroups === 1 && !normBeforeGate)) {
+    return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
   }
-  const inner = all.expandFactor * hiddenSize;
-  const settings = Object.entries(all).map(([option, value]) => [keys[layer][option], value]);
-  const config = {
-    ...Object.fromEntries(settings.filter(([key]) => key)),
-    ...(layer === 'mamba' ? { intermediate_size: inner } : { num_heads: inner / headDim }),
-    architectures: [layer === 'mamba' ? 'MambaForCausalLM' : 'Mamba2ForCausalLM'],
-    model_type: layer,
-    hidden_act: 'silu',
-  };
-  return { config, tensors: saveState(storedParameters(model)) };
+  const config = formatConfig(originalConfig(settings));
+  // It stores a tied head a second time.
+  const head = model.lmHead ? [] : [[HEAD, model.embedding.weight] as const];
+  const named = stored.map(([name, x]) =>
+    [name === EMBEDDING ? ORIGINAL_EMBEDDING : name, x] as const);
+  return { config, tensors: saveState([...named, ...head]) };
 }
 
+/** Options of which none is there and undefined. */
+type Given = {
+  readonly [Key in keyof MambaLMOptions]: Exclude<MambaLMOptions[Key], undefined>;
+};
+
+/** The options of a model, with the defaults of those that were not given. */
+function settingsOf({ options }: MambaLM) {
+  const { layer = 'mamba', hiddenSize, numGroups = mamba2Defaults.numGroups } = options;
+  const defaults = {
+    numLayers: 2, normEps: 1e-5, tieEmbeddings: true, dtRank: Math.ceil(hiddenSize / 16),
+    normGroups: numGroups, dtLimit: [0, Infinity] as const,
+    ...mamba2Defaults, ...(layer === 'mamba' && blockDefaults),
+  };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...(Object.fromEntries(given) as unknown as Given), layer };
+}
+type Settings = ReturnType<typeof settingsOf>;
+
+/** The settings under their keys in a table: the first that it has for each. */
+function byKey(settings: Settings, table: Keys): CheckpointConfig {
+  const values = new Map<string, unknown>(Object.entries(settings));
+  const entries = Object.entries(table).flatMap(([key, { option = '' }]) => {
+    const isLeft = values.has(option);
+    const value = values.get(option);
+    values.delete(option);
+    return isLeft ? [[key, value]] : [];
+  });
+  return Object.fromEntries(entries) as CheckpointConfig;
+}
+
+/** Without limits, Δ is from 0 to infinity: better left out, as JSON has no infinity. */
+function hasLimits({ dtLimit: [min, max] }: Settings): boolean {
+  return min > 0 || max < Infinity;
+}
+
+function transformersConfig(settings: Settings): CheckpointConfig {
+  const { layer, hiddenSize, expandFactor, headDim } = settings;
+  const inner = expandFactor * hiddenSize;
+  // The key must be a whole number; Mamba's width comes from a key of its own, Mamba-2's does not.
+  const ofMamba = { expand: Math.ceil(expandFactor), intermediate_size: inner };
+  const { time_step_limit, ...config } = byKey(settings, keys[layer]);
+  return {
+    architectures: [layer === 'mamba' ? 'MambaForCausalLM' : 'Mamba2ForCausalLM'],
+    model_type: layer,
+    ...config,
+    ...(layer === 'mamba' ? ofMamba : { num_heads: inner / headDim }),
+    ...(layer === 'mamba2' && hasLimits(settings) && { time_step_limit }),
+    hidden_act: 'silu',
+  };
+}
+
+function originalConfig(settings: Settings): CheckpointConfig {
+  const { numGroups, normGroups, normEps } = settings;
+  if (normGroups !== numGroups || normEps !== 1e-5) {
+    throw new TensorError(
+      'saveLanguageModel: neither transformers nor mamba_ssm has this norm: normGroups is ' +
+        `${normGroups}, expected 1 or numGroups, ${numGroups}; and where it is not 1, or ` +
+        `normBeforeGate is true, normEps is ${normEps}, expected 1e-5`,
+    );
+  }
+  const { dt_limit, ...inner } = byKey(settings, innerKeys.mamba2);
+  return {
+    d_model: settings.hiddenSize,
+    d_intermediate: 0,
+    n_layer: settings.numLayers,
+    vocab_size: settings.vocabSize,
+    ssm_cfg: { layer: 'Mamba2', ...inner, ...(hasLimits(settings) && { dt_limit }) },
+    attn_layer_idx: [],
+    attn_cfg: {},
+    rms_norm: true,
+    residual_in_fp32: true,
+    fused_add_norm: true,
+    pad_vocab_size_multiple: 1,
+    tie_embeddings: settings.tieEmbeddings,
+  };
+}
+
+// Loading
+
 /**
- * The model of a checkpoint, in the given dtype (f32). Throws one error that names every tensor
- * that is missing, has another shape, or has no place in the model.
+ * The model of a checkpoint: of its config, as text or parsed, and its tensors by name; dtype is
+ * that of the model, 'f32' or 'f64'. Default 'f32'. Throws if the config is not one that
+ * `optionsOfConfig` reads, or has other sizes than the tensors; and one error that names every
+ * tensor that is missing, has another shape, or has no place in the model.
  */
 export function loadLanguageModel(
   config: CheckpointConfig | string, tensors: StateDict, dtype: DType = 'f32',
 ): MambaLM {
-  const model = withoutValues(() => new MambaLM(optionsOfConfig(config)).to(dtype));
-  const values = new Map<string, Tensor>();
+  checkArgument(LOAD, 'tensors', tensors, stateDicts);
+  checkArgument(LOAD, 'dtype', dtype, floats);
+  const read = readConfig(config);
+  const stored = new Map<string, Tensor>();
   for (const [name, value] of tensors) {
-    // A tied head may be stored a second time; one name is another in mamba_ssm.
-    const isKnown = name === 'lm_head.weight' && !model.lmHead;
-    if (!isKnown) values.set(name.replace('.embedding.', '.embeddings.'), value.cast(dtype));
+    checkArgument(LOAD, `tensors.get('${String(name).slice(0, 60)}')`, value, anyTensor);
+    stored.set(name === ORIGINAL_EMBEDDING ? EMBEDDING : name, value);
   }
-  loadState('loadLanguageModel', storedParameters(model), values);
+  if (read.options.tieEmbeddings ?? true) dropHead(stored);
+  requireSizes(read, stored);
+  const model = withoutValues(() => new MambaLM(read.options).to(dtype));
+  const values = Array.from(stored, ([name, x]) =>
+    [name, x.dtype === 'i32' ? x : x.cast(dtype)] as const);
+  loadState(LOAD, storedParameters(model), new Map(values));
   return model;
+}
+
+/** A tied head may be stored a second time, or under this name alone, but must be the embedding. */
+function dropHead(stored: Map<string, Tensor>): void {
+  const head = stored.get(HEAD);
+  if (!head) return;
+  stored.delete(HEAD);
+  const embedding = stored.get(EMBEDDING) ?? head;
+  stored.set(EMBEDDING, embedding);
+  const isSame = head.numel === embedding.numel &&
+    head.data.every((value, i) => Object.is(value, embedding.data[i]));
+  if (isSame) return;
+  throw new TensorError(
+    `${LOAD}: ${HEAD} differs from ${EMBEDDING}, although the config ties them; if the head is ` +
+      'right, set tie_word_embeddings to false',
+  );
+}
+
+/**
+ * Throws unless the sizes that a config gives are those of the tensors. Whatever is not in a tensor
+ * that is there is at most as large as all tensors together, so that no config takes more memory
+ * than its tensors do.
+ */
+function requireSizes({ options, keyOf }: ReadConfig, stored: StateDict): void {
+  const mixer = 'backbone.layers.0.mixer.';
+  const axis = (name: string, i: number) => stored.get(name)?.shape[i] ?? NaN;
+  const [hidden, inner] = [axis(EMBEDDING, 1), axis(`${mixer}out_proj.weight`, 1)];
+  const states = (axis(`${mixer}conv1d.weight`, 0) - inner) / 2 / (options.numGroups ?? 1);
+  const sizes: readonly (readonly [keyof MambaLMOptions, tensor: string, size: number])[] = [
+    ['vocabSize', EMBEDDING, axis(EMBEDDING, 0)],
+    ['hiddenSize', EMBEDDING, hidden],
+    ['expandFactor', `${mixer}out_proj.weight`, inner / hidden],
+    ['convSize', `${mixer}conv1d.weight`, axis(`${mixer}conv1d.weight`, 2)],
+    ...(options.layer === 'mamba2' ? [
+      ['headDim', `${mixer}A_log`, inner / axis(`${mixer}A_log`, 0)] as const,
+      ['stateSize', `${mixer}conv1d.weight`, states] as const,
+    ] : [
+      ['dtRank', `${mixer}dt_proj.weight`, axis(`${mixer}dt_proj.weight`, 1)] as const,
+      ['stateSize', `${mixer}A_log`, axis(`${mixer}A_log`, 1)] as const,
+    ]),
+  ];
+  const layers = new Set(Array.from(stored.keys(), (name) => LAYER.exec(name)?.[1]));
+  layers.delete(undefined);
+  if (options.numLayers !== layers.size) {
+    throw new TensorError(
+      `${LOAD}: ${keyOf('numLayers')} is ${options.numLayers}, but there are tensors of ` +
+        `${layers.size} layers (backbone.layers.N)`,
+    );
+  }
+  const all = Array.from(stored.values(), ({ numel }) => numel).reduce((sum, n) => sum + n, 0);
+  for (const [option, name, size] of sizes) {
+    const given = Number(options[option] ?? NaN);
+    const isRight = Number.isNaN(size) ? given <= all : given === size;
+    if (Number.isNaN(given) || isRight) continue;
+    const key = keyOf(option);
+    // Of the key for a width, not a factor.
+    const shown = (x: number) => (key === 'intermediate_size' ? Math.round(x * hidden) : x);
+    const tensor = stored.get(name);
+    const found = tensor ? `${name} is ${describe(tensor)}` : `all tensors have ${all} values`;
+    const expected = Number.isNaN(size) ? '' : `, expected ${shown(size)}`;
+    throw new TensorError(`${LOAD}: ${key} is ${shown(given)}${expected}: ${found}`);
+  }
 }

@@ -4,6 +4,7 @@
 export * from './biMamba.ts';
 export * from './block.ts';
 export * from './checkpoint.ts';
+export { type CheckpointConfig, optionsOfConfig } from './checkpointConfig.ts';
 export * from './convolution.ts';
 export * from './generation.ts';
 export * from './languageModel.ts';

@@ -9,11 +9,17 @@
  * A file may come from anyone, so nothing in it is believed until it is checked, and nothing is
  * allocated that the file does not fill. https://github.com/huggingface/safetensors#format
  */
-import { type DType, type Shape, Tensor, TensorError, type TypedArray } from '@mambagrad/tensor';
+import { type Shape, Tensor, TensorError } from '@mambagrad/tensor';
+import {
+  checkArgument, instanceOf, Kind, objectWith, oneOf, readOptions, string,
+  type Table, tensors as anyTensor,
+} from '@mambagrad/tensor/options';
 import { encodeText, HeaderScanner, quote } from './safetensorsHeader.ts';
+import {
+  elementTypeNames, elementTypes, type SafetensorsDType, widen,
+} from './safetensorsTypes.ts';
 
-/** The element types of files: I64 is read as i32, F16 and BF16 as f32. */
-export type SafetensorsDType = 'I64' | 'F64' | 'F32' | 'I32' | 'BF16' | 'F16';
+export type { SafetensorsDType };
 
 /** What a file says of a tensor; `begin` and `end` are bytes from the end of the header. */
 export interface SafetensorsEntry {
@@ -33,24 +39,27 @@ export interface SafetensorsSource {
 
 export interface SafetensorsOptions {
   /** Strings by name, kept beside the tensors. Default none. */
-  readonly metadata?: ReadonlyMap<string, string>;
-  /** What i32 is written as; PyTorch takes I64 for indices. Default I32. */
-  readonly integers?: 'I32' | 'I64';
+  readonly metadata?: ReadonlyMap<string, string> | undefined;
+  /** What i32 is written as; PyTorch takes I64 for indices. Default 'I32'. */
+  readonly integers?: 'I32' | 'I64' | undefined;
 }
 
-/** Turns the bytes of a tensor of this name into its array. */
-type Decode = (bytes: ArrayBuffer, name: string) => TypedArray;
+const stringMaps = objectWith<ReadonlyMap<string, string>>('a Map of strings', 'entries', 'get');
+const safetensorsOptions = {
+  metadata: stringMaps.orElse(new Map()),
+  integers: oneOf('I32', 'I64').orElse('I32'),
+} satisfies Table<SafetensorsOptions>;
 
-/** In the order in which tensors are written: each then starts at a multiple of its items' size. */
-const formats: Readonly<Record<SafetensorsDType, readonly [size: number, DType, Decode]>> = {
-  I64: [8, 'i32', narrow],
-  F64: [8, 'f64', (bytes) => new Float64Array(bytes)],
-  F32: [4, 'f32', (bytes) => new Float32Array(bytes)],
-  I32: [4, 'i32', (bytes) => new Int32Array(bytes)],
-  BF16: [2, 'f32', fromBrainFloat],
-  F16: [2, 'f32', fromHalf],
-};
-const order = Object.keys(formats) as SafetensorsDType[];
+const sources = objectWith<SafetensorsSource>('a source with a size and read()', 'read');
+const byteArrays = instanceOf(Uint8Array);
+const iterables = new Kind<Iterable<unknown>>(
+  'pairs of a name and a tensor, such as model.stateDict()',
+  (x) => typeof x === 'object' && x !== null && Symbol.iterator in x && !ArrayBuffer.isView(x),
+);
+const pairs = new Kind<readonly [string, Tensor]>(
+  'pairs of a name and a tensor',
+  (x) => Array.isArray(x) && typeof x[0] === 'string' && anyTensor.accepts(x[1]),
+);
 
 const METADATA = '__metadata__';
 /** As in the reference implementation. */
@@ -68,27 +77,42 @@ export class SafetensorsReader {
 
   /** Throws a TensorError that says what is wrong with the file. */
   constructor(source: SafetensorsSource) {
+    checkArgument('SafetensorsReader', 'source', source, sources);
     const { size } = source;
     if (size < 8) throw error(`the file has ${size} bytes, too few for its header's length`);
-    const length = Number(new DataView(source.read(0, 8)).getBigUint64(0, true));
+    const start = source.read(0, 8);
+    const length = Number(new DataView(start).getBigUint64(0, true));
     const most = Math.min(size - 8, LONGEST_HEADER);
-    if (length > most) throw error(`the header claims ${length} bytes, expected at most ${most}`);
+    if (length > most) {
+      const problem = `the header claims ${length} bytes, expected at most ${most}`;
+      throw error(`${problem}; the file begins with ${describeStart(new Uint8Array(start))}`);
+    }
     [this.entries, this.metadata] = parseHeader(source.read(8, length), size - 8 - length);
     this.#dataBegin = 8 + length;
     this.#source = source;
   }
 
-  /** Reads one tensor. Throws if there is none of this name, or if an I64 does not fit in i32. */
+  /**
+   * Reads one tensor. Throws if there is none of this name, if it has a whole number that is no
+   * i32, or if it is of a type that is not read here (C64, F6, F4).
+   */
   read(name: string): Tensor {
+    checkArgument('SafetensorsReader.read', 'name', name, string);
     const entry = this.entries.get(name);
     if (entry === undefined) throw error(`there is no tensor ${quote(name)} in the file`);
     if (this.#source === undefined) throw error(`${quote(name)} is read after close()`);
+    const { reading } = elementTypes[entry.dtype];
+    if (!reading) {
+      throw error(
+        `${quote(name)} is ${entry.dtype}, which is not read here; read the others by their names`,
+      );
+    }
     const bytes = this.#source.read(this.#dataBegin + entry.begin, entry.end - entry.begin);
-    const [, dtype, decode] = formats[entry.dtype];
+    const { dtype, decode } = reading;
     return new Tensor({ shape: entry.shape, dtype }, decode(bytes, name));
   }
 
-  /** Every tensor by name, in the order of the header. */
+  /** Every tensor by name, in the order of the header. Throws as `read` does. */
   readAll(): Map<string, Tensor> {
     return new Map(Array.from(this.entries.keys(), (name) => [name, this.read(name)]));
   }
@@ -102,6 +126,7 @@ export class SafetensorsReader {
 
 /** Reads a file in memory. The tensors are copies. */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsReader {
+  checkArgument('parseSafetensors', 'bytes', bytes, byteArrays);
   const read = (from: number, length: number) =>
     new Uint8Array(bytes.subarray(from, from + length)).buffer;
   return new SafetensorsReader({ size: bytes.length, read });
@@ -122,17 +147,26 @@ export function encodeSafetensors(
 
 /** The bytes of `encodeSafetensors` in pieces: the header, then tensor by tensor. */
 export function* safetensorsPieces(
-  tensors: Iterable<readonly [string, Tensor]>,
-  { metadata = new Map(), integers = 'I32' }: SafetensorsOptions = {},
+  tensors: Iterable<readonly [string, Tensor]>, options: SafetensorsOptions = {},
 ): Generator<Uint8Array> {
+  const { metadata, integers } = readOptions('safetensors', options, safetensorsOptions);
+  checkArgument('safetensors', 'tensors', tensors, iterables);
   const dtypes = { f32: 'F32', f64: 'F64', i32: integers } as const;
-  const stored = Array.from(tensors, ([name, x]) => ({ name, x, dtype: dtypes[x.dtype] }));
-  stored.sort((a, b) => order.indexOf(a.dtype) - order.indexOf(b.dtype));
+  const names = new Set<string>();
+  const stored = Array.from(tensors, (pair) => {
+    checkArgument('safetensors', 'tensors', pair, pairs);
+    const [name, x] = pair;
+    if (names.has(name)) throw error(`${quote(name)} stands twice`);
+    names.add(name);
+    return { name, x, dtype: dtypes[x.dtype] };
+  });
+  const order = (dtype: SafetensorsDType) => elementTypeNames.indexOf(dtype);
+  stored.sort((a, b) => order(a.dtype) - order(b.dtype));
   let end = 0;
   const fields = stored.map(({ name, x: { shape, numel }, dtype }) => {
     if (name === METADATA) throw error(`${METADATA} is reserved and cannot name a tensor`);
     const begin = end;
-    end += numel * formats[dtype][0];
+    end += numel * elementTypes[dtype].bits / 8;
     return formatField(name, { dtype, shape, data_offsets: [begin, end] });
   });
   if (metadata.size > 0) {
@@ -163,11 +197,13 @@ function parseHeader(bytes: ArrayBuffer, length: number) {
   const scanner = new HeaderScanner(bytes);
   const entries = new Map<string, SafetensorsEntry>();
   const metadata = new Map<string, string>();
-  scanner.object((name) => {
+  // As in the reference implementation, the last of several with one name counts.
+  scanner.object([METADATA], (name) => {
     if (name !== METADATA) entries.set(name, parseEntry(scanner, quote(name)));
-    else scanner.object((key) => metadata.set(key, scanner.string()));
+    else if (!scanner.null()) scanner.object([], (key) => metadata.set(key, scanner.string()));
   });
   scanner.end();
+  for (const [name, entry] of entries) checkLength(quote(name), entry);
   const places = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let filled = 0;
   for (const [name, { begin, end }] of places) {
@@ -179,56 +215,53 @@ function parseHeader(bytes: ArrayBuffer, length: number) {
   return [entries, metadata] as const;
 }
 
+const FIELDS = ['dtype', 'shape', 'data_offsets'];
+
 function parseEntry(scanner: HeaderScanner, name: string): SafetensorsEntry {
   const found: { dtype?: string; shape?: number[]; data_offsets?: number[] } = {};
-  scanner.object((field) => {
+  scanner.object(FIELDS, (field) => {
     if (field === 'dtype') found.dtype = scanner.string();
     else if (field === 'shape' || field === 'data_offsets') found[field] = scanner.sizes();
-    else throw error(`${name} has an unknown field ${quote(field)}`);
+    else scanner.skip();
   });
   const { dtype: given = '', shape, data_offsets: [begin, end, ...more] = [] } = found;
   if (shape === undefined || end === undefined || more.length > 0) {
     throw error(`${name} needs a shape and two data_offsets`);
   }
-  const dtype = order.find((known) => known === given);
+  const dtype = elementTypeNames.find((known) => known === given);
   if (dtype === undefined) {
-    throw error(`${name} has the dtype ${quote(given)}, expected one of ${order.join(', ')}`);
+    const known = elementTypeNames.join(', ');
+    throw error(`${name} has the dtype ${quote(given)}, expected one of ${known}`);
   }
-  const spec = `${name} is ${dtype}[${shape.join(', ')}]`;
-  // A size of 0 does not excuse the others.
-  const span = shape.reduce((product, size) => product * (size || 1), formats[dtype][0]);
-  const length = shape.includes(0) ? 0 : span;
-  if (!Number.isSafeInteger(span)) throw error(`${spec}, too large for any file`);
-  if (end - begin !== length) throw error(`${spec}, ${length} bytes, but has ${end - begin}`);
   return { dtype, shape, begin, end };
 }
 
-/** I64 to i32: every upper half must repeat the sign of the lower. */
-function narrow(bytes: ArrayBuffer, name: string): Int32Array {
-  const halves = new Int32Array(bytes);
-  return new Int32Array(halves.length / 2).map((_, i) => {
-    if (halves[2 * i + 1] === halves[2 * i] >> 31) return halves[2 * i];
-    throw error(`${quote(name)}: element ${i}, ${new BigInt64Array(bytes)[i]}, is not an i32`);
-  });
+/** Throws unless a tensor has the bytes that its elements take. */
+function checkLength(name: string, { dtype, shape, begin, end }: SafetensorsEntry): void {
+  const spec = `${name} is ${dtype}[${shape.join(', ')}]`;
+  // A size of 0 does not excuse the others.
+  const span = shape.reduce((product, size) => product * (size || 1), elementTypes[dtype].bits);
+  const length = shape.includes(0) ? 0 : span / 8;
+  if (!Number.isSafeInteger(span)) throw error(`${spec}, too large for any file`);
+  if (!Number.isInteger(length)) throw error(`${spec}, whose last byte is not full`);
+  if (end - begin !== length) throw error(`${spec}, ${length} bytes, but has ${end - begin}`);
 }
 
-function widen(values: TypedArray): Int32Array {
-  return new Int32Array(2 * values.length).map((_, i) => values[i >> 1] >> (i % 2 === 0 ? 0 : 31));
-}
+/** Files that are taken for safetensors files, by their first bytes. */
+const others: readonly (readonly [start: string, kind: string])[] = [
+  ['PK\x03\x04', 'a zip archive, such as those of PyTorch'],
+  ['\x80', 'a pickle of Python'],
+  ['version ', 'a pointer of Git LFS to a file'],
+  ['GGUF', 'a GGUF file'],
+  ['\x89HDF', 'an HDF5 file'],
+  ['\x93NUMPY', 'an array of NumPy'],
+  ['\x1f\x8b', 'a gzip archive'],
+  ['<', 'a page of HTML or XML'],
+  ['{', 'JSON'],
+];
 
-/** BF16 is the upper half of an F32. */
-function fromBrainFloat(bytes: ArrayBuffer): Float32Array {
-  return new Float32Array(new Uint32Array(new Uint16Array(bytes)).map((bits) => bits << 16).buffer);
-}
-
-/**
- * F16 has 5 bits of exponent and 10 of mantissa. Moved to their places in an F32 they are the
- * number over 2¹¹² = 2^(127 − 15), denormals included, if NaN and the infinities get theirs.
- */
-function fromHalf(bytes: ArrayBuffer): Float32Array {
-  const bits = new Uint32Array(new Uint16Array(bytes)).map((half) => {
-    const special = (half & 0x7c00) === 0x7c00 ? 0x7f800000 : 0;
-    return ((half & 0x8000) << 16) | ((half & 0x7fff) << 13) | special;
-  });
-  return new Float32Array(bits.buffer).map((value) => value * 2 ** 112);
+function describeStart(bytes: Uint8Array): string {
+  const start = String.fromCharCode(...bytes);
+  const kind = others.find(([known]) => start.startsWith(known))?.[1];
+  return quote(start) + (kind ? `, as does ${kind}` : '');
 }

@@ -1,7 +1,7 @@
 /**
  * The header of a safetensors file is a small part of JSON: objects whose fields are known, lists
- * of sizes, strings. A parser of just that part never goes deeper than the format does, and sees
- * what `JSON.parse` hides, a name that stands twice:
+ * of sizes, strings. A parser of just that part sees what `JSON.parse` hides, a name that stands
+ * twice, and goes deeper only to pass over a field that nobody knows, and not too deep:
  *
  *     object = '{' [string ':' value {',' string ':' value}] '}'
  *     sizes = '[' [number {',' number}] ']'
@@ -10,6 +10,9 @@ import { TensorError } from '@mambagrad/tensor';
 
 /** More axes than any tensor has; NumPy's limit. */
 const MOST_AXES = 64;
+/** Lists and objects within each other, as in the reference implementation. */
+const DEEPEST = 127;
+const NUMBER_OR_WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
 
 /** Declared here: the packages are compiled against the language alone. */
 const { TextDecoder, TextEncoder } = globalThis as unknown as {
@@ -41,16 +44,44 @@ export class HeaderScanner {
     this.#text = attempt(() => decoder.decode(bytes), 'the header is not UTF-8');
   }
 
-  /** An object: calls `field`, which must read the value, with each name. */
-  object(field: (name: string) => void): void {
+  /**
+   * An object: calls `field`, which must read the value, with each name. Those of `unique` may not
+   * stand there twice.
+   */
+  object(unique: readonly string[], field: (name: string) => void): void {
     const names = new Set<string>();
     this.#list('{', '}', () => {
       const name = this.string();
-      if (names.has(name)) throw new TensorError(`safetensors: ${quote(name)} stands twice`);
+      const isTwice = names.has(name) && unique.includes(name);
+      if (isTwice) throw new TensorError(`safetensors: ${quote(name)} stands twice`);
       names.add(name);
       this.#expect(':');
       field(name);
     });
+  }
+
+  /** Reads `null`, if that is what comes. */
+  null(): boolean {
+    const isNext = this.#text.startsWith('null', this.#at);
+    if (isNext) this.#advance(4);
+    return isNext;
+  }
+
+  /** Passes over a value of any kind, that of a field in an object in an object. */
+  skip(depth = 2): void {
+    const first = this.#text.charAt(this.#at);
+    if (depth >= DEEPEST && /[[{]/.test(first)) throw this.#error('less depth');
+    if (first === '{') this.object([], () => this.skip(depth + 1));
+    else if (first === '[') this.#list('[', ']', () => this.skip(depth + 1));
+    else if (first === '"') this.string();
+    else {
+      NUMBER_OR_WORD.lastIndex = this.#at;
+      const found = NUMBER_OR_WORD.exec(this.#text)?.[0];
+      if (found === undefined || /\d/.test(found) && !Number.isFinite(Number(found))) {
+        throw this.#error('a value');
+      }
+      this.#advance(found.length);
+    }
   }
 
   /** A list of whole numbers. */
