@@ -10,7 +10,8 @@
 import { Linear } from '@mambagrad/nn';
 import { type Generator, type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, number, objectWith, type Option, pickOptions, readOptions, whole,
+  boolean, checkArgument, number, objectWith, type Option, pickOptions, readOptions, tensors,
+  whole,
 } from '@mambagrad/tensor/options';
 import { DepthwiseConv1d } from './convolution.ts';
 import type { SelectiveScanAlgorithm } from './selectiveScan.ts';
@@ -105,9 +106,11 @@ export abstract class Mixer extends Recurrent<BlockState> {
   requireState(op: string, name: string, state: unknown, batch: number): void {
     checkArgument(op, name, state, blockStates);
     const { conv, ssm } = state as BlockState;
+    checkArgument(op, `${name}.conv`, conv, tensors);
+    checkArgument(op, `${name}.ssm`, ssm, tensors);
     const shapes = this.stateShapes(batch);
     requireShapes(op, this.outProj.weight.dtype, {
-      [`${name}.conv`]: [conv ?? null, shapes.conv], [`${name}.ssm`]: [ssm ?? null, shapes.ssm],
+      [`${name}.conv`]: [conv, shapes.conv], [`${name}.ssm`]: [ssm, shapes.ssm],
     });
   }
 
