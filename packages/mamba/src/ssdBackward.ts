@@ -16,7 +16,7 @@ import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import { type Grid, plus, times, TINY, toValue } from './scanPieces.ts';
 import {
-  type At, decaysOf, forColumns, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
+  type At, decaysOf, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
   product, type Sizes, transposed,
 } from './ssdPieces.ts';
 
@@ -51,7 +51,7 @@ export function backwardKernel(
   const chunk = (b: k.Value, group: k.Value, c: k.Value): k.Statements => {
     const [first, left] = [k.sub((chunks - 1) * steps, k.mul(c, steps)), k.add(c, 1)];
     const hearing = hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)])));
-    const { isPair, ofPair, fromStart, untilEnd, throughout } = hearing;
+    const { isPair, forPairs, fromStart, untilEnd, throughout } = hearing;
     const isTerm = (s: k.Value, t: k.Value): k.Value => isPair(t, s);
     const ofHead = (h: k.Value): k.Statements => {
       const head = k.add(k.mul(group, heads / groups), h);
@@ -85,12 +85,12 @@ export function backwardKernel(
         // M is dM at first, and `sums` are those of the columns of dM ⊙ M from row t on.
         backwards((t) => [
           k.set(passed, 0),
-          forColumns(t, (s) => {
+          forPairs(t, (s, ofPair) => {
             const [decay, dM, value, sum] = ['e', 'd', 'm', 'y'].map((x) => k.variable(x, 'f32x4'));
             return [
-              k.set(decay, ofPair(t, s, between.at(t, s))),
-              k.set(dM, ofPair(t, s, M.at(t, s))),
-              k.set(value, ofPair(t, s, k.mul(decay, scores.at(t, s)))),
+              k.set(decay, ofPair(between.at(t, s))),
+              k.set(dM, ofPair(M.at(t, s))),
+              k.set(value, ofPair(k.mul(decay, scores.at(t, s)))),
               k.set(sum, k.mulAdd(dM, value, k.load(sums, s))),
               M.set(t, s, value),
               dScores.set(t, s, k.mulAdd(dM, decay, dScores.at(t, s))),

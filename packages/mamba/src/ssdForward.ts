@@ -16,7 +16,7 @@ import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import { plus, TINY } from './scanPieces.ts';
 import {
-  type At, decaysOf, forColumns, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
+  type At, decaysOf, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
   product, type Sizes,
 } from './ssdPieces.ts';
 
@@ -42,7 +42,7 @@ export function forwardKernel(
   const chunk = (b: k.Value, group: k.Value, c: k.Value): k.Statements => {
     const [first, left] = [k.mul(c, steps), k.sub(chunks, c)];
     const hearing = hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)])));
-    const { isPair, ofPair, fromStart, untilEnd, throughout } = hearing;
+    const { isPair, forPairs, fromStart, untilEnd, throughout } = hearing;
     const ofHead = (head: k.Value): k.Statements => {
       const [y, before] = [inSteps(sizes, b, first, head), stateAt(left, b, head)];
       const after = stateAt(k.sub(left, 1), b, head);
@@ -52,8 +52,8 @@ export function forwardKernel(
       );
       return [
         decays,
-        k.loop('t', steps, (t) => forColumns(t, (s) =>
-          M.set(t, s, ofPair(t, s, k.mul(between.at(t, s), scores.at(t, s)))),
+        k.loop('t', steps, (t) => forPairs(t, (s, ofPair) =>
+          M.set(t, s, ofPair(k.mul(between.at(t, s), scores.at(t, s)))),
         )),
         x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
         product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>

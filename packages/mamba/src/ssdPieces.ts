@@ -74,23 +74,29 @@ export function pairProduct(
   finish: Parameters<typeof product>[3],
   options: ProductOptions & Required<Pick<ProductOptions, 'isTerm'>>,
 ): k.Statements {
-  const sum = k.variable('zero', 'f32');
+  // Four sums side by side, as each by itself would wait for its last addition. All sizes are
+  // multiples of four, and so there are as many as 16 numbers, or a multiple of it.
+  const zeros = [0, 1, 2, 3].map((n) => k.variable(`zero${n}`, 'f32x4'));
   const plain = { ...options, isTerm: undefined };
   return [
-    k.reduce(sum, factor.buffer.length, { combine: k.add, identity: 0 }, (i) =>
-      k.mul(k.load(factor.buffer, i), 0),
-    ),
+    zeros.map((zero) => k.set(zero, 0)),
+    k.loop('i', { to: factor.buffer.length, step: 16 }, (i) => zeros.map((zero, n) =>
+      k.set(zero, k.mulAdd(k.load(factor.buffer, neighbours(plus(i, 4 * n))), 0, zero)),
+    )),
     k.when(
-      k.equal(sum, 0),
-      product(sizes, left, factor.at, finish, plain),
+      k.any(k.notEqual(zeros.reduce<k.Value>((sum, zero) => k.add(sum, zero), zeros[0]), 0)),
       product(sizes, left, factor.at, finish, options),
+      product(sizes, left, factor.at, finish, plain),
     ),
   ];
 }
 
 /** Calls the body for columns up to that of a number, four at a time. */
-export const forColumns = (last: k.Value, body: (s: k.Value) => k.Statements): k.Statements =>
+const forColumns = (last: k.Value, body: (s: k.Value) => k.Statements): k.Statements =>
   k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(neighbours(s)));
+
+/** x for pairs of steps, or 0 for those that are none. */
+export type Choose = (x: k.Value) => k.Value;
 
 /** Calls the body for each group of heads of each sequence, in rounds that threads can share. */
 export function forGroups(
@@ -113,8 +119,10 @@ export interface Hearing {
   readonly compute: k.Statements;
   /** Whether step t hears from step s. */
   isPair(t: k.Value, s: k.Value): k.Value;
-  /** x, or 0 unless step t hears from step s. */
-  ofPair(t: k.Value, s: k.Value, x: k.Value): k.Value;
+  /** Calls the body for steps s up to t, four at a time, with what chooses those that t hears. */
+  forPairs(t: k.Value, body: (s: k.Value, ofPair: Choose) => k.Statements): k.Statements;
+  /** x, or 0 if s, which is not after t, is of another document. */
+  ofDocument(t: k.Value, s: k.Value, x: k.Value): k.Value;
   /** x, or 0 unless step t hears from the state before the chunk. */
   fromStart(t: k.Operand, x: k.Value): k.Value;
   /** x, or 0 unless the state at the end of the chunk hears from step s. */
@@ -148,7 +156,17 @@ export function hearingOf(count: number, reset?: (t: k.Value) => k.Value): Heari
         ]
       : [],
     isPair,
-    ofPair: (t, s, x) => k.select(isPair(t, s), x, 0),
+    forPairs: (t, body) => {
+      const chosen = (s: k.Value) => body(s, (x) => k.select(isPair(t, s), x, 0));
+      if (begun) return forColumns(t, chosen);
+      // Only the last four may be after t.
+      const last = k.and(t, -4);
+      return [
+        k.loop('s', { to: last, step: 4 }, (s) => body(neighbours(s), (x) => x)),
+        chosen(neighbours(last)),
+      ];
+    },
+    ofDocument: (t, s, x) => choose(x, t, s),
     fromStart: (t, x) => choose(x, t),
     untilEnd: (s, x) => choose(x, s, count - 1),
     throughout: (x) => choose(x, count - 1),
@@ -172,7 +190,7 @@ const flush = (x: k.Value): k.Value => k.select(k.less(x, TINY), 0, x);
  * exponential of a sum: α by itself has the same error in every step where a is the same.
  */
 export function decaysOf(
-  count: number, logDecay: (t: k.Value) => k.Value, { ofPair, fromStart, throughout }: Hearing,
+  count: number, logDecay: (t: k.Value) => k.Value, { ofDocument, fromStart, throughout }: Hearing,
 ): readonly [compute: k.Statements, between: Grid, since: k.Buffer, whole: k.Variable] {
   const [factors, since] = ['a', 'since'].map((name) => k.scratch(name, 'f32', count));
   const [between, whole] = [matrix('E', count, count), k.variable('whole', 'f32')];
@@ -188,7 +206,7 @@ export function decaysOf(
       return [
         k.store(since, t, fromStart(t, flush(k.mul(k.load(since, before), factor)))),
         forColumns(before, (s) =>
-          between.set(t, s, ofPair(t, s, flush(k.mul(between.at(before, s), factor)))),
+          between.set(t, s, ofDocument(t, s, flush(k.mul(between.at(before, s), factor)))),
         ),
         between.set(t, t, 1),
       ];
