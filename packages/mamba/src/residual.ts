@@ -15,7 +15,9 @@ import {
 } from './sequence.ts';
 
 /** What can mix along time. */
-export const sequenceLayers: Kind<SequenceLayer> = objectWith<SequenceLayer>('a layer with a forward method', 'forward');
+export const sequenceLayers: Kind<SequenceLayer> = objectWith(
+  'a layer with a forward method', 'forward',
+);
 
 /** What mixes along time, with its normalisation and residual connection: x + mixer(norm(x)). */
 export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Module {

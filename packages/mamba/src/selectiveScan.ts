@@ -9,8 +9,8 @@
  * the state ignores the input, at a large Δ it forgets all else. B_t and C_t say what is written
  * and what is read. (Upper case B is the input matrix, too; the papers do the same.)
  *
- * Where a document begins, the state before is left out: h_t = Δ_t B_t u_t. At padding, Δ_t is 0, so
- * that the state stays, and so are all inputs, whatever is written there: 0 · NaN would be NaN.
+ * Where a document begins, the state before is left out: h_t = Δ_t B_t u_t. At padding, Δ_t is 0,
+ * so that the state stays, and so are all inputs, whatever they hold: 0 · NaN would be NaN.
  */
 import { describe, type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
@@ -18,7 +18,9 @@ import {
 } from '@mambagrad/tensor/options';
 import { composedScan, fusedScan, type ScanInputs } from './fusedScan.ts';
 import { segmentedScan } from './segmentedScan.ts';
-import { flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
+import {
+  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+} from './sequence.ts';
 
 /**
  * `fused` is one loop that stores no array of all states; `segmented` is that on segments of the

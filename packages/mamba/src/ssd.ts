@@ -17,7 +17,9 @@
  */
 import { describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
-import { flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
+import {
+  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+} from './sequence.ts';
 import { chunked, recurrent, type SSDInputs, type SSDResult } from './ssdComposed.ts';
 import { fused } from './ssdFused.ts';
 

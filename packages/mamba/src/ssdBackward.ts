@@ -22,8 +22,8 @@ import {
 
 /**
  * From [the gradient of what the forward kernel gives, Δx, log α, B, C, the first state, what the
- * forward kernel gives, and flags of steps that start anew (or none)]: the gradients of Δx, log α, B, C and the first state, one behind the
- * other.
+ * forward kernel gives, and flags of steps that start anew (or none)]: the gradients of Δx, log α,
+ * B, C and the first state, one behind the other.
  */
 export function backwardKernel(
   [g, input, logDecay, B, C, , packed, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,

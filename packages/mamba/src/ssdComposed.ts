@@ -36,9 +36,9 @@ export function recurrent([input, logDecay, B, C, initialState, ...flags]: SSDIn
 const only = (mask: Tensor | undefined, x: Tensor): Tensor => mask?.where(x, 0) ?? x;
 
 /**
- * Within chunks of Q steps: which steps hear from which [..., Q, Q], later ones from earlier ones of
- * their document; and, if there are resets, which hear from the state before [..., Q, 1], which
- * are heard by that at the end [..., Q, 1], and whether that hears from the one before [..., 1, 1].
+ * Within chunks of Q steps: which steps hear from which [..., Q, Q], later ones from earlier ones
+ * of their document; and, if there are resets, which hear from the state before [..., Q, 1], which
+ * are heard by that at the end [..., Q, 1], and whether the two are cut apart [..., 1, 1].
  */
 function hearingOf(size: number, begun: Tensor | undefined) {
   const isEarlier = ones([size, size], { dtype: 'i32' }).tril();

@@ -13,7 +13,9 @@ import {
   flagOptions, keepSteps, type Pool, pooled, requireFlags, requireSteps, requireTokens,
   type SequenceFlags, type SequenceLayer,
 } from './sequence.ts';
-import { type BodyOptions, bodyOptions, type EncoderOptions, outputOptions } from './stackOptions.ts';
+import {
+  type BodyOptions, bodyOptions, type EncoderOptions, outputOptions,
+} from './stackOptions.ts';
 
 export abstract class Stack<Inner extends SequenceLayer> extends Module {
   /** What makes the input of the first layer, where that is not the model's own */
@@ -39,7 +41,8 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     super();
     const op = new.target.name;
     checkArgument(op, 'layers', layers, listOf(sequenceLayers));
-    const { hiddenSize, dropout, normEps, pool, windowSize } = readOptions(op, options, bodyOptions);
+    const given = readOptions(op, options, bodyOptions);
+    const { hiddenSize, dropout, normEps, pool, windowSize } = given;
     this.embedding = embedding;
     this.dropout = new Dropout(dropout);
     this.layers = layers.map((mixer) => new Residual(hiddenSize, mixer, this.dropout, normEps));

@@ -1,6 +1,6 @@
 /**
- * The options of stacks of layers, as tables: what every stack has, what the encoders have, and what
- * the blocks of either kind add. An option of the other kind is a mistake.
+ * The options of stacks of layers, as tables: those of every stack, those of encoders, and those of
+ * the blocks of either kind. An option of the other kind is a mistake.
  */
 import { Linear } from '@mambagrad/nn';
 import { type Generator, TensorError } from '@mambagrad/tensor';

@@ -14,9 +14,9 @@
  * G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t, ∂a_t = G_t ⊙ h_{t−1},
  * ∂h_{−1} = a_0 ⊙ G_0.
  *
- * A factor of 0 is not enough to forget: 0 · NaN is NaN, and so is 0 · ∞. So where `reset` is set, the
- * past is left out, not multiplied: h_t = b_t. Such steps compose, too (Blelloch, 1990, section 1.5):
- * a composite whose later part has forgotten is that part.
+ * A factor of 0 is not enough to forget: 0 · NaN is NaN, and so is 0 · ∞. So where `reset` is set,
+ * the past is left out, not multiplied: h_t = b_t. Such steps compose, too (a segmented scan;
+ * Blelloch, 1990): a composite whose later part has a reset is that part.
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, flatIndex, forEach, type Index, isTrue, scaled } from '../lowering.ts';
