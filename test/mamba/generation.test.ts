@@ -358,7 +358,8 @@ describe('byteTokenizer', () => {
   ];
 
   it('streams what no further byte can change, and all of that', () => {
-    const byte = fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0x80, 0xe2, 0xf0, 0x9f));
+    const common = fc.constantFrom(0x80, 0xe2, 0xf0, 0x9f);
+    const byte = fc.oneof(fc.integer({ min: 0, max: 255 }), common);
     fc.assert(
       fc.property(fc.array(byte, { maxLength: 50 }), (tokens) => {
         const stream = byteTokenizer.stream?.();
@@ -366,7 +367,8 @@ describe('byteTokenizer', () => {
         let given = '';
         tokens.forEach((token, i) => {
           given += stream.write(token);
-          const texts = ends.map((end) => byteTokenizer.decode([...tokens.slice(0, i + 1), ...end]));
+          const soFar = tokens.slice(0, i + 1);
+          const texts = ends.map((end) => byteTokenizer.decode([...soFar, ...end]));
           let common = 0;
           while (common < texts[0].length && texts.every((x) => x[common] === texts[0][common])) {
             common++;

@@ -13,7 +13,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../support/compare.ts';
 import { drawTensor } from '../support/draw.ts';
-import { expectNothingPasses, fill, type Flags, odd, type Subject, ways } from '../support/nonFinite.ts';
+import {
+  expectNothingPasses, fill, type Flags, odd, type Subject, ways,
+} from '../support/nonFinite.ts';
 
 const WIDTH = 4;
 const TOKENS = 5;
@@ -130,7 +132,8 @@ describe('rows of nothing but padding', () => {
   it.each(pools.filter((pool) => pool !== 'none'))('have zeros as their %s', (pool) => {
     const mask = tensor([[0, 0, 0], [0, 1, 0]], { dtype: 'i32' });
     const x = uniform([2, 3, WIDTH], -1, 1, { generator: new Generator(2) });
-    for (const model of [new BiMamba({ ...bidirectional, pool }), new Mamba({ ...encoder, pool })]) {
+    const models = [new BiMamba({ ...bidirectional, pool }), new Mamba({ ...encoder, pool })];
+    for (const model of models) {
       const y = model.forward(x, { mask });
       expect(Array.from(y.narrow(0, 0, 1).data).every((value) => value === 0)).toBe(true);
       expect(y.data.every(Number.isFinite)).toBe(true);

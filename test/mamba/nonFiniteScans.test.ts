@@ -10,7 +10,9 @@ import { describe, expect, it } from 'vitest';
 import { compile, setThreads, type Tensor, tensor, uniform } from '@mambagrad/tensor';
 import { expectSame } from '../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
-import { expectCausal, expectNothingPasses, fill, type Subject, ways } from '../support/nonFinite.ts';
+import {
+  expectCausal, expectNothingPasses, fill, type Subject, ways,
+} from '../support/nonFinite.ts';
 
 type Make<Name> = (g: Draw, algorithm: Name, sizes: readonly [number, number]) => Subject;
 
@@ -93,7 +95,7 @@ describe.each(cases)('%s', (name, make) => {
 });
 
 describe('selectiveScan', () => {
-  it.each(scanNames)('%s carries a state past a missing frame, and forgets it at a reset', (algorithm) => {
+  it.each(scanNames)('%s passes over a missing frame, and forgets at a reset', (algorithm) => {
     const one = tensor([[[1], [1], [1]]]);
     const run = (u: number[], flag: 'mask' | 'reset', flags: number[], start: number) =>
       selectiveScan(tensor(u, { shape: [1, 3, 1] }), one, tensor([[-1]]), one, one, {

@@ -19,7 +19,8 @@ const [u, B] = [ones([1, 2, 1]), ones([1, 2, 1])];
 const [x, dt] = [ones([1, 2, 1, 1]), ones([1, 2, 1])];
 
 /** Everything with options: a call with good ones beside which others may be given. */
-const calls: Readonly<Record<string, readonly [good: object, call: (options: never) => unknown]>> = {
+type Call = readonly [good: object, call: (options: never) => unknown];
+const calls: Readonly<Record<string, Call>> = {
   selectiveScan: [{}, (options) => selectiveScan(u, u, ones([1, 1]), B, B, options)],
   ssd: [{}, (options) => ssd(x, dt, ones([1]), x, x, options)],
   SelectiveSSM: [{ channels: 2 }, (options) => new SelectiveSSM(options)],
@@ -65,7 +66,8 @@ const wrongSizes = [0, -1, 2.5, NaN, Infinity, '3', null, [2], true];
 
 describe('sizes', () => {
   const encoder = { embedDim: 2, hiddenSize: 2 };
-  const models: readonly (readonly [string, readonly string[], (options: never) => unknown, object])[] = [
+  type Row = readonly [string, readonly string[], (options: never) => unknown, object];
+  const models: readonly Row[] = [
     ['SelectiveSSM', ['channels', 'stateSize', 'dtRank'], (o) => new SelectiveSSM(o), { channels: 2 }],
     ['MambaBlock', ['hiddenSize', 'stateSize', 'dtRank', 'convSize'], (o) => new MambaBlock(o), {
       hiddenSize: 2,

@@ -22,7 +22,8 @@ import {
 
 /**
  * From [Δx, log α, B, C, the first state, flags of steps that start anew (or none)]: y, the last
- * state, and the states at the starts of the chunks from the last to the first, one behind the other.
+ * state, and the states at the starts of the chunks from the last to the first, one behind the
+ * other.
  */
 export function forwardKernel(
   [input, logDecay, B, C, initialState, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
