@@ -1,6 +1,7 @@
 /** Writing: prefill, fork and rollback, sampling, batches, stops, streams, and bytes as tokens. */
 import {
-  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, sample, type Tokenizer,
+  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, sample, type SampleOptions,
+  type Tokenizer,
 } from '@mambagrad/mamba';
 import { Generator, noGrad, tensor, type Tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -15,7 +16,8 @@ const kinds = ['mamba', 'mamba2'] as const;
 /** A model that heeds what it reads; its logits lie apart, so that rounding decides nothing. */
 function makeModel(vocabSize = VOCAB, layer: (typeof kinds)[number] = 'mamba'): MambaLM {
   const generator = new Generator(5);
-  const sizes = { hiddenSize: 8, stateSize: 4, headDim: 4, chunkSize: 8 };
+  const heads = layer === 'mamba2' && { headDim: 4, chunkSize: 8 };
+  const sizes = { hiddenSize: 8, stateSize: 4, ...heads };
   const model = new MambaLM({ vocabSize, ...sizes, layer, tieEmbeddings: false, generator });
   for (const [name, parameter] of model.namedParameters()) {
     if (/Proj.weight|lmHead/.test(name)) parameter.assign(parameter.detach().mul(5));
@@ -79,8 +81,9 @@ describe('prefill', () => {
   });
 
   it.each(kinds)('traces thrice whatever it reads, and a step once for all: %s', (layer) => {
-    const options = { vocabSize: VOCAB, hiddenSize: 8, headDim: 4, stateSize: 3, dropout: 0.5 };
-    const writer = new MambaLM({ ...options, layer });
+    const options = { vocabSize: VOCAB, hiddenSize: 8, stateSize: 3, dropout: 0.5 };
+    const heads = layer === 'mamba2' && { headDim: 4 };
+    const writer = new MambaLM({ ...options, ...heads, layer });
     const traces = vi.spyOn(writer, 'scan');
     const read = (length: number) => writer.prefill(zeros([1, length], { dtype: 'i32' }));
     let { y, state } = read(70);
@@ -156,9 +159,49 @@ describe('sample', () => {
 
   it('refuses options without a meaning', () => {
     const logits = tensor([[1, 2]]);
-    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature -1, topK');
-    expect(() => sample(logits, { topK: 0 })).toThrow('topK 0');
-    expect(() => sample(logits, { topP: 0 })).toThrow('topP 0');
+    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature is -1');
+    expect(() => sample(logits, { topK: 0 })).toThrow('sample: topK is 0');
+    expect(() => sample(logits, { topK: 1.5 })).toThrow('sample: topK is 1.5');
+    expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0');
+    expect(() => sample(logits, { topP: 2 })).toThrow('sample: topP is 2');
+    expect(() => sample(logits, { topQ: 1 } as SampleOptions)).toThrow("did you mean 'topK'");
+    expect(() => sample(tensor([1, 2]))).toThrow('sample: logits are f32[2], expected');
+  });
+
+  it('refuses logits of which none is the largest', () => {
+    for (const wrong of [NaN, Infinity]) {
+      for (const temperature of [0, 1]) {
+        expect(() => sample(tensor([[1, 2], [0, wrong]]), { temperature })).toThrow(
+          `sample: the largest logit of row 1 is ${wrong}, expected a finite number`,
+        );
+      }
+    }
+    const none = tensor([[-Infinity, -Infinity]]);
+    expect(() => sample(none)).toThrow('the largest logit of row 0 is -Infinity');
+    for (let seed = 0; seed < 20; seed++) {
+      const generator = new Generator(seed);
+      expect(sample(tensor([[-Infinity, 3, -Infinity]]), { generator }).item()).toBe(1);
+    }
+  });
+
+  it('never draws a token because a random number is 0', () => {
+    // The first of its numbers for so many tokens that are 0 is beyond the likely ones.
+    const logits = tensor([0, 0.3, -0.7, ...new Array<number>(50_277).fill(-25)], {
+      shape: [1, 50_280],
+    });
+    for (const seed of [1, 149]) {
+      expect(sample(logits, { generator: new Generator(seed) }).item()).toBeLessThan(3);
+    }
+  });
+
+  it('is greedy in the limit of low temperatures', () => {
+    const logits = tensor([[1, 30, 30.001, -5, 29]]);
+    for (const temperature of [1e-10, 1e-38, 1e-39, 1e-44, 1e-46, 1e-300, Number.MIN_VALUE]) {
+      for (let seed = 0; seed < 5; seed++) {
+        const generator = new Generator(seed);
+        expect(sample(logits, { temperature, generator }).item(), `at ${temperature}`).toBe(2);
+      }
+    }
   });
 });
 
@@ -215,16 +258,38 @@ describe('generate', () => {
 
   it('lets others have their turn', async () => {
     let now = 0;
-    vi.spyOn(Date, 'now').mockImplementation(() => (now += 30));
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 30));
     let turns = 0;
     setTimeout(() => (turns += 1), 0);
     await collect([[1]], { maxTokens: 3 });
+    clock.mockRestore();
     expect(turns).toBe(1);
   });
 
   it('refuses an empty prompt, and none', async () => {
-    await expect(collect([[1], []], {})).rejects.toThrow('generate: a prompt is empty');
-    await expect(collect([], {})).rejects.toThrow('generate: a prompt is empty, or none');
+    await expect(collect([[1], []], {})).rejects.toThrow('generate: prompt 1 is empty');
+    await expect(collect([], {})).rejects.toThrow('generate: there are no prompts');
+  });
+
+  it('refuses tokens and options without a meaning', async () => {
+    const run = (options: object) => collect([[1]], options);
+    await expect(run({ maxTokens: -1 })).rejects.toThrow('generate: maxTokens is -1, expected');
+    await expect(run({ maxTokens: 1.5 })).rejects.toThrow('generate: maxTokens is 1.5, expected');
+    await expect(run({ topP: 2 })).rejects.toThrow('generate: topP is 2, expected');
+    await expect(run({ stopToken: 2 })).rejects.toThrow("did you mean 'stopTokens'");
+    await expect(run({ state: [] })).rejects.toThrow('MambaLM.prefill: state is []');
+    await expect(collect([[1, 2], [1, VOCAB]], {})).rejects.toThrow(
+      `generate: prompts[1][1] is ${VOCAB}, expected a whole number from 0 to ${VOCAB - 1}`,
+    );
+    await expect(collect([[0.5]], {})).rejects.toThrow('generate: prompts[0][0] is 0.5');
+  });
+
+  it('goes on from as many prompts as there are', async () => {
+    const small = new MambaLM({ vocabSize: 2, hiddenSize: 1, numLayers: 0 });
+    const prompts = Array.from({ length: 150_000 }, () => [1]);
+    for await (const tokens of generate(small, prompts, { maxTokens: 1, temperature: 0 })) {
+      expect(tokens).toHaveLength(prompts.length);
+    }
   });
 });
 
@@ -242,7 +307,7 @@ describe('generateText', () => {
         tokens.push(token);
       }
       expect(pieces.join('')).toBe(byteTokenizer.decode(tokens));
-      for (const piece of pieces.slice(0, -1)) expect(piece.endsWith('\ufffd')).toBe(false);
+      expect(pieces.every((piece) => piece !== '')).toBe(true);
     }
   });
 
@@ -279,6 +344,55 @@ describe('byteTokenizer', () => {
       }),
     );
     expect(byteTokenizer.decode(byteTokenizer.encode('\ufeffx'))).toBe('\ufeffx');
-    expect(() => byteTokenizer.decode([65, 256])).toThrow('byteTokenizer: 256 is not a byte');
+    const decode = (tokens: unknown[]) => () => byteTokenizer.decode(tokens as number[]);
+    expect(decode([65, 256])).toThrow('byteTokenizer.decode: tokens[1] is 256, expected');
+    expect(decode([104, undefined])).toThrow('byteTokenizer.decode: tokens[1] is missing');
+    expect(decode([1.5])).toThrow('byteTokenizer.decode: tokens[0] is 1.5, expected');
+    expect(() => byteTokenizer.encode(5 as never)).toThrow('byteTokenizer.encode: text is 5');
+  });
+
+  /** Whatever bytes may follow: those that end, go on with or forbid any character. */
+  const ends = [
+    [], [0x41], [0x80], [0x9f], [0xa0], [0xbf], [0x80, 0x80], [0xa0, 0x80], [0x90, 0x80, 0x80],
+    [0x80, 0x80, 0x80],
+  ];
+
+  it('streams what no further byte can change, and all of that', () => {
+    const common = fc.constantFrom(0x80, 0xe2, 0xf0, 0x9f);
+    const byte = fc.oneof(fc.integer({ min: 0, max: 255 }), common);
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 50 }), (tokens) => {
+        const stream = byteTokenizer.stream?.();
+        if (!stream) throw new Error('there is no stream');
+        let given = '';
+        tokens.forEach((token, i) => {
+          given += stream.write(token);
+          const soFar = tokens.slice(0, i + 1);
+          const texts = ends.map((end) => byteTokenizer.decode([...soFar, ...end]));
+          let common = 0;
+          while (common < texts[0].length && texts.every((x) => x[common] === texts[0][common])) {
+            common++;
+          }
+          // Half of a pair of surrogates is no text.
+          const isHalf = /[\ud800-\udbff]/.test(texts[0][common - 1] ?? '');
+          expect(given).toBe(texts[0].slice(0, isHalf ? common - 1 : common));
+        });
+        expect(given + stream.end()).toBe(byteTokenizer.decode(tokens));
+      }),
+    );
+  });
+
+  it('holds back at most three characters where only whole texts can be decoded', async () => {
+    const { decode } = byteTokenizer;
+    const bytes = new Array<number>(40).fill(0x80);
+    const spelled: Tokenizer = {
+      encode: () => [1], decode: ({ length }) => decode(bytes.slice(0, length)),
+    };
+    const pieces: string[] = [];
+    for await (const piece of generateText(model, spelled, 'a', { maxTokens: 40 })) {
+      pieces.push(piece);
+    }
+    expect(pieces.join('')).toBe('\ufffd'.repeat(40));
+    expect(pieces).toHaveLength(38);
   });
 });

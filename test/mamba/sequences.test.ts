@@ -24,14 +24,16 @@ interface Reader extends Module {
 }
 
 const generator = new Generator(1);
-const sizes = { hiddenSize: CHANNELS, stateSize: 2, numLayers: 2, generator };
-const heads = { ...sizes, hiddenSize: 6, headDim: 2, numGroups: 3, chunkSize: 3 };
+const block = { hiddenSize: CHANNELS, stateSize: 2, generator };
+const sizes = { ...block, numLayers: 2 };
+const parts = { headDim: 2, numGroups: 3, chunkSize: 3 };
+const heads = { ...sizes, ...parts, hiddenSize: 6 };
 const kernels = [1, 2, 4];
 const readers: readonly (readonly [string, Reader])[] = [
   ...kernels.map((K) => [`DepthwiseConv1d ${K}`, new DepthwiseConv1d(CHANNELS, K)] as const),
   ['SelectiveSSM', new SelectiveSSM({ channels: CHANNELS, stateSize: 2, generator })],
-  ['MambaBlock', new MambaBlock({ ...sizes, bias: true })],
-  ['Mamba2Block', new Mamba2Block({ ...heads, hiddenSize: CHANNELS })],
+  ['MambaBlock', new MambaBlock({ ...block, bias: true })],
+  ['Mamba2Block', new Mamba2Block({ ...block, ...parts })],
   ['Mamba', new Mamba({ ...sizes, embedDim: CHANNELS, hiddenSize: 4, convSize: 3 })],
   ['Mamba2', new Mamba2({ ...heads, embedDim: CHANNELS, normBeforeGate: true })],
   ['MambaLM', new MambaLM({ ...sizes, vocabSize: TOKENS, tieEmbeddings: false })],

@@ -304,6 +304,6 @@ describe('ssd', () => {
       'ssd: C is f32[1, 2, 3, 5], expected f32[1, 2, 1, 5]',
     );
     expect(() => ssd(x, dt, A, B, B, { D: zeros([3], { dtype: 'f64' }) })).toThrow('D is f64');
-    expect(() => ssd(x, dt, A, B, B, { chunkSize: 0 })).toThrow('chunkSize 0; expected');
+    expect(() => ssd(x, dt, A, B, B, { chunkSize: 0 })).toThrow('ssd: chunkSize is 0, expected');
   });
 });

@@ -3,6 +3,7 @@
  * gradients, at every length; sequences can be cut anywhere; the future does not change the past.
  */
 import {
+  arange,
   associativeScan,
   concat,
   linearScan,
@@ -13,8 +14,10 @@ import {
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSame, valueAndGradients } from '../support/compare.ts';
-import { type Draw, drawInteger, drawTensor } from '../support/draw.ts';
+import {
+  compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
+} from '../support/compare.ts';
+import { type Draw, drawIndices, drawInteger, drawTensor } from '../support/draw.ts';
 
 const algorithms: readonly ScanAlgorithm[] = [
   'sequential',
@@ -36,6 +39,7 @@ interface Sequences {
   readonly a: Tensor;
   readonly b: Tensor;
   readonly initialState: Tensor | undefined;
+  readonly reset?: Tensor;
   readonly reverse: boolean;
   readonly length: number;
   /** From one step to more than there are. */
@@ -58,7 +62,7 @@ function drawSequences(g: Draw): Sequences {
 }
 
 /** The definition, one number at a time. */
-function recurrence({ a, b, initialState, reverse, length }: Sequences): Tensor {
+function recurrence({ a, b, initialState, reset, reverse, length }: Sequences): Tensor {
   const width = a.numel / length / a.shape[0];
   const h = new Float64Array(a.numel);
   for (let batch = 0; batch < a.shape[0]; batch++) {
@@ -67,7 +71,7 @@ function recurrence({ a, b, initialState, reverse, length }: Sequences): Tensor 
       for (let step = 0; step < length; step++) {
         const t = reverse ? length - 1 - step : step;
         const at = (batch * length + t) * width + lane;
-        state = a.data[at] * state + b.data[at];
+        state = (reset?.data[at] ? 0 : a.data[at] * state) + b.data[at];
         h[at] = state;
       }
     }
@@ -139,6 +143,43 @@ describe('linearScan', () => {
     );
   });
 
+  it('drops the past at a reset, whatever it holds, in values and gradients', () => {
+    const odd = [NaN, Infinity, -Infinity];
+    fc.assert(
+      fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
+        const { a, b, length, reverse, chunkSize } = drawSequences(g);
+        const start = drawTensor(g, a.shape.toSpliced(1, 1));
+        const options = { axis: 1, reverse, algorithm, chunkSize };
+        // Steps before the last reset of each row of states hold anything.
+        const at = drawInteger(g, 0, length - 1);
+        const steps = arange(0, length, 1, { dtype: 'i32' }).reshape([length, 1, 1]);
+        const order = reverse ? steps.flip(0) : steps;
+        const early = drawIndices(g, [length, 1, 1], 2).maximum(order.equal(at));
+        const reset = order.lessEqual(at).mul(early).maximum(0);
+        const isOld = order.less(at);
+        const run = (fill: number) => {
+          const inputs = [isOld.where(fill, a), isOld.where(fill, b), start.mul(0).add(fill)];
+          const scan = (...[decay, x, initialState]: Tensor[]): Tensor => {
+            const h = linearScan(decay, x, { ...options, initialState, reset });
+            return isOld.where(0, h);
+          };
+          const eager = valueAndGradients(scan, inputs);
+          const compiled = compiledValueAndGradients(scan, inputs, { deterministic: true });
+          return [eager, compiled].flatMap(({ value, gradients: [da, db] }) =>
+            [value, ...[da, db].map((x) => isOld.where(0, x))],
+          );
+        };
+        const expected = run(0);
+        expectClose(expected[0], isOld.where(0, recurrence({
+          a, b, initialState: undefined, reset: reset.broadcastTo(a.shape), reverse, length,
+          chunkSize,
+        })), 1e-12);
+        run(odd[drawInteger(g, 0, 2)]).forEach((x, i) => expectSame(x, expected[i]));
+      }),
+      { numRuns: 12 },
+    );
+  });
+
   it('leaves everything before a change untouched', () => {
     fc.assert(
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
@@ -165,7 +206,7 @@ describe('linearScan', () => {
       'linearScan: initialState is f32[2], expected f32[3]',
     );
     expect(() => linearScan(x, x, { algorithm: 'parallel' as ScanAlgorithm })).toThrow(
-      "linearScan: unknown algorithm 'parallel', expected sequential, blelloch, hillisSteele, chunked",
+      "linearScan: algorithm is 'parallel', expected 'sequential' or 'blelloch' or 'hillisSteele'",
     );
     expect(() => linearScan(x, x, { algorithm: 'chunked', chunkSize: 0 })).toThrow(
       'linearScan: chunkSize is 0, expected a whole number from 1',

@@ -9,21 +9,42 @@
  */
 import { GatedFeedForward, Linear, Module, RMSNorm } from '@mambagrad/nn';
 import { concat, type Tensor } from '@mambagrad/tensor';
-import { SelectiveSSM } from './selectiveSSM.ts';
-import { readFlags, type SequenceFlags } from './sequence.ts';
-import { type EncoderOptions, inputProjection, Stack } from './stack.ts';
+import {
+  number, oneOf, pickOptions, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
+import { SelectiveSSM, selectiveSSMOptions } from './selectiveSSM.ts';
+import {
+  flagOptions, keepSteps, readFlags, requireSteps, type SequenceFlags,
+} from './sequence.ts';
+import { Stack } from './stack.ts';
+import {
+  bodyOptions, type EncoderOptions, encoderOptions, inputProjection,
+} from './stackOptions.ts';
 
 export interface BiMambaOptions extends EncoderOptions {
   /** N, the numbers that each channel remembers, in each direction. Default 16. */
-  readonly stateSize?: number;
-  /** Whether the two directions are added (the default) or projected side by side. */
-  readonly combine?: 'add' | 'concat';
+  readonly stateSize?: number | undefined;
+  /** Whether the two directions are added or projected side by side. Default 'add'. */
+  readonly combine?: 'add' | 'concat' | undefined;
 }
 
-const defaults = {
-  hiddenSize: 256, stateSize: 16, numLayers: 4, windowSize: 60, dropout: 0.1,
-  combine: 'add', pool: 'last',
-} as const;
+/** The options of one layer of it. */
+export type BiMambaBlockOptions =
+  Pick<BiMambaOptions, 'hiddenSize' | 'stateSize' | 'combine' | 'generator'>;
+
+const biMambaBlockOptions = {
+  hiddenSize: encoderOptions.hiddenSize,
+  stateSize: selectiveSSMOptions.stateSize,
+  combine: oneOf('add', 'concat').orElse('add'),
+  generator: encoderOptions.generator,
+} satisfies Table<BiMambaBlockOptions>;
+
+const biMambaOptions = {
+  ...encoderOptions,
+  ...biMambaBlockOptions,
+  numLayers: whole().orElse(4),
+  dropout: number({ from: 0, to: 1 }).orElse(0.1),
+} satisfies Table<BiMambaOptions>;
 
 /** Both directions and the projection, without the residual connection. */
 export class BiMambaBlock extends Module {
@@ -32,9 +53,10 @@ export class BiMambaBlock extends Module {
   /** From the sum of the directions, or from both side by side */
   readonly outProj: Linear;
 
-  constructor(options: Omit<BiMambaOptions, 'embedDim'>) {
+  constructor(options: BiMambaBlockOptions = {}) {
     super();
-    const { hiddenSize: channels, stateSize, combine, generator } = { ...defaults, ...options };
+    const given = readOptions(new.target.name, options, biMambaBlockOptions);
+    const { hiddenSize: channels, stateSize, combine, generator } = given;
     const parts = combine === 'add' ? 1 : 2;
     this.fromLeft = new SelectiveSSM({ channels, stateSize, generator });
     this.fromRight = new SelectiveSSM({ channels, stateSize, generator });
@@ -42,8 +64,13 @@ export class BiMambaBlock extends Module {
   }
 
   /** [batch, length, hidden] to the same shape */
-  forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
-    const { reset, mask } = readFlags('BiMamba', flags, x);
+  forward(input: Tensor, flags: SequenceFlags = {}): Tensor {
+    const op = 'BiMambaBlock';
+    const given = readOptions(op, flags, flagOptions);
+    const { shape: [hidden], dtype } = this.outProj.weight;
+    requireSteps(op, input, dtype, ['batch', 'length', hidden]);
+    const { reset, mask } = readFlags(op, given, input.shape);
+    const x = keepSteps(input, mask);
     // From the right a document begins one step before the one to its right does from the left.
     const reversed = { reset: reset?.flip(1).pad([0, 1], [0, -1]), mask: mask?.flip(1) };
     const left = this.fromLeft.forward(x, { reset, mask });
@@ -55,17 +82,20 @@ export class BiMambaBlock extends Module {
 
 export class BiMamba extends Stack<BiMambaBlock | GatedFeedForward> {
   constructor(options: BiMambaOptions) {
-    const all = { ...defaults, ...options };
+    const all = readOptions(new.target.name, options, biMambaOptions);
     const { hiddenSize, numLayers, generator } = all;
+    const block = pickOptions(all, biMambaBlockOptions);
     const pair = () => [
-      new BiMambaBlock(all), new GatedFeedForward(hiddenSize, 4 * hiddenSize, { generator }),
+      new BiMambaBlock(block), new GatedFeedForward(hiddenSize, 4 * hiddenSize, { generator }),
     ];
     const layers = Array.from({ length: numLayers }, pair).flat();
-    super(all, layers, inputProjection(all), new RMSNorm(hiddenSize));
+    super(pickOptions(all, bodyOptions), layers, inputProjection(all), new RMSNorm(hiddenSize));
   }
 
   /** Options to start from; embedDim is up to the data. */
   static recommendedDefaults(): Omit<BiMambaOptions, 'embedDim'> {
+    const { embedDim: _embedDim, generator: _generator, ...defaults } =
+      readOptions('BiMamba', { embedDim: 1 }, biMambaOptions);
     return defaults;
   }
 }

@@ -9,9 +9,14 @@
  */
 import { Conv1d, conv1d, type LayerOptions } from '@mambagrad/nn';
 import { arange, type Tensor, zeros } from '@mambagrad/tensor';
-import { readFlags, type ScanOptions, type Scanned, takeSteps } from './sequence.ts';
+import { readOptions } from '@mambagrad/tensor/options';
+import {
+  flagOptions, keepSteps, readFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
+  type Scanned, type SequenceFlags, takeSteps,
+} from './sequence.ts';
 
 export class DepthwiseConv1d extends Conv1d {
+  /** A convolution of each of the channels by itself, with a bias unless the options say no. */
   constructor(channels: number, kernelSize: number, options: LayerOptions = {}) {
     super(channels, channels, kernelSize, { ...options, padding: 'causal', groups: channels });
   }
@@ -22,15 +27,25 @@ export class DepthwiseConv1d extends Conv1d {
     return zeros([batch, kernel - 1, channels], { dtype: this.weight.dtype });
   }
 
+  /** x and y [batch, length, channels]. */
+  override forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    return this.scan(x, readOptions('DepthwiseConv1d', flags, flagOptions)).y;
+  }
+
   /** x and y [batch, length, channels], state as `initialState`. */
-  scan(x: Tensor, { state, ...flags }: ScanOptions<Tensor> = {}): Scanned<Tensor> {
-    const [batch, , groups] = x.shape;
-    const { reset, mask } = readFlags('DepthwiseConv1d', flags, x);
-    const past = this.weight.shape[2] - 1;
+  scan(x: Tensor, options: ScanOptions<Tensor> = {}): Scanned<Tensor> {
+    const op = 'DepthwiseConv1d';
+    const { state, ...flags } = readOptions(op, options, scanOptions<Tensor>());
+    const { shape: [groups, , kernel], dtype } = this.weight;
+    const past = kernel - 1;
+    requireSteps(op, x, dtype, ['batch', 'length', groups]);
+    const [batch] = x.shape;
+    requireShapes(op, dtype, { state: [state, [batch, past, groups]] });
+    const { reset, mask } = readFlags(op, flags, x.shape);
     // Padding is sorted behind all that counts, and put back afterwards.
     const order = mask?.equal(0).argsort();
     const sorted = (steps: Tensor) => (order ? takeSteps(steps, order) : steps);
-    const rows = (state ?? this.initialState(batch)).concat([sorted(x)], 1);
+    const rows = (state ?? this.initialState(batch)).concat([sorted(keepSteps(x, mask))], 1);
     const segments = reset && sorted(reset.cast(x.dtype).cumsum(1)).pad([0, past], [0, 0]);
 
     const y = conv1d(rows, this.weight, this.bias, { groups, segments });

@@ -25,7 +25,7 @@ import { CHUNK, type Sizes } from './scanPieces.ts';
 
 /**
  * u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N], and,
- * if there are any, flags (i32, [B, L]) of steps at which the factor exp(ΔA) is 0 instead.
+ * if there are any, flags (i32, [B, L]) of steps at which the past is dropped: h_t = Δ_t B_t u_t.
  */
 export type ScanInputs = readonly [
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, initialState: Tensor,
@@ -44,13 +44,17 @@ function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]): Sizes {
   return { batch, length, channels, state, width, chunks, lastAt, startsAt };
 }
 
-/** One step of one row: h becomes the next state, exp(ΔA) goes to `decay`, and y_t to `y`. */
+/**
+ * One step of one row: h becomes the next state, exp(ΔA) goes to `decay`, and y_t to `y`. Where the
+ * past is dropped, h and exp(ΔA) are 0 to begin with.
+ */
 function step(
   [u, delta, A, B, C, , reset]: readonly Value[],
   row: number, h: Float64Array, decay: Float64Array, y?: TypedArray,
 ): void {
   const [channels, state] = A.shape;
-  const startsAnew = reset !== undefined && reset.data[row] !== 0;
+  const startsAnew = isReset(reset, row);
+  if (startsAnew) h.fill(0);
   for (let d = 0, i = 0; d < channels; d++) {
     const at = row * channels + d;
     const duration = delta.data[at];
@@ -64,6 +68,9 @@ function step(
     if (y) y[at] = read;
   }
 }
+
+const isReset = (reset: Value | undefined, row: number): boolean =>
+  reset !== undefined && reset.data[row] !== 0;
 
 /**
  * y [B, L, D], behind it the last state [B, D, N], and behind that the state at the start of each
@@ -135,6 +142,7 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
     );
     const forChunk = () => Array.from({ length: CHUNK }, () => new Float64Array(width));
     const [before, decays] = [forChunk(), forChunk()];
+    const nothing = new Float64Array(width);
     for (let b = 0; b < batch; b++) {
       const carry = totals[5].subarray(b * width, (b + 1) * width);
       carry.set(g.data.subarray(lastAt + b * width, lastAt + (b + 1) * width));
@@ -144,11 +152,12 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
         const start = (b * chunks + chunk) * width;
         const h = transposed(starts.data.subarray(start, start + width), state, channels);
         for (let t = 0; t < count; t++) {
-          before[t].set(h);
+          before[t].set(isReset(reset.at(0), first + t) ? nothing : h);
           step(inputs, first + t, h, decays[t]);
         }
         for (let t = count - 1; t >= 0; t--) {
           stepBack(inputs, g.data, first + t, before[t], decays[t], carry, totals);
+          if (isReset(reset.at(0), first + t)) carry.fill(0);
         }
       }
     }
@@ -197,10 +206,11 @@ export function composedScan(
   [u, delta, A, B, C, initialState, reset]: ScanInputs,
   options?: Pick<LinearScanOptions, 'algorithm' | 'chunkSize'>,
 ): { y: Tensor; lastState: Tensor; states: Tensor } {
-  const factor = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
-  const decay = reset ? reset.unsqueeze(-1).unsqueeze(-1).where(0, factor) : factor;
+  const decay = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
   const input = delta.mul(u).unsqueeze(-1).matmul(B.unsqueeze(2)); // [B, L, D, N]
-  const states = linearScan(decay, input, { ...options, axis: 1, initialState });
+  const states = linearScan(decay, input, {
+    ...options, axis: 1, initialState, reset: reset?.unsqueeze(-1).unsqueeze(-1),
+  });
   const length = u.shape[1];
   return {
     y: states.matmul(C.unsqueeze(-1)).squeeze(-1),

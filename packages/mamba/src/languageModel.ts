@@ -5,15 +5,32 @@
  */
 import { Embedding, Linear, linear, RMSNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, pickOptions, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
 import { blockDefaults } from './block.ts';
-import type { Scanned, ScanOptions } from './sequence.ts';
-import { RecurrentStack, type StackOptions, type StackState } from './stack.ts';
+import { RecurrentStack, type StackState } from './recurrentStack.ts';
+import { keepSteps, type Scanned, type ScanOptions, scanOptions } from './sequence.ts';
+import { type StackOptions, stackOptions } from './stackOptions.ts';
 
 export interface MambaLMOptions extends StackOptions {
   /** The number of different tokens. */
   readonly vocabSize: number;
   /** Whether the head is the embedding. Default true. */
-  readonly tieEmbeddings?: boolean;
+  readonly tieEmbeddings?: boolean | undefined;
+}
+
+const mambaLMOptions = {
+  ...stackOptions, vocabSize: whole(1).required(), tieEmbeddings: boolean.orElse(true),
+} satisfies Table<MambaLMOptions>;
+
+/** Options as they were given: what was left out is not there. */
+type Given<Options> = { readonly [Key in keyof Options]: Exclude<Options[Key], undefined> };
+
+/** The options without those that are undefined. */
+function given<Options extends object>(options: Options): Given<Options> {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Given<Options>;
 }
 
 /** The standard deviation of embeddings at the start, as in the paper's code. */
@@ -22,17 +39,24 @@ const EMBEDDING_STD = 0.02;
 /** Steps that `prefill` reads at once, so that two programs serve texts of every length. */
 const PIECE = 32;
 
+const { state: stateOption, mask: maskOption } = scanOptions<StackState>();
+const prefillOptions = { state: stateOption, mask: maskOption };
+
 export class MambaLM extends RecurrentStack {
-  readonly options: MambaLMOptions;
+  /** Those with which it was made. */
+  readonly options: Given<MambaLMOptions>;
   declare readonly embedding: Embedding;
   /** [vocabSize, hidden], where it is not the embedding */
   readonly lmHead: Linear | undefined;
 
   constructor(options: MambaLMOptions) {
-    const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings = true, generator } = options;
+    const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings, generator } = readOptions(
+      new.target.name, options, mambaLMOptions,
+    );
     const embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
-    super({ ...options, pool: 'none' }, embedding, new RMSNorm(hiddenSize, { eps: normEps }));
-    this.options = options;
+    const body = { ...pickOptions(options, stackOptions), pool: 'none' } as const;
+    super(body, embedding, new RMSNorm(hiddenSize, { eps: normEps }));
+    this.options = given(options);
     const head = { bias: false, generator };
     this.lmHead = tieEmbeddings ? undefined : new Linear(hiddenSize, vocabSize, head);
     // What each layer adds starts smaller the more of them add up (GPT-2's rule).
@@ -42,8 +66,8 @@ export class MambaLM extends RecurrentStack {
   }
 
   /** The size of the result: a logit for every token. */
-  static override outputSize({ vocabSize }: MambaLMOptions): number {
-    return vocabSize;
+  static override outputSize(options: MambaLMOptions): number {
+    return readOptions('MambaLM.outputSize', options, mambaLMOptions).vocabSize;
   }
 
   /** Options to start from; with vocabSize 256, for bytes, this is a small model. */
@@ -57,16 +81,20 @@ export class MambaLM extends RecurrentStack {
    * front, so that each row has its last token at the end.
    */
   prefill(
-    tokens: Tensor, { state, mask }: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
+    tokens: Tensor, options: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
   ): Scanned<StackState> {
+    const op = `${this.constructor.name}.prefill`;
+    const { state, mask } = readOptions(op, options, prefillOptions);
+    this.requireInput(op, tokens, { mask });
     const [batch, length] = tokens.shape;
-    if (length === 0) throw new TensorError('prefill: there are no tokens, expected at least one');
+    if (length === 0) throw new TensorError(`${op}: there are no tokens, expected at least one`);
+    if (state !== undefined) this.requireState(op, state, batch);
     // The first piece is filled up in front.
     const missing = PIECE * Math.ceil(length / PIECE) - length;
     const padded = (x: Tensor) => x.pad([0, missing], [0, 0]).split(PIECE, 1);
     const masks = padded(mask ?? ones([batch, length], { dtype: 'i32' }));
     let read: Scanned<StackState> = { y: tokens, state: state ?? this.initialState(batch) };
-    for (const [i, piece] of padded(tokens).entries()) {
+    for (const [i, piece] of padded(keepSteps(tokens, mask)).entries()) {
       const isWhole = !mask && (i > 0 || missing === 0);
       read = this.advance(piece, { state: read.state, mask: isWhole ? undefined : masks[i] });
     }
@@ -75,6 +103,7 @@ export class MambaLM extends RecurrentStack {
 
   /** Compiles `prefill` and `step` for so many rows, ahead of the first call. */
   override prepare(batch = 1): this {
+    checkArgument(`${this.constructor.name}.prepare`, 'batch', batch, whole(1));
     const { state } = this.prefill(zeros([batch, PIECE + 1], { dtype: 'i32' }));
     this.step(zeros([batch], { dtype: 'i32' }), state);
     return this;

@@ -3,20 +3,28 @@
  * projection to the hidden size where the input has another. The last step has seen the whole
  * sequence, so its vector stands for it.
  */
+import { pickOptions, readOptions, type Table } from '@mambagrad/tensor/options';
 import { blockDefaults } from './block.ts';
 import { mamba2Defaults } from './mamba2.ts';
+import { RecurrentStack, recurrentStackOptions } from './recurrentStack.ts';
 import {
-  type EncoderOptions, inputProjection, RecurrentStack, type StackOptions,
-} from './stack.ts';
+  type EncoderOptions, encoderOptions, inputProjection, type StackOptions,
+} from './stackOptions.ts';
 
 export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
+
+/** The table of them. */
+export const mambaOptions: Table<MambaOptions> = { ...recurrentStackOptions, ...encoderOptions };
 
 const defaults = { hiddenSize: 256, numLayers: 2, windowSize: 60, dropout: 0.1 } as const;
 
 export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
-    const { hiddenSize = 256 } = options;
-    super({ ...options, hiddenSize }, inputProjection(options));
+    const { embedDim, hiddenSize = 256, generator } = readOptions(
+      new.target.name, options, mambaOptions,
+    );
+    const embedding = inputProjection({ embedDim, hiddenSize, generator });
+    super({ ...pickOptions(options, recurrentStackOptions), hiddenSize }, embedding);
   }
 
   /** Options to start from; embedDim is up to the data. */
@@ -27,7 +35,8 @@ export class Mamba extends RecurrentStack {
 
 /** The same, of Mamba-2 blocks. */
 export class Mamba2 extends Mamba {
-  constructor(options: MambaOptions) {
+  constructor(options: Omit<MambaOptions, 'layer'>) {
+    readOptions(new.target.name, options, mamba2Options);
     super({ ...options, layer: 'mamba2' });
   }
 
@@ -36,3 +45,5 @@ export class Mamba2 extends Mamba {
     return { ...defaults, ...mamba2Defaults };
   }
 }
+
+const { layer: _layer, ...mamba2Options } = mambaOptions;

@@ -11,6 +11,7 @@ import type { Elements } from '@mambagrad/tensor';
 import {
   blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, forStatesOf, grid, isVector,
   neighbours, plus, registers, setDecays, setLimits, type Sizes, times, TINY,
+  unlessReset,
 } from './scanPieces.ts';
 
 /**
@@ -73,6 +74,7 @@ export function backwardKernel(
     const start = times(plus(times(b, chunks), c), width);
     const at = (of: Elements, t: k.Operand, last: k.Operand): k.Value =>
       of.at([b, timeOf(t), last]);
+    const resetAt = (t: k.Operand): k.Value | undefined => reset?.at([b, timeOf(t)]);
 
     /** Forwards through the chunk: decays and states are kept, and C's gradient is summed. */
     const again = (all: readonly k.Value[]): k.Statements => [
@@ -94,10 +96,11 @@ export function backwardKernel(
             const [decay, next] = registers(['a', 'h'], cells.map(({ d }) => d));
             const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
             return [
-              setDecays(decay, exponents, reset?.at([b, timeOf(t)]), isSmall),
+              setDecays(decay, exponents, isSmall),
               cells.map((cell, j) => {
                 const taken = k.mulAdd(steps[cell.i], at(B, t, cell.n), TINY);
-                return k.set(next[j], k.mulAdd(decay[j], k.load(states, kept(t, cell)), taken));
+                const carried = k.mulAdd(decay[j], k.load(states, kept(t, cell)), taken);
+                return k.set(next[j], unlessReset(resetAt(t), taken, carried));
               }),
               cells.map((cell, j) => [
                 k.store(decays, kept(t, cell), decay[j]),
@@ -133,9 +136,13 @@ export function backwardKernel(
                 return [
                   k.set(G[j], k.mulAdd(outer[i], at(C, t, n), carry.at(n, d))),
                   k.set(throughInput[i], k.mulAdd(G[j], at(B, t, n), throughInput[i])),
-                  k.set(passed[j], k.mul(G[j], k.load(decays, kept(t, cell)))),
+                  k.set(passed[j], unlessReset(
+                    resetAt(t), 0, k.mul(G[j], k.load(decays, kept(t, cell))),
+                  )),
                   carry.set(n, d, k.add(passed[j], TINY)),
-                  k.set(through[j], k.mul(passed[j], k.load(states, kept(t, cell)))),
+                  k.set(through[j], unlessReset(
+                    resetAt(t), 0, k.mul(passed[j], k.load(states, kept(t, cell))),
+                  )),
                   k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
                   dA.set(n, d, k.mulAdd(through[j], durations[i], dA.at(n, d))),
                 ];

@@ -11,7 +11,7 @@ import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
   blocksOf, CHUNK, forChannels, forSequences, forStatesOf, grid, plus, registers, setDecays,
-  setLimits, type Sizes, times, TINY, toValue,
+  setLimits, type Sizes, times, TINY, toValue, unlessReset,
 } from './scanPieces.ts';
 
 /**
@@ -50,10 +50,11 @@ export function forwardKernel(
           const [decays, next] = registers(['a', 'h'], cells.map(({ d }) => d));
           const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
           return [
-            setDecays(decays, exponents, reset?.at([b, t]), isSmall),
+            setDecays(decays, exponents, isSmall),
             cells.map(({ n, d, i }, c) => {
               const taken = k.mulAdd(steps[i], B.at([b, t, n]), TINY);
-              return k.set(next[c], k.mulAdd(decays[c], h.at(n, d), taken));
+              const carried = k.mulAdd(decays[c], h.at(n, d), taken);
+              return k.set(next[c], unlessReset(reset?.at([b, t]), taken, carried));
             }),
             cells.map(({ n, d }, c) => h.set(n, d, next[c])),
             cells.map(({ n, i }, c) =>

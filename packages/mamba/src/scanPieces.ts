@@ -202,15 +202,12 @@ const ROUNDER = 12582912;
 const POWERS = [1, 0.693147004, 0.240222424, 0.0555073358, 0.00967151299, 0.00132647227];
 
 /**
- * Sets registers to the factors exp(ΔA), given ΔA·log₂e, or to 0 where the state starts anew:
- * within 3e-7 of themselves, for arguments from −100 to 126; outside, what they are at the end. If
- * all are small, they are not brought into these bounds.
+ * Sets registers to the factors exp(ΔA), given ΔA·log₂e: within 3e-7 of themselves, for arguments
+ * from −100 to 126; outside, what they are at the end. If all are small, they are not brought into
+ * these bounds.
  */
 export function setDecays(
-  decays: readonly k.Variable[],
-  exponents: readonly k.Value[],
-  reset: k.Value | undefined,
-  isSmall = false,
+  decays: readonly k.Variable[], exponents: readonly k.Value[], isSmall: boolean,
 ): k.Statements {
   const [inside, shifted, fraction] = ['x', 's', 'f'].map((name) =>
     decays.map(({ type }) => k.variable(name, type)),
@@ -227,6 +224,15 @@ export function setDecays(
       all((i) => k.mulAdd(decays[i], fraction[i], power)),
     ),
     all((i) => k.fromBits(k.add(k.bitsOf(decays[i]), k.shiftLeft(k.bitsOf(shifted[i]), 23)))),
-    reset ? all((i) => k.select(k.notEqual(reset, 0), 0, decays[i])) : [],
   ];
+}
+
+/**
+ * `fresh` at a step that starts anew, `carried` at all others. It is chosen, not multiplied by 0:
+ * what is left behind may be NaN or infinite.
+ */
+export function unlessReset(
+  reset: k.Value | undefined, fresh: k.Operand, carried: k.Value,
+): k.Value {
+  return reset ? k.select(k.notEqual(reset, 0), fresh, carried) : carried;
 }

@@ -31,13 +31,15 @@ export function segmentedScan(
   const resets = flags.map(cut);
   const run = (start: Tensor) => fusedScan([us, deltas, A, Bs, Cs, start, ...resets]);
 
-  const factor = deltas.sum(1).unsqueeze(-1).mul(A).exp();
-  const kept = resets.reduce(
-    (decay, reset) => reset.notEqual(0).max(1).unsqueeze(-1).unsqueeze(-1).where(0, decay), factor,
-  );
+  const lengthOf = deltas.sum(1);
+  // Where a document begins within a segment, nothing of the state at its start is left at its end.
+  const isCut = resets.at(0)?.notEqual(0).max(1, true);
+  const kept = (isCut?.where(0, lengthOf) ?? lengthOf).unsqueeze(-1).mul(A).exp();
   const added = run(zeros(states, { dtype: u.dtype })).lastState;
   const [keeps, adds] = [kept, added].map((x) => x.reshape([batch, count, ...states.slice(1)]));
-  const ends = linearScan(keeps, adds, { axis: 1, initialState });
+  const ends = linearScan(keeps, adds, {
+    axis: 1, initialState, reset: isCut?.reshape([batch, count, 1, 1]),
+  });
   const starts = concat([initialState.unsqueeze(1), ends.narrow(1, 0, count - 1)], 1);
   return {
     y: run(starts.reshape(states)).y.reshape([batch, count * size, channels]).narrow(1, 0, length),

@@ -7,24 +7,54 @@
  * D channels, N numbers of state in each, R the rank of the projection to Δ.
  */
 import { Linear, linear, Parameter } from '@mambagrad/nn';
-import { arange, type Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
+import { arange, Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
 import {
-  selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
+  boolean, instanceOf, type Option, readOptions, type Table, tensors, whole,
+} from '@mambagrad/tensor/options';
+import {
+  scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from './selectiveScan.ts';
-import { Recurrent, type ScanOptions, type Scanned } from './sequence.ts';
+import {
+  keepSteps, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
+  type Scanned,
+} from './sequence.ts';
 
 export interface SelectiveSSMOptions {
   /** D, the width of the input. */
   readonly channels: number;
   /** N, the numbers that each channel remembers. Default 16. */
-  readonly stateSize?: number;
-  /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉. */
-  readonly dtRank?: number;
-  /** How the scan is computed; does not change what is learned. Default `fused`. */
+  readonly stateSize?: number | undefined;
+  /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉; of blocks ⌈hiddenSize / 16⌉. */
+  readonly dtRank?: number | undefined;
+  /** How the scan is computed; does not change what is learned. Default 'fused'. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
   /** The source of the initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
+
+/** The options that say where initial values come from. */
+export const generatorOption: Option<Generator | undefined> = instanceOf(Generator).optional();
+
+export const selectiveSSMOptions: {
+  readonly channels: Option<number>;
+  readonly stateSize: Option<number>;
+  readonly dtRank: Option<number | undefined>;
+  readonly algorithm: Option<SelectiveScanAlgorithm>;
+  readonly generator: Option<Generator | undefined>;
+} = {
+  channels: whole(1).required(),
+  stateSize: whole(1).orElse(16),
+  dtRank: whole(1).optional(),
+  algorithm: scanAlgorithms.orElse('fused'),
+  generator: generatorOption,
+};
+
+/** The options of a scan of the layer; what it returns besides is up to the selective scan. */
+const ssmScanOptions = {
+  ...scanOptions<Tensor>(), z: tensors.optional(), returnStates: boolean.orElse(false),
+} satisfies Table<SSMScanOptions>;
+
+type SSMScanOptions = ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'>;
 
 /** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
 const DELTA_MIN = 1e-3;
@@ -39,19 +69,20 @@ export class SelectiveSSM extends Recurrent<Tensor> {
   readonly ALog: Parameter;
   /** The skip connection, [D] */
   readonly D: Parameter;
-  readonly #algorithm: SelectiveScanAlgorithm | undefined;
+  readonly #algorithm: SelectiveScanAlgorithm;
 
   constructor(options: SelectiveSSMOptions) {
     super();
-    const { channels, stateSize = 16, generator } = options;
-    const { dtRank = Math.ceil(channels / 16) } = options;
+    const given = readOptions(new.target.name, options, selectiveSSMOptions);
+    const { channels, stateSize, generator } = given;
+    const { dtRank = Math.ceil(channels / 16) } = given;
     const withoutBias = { bias: false, generator };
     this.xProj = new Linear(channels, dtRank + 2 * stateSize, withoutBias);
     const projection = new Linear(dtRank, channels, withoutBias);
     this.dtProj = Object.assign(projection, { bias: deltaBias(channels, generator) });
     this.ALog = undecayed(arange(1, stateSize + 1).broadcastTo([channels, stateSize]).log());
     this.D = undecayed(ones([channels]));
-    this.#algorithm = options.algorithm;
+    this.#algorithm = given.algorithm;
   }
 
   /** Zeros [batch, D, N]. */
@@ -61,17 +92,24 @@ export class SelectiveSSM extends Recurrent<Tensor> {
 
   /** u and y [batch, length, D], state [batch, D, N]; with a gate z, y is multiplied by silu(z). */
   scan(
-    u: Tensor, options: ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'> = {},
+    u: Tensor, options: SSMScanOptions = {},
   ): Scanned<Tensor> & { readonly states?: Tensor } {
-    const [rank, stateSize] = [this.dtProj.weight.shape[1], this.ALog.shape[1]];
-    const [low, B, C] = this.xProj.forward(u).split([rank, stateSize, stateSize], -1);
+    const op = this.constructor.name;
+    const { state, ...given } = readOptions(op, options, ssmScanOptions);
+    const { shape: [channels, stateSize], dtype } = this.ALog;
+    requireSteps(op, u, dtype, ['batch', 'length', channels]);
+    requireFlags(op, given, u.shape);
+    requireShapes(op, dtype, { state: [state, [u.shape[0], channels, stateSize]] });
+    const input = keepSteps(u, given.mask);
+    const rank = this.dtProj.weight.shape[1];
+    const [low, B, C] = this.xProj.forward(input).split([rank, stateSize, stateSize], -1);
     const delta = linear(low, this.dtProj.weight);
-    const { lastState, ...results } = selectiveScan(u, delta, this.ALog.exp().neg(), B, C, {
-      ...options,
+    const { lastState, ...results } = selectiveScan(input, delta, this.ALog.exp().neg(), B, C, {
+      ...given,
       D: this.D,
       deltaBias: this.dtProj.bias,
       deltaSoftplus: true,
-      initialState: options.state,
+      initialState: state,
       algorithm: this.#algorithm,
     });
     return { ...results, state: lastState };

@@ -9,12 +9,18 @@
  * the state ignores the input, at a large Δ it forgets all else. B_t and C_t say what is written
  * and what is read. (Upper case B is the input matrix, too; the papers do the same.)
  *
- * Where a document begins, the factor exp(Δ_t A) is 0 instead; at padding, Δ_t is.
+ * Where a document begins, the state before is left out: h_t = Δ_t B_t u_t. At padding, Δ_t is 0,
+ * so that the state stays, and so are all inputs, whatever they hold: 0 · NaN would be NaN.
  */
 import { describe, type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import {
+  boolean, type Kind, oneOf, readOptions, type Table, tensors, whole,
+} from '@mambagrad/tensor/options';
 import { composedScan, fusedScan, type ScanInputs } from './fusedScan.ts';
 import { segmentedScan } from './segmentedScan.ts';
-import { readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
+import {
+  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+} from './sequence.ts';
 
 /**
  * `fused` is one loop that stores no array of all states; `segmented` is that on segments of the
@@ -31,19 +37,36 @@ export interface SelectiveScanOptions extends SequenceFlags {
   /** Added to delta first, [D]. Default none. */
   readonly deltaBias?: Tensor | undefined;
   /** Whether Δ is softplus(delta) and thereby positive. Default false. */
-  readonly deltaSoftplus?: boolean;
+  readonly deltaSoftplus?: boolean | undefined;
   /** The state before the first step, [B, D, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
-  /** How the recurrence is computed; all agree up to rounding. Default `fused`. */
+  /** How the recurrence is computed; all agree up to rounding. Default 'fused'. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
-  /** The steps of a chunk, where the algorithm is `chunked` (64) or `segmented` (256). */
+  /** The steps of a chunk, where the algorithm is `chunked` (else 64) or `segmented` (else 256). */
   readonly chunkSize?: number | undefined;
-  /** Whether all states are wanted, which need a composed scan: they are not stored else. */
+  /** Whether all states are wanted, for which the scan is composed of ops. Default false. */
   readonly returnStates?: boolean | undefined;
 }
 
+/** The names of the algorithms. */
+export const scanAlgorithms: Kind<SelectiveScanAlgorithm> = oneOf(
+  'fused', 'segmented', 'sequential', 'blelloch', 'hillisSteele', 'chunked',
+);
+
+const selectiveScanOptions = {
+  ...flagOptions,
+  D: tensors.optional(),
+  z: tensors.optional(),
+  deltaBias: tensors.optional(),
+  deltaSoftplus: boolean.orElse(false),
+  initialState: tensors.optional(),
+  algorithm: scanAlgorithms.orElse('fused'),
+  chunkSize: whole(1).optional(),
+  returnStates: boolean.orElse(false),
+} satisfies Table<SelectiveScanOptions>;
+
 export interface SelectiveScanResult {
-  /** [B, L, D] */
+  /** [B, L, D]; 0 at padding. */
   readonly y: Tensor;
   /** The state after the last step, [B, D, N], from which another call can go on. */
   readonly lastState: Tensor;
@@ -58,35 +81,39 @@ export interface SelectiveScanResult {
 export function selectiveScan(
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
 ): SelectiveScanResult {
+  const given = readOptions('selectiveScan', options, selectiveScanOptions);
   if (u.ndim !== 3 || A.ndim !== 2) {
     throw new TensorError(
       `selectiveScan: u is ${describe(u)}, A ${describe(A)}; expected [batch, length, channels] ` +
         'and [channels, state]',
     );
   }
-  const { D, z, deltaBias, deltaSoftplus = false, algorithm = 'fused', chunkSize } = options;
+  const { D, z, deltaBias, deltaSoftplus, algorithm, chunkSize } = given;
   const [batch, length, channels] = u.shape;
   const state = A.shape[1];
   const stateShape = [batch, channels, state];
-  const { initialState = zeros(stateShape, { dtype: u.dtype }) } = options;
+  const { initialState = zeros(stateShape, { dtype: u.dtype }) } = given;
   requireShapes('selectiveScan', u.dtype, {
     delta: [delta, u.shape], z: [z, u.shape],
     A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
     D: [D, [channels]], deltaBias: [deltaBias, [channels]],
     initialState: [initialState, stateShape],
   });
-  const { reset, mask } = readFlags('selectiveScan', options, u);
-  const biased = deltaBias ? delta.add(deltaBias) : delta;
-  const duration = deltaSoftplus ? biased.softplus() : biased;
-  const step = mask ? mask.unsqueeze(-1).where(duration, 0) : duration;
-  const inputs: ScanInputs = [u, step, A, B, C, initialState, ...(reset ? [reset] : [])];
+  const { reset, mask } = readFlags('selectiveScan', given, u.shape);
+  const kept = (x: Tensor): Tensor => keepSteps(x, mask);
+  const biased = deltaBias ? kept(delta).add(deltaBias) : delta;
+  const step = kept(deltaSoftplus ? biased.softplus() : biased);
+  const input = kept(u);
+  const inputs: ScanInputs = [
+    input, step, A, kept(B), kept(C), initialState, ...(reset ? [reset] : []),
+  ];
   const isLoop = algorithm === 'fused' || algorithm === 'segmented';
   const composed = isLoop ? undefined : { algorithm, chunkSize };
-  const scan = composed || options.returnStates ? composedScan(inputs, composed)
+  const scan = composed || given.returnStates ? composedScan(inputs, composed)
     : algorithm === 'fused' ? fusedScan(inputs)
     : segmentedScan(inputs, chunkSize);
 
-  const skipped = D ? scan.y.add(u.mul(D)) : scan.y;
-  const y = z ? skipped.mul(z.silu()) : skipped;
-  return { ...scan, y };
+  const skipped = D ? scan.y.add(input.mul(D)) : scan.y;
+  const y = z ? skipped.mul(kept(z).silu()) : skipped;
+  return { ...scan, y: kept(y) };
 }

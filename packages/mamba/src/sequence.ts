@@ -13,7 +13,11 @@
 import { Module } from '@mambagrad/nn';
 import {
   arange, concat, describe, type DType, ones, type Shape, type Tensor, TensorError,
+  type TypedArray,
 } from '@mambagrad/tensor';
+import {
+  anything, checkArgument, Kind, readOptions, show, type Table, tensors,
+} from '@mambagrad/tensor/options';
 
 /** What each step of a sequence is; every tensor i32 [batch, length]. */
 export interface SequenceFlags {
@@ -21,9 +25,17 @@ export interface SequenceFlags {
   readonly reset?: Tensor | undefined;
   /** The number of each step's document: where it changes, the state starts anew. */
   readonly segmentIds?: Tensor | undefined;
-  /** 0 at padding: such steps leave the state as it is, and their results mean nothing. */
+  /**
+   * 0 at padding: such steps leave the state as it is, and their results mean nothing. What is
+   * written there does not matter, even NaN: it reaches no other step and no gradient.
+   */
   readonly mask?: Tensor | undefined;
 }
+
+/** The table of these, for functions that read them through theirs. */
+export const flagOptions: Table<SequenceFlags> = {
+  reset: tensors.optional(), segmentIds: tensors.optional(), mask: tensors.optional(),
+};
 
 /** A layer from [batch, length, width] to the same shape. */
 export interface SequenceLayer extends Module {
@@ -34,6 +46,17 @@ export interface ScanOptions<State> extends SequenceFlags {
   /** What to go on from; it reaches the first document only. Default the initial state. */
   readonly state?: State | undefined;
 }
+
+/** The table of these. */
+export function scanOptions<State>(): Table<ScanOptions<State>> {
+  return { ...flagOptions, state: anything<State>().optional() };
+}
+
+/** A state, which only what made it knows. */
+const states: Kind<unknown> = new Kind(
+  'the state that an earlier call gave, or initialState(batch)',
+  (state) => state !== undefined && state !== null,
+);
 
 /** The results of a piece of a sequence, and what the next piece goes on from. */
 export interface Scanned<State> {
@@ -50,37 +73,97 @@ export abstract class Recurrent<State> extends Module {
   abstract initialState(batch: number): State;
 
   /** The results of a whole sequence. */
-  forward(x: Tensor, flags?: SequenceFlags): Tensor {
-    return this.scan(x, flags).y;
+  forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    return this.scan(x, readOptions(`${this.constructor.name}.forward`, flags, flagOptions)).y;
   }
 
   /** A single step, [batch, ...], in time and memory that do not depend on those before. */
   step(x: Tensor, state: State): Scanned<State> {
+    requireState(`${this.constructor.name}.step`, state);
     const { y, state: next } = this.scan(x.unsqueeze(1), { state });
     return { y: y.squeeze(1), state: next };
   }
 }
 
+/** Throws in the name of `op` if there is no state. */
+export function requireState(op: string, state: unknown): void {
+  checkArgument(op, 'state', state, states);
+}
+
+/**
+ * Throws in the name of `op` unless x is steps of vectors, [batch, length, width], of the dtype.
+ * `axes` names them otherwise.
+ */
+export function requireSteps(
+  op: string, x: unknown, dtype: DType, axes: readonly (string | number)[],
+): asserts x is Tensor {
+  const expected = `${dtype}[${axes.join(', ')}]`;
+  const fits = tensors.accepts(x) && (x as Tensor).dtype === dtype &&
+    (x as Tensor).ndim === axes.length &&
+    axes.every((size, axis) => typeof size === 'string' || (x as Tensor).shape[axis] === size);
+  if (!fits) throw new TensorError(`${op}: x is ${show(x)}, expected ${expected}`);
+}
+
+/**
+ * Throws in the name of `op` unless all tokens [batch, length] that are no padding are from 0 to
+ * below `vocabSize`; in a trace, where they have no values yet, the program will look.
+ */
+export function requireTokens(op: string, tokens: Tensor, vocabSize: number, mask?: Tensor): void {
+  const [values, counts] = [valuesOf(tokens), mask && valuesOf(mask)];
+  if (!values || (mask && !counts)) return;
+  const at = values.findIndex((token, i) =>
+    !(token >= 0 && token < vocabSize) && counts?.[i] !== 0,
+  );
+  if (at < 0) return;
+  const [row, step] = [Math.floor(at / tokens.shape[1]), at % tokens.shape[1]];
+  throw new TensorError(
+    `${op}: token [${row}, ${step}] is ${values[at]}, expected one from 0 to ${vocabSize - 1}`,
+  );
+}
+
+/** The values of a tensor, unless it has none: in a trace it is but a name for them. */
+export function valuesOf(x: Tensor): TypedArray | undefined {
+  try {
+    return x.data;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Arguments by name, those that are there and those that are not, with the shapes they need. */
-type Expected = Readonly<Record<string, readonly [given: Tensor | undefined, shape: Shape]>>;
+type Expected = Readonly<Record<string, readonly [given: unknown, shape: Shape]>>;
 
 /** Throws in the name of `op` unless all that is there has the dtype and its shape. */
 export function requireShapes(op: string, dtype: DType, expected: Expected): void {
   for (const [name, [given, shape]] of Object.entries(expected)) {
     const wanted = describe({ dtype, shape });
-    if (given && describe(given) !== wanted) {
-      throw new TensorError(`${op}: ${name} is ${describe(given)}, expected ${wanted}`);
+    if (given !== undefined && show(given) !== wanted) {
+      throw new TensorError(`${op}: ${name} is ${show(given)}, expected ${wanted}`);
     }
   }
 }
 
+/** x [batch, length, ...] with zeros at the steps that are padding. */
+export function keepSteps(x: Tensor, mask: Tensor | undefined): Tensor {
+  return mask ? mask.reshape([...mask.shape, ...x.shape.slice(2).map(() => 1)]).where(x, 0) : x;
+}
+
+/** Throws in the name of `op` unless the flags have the shape [batch, length] and are i32. */
+export function requireFlags(
+  op: string, { reset, segmentIds, mask }: SequenceFlags, [batch, length]: Shape,
+): void {
+  const shape = [batch, length];
+  requireShapes(op, 'i32', {
+    reset: [reset, shape], segmentIds: [segmentIds, shape], mask: [mask, shape],
+  });
+}
+
 /** Checks flags, for the named op, and brings them to 0 and 1: two are left of the three. */
 export function readFlags(
-  op: string, { reset, segmentIds, mask }: SequenceFlags, { shape: [batch, length] }: Tensor,
+  op: string, flags: SequenceFlags, [batch, length]: Shape,
 ): { reset: Tensor | undefined; mask: Tensor | undefined } {
-  for (const [name, flag] of Object.entries({ reset, segmentIds, mask })) {
-    requireShapes(op, 'i32', { [name]: [flag, [batch, length]] });
-  }
+  const { reset, segmentIds, mask } = flags;
+  requireFlags(op, flags, [batch, length]);
   // The first step has none before it from which it could differ.
   const changes = segmentIds
     ?.notEqual(segmentIds.pad([0, 1], [0, -1]))
@@ -102,18 +185,26 @@ export function takeSteps(x: Tensor, index: Tensor): Tensor {
 /** What stands for a whole sequence: its last step, the mean, both ends side by side, or all. */
 export type Pool = 'last' | 'mean' | 'ends' | 'none';
 
-/** The same of x [batch, length, width], without the steps that are padding. */
-export function pooled(x: Tensor, pool: Pool, mask?: Tensor): Tensor {
+/**
+ * The same of x [batch, length, width], without the steps that are padding; of a row that is
+ * nothing else, zeros. Throws in the name of `op` if there are no steps.
+ */
+export function pooled(op: string, x: Tensor, pool: Pool, mask?: Tensor): Tensor {
   const [batch, length] = x.shape;
   if (pool === 'none') return x;
+  if (length === 0) {
+    throw new TensorError(`${op}: x has no steps, of which '${pool}' expects at least one`);
+  }
   if (pool === 'last' && !mask) return x.narrow(1, length - 1, 1).squeeze(1);
   const counts = mask?.notEqual(0) ?? ones([batch, length], { dtype: 'i32' });
+  const count = counts.sum(1, true);
   if (pool === 'mean') {
-    return counts.unsqueeze(-1).where(x, 0).sum(1).div(counts.sum(1, true).cast(x.dtype));
+    return keepSteps(x, counts).sum(1).div(count.maximum(1).cast(x.dtype));
   }
   const ranks = arange(1, length + 1, 1, { dtype: 'i32' });
-  const [last, first] = [ranks, ranks.flip()].map((rank) =>
-    takeSteps(x, counts.mul(rank).argmax(1, true)).squeeze(1),
-  );
+  const [last, first] = [ranks, ranks.flip()].map((rank) => {
+    const step = takeSteps(x, counts.mul(rank).argmax(1, true)).squeeze(1);
+    return mask ? count.notEqual(0).where(step, 0) : step;
+  });
   return pool === 'last' ? last : concat([first, last], -1);
 }

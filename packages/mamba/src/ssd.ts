@@ -12,10 +12,14 @@
  * M costs L² and the recurrence is no matrix product, so the sequence is cut into chunks: within
  * each the matrix, from one to the next the recurrence (section 6).
  *
- * Where a document begins, α_t is 0 instead; at padding, Δ_t is.
+ * Where a document begins, the state before is left out. At padding, Δ_t is 0, so that the state
+ * stays, and so are all inputs, whatever is written there: 0 · NaN would be NaN.
  */
 import { describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
-import { readFlags, requireShapes, type SequenceFlags } from './sequence.ts';
+import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
+import {
+  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+} from './sequence.ts';
 import { chunked, recurrent, type SSDInputs, type SSDResult } from './ssdComposed.ts';
 import { fused } from './ssdFused.ts';
 
@@ -34,9 +38,17 @@ export interface SSDOptions extends SequenceFlags {
   readonly initialState?: Tensor | undefined;
   /** The most steps of a chunk, where `fused` takes 32 at most; changes no result. Default 64. */
   readonly chunkSize?: number | undefined;
-  /** How it is computed; all agree up to rounding. Default `fused`. */
+  /** How it is computed; all agree up to rounding. Default 'fused'. */
   readonly algorithm?: SSDAlgorithm | undefined;
 }
+
+const ssdOptions = {
+  ...flagOptions,
+  D: tensors.optional(),
+  initialState: tensors.optional(),
+  chunkSize: whole(1).orElse(64),
+  algorithm: oneOf('fused', 'chunked', 'recurrent').orElse('fused'),
+} satisfies Table<SSDOptions>;
 
 /**
  * Runs the recurrence above over x [B, L, H, P], dt (Δ, positive) [B, L, H], A [H] (negative), B
@@ -46,29 +58,30 @@ export interface SSDOptions extends SequenceFlags {
 export function ssd(
   x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
-  const { D, algorithm = 'fused', chunkSize = 64 } = options;
+  const given = readOptions('ssd', options, ssdOptions);
+  const { D, algorithm, chunkSize } = given;
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
-  if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0 || !(chunkSize >= 1)) {
+  if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0) {
     throw new TensorError(
-      `ssd: x is ${describe(x)}, B ${describe(B)}, chunkSize ${chunkSize}; expected ` +
-        '[batch, length, heads, headDim], [batch, length, groups, state] with heads a multiple ' +
-        'of groups, and a whole number from 1',
+      `ssd: x is ${describe(x)}, B ${describe(B)}; expected [batch, length, heads, headDim] and ` +
+        '[batch, length, groups, state] with heads a multiple of groups',
     );
   }
   const stateShape = [batch, heads, headDim, stateSize];
-  const { initialState = zeros(stateShape, { dtype: x.dtype }) } = options;
+  const { initialState = zeros(stateShape, { dtype: x.dtype }) } = given;
   requireShapes('ssd', x.dtype, {
     dt: [dt, [batch, length, heads]], A: [A, [heads]], D: [D, [heads]],
     B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
     initialState: [initialState, stateShape],
   });
-  const { reset, mask } = readFlags('ssd', options, x);
-  const duration = mask ? mask.unsqueeze(-1).where(dt, 0) : dt;
-  const decay = duration.mul(A);
-  const logDecay = reset ? reset.unsqueeze(-1).where(-Infinity, decay) : decay;
-  const inputs: SSDInputs = [x.mul(duration.unsqueeze(-1)), logDecay, B, C, initialState];
+  const { reset, mask } = readFlags('ssd', given, x.shape);
+  const [input, duration, written, read] = [x, dt, B, C].map((each) => keepSteps(each, mask));
+  const inputs: SSDInputs = [
+    input.mul(duration.unsqueeze(-1)), duration.mul(A), written, read, initialState,
+    ...(reset ? [reset] : []),
+  ];
   const form = length === 1 ? recurrent : { fused, chunked, recurrent }[algorithm];
   const { y, lastState } = form(inputs, chunkSize);
-  return { y: D ? y.add(x.mul(D.unsqueeze(-1))) : y, lastState };
+  return { y: keepSteps(D ? y.add(input.mul(D.unsqueeze(-1))) : y, mask), lastState };
 }

@@ -14,19 +14,19 @@
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
-import { type Grid, plus, times, TINY } from './scanPieces.ts';
+import { type Grid, plus, times, TINY, toValue } from './scanPieces.ts';
 import {
-  type At, decaysOf, forColumns, forGroups, inStates, inSteps, matrix, product, type Sizes,
-  transposed,
+  type At, decaysOf, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
+  product, type Sizes, transposed,
 } from './ssdPieces.ts';
 
 /**
- * From [the gradient of what the forward kernel gives, Δx, log α, B, C, the first state, and what
- * the forward kernel gives]: the gradients of Δx, log α, B, C and the first state, one behind the
- * other.
+ * From [the gradient of what the forward kernel gives, Δx, log α, B, C, the first state, what the
+ * forward kernel gives, and flags of steps that start anew (or none)]: the gradients of Δx, log α,
+ * B, C and the first state, one behind the other.
  */
 export function backwardKernel(
-  [g, input, logDecay, B, C, , packed]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  [g, input, logDecay, B, C, , packed, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
   const { batch, length, heads, headDim, groups, state, steps, chunks } = sizes;
   const ofX = batch * length * heads * headDim;
@@ -37,6 +37,8 @@ export function backwardKernel(
   const [rowsB, rowsC] = ['B', 'C'].map((name) => matrix(name, steps, state));
   const [columnsB, columnsC, dB, dC] =
     ['B', 'C', 'dB', 'dC'].map((name) => matrix(name, state, steps));
+  // What of it hears from the state before the chunk.
+  const firstC = reset ? matrix('firstC', state, steps) : columnsC;
   const [scores, dScores, M] = ['S', 'dS', 'M'].map((name) => matrix(name, steps, steps));
   const [columnsX, columnsG] = ['x', 'g'].map((name) => matrix(name, headDim, steps));
   const rowsG = matrix('g', steps, headDim);
@@ -48,6 +50,9 @@ export function backwardKernel(
 
   const chunk = (b: k.Value, group: k.Value, c: k.Value): k.Statements => {
     const [first, left] = [k.sub((chunks - 1) * steps, k.mul(c, steps)), k.add(c, 1)];
+    const hearing = hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)])));
+    const { isPair, forPairs, fromStart, untilEnd, throughout } = hearing;
+    const isTerm = (s: k.Value, t: k.Value): k.Value => isPair(t, s);
     const ofHead = (h: k.Value): k.Statements => {
       const head = k.add(k.mul(group, heads / groups), h);
       const [x, before] = [inSteps(sizes, b, first, head), inStates(sizes, left, b, head, ofX)];
@@ -57,17 +62,18 @@ export function backwardKernel(
       const [passed, kept] = ['passed', 'kept'].map((name) => k.variable(name, 'f32x4'));
       const total = k.variable('total', 'f32');
       const [decays, between, since, whole] = decaysOf(steps, (t) =>
-        logDecay.at([b, k.add(first, t), head]),
+        logDecay.at([b, k.add(first, t), head]), hearing,
       );
       const sinceStart = (t: k.Value) => k.load(since, t);
-      const untilEnd = (s: k.Value) => between.at(steps - 1, s);
+      const leftAtEnd = (s: k.Value) => between.at(steps - 1, s);
       /** Adds what goes through a state to a gradient, and notes for each step how much it is. */
       const through = (
         gradient: Grid, of: Grid, decay: (t: k.Value) => k.Value, noted: k.Buffer,
+        choose: (t: k.Value, x: k.Value) => k.Value,
       ) => (n: k.Value, t: k.Value, value: k.Variable): k.Statements => [
-        k.set(value, k.mul(value, decay(t))),
+        k.set(value, choose(t, k.mul(value, decay(t)))),
         gradient.set(n, t, k.add(gradient.at(n, t), value)),
-        k.store(noted, t, k.mulAdd(value, of.at(n, t), k.load(noted, t))),
+        k.store(noted, t, choose(t, k.mulAdd(value, of.at(n, t), k.load(noted, t)))),
       ];
       return [
         decays,
@@ -79,12 +85,12 @@ export function backwardKernel(
         // M is dM at first, and `sums` are those of the columns of dM ⊙ M from row t on.
         backwards((t) => [
           k.set(passed, 0),
-          forColumns(t, (s) => {
+          forPairs(t, (s, ofPair) => {
             const [decay, dM, value, sum] = ['e', 'd', 'm', 'y'].map((x) => k.variable(x, 'f32x4'));
             return [
-              k.set(decay, between.at(t, s)),
-              k.set(dM, M.at(t, s)),
-              k.set(value, k.mul(decay, scores.at(t, s))),
+              k.set(decay, ofPair(between.at(t, s))),
+              k.set(dM, ofPair(M.at(t, s))),
+              k.set(value, ofPair(k.mul(decay, scores.at(t, s)))),
               k.set(sum, k.mulAdd(dM, value, k.load(sums, s))),
               M.set(t, s, value),
               dScores.set(t, s, k.mulAdd(dM, decay, dScores.at(t, s))),
@@ -95,19 +101,21 @@ export function backwardKernel(
           k.store(da, t, k.reduceLanes(k.add, passed)),
         ]),
         product([steps, headDim, state], transposed(columnsB.at), G, (s, p, value) =>
-          k.store(to, x(s, p), k.mul(value, untilEnd(s))),
+          k.store(to, x(s, p), untilEnd(s, k.mul(value, leftAtEnd(s)))),
         ),
-        product([steps, headDim, from], transposed(M.at), rowsG.at, (s, p, value) =>
-          k.store(to, x(s, p), value), { start: dX },
+        pairProduct([steps, headDim, from], transposed(M.at), rowsG, (s, p, value) =>
+          k.store(to, x(s, p), value), { start: dX, isTerm },
         ),
-        product([state, steps, headDim], H, columnsG.at, through(dC, columnsC, sinceStart, read)),
-        product([state, steps, headDim], G, columnsX.at, through(dB, columnsB, untilEnd, written)),
-        rowsG.setAll((t, p) => k.mul(rowsG.at(t, p), k.load(since, t))),
+        product([state, steps, headDim], H, columnsG.at,
+          through(dC, columnsC, sinceStart, read, fromStart)),
+        product([state, steps, headDim], G, columnsX.at,
+          through(dB, columnsB, leftAtEnd, written, untilEnd)),
+        rowsG.setAll((t, p) => fromStart(t, k.mul(rowsG.at(t, p), k.load(since, toValue(t))))),
         k.set(kept, 0),
-        product([state, headDim, steps], columnsC.at, rowsG.at, (n, p, value) => [
-          k.set(kept, k.mulAdd(k.mul(G(n, p), whole), H(n, p), kept)),
+        product([state, headDim, steps], firstC.at, rowsG.at, (n, p, value) => [
+          k.set(kept, throughout(k.mulAdd(k.mul(G(n, p), whole), H(n, p), kept))),
           k.store(to, place(n, p), value),
-        ], { start: (n, p) => k.mulAdd(G(n, p), whole, TINY) }),
+        ], { start: (n, p) => k.mulAdd(throughout(G(n, p)), whole, TINY) }),
         k.set(total, k.reduceLanes(k.add, kept)),
         k.loop('t', steps, (t) => [
           k.store(da, t, k.add(k.load(da, t), total)),
@@ -128,18 +136,20 @@ export function backwardKernel(
       return k.store(to, plus(at, start), value);
     };
     return [
+      hearing.compute,
       rowsB.setAll((s, n) => B.at([b, plus(first, s), group, n])),
       rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
       columnsB.setAll(transposed(rowsB.at)),
       columnsC.setAll(transposed(rowsC.at)),
+      reset ? firstC.setAll((n, t) => fromStart(t, columnsC.at(n, t))) : [],
       [dB, dC, dScores].map((gradient) => gradient.setAll(() => 0)),
       product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
       k.loop('h', heads / groups, ofHead),
-      product([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB.at, write(dCAt), {
-        start: transposed(dC.at),
+      pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(dCAt), {
+        start: transposed(dC.at), isTerm: isPair,
       }),
-      product([steps, state, from], transposed(dScores.at), rowsC.at, write(dBAt), {
-        start: transposed(dB.at),
+      pairProduct([steps, state, from], transposed(dScores.at), rowsC, write(dBAt), {
+        start: transposed(dB.at), isTerm,
       }),
     ];
   };

@@ -43,17 +43,24 @@ function placesOf({ length, heads, headDim, groups, state }: Sizes, head: number
   return [place, place * headDim, Math.floor((place * groups) / heads) * state];
 }
 
+/** Whether a step starts anew; the flags are the sixth input, if there are any. */
+function startsAnew(arrays: readonly TypedArray[], sizes: Sizes, head: number, t: number): boolean {
+  return arrays.length > 5 && arrays[5][Math.floor(head / sizes.heads) * sizes.length + t] !== 0;
+}
+
 /** One step of a head from one state to the next, which may take its place; y_t is added to `y`. */
 function step(
-  [X, a, B, C]: readonly TypedArray[], sizes: Sizes, head: number, t: number,
+  arrays: readonly TypedArray[], sizes: Sizes, head: number, t: number,
   before: Float64Array, after: Float64Array, y?: Float64Array,
 ): void {
+  const [X, a, B, C] = arrays;
+  const isNew = startsAnew(arrays, sizes, head, t);
   const [place, x, first] = placesOf(sizes, head, t);
   const decay = Math.exp(a[place]);
   for (let n = first, i = 0; n < first + sizes.state; n++) {
     const [written, read] = [B[n], C[n]];
     for (let p = 0; p < sizes.headDim; p++, i++) {
-      after[i] = decay * before[i] + written * X[x + p];
+      after[i] = (isNew ? 0 : decay * before[i]) + written * X[x + p];
       if (y) y[p] += read * after[i];
     }
   }
@@ -86,12 +93,14 @@ const forwardPrimitive: Apply<number> = definePrimitive<number>({
   },
   lower: (inputs, steps) => ({ kernel: (xs, y) => forwardKernel(xs, y, sizesOf(inputs, steps)) }),
   gradient: (g, y, inputs, steps) =>
-    splitLike(inputs, () => backwardPrimitive([g, ...inputs, y.detach()], steps)),
+    splitLike(inputs.slice(0, 5), () =>
+      backwardPrimitive([g, ...inputs.slice(0, 5), y.detach(), ...inputs.slice(5)], steps),
+    ),
 });
 
 /**
  * The gradients of X, a, B, C and the first state, one behind the other, flat. From g, that of what
- * the forward pass has packed, its inputs, and what it has packed.
+ * the forward pass has packed, its inputs but the flags, what it has packed, and the flags.
  */
 const backwardPrimitive: Apply<number> = definePrimitive<number>({
   name: 'ssdBackward',
@@ -101,20 +110,21 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
   compute: ([g, ...inputs], { data }, steps) => {
     const sizes = sizesOf(inputs, steps);
     const { batch, heads, headDim, state, chunks } = sizes;
-    const arrays = inputs.map((input) => input.data);
+    const packed = inputs[5].data;
+    const arrays = inputs.toSpliced(5, 1).map((input) => input.data);
     const sums = new Float64Array(data.length);
     let end = 0;
     const totals = arrays.slice(0, 5).map((array) => sums.subarray(end, (end += array.length)));
     const width = state * headDim;
     const states = Array.from({ length: steps + 1 }, () => new Float64Array(width));
-    const stateIn = (packed: TypedArray, left: number, head: number) =>
-      packed.subarray(stateAt(sizes, left, head), stateAt(sizes, left, head + 1));
+    const stateIn = (array: TypedArray, left: number, head: number) =>
+      array.subarray(stateAt(sizes, left, head), stateAt(sizes, left, head + 1));
     for (let head = 0; head < batch * heads; head++) {
       const G = totals[4].subarray(head * width, (head + 1) * width);
       G.set(stateIn(g.data, 0, head));
       for (let left = 1; left <= chunks; left++) {
         const first = (chunks - left) * steps;
-        states[0].set(stateIn(arrays[5], left, head));
+        states[0].set(stateIn(packed, left, head));
         for (let t = 0; t < steps; t++) {
           step(arrays, sizes, head, first + t, states[t], states[t + 1]);
         }
@@ -131,17 +141,20 @@ const backwardPrimitive: Apply<number> = definePrimitive<number>({
   gradient: (gg, _y, inputs) =>
     splitLike(inputs.slice(0, 6), () => secondGradient(gg, inputs.slice(0, 6), (own) => {
       const [input, logDecay, B, C, start] = own;
-      const form = chunked([input, logDecay, B, C, start.transpose(-2, -1)], MOST_STEPS);
+      const first = start.transpose(-2, -1);
+      const form = chunked([input, logDecay, B, C, first, ...inputs.slice(7)], MOST_STEPS);
       return { ...form, lastState: form.lastState.transpose(-2, -1) };
     })),
 });
 
 /** One step back: G, which is ∂loss/∂H_t but for y_t's part, becomes that of H_{t−1}. */
 function stepBack(
-  [X, a, B, C]: readonly TypedArray[], sizes: Sizes, g: TypedArray, head: number, t: number,
+  arrays: readonly TypedArray[], sizes: Sizes, g: TypedArray, head: number, t: number,
   [before, after]: readonly Float64Array[], G: Float64Array,
   [dX, da, dB, dC]: readonly Float64Array[],
 ): void {
+  const [X, a, B, C] = arrays;
+  const isNew = startsAnew(arrays, sizes, head, t);
   const [place, x, first] = placesOf(sizes, head, t);
   const decay = Math.exp(a[place]);
   let throughDecay = 0;
@@ -153,20 +166,20 @@ function stepBack(
       ofC += g[p] * after[i];
       ofB += all * X[p];
       dX[p] += all * written;
-      throughDecay += all * before[i];
-      G[i] = all * decay;
+      if (!isNew) throughDecay += all * before[i];
+      G[i] = isNew ? 0 : all * decay;
     }
     dB[n] += ofB;
     dC[n] += ofC;
   }
-  da[place] = decay * throughDecay;
+  da[place] = isNew ? 0 : decay * throughDecay;
 }
 
 const upToFour = (size: number): number => 4 * Math.ceil(size / 4);
 
 /** y and the last state, in chunks of so many steps, or a little less or more. */
 export function fused(inputs: SSDInputs, chunkSize: number): SSDResult {
-  const [input, logDecay, B, C, initialState] = inputs;
+  const [input, logDecay, B, C, initialState, ...flags] = inputs;
   const [batch, length, heads, headDim] = input.shape;
   // Equal chunks of steps, and channels and states, are filled up to multiples of four: with zeros,
   // for which nothing is written, nothing decays and nothing is read.
@@ -182,7 +195,8 @@ export function fused(inputs: SSDInputs, chunkSize: number): SSDResult {
   const a = fill(logDecay, batch, chunks * steps, heads);
   const [b, c] = [B, C].map((x) => fill(x, batch, chunks * steps, x.shape[2], N));
   const start = fill(initialState, batch, heads, P, N).transpose(-2, -1);
-  const packed = forwardPrimitive([X, a, b, c, start], steps);
+  const resets = flags.map((reset) => fill(reset, batch, chunks * steps));
+  const packed = forwardPrimitive([X, a, b, c, start, ...resets], steps);
   const [y, lastState] = splitLike([X, start], () => packed);
   return { y: cut(y(), input), lastState: cut(lastState().transpose(-2, -1), initialState) };
 }

@@ -3,79 +3,19 @@
  * their input is made, and how the last result is read. Where the layers are recurrent blocks, each
  * a residual step x + block(norm(x)), the whole is recurrent, too.
  */
-import { Dropout, type Embedding, Linear, Module, RMSNorm } from '@mambagrad/nn';
+import { Dropout, Embedding, type Linear, Module, type RMSNorm } from '@mambagrad/nn';
 import {
-  compile, type Generator, guard, noGrad, type Tensor, withoutValues, zeros,
+  compile, guard, noGrad, type Tensor, withoutValues, zeros,
 } from '@mambagrad/tensor';
-import { type BlockOptions, type BlockState, MambaBlock, type Mixer } from './block.ts';
-import { Mamba2Block, type Mamba2BlockOptions } from './mamba2.ts';
+import { checkArgument, listOf, readOptions, whole } from '@mambagrad/tensor/options';
+import { Residual, sequenceLayers } from './residual.ts';
 import {
-  type Pool, pooled, Recurrent, type ScanOptions, type Scanned, type SequenceFlags,
-  type SequenceLayer,
+  flagOptions, keepSteps, type Pool, pooled, requireFlags, requireSteps, requireTokens,
+  type SequenceFlags, type SequenceLayer,
 } from './sequence.ts';
-
-/** What encoders have in common, the models that read vectors. */
-export interface EncoderOptions {
-  /** The size of the input vectors. */
-  readonly embedDim: number;
-  /** The width of the model. Default 256. */
-  readonly hiddenSize?: number;
-  /** The number of layers. Default 2; of BiMamba 4. */
-  readonly numLayers?: number;
-  /** The share of what a layer adds that is left out in training. Default 0; of BiMamba 0.1. */
-  readonly dropout?: number;
-  /** What `forward` gives of the results of all steps. Default `last`. */
-  readonly pool?: Pool;
-  /** The length of sequence that `prepare` makes ready for. Default 60. */
-  readonly windowSize?: number;
-  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
-  readonly generator?: Generator | undefined;
-}
-
-/** The projection from embedDim to hiddenSize, where they differ. */
-export function inputProjection(options: EncoderOptions): Linear | undefined {
-  const { embedDim, hiddenSize = 256, generator } = options;
-  return embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
-}
-
-/** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
-export interface StackOptions
-  extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
-  /** The kind of the blocks: MambaBlock (the default) or Mamba2Block. */
-  readonly layer?: 'mamba' | 'mamba2';
-}
-
-/** The kinds of blocks there are. */
-const mixers = { mamba: MambaBlock, mamba2: Mamba2Block };
-
-/** What mixes along time, with its normalisation and residual connection: x + mixer(norm(x)). */
-export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Module {
-  readonly norm: RMSNorm;
-  readonly mixer: Inner;
-  readonly #dropout: Dropout;
-
-  constructor(width: number, mixer: Inner, dropout: Dropout = new Dropout(0), eps = 1e-5) {
-    super();
-    this.norm = new RMSNorm(width, { eps });
-    this.mixer = mixer;
-    this.#dropout = dropout;
-  }
-
-  /** x and the result [batch, length, width] */
-  forward(x: Tensor, flags?: SequenceFlags): Tensor {
-    return x.add(this.#dropout.forward(this.mixer.forward(this.norm.forward(x), flags)));
-  }
-
-  /** The same in pieces; with `lastOnly`, y [batch, 1, width] is the result of the last step. */
-  scan(
-    this: Residual<Mixer>, x: Tensor, options?: ScanOptions<BlockState>, lastOnly = false,
-  ): Scanned<BlockState> {
-    const { y, state } = this.mixer.mix(this.norm.forward(x), options);
-    const last = (all: Tensor) => (lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all);
-    const added = this.#dropout.forward(this.mixer.outProj.forward(last(y)));
-    return { y: last(x).add(added), state };
-  }
-}
+import {
+  type BodyOptions, bodyOptions, type EncoderOptions, outputOptions,
+} from './stackOptions.ts';
 
 export abstract class Stack<Inner extends SequenceLayer> extends Module {
   /** What makes the input of the first layer, where that is not the model's own */
@@ -86,26 +26,37 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   /** The one that all layers use */
   readonly dropout: Dropout;
   protected readonly pool: Pool;
+  readonly #hiddenSize: number;
   readonly #windowSize: number;
 
+  /** Every module of the stack, once a program has been made of it. */
+  #modules: readonly Module[] | undefined;
+
   constructor(
-    options: Partial<EncoderOptions> & { readonly hiddenSize: number; readonly normEps?: number },
+    options: BodyOptions,
     layers: readonly Inner[],
     embedding?: Linear | Embedding,
     normF?: RMSNorm,
   ) {
     super();
-    const { hiddenSize, dropout = 0, normEps, pool = 'last', windowSize = 60 } = options;
+    const op = new.target.name;
+    checkArgument(op, 'layers', layers, listOf(sequenceLayers));
+    const given = readOptions(op, options, bodyOptions);
+    const { hiddenSize, dropout, normEps, pool, windowSize } = given;
     this.embedding = embedding;
     this.dropout = new Dropout(dropout);
     this.layers = layers.map((mixer) => new Residual(hiddenSize, mixer, this.dropout, normEps));
     this.normF = normF;
     this.pool = pool;
+    this.#hiddenSize = hiddenSize;
     this.#windowSize = windowSize;
   }
 
   /** The size of the result. */
-  static outputSize({ hiddenSize = 256, pool }: Partial<EncoderOptions>): number {
+  static outputSize(options: Partial<EncoderOptions>): number {
+    const { hiddenSize = 256, pool } = readOptions(
+      `${this.name}.outputSize`, options, outputOptions,
+    );
     return hiddenSize * (pool === 'ends' ? 2 : 1);
   }
 
@@ -124,22 +75,59 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     return this.normF?.forward(h) ?? h;
   }
 
+  /**
+   * Throws in the name of `op` unless x is what `embed` takes, steps of vectors or of tokens, and
+   * the flags fit it.
+   */
+  protected requireInput(op: string, x: Tensor, flags: SequenceFlags): void {
+    const { embedding } = this;
+    if (embedding instanceof Embedding) {
+      requireSteps(op, x, 'i32', ['batch', 'length']);
+    } else if (embedding) {
+      const { dtype, shape } = embedding.weight;
+      requireSteps(op, x, dtype, ['batch', 'length', shape[1]]);
+    }
+    requireFlags(op, flags, x.shape);
+    if (embedding instanceof Embedding) requireTokens(op, x, embedding.weight.shape[0], flags.mask);
+  }
+
+  /** Checks the input, clears the steps that are padding, and embeds it. */
+  protected readInput(op: string, x: Tensor, flags: SequenceFlags): Tensor {
+    this.requireInput(op, x, flags);
+    const h = this.embed(keepSteps(x, flags.mask));
+    const { dtype } = (this.embedding ?? this.layers.at(0)?.norm)?.weight ?? h;
+    requireSteps(op, h, dtype, ['batch', 'length', this.#hiddenSize]);
+    return h;
+  }
+
   /** The model's input to what stands for the whole sequence: see `pool`. */
-  forward(x: Tensor, flags?: SequenceFlags): Tensor {
-    return pooled(this.forwardSequence(x, flags), this.pool, flags?.mask);
+  forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    const y = this.forwardSequence(x, flags);
+    return pooled(this.constructor.name, y, this.pool, flags.mask);
   }
 
   /** The model's input to the results of all steps, [batch, length, ...]. */
-  forwardSequence(x: Tensor, flags?: SequenceFlags): Tensor {
-    return this.read(this.layers.reduce((h, layer) => layer.forward(h, flags), this.embed(x)));
+  forwardSequence(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    const op = this.constructor.name;
+    const given = readOptions(op, flags, flagOptions);
+    const h = this.readInput(op, x, given);
+    return this.read(this.layers.reduce((now, layer) => layer.forward(now, given), h));
   }
 
   /** `forward` for use: compiled for each shape of x, without gradients and dropout. */
-  readonly predict: (x: Tensor, flags?: SequenceFlags) => Tensor =
+  readonly predict: (x: Tensor, flags?: SequenceFlags) => Tensor = (x, flags = {}) => {
+    const op = `${this.constructor.name}.predict`;
+    const given = readOptions(op, flags, flagOptions);
+    this.requireInput(op, x, given);
+    return this.#predict(x, given);
+  };
+
+  readonly #predict: (x: Tensor, flags: SequenceFlags) => Tensor =
     this.forUse((x, flags) => this.forward(x, flags));
 
   /** Compiles `predict` for so many rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {
+    checkArgument(`${this.constructor.name}.prepare`, 'batch', batch, whole(1));
     const { dtype, shape } = (this.embedding ?? this.layers[0].norm).weight;
     this.predict(zeros([batch, this.#windowSize, ...shape.slice(-1)], { dtype }));
     return this;
@@ -155,52 +143,10 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
       return noGrad(() => f(...args));
     });
     // Not within the function: a program is one of a mode, and would be traced again in this.
-    return (...args) => this.dropout.inEval(() => program(...args));
-  }
-}
-
-/** The state of every layer. */
-export type StackState = readonly BlockState[];
-
-export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
-  constructor(
-    options: StackOptions & Pick<EncoderOptions, 'pool' | 'windowSize'>,
-    embedding?: Linear | Embedding,
-    normF?: RMSNorm,
-  ) {
-    const { layer = 'mamba', numLayers = 2 } = options;
-    const createMixer = () => new mixers[layer](options);
-    super(options, Array.from({ length: numLayers }, createMixer), embedding, normF);
-  }
-
-  initialState(batch: number): StackState {
-    return this.layers.map(({ mixer }) => mixer.initialState(batch));
-  }
-
-  override forward(x: Tensor, flags?: SequenceFlags): Tensor {
-    return this.pool === 'last' ? this.scan(x, flags, true).y : super.forward(x, flags);
-  }
-
-  /** With `lastOnly`, y is the result of the last step that is no padding, [batch, ...]. */
-  scan(x: Tensor, options: ScanOptions<StackState> = {}, lastOnly = false): Scanned<StackState> {
-    const { state, ...flags } = options;
-    let h = this.embed(x);
-    const next = this.layers.map((layer, i) => {
-      // Nobody asks for the other steps of the last layer.
-      const isCut = lastOnly && !flags.mask && i === this.layers.length - 1;
-      const scanned = layer.scan(h, { ...flags, state: state?.[i] }, isCut);
-      h = scanned.y;
-      return scanned.state;
-    });
-    return { y: this.read(lastOnly ? pooled(h, 'last', flags.mask) : h), state: next };
-  }
-
-  /** `scan` for use, with `lastOnly`: compiled for each shape of x, without gradients. */
-  readonly advance: (x: Tensor, options?: ScanOptions<StackState>) => Scanned<StackState> =
-    this.forUse((x, options) => this.scan(x, options, true));
-
-  /** A single step, compiled, without gradients, in the same time however many came before. */
-  step(x: Tensor, state: StackState): Scanned<StackState> {
-    return this.advance(x.unsqueeze(1), { state });
+    return (...args) => {
+      // Any layer may have a mode. The list is kept, as calls are many, and programs keep layers.
+      this.#modules ??= this.namedModules().map(([, module]) => module);
+      return this.inEval(() => program(...args), this.#modules);
+    };
   }
 }

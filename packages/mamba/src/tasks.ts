@@ -10,19 +10,29 @@
  * pass over noise, by content.
  */
 import {
-  concat, full, type Generator, integers, type Tensor, TensorError, uniform, zeros,
+  concat, full, Generator, integers, type Tensor, TensorError, uniform, zeros,
 } from '@mambagrad/tensor';
+import {
+  checkArgument, instanceOf, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
 
 export interface SelectiveCopyingOptions {
   /** How many tokens are to be remembered. Default 4. */
-  readonly tokens?: number;
+  readonly tokens?: number | undefined;
   /** Among how many places they are put. Default 24. */
-  readonly places?: number;
+  readonly places?: number | undefined;
   /** Tokens there are, noise (0) and the sign to write (the last) included. Default 8. */
-  readonly vocabSize?: number;
-  /** Default the generator that `manualSeed` seeds. */
-  readonly generator?: Generator;
+  readonly vocabSize?: number | undefined;
+  /** The source of chance. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
 }
+
+const selectiveCopyingOptions = {
+  tokens: whole(1).orElse(4),
+  places: whole(1).orElse(24),
+  vocabSize: whole(3).orElse(8),
+  generator: instanceOf(Generator).optional(),
+} satisfies Table<SelectiveCopyingOptions>;
 
 export interface SelectiveCopyingBatch {
   /** i32 [batch, places + tokens] */
@@ -33,14 +43,14 @@ export interface SelectiveCopyingBatch {
 
 /** A batch of `count` fresh sequences. Throws if the sizes leave nothing to remember or no room. */
 export function selectiveCopying(
-  count: number,
-  { tokens = 4, places = 24, vocabSize = 8, generator }: SelectiveCopyingOptions = {},
+  count: number, options: SelectiveCopyingOptions = {},
 ): SelectiveCopyingBatch {
-  if (tokens < 1 || tokens > places) {
-    throw new TensorError(`selectiveCopying: ${tokens} tokens do not fit into ${places} places`);
-  }
-  if (vocabSize < 3) {
-    throw new TensorError(`selectiveCopying: a vocabulary of ${vocabSize}, expected 3 or more`);
+  const op = 'selectiveCopying';
+  checkArgument(op, 'count', count, whole());
+  const { tokens, places, vocabSize, generator } =
+    readOptions(op, options, selectiveCopyingOptions);
+  if (tokens > places) {
+    throw new TensorError(`${op}: ${tokens} tokens do not fit into ${places} places`);
   }
   // The first of the places in a random order, in ascending order, are filled.
   const shuffled = uniform([count, places], 0, 1, { generator }).argsort();

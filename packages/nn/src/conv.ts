@@ -74,11 +74,12 @@ export function conv1d(
   // A sum of one term each, which is stored: the weights of a tap side by side, for all steps.
   const columns = isDepthwise ? weight.transpose(0, 2).sum(1) : weight;
   const taps = Array.from({ length: kernel }, (_, k) => {
-    const part = values.narrow(1, k, length);
-    const product = isDepthwise
+    const all = values.narrow(1, k, length);
+    // Not the product: what is left out may be NaN, and the weight's gradient is a sum over it.
+    const part = own && numbers ? numbers.narrow(1, k, length).equal(own).where(all, 0) : all;
+    return isDepthwise
       ? part.mul(columns.narrow(0, k, 1).squeeze(0))
       : linear(part, weight.narrow(2, k, 1).squeeze(2));
-    return own && numbers ? numbers.narrow(1, k, length).equal(own).where(product, 0) : product;
   });
   const sum = taps.reduce((total, tap) => total.add(tap));
   return bias ? sum.add(bias) : sum;

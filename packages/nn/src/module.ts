@@ -80,15 +80,22 @@ export abstract class Module {
     return this.train(false);
   }
 
-  /** What `f` gives, called in `eval`; behind it every module is in the mode that it was in. */
-  inEval<Result>(f: () => Result): Result {
-    const modes = this.namedModules().map(([, module]) => [module, module.#training] as const);
+  /**
+   * What `f` gives, called in `eval`; behind it every module is in the mode that it was in. Whoever
+   * does so often may keep the list of modules; by default it is made anew.
+   */
+  inEval<Result>(f: () => Result, modules: readonly Module[] = this.#modules()): Result {
+    const modes = modules.map((module) => module.#training);
     try {
-      this.eval();
+      for (const module of modules) module.#training = false;
       return f();
     } finally {
-      for (const [module, training] of modes) module.#training = training;
+      modules.forEach((module, i) => (module.#training = modes[i]));
     }
+  }
+
+  #modules(): Module[] {
+    return this.namedModules().map(([, module]) => module);
   }
 
   /**

@@ -393,6 +393,7 @@ export const rows: Readonly<Record<string, Row>> = {
         axis,
         reverse: g(fc.boolean),
         algorithm: g(algorithm),
+        reset: g(fc.boolean) ? drawIndices(g, drawBroadcastable(g, shape), 2) : undefined,
       };
       const a = drawTensor(g, drawBroadcastable(g, shape), -1, 1);
       const inputs = [a, drawTensor(g, shape), drawTensor(g, state)];

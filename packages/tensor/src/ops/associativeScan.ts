@@ -3,6 +3,9 @@
  * Associativity lets the products be grouped as we like, so that few rounds suffice, each of which
  * combines many pairs at once. Made of tensor ops, hence differentiable.
  */
+import {
+  boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, tensors, whole,
+} from '../options.ts';
 import { check, resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
@@ -17,12 +20,18 @@ export type Combine = (earlier: ScanElements, later: ScanElements) => ScanElemen
 
 export interface AssociativeScanOptions {
   /** The scanned axis. Default 0. */
-  readonly axis?: number;
+  readonly axis?: number | undefined;
   /** From the last element to the first, which makes the last the earliest. Default false. */
-  readonly reverse?: boolean;
-  /** Default `blelloch`. */
-  readonly algorithm?: 'blelloch' | 'hillisSteele';
+  readonly reverse?: boolean | undefined;
+  /** In which order neighbours are combined. Default 'blelloch'. */
+  readonly algorithm?: 'blelloch' | 'hillisSteele' | undefined;
 }
+
+const associativeScanOptions = {
+  axis: whole(-Number.MAX_SAFE_INTEGER).orElse(0),
+  reverse: boolean.orElse(false),
+  algorithm: oneOf('blelloch', 'hillisSteele').orElse('blelloch'),
+} satisfies Table<AssociativeScanOptions>;
 
 type Algorithm = (combine: Combine, x: ScanElements, length: number, axis: number) => ScanElements;
 
@@ -77,17 +86,17 @@ const algorithms = { blelloch, hillisSteele };
 export function associativeScan(
   combine: Combine, elements: ScanElements, options: AssociativeScanOptions = {},
 ): Tensor[] {
-  const { reverse = false, algorithm = 'blelloch' } = options;
+  checkArgument('associativeScan', 'combine', combine, callable());
+  const given = readOptions('associativeScan', options, associativeScanOptions);
+  const { reverse, algorithm } = given;
+  checkArgument('associativeScan', 'elements', elements, listOf(tensors));
   check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;
-  const axis = resolveAxis('associativeScan', options.axis ?? 0, elements[0].ndim);
+  const axis = resolveAxis('associativeScan', given.axis, elements[0].ndim);
   const length = elements[0].shape[axis];
   elements.forEach(({ shape }, i) => {
     check(shape[axis] === length)`associativeScan: tensor ${i} has ${shape[axis]} elements along
       axis ${axis}, the first has ${length}`;
   });
-  const known = Object.keys(algorithms);
-  check(known.includes(algorithm))`associativeScan: unknown algorithm '${algorithm}', expected
-    ${known.join(', ')}`;
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
   const scanned = algorithms[algorithm](combine, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));

@@ -52,8 +52,7 @@ const gatherPrimitive = definePrimitive<number>({
     bound: { input: 1, size: shape[axis] },
   }),
   gradient: (g, _y, [x, index], axis) => [
-    // Zeros of the shape of x, made of g so that they have its dtype.
-    () => scatterAdd(g.sum().mul(0).broadcastTo(x.shape), axis, index, g),
+    () => scatterAdd(zerosIn(x), axis, index, g),
     null,
   ],
 });
@@ -64,6 +63,11 @@ const gatherPrimitive = definePrimitive<number>({
  */
 export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
   return gatherPrimitive([x, index], resolveAxis('gather', axis, x.ndim));
+}
+
+/** Zeros in the shape and dtype of x: one number, repeated. */
+function zerosIn({ shape, dtype }: Tensor): Tensor {
+  return zeros([], { dtype }).broadcastTo(shape);
 }
 
 const scatterAddPrimitive = definePrimitive<number>({

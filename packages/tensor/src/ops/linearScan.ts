@@ -13,13 +13,18 @@
  * The gradient runs the other way. With g_t = ∂loss/∂h_t from outside, the whole G_t obeys
  * G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t, ∂a_t = G_t ⊙ h_{t−1},
  * ∂h_{−1} = a_0 ⊙ G_0.
+ *
+ * A factor of 0 is not enough to forget: 0 · NaN is NaN, and so is 0 · ∞. So where `reset` is set,
+ * the past is left out, not multiplied: h_t = b_t. Such steps compose, too (a segmented scan;
+ * Blelloch, 1990): a composite whose later part has a reset is that part.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, flatIndex, forEach, type Index, scaled } from '../lowering.ts';
+import { type Elements, flatIndex, forEach, type Index, isTrue, scaled } from '../lowering.ts';
+import { boolean, oneOf, readOptions, type Table, tensors, whole } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
-import { check, numelOf, resolveAxis, sameShape } from '../shape.ts';
+import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireBroadcast, requireCount, requireFloat, requireSameDType } from './define.ts';
+import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
 export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
@@ -27,20 +32,44 @@ export interface LinearScanOptions {
   /** h_{−1}, of the shape of b without the scanned axis. Default 0. */
   readonly initialState?: Tensor | undefined;
   /** The time axis. Default 0. */
-  readonly axis?: number;
+  readonly axis?: number | undefined;
   /** From the last step to the first: h_t = a_t ⊙ h_{t+1} + b_t. Default false. */
-  readonly reverse?: boolean;
-  /** Default `sequential`. All give the same, up to rounding. */
+  readonly reverse?: boolean | undefined;
+  /** All give the same, up to rounding. Default 'sequential'. */
   readonly algorithm?: ScanAlgorithm | undefined;
   /** The number of steps in a chunk, where the algorithm is `chunked`. Default 64. */
   readonly chunkSize?: number | undefined;
+  /**
+   * Not 0 where the past is dropped, whatever it holds: h_t = b_t there. i32, of a shape that
+   * broadcasts to that of a and b. Default none.
+   */
+  readonly reset?: Tensor | undefined;
 }
+
+const linearScanOptions = {
+  initialState: tensors.optional(),
+  axis: whole(-Number.MAX_SAFE_INTEGER).orElse(0),
+  reverse: boolean.orElse(false),
+  algorithm: oneOf('sequential', 'blelloch', 'hillisSteele', 'chunked').orElse('sequential'),
+  chunkSize: whole(1).orElse(64),
+  reset: tensors.optional(),
+} satisfies Table<LinearScanOptions>;
 
 interface ScanAttributes {
   readonly axis: number;
   readonly reverse: boolean;
   readonly algorithm: ScanAlgorithm;
   readonly chunkSize: number;
+  /** Whether the last input is the flags of steps that drop the past. */
+  readonly hasReset: boolean;
+}
+
+/** The inputs behind a and b, which may be there or not. */
+function optionalInputs<T>(
+  inputs: readonly T[], { hasReset }: ScanAttributes,
+): { readonly initialState: T | undefined; readonly reset: T | undefined } {
+  const end = inputs.length - Number(hasReset);
+  return { initialState: inputs.slice(2, end).at(0), reset: inputs.slice(end).at(0) };
 }
 
 /**
@@ -96,61 +125,85 @@ const orders = { sequential, blelloch, hillisSteele, chunked };
 const scanPrimitive = definePrimitive<ScanAttributes>({
   name: 'linearScan',
   infer: ([, b]) => b,
-  compute: ([a, b, initialState], { shape, data }, { axis, reverse, algorithm, chunkSize }) => {
+  compute: (inputs, { shape, data }, attributes) => {
+    const { axis, reverse, algorithm, chunkSize } = attributes;
+    const [a, b] = inputs;
+    const { initialState, reset } = optionalInputs(inputs, attributes);
     const length = shape[axis];
     const width = numelOf(shape.slice(axis + 1));
     // Where steps are joined to composites first, those are in double precision.
     const inPlace = algorithm === 'sequential';
     const factors = inPlace ? a.data : Float64Array.from(a.data);
     const states = inPlace ? data : new Float64Array(data.length);
+    const isNew = reset && Uint8Array.from(reset.data, (flag) => (flag === 0 ? 0 : 1));
     states.set(b.data);
     for (let start = 0; start < data.length; start += length * width) {
       // Each step is a row of `width` neighbours.
       const rowOf = (t: number): number => start + (reverse ? length - 1 - t : t) * width;
       for (let lane = 0, row = rowOf(0); initialState && lane < width; lane++) {
+        if (isNew?.[row + lane]) continue;
         states[row + lane] += factors[row + lane] * initialState.data[start / length + lane];
       }
       orders[algorithm](length, (s, t) => {
         const row = rowOf(t);
         const back = row - rowOf(s);
-        for (let i = row; i < row + width; i++) states[i] += factors[i] * states[i - back];
+        for (let i = row; i < row + width; i++) {
+          if (!isNew?.[i]) states[i] += factors[i] * states[i - back];
+        }
         // One by one, all steps up to s are one by now, whose factor nobody asks for.
         if (inPlace) return;
         for (let i = row; i < row + width; i++) factors[i] *= factors[i - back];
+        for (let i = row; isNew && i < row + width; i++) isNew[i] |= isNew[i - back];
       }, chunkSize);
     }
     if (!inPlace) data.set(states);
   },
-  lower: (_inputs, { axis, reverse, algorithm }, { shape }) => {
+  lower: (_inputs, attributes, { shape }) => {
+    const { axis, reverse, algorithm } = attributes;
     if (algorithm !== 'sequential') return undefined;
     const last = shape[axis] - 1;
-    const kernel = ([a, b, initialState]: readonly Elements[], y: k.Buffer): k.Statements =>
+    const kernel = (inputs: readonly Elements[], y: k.Buffer): k.Statements =>
       forEach(shape.toSpliced(axis, 1), (beside) => {
+        const [a, b] = inputs;
+        const { initialState, reset } = optionalInputs(inputs, attributes);
         const at = (t: k.Operand): Index =>
           beside.toSpliced(axis, 0, reverse ? scaled(t, -1, last) : t);
-        const start = initialState ? k.mul(a.at(at(0)), initialState.at(beside)) : undefined;
+        /** The state, or what the step takes in, if it drops the past. */
+        const unlessReset = (t: k.Operand, state: k.Value): k.Value =>
+          reset ? k.select(isTrue(reset.at(at(t))), b.at(at(t)), state) : state;
         const first = b.at(at(0));
+        const start = initialState
+          ? unlessReset(0, k.add(first, k.mul(a.at(at(0)), initialState.at(beside))))
+          : first;
         const isWide = beside.some((i) => typeof i !== 'number' && i.type === 'i32x4');
         const h = k.variable('h', isWide ? 'f32x4' : 'f32');
         return [
-          k.set(h, start ? k.add(first, start) : first),
+          k.set(h, start),
           k.store(y, flatIndex(at(0), shape), h),
           k.loop('t', { from: 1, to: last + 1 }, (t) => [
-            k.set(h, k.mulAdd(a.at(at(t)), h, b.at(at(t)))),
+            k.set(h, unlessReset(t, k.mulAdd(a.at(at(t)), h, b.at(at(t))))),
             k.store(y, flatIndex(at(t), shape), h),
           ]),
         ];
       }, { work: 2 * last });
     return { kernel };
   },
-  gradient: (g, h, [a, b, initialState], { axis, reverse, ...how }) => {
-    const options = { axis, reverse: !reverse, ...how };
-    const G = linearScan(shift(a, axis, reverse ? 1 : -1), g, options);
-    const first = reverse ? Math.max(b.shape[axis] - 1, 0) : 0;
+  gradient: (g, h, inputs, attributes) => {
+    const { axis, reverse, algorithm, chunkSize } = attributes;
+    const [a] = inputs;
+    const { initialState, reset } = optionalInputs(inputs, attributes);
+    const [earlier, later] = reverse ? [-1, 1] as const : [1, -1] as const;
+    const G = linearScan(shift(a, axis, later), g, {
+      axis, reverse: !reverse, algorithm, chunkSize, reset: reset && shift(reset, axis, later),
+    });
+    const first = (x: Tensor): Tensor =>
+      x.narrow(axis, reverse ? Math.max(x.shape[axis] - 1, 0) : 0, Math.min(x.shape[axis], 1));
+    /** What comes of the past, which is nothing where it was dropped. */
+    const past = (flags: Tensor | undefined, x: Tensor): Tensor => flags?.where(0, x) ?? x;
     return [
-      () => G.mul(shift(h, axis, reverse ? -1 : 1, initialState)),
+      () => G.mul(past(reset, shift(h, axis, earlier, initialState))),
       () => G,
-      () => G.mul(a).narrow(axis, first, Math.min(b.shape[axis], 1)).sum(axis),
+      () => past(reset && first(reset), first(G.mul(a))).sum(axis),
     ];
   },
 });
@@ -172,15 +225,12 @@ function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
  * Differentiable any number of times with respect to a, b and the initial state.
  */
 export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}): Tensor {
-  const { initialState, reverse = false, algorithm = 'sequential', chunkSize = 64 } = options;
+  const given = readOptions('linearScan', options, linearScanOptions);
+  const { initialState, reverse, algorithm, chunkSize, reset } = given;
   requireFloat('linearScan', 'a', a);
   requireSameDType('linearScan', a, b);
-  const known = Object.keys(orders);
-  check(known.includes(algorithm))`linearScan: unknown algorithm '${algorithm}', expected
-    ${known.join(', ')}`;
-  requireCount('linearScan', 'chunkSize', chunkSize, 1);
   const shape = requireBroadcast('linearScan', a, b);
-  const axis = resolveAxis('linearScan', options.axis ?? 0, shape.length);
+  const axis = resolveAxis('linearScan', given.axis, shape.length);
   const inputs = [a.broadcastTo(shape), b.broadcastTo(shape)];
   if (initialState) {
     requireSameDType('linearScan', b, initialState, ['b', 'initialState']);
@@ -189,5 +239,11 @@ export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}
     check(isRight)`linearScan: initialState is ${initialState}, expected ${expected}`;
     inputs.push(initialState);
   }
-  return scanPrimitive(inputs, { axis, reverse, algorithm, chunkSize });
+  if (reset) {
+    const fits = reset.dtype === 'i32' && broadcastsTo(reset.shape, shape);
+    check(fits)`linearScan: reset is ${reset}, expected ${{ shape, dtype: 'i32' }} or what
+      broadcasts to it`;
+    inputs.push(reset.broadcastTo(shape));
+  }
+  return scanPrimitive(inputs, { axis, reverse, algorithm, chunkSize, hasReset: !!reset });
 }
