@@ -9,7 +9,7 @@
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
-import { check, describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
+import { check, describe, numelOf, sameShape, type Shape, type Spec, TensorError } from './shape.ts';
 
 /** A typed array and its shape, as loops see a tensor. */
 export interface Value {
@@ -152,6 +152,11 @@ function unshared(array: TypedArray): TypedArray {
   return homes.has(array) ? array.slice() : array;
 }
 
+/** Whether two tensors have the same dtype and shape. */
+function fits(a: Spec, b: Spec): boolean {
+  return a.dtype === b.dtype && sameShape(a.shape, b.shape);
+}
+
 export type NestedArray = number | NestedArray[];
 
 /**
@@ -211,6 +216,7 @@ export class Tensor implements Spec {
 
   set requiresGrad(value: boolean) {
     const { node } = this;
+    check(typeof value === 'boolean')`requiresGrad: it is ${value}, expected true or false`;
     check(!node)`requiresGrad: ${this} is the result of ${node?.primitive.name}; only leaves can be
       set, use detach() for a constant copy`;
     const isAllowed = isFloat(this.dtype) || !value;
@@ -225,6 +231,8 @@ export class Tensor implements Spec {
   }
 
   set grad(value: Tensor | undefined) {
+    const isRight = value === undefined || (value instanceof Tensor && fits(value, this));
+    check(isRight)`grad: it is ${value}, expected ${this} or undefined`;
     mode.tracer?.touch(this);
     this.#grad = value;
   }
@@ -250,8 +258,9 @@ export class Tensor implements Spec {
    */
   assign(value: Tensor): this {
     const { node } = this;
+    check(value instanceof Tensor)`assign: the value is ${value}, expected a tensor, ${this}`;
     check(!node)`assign: ${this} is the result of ${node?.primitive.name}; only leaves are state`;
-    check(describe(this) === describe(value))`assign: the value is ${value}, expected ${this}`;
+    check(fits(value, this))`assign: the value is ${value}, expected ${this}`;
     // Arrays are never written once made, so the value's own can be taken over.
     if (mode.tracer) mode.tracer.assign(this, value);
     else this.#data = unshared(value.data);

@@ -3,7 +3,10 @@
  * Associativity lets the products be grouped as we like, so that few rounds suffice, each of which
  * combines many pairs at once. Made of tensor ops, hence differentiable.
  */
-import { check, resolveAxis } from '../shape.ts';
+import {
+  axisNumber, boolean, callable, checkArgument, oneOf, readOptions, type Table, tensorLists,
+} from '../options.ts';
+import { check, resolveAxis, sameShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 /** Elements of the scanned set: one or more tensors that belong together, such as (a, b). */
@@ -17,12 +20,18 @@ export type Combine = (earlier: ScanElements, later: ScanElements) => ScanElemen
 
 export interface AssociativeScanOptions {
   /** The scanned axis. Default 0. */
-  readonly axis?: number;
+  readonly axis?: number | undefined;
   /** From the last element to the first, which makes the last the earliest. Default false. */
-  readonly reverse?: boolean;
+  readonly reverse?: boolean | undefined;
   /** Default `blelloch`. */
-  readonly algorithm?: 'blelloch' | 'hillisSteele';
+  readonly algorithm?: 'blelloch' | 'hillisSteele' | undefined;
 }
+
+const scanOptions = {
+  axis: axisNumber.orElse(0),
+  reverse: boolean.orElse(false),
+  algorithm: oneOf('blelloch', 'hillisSteele').orElse('blelloch'),
+} satisfies Table<AssociativeScanOptions>;
 
 type Algorithm = (combine: Combine, x: ScanElements, length: number, axis: number) => ScanElements;
 
@@ -77,18 +86,28 @@ const algorithms = { blelloch, hillisSteele };
 export function associativeScan(
   combine: Combine, elements: ScanElements, options: AssociativeScanOptions = {},
 ): Tensor[] {
-  const { reverse = false, algorithm = 'blelloch' } = options;
+  const { reverse, algorithm, ...given } = readOptions('associativeScan', options, scanOptions);
+  checkArgument('associativeScan', 'combine', combine, callable());
+  checkArgument('associativeScan', 'elements', elements, tensorLists);
   check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;
-  const axis = resolveAxis('associativeScan', options.axis ?? 0, elements[0].ndim);
+  const axis = resolveAxis('associativeScan', given.axis, elements[0].ndim);
   const length = elements[0].shape[axis];
   elements.forEach(({ shape }, i) => {
     check(shape[axis] === length)`associativeScan: tensor ${i} has ${shape[axis]} elements along
       axis ${axis}, the first has ${length}`;
   });
-  const known = Object.keys(algorithms);
-  check(known.includes(algorithm))`associativeScan: unknown algorithm '${algorithm}', expected
-    ${known.join(', ')}`;
+  const checked: Combine = (earlier, later) => {
+    const joined = combine(earlier, later);
+    checkArgument('associativeScan', 'what combine gave', joined, tensorLists);
+    check(joined.length === later.length)`associativeScan: combine gave ${joined.length} tensors,
+      expected ${later.length}`;
+    joined.forEach(({ shape }, i) => {
+      check(sameShape(shape, later[i].shape))`associativeScan: combine gave the shape ${shape} for
+        tensor ${i}, expected ${later[i].shape}`;
+    });
+    return joined;
+  };
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
-  const scanned = algorithms[algorithm](combine, ordered, length, axis);
+  const scanned = algorithms[algorithm](checked, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));
 }
