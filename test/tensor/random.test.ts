@@ -77,7 +77,7 @@ describe('generators', () => {
     manualSeed(3);
     expectSame(normal([4]), first);
     expect(() => manualSeed(-1)).toThrow('manualSeed: seed is -1, expected a whole number from 0');
-    expect(() => new Generator(0.5)).toThrow('manualSeed: 0.5 is no seed');
+    expect(() => new Generator(0.5)).toThrow('manualSeed: seed is 0.5, expected a whole number');
   });
 });
 

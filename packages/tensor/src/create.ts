@@ -3,8 +3,8 @@
  */
 import { allocate, type DType, type TypedArray } from './dtype.ts';
 import {
-  anyNumber, boolean, checkArgument, dtypes, number, readOptions, shapes, show, type Table,
-  tensors, whole,
+  anyNumber, boolean, checkArgument, dtypes, number, type Read, readOptions, shapes, show,
+  type Table, tensors, whole,
 } from './options.ts';
 import { check, checkShape, failure, numelOf, type Shape } from './shape.ts';
 import { type NestedArray, Tensor } from './tensor.ts';
@@ -103,7 +103,7 @@ function readNested(from: NestedArray | readonly NestedArray[]): [numbers: numbe
 }
 
 /** What every tensor is made with. */
-type Settings = Required<{ readonly [Key in keyof CreateOptions]: NonNullable<CreateOptions[Key]> }>;
+type Settings = Read<typeof createOptions>;
 
 /** The tensor whose i-th element is `valueAt(i)`, which its dtype must be able to hold. */
 function generate(

@@ -9,7 +9,9 @@
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
-import { check, describe, numelOf, sameShape, type Shape, type Spec, TensorError } from './shape.ts';
+import {
+  check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
+} from './shape.ts';
 
 /** A typed array and its shape, as loops see a tensor. */
 export interface Value {
@@ -66,7 +68,7 @@ export interface Mode {
 }
 
 export type Observer = (
-  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor,
+  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor, attributes: unknown,
 ) => void;
 
 /** Notes what happens instead of doing it: see compile/trace.ts. */

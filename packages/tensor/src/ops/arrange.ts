@@ -70,12 +70,12 @@ function fromDiagonal(op: string, x: Tensor, diagonal: number): Tensor {
   return columns.sub(rows.unsqueeze(1));
 }
 
-/** The elements on the diagonal and above; `diagonal` moves it up, or down if negative. Default 0. */
+/** The elements on the diagonal and above; `diagonal` moves it up, or down if it is negative. */
 export function triu(x: Tensor, diagonal = 0): Tensor {
   return fromDiagonal('triu', x, diagonal).greaterEqual(diagonal).where(x, 0);
 }
 
-/** The elements on the diagonal and below; `diagonal` moves it up, or down if negative. Default 0. */
+/** The elements on the diagonal and below; `diagonal` moves it up, or down if it is negative. */
 export function tril(x: Tensor, diagonal = 0): Tensor {
   return fromDiagonal('tril', x, diagonal).lessEqual(diagonal).where(x, 0);
 }

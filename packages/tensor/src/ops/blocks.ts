@@ -32,15 +32,16 @@ function spreadOut(size: number, spread: number): number {
 }
 
 /**
- * The block from `start` up to, not including, `stop`, every `step`-th element along each axis
- * (every one if left out). All are given for the leading axes; the others stay whole. Negative positions count from the end.
+ * The block from `start` up to, not including, `stop`, every `step`-th element along each axis;
+ * every one if `step` is left out. All are given for the leading axes; the others stay whole.
+ * Negative positions count from the end.
  */
 export function slice(
   x: Tensor, start: readonly number[], stop: readonly number[], step: readonly number[] = [],
 ): Tensor {
   requireTensor('slice', 'x', x);
   for (const [name, list] of [['start', start], ['stop', stop], ['step', step]] as const) {
-    check(Array.isArray(list))`slice: ${name} is ${list}, expected an array, a number for each axis`;
+    check(Array.isArray(list))`slice: ${name} is ${list}, expected an array of whole numbers`;
   }
   const named = Math.max(start.length, stop.length, step.length);
   check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}

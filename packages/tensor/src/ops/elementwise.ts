@@ -8,7 +8,9 @@ import { number, readOptions, type Table } from '../options.ts';
 import { check } from '../shape.ts';
 import { erf as errorFunction } from '../special.ts';
 import type { Tensor } from '../tensor.ts';
-import { type Binary, binary, requireFloat, requireTensor, tensorOf, type Unary, unary } from './define.ts';
+import {
+  type Binary, binary, requireFloat, requireTensor, tensorOf, type Unary, unary,
+} from './define.ts';
 
 /** a + b */
 export const add: Binary = binary('add', (a, b) => a + b, [k.addProduct, k.add], [
@@ -53,7 +55,7 @@ export const pow: Binary = binary('pow', power, k.pow, [
   (g, y, a, b) => g.mul(y).mul(a.equal(0).mul(b.greaterEqual(0)).where(1, a).log()),
 ]);
 
-/** The one of two that wins, whose gradient it gets; at a tie each gets half, and both beside NaN. */
+/** The one of two that wins, whose gradient it gets; at a tie each gets half, beside NaN all. */
 function winner(
   name: string, f: (a: number, b: number) => number, lower: readonly [k.Binary, k.Binary],
   loses: (x: Tensor, other: Tensor) => Tensor,
@@ -66,12 +68,18 @@ function winner(
   ]);
 }
 
-/** The larger of a and b; NaN if either is. At a tie each gets half of the gradient. */
+/**
+ * The larger of a and b; NaN if either is. At a tie each gets half of the gradient; where one is
+ * NaN, both get it.
+ */
 export const maximum: Binary = winner(
   'maximum', (a, b) => Math.max(a, b), [k.maximum, k.max], (x, other) => x.less(other),
 );
 
-/** The smaller of a and b; NaN if either is. At a tie each gets half of the gradient. */
+/**
+ * The smaller of a and b; NaN if either is. At a tie each gets half of the gradient; where one is
+ * NaN, both get it.
+ */
 export const minimum: Binary = winner(
   'minimum', (a, b) => Math.min(a, b), [k.minimum, k.min], (x, other) => x.greater(other),
 );

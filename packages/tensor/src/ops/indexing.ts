@@ -86,7 +86,8 @@ export function gather(
   const { caller = 'gather' } = readOptions('gather', options, indexingOptions);
   requireTensor(caller, 'x', x);
   requireIndices(caller, 'index', index);
-  return gatherPrimitive([x, index], { axis: resolveAxis(caller, axis, x.ndim), caller, repeats: 1 });
+  const at = resolveAxis(caller, axis, x.ndim);
+  return gatherPrimitive([x, index], { axis: at, caller, repeats: 1 });
 }
 
 /** Zeros in the shape and dtype of x: one number, repeated. */
@@ -159,8 +160,8 @@ export function indexSelect(
 }
 
 /**
- * A row of zeros with a 1 at the index, for each index: i32 [...] gives [..., classes]. The dtype is
- * f32 if it is left out.
+ * A row of zeros with a 1 at the index, for each index: i32 [...] gives [..., classes], f32 unless
+ * another dtype is named.
  */
 export function oneHot(index: Tensor, classes: number, dtype: DType = 'f32'): Tensor {
   requireIndices('oneHot', 'index', index);
@@ -168,5 +169,6 @@ export function oneHot(index: Tensor, classes: number, dtype: DType = 'f32'): Te
   checkArgument('oneHot', 'dtype', dtype, dtypes);
   const at = index.unsqueeze(-1);
   const one = ones(at.shape, { dtype });
-  return scatterAdd(zeros([...index.shape, classes], { dtype }), -1, at, one, { caller: 'oneHot' });
+  const none = zeros([...index.shape, classes], { dtype });
+  return none.scatterAdd(-1, at, one, { caller: 'oneHot' });
 }

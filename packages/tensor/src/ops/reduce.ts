@@ -8,8 +8,8 @@ import * as k from '@mambagrad/kernel';
 import { boolean, checkArgument } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, broadcastsTo, broadcastStrides, check, checkShape, reducedShape, resolveAxes, resolveAxis,
-  type Shape, stridesOf,
+  type Axes, broadcastsTo, broadcastStrides, check, checkShape, reducedShape, resolveAxes,
+  resolveAxis, type Shape, stridesOf,
 } from '../shape.ts';
 import { linesOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
