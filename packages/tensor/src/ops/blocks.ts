@@ -47,8 +47,9 @@ export function slice(
   check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}
     has`;
   const position = (value: number, axis: number): number => {
-    const from = value < 0 ? value + x.shape[axis] : value;
-    const isWithin = Number.isInteger(value) && from >= 0 && from <= x.shape[axis];
+    const isWhole = Number.isInteger(value);
+    const from = isWhole && value < 0 ? value + x.shape[axis] : value;
+    const isWithin = isWhole && from >= 0 && from <= x.shape[axis];
     check(isWithin)`slice: position ${value} is outside axis ${axis} of ${x}`;
     return from;
   };

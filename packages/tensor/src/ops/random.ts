@@ -216,6 +216,8 @@ function integersFor(
 ): Tensor {
   checkShape(op, shape);
   checkArgument(op, 'generator', generator, generators);
+  checkArgument(op, 'low', low, finite);
+  checkArgument(op, 'high', high, finite);
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
   const isRight = isWithin && Number.isInteger(low) && Number.isInteger(high);
   check(isRight)`${op}: there is no i32 from ${low} up to, not including, ${high}`;
