@@ -12,7 +12,7 @@ import { requireFloat, requireNonEmpty, type Unary, unary } from './define.ts';
 /** max(x, 0), with gradient 0 at 0; −0 and 0 both give 0, and NaN stays NaN. */
 export const relu: Unary = unary(
   'relu', (x) => (x <= 0 ? 0 : x), (x) => k.select(k.lessEqual(x, 0), 0, x),
-  (g, y) => y.greater(0).where(g, 0),
+  (g, y) => y.equal(0).where(0, g),
 );
 
 /** The logistic function σ(x) = 1 / (1 + e⁻ˣ) */

@@ -87,9 +87,10 @@ export const minimum: Binary = winner(
 /** −x */
 export const neg: Unary = unary('neg', (x) => -x, [k.neg, (x) => k.sub(0, x)], (g) => g.neg());
 
-/** |x|, with gradient 0 at 0 */
+/** |x|, with gradient 0 at 0 and where x is NaN */
 export const abs: Unary = unary(
-  'abs', Math.abs, [k.abs, (x) => k.max(x, k.sub(0, x))], (g, _y, x) => g.mul(x.sign()),
+  'abs', Math.abs, [k.abs, (x) => k.max(x, k.sub(0, x))],
+  (g, _y, x) => x.greater(0).where(g, x.less(0).where(g.neg(), 0)),
 );
 
 const signOf: k.Unary = (x) => k.select(k.greater(x, 0), 1, k.select(k.less(x, 0), -1, x));

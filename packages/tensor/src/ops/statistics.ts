@@ -34,10 +34,12 @@ const varianceOptions = {
 
 /** The variance Σ(x − mean)² / (n − correction) over the given axes, or over all. */
 function variance(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tensor {
-  return varianceFor('var', x, axis, options);
+  const { deviations, axes, divisor, keepDims } = spreadOf('var', x, axis, options);
+  return deviations.square().sum(axes, keepDims).div(divisor);
 }
 
-function varianceFor(op: string, x: Tensor, axis: Axes, options: VarianceOptions): Tensor {
+/** How far the elements are from their mean, and by what their squares are divided. */
+function spreadOf(op: string, x: Tensor, axis: Axes, options: VarianceOptions) {
   requireFloat(op, 'x', x);
   const { correction, keepDims } = readOptions(op, options, varianceOptions);
   const axes = resolveAxes(op, axis, x.ndim);
@@ -46,7 +48,8 @@ function varianceFor(op: string, x: Tensor, axis: Axes, options: VarianceOptions
   check(isEnough)`${op}: correction is ${correction} and there are ${count} elements; expected fewer
     than those`;
   requireNonEmpty(op, x, axes);
-  return x.sub(x.mean(axes, true)).square().sum(axes, keepDims).div(count - correction);
+  const deviations = x.sub(x.mean(axes, true));
+  return { deviations, axes, divisor: count - correction, keepDims };
 }
 
 // A function cannot be named var, but it can be exported by that name.
@@ -54,7 +57,13 @@ export { variance as var };
 
 /** The standard deviation, the square root of `var`. Its gradient where it is 0 is 0. */
 export function std(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tensor {
-  return rootOf(varianceFor('std', x, axis, options), (root) => root.sqrt());
+  const { deviations, axes, divisor, keepDims } = spreadOf('std', x, axis, options);
+  // Measured by the largest of them, no square overflows, and none is lost below the smallest.
+  const largest = deviations.detach().abs().max(axes, true);
+  const unit = largest.greater(0).mul(largest.isFinite()).where(largest, 1);
+  const variances = deviations.div(unit).square().sum(axes, true).div(divisor);
+  const result = rootOf(variances, (each) => each.sqrt()).mul(unit);
+  return keepDims ? result : result.squeeze(axes);
 }
 
 /** A root has no slope at 0, so it is taken of 1 there, and the result put back to 0. */
@@ -93,15 +102,17 @@ export function norm(x: Tensor, axis?: Axes, options: NormOptions = {}): Tensor 
   return rootOf(sum, (total) => total.pow(1 / p));
 }
 
+const LARGEST_FLOAT32 = 2 ** 128 - 2 ** 104;
+
 /** log Σ eˣ along the given axes, however large or small the x. */
 export function logsumexp(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   requireFloat('logsumexp', 'x', x);
   checkArgument('logsumexp', 'keepDims', keepDims, boolean);
   const axes = resolveAxes('logsumexp', axis, x.ndim);
   requireNonEmpty('logsumexp', x, axes);
-  // Where the largest is infinite there is nothing to shift by.
-  const found = x.detach().max(axes, true);
-  const largest = found.isFinite().where(found, 0);
+  // Finite, as an infinity less itself is NaN.
+  const most = x.dtype === 'f32' ? LARGEST_FLOAT32 : Number.MAX_VALUE;
+  const largest = x.detach().max(axes, true).clamp({ min: -most, max: most });
   const sums = x.sub(largest).exp().sum(axes, true).log().add(largest);
   return keepDims ? sums : sums.squeeze(axes);
 }
