@@ -27,14 +27,14 @@ export const softplus: Unary = unary(
 );
 
 /**
- * x·σ(x), also called swish. Its slope is σ(x)·(1 + x·(1 − σ(x))), in which, unlike in the rule for
- * a product, nothing overflows that the other factor would make 0 again.
+ * x·σ(x), also called swish. Its slope is σ(x)·(1 + x − x·σ(x)), in which, unlike in the rule for a
+ * product, nothing overflows that another factor would make 0 again.
  */
 export const silu: Unary = unary(
   'silu', (x) => x / (1 + Math.exp(-x)), (x) => k.mul(x, k.sigmoid(x)),
   (g, _y, x) => {
     const s = x.sigmoid();
-    return g.mul(s).mul(s.neg().add(1).mul(x).add(1));
+    return g.mul(s).mul(x.sub(x.mul(s)).add(1));
   },
 );
 

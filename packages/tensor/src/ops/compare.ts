@@ -8,7 +8,7 @@ import { isTrue, truth } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
 import { checkArgument, dtypes } from '../options.ts';
 import { broadcastStrides } from '../shape.ts';
-import { offsetsOf } from '../strided.ts';
+import { rowsOf } from '../strided.ts';
 import { Tensor } from '../tensor.ts';
 import {
   type Binary, binary, elementwise, type Operand, requireBroadcast, requireIndices,
@@ -51,9 +51,16 @@ const selectPrimitive = definePrimitive<null>({
   },
   compute: (inputs, { shape, data }) => {
     const [condition, a, b] = inputs.map((input) => input.data);
-    const [at, atA, atB] = inputs.map((x) => offsetsOf(shape, broadcastStrides(x.shape, shape)));
-    for (let i = 0; i < data.length; i++) {
-      data[i] = condition[at[i]] !== 0 ? a[atA[i]] : b[atB[i]];
+    const strides = inputs.map((input) => broadcastStrides(input.shape, shape));
+    const { length, starts, steps: [step, stepA, stepB] } = rowsOf(shape, strides);
+    for (let row = 0, write = 0; row < starts[0].length; row++) {
+      let [i, iA, iB] = starts.map((own) => own[row]);
+      for (const end = write + length; write < end; write++) {
+        data[write] = condition[i] !== 0 ? a[iA] : b[iB];
+        i += step;
+        iA += stepA;
+        iB += stepB;
+      }
     }
   },
   lower: () => ({ map: (condition, a, b) => k.select(isTrue(condition), a, b) }),

@@ -34,9 +34,9 @@ export const mul: Binary = binary('mul', [(a, b) => a * b, Math.imul], [k.mul, k
 export const div: Binary = binary('div', (a, b) => a / b, k.div, [
   (g, _y, _a, b) => g.div(b),
   (g, y, _a, b) => {
-    // −g·y/b, the smaller factor divided first: nothing overflows unless the gradient does.
-    const isSmaller = g.abs().less(y.abs());
-    return isSmaller.where(g, y).div(b).mul(isSmaller.where(y, g)).neg();
+    // −g·y/b, in an order in which nothing overflows unless the gradient does, and no 0 meets ∞.
+    const isLarge = y.abs().greater(1);
+    return isLarge.where(g, y).div(b).mul(isLarge.where(y, g)).neg();
   },
 ]);
 
