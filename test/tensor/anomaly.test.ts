@@ -149,6 +149,16 @@ describe('detectAnomaly', () => {
     });
   });
 
+  it('shows the first inputs of an op that has many', () => {
+    const many = Array.from({ length: 10_000 }, () => tensor([0, 1], { requiresGrad: true }));
+    const inf = tensor([NaN, 1], { requiresGrad: true });
+    const { message } = errorOf(() => detectAnomaly(() => concat([inf, ...many])));
+    expect(message).toMatch(/concat gave NaN[^]*input 7: f32\[2\] from 0 to 1\n  and 9993 more$/);
+    const joined = concat(many);
+    const backwards = () => grad(joined.mul(0).sum().log(), [many[0]]);
+    expect(errorOf(() => detectAnomaly(backwards)).message.length).toBeLessThan(1000);
+  });
+
   it('shows where the op was applied whose gradient it is', () => {
     const x = tensor([4, 0], { requiresGrad: true });
     const applyRoot = (): Tensor => x.sqrt();

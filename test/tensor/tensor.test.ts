@@ -5,6 +5,7 @@ import {
   eye,
   full,
   fullLike,
+  Generator,
   linspace,
   ones,
   onesLike,
@@ -16,6 +17,7 @@ import {
   zeros,
   zerosLike,
 } from '@mambagrad/tensor';
+import * as library from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../support/compare.ts';
@@ -277,7 +279,7 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [
       () => a.pad([1], [1]),
-      'pad: before is [1], expected 2 numbers, one for each axis',
+      'pad: before is [1], expected 2 numbers, one an axis',
     ],
     [
       () => a.pad([-1, 0], [-2, 0]),
@@ -325,9 +327,66 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [() => zeros([0]).argmax(), 'argmax: axis 0 of f32[0] is empty; the argmax of zero elements is undefined'],
     [() => a.item(), 'item: f32[2, 3] has 6 elements, expected one'],
+    [
+      () => a.narrow(0, -1, 1),
+      'narrow: start is -1, expected a whole number from 0',
+    ],
   ];
 
-  it.each(messages)('%s', (call, message) => {
+  /** Calls as they are written by mistake, which the types refuse. */
+  const [op, like, m] = [ops, library, a] as unknown as Record<string, (...args: unknown[]) => 0>[];
+  const mistakes: [() => unknown, string][] = [
+    [() => m.clamp(0, 1), 'clamp: options are 0, expected { min, max }'],
+    [() => m.mean(-1, { keepDims: true }), 'mean: keepDims is { keepDims }, expected true or false'],
+    [
+      () => like.tensor([1, 2], [2]),
+      'tensor: options are [2], expected { dtype, requiresGrad, shape }',
+    ],
+    [() => like.zeros(3), 'zeros: shape is 3, expected an array of sizes such as [2, 3]'],
+    [
+      () => like.zeros([2, undefined]),
+      'zeros: [2, undefined] is not a shape: size 1 is undefined, expected a whole number from 0',
+    ],
+    [() => m.reshape(3, 2), 'reshape: shape is 3, expected an array of sizes such as [2, 3]'],
+    [() => like.concat(a, a), 'concat: tensors is f32[2, 3], expected an array of tensors'],
+    [() => m.concat(a), 'concat: others is f32[2, 3], expected an array of tensors'],
+    [
+      () => like.zeros([2], { dtype: 'float32' }),
+      "zeros: dtype is 'float32', expected 'f32' or 'f64' or 'i32'",
+    ],
+    [
+      () => like.ones([2], { requireGrad: true }),
+      "ones: there is no option 'requireGrad'; did you mean 'requiresGrad'?",
+    ],
+    [() => m.cast('int32'), "cast: dtype is 'int32', expected 'f32' or 'f64' or 'i32'"],
+    [() => m.add('1'), "add: b is '1', expected a tensor or a number"],
+    [() => m.matmul(3), 'matmul: b is 3, expected a tensor'],
+    [() => op.exp(3), 'exp: x is 3, expected a tensor'],
+    [() => like.where(true, a, a), 'where: condition is true, expected a tensor'],
+    [() => m.argmax([0, 1]), 'argmax: axis is [0, 1], expected -2 to 1'],
+    [() => m.sum({ axis: 0 }), 'sum: axis is { axis }, expected -2 to 1'],
+    [() => m.sum(0, 1), 'sum: keepDims is 1, expected true or false'],
+    [() => m.permute(1, 0), 'permute: order is 1, expected an array of axes'],
+    [() => m.slice(0, 1), 'slice: start is 0, expected an array of whole numbers'],
+    [() => m.assign(3), 'assign: the value is 3, expected a tensor, f32[2, 3]'],
+    [() => Object.assign(m, { grad: tensor(1) }), 'grad: it is f32[], expected f32[2, 3] or undefined'],
+    [() => Object.assign(m, { requiresGrad: 1 }), 'requiresGrad: it is 1, expected true or false'],
+    [() => like.grad(a, a), 'grad: inputs is f32[2, 3], expected an array of tensors'],
+    [() => like.noGrad(a), 'noGrad: body is f32[2, 3], expected a function'],
+    [
+      () => like.jacobian(() => undefined, a),
+      'jacobian: the result of the function is missing, expected a tensor',
+    ],
+    [
+      () => like.associativeScan(() => a, [a]),
+      'associativeScan: what combine gave is f32[2, 3], expected an array of tensors',
+    ],
+    [() => like.einsum('ij'), "einsum: 'ij': it names 1 operands, 0 are given"],
+    [() => like.uniform([2], { dtype: 'f64' }), 'uniform: low is { dtype }, expected a number'],
+    [() => new Generator('7' as unknown as number), "manualSeed: seed is '7', expected a whole number from 0"],
+  ];
+
+  it.each([...messages, ...mistakes])('%s', (call, message) => {
     expect(call).toThrow(TensorError);
     expect(call).toThrow(new TensorError(message));
   });

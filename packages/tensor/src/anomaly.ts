@@ -26,6 +26,9 @@ export function detectAnomaly<T>(body: () => T): T {
 /** Where each node was made: the stack of an error that is thrown only as a cause. */
 const places = new WeakMap<Node, Error>();
 
+/** The most inputs of an op, such as concat, that an error shows. */
+const MOST_INPUTS = 8;
+
 const inspect: Observer = (primitive, inputs, result, attributes) => {
   const { name } = primitive;
   const { differentiating } = mode;
@@ -33,12 +36,14 @@ const inspect: Observer = (primitive, inputs, result, attributes) => {
   const element = anomalyOf(primitive, inputs, result, attributes);
   if (element < 0) return;
   const { shape } = result;
+  const shown = inputs.slice(0, MOST_INPUTS);
   const index = stridesOf(shape).map((stride, axis) => Math.floor(element / stride) % shape[axis]);
   const at = shape.length > 0 ? ` at ${formatShape(index)}` : '';
   const lines = [
     `detectAnomaly: ${name} gave ${result.data[element]}${at} of ${describe(result)}` +
       (differentiating ? `, in the gradient of ${formatCall(differentiating)}` : ''),
-    ...inputs.map((input, i) => `  input ${i}: ${describe(input)}${rangeOf(input)}`),
+    ...shown.map((input, i) => `  input ${i}: ${describe(input)}${rangeOf(input)}`),
+    ...(inputs.length > MOST_INPUTS ? [`  and ${inputs.length - MOST_INPUTS} more`] : []),
   ];
   const cause = differentiating && places.get(differentiating);
   throw new TensorError(lines.join('\n'), cause && { cause });
@@ -73,7 +78,8 @@ function mapValues(attributes: Readonly<Record<string, unknown>>): Record<string
 }
 
 function formatCall({ primitive, inputs }: Node): string {
-  return `${primitive.name}(${inputs.map(describe).join(', ')})`;
+  const all = inputs.slice(0, MOST_INPUTS).map(describe);
+  return `${primitive.name}(${[...all, ...(inputs.length > MOST_INPUTS ? ['…'] : [])].join(', ')})`;
 }
 
 /** ` from -1 to 2, 1 NaN, 3 infinite`, of what there is. */

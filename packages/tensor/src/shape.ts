@@ -84,7 +84,9 @@ export function stridesOf(shape: Shape): number[] {
 
 /** Checks that a user's shape is an array of whole numbers, none negative. */
 export function checkShape(op: string, shape: Shape): Shape {
-  check(Array.isArray(shape))`${op}: shape is ${shape}, expected an array of sizes such as [2, 3]`;
+  if (!Array.isArray(shape)) {
+    throw failure`${op}: shape is ${show(shape)}, expected an array of sizes such as [2, 3]`;
+  }
   // By index: what is wrong may be undefined.
   for (let axis = 0; axis < shape.length; axis++) {
     const isSize = Number.isSafeInteger(shape[axis]) && shape[axis] >= 0;
@@ -101,7 +103,7 @@ export function resolveAxis(op: string, axis: number, ndim: number): number {
     if (Number.isInteger(axis)) {
       throw failure`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`;
     }
-    throw failure`${op}: axis is ${axis}: ${range}`;
+    throw failure`${op}: axis is ${show(axis)}, ${range}`;
   }
   return axis < 0 ? axis + ndim : axis;
 }

@@ -6,6 +6,7 @@
  * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
  * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
  */
+import { callable, checkArgument } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
@@ -114,6 +115,7 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
  * it builds can be counted, and be given values.
  */
 export function withoutValues<T>(body: () => T): T {
+  checkArgument('withoutValues', 'body', body, callable(), TensorError);
   const missing = 'this tensor was made in withoutValues and has been given no value since';
   const ignore = (): void => undefined;
   const tracer: Tracer = {
@@ -129,6 +131,7 @@ export function withoutValues<T>(body: () => T): T {
  * under another.
  */
 export function guard<T>(read: () => T): T {
+  checkArgument('guard', 'read', read, callable(), TensorError);
   mode.tracer?.guard(read);
   return read();
 }

@@ -158,15 +158,13 @@ export function readOptions<T extends Readonly<Record<string, Option<unknown>>>>
     const names = known.length > 3 ? [...known.slice(0, 3), '…'] : known;
     throw new failure(`${op}: options are ${show(given)}, expected { ${names.join(', ')} }`);
   }
-  const unknown = Object.keys(given).find(
-    (key) => !Object.hasOwn(table, key) && given[key] !== undefined,
-  );
-  if (unknown !== undefined) {
-    const meant = nearest(unknown, known);
+  // Plain loops: ops that are called often read their options here.
+  for (const key of Object.keys(given)) {
+    if (Object.hasOwn(table, key) || given[key] === undefined) continue;
+    const meant = nearest(key, known);
     const help = meant ? `did you mean '${meant}'?` : `expected ${known.join(', ') || 'none'}`;
-    throw new failure(`${op}: there is no option '${cut(unknown)}'; ${help}`);
+    throw new failure(`${op}: there is no option '${cut(key)}'; ${help}`);
   }
-  // A plain loop: ops that are called often read their options here.
   const read: Record<string, unknown> = {};
   for (const key of known) {
     const { kind, isRequired, fallback } = table[key];

@@ -10,7 +10,7 @@ import { anyNumber, listOf, readOptions, type Table, whole } from '../options.ts
 import { check, resolveAxis } from '../shape.ts';
 import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
-import { move, requireCount, requireCounts, requireTensor } from './define.ts';
+import { move, requireCount, requireCounts, requireList, requireTensor } from './define.ts';
 
 /** Numbers for each axis, by what they are. */
 type PerAxis<Names extends string> = Readonly<Record<Names, readonly number[]>>;
@@ -40,9 +40,9 @@ export function slice(
   x: Tensor, start: readonly number[], stop: readonly number[], step: readonly number[] = [],
 ): Tensor {
   requireTensor('slice', 'x', x);
-  for (const [name, list] of [['start', start], ['stop', stop], ['step', step]] as const) {
-    check(Array.isArray(list))`slice: ${name} is ${list}, expected an array of whole numbers`;
-  }
+  requireList('slice', 'start', start);
+  requireList('slice', 'stop', stop);
+  requireList('slice', 'step', step);
   const named = Math.max(start.length, stop.length, step.length);
   check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}
     has`;

@@ -23,8 +23,9 @@ export type Operand = Tensor | number;
  */
 export function tensorOf(op: string, value: Operand, dtype: DType, name = 'b'): Tensor {
   if (value instanceof Tensor) return value;
-  const isNumber = typeof value === 'number';
-  check(isNumber)`${op}: ${name} is ${show(value)}, expected a tensor or a number`;
+  if (typeof value !== 'number') {
+    throw failure`${op}: ${name} is ${show(value)}, expected a tensor or a number`;
+  }
   const isHeld = dtype !== 'i32' || (value | 0) === value;
   check(isHeld)`${op}: ${value} is not an i32; use cast on the tensor beside it first`;
   return new Tensor({ shape: [], dtype }, allocate(dtype, 1).fill(value));
@@ -60,23 +61,35 @@ export function requireSameDType(
 /** What an error calls two arguments. */
 type Names = readonly [string, string];
 
+function isCount(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least;
+}
+
 /** Throws unless a number is whole, and not below the least, if there is one. */
 export function requireCount(
   op: string, name: string, value: number, least: number = -Infinity,
 ): void {
-  if (Number.isSafeInteger(value) && value >= least) return;
+  if (isCount(value, least)) return;
   const range = least === -Infinity ? '' : ` from ${least}`;
   throw failure`${op}: ${name} is ${show(value)}, expected a whole number${range}`;
+}
+
+/** Throws unless the argument is an array, of numbers that are checked elsewhere. */
+export function requireList(op: string, name: string, list: readonly number[]): void {
+  if (Array.isArray(list)) return;
+  throw failure`${op}: ${name} is ${show(list)}, expected an array of whole numbers`;
 }
 
 /** Throws unless a list has so many whole numbers, none below the least. */
 export function requireCounts(
   op: string, name: string, list: readonly number[], least: number, length?: number,
 ): void {
-  check(Array.isArray(list))`${op}: ${name} is ${list}, expected an array of whole numbers`;
+  requireList(op, name, list);
   const isRight = length === undefined || list.length === length;
-  check(isRight)`${op}: ${name} is ${list}, expected ${length} numbers, one for each axis`;
-  for (let i = 0; i < list.length; i++) requireCount(op, `${name}[${i}]`, list[i], least);
+  if (!isRight) throw failure`${op}: ${name} is ${list}, expected ${length} numbers, one an axis`;
+  for (let i = 0; i < list.length; i++) {
+    if (!isCount(list[i], least)) requireCount(op, `${name}[${i}]`, list[i], least);
+  }
 }
 
 /** The shape to which both broadcast, or an error that names the op and the shapes. */

@@ -10,7 +10,7 @@ import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { flatIndex } from '../lowering.ts';
 import {
-  checkArgument, instanceOf, number, oneOf, readOptions, type Table,
+  checkArgument, instanceOf, number, oneOf, readOptions, show, type Table,
 } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import { check, checkShape, type Shape } from '../shape.ts';
@@ -117,7 +117,7 @@ export class Generator {
   /** Starts the stream of a seed from its beginning. Returns this generator. */
   manualSeed(seed: number): this {
     const isSeed = Number.isSafeInteger(seed) && seed >= 0;
-    check(isSeed)`manualSeed: seed is ${seed}, expected a whole number from 0`;
+    check(isSeed)`manualSeed: seed is ${show(seed)}, expected a whole number from 0`;
     this.state.assign(stateOf(seed, Math.floor(seed / 2 ** 32), 0));
     return this;
   }

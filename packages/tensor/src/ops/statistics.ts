@@ -60,7 +60,7 @@ export function std(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tens
   const { deviations, axes, divisor, keepDims } = spreadOf('std', x, axis, options);
   // Measured by the largest of them, no square overflows, and none is lost below the smallest.
   const largest = deviations.detach().abs().max(axes, true);
-  const unit = largest.greater(0).mul(largest.isFinite()).where(largest, 1);
+  const unit = largest.greater(0).mul(largest.less(Infinity)).where(largest, 1);
   const variances = deviations.div(unit).square().sum(axes, true).div(divisor);
   const result = rootOf(variances, (each) => each.sqrt()).mul(unit);
   return keepDims ? result : result.squeeze(axes);
