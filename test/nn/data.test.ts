@@ -184,7 +184,7 @@ describe('collate', () => {
   it('refuses samples that differ in kind, and none at all', () => {
     expect(() => collate<number | number[]>([[1], 2])).toThrow('pad');
     expect(() => collate([{ a: 1 }, {}])).toThrow('found undefined');
-    expect(() => collate(['text'])).toThrow('found text');
+    expect(() => collate(['text'])).toThrow("found 'text'");
     expect(() => collate([])).toThrow('expected at least one tensor');
   });
 });
