@@ -24,6 +24,8 @@ function errorOf(found: number, expected: number): number {
 const special = [
   0, 1, 0.5, 2, 3, 1.5, Infinity, NaN, 2 ** -149, 2 ** -126, 2 ** -127, 3.4028234663852886e38,
   2 ** 24, 2 ** 24 + 2, 2 ** 23 + 1, 2 ** 31, 2 ** 30, 88.72283, 88.72284, 103.97, 104, 8388609,
+  // Where softplus is farthest off, of all numbers.
+  2.757007598876953,
 ].flatMap((x) => [x, -x]);
 
 /** Float32 numbers of both signs at even distances in their bits, in every octave equally many. */
@@ -61,7 +63,7 @@ const functions: Record<string, Claim> = {
   softplus: {
     compute: k.softplus,
     exact: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-    ulp: 2.5,
+    ulp: 2.8,
   },
   sin: { compute: k.sin, exact: upTo(2 ** 20, Math.sin), ulp: 2 },
   cos: { compute: k.cos, exact: upTo(2 ** 20, Math.cos), ulp: 2 },
@@ -93,6 +95,12 @@ describe.each(Object.entries(functions))('%s', (name, { compute, exact, ulp }) =
   });
 });
 
+/** As IEEE 754 has it: JavaScript's `**` gives NaN for 1 to the power of NaN, and ±1 to that of ∞. */
+function power(base: number, exponent: number): number {
+  const isOne = base === 1 || (base === -1 && Math.abs(exponent) === Infinity);
+  return isOne ? 1 : base ** exponent;
+}
+
 describe('pow', () => {
   it('is within 2 ulp, and the same in both emitters', () => {
     const bases = Float32Array.of(...dense(500), ...even(200, 1.5), ...even(100, 10));
@@ -113,7 +121,7 @@ describe('pow', () => {
     const results = runTwins(kernel, new Map([[x, bases], [e, exponents]])).get(y) ?? [];
     const worst = { base: 0, exponent: 0, found: 0, expected: 0, error: 0 };
     bases.forEach((base, i) => exponents.forEach((exponent, j) => {
-      const [found, expected] = [results[i * n + j], base ** exponent];
+      const [found, expected] = [results[i * n + j], power(base, exponent)];
       const error = errorOf(found, expected);
       if (error > worst.error) Object.assign(worst, { base, exponent, found, expected, error });
     }));

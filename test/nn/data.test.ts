@@ -250,7 +250,7 @@ describe('collate', () => {
     expect(() => collate([{ a: 1 }, {}])).toThrow(
       "collate: sample 0 has the field 'a', sample 1 has not",
     );
-    expect(() => collate(['text'])).toThrow('found text');
+    expect(() => collate(['text'])).toThrow("found 'text'");
     expect(() => collate([])).toThrow('expected at least one tensor');
   });
 

@@ -1,5 +1,6 @@
 /** Anomaly mode: the first op to give NaN or infinity is named, and nothing else changes. */
 import {
+  arange,
   concat,
   detectAnomaly,
   grad,
@@ -104,7 +105,7 @@ describe('detectAnomaly', () => {
     const a = tensor([[0.1, 2], [-3, 4]]);
     const b = tensor([Infinity, NaN]);
     expect(errorOf(() => detectAnomaly(() => a.sub(1).mul(b))).message).toBe(
-      'detectAnomaly: mul gave -Infinity at [0, 0] of f32[2, 2]\n' +
+      'detectAnomaly: mul gave NaN at [0, 1] of f32[2, 2]\n' +
         '  input 0: f32[2, 2] from -4 to 3\n' +
         '  input 1: f32[2], 1 NaN, 1 infinite (given, not computed here)',
     );
@@ -112,6 +113,50 @@ describe('detectAnomaly', () => {
     expect(errorOf(() => detectAnomaly(() => tensor(-0.1).log())).message).toBe(
       'detectAnomaly: log gave NaN of f32[]\n  input 0: f32[] from -0.1 to -0.1',
     );
+  });
+
+  it('lets infinities through that masks are made of, and finds what is wrong beside them', () => {
+    check((g) => {
+      const shape = drawShape(g, { minRank: 1, empty: false });
+      const x = leaf(drawTensor(g, shape));
+      // One element at least of each row is left in.
+      const { place } = drawPlace(g, shape);
+      const isKept = place.add(x.greater(0).cast('f64')).cast('i32');
+      const kept = isKept.maximum(arange(0, shape.at(-1) ?? 0, 1, { dtype: 'i32' }).equal(0));
+      const zero = tensor(0, { dtype: 'f64' });
+      const scores: readonly Step[] = [
+        (y) => kept.where(y, -Infinity),
+        (y) => y.maskedFill(kept.equal(0), -Infinity),
+        (y) => kept.where(zero, -Infinity).add(y),
+        (y) => y.pad(shape.map(() => 1), shape.map(() => 0), { value: -Infinity }).slice(
+          shape.map(() => 1), shape.map((size) => size + 1),
+        ).sub(kept.equal(0).where(Infinity, zero)),
+      ];
+      const ends: readonly Step[] = [
+        (y) => y.softmax(), (y) => y.logSoftmax().exp(), (y) => y.logsumexp(-1).exp(),
+        (y) => y.max(-1), (y) => y.exp().cumsum(-1),
+      ];
+      const mask = g(() => fc.constantFrom(...scores));
+      const end = g(() => fc.constantFrom(...ends));
+      const body = () => end(mask(x)).mul(2).sum().backward();
+      expect(() => detectAnomaly(body)).not.toThrow();
+      // An overflow beside what is masked, and 0 · ∞.
+      const overflow = () => mask(x).add(place.mul(1000)).exp().sum();
+      expect(errorOf(() => detectAnomaly(overflow)).message).toContain('exp gave Infinity');
+      const lost = () => mask(x).mul(kept.cast('f64')).sum();
+      if (kept.data.every(Boolean)) return;
+      expect(errorOf(() => detectAnomaly(lost)).message).toContain('mul gave NaN');
+    });
+  });
+
+  it('shows the first inputs of an op that has many', () => {
+    const many = Array.from({ length: 10_000 }, () => tensor([0, 1], { requiresGrad: true }));
+    const inf = tensor([NaN, 1], { requiresGrad: true });
+    const { message } = errorOf(() => detectAnomaly(() => concat([inf, ...many])));
+    expect(message).toMatch(/concat gave NaN[^]*input 7: f32\[2\] from 0 to 1\n  and 9993 more$/);
+    const joined = concat(many);
+    const backwards = () => grad(joined.mul(0).sum().log(), [many[0]]);
+    expect(errorOf(() => detectAnomaly(backwards)).message.length).toBeLessThan(1000);
   });
 
   it('shows where the op was applied whose gradient it is', () => {

@@ -76,8 +76,8 @@ describe('generators', () => {
     const first = normal([4]);
     manualSeed(3);
     expectSame(normal([4]), first);
-    expect(() => manualSeed(-1)).toThrow('manualSeed: -1 is no seed');
-    expect(() => new Generator(0.5)).toThrow('manualSeed: 0.5 is no seed');
+    expect(() => manualSeed(-1)).toThrow('manualSeed: seed is -1, expected a whole number from 0');
+    expect(() => new Generator(0.5)).toThrow('manualSeed: seed is 0.5, expected a whole number');
   });
 });
 
@@ -149,7 +149,7 @@ describe('distributions', () => {
     const sample = bernoulli([100_000], 0.3, { generator: new Generator(5) });
     expect(sample.mean().item()).toBeCloseTo(0.3, 2);
     expect(sample.mul(sample.sub(1)).abs().max().item()).toBe(0);
-    expect(() => bernoulli([1], 1.5)).toThrow('bernoulli: 1.5 is no probability');
+    expect(() => bernoulli([1], 1.5)).toThrow('bernoulli: probability is 1.5, expected a number from 0 to 1');
   });
 
   it('permutation has every number once, every order alike', () => {

@@ -5,6 +5,7 @@ import {
   eye,
   full,
   fullLike,
+  Generator,
   linspace,
   ones,
   onesLike,
@@ -16,6 +17,7 @@ import {
   zeros,
   zerosLike,
 } from '@mambagrad/tensor';
+import * as library from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../support/compare.ts';
@@ -75,7 +77,7 @@ describe('creation', () => {
     [() => tensor([1, [2]]), 'tensor: found an array of 1 at depth 1, expected a number'],
     [() => tensor([1, 2, 3], { shape: [2] }), 'tensor: 3 numbers do not fill the shape [2]'],
     [() => tensor([1.5], { dtype: 'i32' }), 'tensor: 1.5 (element 0) is not an i32'],
-    [() => zeros([2, -1]), 'full: [2, -1] is not a shape: sizes are whole numbers from 0, not -1'],
+    [() => zeros([2, -1]), 'zeros: [2, -1] is not a shape: size 1 is -1, expected a whole number from 0'],
     [() => arange(0, 1, 0), 'arange: cannot count from 0 to 1 in steps of 0'],
   ])('refuses what is no tensor (%#)', (make, message) => {
     expect(make).toThrow(TensorError);
@@ -240,7 +242,7 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [() => i.exp(), 'exp: x is i32[2], expected f32 or f64; use cast first'],
     [() => i.div(2), 'div: a is i32[2], expected f32 or f64; use cast first'],
-    [() => i.add(0.5), 'add: 0.5 is no i32; use cast on the tensor beside it first'],
+    [() => i.add(0.5), 'add: 0.5 is not an i32; use cast on the tensor beside it first'],
     [() => where(a, 1, 2), "where: condition is f32[2, 3], expected i32; use cast('i32') first"],
     [() => a.sum(2), 'sum: axis 2 is out of range for 2 axes: expected -2 to 1'],
     [() => a.sum([0, -2]), 'sum: axis 0 is named twice in [0, -2]'],
@@ -250,9 +252,9 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [
       () => zeros([0, 3]).max(0),
-      'max: axis 0 of f32[0, 3] is empty, and nothing has no max',
+      'max: axis 0 of f32[0, 3] is empty; the max of zero elements is undefined',
     ],
-    [() => zeros([0]).mean(), 'mean: axis 0 of f32[0] is empty, and nothing has no mean'],
+    [() => zeros([0]).mean(), 'mean: axis 0 of f32[0] is empty; the mean of zero elements is undefined'],
     [() => a.reshape([4]), 'reshape: f32[2, 3] has 6 elements, [4] has 4'],
     [
       () => a.reshape([-1, 4]),
@@ -266,18 +268,18 @@ describe('errors name the op, the argument, the shapes, and what would be right'
         'equal or 1 in x',
     ],
     [() => a.slice([0], [3]), 'slice: position 3 is outside axis 0 of f32[2, 3]'],
-    [() => a.slice([0], [1], [0]), 'slice: steps are whole numbers from 1, not [0]'],
+    [() => a.slice([0], [1], [0]), 'slice: step[0] is 0, expected a whole number from 1'],
     [
       () => a.slice([0, 0, 0], []),
       'slice: start [0, 0, 0], stop [], step [] name more axes than f32[2, 3] has',
     ],
     [
       () => a.narrow(1, 2, 2),
-      'narrow: 2 elements from 2 on are not within axis 1 of f32[2, 3]',
+      'narrow: start is 2 and length 2, expected at most 3 together, the size of axis 1 of f32[2, 3]',
     ],
     [
       () => a.pad([1], [1]),
-      'pad: before is [1], expected a whole number for each axis of f32[2, 3]',
+      'pad: before is [1], expected 2 numbers, one an axis',
     ],
     [
       () => a.pad([-1, 0], [-2, 0]),
@@ -287,7 +289,7 @@ describe('errors name the op, the argument, the shapes, and what would be right'
       () => a.split([1, 1], 1),
       'split: sizes [1, 1] do not add up to 3, axis 1 of f32[2, 3]',
     ],
-    [() => a.split(0), 'split: a piece cannot have the size 0'],
+    [() => a.split(0), 'split: sizes is 0, expected a whole number from 1'],
     [() => concat([]), 'concat: expected at least one tensor, got none'],
     [
       () => concat([a, ones([2, 2])]),
@@ -310,24 +312,81 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     [() => a.sumTo([4]), 'sumTo: [4] does not broadcast to f32[2, 3]'],
     [
       () => i.oneHot(1),
-      'scatterAdd: index 1 (element 1) is out of range for axis 1 of [2, 1]: expected 0 to 0',
+      'oneHot: index 1 (element 1) is out of range for axis 1 of [2, 1]: expected 0 to 0',
     ],
     [() => a.clamp({ min: 2, max: 1 }), 'clamp: min 2 is above max 1'],
-    [() => a.var(0, { correction: 2 }), 'var: 2 elements with a correction of 2 have no variance'],
-    [() => a.norm(0, { p: 0 }), 'norm: p is 0, expected a number above 0'],
+    [() => a.var(0, { correction: 2 }), 'var: correction is 2 and there are 2 elements; expected fewer than those'],
+    [() => a.norm(0, { p: 0 }), 'norm: p is 0, expected a number above 0 or Infinity'],
     [() => a.chunk(0), 'chunk: count is 0, expected a whole number from 1'],
-    [() => a.tile([-1]), 'tile: a count is -1, expected a whole number from 0'],
-    [() => a.roll(0.5, 0), 'roll: 0.5 is no whole number of steps'],
+    [() => a.tile([-1]), 'tile: counts[0] is -1, expected a whole number from 0'],
+    [() => a.roll(0.5, 0), 'roll: shift is 0.5, expected a whole number'],
     [() => i.triu(), 'triu: x is i32[2], expected rows and columns as last axes'],
     [
       () => a.topk(4),
       'topk: k is 4, expected a whole number up to 3, axis 1 of f32[2, 3]',
     ],
-    [() => zeros([0]).argmax(), 'argmax: axis 0 of f32[0] is empty, and nothing has no argmax'],
+    [() => zeros([0]).argmax(), 'argmax: axis 0 of f32[0] is empty; the argmax of zero elements is undefined'],
     [() => a.item(), 'item: f32[2, 3] has 6 elements, expected one'],
+    [
+      () => a.narrow(0, -1, 1),
+      'narrow: start is -1, expected a whole number from 0',
+    ],
   ];
 
-  it.each(messages)('%s', (call, message) => {
+  /** Calls as they are written by mistake, which the types refuse. */
+  const [op, like, m] = [ops, library, a] as unknown as Record<string, (...args: unknown[]) => 0>[];
+  const mistakes: [() => unknown, string][] = [
+    [() => m.clamp(0, 1), 'clamp: options are 0, expected { min, max }'],
+    [() => m.mean(-1, { keepDims: true }), 'mean: keepDims is { keepDims }, expected true or false'],
+    [
+      () => like.tensor([1, 2], [2]),
+      'tensor: options are [2], expected { dtype, requiresGrad, shape }',
+    ],
+    [() => like.zeros(3), 'zeros: shape is 3, expected an array of sizes such as [2, 3]'],
+    [
+      () => like.zeros([2, undefined]),
+      'zeros: [2, undefined] is not a shape: size 1 is undefined, expected a whole number from 0',
+    ],
+    [() => m.reshape(3, 2), 'reshape: shape is 3, expected an array of sizes such as [2, 3]'],
+    [() => like.concat(a, a), 'concat: tensors is f32[2, 3], expected an array of tensors'],
+    [() => m.concat(a), 'concat: others is f32[2, 3], expected an array of tensors'],
+    [
+      () => like.zeros([2], { dtype: 'float32' }),
+      "zeros: dtype is 'float32', expected 'f32' or 'f64' or 'i32'",
+    ],
+    [
+      () => like.ones([2], { requireGrad: true }),
+      "ones: there is no option 'requireGrad'; did you mean 'requiresGrad'?",
+    ],
+    [() => m.cast('int32'), "cast: dtype is 'int32', expected 'f32' or 'f64' or 'i32'"],
+    [() => m.add('1'), "add: b is '1', expected a tensor or a number"],
+    [() => m.matmul(3), 'matmul: b is 3, expected a tensor'],
+    [() => op.exp(3), 'exp: x is 3, expected a tensor'],
+    [() => like.where(true, a, a), 'where: condition is true, expected a tensor'],
+    [() => m.argmax([0, 1]), 'argmax: axis is [0, 1], expected -2 to 1'],
+    [() => m.sum({ axis: 0 }), 'sum: axis is { axis }, expected -2 to 1'],
+    [() => m.sum(0, 1), 'sum: keepDims is 1, expected true or false'],
+    [() => m.permute(1, 0), 'permute: order is 1, expected an array of axes'],
+    [() => m.slice(0, 1), 'slice: start is 0, expected an array of whole numbers'],
+    [() => m.assign(3), 'assign: the value is 3, expected a tensor, f32[2, 3]'],
+    [() => Object.assign(m, { grad: tensor(1) }), 'grad: it is f32[], expected f32[2, 3] or undefined'],
+    [() => Object.assign(m, { requiresGrad: 1 }), 'requiresGrad: it is 1, expected true or false'],
+    [() => like.grad(a, a), 'grad: inputs is f32[2, 3], expected an array of tensors'],
+    [() => like.noGrad(a), 'noGrad: body is f32[2, 3], expected a function'],
+    [
+      () => like.jacobian(() => undefined, a),
+      'jacobian: the result of the function is missing, expected a tensor',
+    ],
+    [
+      () => like.associativeScan(() => a, [a]),
+      'associativeScan: what combine gave is f32[2, 3], expected an array of tensors',
+    ],
+    [() => like.einsum('ij'), "einsum: 'ij': it names 1 operands, 0 are given"],
+    [() => like.uniform([2], { dtype: 'f64' }), 'uniform: low is { dtype }, expected a number'],
+    [() => new Generator('7' as unknown as number), "manualSeed: seed is '7', expected a whole number from 0"],
+  ];
+
+  it.each([...messages, ...mistakes])('%s', (call, message) => {
     expect(call).toThrow(TensorError);
     expect(call).toThrow(new TensorError(message));
   });

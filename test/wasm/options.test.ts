@@ -133,5 +133,16 @@ test('show is short, whatever there is to show', () => {
   const cyclic: unknown[] = [1];
   cyclic.push(cyclic);
   expect(show(cyclic)).toBe('[1, […]]');
+  const long = 'x'.repeat(1000);
+  const named = Object.defineProperty(() => 0, 'name', { value: long });
+  const spec = { dtype: long, shape: [cyclic, ...new Array(100_000).fill(1)] };
+  for (const value of [long, named, spec, { [long]: 1 }, Symbol(long), 10n ** 1000n]) {
+    expect(show(value).length).toBeLessThan(120);
+  }
+  expect(show({ dtype: 'f32', shape: [2, 3] })).toBe('f32[2, 3]');
+  let deep: unknown[] = [];
+  for (let depth = 0; depth < 100_000; depth++) deep = [deep];
+  expect(show(deep)).toBe('[[…]]');
+  expect(show({ dtype: 'f32', shape: deep })).toBe('f32[[…]]');
   expect(show(new Array(100_000).fill('x'.repeat(100))).length).toBeLessThan(120);
 });

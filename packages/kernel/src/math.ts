@@ -138,7 +138,7 @@ export function sigmoid(x: Value): Value {
   return div(select(less(x, 0), e, 1), add(e, 1));
 }
 
-/** log(1 + eˣ), within 2.5 ulp */
+/** log(1 + eˣ), within 2.8 ulp */
 export function softplus(x: Value): Value {
   // log(1 + e) = 2 artanh(s) with s = e / (2 + e), at most ⅓
   const e = expOfNegative(x);
@@ -252,7 +252,7 @@ function log2Sum(x: Value): readonly [high: Value, low: Value] {
   return [orSpecial(x, high), sub(low, sub(high, sum))];
 }
 
-/** xʸ as in JavaScript (so 1 to the power of ∞ is NaN), within 2 ulp */
+/** xʸ as in IEEE 754: 1 where y is 0 or x is 1, and (−1)^±∞ is 1. Within 2 ulp. */
 export function pow(x: Value, exponent: Operand): Value {
   const y = typeof exponent === 'number' ? constant('f32', exponent) : exponent;
   const [high, low] = log2Sum(abs(x));
@@ -265,7 +265,9 @@ export function pow(x: Value, exponent: Operand): Value {
   const power = polynomial(r, [
     1, 0.693147182, 0.240226507, 0.0555035621, 0.00961808208, 0.00133913232, 0.000154535621,
   ]);
-  const beyond = select(greater(product, 0), Infinity, select(less(product, 0), 0, product));
+  // There is none of ∞ · log₂ 1, where |x| = 1, and none of NaN.
+  const none = select(equal(abs(y), Infinity), abs(x), product);
+  const beyond = select(greater(product, 0), Infinity, select(less(product, 0), 0, none));
   const isInside = less(abs(product), 160);
   const size = select(isInside, scale(power, toInteger(whole)), beyond);
 
@@ -274,5 +276,5 @@ export function pow(x: Value, exponent: Operand): Value {
   const isMinus = and(less(bitsOf(x), 0), and(isWhole, isOdd));
   const hasNone = and(and(less(x, 0), greater(x, -Infinity)), not(isWhole));
   const result = select(hasNone, NaN, select(isMinus, neg(size), size));
-  return select(equal(y, 0), 1, result);
+  return select(or(equal(y, 0), equal(x, 1)), 1, result);
 }

@@ -106,6 +106,6 @@ export class Embedding extends Module {
 
   /** Tokens i32 [...] to vectors [..., features]. Throws if a token is out of range. */
   forward(tokens: Tensor): Tensor {
-    return this.weight.indexSelect(0, tokens);
+    return this.weight.indexSelect(0, tokens, { caller: 'Embedding' });
   }
 }

@@ -58,7 +58,7 @@ export function crossEntropy(
   const logProbabilities = logits.logSoftmax(-1);
   const ignored = targets.equal(ignoreIndex);
   const index = ignored.where(0, targets).unsqueeze(-1);
-  const picked = logProbabilities.gather(-1, index).squeeze(-1);
+  const picked = logProbabilities.gather(-1, index, { caller: 'crossEntropy' }).squeeze(-1);
   const mixed =
     labelSmoothing === 0
       ? picked

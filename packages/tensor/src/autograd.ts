@@ -12,16 +12,21 @@
 import { show } from '@mambagrad/wasm/options';
 import { zerosLike } from './create.ts';
 import { graphOf } from './graph.ts';
+import {
+  boolean, callable, checkArgument, type Read, readOptions, type Table, tensorLists, tensors,
+} from './options.ts';
 import { broadcastsTo, check, describe, failure, sameShape } from './shape.ts';
 import { type InputGradients, type Node, Tensor, withMode } from './tensor.ts';
 
 /** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
 export function noGrad<T>(body: () => T): T {
+  checkArgument('noGrad', 'body', body, callable());
   return withMode('noGrad', { recording: false }, body);
 }
 
 /** Runs `body` with nodes left behind, within `noGrad` too. */
 export function enableGrad<T>(body: () => T): T {
+  checkArgument('enableGrad', 'body', body, callable());
   return withMode('enableGrad', { recording: true }, body);
 }
 
@@ -30,15 +35,25 @@ export interface BackwardOptions {
    * The gradient of the final quantity with respect to the tensor that the pass starts from, in its
    * shape. May be left out for a tensor of one element, where it is 1.
    */
-  readonly cotangent?: Tensor;
+  readonly cotangent?: Tensor | undefined;
   /** Whether the gradients shall be differentiable themselves. Default false. */
-  readonly createGraph?: boolean;
+  readonly createGraph?: boolean | undefined;
 }
+
+const backwardOptions = {
+  cotangent: tensors.optional(),
+  createGraph: boolean.orElse(false),
+} satisfies Table<BackwardOptions>;
 
 export interface GradOptions extends BackwardOptions {
   /** Give zeros for an input on which the output does not depend, not an error. Default false. */
-  readonly allowUnused?: boolean;
+  readonly allowUnused?: boolean | undefined;
 }
+
+const gradOptions = {
+  ...backwardOptions,
+  allowUnused: boolean.orElse(false),
+} satisfies Table<GradOptions>;
 
 /**
  * The gradients of `output` with respect to each of `inputs`, in their shapes: leaves that require
@@ -48,17 +63,20 @@ export interface GradOptions extends BackwardOptions {
 export function grad(
   output: Tensor, inputs: readonly Tensor[], options: GradOptions = {},
 ): Tensor[] {
+  checkArgument('grad', 'output', output, tensors);
+  checkArgument('grad', 'inputs', inputs, tensorLists);
+  const { allowUnused, ...how } = readOptions('grad', options, gradOptions);
   inputs.forEach((input, i) => {
     check(input.requiresGrad)`grad: input ${i}, ${input}, does not require gradients; set
       requiresGrad before it is used`;
   });
   // A constant depends on no input at all.
-  if (options.allowUnused && !output.requiresGrad) return inputs.map((input) => zerosLike(input));
+  if (allowUnused && !output.requiresGrad) return inputs.map((input) => zerosLike(input));
   const wanted = new Set(inputs);
-  const gradients = pullBack('grad', output, (tensor) => wanted.has(tensor), options);
+  const gradients = pullBack('grad', output, (tensor) => wanted.has(tensor), how);
   return inputs.map((input, i) => {
     const found = gradients.get(input);
-    check(found !== undefined || options.allowUnused === true)`grad: the output does not depend on
+    check(found !== undefined || allowUnused)`grad: the output does not depend on
       input ${i}, ${input}; if that is meant, pass allowUnused: true for zeros`;
     return found ?? zerosLike(input);
   });
@@ -69,8 +87,10 @@ export function grad(
  * requires gradients.
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
-  const gradients = pullBack('backward', output, ({ node }) => node === undefined, options);
-  withMode('backward', { recording: options.createGraph ?? false }, () => {
+  checkArgument('backward', 'output', output, tensors);
+  const how = readOptions('backward', options, backwardOptions);
+  const gradients = pullBack('backward', output, ({ node }) => node === undefined, how);
+  withMode('backward', { recording: how.createGraph }, () => {
     for (const [leaf, gradient] of gradients) leaf.grad = leaf.grad?.add(gradient) ?? gradient;
   });
 }
@@ -78,7 +98,7 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
 /** The gradients of `output` with respect to what is wanted of the graph behind it. */
 function pullBack(
   op: string, output: Tensor, isWanted: (tensor: Tensor) => boolean,
-  { cotangent, createGraph = false }: BackwardOptions,
+  { cotangent, createGraph }: Read<typeof backwardOptions>,
 ): Map<Tensor, Tensor> {
   const seed = seedOf(op, output, cotangent);
   const tensors = graphOf(output, (tensor) => tensor.requiresGrad);

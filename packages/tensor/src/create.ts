@@ -1,118 +1,203 @@
 /**
  * Tensors from nothing: from arrays, constants and ranges.
  */
-import { type DType, dtypeOf, type TypedArray } from './dtype.ts';
+import type { DType, TypedArray } from './dtype.ts';
 import { arrayFor } from './memory.ts';
+import {
+  anyNumber, boolean, checkArgument, dtypes, number, type Read, readOptions, shapes, show,
+  type Table, tensors, whole,
+} from './options.ts';
 import { check, checkShape, failure, numelOf, type Shape } from './shape.ts';
 import { type NestedArray, Tensor } from './tensor.ts';
 
 export interface CreateOptions {
-  /** Default `f32`, or that of a typed array that is given. */
-  readonly dtype?: DType;
+  /** Default `f32`. */
+  readonly dtype?: DType | undefined;
   /** Whether `backward()` shall leave a gradient here. Default false. */
-  readonly requiresGrad?: boolean;
+  readonly requiresGrad?: boolean | undefined;
 }
 
+const createOptions = {
+  dtype: dtypes.orElse('f32'),
+  requiresGrad: boolean.orElse(false),
+} satisfies Table<CreateOptions>;
+
 export interface TensorOptions extends CreateOptions {
-  /** The shape of the elements of a flat array. Default one axis. */
-  readonly shape?: Shape;
+  /** The type of the typed array that is given, else `f32`. */
+  readonly dtype?: DType | undefined;
+  /** The shape of the elements of a flat array; one axis if left out. */
+  readonly shape?: Shape | undefined;
 }
+
+const tensorOptions = {
+  dtype: dtypes.optional(),
+  requiresGrad: boolean.orElse(false),
+  shape: shapes.optional(),
+} satisfies Table<TensorOptions>;
+
+export interface LikeOptions extends CreateOptions {
+  /** That of the tensor that is given, if left out. */
+  readonly dtype?: DType | undefined;
+}
+
+const likeOptions = {
+  dtype: dtypes.optional(),
+  requiresGrad: boolean.orElse(false),
+} satisfies Table<LikeOptions>;
 
 /** Numbers as they come: alone, nested in arrays as deep as there are axes, or in a typed array. */
 export type TensorData = NestedArray | readonly NestedArray[] | TypedArray;
 
 /**
  * A tensor of the given numbers, which are copied. `tensor([[1, 2], [3, 4]])` has the shape [2, 2].
- * Throws if nested arrays are ragged, or if numbers are not whole where i32 is asked for.
+ * Throws if nested arrays are ragged, or if an i32 cannot hold a number where i32 is asked for.
  */
 export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
+  const given = readOptions('tensor', options, tensorOptions);
   const [numbers, found] = ArrayBuffer.isView(from) ? [from, [from.length]] : readNested(from);
-  const shape = checkShape('tensor', options.shape ?? found);
+  const own = ArrayBuffer.isView(from) ? dtypeOfArray(from) : 'f32';
+  const shape = given.shape ?? found;
   const count = numbers.length;
   check(numelOf(shape) === count)`tensor: ${count} numbers do not fill the shape ${shape}`;
-  const dtype = options.dtype ?? (ArrayBuffer.isView(from) ? dtypeOf(from) : 'f32');
-  const result = generate('tensor', shape, { ...options, dtype }, (i) => numbers[i]);
-  const isWrong = (value: number, i: number): boolean => value !== numbers[i];
-  const wrong = dtype === 'i32' ? result.data.findIndex(isWrong) : -1;
-  check(wrong < 0)`tensor: ${numbers[wrong]} (element ${wrong}) is not an i32`;
-  return result;
+  const settings = { dtype: given.dtype ?? own, requiresGrad: given.requiresGrad };
+  return generate('tensor', shape, settings, (i) => numbers[i]);
 }
+
+/** The dtype that holds the numbers of a typed array; those of some are too wide for any. */
+function dtypeOfArray(array: ArrayBufferView): DType {
+  const name = String((array as Partial<TypedArray>)[Symbol.toStringTag]);
+  const isRight = /^(Float|U?[iI]nt)\d/.test(name);
+  check(isRight)`tensor: a ${name} holds no numbers; expected an array such as Float32Array`;
+  return name === 'Float64Array' ? 'f64' : name.startsWith('Float') ? 'f32' : 'i32';
+}
+
+/** As many axes as NumPy and PyTorch allow: arrays nested deeper most likely hold themselves. */
+const MOST_AXES = 64;
+/** More elements than any typed array can have. */
+const MOST_ELEMENTS = 2 ** 33;
 
 /** The numbers in nested arrays, and their shape: read off the first ones, checked everywhere. */
 function readNested(from: NestedArray | readonly NestedArray[]): [numbers: number[], Shape] {
   const found: number[] = [];
-  for (let level: unknown = from; Array.isArray(level); level = level[0]) found.push(level.length);
+  for (let level: unknown = from; Array.isArray(level); level = level[0]) {
+    found.push(level.length);
+    const isRight = found.length <= MOST_AXES;
+    check(isRight)`tensor: arrays are nested more than ${MOST_AXES} deep, or contain themselves`;
+  }
+  check(numelOf(found) < MOST_ELEMENTS)`tensor: ${found} are more numbers than an array can hold`;
   const numbers: number[] = [];
   const read = (part: unknown, axis: number): void => {
     if (Array.isArray(part) && axis < found.length && part.length === found[axis]) {
-      part.forEach((inner) => read(inner, axis + 1));
+      for (let i = 0; i < part.length; i++) read(part[i], axis + 1);
     } else if (typeof part === 'number' && axis === found.length) {
       numbers.push(part);
     } else {
-      const what = Array.isArray(part) ? `an array of ${part.length}` : String(part);
       const right = axis < found.length ? `an array of ${found[axis]}` : 'a number';
-      throw failure`tensor: found ${what} at depth ${axis}, expected ${right}`;
+      const wrong = Array.isArray(part) ? `an array of ${part.length}` : show(part);
+      const where = axis === 0 ? '' : ` at depth ${axis}`;
+      const expected = axis === 0 ? 'a number, nested arrays of numbers or a typed array' : right;
+      throw failure`tensor: found ${wrong}${where}, expected ${expected}`;
     }
   };
   read(from, 0);
   return [numbers, found];
 }
 
-/** The tensor whose i-th element is `valueAt(i)`. */
+/** What every tensor is made with. */
+type Settings = Read<typeof createOptions>;
+
+/** The tensor whose i-th element is `valueAt(i)`, which its dtype must be able to hold. */
 function generate(
-  op: string, shape: Shape, options: CreateOptions, valueAt: (i: number) => number,
+  op: string, shape: Shape, { dtype, requiresGrad }: Settings, valueAt: (i: number) => number,
 ): Tensor {
-  const { dtype = 'f32', requiresGrad = false } = options;
   const data = arrayFor(op, { shape: checkShape(op, shape), dtype });
   for (let i = 0; i < data.length; i++) data[i] = valueAt(i);
+  const isWrong = (value: number, i: number): boolean => value !== valueAt(i);
+  const wrong = dtype === 'i32' ? data.findIndex(isWrong) : -1;
+  if (wrong >= 0) throw failure`${op}: ${valueAt(wrong)} (element ${wrong}) is not an i32`;
+  return finish(shape, data, requiresGrad, dtype);
+}
+
+function finish(shape: Shape, data: TypedArray, requiresGrad: boolean, dtype: DType): Tensor {
   const result = new Tensor({ shape: [...shape], dtype }, data);
   result.requiresGrad = requiresGrad;
   return result;
 }
 
+/** A constant for `full` and its like: `op` is the one that errors name. */
+function fill(
+  op: string, shape: Shape, value: number, { dtype, requiresGrad }: Settings,
+): Tensor {
+  checkArgument(op, 'value', value, anyNumber);
+  const data = arrayFor(op, { shape: checkShape(op, shape), dtype }).fill(value);
+  const isHeld = dtype !== 'i32' || (value | 0) === value;
+  check(isHeld)`${op}: value is ${value}, which is not an i32`;
+  return finish(shape, data, requiresGrad, dtype);
+}
+
 /** Every element `value`. */
 export function full(shape: Shape, value: number, options: CreateOptions = {}): Tensor {
-  return generate('full', shape, options, () => value);
+  return fill('full', shape, value, readOptions('full', options, createOptions));
 }
 
 export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
-  return full(shape, 0, options);
+  return fill('zeros', shape, 0, readOptions('zeros', options, createOptions));
 }
 
 export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
-  return full(shape, 1, options);
+  return fill('ones', shape, 1, readOptions('ones', options, createOptions));
 }
+
+const finite = number();
+const counts = whole();
 
 /** start, start + step, … up to, not including, stop: `arange(0, 3)` is [0, 1, 2]. */
 export function arange(start: number, stop: number, step = 1, options: CreateOptions = {}): Tensor {
+  for (const [name, value] of Object.entries({ start, stop, step })) {
+    checkArgument('arange', name, value, finite);
+  }
+  const settings = readOptions('arange', options, createOptions);
   const count = Math.ceil((stop - start) / step);
   check(Number.isFinite(count))`arange: cannot count from ${start} to ${stop} in steps of ${step}`;
-  return generate('arange', [Math.max(0, count)], options, (i) => start + i * step);
+  return generate('arange', [Math.max(0, count)], settings, (i) => start + i * step);
 }
 
 /** `count` numbers from start to stop, both included, evenly apart. */
 export function linspace(
   start: number, stop: number, count: number, options: CreateOptions = {},
 ): Tensor {
+  checkArgument('linspace', 'start', start, finite);
+  checkArgument('linspace', 'stop', stop, finite);
+  checkArgument('linspace', 'count', count, counts);
+  const settings = readOptions('linspace', options, createOptions);
   const last = Math.max(1, count - 1);
   const step = (stop - start) / last;
-  return generate('linspace', [count], options, (i) => (i === last ? stop : start + i * step));
+  return generate('linspace', [count], settings, (i) => (i === last ? stop : start + i * step));
 }
 
 /** The identity matrix [n, n], or the [n, m] one with ones on its diagonal. */
 export function eye(n: number, m: number = n, options: CreateOptions = {}): Tensor {
-  return generate('eye', [n, m], options, (i) => Number(Math.floor(i / m) === i % m));
+  checkArgument('eye', 'n', n, counts);
+  checkArgument('eye', 'm', m, counts);
+  const settings = readOptions('eye', options, createOptions);
+  return generate('eye', [n, m], settings, (i) => Number(Math.floor(i / m) === i % m));
+}
+
+function fillLike(op: string, x: Tensor, value: number, options: LikeOptions): Tensor {
+  checkArgument(op, 'x', x, tensors);
+  const { dtype = x.dtype, requiresGrad } = readOptions(op, options, likeOptions);
+  return fill(op, x.shape, value, { dtype, requiresGrad });
 }
 
 /** Every element `value`, in the shape of x, and in its dtype unless another is given. */
-export function fullLike(x: Tensor, value: number, options: CreateOptions = {}): Tensor {
-  return full(x.shape, value, { dtype: x.dtype, ...options });
+export function fullLike(x: Tensor, value: number, options: LikeOptions = {}): Tensor {
+  return fillLike('fullLike', x, value, options);
 }
 
-export function zerosLike(x: Tensor, options: CreateOptions = {}): Tensor {
-  return fullLike(x, 0, options);
+export function zerosLike(x: Tensor, options: LikeOptions = {}): Tensor {
+  return fillLike('zerosLike', x, 0, options);
 }
 
-export function onesLike(x: Tensor, options: CreateOptions = {}): Tensor {
-  return fullLike(x, 1, options);
+export function onesLike(x: Tensor, options: LikeOptions = {}): Tensor {
+  return fillLike('onesLike', x, 1, options);
 }

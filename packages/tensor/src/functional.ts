@@ -11,14 +11,23 @@
 import { grad, type GradOptions } from './autograd.ts';
 import { eye, zeros } from './create.ts';
 import { isFloat } from './dtype.ts';
+import {
+  boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
+} from './options.ts';
 import { check, describe } from './shape.ts';
 import { type Tensor, withMode } from './tensor.ts';
 
-/**
- * `createGraph`: whether results shall be differentiable themselves, else they are constants;
- * `allowUnused`: zeros, not an error, for an input on which f does not depend. Default false.
- */
-export type DerivativeOptions = Omit<GradOptions, 'cotangent'>;
+export interface DerivativeOptions extends Omit<GradOptions, 'cotangent'> {
+  /** Whether the results shall be differentiable themselves, else constants. Default false. */
+  readonly createGraph?: boolean | undefined;
+  /** Give zeros for an input on which f does not depend, not an error. Default false. */
+  readonly allowUnused?: boolean | undefined;
+}
+
+const derivativeOptions = {
+  createGraph: boolean.orElse(false),
+  allowUnused: boolean.orElse(false),
+} satisfies Table<DerivativeOptions>;
 
 export interface ValueAndGradients {
   readonly value: Tensor;
@@ -34,14 +43,18 @@ export interface ValueAndGradients {
 export function valueAndGrad<Inputs extends Tensor[]>(
   f: (...inputs: Inputs) => Tensor, options: DerivativeOptions = {},
 ): (...inputs: Inputs) => ValueAndGradients {
-  return (...inputs) =>
-    withMode('valueAndGrad', { recording: true }, () => {
-      const own = inputs.map((x) => (isFloat(x.dtype) ? inputOf(x, options) : x));
+  checkArgument('valueAndGrad', 'f', f, callable());
+  const how = readOptions('valueAndGrad', options, derivativeOptions);
+  return (...inputs) => {
+    checkArgument('valueAndGrad', 'the arguments of the function', inputs, tensorLists);
+    return withMode('valueAndGrad', { recording: true }, () => {
+      const own = inputs.map((x) => (isFloat(x.dtype) ? inputOf(x, how) : x));
       const value = requireScalar('valueAndGrad', f(...(own as Inputs)));
       const wanted = own.filter((x) => isFloat(x.dtype));
-      const gradients = grad(value, wanted, options);
-      return { value: options.createGraph ? value : value.detach(), gradients };
+      const gradients = grad(value, wanted, how);
+      return { value: how.createGraph ? value : value.detach(), gradients };
     });
+  };
 }
 
 /**
@@ -51,12 +64,15 @@ export function valueAndGrad<Inputs extends Tensor[]>(
 export function jacobian(
   f: (x: Tensor) => Tensor, x: Tensor, options: DerivativeOptions = {},
 ): Tensor {
+  checkArgument('jacobian', 'f', f, callable());
+  checkArgument('jacobian', 'x', x, tensors);
+  const how = readOptions('jacobian', options, derivativeOptions);
   return withMode('jacobian', { recording: true }, () => {
-    const input = inputOf(x, options);
-    const y = f(input);
+    const input = inputOf(x, how);
+    const y = requireTensor('jacobian', f(input));
     const units = eye(y.numel, y.numel, { dtype: y.dtype }).reshape([y.numel, ...y.shape]);
     const rows = units.unbind().map((cotangent) =>
-      grad(y, [input], { ...options, cotangent })[0].unsqueeze(0),
+      grad(y, [input], { ...how, cotangent })[0].unsqueeze(0),
     );
     const none = zeros([0, ...x.shape], { dtype: x.dtype });
     return none.concat(rows).reshape([...y.shape, ...x.shape]);
@@ -71,12 +87,16 @@ export function jacobian(
 export function hessianVectorProduct(
   f: (x: Tensor) => Tensor, x: Tensor, v: Tensor, options: DerivativeOptions = {},
 ): Tensor {
+  checkArgument('hessianVectorProduct', 'f', f, callable());
+  checkArgument('hessianVectorProduct', 'x', x, tensors);
+  checkArgument('hessianVectorProduct', 'v', v, tensors);
+  const how = readOptions('hessianVectorProduct', options, derivativeOptions);
   check(describe(v) === describe(x))`hessianVectorProduct: v is ${v}, expected ${x}`;
   return withMode('hessianVectorProduct', { recording: true }, () => {
-    const input = inputOf(x, options);
+    const input = inputOf(x, how);
     const value = requireScalar('hessianVectorProduct', f(input));
-    const [gradient] = grad(value, [input], { ...options, createGraph: true });
-    return grad(gradient, [input], { ...options, cotangent: v, allowUnused: true })[0];
+    const [gradient] = grad(value, [input], { ...how, createGraph: true });
+    return grad(gradient, [input], { ...how, cotangent: v, allowUnused: true })[0];
   });
 }
 
@@ -88,7 +108,13 @@ function inputOf(x: Tensor, { createGraph }: DerivativeOptions): Tensor {
   return leaf;
 }
 
+function requireTensor(op: string, value: Tensor): Tensor {
+  checkArgument(op, 'the result of the function', value, tensors);
+  return value;
+}
+
 function requireScalar(op: string, value: Tensor): Tensor {
+  requireTensor(op, value);
   check(value.numel === 1)`${op}: the function gave ${value}, expected a scalar; reduce it (sum,
     mean)`;
   return value;

@@ -10,15 +10,23 @@
 import { grad } from './autograd.ts';
 import { tensor } from './create.ts';
 import { allocate, type TypedArray } from './dtype.ts';
+import {
+  callable, checkArgument, number, readOptions, type Table, tensorLists, tensors,
+} from './options.ts';
 import { check, failure, type TensorError } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 export interface GradcheckOptions {
   /** The largest error allowed, relative to the larger of 1 and the gradient. Default 1e-6. */
-  readonly tolerance?: number;
+  readonly tolerance?: number | undefined;
   /** The step h, relative to the larger of 1 and |x|. Default 1e-5. */
-  readonly step?: number;
+  readonly step?: number | undefined;
 }
+
+const gradcheckOptions = {
+  tolerance: number({ above: 0 }).orElse(1e-6),
+  step: number({ above: 0 }).orElse(1e-5),
+} satisfies Table<GradcheckOptions>;
 
 /**
  * Throws unless the gradients of `f` at `inputs` (float64, with f64 results) agree with finite
@@ -27,12 +35,16 @@ export interface GradcheckOptions {
  */
 export function gradcheck(
   f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[],
-  { tolerance = 1e-6, step = 1e-5 }: GradcheckOptions = {},
+  options: GradcheckOptions = {},
 ): number {
+  checkArgument('gradcheck', 'f', f, callable());
+  checkArgument('gradcheck', 'inputs', inputs, tensorLists);
+  const { tolerance, step } = readOptions('gradcheck', options, gradcheckOptions);
   const isFine = inputs.every((input) => input.dtype !== 'f32');
   check(isFine)`gradcheck: inputs must be f64; float32 is too coarse for differences`;
   const leaves = inputs.map((input) => leafOf(input, input.data));
   const output = f(...leaves);
+  checkArgument('gradcheck', 'the result of the function', output, tensors);
   const cotangent = spread(output);
   const checked = leaves.filter((leaf) => leaf.requiresGrad);
   const gradients = grad(output, checked, { cotangent, allowUnused: true });

@@ -8,6 +8,7 @@
  *     %2 = mul(%0, %1)  f32[2, 3]
  *     %3 = sum(%2, axes=[0, 1], keepDims=false)  f32[]
  */
+import { checkArgument, tensors } from './options.ts';
 import { describe } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -33,6 +34,7 @@ export function graphOf(
  * `constant`; with their value if they are 0-d.
  */
 export function formatGraph(output: Tensor): string {
+  checkArgument('formatGraph', 'output', output, tensors);
   const numbers = new Map<Tensor, string>();
   const lines: string[] = [];
   const numberOf = (tensor: Tensor): string => {
@@ -68,6 +70,7 @@ const DEEPEST = 40;
  * was computed from. A tensor that is met again is its number alone.
  */
 export function formatTree(output: Tensor): string {
+  checkArgument('formatTree', 'output', output, tensors);
   const numbers = new Map<Tensor, string>();
   const lines: string[] = [];
   const left = [{ tensor: output, depth: 0 }];

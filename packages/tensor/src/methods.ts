@@ -5,6 +5,7 @@
 import { backward } from './autograd.ts';
 import * as join from './ops/join.ts';
 import * as table from './ops/table.ts';
+import { checkArgument, tensorLists } from './options.ts';
 import { Tensor } from './tensor.ts';
 
 /** The ops whose first argument is a tensor, by name. */
@@ -35,6 +36,7 @@ for (const [name, op] of Object.entries<unknown>({ ...ops, ...listOps, backward 
   const isListOp = name in listOps;
   const value = function (this: Tensor, argument: unknown, ...rest: unknown[]): unknown {
     if (!isListOp) return (op as AnyOp)(this, argument, ...rest);
+    checkArgument(name, 'others', argument, tensorLists);
     return (op as AnyOp)([this, ...(argument as readonly Tensor[])], ...rest);
   };
   Object.defineProperty(Tensor.prototype, name, { value, writable: true });

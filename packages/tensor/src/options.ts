@@ -3,7 +3,7 @@
  * to do with tensors. How it works stands in packages/wasm/src/options.ts.
  */
 import {
-  checkArgument as checkKind, instanceOf, type Kind, listOf, oneOf, type Option, type Read,
+  checkArgument as checkKind, instanceOf, Kind, listOf, oneOf, type Option, type Read,
   readOptions as read, whole,
 } from '@mambagrad/wasm/options';
 import type { DType } from './dtype.ts';
@@ -21,8 +21,21 @@ export const tensors: Kind<Tensor> = instanceOf(Tensor, 'a tensor');
 /** One of the element types. */
 export const dtypes: Kind<DType> = oneOf('f32', 'f64', 'i32');
 
+/** Several tensors. */
+export const tensorLists: Kind<readonly Tensor[]> = new Kind(
+  'an array of tensors', listOf(tensors).accepts,
+);
+
+/** Any number that an element can be, NaN and infinities included. */
+export const anyNumber: Kind<number> = new Kind('a number', (x) => typeof x === 'number');
+
+/** The number of an axis, from the front or, if negative, from the end; ops check its range. */
+export const axisNumber: Kind<number> = new Kind('the number of an axis', Number.isInteger);
+
 /** The sizes of a tensor's axes. */
-export const shapes: Kind<Shape> = listOf(whole());
+export const shapes: Kind<Shape> = new Kind(
+  'an array of sizes, whole numbers from 0', listOf(whole()).accepts,
+);
 
 /**
  * Reads the options of `op` through their table. Throws a TensorError if they are no plain object

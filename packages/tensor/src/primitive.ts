@@ -78,7 +78,7 @@ export function definePrimitive<Attributes>(primitive: Primitive<Attributes>): A
     const data = sharesData ? inputs[0].data : arrayFor(name, spec);
     if (!sharesData) primitive.compute(inputs, { shape: spec.shape, data }, attributes);
     const result = new Tensor(spec, data, node);
-    mode.observer?.(primitive, inputs, result);
+    mode.observer?.(primitive, inputs, result, attributes);
     return result;
   };
 }

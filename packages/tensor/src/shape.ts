@@ -5,6 +5,7 @@
  * Arrays are row-major: element (i₀, …, iₖ) of a tensor of shape (d₀, …, dₖ) sits at Σ iⱼ·strideⱼ
  * with strideₖ = 1 and strideⱼ = strideⱼ₊₁·dⱼ₊₁.
  */
+import { show } from '@mambagrad/wasm/options';
 import type { DType } from './dtype.ts';
 
 export type Shape = readonly number[];
@@ -25,17 +26,27 @@ export class TensorError extends Error {
 
 /**
  * An error whose message is a template: a tensor stands there as `f32[2, 3]`, a list as `[2, 3]`,
- * and going on in another line as a space.
+ * and going on in another line as a space. No value takes up more than a line or two.
  */
 export function failure(parts: TemplateStringsArray, ...values: readonly unknown[]): TensorError {
   const raw = parts.map((part) => part.replaceAll(/\s*\n\s*/g, ' '));
-  return new TensorError(String.raw({ raw }, ...values.map(show)));
+  return new TensorError(String.raw({ raw }, ...values.map(inMessage)));
 }
 
-function show(value: unknown): string {
-  if (Array.isArray(value)) return formatShape(value);
+/** The longest text that stands as it is in an error, and the most sizes of a shape. */
+const LONGEST_TEXT = 200;
+const MOST_SIZES = 16;
+
+function inMessage(value: unknown): string {
+  if (typeof value === 'string') {
+    return value.length > LONGEST_TEXT ? `${value.slice(0, LONGEST_TEXT)}…` : value;
+  }
+  const isShort = (list: unknown): list is Shape =>
+    Array.isArray(list) && list.length <= MOST_SIZES &&
+    list.every((size) => typeof size === 'number');
+  if (isShort(value)) return formatShape(value);
   const isSpec = value instanceof Object && 'shape' in value && 'dtype' in value;
-  return isSpec ? describe(value as Spec) : String(value);
+  return isSpec && isShort(value.shape) ? describe(value as Spec) : show(value);
 }
 
 /** Throws, unless the condition holds, what the template after it says: check(n > 0)`n is ${n}`. */
@@ -71,11 +82,17 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** Checks that a user's shape is made of whole numbers, none negative. */
+/** Checks that a user's shape is an array of whole numbers, none negative. */
 export function checkShape(op: string, shape: Shape): Shape {
-  const wrong = shape.find((size) => !Number.isSafeInteger(size) || size < 0);
-  check(wrong === undefined)`${op}: ${shape} is not a shape: sizes are whole numbers from 0, not
-    ${wrong}`;
+  if (!Array.isArray(shape)) {
+    throw failure`${op}: shape is ${show(shape)}, expected an array of sizes such as [2, 3]`;
+  }
+  // By index: what is wrong may be undefined.
+  for (let axis = 0; axis < shape.length; axis++) {
+    const isSize = Number.isSafeInteger(shape[axis]) && shape[axis] >= 0;
+    if (!isSize) throw failure`${op}: ${shape} is not a shape: size ${axis} is ${shape[axis]},
+      expected a whole number from 0`;
+  }
   return shape;
 }
 
@@ -83,7 +100,10 @@ export function checkShape(op: string, shape: Shape): Shape {
 export function resolveAxis(op: string, axis: number, ndim: number): number {
   if (!Number.isInteger(axis) || axis < -ndim || axis >= ndim) {
     const range = ndim === 0 ? 'a 0-d tensor has none' : `expected ${-ndim} to ${ndim - 1}`;
-    throw failure`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`;
+    if (Number.isInteger(axis)) {
+      throw failure`${op}: axis ${axis} is out of range for ${ndim} axes: ${range}`;
+    }
+    throw failure`${op}: axis is ${show(axis)}, ${range}`;
   }
   return axis < 0 ? axis + ndim : axis;
 }
@@ -91,10 +111,10 @@ export function resolveAxis(op: string, axis: number, ndim: number): number {
 /** Axes in ascending order, each once; all of them if `axes` is left out. */
 export function resolveAxes(op: string, axes: Axes, ndim: number): number[] {
   if (axes === undefined) return Array.from({ length: ndim }, (_, axis) => axis);
-  const list = typeof axes === 'number' ? [axes] : axes;
+  const list = Array.isArray(axes) ? Array.from<number>(axes) : [axes as number];
   const resolved = list.map((axis) => resolveAxis(op, axis, ndim)).sort((a, b) => a - b);
-  const twice = resolved.find((axis, i) => axis === resolved[i - 1]);
-  check(twice === undefined)`${op}: axis ${twice} is named twice in ${list}`;
+  const twice = resolved.findIndex((axis, i) => axis === resolved[i - 1]);
+  check(twice < 0)`${op}: axis ${resolved[twice]} is named twice in ${axes}`;
   return resolved;
 }
 

@@ -6,11 +6,13 @@
  * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
  * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
  */
-import { show } from '@mambagrad/wasm/options';
+import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { Lowering } from './lowering.ts';
 import { formatArray } from './print.ts';
-import { check, describe, numelOf, type Shape, type Spec, TensorError } from './shape.ts';
+import {
+  check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
+} from './shape.ts';
 
 /** A typed array and its shape, as loops see a tensor. */
 export interface Value {
@@ -67,7 +69,7 @@ export interface Mode {
 }
 
 export type Observer = (
-  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor,
+  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor, attributes: unknown,
 ) => void;
 
 /** Notes what happens instead of doing it: see compile/trace.ts. */
@@ -126,6 +128,7 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
  * it builds can be counted, and be given values.
  */
 export function withoutValues<T>(body: () => T): T {
+  checkArgument('withoutValues', 'body', body, callable(), TensorError);
   const missing = 'this tensor was made in withoutValues and has been given no value since';
   const ignore = (): void => undefined;
   const tracer: Tracer = {
@@ -141,6 +144,7 @@ export function withoutValues<T>(body: () => T): T {
  * under another.
  */
 export function guard<T>(read: () => T): T {
+  checkArgument('guard', 'read', read, callable(), TensorError);
   mode.tracer?.guard(read);
   return read();
 }
@@ -164,6 +168,11 @@ export const homes: WeakMap<TypedArray, Home> = new WeakMap();
 
 function unshared(array: TypedArray): TypedArray {
   return homes.has(array) ? array.slice() : array;
+}
+
+/** Whether two tensors have the same dtype and shape. */
+function fits(a: Spec, b: Spec): boolean {
+  return a.dtype === b.dtype && sameShape(a.shape, b.shape);
 }
 
 export type NestedArray = number | NestedArray[];
@@ -225,6 +234,7 @@ export class Tensor implements Spec {
 
   set requiresGrad(value: boolean) {
     const { node } = this;
+    check(typeof value === 'boolean')`requiresGrad: it is ${value}, expected true or false`;
     check(!node)`requiresGrad: ${this} is the result of ${node?.primitive.name}; only leaves can be
       set, use detach() for a constant copy`;
     const isAllowed = isFloat(this.dtype) || !value;
@@ -239,6 +249,8 @@ export class Tensor implements Spec {
   }
 
   set grad(value: Tensor | undefined) {
+    const isRight = value === undefined || (value instanceof Tensor && fits(value, this));
+    check(isRight)`grad: it is ${value}, expected ${this} or undefined`;
     mode.tracer?.touch(this, value);
     this.#grad = value;
   }
@@ -264,8 +276,9 @@ export class Tensor implements Spec {
    */
   assign(value: Tensor): this {
     const { node } = this;
+    check(value instanceof Tensor)`assign: the value is ${value}, expected a tensor, ${this}`;
     check(!node)`assign: ${this} is the result of ${node?.primitive.name}; only leaves are state`;
-    check(describe(this) === describe(value))`assign: the value is ${value}, expected ${this}`;
+    check(fits(value, this))`assign: the value is ${value}, expected ${this}`;
     // Arrays are never written once made, so the value's own can be taken over.
     if (mode.tracer) mode.tracer.assign(this, value);
     else this.#data = unshared(value.data);

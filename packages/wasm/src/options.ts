@@ -158,22 +158,22 @@ export function readOptions<T extends Readonly<Record<string, Option<unknown>>>>
     const names = known.length > 3 ? [...known.slice(0, 3), '…'] : known;
     throw new failure(`${op}: options are ${show(given)}, expected { ${names.join(', ')} }`);
   }
-  const unknown = Object.keys(given).find(
-    (key) => !Object.hasOwn(table, key) && given[key] !== undefined,
-  );
-  if (unknown !== undefined) {
-    const meant = nearest(unknown, known);
+  // Plain loops: ops that are called often read their options here.
+  for (const key of Object.keys(given)) {
+    if (Object.hasOwn(table, key) || given[key] === undefined) continue;
+    const meant = nearest(key, known);
     const help = meant ? `did you mean '${meant}'?` : `expected ${known.join(', ') || 'none'}`;
-    throw new failure(`${op}: there is no option '${cut(unknown)}'; ${help}`);
+    throw new failure(`${op}: there is no option '${cut(key)}'; ${help}`);
   }
-  const entries = known.map((key) => {
+  const read: Record<string, unknown> = {};
+  for (const key of known) {
     const { kind, isRequired, fallback } = table[key];
     const value = given[key];
-    if (value === undefined && !isRequired) return [key, fallback];
-    checkArgument(op, key, value, kind, failure);
-    return [key, value];
-  });
-  return Object.fromEntries(entries) as Read<T>;
+    const isAbsent = value === undefined && !isRequired;
+    if (!isAbsent) checkArgument(op, key, value, kind, failure);
+    read[key] = isAbsent ? fallback : value;
+  }
+  return read as Read<T>;
 }
 
 /** Throws a `failure` unless the value of an argument (or option) of `op` is of a kind. */
@@ -215,13 +215,17 @@ function cut(text: string): string {
 /** A value as an error shows it, in a few words however large or deep it is. */
 export function show(value: unknown, isInner = false): string {
   if (typeof value === 'string') return `'${cut(value)}'`;
-  if (typeof value === 'function') return value.name ? `the function ${value.name}` : 'a function';
+  if (typeof value === 'function') {
+    return typeof value.name === 'string' && value.name !== ''
+      ? `the function ${cut(value.name)}`
+      : 'a function';
+  }
   if (typeof value === 'bigint') return cut(`${value}n`);
   if (typeof value !== 'object' || value === null) {
     return Object.is(value, -0) ? '-0' : cut(String(value));
   }
   if ('shape' in value && 'dtype' in value && Array.isArray(value.shape)) {
-    return cut(`${String(value.dtype)}[${value.shape.join(', ')}]`);
+    return cut(`${show(value.dtype, true).replaceAll("'", '')}${show(value.shape)}`);
   }
   if (Array.isArray(value)) {
     if (isInner && value.length > 0) return '[…]';
@@ -229,7 +233,7 @@ export function show(value: unknown, isInner = false): string {
     return `[${some(first, value.length)}]`;
   }
   const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name ?? 'Object';
-  if (name !== 'Object') return `a ${cut(name)}`;
+  if (name !== 'Object') return `a ${cut(String(name))}`;
   const keys = Object.keys(value);
   return keys.length === 0 ? '{}' : `{ ${some(keys, keys.length)} }`;
 }

@@ -3,14 +3,16 @@
  * for one, as max(x, 0) + log(1 + e^−|x|), whose exponential is never above 1.
  */
 import * as k from '@mambagrad/kernel';
+import { oneOf, readOptions, type Table } from '../options.ts';
 import { resolveAxis } from '../shape.ts';
+import { erf } from '../special.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, requireNonEmpty, type Unary, unary } from './define.ts';
 
 /** max(x, 0), with gradient 0 at 0; −0 and 0 both give 0, and NaN stays NaN. */
 export const relu: Unary = unary(
   'relu', (x) => (x <= 0 ? 0 : x), (x) => k.select(k.lessEqual(x, 0), 0, x),
-  (g, y) => y.greater(0).where(g, 0),
+  (g, y) => y.equal(0).where(0, g),
 );
 
 /** The logistic function σ(x) = 1 / (1 + e⁻ˣ) */
@@ -24,23 +26,48 @@ export const softplus: Unary = unary(
   (g, _y, x) => g.mul(x.sigmoid()),
 );
 
-/** x·σ(x), also called swish */
-export function silu(x: Tensor): Tensor {
-  requireFloat('silu', 'x', x);
-  return x.mul(x.sigmoid());
+/**
+ * x·σ(x), also called swish. Its slope is σ(x)·(1 + x − x·σ(x)), in which, unlike in the rule for a
+ * product, nothing overflows that another factor would make 0 again.
+ */
+export const silu: Unary = unary(
+  'silu', (x) => x / (1 + Math.exp(-x)), (x) => k.mul(x, k.sigmoid(x)),
+  (g, _y, x) => {
+    const s = x.sigmoid();
+    return g.mul(s).mul(x.sub(x.mul(s)).add(1));
+  },
+);
+
+const ROOT_HALF = Math.SQRT1_2;
+
+/** x·Φ(x), whose slope is Φ(x) + x·Φ′(x) with Φ′ the normal density. */
+const exactGelu: Unary = unary(
+  'gelu', (x) => 0.5 * x * (1 + erf(x * ROOT_HALF)),
+  (x) => k.mul(k.mul(x, 0.5), k.add(k.erf(k.mul(x, ROOT_HALF)), 1)),
+  (g, _y, x) => {
+    const density = x.square().mul(-0.5).exp().mul(1 / Math.sqrt(2 * Math.PI));
+    return g.mul(x.mul(ROOT_HALF).erf().add(1).mul(0.5).add(x.mul(density)));
+  },
+);
+
+export interface GeluOptions {
+  /** Whether by the error function, or the formula with tanh that is near it. Default `none`. */
+  readonly approximate?: 'none' | 'tanh' | undefined;
 }
+
+const geluOptions = {
+  approximate: oneOf('none', 'tanh').orElse('none'),
+} satisfies Table<GeluOptions>;
 
 /**
  * x·Φ(x), with Φ the normal distribution function; or, with `approximate: 'tanh'`, the formula that
  * came before fast error functions. Hendrycks and Gimpel, "Gaussian error linear units" (2016).
  */
-export function gelu(
-  x: Tensor, { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
-): Tensor {
+export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   requireFloat('gelu', 'x', x);
-  if (approximate === 'none') return x.mul(x.mul(Math.SQRT1_2).erf().add(1)).mul(0.5);
+  if (readOptions('gelu', options, geluOptions).approximate === 'none') return exactGelu(x);
   const inner = x.add(x.mul(x).mul(x).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
-  return x.mul(inner.tanh().add(1)).mul(0.5);
+  return x.mul(0.5).mul(inner.tanh().add(1));
 }
 
 /**

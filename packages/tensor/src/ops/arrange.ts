@@ -5,10 +5,11 @@
 import { arange } from '../create.ts';
 import { check, resolveAxis, type Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireCount } from './define.ts';
+import { requireCount, requireCounts, requireTensor } from './define.ts';
 
 /** At most `count` pieces along an axis, all of the same size but the last. */
 export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
+  requireTensor('chunk', 'x', x);
   requireCount('chunk', 'count', count, 1);
   const size = x.shape[resolveAxis('chunk', axis, x.ndim)];
   return x.split(Math.max(1, Math.ceil(size / count)), axis);
@@ -16,6 +17,7 @@ export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
 
 /** The slices along an axis, without it. */
 export function unbind(x: Tensor, axis = 0): Tensor[] {
+  requireTensor('unbind', 'x', x);
   const at = resolveAxis('unbind', axis, x.ndim);
   return Array.from({ length: x.shape[at] }, (_, i) => x.narrow(at, i, 1).squeeze(at));
 }
@@ -25,7 +27,8 @@ export function unbind(x: Tensor, axis = 0): Tensor[] {
  * are named. NumPy's tile, PyTorch's repeat.
  */
 export function tile(x: Tensor, counts: readonly number[]): Tensor {
-  for (const count of counts) requireCount('tile', 'a count', count, 0);
+  requireTensor('tile', 'x', x);
+  requireCounts('tile', 'counts', counts, 0);
   const rank = Math.max(counts.length, x.ndim);
   const fill = (list: Shape) => [...new Array<number>(rank - list.length).fill(1), ...list];
   const [shape, copies] = [x.shape, counts].map(fill);
@@ -38,6 +41,7 @@ export function tile(x: Tensor, counts: readonly number[]): Tensor {
 
 /** Each slice along an axis `count` times in a row. */
 export function repeatInterleave(x: Tensor, count: number, axis: number): Tensor {
+  requireTensor('repeatInterleave', 'x', x);
   requireCount('repeatInterleave', 'count', count, 0);
   const at = resolveAxis('repeatInterleave', axis, x.ndim);
   return x
@@ -48,7 +52,8 @@ export function repeatInterleave(x: Tensor, count: number, axis: number): Tensor
 
 /** Elements moved along an axis; those pushed over the end come in at the start. */
 export function roll(x: Tensor, shift: number, axis: number): Tensor {
-  check(Number.isInteger(shift))`roll: ${shift} is no whole number of steps`;
+  requireTensor('roll', 'x', x);
+  requireCount('roll', 'shift', shift);
   const at = resolveAxis('roll', axis, x.ndim);
   const size = x.shape[at];
   const over = size === 0 ? 0 : ((shift % size) + size) % size;
@@ -56,18 +61,21 @@ export function roll(x: Tensor, shift: number, axis: number): Tensor {
 }
 
 /** For each place in the last two axes, how far it is to the right of the diagonal. */
-function fromDiagonal(op: string, x: Tensor): Tensor {
+function fromDiagonal(op: string, x: Tensor, diagonal: number): Tensor {
+  requireTensor(op, 'x', x);
+  const isRight = Number.isInteger(diagonal) && (diagonal | 0) === diagonal;
+  check(isRight)`${op}: diagonal is ${diagonal}, expected a whole number`;
   check(x.ndim >= 2)`${op}: x is ${x}, expected rows and columns as last axes`;
   const [rows, columns] = x.shape.slice(-2).map((size) => arange(0, size, 1, { dtype: 'i32' }));
   return columns.sub(rows.unsqueeze(1));
 }
 
-/** The elements on the diagonal and above; `diagonal` (0) moves it up, or down if negative. */
+/** The elements on the diagonal and above; `diagonal` moves it up, or down if it is negative. */
 export function triu(x: Tensor, diagonal = 0): Tensor {
-  return fromDiagonal('triu', x).greaterEqual(diagonal).where(x, 0);
+  return fromDiagonal('triu', x, diagonal).greaterEqual(diagonal).where(x, 0);
 }
 
-/** The elements on the diagonal and below; `diagonal` (0) moves it up, or down if negative. */
+/** The elements on the diagonal and below; `diagonal` moves it up, or down if it is negative. */
 export function tril(x: Tensor, diagonal = 0): Tensor {
-  return fromDiagonal('tril', x).lessEqual(diagonal).where(x, 0);
+  return fromDiagonal('tril', x, diagonal).lessEqual(diagonal).where(x, 0);
 }

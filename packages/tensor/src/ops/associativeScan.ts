@@ -4,9 +4,9 @@
  * combines many pairs at once. Made of tensor ops, hence differentiable.
  */
 import {
-  boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, tensors, whole,
+  axisNumber, boolean, callable, checkArgument, oneOf, readOptions, type Table, tensorLists,
 } from '../options.ts';
-import { check, resolveAxis } from '../shape.ts';
+import { check, resolveAxis, sameShape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 
 /** Elements of the scanned set: one or more tensors that belong together, such as (a, b). */
@@ -27,8 +27,8 @@ export interface AssociativeScanOptions {
   readonly algorithm?: 'blelloch' | 'hillisSteele' | undefined;
 }
 
-const associativeScanOptions = {
-  axis: whole(-Number.MAX_SAFE_INTEGER).orElse(0),
+const scanOptions = {
+  axis: axisNumber.orElse(0),
   reverse: boolean.orElse(false),
   algorithm: oneOf('blelloch', 'hillisSteele').orElse('blelloch'),
 } satisfies Table<AssociativeScanOptions>;
@@ -86,10 +86,9 @@ const algorithms = { blelloch, hillisSteele };
 export function associativeScan(
   combine: Combine, elements: ScanElements, options: AssociativeScanOptions = {},
 ): Tensor[] {
+  const { reverse, algorithm, ...given } = readOptions('associativeScan', options, scanOptions);
   checkArgument('associativeScan', 'combine', combine, callable());
-  const given = readOptions('associativeScan', options, associativeScanOptions);
-  const { reverse, algorithm } = given;
-  checkArgument('associativeScan', 'elements', elements, listOf(tensors));
+  checkArgument('associativeScan', 'elements', elements, tensorLists);
   check(elements.length > 0)`associativeScan: expected at least one tensor of elements, got none`;
   const axis = resolveAxis('associativeScan', given.axis, elements[0].ndim);
   const length = elements[0].shape[axis];
@@ -97,7 +96,18 @@ export function associativeScan(
     check(shape[axis] === length)`associativeScan: tensor ${i} has ${shape[axis]} elements along
       axis ${axis}, the first has ${length}`;
   });
+  const checked: Combine = (earlier, later) => {
+    const joined = combine(earlier, later);
+    checkArgument('associativeScan', 'what combine gave', joined, tensorLists);
+    check(joined.length === later.length)`associativeScan: combine gave ${joined.length} tensors,
+      expected ${later.length}`;
+    joined.forEach(({ shape }, i) => {
+      check(sameShape(shape, later[i].shape))`associativeScan: combine gave the shape ${shape} for
+        tensor ${i}, expected ${later[i].shape}`;
+    });
+    return joined;
+  };
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
-  const scanned = algorithms[algorithm](combine, ordered, length, axis);
+  const scanned = algorithms[algorithm](checked, ordered, length, axis);
   return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));
 }

@@ -6,10 +6,11 @@
 import * as k from '@mambagrad/kernel';
 import { type Elements, type Index, scaled, within } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
+import { anyNumber, listOf, readOptions, type Table, whole } from '../options.ts';
 import { check, resolveAxis } from '../shape.ts';
 import { copyBlock } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
-import { move } from './define.ts';
+import { move, requireCount, requireCounts, requireList, requireTensor } from './define.ts';
 
 /** Numbers for each axis, by what they are. */
 type PerAxis<Names extends string> = Readonly<Record<Names, readonly number[]>>;
@@ -31,18 +32,24 @@ function spreadOut(size: number, spread: number): number {
 }
 
 /**
- * The block from `start` up to, not including, `stop`, every `step`-th (1) element along each axis.
- * All are given for the leading axes; the others stay whole. Negative positions count from the end.
+ * The block from `start` up to, not including, `stop`, every `step`-th element along each axis;
+ * every one if `step` is left out. All are given for the leading axes; the others stay whole.
+ * Negative positions count from the end.
  */
 export function slice(
   x: Tensor, start: readonly number[], stop: readonly number[], step: readonly number[] = [],
 ): Tensor {
+  requireTensor('slice', 'x', x);
+  requireList('slice', 'start', start);
+  requireList('slice', 'stop', stop);
+  requireList('slice', 'step', step);
   const named = Math.max(start.length, stop.length, step.length);
   check(named <= x.ndim)`slice: start ${start}, stop ${stop}, step ${step} name more axes than ${x}
     has`;
   const position = (value: number, axis: number): number => {
-    const from = value < 0 ? value + x.shape[axis] : value;
-    const isWithin = Number.isInteger(value) && from >= 0 && from <= x.shape[axis];
+    const isWhole = Number.isInteger(value);
+    const from = isWhole && value < 0 ? value + x.shape[axis] : value;
+    const isWithin = isWhole && from >= 0 && from <= x.shape[axis];
     check(isWithin)`slice: position ${value} is outside axis ${axis} of ${x}`;
     return from;
   };
@@ -51,27 +58,39 @@ export function slice(
     Math.max(starts[axis], position(stop[axis] ?? size, axis)),
   );
   const steps = x.shape.map((_, axis) => step[axis] ?? 1);
-  const isRight = steps.every((size) => Number.isInteger(size) && size >= 1);
-  check(isRight)`slice: steps are whole numbers from 1, not ${step}`;
+  requireCounts('slice', 'step', steps, 1);
   return slicePrimitive([x], { start: starts, stop: stops, step: steps });
 }
 
 /** `length` elements from `start` on along one axis, as PyTorch's narrow. */
 export function narrow(x: Tensor, axis: number, start: number, length: number): Tensor {
+  requireTensor('narrow', 'x', x);
   const at = resolveAxis('narrow', axis, x.ndim);
-  const isWithin = start >= 0 && length >= 0 && start + length <= x.shape[at];
-  check(isWithin)`narrow: ${length} elements from ${start} on are not within axis ${at} of ${x}`;
+  requireCount('narrow', 'start', start, 0);
+  requireCount('narrow', 'length', length, 0);
+  const isWithin = start + length <= x.shape[at];
+  check(isWithin)`narrow: start is ${start} and length ${length}, expected at most ${x.shape[at]}
+    together, the size of axis ${at} of ${x}`;
   return x.slice(x.shape.map(() => 0).with(at, start), x.shape.with(at, start + length));
 }
 
 export interface PadOptions {
   /** What the new elements hold. Default 0. */
-  readonly value?: number;
-  /** The distance in the result between neighbours of x, along each axis. Default 1. */
-  readonly spread?: readonly number[];
+  readonly value?: number | undefined;
+  /** The distance in the result between neighbours of x, along each axis; 1 if left out. */
+  readonly spread?: readonly number[] | undefined;
 }
 
-const padPrimitive = definePrimitive<Required<PadOptions> & PerAxis<'before' | 'after'>>({
+const padOptions = {
+  value: anyNumber.orElse(0),
+  spread: listOf(whole(1)).optional(),
+} satisfies Table<PadOptions>;
+
+interface PadAttributes extends PerAxis<'before' | 'after' | 'spread'> {
+  readonly value: number;
+}
+
+const padPrimitive = definePrimitive<PadAttributes>({
   name: 'pad',
   infer: ([x], { before, after, spread }) => ({
     shape: x.shape.map((size, axis) => before[axis] + spreadOut(size, spread[axis]) + after[axis]),
@@ -114,14 +133,15 @@ const padPrimitive = definePrimitive<Required<PadOptions> & PerAxis<'before' | '
  */
 export function pad(
   x: Tensor, before: readonly number[], after: readonly number[],
-  { value = 0, spread = x.shape.map(() => 1) }: PadOptions = {},
+  options: PadOptions = {},
 ): Tensor {
-  for (const [name, list] of Object.entries({ before, after, spread })) {
-    const isRight = list.length === x.ndim && list.every(Number.isInteger);
-    check(isRight)`pad: ${name} is ${list}, expected a whole number for each axis of ${x}`;
-  }
-  const isSpread = spread.every((distance) => distance >= 1);
-  check(isSpread)`pad: spread is ${spread}, expected distances from 1`;
+  requireTensor('pad', 'x', x);
+  const { value, spread = x.shape.map(() => 1) } = readOptions('pad', options, padOptions);
+  requireCounts('pad', 'before', before, -Infinity, x.ndim);
+  requireCounts('pad', 'after', after, -Infinity, x.ndim);
+  requireCounts('pad', 'spread', spread, 1, x.ndim);
+  const isHeld = x.dtype !== 'i32' || (value | 0) === value;
+  check(isHeld)`pad: value is ${value}, which is not an i32, as x is`;
   // What is added comes first, as only then is there enough of what is cut off.
   const added = (list: readonly number[]) => list.map((count) => Math.max(0, count));
   const isLarger = [...before, ...after].some((count) => count > 0) || spread.some((n) => n > 1);
@@ -137,14 +157,16 @@ export function pad(
 
 /** Pieces along one axis, of the given sizes; a single number cuts pieces of that size. */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+  requireTensor('split', 'x', x);
   const at = resolveAxis('split', axis, x.ndim);
   const total = x.shape[at];
   if (typeof sizes === 'number') {
-    check(Number.isInteger(sizes) && sizes > 0)`split: a piece cannot have the size ${sizes}`;
+    requireCount('split', 'sizes', sizes, 1);
     const whole = new Array<number>(Math.floor(total / sizes)).fill(sizes);
     const rest = total % sizes;
     return split(x, rest > 0 || total === 0 ? [...whole, rest] : whole, at);
   }
+  requireCounts('split', 'sizes', sizes, 0);
   const isWhole = sizes.reduce((sum, size) => sum + size, 0) === total;
   check(isWhole)`split: sizes ${sizes} do not add up to ${total}, axis ${at} of ${x}`;
   let start = 0;

@@ -6,12 +6,13 @@ import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { isTrue, truth } from '../lowering.ts';
 import { definePrimitive } from '../primitive.ts';
+import { checkArgument, dtypes } from '../options.ts';
 import { broadcastStrides } from '../shape.ts';
-import { offsetsOf } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+import { rowsOf } from '../strided.ts';
+import { Tensor } from '../tensor.ts';
 import {
   type Binary, binary, elementwise, type Operand, requireBroadcast, requireIndices,
-  requireSameDType, tensorOf,
+  requireSameDType, requireTensor, tensorOf,
 } from './define.ts';
 
 type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual' | 'lessEqual';
@@ -50,9 +51,16 @@ const selectPrimitive = definePrimitive<null>({
   },
   compute: (inputs, { shape, data }) => {
     const [condition, a, b] = inputs.map((input) => input.data);
-    const [at, atA, atB] = inputs.map((x) => offsetsOf(shape, broadcastStrides(x.shape, shape)));
-    for (let i = 0; i < data.length; i++) {
-      data[i] = condition[at[i]] !== 0 ? a[atA[i]] : b[atB[i]];
+    const strides = inputs.map((input) => broadcastStrides(input.shape, shape));
+    const { length, starts, steps: [step, stepA, stepB] } = rowsOf(shape, strides);
+    for (let row = 0, write = 0; row < starts[0].length; row++) {
+      let [i, iA, iB] = starts.map((own) => own[row]);
+      for (const end = write + length; write < end; write++) {
+        data[write] = condition[i] !== 0 ? a[iA] : b[iB];
+        i += step;
+        iA += stepA;
+        iB += stepB;
+      }
     }
   },
   lower: () => ({ map: (condition, a, b) => k.select(isTrue(condition), a, b) }),
@@ -68,25 +76,28 @@ const selectPrimitive = definePrimitive<null>({
  * choices must be a tensor, unless f32 is meant.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'f32';
-  const choices = [a, b].map((choice) => tensorOf('where', choice, dtype));
+  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : 'f32';
+  const choices = [tensorOf('where', a, dtype, 'a'), tensorOf('where', b, dtype)];
   return selectPrimitive([condition, ...choices], null);
 }
 
 /** `value` where the mask (i32) is not 0, x elsewhere. */
 export function maskedFill(x: Tensor, mask: Tensor, value: number): Tensor {
+  requireTensor('maskedFill', 'x', x);
   requireIndices('maskedFill', 'mask', mask);
   requireBroadcast('maskedFill', x, mask, ['x', 'mask']);
-  return where(mask, tensorOf('maskedFill', value, x.dtype), x);
+  return where(mask, tensorOf('maskedFill', value, x.dtype, 'value'), x);
 }
 
 /** 1 where x is NaN, 0 elsewhere. */
 export function isNaN(x: Tensor): Tensor {
+  requireTensor('isNaN', 'x', x);
   return x.notEqual(x);
 }
 
 /** 1 where x is neither NaN nor infinite, 0 elsewhere. */
 export function isFinite(x: Tensor): Tensor {
+  requireTensor('isFinite', 'x', x);
   return x.dtype === 'i32' ? x.equal(x) : x.abs().less(Infinity);
 }
 
@@ -103,5 +114,7 @@ const castPrimitive = definePrimitive<DType>({
  * too large the nearest i32.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  requireTensor('cast', 'x', x);
+  checkArgument('cast', 'dtype', dtype, dtypes);
   return dtype === x.dtype ? x : castPrimitive([x], dtype);
 }

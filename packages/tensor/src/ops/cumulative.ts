@@ -3,6 +3,7 @@
  * h_t = x_t·h_{t−1} + 0 from h_{−1} = 1 multiplies. So their gradients are known, and products need
  * no division, which would fail at zeros.
  */
+import { boolean, checkArgument } from '../options.ts';
 import { type Axes, numelOf, reducedShape, resolveAxes, resolveAxis } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, tensorOf } from './define.ts';
@@ -25,6 +26,7 @@ export function cumprod(x: Tensor, axis: number): Tensor {
 /** The product over the given axes, or over all; 1 for an empty axis. */
 export function prod(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   requireFloat('prod', 'x', x);
+  checkArgument('prod', 'keepDims', keepDims, boolean);
   const axes = resolveAxes('prod', axis, x.ndim);
   const kept = x.shape.flatMap((_, other) => (axes.includes(other) ? [] : [other]));
   const count = numelOf(axes.map((reduced) => x.shape[reduced]));

@@ -4,39 +4,56 @@
  * rule follow. Ops that move elements differ in a rule that says where each comes from.
  */
 import type { Value as Scalar } from '@mambagrad/kernel';
-import { full } from '../create.ts';
-import { type DType, isFloat } from '../dtype.ts';
+import { allocate, type DType, isFloat } from '../dtype.ts';
 import type { Index } from '../lowering.ts';
+import { checkArgument, show, tensors } from '../options.ts';
 import { type Apply, definePrimitive } from '../primitive.ts';
 import {
   broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
 } from '../shape.ts';
 import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
-import type { Primitive, Tensor } from '../tensor.ts';
+import { type Primitive, Tensor } from '../tensor.ts';
 
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;
 
-/** An operand as a tensor, for the named op: a number becomes a 0-d constant. */
-export function tensorOf(op: string, value: Operand, dtype: DType): Tensor {
-  if (typeof value !== 'number') return value;
-  const isFine = dtype !== 'i32' || Number.isInteger(value);
-  check(isFine)`${op}: ${value} is no i32; use cast on the tensor beside it first`;
-  return full([], value, { dtype });
+/**
+ * An operand as a tensor, for the named op and argument: a number becomes a 0-d constant. Throws if
+ * that cannot be of the dtype.
+ */
+export function tensorOf(op: string, value: Operand, dtype: DType, name = 'b'): Tensor {
+  if (value instanceof Tensor) return value;
+  if (typeof value !== 'number') {
+    throw failure`${op}: ${name} is ${show(value)}, expected a tensor or a number`;
+  }
+  const isHeld = dtype !== 'i32' || (value | 0) === value;
+  check(isHeld)`${op}: ${value} is not an i32; use cast on the tensor beside it first`;
+  return new Tensor({ shape: [], dtype }, allocate(dtype, 1).fill(value));
 }
 
-/** Throws unless the tensor is `f32` or `f64`. */
-export function requireFloat(op: string, name: string, x: Spec): void {
+/** Throws unless an argument is a tensor. */
+export function requireTensor(op: string, name: string, x: Tensor): void {
+  if (!(x instanceof Tensor)) checkArgument(op, name, x, tensors);
+}
+
+/** Throws unless the argument is a tensor, `f32` or `f64`. */
+export function requireFloat(op: string, name: string, x: Tensor): void {
+  requireTensor(op, name, x);
   check(isFloat(x.dtype))`${op}: ${name} is ${x}, expected f32 or f64; use cast first`;
 }
 
-/** Throws unless the tensor is `i32`. */
-export function requireIndices(op: string, name: string, x: Spec): void {
+/** Throws unless the argument is a tensor, `i32`. */
+export function requireIndices(op: string, name: string, x: Tensor): void {
+  requireTensor(op, name, x);
   check(x.dtype === 'i32')`${op}: ${name} is ${x}, expected i32; use cast('i32') first`;
 }
 
-/** Throws unless two tensors have the same dtype. */
-export function requireSameDType(op: string, a: Spec, b: Spec, names: Names = ['a', 'b']): void {
+/** Throws unless two arguments are tensors of the same dtype. */
+export function requireSameDType(
+  op: string, a: Tensor, b: Tensor, names: Names = ['a', 'b'],
+): void {
+  requireTensor(op, names[0], a);
+  requireTensor(op, names[1], b);
   check(a.dtype === b.dtype)`${op}: dtypes differ: ${names[0]} is ${a}, ${names[1]} is ${b}; use
     cast to make them equal`;
 }
@@ -44,10 +61,35 @@ export function requireSameDType(op: string, a: Spec, b: Spec, names: Names = ['
 /** What an error calls two arguments. */
 type Names = readonly [string, string];
 
-/** Throws unless a number is whole, and not below the least. */
-export function requireCount(op: string, name: string, value: number, least: number): void {
-  const isRight = Number.isInteger(value) && value >= least;
-  check(isRight)`${op}: ${name} is ${value}, expected a whole number from ${least}`;
+function isCount(value: number, least: number): boolean {
+  return Number.isSafeInteger(value) && value >= least;
+}
+
+/** Throws unless a number is whole, and not below the least, if there is one. */
+export function requireCount(
+  op: string, name: string, value: number, least: number = -Infinity,
+): void {
+  if (isCount(value, least)) return;
+  const range = least === -Infinity ? '' : ` from ${least}`;
+  throw failure`${op}: ${name} is ${show(value)}, expected a whole number${range}`;
+}
+
+/** Throws unless the argument is an array, of numbers that are checked elsewhere. */
+export function requireList(op: string, name: string, list: readonly number[]): void {
+  if (Array.isArray(list)) return;
+  throw failure`${op}: ${name} is ${show(list)}, expected an array of whole numbers`;
+}
+
+/** Throws unless a list has so many whole numbers, none below the least. */
+export function requireCounts(
+  op: string, name: string, list: readonly number[], least: number, length?: number,
+): void {
+  requireList(op, name, list);
+  const isRight = length === undefined || list.length === length;
+  if (!isRight) throw failure`${op}: ${name} is ${list}, expected ${length} numbers, one an axis`;
+  for (let i = 0; i < list.length; i++) {
+    if (!isCount(list[i], least)) requireCount(op, `${name}[${i}]`, list[i], least);
+  }
 }
 
 /** The shape to which both broadcast, or an error that names the op and the shapes. */
@@ -61,7 +103,8 @@ export function requireBroadcast(op: string, a: Spec, b: Spec, names: Names = ['
 /** Throws if one of the axes has no elements. */
 export function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]): void {
   const axis = axes.find((each) => x.shape[each] === 0);
-  check(axis === undefined)`${op}: axis ${axis} of ${x} is empty, and nothing has no ${op}`;
+  check(axis === undefined)`${op}: axis ${axis} of ${x} is empty; the ${op} of zero elements is
+    undefined`;
 }
 
 /** A function of one number or two, in double precision; the result is rounded to the dtype. */
@@ -139,7 +182,10 @@ export function unary(
   rule: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
 ): Unary {
   const apply = pointwise(name, f, lower, rule && [rule], false);
-  return (x) => apply([x], null);
+  return (x) => {
+    requireTensor(name, 'x', x);
+    return apply([x], null);
+  };
 }
 
 /**
@@ -151,7 +197,10 @@ export function binary(
   rules: readonly [Rule, Rule] | null, isComparison = false,
 ): Binary {
   const apply = pointwise(name, f, lower, rules, isComparison);
-  return (a, b) => apply([a, tensorOf(name, b, a.dtype)], null);
+  return (a, b) => {
+    requireTensor(name, 'a', a);
+    return apply([a, tensorOf(name, b, a.dtype)], null);
+  };
 }
 
 interface MoveDefinition<Attributes> {

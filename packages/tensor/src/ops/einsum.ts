@@ -7,8 +7,10 @@
  * Two operands at a time are brought to the form of a batched matrix product.
  */
 import { arange } from '../create.ts';
+import { checkArgument, string, tensorLists } from '../options.ts';
 import { check, failure, numelOf } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
+import { requireFloat, requireSameDType } from './define.ts';
 
 /** A tensor with a letter for each axis, none of them twice. */
 interface Named {
@@ -22,6 +24,8 @@ interface Named {
  * Throws if the sizes of one letter differ, or a letter of the result is in no operand.
  */
 export function einsum(spec: string, ...operands: readonly Tensor[]): Tensor {
+  checkArgument('einsum', 'spec', spec, string);
+  checkArgument('einsum', 'operands', operands, tensorLists);
   const { inputs, output, sizes } = parse(spec, operands);
   let result = takeDiagonals(operands[0], inputs[0]);
   for (let i = 1; i < operands.length; i++) {
@@ -43,6 +47,8 @@ function parse(spec: string, operands: readonly Tensor[]) {
   const sizes: Record<string, number> = {};
   inputs.forEach((names, i) => {
     const { shape, ndim } = operands[i];
+    requireSameDType(name, operands[0], operands[i], ['operand 0', `operand ${i}`]);
+    if (inputs.length > 1) requireFloat(name, `operand ${i}`, operands[i]);
     const isRight = names.length === ndim;
     check(isRight)`${name}: operand ${i} is ${operands[i]}, '${names.join('')}' names other axes`;
     names.forEach((letter, axis) => {

@@ -4,10 +4,13 @@
  * in the shape of the result; where an input was broadcast, the backward pass sums afterwards.
  */
 import * as k from '@mambagrad/kernel';
+import { number, readOptions, type Table } from '../options.ts';
 import { check } from '../shape.ts';
 import { erf as errorFunction } from '../special.ts';
 import type { Tensor } from '../tensor.ts';
-import { type Binary, binary, requireFloat, tensorOf, type Unary, unary } from './define.ts';
+import {
+  type Binary, binary, requireFloat, requireTensor, tensorOf, type Unary, unary,
+} from './define.ts';
 
 /** a + b */
 export const add: Binary = binary('add', (a, b) => a + b, [k.addProduct, k.add], [
@@ -30,45 +33,64 @@ export const mul: Binary = binary('mul', [(a, b) => a * b, Math.imul], [k.mul, k
 /** a / b */
 export const div: Binary = binary('div', (a, b) => a / b, k.div, [
   (g, _y, _a, b) => g.div(b),
-  (g, y, _a, b) => g.mul(y).div(b).neg(),
+  (g, y, _a, b) => {
+    // −g·y/b, in an order in which nothing overflows unless the gradient does, and no 0 meets ∞.
+    const isLarge = y.abs().greater(1);
+    return isLarge.where(g, y).div(b).mul(isLarge.where(y, g)).neg();
+  },
 ]);
 
-/** aᵇ. At a = 0 the gradient with respect to b is 0, and so is that to a where b = 0. */
-export const pow: Binary = binary('pow', (a, b) => a ** b, k.pow, [
+/** JavaScript's power, but that of 1 is 1, and so are (−1)^∞ and (−1)^−∞: as in IEEE 754. */
+function power(a: number, b: number): number {
+  return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
+}
+
+/**
+ * aᵇ, and 1 where b is 0 or a is 1, as IEEE 754 has it. Where b = 0 the gradient with respect to a
+ * is 0; where a = 0 and b ≥ 0, that with respect to b.
+ */
+export const pow: Binary = binary('pow', power, k.pow, [
   // Where the factor beside it is 0, a power or logarithm that would be infinite is taken of 1.
   (g, _y, a, b) => g.mul(b).mul(a.pow(b.equal(0).where(1, b).sub(1))),
-  (g, y, a) => g.mul(y).mul(a.equal(0).where(1, a).log()),
+  (g, y, a, b) => g.mul(y).mul(a.equal(0).mul(b.greaterEqual(0)).where(1, a).log()),
 ]);
 
-/** The one of two that wins, whose gradient it gets; at a tie each gets half. */
+/** The one of two that wins, whose gradient it gets; at a tie each gets half, beside NaN all. */
 function winner(
   name: string, f: (a: number, b: number) => number, lower: readonly [k.Binary, k.Binary],
-  wins: (x: Tensor, other: Tensor) => Tensor,
+  loses: (x: Tensor, other: Tensor) => Tensor,
 ): Binary {
   const share = (g: Tensor, x: Tensor, other: Tensor): Tensor =>
-    g.mul(wins(x, other).cast(g.dtype).add(x.equal(other).cast(g.dtype).mul(0.5)));
+    loses(x, other).where(0, x.equal(other).where(g.mul(0.5), g));
   return binary(name, f, lower, [
     (g, _y, a, b) => share(g, a, b),
     (g, _y, a, b) => share(g, b, a),
   ]);
 }
 
-/** The larger of a and b; NaN if either is. At a tie each gets half of the gradient. */
+/**
+ * The larger of a and b; NaN if either is. At a tie each gets half of the gradient; where one is
+ * NaN, both get it.
+ */
 export const maximum: Binary = winner(
-  'maximum', (a, b) => Math.max(a, b), [k.maximum, k.max], (x, other) => x.greater(other),
+  'maximum', (a, b) => Math.max(a, b), [k.maximum, k.max], (x, other) => x.less(other),
 );
 
-/** The smaller of a and b; NaN if either is. At a tie each gets half of the gradient. */
+/**
+ * The smaller of a and b; NaN if either is. At a tie each gets half of the gradient; where one is
+ * NaN, both get it.
+ */
 export const minimum: Binary = winner(
-  'minimum', (a, b) => Math.min(a, b), [k.minimum, k.min], (x, other) => x.less(other),
+  'minimum', (a, b) => Math.min(a, b), [k.minimum, k.min], (x, other) => x.greater(other),
 );
 
 /** −x */
 export const neg: Unary = unary('neg', (x) => -x, [k.neg, (x) => k.sub(0, x)], (g) => g.neg());
 
-/** |x|, with gradient 0 at 0 */
+/** |x|, with gradient 0 at 0 and where x is NaN */
 export const abs: Unary = unary(
-  'abs', Math.abs, [k.abs, (x) => k.max(x, k.sub(0, x))], (g, _y, x) => g.mul(x.sign()),
+  'abs', Math.abs, [k.abs, (x) => k.max(x, k.sub(0, x))],
+  (g, _y, x) => x.greater(0).where(g, x.less(0).where(g.neg(), 0)),
 );
 
 const signOf: k.Unary = (x) => k.select(k.greater(x, 0), 1, k.select(k.less(x, 0), -1, x));
@@ -105,6 +127,7 @@ export function reciprocal(x: Tensor): Tensor {
 
 /** x² */
 export function square(x: Tensor): Tensor {
+  requireTensor('square', 'x', x);
   return x.mul(x);
 }
 
@@ -140,14 +163,22 @@ export const tanh: Unary = unary('tanh', Math.tanh, k.tanh, (g, y) =>
 
 export interface ClampOptions {
   /** Default −Infinity. */
-  readonly min?: number;
+  readonly min?: number | undefined;
   /** Default Infinity. */
-  readonly max?: number;
+  readonly max?: number | undefined;
 }
 
+const bounds = number({ from: -Infinity, to: Infinity });
+
+const clampOptions = {
+  min: bounds.orElse(-Infinity),
+  max: bounds.orElse(Infinity),
+} satisfies Table<ClampOptions>;
+
 /** x held between two bounds; the gradient is 1 from bound to bound, and 0 outside. */
-export function clamp(x: Tensor, { min = -Infinity, max = Infinity }: ClampOptions): Tensor {
+export function clamp(x: Tensor, options: ClampOptions): Tensor {
   requireFloat('clamp', 'x', x);
+  const { min, max } = readOptions('clamp', options, clampOptions);
   check(min <= max)`clamp: min ${min} is above max ${max}`;
   const above = min === -Infinity ? x : x.less(min).where(min, x);
   return max === Infinity ? above : above.greater(max).where(max, above);

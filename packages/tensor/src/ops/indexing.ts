@@ -7,15 +7,31 @@ import { ones, zeros } from '../create.ts';
 import type { DType } from '../dtype.ts';
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach, within } from '../lowering.ts';
+import { checkArgument, dtypes, readOptions, string, type Table } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../shape.ts';
 import { offsetsOf } from '../strided.ts';
 import type { Tensor, Value } from '../tensor.ts';
-import { requireIndices, requireSameDType } from './define.ts';
+import { requireCount, requireIndices, requireSameDType, requireTensor } from './define.ts';
+
+/** For ops that are made of those here. */
+export interface IndexingOptions {
+  /** The name that errors give, that of the op that was called. Default that of this op. */
+  readonly caller?: string | undefined;
+}
+
+const indexingOptions = { caller: string.optional() } satisfies Table<IndexingOptions>;
+
+interface IndexAttributes {
+  readonly axis: number;
+  /** The op that errors name. */
+  readonly caller: string;
+  /** The elements for which an index of the caller is repeated: it looks at slices. */
+  readonly repeats: number;
+}
 
 /** The shape rule that gather and scatterAdd share. */
 function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
-  requireIndices(op, 'index', index);
   const fits = (size: number, other: number) => other === axis || size <= x.shape[other];
   const isWithin = index.ndim === x.ndim && index.shape.every(fits);
   check(isWithin)`${op}: index is ${index}, x is ${x}; expected as many axes, none longer than in x
@@ -23,35 +39,38 @@ function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
 }
 
 /** For each element of the index, where in an array of `shape` is what it points to. */
-function placesOf(op: string, shape: Shape, index: Value, axis: number): Int32Array {
+function placesOf(
+  shape: Shape, index: Value, { axis, caller, repeats }: IndexAttributes,
+): Int32Array {
   const strides = stridesOf(shape);
   const places = offsetsOf(index.shape, strides.with(axis, 0));
   for (let i = 0; i < places.length; i++) {
     const position = index.data[i];
     if (position < 0 || position >= shape[axis]) {
-      throw failure`${op}: index ${position} (element ${i}) is out of range for axis ${axis} of
-        ${shape}: expected 0 to ${shape[axis] - 1}`;
+      const element = Math.floor(i / repeats);
+      throw failure`${caller}: index ${position} (element ${element}) is out of range for axis
+        ${axis} of ${shape}: expected 0 to ${shape[axis] - 1}`;
     }
     places[i] += position * strides[axis];
   }
   return places;
 }
 
-const gatherPrimitive = definePrimitive<number>({
+const gatherPrimitive = definePrimitive<IndexAttributes>({
   name: 'gather',
-  infer: ([x, index], axis) => {
-    checkIndex('gather', x, index, axis);
+  infer: ([x, index], { axis, caller }) => {
+    checkIndex(caller, x, index, axis);
     return { shape: index.shape, dtype: x.dtype };
   },
-  compute: ([x, index], { data }, axis) => {
-    const places = placesOf('gather', x.shape, index, axis);
+  compute: ([x, index], { data }, attributes) => {
+    const places = placesOf(x.shape, index, attributes);
     for (let i = 0; i < data.length; i++) data[i] = x.data[places[i]];
   },
-  lower: ([{ shape }], axis) => ({
+  lower: ([{ shape }], { axis }) => ({
     element: (at, x, index) => x.at(at.with(axis, within(index.at(at), shape[axis]))),
     bound: { input: 1, size: shape[axis] },
   }),
-  gradient: (g, _y, [x, index], axis) => [
+  gradient: (g, _y, [x, index], { axis }) => [
     () => scatterAdd(zerosIn(x), axis, index, g),
     null,
   ],
@@ -61,8 +80,14 @@ const gatherPrimitive = definePrimitive<number>({
  * The elements of x at the given positions along `axis`: yᵢⱼ = x[index[i, j], j] for axis 0, and so
  * on, as PyTorch's gather. The result has the shape of `index` (i32).
  */
-export function gather(x: Tensor, axis: number, index: Tensor): Tensor {
-  return gatherPrimitive([x, index], resolveAxis('gather', axis, x.ndim));
+export function gather(
+  x: Tensor, axis: number, index: Tensor, options: IndexingOptions = {},
+): Tensor {
+  const { caller = 'gather' } = readOptions('gather', options, indexingOptions);
+  requireTensor(caller, 'x', x);
+  requireIndices(caller, 'index', index);
+  const at = resolveAxis(caller, axis, x.ndim);
+  return gatherPrimitive([x, index], { axis: at, caller, repeats: 1 });
 }
 
 /** Zeros in the shape and dtype of x: one number, repeated. */
@@ -70,22 +95,21 @@ function zerosIn({ shape, dtype }: Tensor): Tensor {
   return zeros([], { dtype }).broadcastTo(shape);
 }
 
-const scatterAddPrimitive = definePrimitive<number>({
+const scatterAddPrimitive = definePrimitive<IndexAttributes>({
   name: 'scatterAdd',
-  infer: ([x, index, source], axis) => {
-    checkIndex('scatterAdd', x, index, axis);
-    requireSameDType('scatterAdd', x, source, ['x', 'source']);
+  infer: ([x, index, source], { axis, caller }) => {
+    checkIndex(caller, x, index, axis);
     const isRight = sameShape(source.shape, index.shape);
     check(isRight)`scatterAdd: source is ${source}, index is ${index}; expected the same shape`;
     return x;
   },
-  compute: ([x, index, source], { shape, data }, axis) => {
+  compute: ([x, index, source], { shape, data }, attributes) => {
     const totals = new Float64Array(x.data);
-    const places = placesOf('scatterAdd', shape, index, axis);
+    const places = placesOf(shape, index, attributes);
     for (let i = 0; i < places.length; i++) totals[places[i]] += source.data[i];
     data.set(totals);
   },
-  lower: ([{ shape }, { shape: indexShape }], axis) => ({
+  lower: ([{ shape }, { shape: indexShape }], { axis }) => ({
     kernel: ([x, index, source], y) => [
       forEach(shape, (at) => k.store(y, flatIndex(at, shape), x.at(at))),
       // Lanes may meet in one place only if they lie along the axis.
@@ -100,33 +124,51 @@ const scatterAddPrimitive = definePrimitive<number>({
     ],
     bound: { input: 1, size: shape[axis] },
   }),
-  gradient: (g, _y, [, index], axis) => [() => g, null, () => g.gather(axis, index)],
+  gradient: (g, _y, [, index], { axis }) => [() => g, null, () => g.gather(axis, index)],
 });
 
 /**
  * x with `source` added at the given positions along `axis`: x[index[i, j], j] += source[i, j] for
  * axis 0, and so on. `index` (i32) and `source` have the same shape.
  */
-export function scatterAdd(x: Tensor, axis: number, index: Tensor, source: Tensor): Tensor {
-  return scatterAddPrimitive([x, index, source], resolveAxis('scatterAdd', axis, x.ndim));
+export function scatterAdd(
+  x: Tensor, axis: number, index: Tensor, source: Tensor, options: IndexingOptions = {},
+): Tensor {
+  const { caller = 'scatterAdd' } = readOptions('scatterAdd', options, indexingOptions);
+  requireSameDType(caller, x, source, ['x', 'source']);
+  requireIndices(caller, 'index', index);
+  const at = resolveAxis(caller, axis, x.ndim);
+  return scatterAddPrimitive([x, index, source], { axis: at, caller, repeats: 1 });
 }
 
 /**
  * Whole slices of x, at the given positions along `axis`. An index of several axes puts them all in
  * the place of that one: x [V, D] at axis 0 and an index [B, L] give [B, L, D].
  */
-export function indexSelect(x: Tensor, axis: number, index: Tensor): Tensor {
-  requireIndices('indexSelect', 'index', index);
-  const at = resolveAxis('indexSelect', axis, x.ndim);
+export function indexSelect(
+  x: Tensor, axis: number, index: Tensor, options: IndexingOptions = {},
+): Tensor {
+  const { caller = 'indexSelect' } = readOptions('indexSelect', options, indexingOptions);
+  requireTensor(caller, 'x', x);
+  requireIndices(caller, 'index', index);
+  const at = resolveAxis(caller, axis, x.ndim);
   const column = index.reshape(x.shape.map((_, other) => (other === at ? index.numel : 1)));
-  const picked = x.gather(at, column.broadcastTo(x.shape.with(at, index.numel)));
+  const whole = column.broadcastTo(x.shape.with(at, index.numel));
+  const repeats = stridesOf(x.shape)[at];
+  const picked = gatherPrimitive([x, whole], { axis: at, caller, repeats });
   return picked.reshape(x.shape.toSpliced(at, 1, ...index.shape));
 }
 
-/** A row of zeros with a 1 at the index, for each index: i32 [...] gives [..., classes]. */
+/**
+ * A row of zeros with a 1 at the index, for each index: i32 [...] gives [..., classes], f32 unless
+ * another dtype is named.
+ */
 export function oneHot(index: Tensor, classes: number, dtype: DType = 'f32'): Tensor {
   requireIndices('oneHot', 'index', index);
+  requireCount('oneHot', 'classes', classes, 0);
+  checkArgument('oneHot', 'dtype', dtype, dtypes);
   const at = index.unsqueeze(-1);
   const one = ones(at.shape, { dtype });
-  return zeros([...index.shape, classes], { dtype }).scatterAdd(-1, at, one);
+  const none = zeros([...index.shape, classes], { dtype });
+  return none.scatterAdd(-1, at, one, { caller: 'oneHot' });
 }

@@ -4,6 +4,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach, type Index, scaled } from '../lowering.ts';
+import { checkArgument, tensorLists } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import { check, resolveAxis, sameShape, type Spec } from '../shape.ts';
 import { copyBlock } from '../strided.ts';
@@ -55,17 +56,20 @@ function moved(axis: number, by: number): (index: Index) => Index {
 
 /** Tensors one after the other along an existing axis. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
+  checkArgument('concat', 'tensors', tensors, tensorLists);
   check(tensors.length > 0)`concat: expected at least one tensor, got none`;
   return concatPrimitive(tensors, resolveAxis('concat', axis, tensors[0].ndim));
 }
 
 /** Tensors of one shape side by side along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  checkArgument('stack', 'tensors', tensors, tensorLists);
   check(tensors.length > 0)`stack: expected at least one tensor, got none`;
   const [first] = tensors;
-  tensors.forEach(({ shape }, i) => {
-    const isSame = sameShape(shape, first.shape);
-    check(isSame)`stack: tensor ${i} has shape ${shape}, the first ${first.shape}`;
+  tensors.forEach((tensor, i) => {
+    requireSameDType('stack', first, tensor, ['the first', `tensor ${i}`]);
+    const isSame = sameShape(tensor.shape, first.shape);
+    check(isSame)`stack: tensor ${i} has shape ${tensor.shape}, the first ${first.shape}`;
   });
   const at = resolveAxis('stack', axis, first.ndim + 1);
   return concat(tensors.map((tensor) => tensor.unsqueeze(at)), at);

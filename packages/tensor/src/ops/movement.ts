@@ -11,7 +11,7 @@ import {
   type Shape,
 } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { move } from './define.ts';
+import { move, requireTensor } from './define.ts';
 
 const reshapePrimitive = definePrimitive<Shape>({
   name: 'reshape',
@@ -37,31 +37,35 @@ const reshapePrimitive = definePrimitive<Shape>({
 
 /** The same elements, in the same order, under another shape. One size may be −1: what is left. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  const free = shape.indexOf(-1);
+  requireTensor('reshape', 'x', x);
+  const free = Array.isArray(shape) ? shape.indexOf(-1) : -1;
   if (free < 0) {
     checkShape('reshape', shape);
     return sameShape(x.shape, shape) ? x : reshapePrimitive([x], [...shape]);
   }
-  const others = numelOf(shape.toSpliced(free, 1));
+  const others = numelOf(checkShape('reshape', shape.toSpliced(free, 1)));
   const size = others === 0 ? NaN : x.numel / others;
-  const isOne = Number.isInteger(size) && !shape.includes(-1, free + 1);
+  const isOne = Number.isInteger(size);
   check(isOne)`reshape: ${shape} leaves no single size for the −1, from ${x}`;
   return reshape(x, shape.with(free, size));
 }
 
 /** All elements in one axis. */
 export function flatten(x: Tensor): Tensor {
+  requireTensor('flatten', 'x', x);
   return x.reshape([x.numel]);
 }
 
 /** A new axis of size 1 before the given one; −1 puts it last. */
 export function unsqueeze(x: Tensor, axis: number): Tensor {
+  requireTensor('unsqueeze', 'x', x);
   const at = resolveAxis('unsqueeze', axis, x.ndim + 1);
   return x.reshape(x.shape.toSpliced(at, 0, 1));
 }
 
 /** Without the given axis, which must have size 1; without all such axes if it is left out. */
 export function squeeze(x: Tensor, axis?: Axes): Tensor {
+  requireTensor('squeeze', 'x', x);
   if (axis === undefined) return x.reshape(x.shape.filter((size) => size !== 1));
   const axes = resolveAxes('squeeze', axis, x.ndim);
   for (const at of axes) {
@@ -80,6 +84,7 @@ const detachPrimitive = definePrimitive<null>({
 
 /** The same values as a constant: gradients do not flow through it. Also `stopGradient`. */
 export function detach(x: Tensor): Tensor {
+  requireTensor('detach', 'x', x);
   return detachPrimitive([x], null);
 }
 
@@ -91,7 +96,9 @@ const permutePrimitive = move<readonly number[]>('permute', {
 
 /** Axes in another order: axis i of the result is axis `order[i]` of x. */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
-  const axes = order.map((axis) => resolveAxis('permute', axis, x.ndim));
+  requireTensor('permute', 'x', x);
+  check(Array.isArray(order))`permute: order is ${order}, expected an array of axes`;
+  const axes = Array.from(order, (axis) => resolveAxis('permute', axis, x.ndim));
   const isWhole = resolveAxes('permute', axes, x.ndim).length === x.ndim;
   check(isWhole)`permute: ${order} does not name each of the ${x.ndim} axes of ${x}`;
   return permutePrimitive([x], axes);
@@ -99,6 +106,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
 
 /** Two axes swapped. */
 export function transpose(x: Tensor, axis0: number, axis1: number): Tensor {
+  requireTensor('transpose', 'x', x);
   const first = resolveAxis('transpose', axis0, x.ndim);
   const second = resolveAxis('transpose', axis1, x.ndim);
   const order = Array.from(x.shape, (_, axis) => axis);
@@ -118,6 +126,7 @@ const broadcastPrimitive = move<Shape>('broadcastTo', {
 
 /** x repeated along axes of size 1 and missing leading axes until it has the given shape. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  requireTensor('broadcastTo', 'x', x);
   checkShape('broadcastTo', shape);
   return sameShape(x.shape, shape) ? x : broadcastPrimitive([x], [...shape]);
 }
@@ -131,5 +140,6 @@ const flipPrimitive = move<readonly number[]>('flip', {
 
 /** The order of elements reversed along the given axes, or along all. */
 export function flip(x: Tensor, axis?: Axes): Tensor {
+  requireTensor('flip', 'x', x);
   return flipPrimitive([x], resolveAxes('flip', axis, x.ndim));
 }

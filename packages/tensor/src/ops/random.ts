@@ -9,9 +9,13 @@
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../dtype.ts';
 import { flatIndex } from '../lowering.ts';
+import {
+  checkArgument, instanceOf, number, oneOf, readOptions, show, type Table,
+} from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import { check, checkShape, type Shape } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
+import { requireCount } from './define.ts';
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 
@@ -113,7 +117,7 @@ export class Generator {
   /** Starts the stream of a seed from its beginning. Returns this generator. */
   manualSeed(seed: number): this {
     const isSeed = Number.isSafeInteger(seed) && seed >= 0;
-    check(isSeed)`manualSeed: ${seed} is no seed, expected a whole number from 0`;
+    check(isSeed)`manualSeed: seed is ${show(seed)}, expected a whole number from 0`;
     this.state.assign(stateOf(seed, Math.floor(seed / 2 ** 32), 0));
     return this;
   }
@@ -130,6 +134,7 @@ export class Generator {
    * goes on to give: their keys are one draw of this one.
    */
   split(count: number): Generator[] {
+    requireCount('split', 'count', count, 0);
     const keys = integers([count, 2], -(2 ** 31), 2 ** 31, this).data;
     return Array.from({ length: count }, (_, i) => {
       const child = new Generator();
@@ -149,33 +154,53 @@ export function manualSeed(seed: number): void {
 
 export interface RandomOptions {
   /** Default `f32`. */
-  readonly dtype?: 'f32' | 'f64';
+  readonly dtype?: 'f32' | 'f64' | undefined;
   /** Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
+
+const generators = instanceOf(Generator);
+
+const randomOptions = {
+  dtype: oneOf('f32', 'f64').orElse('f32'),
+  generator: generators.orElse(defaultGenerator),
+} satisfies Table<RandomOptions>;
+
+const finite = number();
 
 /**
  * Independent numbers, evenly spread over [low, high): [0, 1) if left out. With other bounds,
  * rounding may reach `high`.
  */
 export function uniform(
-  shape: Shape, low = 0, high = 1,
-  { dtype = 'f32', generator = defaultGenerator }: RandomOptions = {},
+  shape: Shape, low = 0, high = 1, options: RandomOptions = {},
 ): Tensor {
-  checkShape('uniform', shape);
-  const unit = uniformPrimitive([generator.draw()], { shape: [...shape], dtype, range: 1 });
+  checkArgument('uniform', 'low', low, finite);
+  checkArgument('uniform', 'high', high, finite);
+  check(low <= high)`uniform: low ${low} is above high ${high}`;
+  const unit = unitFor('uniform', shape, options);
   return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
 }
+
+/** Numbers from [0, 1), for the op that errors name. */
+function unitFor(op: string, shape: Shape, options: RandomOptions): Tensor {
+  const { dtype, generator } = readOptions(op, options, randomOptions);
+  checkShape(op, shape);
+  return uniformPrimitive([generator.draw()], { shape: [...shape], dtype, range: 1 });
+}
+
+const deviations = number({ from: 0 });
 
 /**
  * Independent numbers of the normal distribution. Two uniform ones make a radius and an angle, of
  * which the cosine is taken (Box and Muller, 1958).
  */
 export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor {
-  checkShape('normal', shape);
+  checkArgument('normal', 'mean', mean, finite);
+  checkArgument('normal', 'std', std, deviations);
   // 1 − u is in (0, 1], whose logarithm is finite.
-  const radius = uniform(shape, 0, 1, options).neg().log1p().mul(-2).sqrt();
-  const angle = uniform(shape, 0, 1, options).mul(2 * Math.PI);
+  const radius = unitFor('normal', shape, options).neg().log1p().mul(-2).sqrt();
+  const angle = unitFor('normal', shape, options).mul(2 * Math.PI);
   return radius.mul(angle.cos()).mul(std).add(mean);
 }
 
@@ -183,22 +208,34 @@ export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions =
 export function integers(
   shape: Shape, low: number, high: number, generator: Generator = defaultGenerator,
 ): Tensor {
-  checkShape('integers', shape);
+  return integersFor('integers', shape, low, high, generator);
+}
+
+function integersFor(
+  op: string, shape: Shape, low: number, high: number, generator: Generator,
+): Tensor {
+  checkShape(op, shape);
+  checkArgument(op, 'generator', generator, generators);
+  checkArgument(op, 'low', low, finite);
+  checkArgument(op, 'high', high, finite);
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
   const isRight = isWithin && Number.isInteger(low) && Number.isInteger(high);
-  check(isRight)`integers: there is no i32 from ${low} up to, not including, ${high}`;
+  check(isRight)`${op}: there is no i32 from ${low} up to, not including, ${high}`;
   const attributes = { shape: [...shape], dtype: 'i32', range: high - low } as const;
   return uniformPrimitive([generator.draw()], attributes).add(low);
 }
 
+const probabilities = number({ from: 0, to: 1 });
+
 /** Independent ones, each with the given probability, and zeros. */
 export function bernoulli(shape: Shape, probability: number, options: RandomOptions = {}): Tensor {
-  const isRight = probability >= 0 && probability <= 1;
-  check(isRight)`bernoulli: ${probability} is no probability, expected one from 0 to 1`;
-  return uniform(shape, 0, 1, options).less(probability).cast(options.dtype ?? 'f32');
+  checkArgument('bernoulli', 'probability', probability, probabilities);
+  const unit = unitFor('bernoulli', shape, options);
+  return unit.less(probability).cast(unit.dtype);
 }
 
 /** The numbers from 0 to count − 1 in random order, i32. */
 export function permutation(count: number, generator: Generator = defaultGenerator): Tensor {
-  return integers([count], -(2 ** 31), 2 ** 31, generator).argsort();
+  requireCount('permutation', 'count', count, 0);
+  return integersFor('permutation', [count], -(2 ** 31), 2 ** 31, generator).argsort();
 }

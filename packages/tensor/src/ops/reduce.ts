@@ -5,14 +5,15 @@
  * of float64 round off is added up as well (Neumaier, 1974).
  */
 import * as k from '@mambagrad/kernel';
+import { boolean, checkArgument } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import {
-  type Axes, broadcastsTo, broadcastStrides, check, reducedShape, resolveAxes, type Shape,
-  stridesOf,
+  type Axes, broadcastsTo, broadcastStrides, check, checkShape, reducedShape, resolveAxes,
+  resolveAxis, type Shape, stridesOf,
 } from '../shape.ts';
 import { linesOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireNonEmpty } from './define.ts';
+import { requireNonEmpty, requireTensor } from './define.ts';
 
 interface ReduceAttributes {
   /** The reduced axes: resolved, ascending. */
@@ -58,8 +59,11 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
       return [() => gradient(g.reshape(withAxes), y.reshape(withAxes), x, axes)];
     },
   });
-  return (x, axis, keepDims = false) =>
-    apply([x], { axes: resolveAxes(name, axis, x.ndim), keepDims });
+  return (x, axis, keepDims = false) => {
+    requireTensor(name, 'x', x);
+    checkArgument(name, 'keepDims', keepDims, boolean);
+    return apply([x], { axes: resolveAxes(name, axis, x.ndim), keepDims });
+  };
 }
 
 /** Adds rows of x to `totals`, each from its start, moving by `step` (0: all into one). */
@@ -93,10 +97,13 @@ export const sum: Reduction = reduction('sum', {
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
 
-/** Ties share the gradient evenly, so that it does not depend on the order of elements. */
+/**
+ * Ties share the gradient evenly, so that it does not depend on the order of elements. Where there
+ * is NaN, that is the extreme.
+ */
 function extremeGradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor {
-  const isExtreme = x.equal(y).cast(g.dtype);
-  return g.mul(isExtreme.div(isExtreme.sum(axes, true)));
+  const isExtreme = x.equal(y).maximum(x.isNaN());
+  return isExtreme.where(g.div(isExtreme.cast(g.dtype).sum(axes, true)), 0);
 }
 
 /** The largest element along the given axes; NaN if there is one. */
@@ -120,6 +127,8 @@ export const min: Reduction = reduction('min', {
  * give x. The adjoint of `broadcastTo`.
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  requireTensor('sumTo', 'x', x);
+  checkShape('sumTo', shape);
   check(broadcastsTo(shape, x.shape))`sumTo: ${shape} does not broadcast to ${x}`;
   const missing = x.ndim - shape.length;
   const axes = x.shape.flatMap((size, axis) => (shape[axis - missing] === size ? [] : [axis]));
@@ -150,9 +159,11 @@ function argExtreme(name: string, beats: (x: number, best: number) => boolean): 
     },
   });
   return (x, axis, keepDims = false) => {
-    const axes = resolveAxes(name, axis, x.ndim);
-    const found = axis === undefined ? apply([x.flatten()], 0) : apply([x], axes[0]);
-    return found.reshape(reducedShape(x.shape, axes, keepDims));
+    requireTensor(name, 'x', x);
+    checkArgument(name, 'keepDims', keepDims, boolean);
+    const axes = axis === undefined ? axis : [resolveAxis(name, axis, x.ndim)];
+    const found = axes === undefined ? apply([x.flatten()], 0) : apply([x], axes[0]);
+    return found.reshape(reducedShape(x.shape, resolveAxes(name, axes, x.ndim), keepDims));
   };
 }
 

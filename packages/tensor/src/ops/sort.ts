@@ -2,19 +2,31 @@
  * Order. The one primitive gives the order itself, as indices; sorted values are gathered by it,
  * and so their gradients go back to where they came from.
  */
+import { axisNumber, boolean, readOptions, type Table } from '../options.ts';
 import { definePrimitive } from '../primitive.ts';
 import { check, resolveAxis } from '../shape.ts';
 import { linesOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
+import { requireTensor } from './define.ts';
 
 export interface SortOptions {
-  /** Default the last. */
-  readonly axis?: number;
+  /** Default -1, the last. */
+  readonly axis?: number | undefined;
   /** The largest first. Default false. */
-  readonly descending?: boolean;
+  readonly descending?: boolean | undefined;
 }
 
-const argsortPrimitive = definePrimitive<Required<SortOptions>>({
+const sortOptions = {
+  axis: axisNumber.orElse(-1),
+  descending: boolean.orElse(false),
+} satisfies Table<SortOptions>;
+
+interface OrderAttributes {
+  readonly axis: number;
+  readonly descending: boolean;
+}
+
+const argsortPrimitive = definePrimitive<OrderAttributes>({
   name: 'argsort',
   infer: ([x]) => ({ shape: x.shape, dtype: 'i32' }),
   compute: ([x], { data }, { axis, descending }) => {
@@ -35,8 +47,15 @@ function compare(a: number, b: number): number {
 }
 
 /** The indices (i32) that put x in order along an axis; equal elements keep theirs. */
-export function argsort(x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Tensor {
-  return argsortPrimitive([x], { axis: resolveAxis('argsort', axis, x.ndim), descending });
+export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
+  return argsortPrimitive([x], orderOf('argsort', x, options));
+}
+
+/** The options of an op that sorts, with its axis resolved. */
+function orderOf(op: string, x: Tensor, options: SortOptions): OrderAttributes {
+  requireTensor(op, 'x', x);
+  const { axis, descending } = readOptions(op, options, sortOptions);
+  return { axis: resolveAxis(op, axis, x.ndim), descending };
 }
 
 export interface Sorted {
@@ -47,12 +66,14 @@ export interface Sorted {
 
 /** x in order along an axis. NaN counts as larger than any number. */
 export function sort(x: Tensor, options: SortOptions = {}): Sorted {
-  const indices = argsort(x, options);
-  return { values: x.gather(options.axis ?? -1, indices), indices };
+  const order = orderOf('sort', x, options);
+  const indices = argsortPrimitive([x], order);
+  return { values: x.gather(order.axis, indices), indices };
 }
 
-/** The `k` largest elements along an axis (the last), the largest first. */
+/** The `k` largest elements along an axis (the last if left out), the largest first. */
 export function topk(x: Tensor, k: number, axis = -1): Sorted {
+  requireTensor('topk', 'x', x);
   const at = resolveAxis('topk', axis, x.ndim);
   const isRight = Number.isInteger(k) && k >= 0 && k <= x.shape[at];
   check(isRight)`topk: k is ${k}, expected a whole number up to ${x.shape[at]}, axis ${at} of ${x}`;

@@ -2,6 +2,7 @@
  * What describes a set of numbers: means, variances, norms, and the logarithm of a sum of
  * exponentials. Made of sums and maxima.
  */
+import { boolean, checkArgument, number, oneOf, readOptions, type Table } from '../options.ts';
 import { type Axes, check, numelOf, resolveAxes } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireFloat, requireNonEmpty } from './define.ts';
@@ -9,6 +10,7 @@ import { requireFloat, requireNonEmpty } from './define.ts';
 /** The mean over the given axes, or over all. An empty axis is an error. */
 export function mean(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   requireFloat('mean', 'x', x);
+  checkArgument('mean', 'keepDims', keepDims, boolean);
   const axes = resolveAxes('mean', axis, x.ndim);
   requireNonEmpty('mean', x, axes);
   return x.sum(axes, keepDims).div(countAlong(x, axes));
@@ -19,62 +21,98 @@ function countAlong(x: Tensor, axes: readonly number[]): number {
 }
 
 export interface VarianceOptions {
-  /** What is subtracted from the count: 1 for a sample (default), 0 for the whole population. */
-  readonly correction?: number;
+  /** What is subtracted from the count: 1 for a sample, 0 for the whole population. Default 1. */
+  readonly correction?: number | undefined;
   /** Default false. */
-  readonly keepDims?: boolean;
+  readonly keepDims?: boolean | undefined;
 }
 
+const varianceOptions = {
+  correction: number().orElse(1),
+  keepDims: boolean.orElse(false),
+} satisfies Table<VarianceOptions>;
+
 /** The variance Σ(x − mean)² / (n − correction) over the given axes, or over all. */
-function variance(
-  x: Tensor, axis?: Axes, { correction = 1, keepDims = false }: VarianceOptions = {},
-): Tensor {
-  requireFloat('var', 'x', x);
-  const axes = resolveAxes('var', axis, x.ndim);
+function variance(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tensor {
+  const { deviations, axes, divisor, keepDims } = spreadOf('var', x, axis, options);
+  return deviations.square().sum(axes, keepDims).div(divisor);
+}
+
+/** How far the elements are from their mean, and by what their squares are divided. */
+function spreadOf(op: string, x: Tensor, axis: Axes, options: VarianceOptions) {
+  requireFloat(op, 'x', x);
+  const { correction, keepDims } = readOptions(op, options, varianceOptions);
+  const axes = resolveAxes(op, axis, x.ndim);
   const count = countAlong(x, axes);
   const isEnough = count > correction;
-  check(isEnough)`var: ${count} elements with a correction of ${correction} have no variance`;
-  return x.sub(x.mean(axes, true)).square().sum(axes, keepDims).div(count - correction);
+  check(isEnough)`${op}: correction is ${correction} and there are ${count} elements; expected fewer
+    than those`;
+  requireNonEmpty(op, x, axes);
+  const deviations = x.sub(x.mean(axes, true));
+  return { deviations, axes, divisor: count - correction, keepDims };
 }
 
 // A function cannot be named var, but it can be exported by that name.
 export { variance as var };
 
-/** The standard deviation, the square root of `var`. */
+/** The standard deviation, the square root of `var`. Its gradient where it is 0 is 0. */
 export function std(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tensor {
-  return variance(x, axis, options).sqrt();
+  const { deviations, axes, divisor, keepDims } = spreadOf('std', x, axis, options);
+  // Measured by the largest of them, no square overflows, and none is lost below the smallest.
+  const largest = deviations.detach().abs().max(axes, true);
+  const unit = largest.greater(0).mul(largest.less(Infinity)).where(largest, 1);
+  const variances = deviations.div(unit).square().sum(axes, true).div(divisor);
+  const result = rootOf(variances, (each) => each.sqrt()).mul(unit);
+  return keepDims ? result : result.squeeze(axes);
+}
+
+/** A root has no slope at 0, so it is taken of 1 there, and the result put back to 0. */
+function rootOf(x: Tensor, take: (x: Tensor) => Tensor): Tensor {
+  const isZero = x.equal(0);
+  return isZero.where(0, take(isZero.where(1, x)));
 }
 
 export interface NormOptions {
   /** Which norm: (Σ|x|ᵖ)^(1/p), or max |x| for Infinity. Default 2. */
-  readonly p?: number;
+  readonly p?: number | undefined;
   /** Default false. */
-  readonly keepDims?: boolean;
+  readonly keepDims?: boolean | undefined;
 }
 
-/** The length of x as a vector, over the given axes or over all. Its gradient at 0 is 0. */
-export function norm(
-  x: Tensor, axis?: Axes, { p = 2, keepDims = false }: NormOptions = {},
-): Tensor {
+const normOptions = {
+  p: number({ above: 0 }).or(oneOf(Infinity)).orElse(2),
+  keepDims: boolean.orElse(false),
+} satisfies Table<NormOptions>;
+
+/**
+ * The length of x as a vector, over the given axes or over all. Its gradient at 0 is 0, and so is
+ * that with respect to an element that is 0.
+ */
+export function norm(x: Tensor, axis?: Axes, options: NormOptions = {}): Tensor {
   requireFloat('norm', 'x', x);
-  check(p > 0)`norm: p is ${p}, expected a number above 0`;
-  if (p === Infinity) return x.abs().max(axis, keepDims);
-  const sum = (p === 2 ? x.square() : x.abs().pow(p)).sum(axis, keepDims);
-  if (p === 1) return sum;
-  // The root has no slope at 0, so it is taken of 1 there and the result put back to 0.
-  const isZero = sum.equal(0);
-  const root = isZero.where(1, sum);
-  return isZero.where(0, p === 2 ? root.sqrt() : root.pow(1 / p));
+  const { p, keepDims } = readOptions('norm', options, normOptions);
+  const axes = resolveAxes('norm', axis, x.ndim);
+  if (p === Infinity) {
+    requireNonEmpty('norm', x, axes);
+    return x.abs().max(axes, keepDims);
+  }
+  if (p === 1) return x.abs().sum(axes, keepDims);
+  if (p === 2) return rootOf(x.square().sum(axes, keepDims), (sum) => sum.sqrt());
+  const sum = rootOf(x.abs(), (size) => size.pow(p)).sum(axes, keepDims);
+  return rootOf(sum, (total) => total.pow(1 / p));
 }
+
+const LARGEST_FLOAT32 = 2 ** 128 - 2 ** 104;
 
 /** log Σ eˣ along the given axes, however large or small the x. */
 export function logsumexp(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   requireFloat('logsumexp', 'x', x);
+  checkArgument('logsumexp', 'keepDims', keepDims, boolean);
   const axes = resolveAxes('logsumexp', axis, x.ndim);
   requireNonEmpty('logsumexp', x, axes);
-  // Where the largest is infinite there is nothing to shift by.
-  const found = x.detach().max(axes, true);
-  const largest = found.isFinite().where(found, 0);
+  // Finite, as an infinity less itself is NaN.
+  const most = x.dtype === 'f32' ? LARGEST_FLOAT32 : Number.MAX_VALUE;
+  const largest = x.detach().max(axes, true).clamp({ min: -most, max: most });
   const sums = x.sub(largest).exp().sum(axes, true).log().add(largest);
   return keepDims ? sums : sums.squeeze(axes);
 }

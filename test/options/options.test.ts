@@ -1,0 +1,118 @@
+/**
+ * Every options object of every package goes through one check. These properties hold for all
+ * public functions and classes that take options: names that do not exist and values of a wrong
+ * kind are errors that name them; undefined is the same as absent; and a default is the value that
+ * the docs say, and leaving it out gives bit for bit what writing it gives.
+ */
+import { BiMamba, MambaLM } from '@mambagrad/mamba';
+import { Module } from '@mambagrad/nn';
+import { manualSeed, Tensor } from '@mambagrad/tensor';
+import { describe, expect, test, vi } from 'vitest';
+import type { Table } from '../../packages/wasm/src/options.ts';
+import { type Row, rows } from './rows.ts';
+import { documentedDefault, isDocumented, placesThatRead } from './sources.ts';
+
+type AnyTable = Table<Readonly<Record<string, unknown>>>;
+
+/** The latest table through which options were read, and all places where that was done. */
+const reads = vi.hoisted((): { table: AnyTable; readonly places: Set<string> } => ({
+  table: {}, places: new Set(),
+}));
+
+vi.mock(import('../../packages/wasm/src/options.ts'), async (importOriginal) => {
+  const original = await importOriginal();
+  const readOptions: typeof original.readOptions = (op, given, table, failure) => {
+    const frames = new Error().stack?.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g) ?? [];
+    const [place] = Array.from(frames, ([, name]) => name).filter((name) => !/\/options\.ts:/.test(name));
+    if (place !== undefined) reads.places.add(place);
+    reads.table = table;
+    return original.readOptions(op, given, table, failure);
+  };
+  return { ...original, readOptions };
+});
+
+/** All that a call gave, as text that is the same for the same bits only. */
+function bitsOf(value: unknown): string {
+  if (value instanceof Tensor) {
+    const { buffer, byteOffset, byteLength } = value.data;
+    const bytes = Buffer.from(buffer, byteOffset, byteLength).toString('hex');
+    return `${value.dtype}[${value.shape.join()}] ${bytes} ${value.requiresGrad}`;
+  }
+  if (value instanceof Module) return bitsOf([...value.stateDict()]);
+  if (Array.isArray(value)) return `[${value.map(bitsOf).join()}]`;
+  if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer).toString('hex');
+  if (typeof value === 'object' && value !== null) return bitsOf(Object.entries(value));
+  return typeof value === 'function' ? 'a function' : String(value);
+}
+
+/** Whether a docstring can write a default out. */
+function isLiteral(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isLiteral);
+  return ['boolean', 'number', 'string'].includes(typeof value);
+}
+
+/** The bits of a row's call from the same seed. */
+async function call(row: Row, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  manualSeed(7);
+  return bitsOf(await row.run({ ...row.fewest(), ...more } as never));
+}
+
+/** The table through which a row's call reads its options: the one that finds an unknown one. */
+async function tableOf(row: Row): Promise<AnyTable> {
+  const unknown = call(row, { noSuchOption: 1 });
+  await expect(unknown).rejects.toThrow("there is no option 'noSuchOption'");
+  return reads.table;
+}
+
+describe.each(Object.entries(rows))('%s', (name, row) => {
+  const [packageName, ...types] = row.type.split(' ');
+
+  test('refuses an option that does not exist, and what are no options at all', async () => {
+    await tableOf(row);
+    for (const wrong of [null, 3, 'x', true, [1], () => 0]) {
+      await expect((async () => row.run(wrong as never))()).rejects.toThrow(/: (options|validation) (are|is) /);
+    }
+  });
+
+  test('refuses a value of the wrong kind, and names it', async () => {
+    class Wrong {}
+    const wrong = new Wrong();
+    for (const [key, { kind }] of Object.entries(await tableOf(row))) {
+      if (kind.accepts(wrong)) continue;
+      await expect(call(row, { [key]: wrong }), key).rejects.toThrow(`${key} is a Wrong, expected`);
+    }
+  });
+
+  test('takes undefined for absent', async () => {
+    const absent = Object.keys(await tableOf(row)).filter((key) => !(key in row.fewest()));
+    const expected = await call(row);
+    for (const key of absent) expect(await call(row, { [key]: undefined }), key).toBe(expected);
+  });
+
+  test('documents every option and its default, which is the same if it is written', async () => {
+    const expected = await call(row);
+    for (const [key, { fallback }] of Object.entries(await tableOf(row))) {
+      expect(isDocumented(packageName, types, key), key).toBe(true);
+      const documented = documentedDefault(packageName, types, key, name.split('.')[0]);
+      if (isLiteral(fallback)) expect({ key, ...documented }).toEqual({ key, value: fallback });
+      if (documented === undefined || key in row.fewest()) continue;
+      if (row.others?.includes(key)) continue;
+      expect(await call(row, { [key]: documented.value }), key).toBe(expected);
+    }
+  });
+});
+
+/** Places that read options without a call that hands them on. */
+const notCalled = [
+  // Reads a lowering that is of no kind, so as to say what is wrong with it.
+  'tensor/src/checkLowering.ts',
+];
+
+test('every place that reads options is reached', () => {
+  BiMamba.recommendedDefaults();
+  MambaLM.outputSize({ vocabSize: 5, hiddenSize: 4 });
+  const missing = placesThatRead().filter(
+    (place) => !reads.places.has(place) && !notCalled.some((file) => place.startsWith(file)),
+  );
+  expect(missing).toEqual([]);
+});

@@ -1,0 +1,298 @@
+/**
+ * A row for each public function and class that takes options: the fewest that it can be called
+ * with, and a call that shows all that the options decide. Properties in options.test.ts go through
+ * all rows; a table of options that no row reaches fails there.
+ */
+import {
+  BiMamba, BiMambaBlock, byteTokenizer, DepthwiseConv1d, generate, generateText, Mamba, Mamba2, Mamba2Block,
+  MambaBlock, MambaLM, MambaND, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
+} from '@mambagrad/mamba';
+import {
+  Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
+  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, initialize, LayerNorm, Linear,
+  mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
+  type TrainerOptions,
+} from '@mambagrad/nn';
+import {
+  arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
+  grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
+  onesLike, pad, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
+  zerosLike,
+} from '@mambagrad/tensor';
+
+/** The interfaces of a call's options, the fewest of them, and what it gives with some. */
+export interface Row {
+  /** `package Interface Interface …` */
+  readonly type: string;
+  /** Made anew for each call. */
+  readonly fewest: () => Readonly<Record<string, unknown>>;
+  readonly run: (options: never) => unknown;
+  /** Options that the types allow, but not beside the fewest. */
+  readonly others?: readonly string[];
+}
+
+/** A row of a call that needs no options at all. */
+const free = (type: string, run: (options: never) => unknown): Row =>
+  ({ type, fewest: () => ({}), run });
+
+/** Numbers from −1 to 1 in no order, the same at each call. */
+const some = (...shape: number[]): Tensor => {
+  const count = shape.reduce((product, size) => product * size, 1);
+  return tensor(Array.from({ length: count }, (_, i) => Math.sin(1 + 2.7 * i)), { shape });
+};
+const positive = (...shape: number[]): Tensor => some(...shape).abs().add(0.1);
+const leaf = (...shape: number[]): Tensor => {
+  const x = some(...shape);
+  x.requiresGrad = true;
+  return x;
+};
+const tokens = (...shape: number[]): Tensor => some(...shape).mul(100).cast('i32').abs();
+
+/** What an optimizer makes of a parameter in three steps of which the second has clipped gradients. */
+const trained = (make: (parameters: Parameter[]) => SGD | Adam): Tensor => {
+  const parameter = new Parameter(some(4));
+  const optimizer = make([parameter]);
+  for (let step = 0; step < 3; step++) optimizer.minimize(parameter.mul(some(4).add(step)).sum());
+  return parameter;
+};
+
+/** All that a generator gives. */
+async function all<T>(given: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of given) found.push(each);
+  return found;
+}
+
+interface Batch {
+  readonly x: Tensor;
+  readonly z: Tensor;
+}
+const samples = Array.from({ length: 5 }, (_, i) => ({ x: [i, 1 - i], z: [Math.sin(i)] }));
+
+/** The fewest options of a trainer. */
+function training(): TrainerOptions<Batch> {
+  const model = new Linear(2, 1);
+  return {
+    model,
+    optimizer: new SGD(model.parameters(), { lr: 0.1 }),
+    loss: ({ x, z }) => ({ loss: mseLoss(model.forward(x), z) }),
+    data: new DataLoader(samples, { batchSize: 2 }),
+  };
+}
+
+/** What a model is after three steps of training, and what the trainer noted of them. */
+async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
+  const trainer = new Trainer(options);
+  await trainer.fit(3);
+  return [options.model, trainer.stateDict()];
+}
+
+
+const language = { vocabSize: 256, hiddenSize: 8, stateSize: 4, numLayers: 1 } as const;
+
+/** The options that only blocks of one kind have. */
+const ofMamba = ['dtRank', 'algorithm'];
+const ofMamba2 = ['headDim', 'numGroups', 'chunkSize', 'normBeforeGate', 'normGroups', 'dtLimit'];
+
+/** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
+const model = new MambaLM(language).eval();
+const block = new MambaBlock({ hiddenSize: 8 });
+const pair = new BiMambaBlock({ hiddenSize: 8 });
+const narrow = { embedDim: 4, hiddenSize: 16 } as const;
+const encoder = new Mamba(narrow).eval();
+const [words, vectors] = [tokens(2, 3), some(2, 3, 8)];
+
+export const rows: Readonly<Record<string, Row>> = {
+  tensor: free('tensor TensorOptions', (options) => tensor([1, 2, 3], options)),
+  full: free('tensor CreateOptions', (options) => full([2], 3, options)),
+  zeros: free('tensor CreateOptions', (options) => zeros([2], options)),
+  ones: free('tensor CreateOptions', (options) => ones([2], options)),
+  arange: free('tensor CreateOptions', (options) => arange(0, 3, 1, options)),
+  linspace: free('tensor CreateOptions', (options) => linspace(0, 1, 3, options)),
+  eye: free('tensor CreateOptions', (options) => eye(2, 3, options)),
+  fullLike: free('tensor LikeOptions', (options) => fullLike(some(2), 3, options)),
+  zerosLike: free('tensor LikeOptions', (options) => zerosLike(some(2), options)),
+  onesLike: free('tensor LikeOptions', (options) => onesLike(some(2), options)),
+  uniform: free('tensor RandomOptions', (options) => uniform([4], 0, 1, options)),
+  normal: free('tensor RandomOptions', (options) => normal([4], 0, 1, options)),
+  bernoulli: free('tensor RandomOptions', (options) => bernoulli([9], 0.5, options)),
+  gelu: free('tensor GeluOptions', (options) => gelu(some(5), options)),
+  clamp: free('tensor ClampOptions', (options) => clamp(some(5), options)),
+  var: free('tensor VarianceOptions', (options) => variance(some(2, 3), 1, options)),
+  std: free('tensor VarianceOptions', (options) => std(some(2, 3), 1, options)),
+  norm: free('tensor NormOptions', (options) => norm(some(2, 3), 1, options)),
+  argsort: free('tensor SortOptions', (options) => argsort(some(2, 3), options)),
+  sort: free('tensor SortOptions', (options) => sort(some(2, 3), options)),
+  pad: free('tensor PadOptions', (options) => pad(some(2, 3), [1, 0], [0, 2], options)),
+  linearScan: free('tensor LinearScanOptions', (options) => linearScan(positive(5, 3), some(5, 3), options)),
+  associativeScan: free('tensor AssociativeScanOptions', (options) =>
+    associativeScan(([a], [b]) => [a.add(b)], [some(5, 3)], options),
+  ),
+  grad: free('tensor GradOptions', (options) => {
+    const x = leaf(3);
+    return grad(x.square().sum(), [x], options);
+  }),
+  backward: free('tensor BackwardOptions', (options) => {
+    const x = leaf(3);
+    backward(x.square().sum(), options);
+    return x.grad;
+  }),
+  valueAndGrad: free('tensor DerivativeOptions', (options) => valueAndGrad((x) => x.square().sum(), options)(some(3))),
+  jacobian: free('tensor DerivativeOptions', (options) => jacobian((x) => x.square(), some(3), options)),
+  hessianVectorProduct: free('tensor DerivativeOptions', (options) =>
+    hessianVectorProduct((x) => x.exp().sum(), some(3), some(3), options),
+  ),
+  gradcheck: free('tensor GradcheckOptions', (options) => gradcheck((x) => x.exp(), [some(3).cast('f64')], options)),
+  compile: free('tensor CompileOptions', (options) => compile((x: Tensor) => x.exp(), options)(some(5))),
+
+  Parameter: free('nn ParameterOptions', (options) => [new Parameter(some(3), options).noWeightDecay]),
+  loadStateDict: free('nn LoadOptions', (options) => {
+    const layer = new Linear(2, 2);
+    layer.loadStateDict(new Linear(2, 2).stateDict(), options);
+    return layer;
+  }),
+  Linear: free('nn LayerOptions', (options) => new Linear(3, 2, options)),
+  Embedding: free('nn EmbeddingOptions', (options) => new Embedding(3, 2, options)),
+  RMSNorm: free('nn NormOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  LayerNorm: free('nn NormOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  Dropout: free('nn DropoutOptions', (options) => new Dropout(0.5, options).forward(some(9))),
+  Conv1d: free('nn ConvOptions LayerOptions', (options) => new Conv1d(2, 2, 3, options).forward(some(1, 5, 2))),
+  CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
+  conv1d: free('nn ConvOptions', (options) => conv1d(some(1, 5, 2), some(2, 2, 3), some(2), options)),
+  GatedFeedForward: free('nn LayerOptions', (options) => new GatedFeedForward(3, 4, options)),
+  initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
+  crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
+  binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>
+    binaryCrossEntropyWithLogits(some(4), positive(4).minimum(1), options),
+  ),
+  mseLoss: free('nn LossOptions', (options) => mseLoss(some(4), positive(4), options)),
+  SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
+  Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
+  AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
+  group: {
+    type: 'nn ParameterGroup',
+    fewest: () => ({ params: [new Parameter(some(4))] }),
+    run: (group: ParameterGroup) => {
+      const optimizer = new SGD([group], { lr: 0.1 });
+      optimizer.minimize(group.params[0].square().sum());
+      return group.params;
+    },
+  },
+  step: free('nn StepOptions', (options) => {
+    const parameter = new Parameter(some(4));
+    parameter.mul(some(4)).sum().backward();
+    new SGD([parameter]).step(options);
+    return parameter;
+  }),
+  minimize: free('nn MinimizeOptions', (options) => {
+    const parameter = new Parameter(some(4));
+    new SGD([parameter]).minimize(parameter.mul(some(4)).sum(), options);
+    return parameter;
+  }),
+  DataLoader: free('nn DataLoaderOptions', (options) => [...new DataLoader([...some(9).data], options)]),
+  collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
+  encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
+  Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },
+  validation: {
+    type: 'nn ValidationOptions',
+    fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
+    run: (validation) => trainedModel({ ...training(), validation }),
+  },
+  Progress: {
+    type: 'nn ProgressOptions',
+    fewest: () => ({ total: 3, output: { write: () => true } }),
+    run: (options) => new Progress(options).update(1, { loss: 1 }),
+  },
+
+  selectiveScan: free('mamba SelectiveScanOptions', (options) =>
+    selectiveScan(
+      some(2, 5, 3), positive(2, 5, 3), positive(3, 4).neg(), some(2, 5, 4), some(2, 5, 4), options,
+    ),
+  ),
+  ssd: free('mamba SSDOptions', (options) =>
+    ssd(
+      some(2, 5, 4, 3), positive(2, 5, 4), positive(4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3),
+      options,
+    ),
+  ),
+  SelectiveSSM: {
+    type: 'mamba SelectiveSSMOptions',
+    fewest: () => ({ channels: 4 }), run: (options) => new SelectiveSSM(options) },
+  DepthwiseConv1d: free('nn LayerOptions', (options) => new DepthwiseConv1d(2, 3, options).forward(some(1, 5, 2))),
+  MambaBlock: {
+    type: 'mamba BlockOptions',
+    fewest: () => ({ hiddenSize: 8 }),
+    run: (options) => new MambaBlock(options).forward(some(1, 5, 8)),
+  },
+  Mamba2Block: {
+    type: 'mamba Mamba2BlockOptions',
+    fewest: () => ({ hiddenSize: 32 }),
+    run: (options) => new Mamba2Block(options).forward(some(1, 5, 32)),
+  },
+  Mamba: {
+    type: 'mamba MambaOptions', fewest: () => narrow, others: ofMamba2,
+    run: (options) => new Mamba(options).forward(some(1, 5, 4)),
+  },
+  'Mamba.paramCount': {
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: ofMamba2,
+    run: (options) => [Mamba.paramCount(options)],
+  },
+  'Mamba.outputSize': free('mamba EncoderOptions', (options) => Mamba.outputSize(options)),
+  'Mamba.forward': free('mamba SequenceFlags', (options) => encoder.forward(some(1, 5, 4), options)),
+  'Mamba.predict': free('mamba SequenceFlags', (options) => encoder.predict(some(1, 5, 4), options)),
+  Mamba2: {
+    type: 'mamba MambaOptions', fewest: () => ({ ...narrow, headDim: 16 }),
+    others: [...ofMamba, 'layer'],
+    run: (options) => new Mamba2(options).forward(some(1, 5, 4)),
+  },
+  'Mamba2.paramCount': {
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...ofMamba, 'layer'],
+    run: (options) => [Mamba2.paramCount(options)],
+  },
+  BiMamba: {
+    type: 'mamba BiMambaOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }),
+    run: (options) => new BiMamba(options).forward(some(1, 5, 4)),
+  },
+  'BiMamba.paramCount': {
+    type: 'mamba BiMambaOptions', fewest: () => ({ embedDim: 4 }),
+    run: (options) => [BiMamba.paramCount(options)],
+  },
+  BiMambaBlock: {
+    type: 'mamba BiMambaOptions', fewest: () => ({ hiddenSize: 8 }),
+    run: (options) => new BiMambaBlock(options),
+  },
+  'BiMambaBlock.forward': free('mamba SequenceFlags', (options) => pair.forward(vectors, options)),
+  MambaND: free('mamba MambaNDOptions', (options) =>
+    new MambaND(() => new MambaBlock({ hiddenSize: 8 }), options).forward(some(1, 2, 3, 8)),
+  ),
+  MambaLM: {
+    type: 'mamba MambaLMOptions',
+    fewest: () => language,
+    others: ofMamba2,
+    run: (options) => new MambaLM(options).forward(tokens(1, 3)),
+  },
+  'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
+  'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) => model.forwardSequence(words, options)),
+  'MambaLM.scan': free('mamba ScanOptions', (options) => model.scan(words, options)),
+  'MambaLM.advance': free('mamba ScanOptions', (options) => model.advance(words, options)),
+  'MambaLM.prefill': free('mamba ScanOptions', (options) => model.prefill(words, options)),
+  'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
+  'MambaBlock.scan': free('mamba ScanOptions', (options) => block.scan(vectors, options)),
+  paramCount: {
+    type: 'mamba MambaLMOptions',
+    fewest: () => language,
+    others: ofMamba2, run: (options) => [MambaLM.paramCount(options)] },
+  selectiveCopying: free('mamba SelectiveCopyingOptions', (options) => selectiveCopying(2, options)),
+  sample: free('mamba SampleOptions', (options) => sample(some(2, 5), options)),
+  generate: {
+    type: 'mamba GenerateOptions',
+    fewest: () => ({ maxTokens: 3 }),
+    run: (options) => all(generate(model, [[1, 2]], options)),
+  },
+  generateText: {
+    type: 'mamba GenerateOptions',
+    fewest: () => ({ maxTokens: 3 }),
+    run: (options) =>
+      all(generateText(model, byteTokenizer, 'ab', options)),
+  },
+};
