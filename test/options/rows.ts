@@ -237,7 +237,7 @@ export const rows: Readonly<Record<string, Row>> = {
     type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: ofMamba2,
     run: (options) => [Mamba.paramCount(options)],
   },
-  'Mamba.outputSize': free('mamba EncoderOptions', (options) => Mamba.outputSize(options)),
+  'Mamba.outputSize': free('mamba EncoderOptions StackOptions BiMambaOptions', (options) => Mamba.outputSize(options)),
   'Mamba.forward': free('mamba SequenceFlags', (options) => encoder.forward(some(1, 5, 4), options)),
   'Mamba.predict': free('mamba SequenceFlags', (options) => encoder.predict(some(1, 5, 4), options)),
   Mamba2: {

@@ -81,5 +81,5 @@ function literalIn(text: string): { readonly value: unknown } | undefined {
     return { value: plain.slice(1, -1).split(',').filter(Boolean).map(Number) };
   }
   if (plain === '{}') return { value: {} };
-  return /^['`]/.test(word) ? { value: plain } : undefined;
+  return word.startsWith("'") ? { value: plain } : undefined;
 }

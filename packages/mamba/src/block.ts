@@ -97,7 +97,7 @@ export abstract class Mixer extends Recurrent<BlockState> {
   }
 
   /** x and y [batch, length, hidden] */
-  scan(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState> {
+  scan(x: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
     const { y, state } = this.mix(x, options);
     return { y: this.outProj.forward(y), state };
   }
@@ -116,10 +116,10 @@ export abstract class Mixer extends Recurrent<BlockState> {
 
   /** Checks what `mix` is given, and clears the steps that are padding. */
   protected readSteps(
-    x: Tensor, options: ScanOptions<BlockState> | undefined,
+    x: Tensor, options: ScanOptions<BlockState>,
   ): { x: Tensor; state: BlockState | undefined; flags: SequenceFlags } {
     const op = this.constructor.name;
-    const { state, ...flags } = readOptions(op, options ?? {}, scanOptions<BlockState>());
+    const { state, ...flags } = readOptions(op, options, scanOptions<BlockState>());
     const { shape: [hidden], dtype } = this.outProj.weight;
     requireSteps(op, x, dtype, ['batch', 'length', hidden]);
     requireFlags(op, flags, x.shape);
@@ -164,7 +164,7 @@ export class MambaBlock extends Mixer {
     return { conv: [batch, kernel - 1, channels], ssm: [batch, ...this.ssm.ALog.shape] };
   }
 
-  mix(input: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState> {
+  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
     const { x, state, flags } = this.readSteps(input, options);
     const [channels] = this.conv1d.weight.shape;
     const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);

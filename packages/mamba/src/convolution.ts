@@ -7,7 +7,7 @@
  * Taps that reach back into another document count as 0. Steps of padding are taken out: taps reach
  * across them, to steps that count.
  */
-import { Conv1d, conv1d, type LayerOptions } from '@mambagrad/nn';
+import { Conv1d, conv1d, type LayerOptions, layerOptions } from '@mambagrad/nn';
 import { arange, type Tensor, zeros } from '@mambagrad/tensor';
 import { readOptions } from '@mambagrad/tensor/options';
 import {
@@ -18,7 +18,8 @@ import {
 export class DepthwiseConv1d extends Conv1d {
   /** A convolution of each of the channels by itself, with a bias unless the options say no. */
   constructor(channels: number, kernelSize: number, options: LayerOptions = {}) {
-    super(channels, channels, kernelSize, { ...options, padding: 'causal', groups: channels });
+    const given = readOptions(new.target.name, options, layerOptions);
+    super(channels, channels, kernelSize, { ...given, padding: 'causal', groups: channels });
   }
 
   /** No inputs so far: zeros [batch, kernelSize − 1, channels]. */

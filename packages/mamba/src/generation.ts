@@ -81,7 +81,7 @@ function requireLogits(logits: Tensor): void {
 export interface GenerateOptions extends SampleOptions {
   /** Stop after so many tokens. Default 100. */
   readonly maxTokens?: number | undefined;
-  /** Tokens that end a row; they are not given. Default none. */
+  /** Tokens that end a row; they are not given. Default []. */
   readonly stopTokens?: readonly number[] | undefined;
   /** What was read before the prompts. Default nothing. */
   readonly state?: StackState | undefined;

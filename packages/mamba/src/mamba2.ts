@@ -144,7 +144,7 @@ export class Mamba2Block extends Mixer {
     return { conv: [batch, convSize - 1, channels], ssm: [batch, heads, headDim, stateSize] };
   }
 
-  mix(input: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState> {
+  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
     const { x, state, flags } = this.readSteps(input, options);
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;

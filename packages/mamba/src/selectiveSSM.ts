@@ -22,7 +22,7 @@ import {
 export interface SelectiveSSMOptions {
   /** D, the width of the input. */
   readonly channels: number;
-  /** N, the numbers that each channel remembers. Default 16. */
+  /** N, the numbers that each channel remembers. Default 16; of Mamba2 and Mamba2Block 128. */
   readonly stateSize?: number | undefined;
   /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉; of blocks ⌈hiddenSize / 16⌉. */
   readonly dtRank?: number | undefined;

@@ -12,7 +12,7 @@ export * from './dropout.ts';
 export * from './feedForward.ts';
 export { initialize, type InitializeOptions, type Initializer } from './init.ts';
 export {
-  Embedding, type EmbeddingOptions, type LayerOptions, Linear, linear,
+  Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
 } from './linear.ts';
 export * from './loss.ts';
 export * from './module.ts';

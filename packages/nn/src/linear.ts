@@ -17,6 +17,7 @@ export interface LayerOptions {
   readonly generator?: Generator | undefined;
 }
 
+/** The table of a layer's options, for layers that are made of others. */
 export const layerOptions: {
   readonly bias: Option<boolean>;
   readonly init: Option<Initializer | undefined>;

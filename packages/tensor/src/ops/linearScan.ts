@@ -29,7 +29,7 @@ import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
 export interface LinearScanOptions {
-  /** h_{−1}, of the shape of b without the scanned axis. Default 0. */
+  /** h_{−1}, of the shape of b without the scanned axis. Default zeros. */
   readonly initialState?: Tensor | undefined;
   /** The time axis. Default 0. */
   readonly axis?: number | undefined;
