@@ -18,7 +18,8 @@ export {
   lanes, loop, parallel, type Range, set, type Statement, type Statements, store, when,
 } from './statement.ts';
 export {
-  accumulateAt, type Accumulator, accumulator, type Element, isLong, reduce, reduceAll, type Reduction, SHORT, sum, type Total, whole,
+  accumulateAt, type Accumulator, accumulator, type Element, isLong, reduce, reduceAll,
+  type Reduction, SHORT, sum, type Total, whole,
 } from './sums.ts';
 export { cos, sin } from './trigonometry.ts';
 export {

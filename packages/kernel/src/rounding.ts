@@ -4,8 +4,8 @@
  *     s = a + b,  v = s − a          a + b − s = (a − (s − v)) + (b − v)
  *     a = a₁ + a₂,  b = b₁ + b₂      a·b − p = (a₁b₁ − p) + (a₁b₂ + a₂b₁) + a₂b₂
  *
- * (TwoSum and TwoProduct; Knuth, The Art of Computer Programming 2, section 4.2.2, and Dekker, 1971.)
- * Beside a result that is infinite they are NaN, or mean nothing.
+ * (TwoSum and TwoProduct; Knuth, The Art of Computer Programming 2, section 4.2.2, and Dekker,
+ * 1971.) Beside a result that is infinite they are NaN, or mean nothing.
  */
 import { add, and, bitsOf, fromBits, mul, sub } from './operations.ts';
 import type { Value } from './value.ts';

@@ -148,7 +148,8 @@ export function reduceAll(
   );
   const single = (i: Value): Statements => body(i, (number, term) => singles[number].add(term));
   if (count < 4) {
-    return [singles.map(({ start }) => start), count === 1 ? single(from) : loop(name, tail, single)];
+    const starts = singles.map(({ start }) => start);
+    return [starts, count === 1 ? single(from) : loop(name, tail, single)];
   }
   const sizes = totals.some(isExact) ? PARTS.filter((size) => size < count) : [];
   /** Short sums, if there are any that are long; then what they add up to. */

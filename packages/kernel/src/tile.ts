@@ -13,7 +13,9 @@ import { load } from './memory.ts';
 import { add, consecutive, min, mul, mulAdd } from './operations.ts';
 import { loop, set, type Statements, store } from './statement.ts';
 import { accumulateAt, type Element, sum, whole } from './sums.ts';
-import { type Buffer, constant, type Operand, type Value, type Variable, variable } from './value.ts';
+import {
+  type Buffer, constant, type Operand, type Value, type Variable, variable,
+} from './value.ts';
 
 /** So many products are added up in a register. */
 export const CHAIN = 256;

@@ -171,7 +171,9 @@ export function tilesOf(product: Product): Tiles {
       }),
       wholeRows === rows ? [] : whenAt(blocks.to, rowBlocks, [
         forPanels(some, (j, width) =>
-          tile(a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, lastRows, isShort),
+          tile(
+            a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, lastRows, isShort,
+          ),
         ),
         finishLast({ from: wholeRows, to: rows }),
       ]),

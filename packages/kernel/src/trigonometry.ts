@@ -16,8 +16,8 @@
  */
 import { polynomial, powerOfTwo } from './math.ts';
 import {
-  abs, add, and, bitsOf, equal, greater, less, mul, mulAdd, nearest, neg, notEqual, select, selectRare,
-  shiftRight, shiftRightUnsigned, sub, toFloat, toInteger, xor,
+  abs, add, and, bitsOf, equal, greater, less, mul, mulAdd, nearest, neg, notEqual, select,
+  selectRare, shiftRight, shiftRightUnsigned, sub, toFloat, toInteger, xor,
 } from './operations.ts';
 import { lostProduct } from './rounding.ts';
 import { constant, type Value } from './value.ts';
@@ -89,7 +89,8 @@ function turnedFromFar(x: Value): Turned {
     product.unshift(lower(digit));
     carried = add(above(digit), add(above(mul(right, digits[j])), mul(left, digits[j])));
   }
-  // In front are two bits of whole quarters; then it is ½ or more, or not, and is nearer to the next.
+  // In front are two bits of whole quarters; the next says whether it is ½ or more beyond them, so
+  // that the next quarter is nearer.
   const quarters = shiftRight(add(product[0], 0x2000), 14);
   const isAbove = notEqual(and(product[0], 0x2000), 0);
   const flip = select(isAbove, constant('i32', 0xffff), 0);

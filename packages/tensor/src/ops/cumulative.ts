@@ -1,7 +1,7 @@
 /**
- * Running sums and products: y_t = y_{t−1} + x_t and y_t = y_{t−1} · x_t. Eagerly they run in double
- * precision. A kernel keeps what each step rounds off as a second number, and gives both as one; so
- * they do not drift, however long they are.
+ * Running sums and products: y_t = y_{t−1} + x_t and y_t = y_{t−1} · x_t. Eagerly they run in
+ * double precision. A kernel keeps what each step rounds off as a second number, and gives both as
+ * one; so they do not drift, however long they are.
  *
  *     ∂x_t = Σ_{s ≥ t} g_s      of sums: a running sum from the other end
  *     ∂x_t = y_{t−1} · G_t      of products, with G_t = g_t + x_{t+1} · G_{t+1}, a linear scan
