@@ -5,19 +5,19 @@
  *
  *     x = n·ln 2 + r,  |r| ≤ ½ ln 2        eˣ = 2ⁿ·eʳ          eʳ ≈ 1 + r + r²·q(r)
  *     x = 2ⁿ·(1 + f),  √½ ≤ 1 + f < √2     log x = n·ln 2 + log(1 + f)
- *     x = n·½π + r,    |r| ≤ ¼π            ± sin r or cos r, by n mod 4
  *
  * The polynomials interpolate at the Chebyshev nodes of the interval, and their coefficients are
  * rounded to float32; of a function with known first terms (1 + r + …) they are the rest of it.
  *
  * Bounds are in ulp, the distance between neighbouring float32 numbers at the true result, and hold
  * for all arguments, results that underflow to denormals included. Infinities, NaN and signs of
- * zeros are as in JavaScript's Math. Only sine and cosine give up, far out.
+ * zeros are as in JavaScript's Math. Sine and cosine are in trigonometry.ts.
  */
 import {
-  abs, add, and, bitsOf, div, equal, fromBits, greater, less, lessEqual, max, min, mul, mulAdd,
-  nearest, neg, not, or, select, shiftLeft, shiftRight, sub, toFloat, toInteger,
+  abs, add, and, bitsOf, div, equal, fromBits, greater, less, max, min, mul, mulAdd, nearest, neg,
+  not, or, select, shiftLeft, shiftRight, sub, toFloat, toInteger,
 } from './operations.ts';
+import { upper } from './rounding.ts';
 import { constant, type Operand, type Value } from './value.ts';
 
 const SIGN_BIT = -0x80000000;
@@ -43,7 +43,7 @@ function withSign(size: Value, sign: Value): Value {
 }
 
 /** 2ⁿ for whole n from −126 to 127 */
-function powerOfTwo(n: Value): Value {
+export function powerOfTwo(n: Value): Value {
   return fromBits(shiftLeft(add(n, 127), 23));
 }
 
@@ -148,50 +148,6 @@ export function softplus(x: Value): Value {
   return add(max(x, 0), mulAdd(mul(s, square), rest, add(s, s)));
 }
 
-/** ½π as a sum: parts of 12 bits, so that products with 12 more are exact, and the rest. */
-const HALF_PI = [3216 / 2 ** 11, 4058 / 2 ** 23, 2594 / 2 ** 35, 2886 / 2 ** 50];
-const HALF_PI_REST = 6.123234e-17;
-
-/** sin x or cos x, from sin r and cos r with x = n·½π + r. NaN for |x| > 2²⁰. */
-function sineOrCosine(x: Value, isCosine: boolean): Value {
-  const whole = nearest(mul(x, 2 / Math.PI));
-  const high = mul(nearest(mul(whole, 2 ** -11)), 2 ** 11);
-  const low = sub(whole, high);
-  // What each difference loses is collected, and added last.
-  let r: Value = select(lessEqual(abs(x), 2 ** 20), x, NaN);
-  let lost: Value = mul(whole, -HALF_PI_REST);
-  for (const product of HALF_PI.flatMap((part) => [mul(high, part), mul(low, part)])) {
-    const next = sub(r, product);
-    lost = add(lost, sub(sub(r, next), product));
-    r = next;
-  }
-  r = add(r, lost);
-  const square = mul(r, r);
-  const ofSine = polynomial(square, [
-    -0.166666672, 0.00833332725, -0.000198381749, 0.00000270606688,
-  ]);
-  const ofCosine = polynomial(square, [
-    0.0416666679, -0.00138888834, 0.0000247990029, -2.71429229e-7,
-  ]);
-  const sine = mulAdd(mul(r, square), ofSine, r);
-  const cosine = add(mulAdd(square, -0.5, mul(mul(square, square), ofCosine)), 1);
-  // By quadrant: sin r, cos r, −sin r, −cos r. The cosine is a quadrant ahead.
-  const n = toInteger(whole);
-  const quadrant = isCosine ? add(n, 1) : n;
-  const size = select(equal(and(quadrant, 1), 0), sine, cosine);
-  return select(equal(and(quadrant, 2), 0), size, neg(size));
-}
-
-/** The sine of x in radians, within 2 ulp. NaN for |x| > 2²⁰, where neighbours are ⅛ apart. */
-export function sin(x: Value): Value {
-  return select(equal(x, 0), x, sineOrCosine(x, false));
-}
-
-/** The cosine of x in radians, within 2 ulp. NaN for |x| > 2²⁰, where neighbours are ⅛ apart. */
-export function cos(x: Value): Value {
-  return sineOrCosine(x, true);
-}
-
 /** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */
 export function erf(x: Value): Value {
   const size = min(abs(x), 4);
@@ -206,11 +162,6 @@ export function erf(x: Value): Value {
   ]);
   const far = withSign(sub(1, exp(outer)), x);
   return select(less(size, 1), mulAdd(x, inner, x), far);
-}
-
-/** A number without its last 12 bits: the product of two such is exact. */
-function upper(x: Value): Value {
-  return fromBits(and(bitsOf(x), -0x1000));
 }
 
 /** 2/ln 2 as a number of 12 bits, and the rest. */

@@ -14,7 +14,9 @@
 import { add, mulAdd, reduceLanes } from './operations.ts';
 import { cut, stretchOf } from './rounds.ts';
 import { loop, parallel, set, type Statements, store } from './statement.ts';
-import { finishAll, neighbours, type Product, scaled, shifted } from './tiles.ts';
+import { accumulator, isLong, sum } from './sums.ts';
+import { CHAIN, least, neighbours, scaled, shifted } from './tile.ts';
+import { finishAll, type Product } from './tiles.ts';
 import { type Operand, type Value, type Variable, variable } from './value.ts';
 
 /** Up to so many rows this is faster than tiles, which bring b into an order of their own. */
@@ -40,26 +42,42 @@ export function matrixVector(product: Product, isPart: boolean): Statements {
     const cells = beside.flatMap((column) => band.map((row) => place(row, column)));
     const partial = cells.map(() => variable('p', 'f32x4'));
     const total = cells.map(() => variable('y', 'f32'));
+    // A long sum is one of parts: see sums.ts.
+    const isCut = depth > 4 * CHAIN;
+    const isExact = isLong(sum, 'f32', depth / (4 * CHAIN));
+    const all = partial.map(() =>
+      isCut ? accumulator(variable('all', 'f32x4'), sum, isExact) : undefined,
+    );
     const addTo = (into: readonly Variable[], at: Value): Statements => {
       const left = band.map(() => variable('a', into[0].type));
       const right = variable('b', into[0].type);
-      const sum = (i: number, n: number) => into[n * band.length + i];
+      const sumOf = (i: number, n: number) => into[n * band.length + i];
       return [
         left.map((one, i) => set(one, a(band[i], at))),
         beside.map((column, n) => [
           set(right, b(at, column)),
-          left.map((one, i) => set(sum(i, n), mulAdd(one, right, sum(i, n)))),
+          left.map((one, i) => set(sumOf(i, n), mulAdd(one, right, sumOf(i, n)))),
         ]),
       ];
     };
     const four = (at: Operand): Statements => addTo(partial, neighbours(at));
-    return [
+    const chain = (from: Operand, to: Operand): Statements => [
       partial.map((one) => set(one, 0)),
-      loop('k', { to: long, step: 4 * unrolled.length }, (at) =>
+      loop('k', { from, to, step: 4 * unrolled.length }, (at) =>
         unrolled.map((n) => four(add(at, n))),
       ),
+    ];
+    const toAll = partial.map((one, i) => all[i]?.add(one) ?? []);
+    return [
+      all.map((one) => one?.start ?? []),
+      !isCut ? chain(0, long) : loop('chain', { to: long, step: 4 * CHAIN }, (from) => [
+        chain(from, least(shifted(from, 4 * CHAIN), long)),
+        toAll,
+      ]),
+      isCut && long < whole ? partial.map((one) => set(one, 0)) : [],
       loop('k', { from: long, to: whole, step: 4 }, four),
-      total.map((one, i) => set(one, reduceLanes(add, partial[i]))),
+      isCut && long < whole ? toAll : [],
+      total.map((one, i) => set(one, reduceLanes(add, all[i]?.whole ?? partial[i]))),
       loop('k', { from: whole, to: depth }, (at) => addTo(total, at)),
       total.map((one, i) => store(y, cells[i], one)),
     ];

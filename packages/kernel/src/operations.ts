@@ -149,6 +149,17 @@ export function select(mask: Value, a: Operand, b: Operand): Value {
   return { ...like, inputs, type: typeOf(kindOf(like), lanes) };
 }
 
+const selectingRarely = { name: 'selectRare', takes: 'f32 i32' };
+
+/**
+ * rare where the mask holds, else usual. The one is computed only if the mask holds in some lane:
+ * trees.ts makes a branch of it.
+ */
+export function selectRare(mask: Value, rare: Value, usual: Value): Value {
+  const { inputs, ...like } = select(mask, rare, usual) as Operation;
+  return { ...like, name: 'selectRare', meaning: selectingRarely, inputs };
+}
+
 /** Whether a mask holds in any lane. */
 export function any(mask: Value): Value {
   if (lanesOf(mask) === 1) return mask;

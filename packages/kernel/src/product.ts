@@ -13,11 +13,13 @@
 import { FEW_ROWS, matrixVector } from './matrixVector.ts';
 import { scratch } from './memory.ts';
 import { add, mul } from './operations.ts';
-import { addUp, cut, stretchOf, sum } from './rounds.ts';
+import { addUp, cut, stretchOf } from './rounds.ts';
 import { loop, parallel, type Statements } from './statement.ts';
+import { sum } from './sums.ts';
+import { least, type Result, scaled, shifted, type Stretch } from './tile.ts';
 import {
-  DEPTH_BLOCK, finishAll, isContiguous, least, PANEL, type Product, type Result, ROW_BLOCK, rowsIn,
-  scaled, shifted, type Stretch, type Tiles, tilesOf, within, type Work,
+  DEPTH_BLOCK, finishAll, isContiguous, PANEL, type Product, ROW_BLOCK, rowsIn, type Tiles, tilesOf,
+  within, type Work,
 } from './tiles.ts';
 import type { Buffer, Operand } from './value.ts';
 
@@ -54,6 +56,7 @@ function byRows(product: Product, tiles: Tiles): Statements {
   const from = { buffer, height: depth, firstRow: 0, firstColumn: 0 };
   const nearby = scratch('y', 'f32', ROW_BLOCK * columns);
   const [all, panels] = [{ from: 0, to: depth }, { from: 0, to: tiles.panels }];
+  const { rests } = tiles;
   const packing = cut([tiles.panels], (depth * columns) / tiles.panels);
   const pieces = cut([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
   return [
@@ -64,7 +67,7 @@ function byRows(product: Product, tiles: Tiles): Statements {
       const some = stretchOf(pieces.of(round)[1]);
       const blocks = (rowBlocks: Stretch, result?: Result): Statements =>
         forDepths(all, tiles, (depths, ends) =>
-          tiles.multiply({ rowBlocks, panels, depths, from, ...ends }, result),
+          tiles.multiply({ rowBlocks, panels, depths, from, rests, ...ends }, result),
         );
       if (!product.finish || tiles.deepest === depth) return blocks(some);
       // What is to be finished waits in memory between blocks of k, and that is to be little.
@@ -116,13 +119,15 @@ function packedProduct(
   result?: Result, isBlock = false,
 ): Statements {
   const rowBlocks = { from: 0, to: tiles.rowBlocks };
+  // Parts of sums take up few chains each.
+  const rests = result ? undefined : tiles.rests;
   const [firstColumn, height] = [scaled(panels.from, PANEL), tiles.deepest];
   return forDepths(some, tiles, (depths, ends) => {
     const own = { buffer, height, firstRow: depths.from, firstColumn };
     const from = tiles.isPacked ? own : undefined;
     return [
       tiles.isPacked ? tiles.pack(own, panels, depths) : [],
-      tiles.multiply({ rowBlocks, panels, depths, from, ...ends }, result),
+      tiles.multiply({ rowBlocks, panels, depths, from, rests, ...ends }, result),
     ];
   }, isBlock);
 }

@@ -6,9 +6,8 @@
  */
 import { load } from './memory.ts';
 import { add, min, mul, quotient, sub } from './operations.ts';
-import {
-  lanes, loop, parallel, type Range, type Reduction, set, type Statements, store,
-} from './statement.ts';
+import { lanes, loop, parallel, type Range, set, type Statements, store } from './statement.ts';
+import { accumulator, isLong, type Reduction } from './sums.ts';
 import { type Buffer, lanesOf, type Operand, typeOf, type Value, variable } from './value.ts';
 
 /** So many operations on single numbers, as single instructions do them for four, are a round. */
@@ -70,27 +69,30 @@ function rangeOf(piece: Value, size: number, count: number): Range {
 
 /**
  * Adds up, or combines, what each of so many rounds has left in `parts`, `length` numbers each that
- * are `room` apart, in the order of the rounds; stores the totals in a buffer, from `start` on.
+ * are `room` apart, in the order of the rounds; stores the totals in a buffer, from `start` on. So
+ * far behind each number, if that is given, is what it has lost (`rests`).
  */
 export function addUp(
-  parts: Buffer, [rounds, length, room]: readonly [number, number, number],
-  { combine, identity }: Reduction, to: Buffer, start = 0,
+  parts: Buffer,
+  [rounds, length, room, rests]: readonly [number, number, number, rests?: number | undefined],
+  reduction: Reduction, to: Buffer, start = 0,
 ): Statements {
   const pieces = cut([length], rounds, 16);
   return parallel('round', pieces.rounds, (own) => {
     const [, range] = pieces.of(own);
     return lanes('i', range, (i) => {
-      const total = variable('total', typeOf(parts.kind, lanesOf(i)));
+      const type = typeOf(parts.kind, lanesOf(i));
+      const isExact = rests !== undefined || isLong(reduction, type, rounds);
+      const all = accumulator(variable('total', type), reduction, isExact);
       return [
-        set(total, identity),
-        loop('part', rounds, (part) =>
-          set(total, combine(total, load(parts, add(mul(part, room), i)))),
-        ),
-        store(to, add(i, start), total),
+        all.start,
+        loop('part', rounds, (part) => {
+          const place = add(mul(part, room), i);
+          const rest = rests === undefined ? undefined : load(parts, add(place, rests));
+          return all.add(load(parts, place), rest);
+        }),
+        store(to, add(i, start), all.whole),
       ];
     });
   });
 }
-
-/** The reduction that adds. */
-export const sum: Reduction = { combine: add, identity: 0 };

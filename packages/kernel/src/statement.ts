@@ -8,9 +8,9 @@
  * the same in a lane and in the tail, bit for bit.
  */
 import { placeOf } from './memory.ts';
-import { add, and, type Binary, consecutive, max, reduceLanes, sub } from './operations.ts';
+import { add, and, consecutive, max, sub } from './operations.ts';
 import {
-  type Buffer, constant, fit, kindOf, lanesOf, type Load, type Operand, typeOf, type Value,
+  type Buffer, constant, fit, lanesOf, type Load, type Operand, type Value,
   type Variable, variable,
 } from './value.ts';
 
@@ -107,43 +107,27 @@ function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: 
 export function lanes(
   name: string, range: Range, body: (i: Value) => Statements,
 ): readonly [wide: Loop, tail: Loop] {
-  const [wide, tail] = split(`lanes ${name}`, range);
+  const { wide, tail } = split(`lanes ${name}`, range);
   return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
 }
 
 /** A range as two: the part in steps of four, and what is left. */
-function split(taker: string, range: Range): [wide: Range, tail: Range] {
+interface Split {
+  readonly wide: { readonly from: Value; readonly to: Operand; readonly step: 4 };
+  readonly tail: Range;
+  /** How many numbers it has, infinite if that is not known. */
+  readonly count: number;
+}
+
+export function split(taker: string, range: Range): Split {
   const { from, to, step } = boundsOf(taker, range);
   if (step !== 1) throw new Error(`${taker}: the step is ${step}, expected 1`);
   const isKnown = from.node === 'constant' && to.node === 'constant';
+  const count = isKnown ? Math.max(to.value - from.value, 0) : Infinity;
   const middle = isKnown
-    ? from.value + (Math.max(to.value - from.value, 0) & -4)
+    ? from.value + (count & -4)
     : add(from, and(max(sub(to, from), 0), -4));
-  return [{ from, to: middle, step: 4 }, { from: middle, to }];
-}
-
-export interface Reduction {
-  readonly combine: Binary;
-  /** What changes nothing when it is combined: 0 of a sum. */
-  readonly identity: number;
-}
-
-/**
- * Sets a variable to all terms of a range combined, in an order that is part of the meaning: every
- * fourth term goes to the same lane, as long as there are four; the lanes are combined as in
- * `reduceLanes`; then the terms of the tail one by one.
- */
-export function reduce(
-  into: Variable, range: Range, { combine, identity }: Reduction, term: (i: Value) => Value,
-): Statements {
-  const [wide, tail] = split(`reduce ${into.name}`, range);
-  const partial = variable(`${into.name}Lanes`, typeOf(kindOf(into), 4));
-  return [
-    set(partial, identity),
-    loop('i', wide, (i) => set(partial, combine(partial, term(consecutive(i))))),
-    set(into, reduceLanes(combine, partial)),
-    loop('i', tail, (i) => set(into, combine(into, term(i)))),
-  ];
+  return { wide: { from, to: middle, step: 4 }, tail: { from: middle, to }, count };
 }
 
 /** Runs the first statements if the condition holds, else the others. */

@@ -1,11 +1,11 @@
 /**
- * Matrix products by tiles. The result is cut into tiles of 4 rows (or 6) and 8 columns, whose sums
- * stay in registers while k runs: 4 numbers of a and 8 of b are read for 64 operations.
+ * Matrix products by tiles (tile.ts), whose sums stay in registers while k runs: for 64 operations,
+ * 4 numbers of a are read and 8 of b.
  *
  *     for each block of k                        b is brought into panels of 8 columns
  *       for each block of 36 rows                what is read of a stays in the cache nearby
  *         for each 8 columns, for each 4 rows
- *           for k:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]
+ *           a tile:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]  for the k of the block
  *
  * Up to 1024 k are one block; between blocks the sums wait in y. What is left over is done by tiles
  * of fewer rows, and of 4 columns or 1. What is to be done to each element of the product, such as
@@ -17,28 +17,22 @@
  */
 import { features } from '@mambagrad/wasm';
 import { load, scratch } from './memory.ts';
-import { add, consecutive, equal, min, mul, mulAdd, sub } from './operations.ts';
-import { lanes, listOf, loop, type Range, set, type Statements, store, when } from './statement.ts';
-import { type Buffer, constant, type Operand, type Value, variable } from './value.ts';
+import { add, consecutive, equal, min, mul, sub } from './operations.ts';
+import { lanes, listOf, loop, type Range, type Statements, store, when } from './statement.ts';
+import {
+  CHAIN, type Depths, least, type Matrix, neighbours, type Result, scaled, shifted, type Stretch,
+  tile, toValue,
+} from './tile.ts';
+import { type Buffer, type Operand, type Value, variable } from './value.ts';
 
 /** A panel has so many columns. */
 export const PANEL = 8;
 /** So many rows of a are gone through for each panel: whole tiles, of 4 rows or of 6. */
 export const ROW_BLOCK = 36;
+/** Where y takes up more sums of chains, what it loses is kept. */
+const MOST_CHAINS = 64;
 /** In units of so many k sums are cut: four of them stay in the nearest cache, in a panel. */
 export const DEPTH_BLOCK = 256;
-
-/** The element at a row and a column; either may stand for four neighbours, in lanes. */
-export type Matrix = (row: Operand, column: Operand) => Value;
-
-/** Where the elements of a product go. */
-export interface Result {
-  /** Where an element is in `y`. */
-  readonly place: (row: Operand, column: Operand) => Operand;
-  readonly y: Buffer;
-  /** What is done to each element, or to four, when it is ready, instead of leaving it in `y`. */
-  readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
-}
 
 /** y = a·b */
 export interface Product extends Result {
@@ -47,12 +41,6 @@ export interface Product extends Result {
   readonly rows: number;
   readonly columns: number;
   readonly depth: number;
-}
-
-/** A part of an axis, in its own units. */
-export interface Stretch {
-  readonly from: Operand;
-  readonly to: Operand;
 }
 
 /** What is brought of b: panels of so many rows each, from some row and column on. */
@@ -64,15 +52,11 @@ export interface Panels {
 }
 
 /** Some work on a product: blocks of rows times panels, over a stretch of k. */
-export interface Work {
+export interface Work extends Depths {
   readonly rowBlocks: Stretch;
   readonly panels: Stretch;
-  readonly depths: Stretch;
   /** Where b was brought; undefined: it is read where it is. */
   readonly from: Panels | undefined;
-  /** Whether sums begin here, and do not go on with what is there; and whether they end here. */
-  readonly isFirst: boolean;
-  readonly isLast: boolean;
 }
 
 export interface Tiles {
@@ -80,6 +64,8 @@ export interface Tiles {
   readonly panels: number;
   /** So many k are one block. */
   readonly deepest: number;
+  /** Where to keep what y loses, if it takes up so many sums that it shows. */
+  readonly rests: Depths['rests'];
   /** Whether b should be brought into panels. */
   readonly isPacked: boolean;
   pack(to: Panels, panels: Stretch, depths: Stretch): Statements;
@@ -95,6 +81,10 @@ export function tilesOf(product: Product): Tiles {
   const wide = columns - (columns % PANEL);
   const deepest = depth <= 4 * DEPTH_BLOCK ? depth : 2 * DEPTH_BLOCK;
   const [rowBlocks, panels] = [Math.ceil(rows / ROW_BLOCK), Math.ceil(columns / PANEL)];
+  const isShort = deepest <= CHAIN;
+  const rests = depth > MOST_CHAINS * CHAIN
+    ? rowsIn(scratch('rests', 'f32', rows * columns), columns)
+    : undefined;
   const strips = scratch('a', 'f32', deepest * ROW_BLOCK);
   /** A block of rows of the result, to be finished. */
   const nearby = scratch('y', 'f32', Math.min(ROW_BLOCK, rows) * columns);
@@ -135,40 +125,6 @@ export function tilesOf(product: Product): Tiles {
       ),
     );
 
-  /** A tile at (i, j), of 8, 4 or 1 columns: sums over a block of k, on top of y if not first. */
-  const tile = (
-    left: Matrix, right: Matrix,
-    [i, height]: readonly [Operand, number], [j, width]: readonly [Operand, number],
-    { depths: { from, to }, isFirst }: Work, { y, place }: Result,
-  ): Statements => {
-    const type = width < 4 ? 'f32' : 'f32x4';
-    const columnsOf = Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
-      const column = shifted(j, 4 * n);
-      return width < 4 ? column : neighbours(column);
-    });
-    const lines = Array.from({ length: height }, (_, row) => ({
-      row: shifted(i, row),
-      cells: columnsOf.map((column) => ({ column, total: variable('y', type) })),
-    }));
-    const values = columnsOf.map(() => variable('b', type));
-    const cells = lines.flatMap(({ row, cells: own }) =>
-      own.map(({ column, total }) => ({ at: place(row, column), total })),
-    );
-    return [
-      cells.map(({ at, total }) => set(total, isFirst ? 0 : load(y, at))),
-      loop('k', { from, to }, (at) => [
-        values.map((value, n) => set(value, right(at, columnsOf[n]))),
-        lines.map(({ row, cells: own }) => {
-          const number = variable('a', type);
-          return [
-            set(number, left(row, at)),
-            own.map(({ total }, n) => set(total, mulAdd(number, values[n], total))),
-          ];
-        }),
-      ]),
-      cells.map(({ at, total }) => store(y, at, total)),
-    ];
-  };
   const multiply: Tiles['multiply'] = (work, result = product) => {
     const { from: own, depths, panels: some, rowBlocks: blocks, isFirst, isLast } = work;
     /** Where the rows from one on go, and what is done to them when they are ready. */
@@ -207,7 +163,7 @@ export function tilesOf(product: Product): Tiles {
             : [],
           forPanels(some, (j, width) =>
             loop('i', tiles, (i) =>
-              tile(left(i), right(j, width), [i, tileRows], [j, width], work, to),
+              tile(left(i), right(j, width), [i, tileRows], [j, width], work, to, isShort),
             ),
           ),
           finish({ from: first, to: end }),
@@ -215,14 +171,16 @@ export function tilesOf(product: Product): Tiles {
       }),
       wholeRows === rows ? [] : whenAt(blocks.to, rowBlocks, [
         forPanels(some, (j, width) =>
-          tile(a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, lastRows),
+          tile(
+            a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, lastRows, isShort,
+          ),
         ),
         finishLast({ from: wholeRows, to: rows }),
       ]),
     ];
   };
   const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
-  return { rowBlocks, panels, deepest, isPacked, pack, multiply };
+  return { rowBlocks, panels, deepest, rests, isPacked, pack, multiply };
 }
 
 /** Where rows are in a buffer of their own, from some row on. */
@@ -255,24 +213,8 @@ export function within({ from, to }: Stretch, units: number, count: number): Str
   return { from: scaled(from, units), to: least(scaled(to, units), count) };
 }
 
-/** The smaller one, known where both are. */
-export function least(x: Operand, limit: Operand): Operand {
-  if (typeof x !== 'number' || typeof limit !== 'number') return min(x, limit);
-  return Math.min(x, limit);
-}
-
 /** Statements that run if a number is another, which may be known. */
 function whenAt(x: Operand, end: number, body: Statements): Statements {
   if (typeof x === 'number') return x === end ? body : [];
   return listOf(body).length === 0 ? [] : when(equal(x, end), body);
 }
-
-export const scaled = (x: Operand, times: number): Operand =>
-  typeof x === 'number' ? x * times : mul(x, times);
-
-export const shifted = (x: Operand, by: number): Operand =>
-  typeof x === 'number' ? x + by : by === 0 ? x : add(x, by);
-
-const toValue = (x: Operand): Value => (typeof x === 'number' ? constant('i32', x) : x);
-
-export const neighbours = (x: Operand): Value => consecutive(toValue(x));

@@ -4,8 +4,13 @@
  * is held in a variable, which is set just before:
  *
  *     y[i] = (x + 1) * (x + 1)        let t1 = x + 1;  y[i] = t1 * t1
+ *
+ * So is a `selectRare`, whose rare side becomes a branch, with such variables of its own:
+ *
+ *     y[i] = selectRare(m, r, u)      let t1 = u;  if any(m) { t1 = m ? r : t1 };  y[i] = t1
  */
-import { set, type Statement } from './statement.ts';
+import { any, select } from './operations.ts';
+import { set, type Statement, when } from './statement.ts';
 import { lanesOf, type Load, type Operation, type Value, type Variable } from './value.ts';
 
 /** The values that a value is computed from. */
@@ -21,6 +26,24 @@ function withInputs<V extends Load | Operation>(value: V, change: (input: Value)
   if (value.node === 'operation') return { ...value, inputs };
   const terms = value.index.terms.map(({ times }, i) => ({ of: inputs[i], times }));
   return { ...value, index: { ...value.index, terms } };
+}
+
+function isRare(value: Value): value is Operation {
+  return value.node === 'operation' && value.name === 'selectRare';
+}
+
+/** A value in which those that are held in variables are these. */
+function withHeld(value: Value, holders: ReadonlyMap<Value, Variable>): Value {
+  const made = new Map<Value, Value>(holders);
+  const change = (one: Value): Value => {
+    const known = made.get(one);
+    if (known !== undefined) return known;
+    const isLeaf = one.node === 'constant' || one.node === 'variable';
+    const changed = isLeaf ? one : withInputs(one, change);
+    made.set(one, changed);
+    return changed;
+  };
+  return change(value);
 }
 
 /**
@@ -40,7 +63,8 @@ export function treesOf(
     visitInputs(value);
   };
   const visitInputs = (value: Value): void => {
-    const inputs = inputsOf(value);
+    // Uses on the rare side are counted in its branch.
+    const inputs = isRare(value) ? [value.inputs[0], value.inputs[2]] : inputsOf(value);
     inputs.forEach(visit);
     // What goes to four lanes is used more than once: emitters may write it out for each, and some
     // lanes are stored when others are still to come.
@@ -58,11 +82,22 @@ export function treesOf(
     if (value.node === 'constant' || value.node === 'variable') return value;
     const known = holders.get(value);
     if (known !== undefined) return known;
+    if (isRare(value)) return branchFor(value);
     const tree = withInputs(value, treeOf);
     if (uses.get(value) === 1) return tree;
     const holder = hold(value);
     holders.set(value, holder);
     trees.push(set(holder, tree));
+    return holder;
+  };
+  const branchFor = (value: Operation): Value => {
+    const [mask, rare, usual] = value.inputs;
+    const [condition, first] = [treeOf(mask), treeOf(usual)];
+    const holder = hold(value);
+    trees.push(set(holder, first));
+    const chosen = select(condition, withHeld(rare, holders), holder);
+    trees.push(when(any(condition), set(holder, chosen)));
+    holders.set(value, holder);
     return holder;
   };
   const values = one.values.map(treeOf);

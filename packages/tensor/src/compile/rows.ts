@@ -100,32 +100,31 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   /** Puts a member in its place, if it has one; a fold over rows is combined with what is there. */
   const storeOf = (member: Member, at: Index, value: k.Value): k.Statements => {
     if (!writes.has(member.value)) return [];
-    const { buffer, start } = partialOf(member);
     const own = group.placeOf(member, at);
-    const place = start === undefined ? own : k.add(start, own);
-    if (member.form !== 'fold') return k.store(buffer, place, value);
-    return k.store(buffer, place, foldOf(member).combine(k.load(buffer, place), value));
+    if (member.form !== 'fold') return k.store(bufferOf(member.value), own, value);
+    const short = shorts.get(member);
+    if (short) return k.accumulateAt({ buffer: short, at: own }, value, foldOf(member));
+    return accumulate(member, own, value);
   };
 
   /** One time through a row. */
   const pass = (number: number, row: Index): k.Statements => {
     const own = members.filter((one) => one.pass === number && one.form !== 'row');
-    const totals = new Map(own.filter(isFoldedByRow).map((one) => (
-      [one, { lanes: registerFor(one, true), total: registerFor(one, false) }]
-    )));
-    for (const [one, { total }] of totals) rowRegisters.set(one.value, total);
+    const folded = own.filter(isFoldedByRow);
+    const totals = folded.map((one) => ({ into: registerFor(one, false), reduction: foldOf(one) }));
+    folded.forEach(({ value }, n) => rowRegisters.set(value, totals[n].into));
     const width = inner < 0 ? 1 : extents[inner];
-    const body = (j: k.Value | undefined): k.Statements => {
-      const at = j === undefined ? row : row.with(inner, j);
-      const isWide = j?.type === 'i32x4';
+    const body = (
+      j: k.Value, combine: (number: number, term: k.Value) => k.Statements,
+    ): k.Statements => {
+      const at = inner < 0 ? row : row.with(inner, j);
+      const isWide = j.type === 'i32x4';
       const registers = new Map<Value, k.Variable>();
       const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
       for (const one of own) {
         const value = valueOf(one, at, registers);
-        const sums = totals.get(one);
-        if (sums) {
-          const sum = isWide ? sums.lanes : sums.total;
-          sets.push(k.set(sum, foldOf(one).combine(sum, value)));
+        if (folded.includes(one)) {
+          sets.push(combine(folded.indexOf(one), value));
         } else {
           const register = registerFor(one, isWide);
           sets.push(k.set(register, value));
@@ -135,20 +134,9 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
       }
       return [sets, stores];
     };
-    const isWide = width >= 4;
-    const narrow = (): k.Statements => (width === 1 ? body(undefined) : k.loop('j', width, body));
-    const range = ranges.get(inner) ?? width;
-    const [wide, tail] = isWide ? k.lanes('j', range, body) : [[], narrow()];
     return [
-      Array.from(totals, ([one, { lanes, total }]) =>
-        k.set(isWide ? lanes : total, foldOf(one).identity),
-      ),
-      wide,
-      Array.from(isWide ? totals : [], ([one, { lanes, total }]) =>
-        k.set(total, k.reduceLanes(foldOf(one).combine, lanes)),
-      ),
-      tail,
-      Array.from(totals, ([one, { total }]) => storeOf(one, row, total)),
+      k.reduceAll('j', ranges.get(inner) ?? width, totals, body),
+      folded.map((one, n) => storeOf(one, row, totals[n].into)),
       rowMembers(number, row),
     ];
   };
@@ -172,7 +160,19 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
     }
     if (axis === inner || extents[axis] === 1) return rows(axis + 1, row);
     const range = ranges.get(axis) ?? extents[axis];
-    return k.loop('i', range, (i) => rows(axis + 1, row.with(axis, i)));
+    const each = (some: k.Range): k.Statements =>
+      k.loop('i', some, (i) => rows(axis + 1, row.with(axis, i)));
+    if (shorts.size === 0) return each(range);
+    const { from, to } = k.stretchOf(range);
+    return k.loop('few', { from, to, step: k.SHORT }, (first) => [
+      each({ from: first, to: k.min(k.add(first, k.SHORT), to) }),
+      [...shorts].map(([one, short]) =>
+        k.lanes('z', short.length, (z) => [
+          accumulate(one, z, k.load(short, z)),
+          k.store(short, z, foldOf(one).identity),
+        ]),
+      ),
+    ]);
   };
 
   // Threads share the rows; of a single long one its elements, if nothing is there but elements.
@@ -189,34 +189,68 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   const pieces = k.cut(
     cutExtents, isWorthIt ? work : 0, isLongRow ? 16 : 1, added * 8 * members.length,
   );
+  /** How many terms each of its sums has; of what is folded by row, how many rows. */
+  const termsOf = (one: Member): number => {
+    const all = elements / bufferOf(one.value).length;
+    return isFoldedByRow(one) ? all / extents[inner] : all;
+  };
   const partials = new Map(
-    pieces.rounds === 1 ? [] : sums.map((one) => {
+    sums.flatMap((one) => {
       const { kind, length } = bufferOf(one.value);
-      const room = Math.ceil(length / 16) * 16;
-      return [one, { buffer: k.scratch('sums', kind, room * pieces.rounds), room }] as const;
+      const isLong = k.isLong(foldOf(one), kind, termsOf(one));
+      if (pieces.rounds === 1 && !isLong) return [];
+      const rests = isLong ? Math.ceil(length / 16) * 16 : undefined;
+      const room = Math.ceil(length / 16) * (isLong ? 32 : 16);
+      const buffer = k.scratch('sums', kind, room * pieces.rounds);
+      return [[one, { buffer, room, rests }] as const];
+    }),
+  );
+  /** Sums of a few rows, which are added to what is kept only then, if all loops are one. */
+  const shorts = new Map(
+    sums.flatMap((one) => {
+      const { kind, length } = bufferOf(one.value);
+      if (loops.length !== 1 || partials.get(one)?.rests === undefined) return [];
+      return [[one, k.scratch('short', kind, length)] as const];
     }),
   );
   let round: k.Value | undefined;
-  const partialOf = (one: Member): { buffer: k.Buffer; start?: k.Value } => {
+  const partialOf = (
+    one: Member,
+  ): { buffer: k.Buffer; start?: k.Value; rests?: number | undefined } => {
     const partial = partials.get(one);
     if (!partial || !round) return { buffer: bufferOf(one.value) };
-    return { buffer: partial.buffer, start: k.mul(round, partial.room) };
+    const { buffer, room, rests } = partial;
+    return { buffer, rests, start: k.mul(round, room) };
+  };
+  /** Combines what is at a place of a member's sums with a value. */
+  const accumulate = (one: Member, own: k.Operand, value: k.Value): k.Statements => {
+    const { buffer, start, rests } = partialOf(one);
+    const at = start === undefined ? own : k.add(start, own);
+    const rest = rests === undefined ? undefined : { buffer, at: k.add(rests, at) };
+    return k.accumulateAt({ buffer, at }, value, foldOf(one), rest);
   };
   const body = k.parallel('round', pieces.rounds, (own) => {
     const [before, ...pieceRanges] = pieces.of(own);
-    if (pieces.rounds > 1) round = own;
+    round = own;
     cutAxes.forEach((axis, i) => ranges.set(axis, pieceRanges[i]));
     const identities = sums.map((one) => {
-      const { buffer, start = 0 } = partialOf(one);
-      return k.lanes('z', bufferOf(one.value).length, (z) =>
-        k.store(buffer, k.add(z, start), foldOf(one).identity),
-      );
+      const { buffer, start = 0, rests } = partialOf(one);
+      const { length } = bufferOf(one.value);
+      const fill = (to: k.Buffer, from: k.Operand, value: number): k.Statements =>
+        k.lanes('z', length, (z) => k.store(to, k.add(z, from), value));
+      const { identity } = foldOf(one);
+      const short = shorts.get(one);
+      return [
+        fill(buffer, start, identity),
+        rests === undefined ? [] : fill(buffer, k.add(rests, start), 0),
+        short ? fill(short, 0, identity) : [],
+      ];
     });
     return [before, identities, rows(0, domain.map(() => 0))];
   });
-  const totals = [...partials].map(([one, { buffer, room }]) => {
+  const totals = [...partials].map(([one, { buffer, room, rests }]) => {
     const to = bufferOf(one.value);
-    return k.addUp(buffer, [pieces.rounds, to.length, room], foldOf(one), to);
+    return k.addUp(buffer, [pieces.rounds, to.length, room, rests], foldOf(one), to);
   });
   return boundKernel(group.name, reads, writes, [body, totals]);
 }

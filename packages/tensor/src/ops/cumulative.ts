@@ -1,26 +1,124 @@
 /**
- * Running sums and products, which are linear scans: h_t = 1·h_{t−1} + x_t adds up, and
- * h_t = x_t·h_{t−1} + 0 from h_{−1} = 1 multiplies. So their gradients are known, and products need
- * no division, which would fail at zeros.
+ * Running sums and products: y_t = y_{t−1} + x_t and y_t = y_{t−1} · x_t. Eagerly they run in
+ * double precision. A kernel keeps what each step rounds off as a second number, and gives both as
+ * one; so they do not drift, however long they are.
+ *
+ *     ∂x_t = Σ_{s ≥ t} g_s      of sums: a running sum from the other end
+ *     ∂x_t = y_{t−1} · G_t      of products, with G_t = g_t + x_{t+1} · G_{t+1}, a linear scan
+ *
+ * No gradient divides by x, which would fail at zeros.
  */
+import * as k from '@mambagrad/kernel';
+import { flatIndex, forEach, type Index, scaled } from '../lowering.ts';
 import { boolean, checkArgument } from '../options.ts';
+import { definePrimitive } from '../primitive.ts';
 import { type Axes, numelOf, reducedShape, resolveAxes, resolveAxis } from '../shape.ts';
+import { linesOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
-import { requireFloat, tensorOf } from './define.ts';
+import { requireFloat } from './define.ts';
+
+/** After so many steps a total takes in what it has lost so far. */
+const STEPS = 32;
+
+interface RunningAttributes {
+  readonly axis: number;
+  /** From the last step to the first. */
+  readonly reverse: boolean;
+}
+
+interface RunningDefinition {
+  readonly identity: number;
+  readonly combine: (total: number, x: number) => number;
+  /** `combine` in the loop language, and the rest after it: what `next` lacks. */
+  readonly lower: k.Binary;
+  readonly rest: (total: k.Value, rest: k.Value, x: k.Value, next: k.Value) => k.Value;
+  gradient(g: Tensor, y: Tensor, x: Tensor, how: RunningAttributes): Tensor;
+}
+
+function running(name: string, definition: RunningDefinition) {
+  const { identity, combine, lower, rest: restOf, gradient } = definition;
+  const apply = definePrimitive<RunningAttributes>({
+    name,
+    infer: ([x]) => x,
+    compute: ([x], { data }, { axis, reverse }) => {
+      const { starts, length, stride } = linesOf(x.shape, axis);
+      const [first, step] = reverse ? [(length - 1) * stride, -stride] : [0, stride];
+      for (const start of starts) {
+        let total = identity;
+        for (let t = 0, at = start + first; t < length; t++, at += step) {
+          total = combine(total, x.data[at]);
+          data[at] = total;
+        }
+      }
+    },
+    lower: (_inputs, { axis, reverse }, { shape }) => ({
+      kernel: ([x], y) =>
+        forEach(shape.toSpliced(axis, 1), (beside) => {
+          const length = shape[axis];
+          const isWide = beside.some((i) => typeof i !== 'number' && i.type === 'i32x4');
+          const [total, rest, term, next] = ['total', 'rest', 'term', 'next'].map((own) =>
+            k.variable(own, isWide ? 'f32x4' : 'f32'),
+          );
+          const step = (t: k.Value): k.Statements => {
+            const at: Index = beside.toSpliced(axis, 0, reverse ? scaled(t, -1, length - 1) : t);
+            return [
+              k.set(term, x.at(at)),
+              k.set(next, lower(total, term)),
+              k.set(rest, restOf(total, rest, term, next)),
+              k.set(total, next),
+              k.store(y, flatIndex(at, shape), k.whole(total, rest)),
+            ];
+          };
+          return [
+            k.set(total, identity),
+            k.set(rest, 0),
+            k.loop('part', { to: length, step: STEPS }, (from) => [
+              k.loop('t', { from, to: k.min(k.add(from, STEPS), length) }, step),
+              k.set(next, k.whole(total, rest)),
+              k.set(rest, k.lostSum(total, rest, next)),
+              k.set(total, next),
+            ]),
+          ];
+        }, { work: 8 * shape[axis] }),
+    }),
+    gradient: (g, y, [x], how) => [() => gradient(g, y, x, how)],
+  });
+  const along = (x: Tensor, axis: number, reverse: boolean): Tensor => {
+    requireFloat(name, 'x', x);
+    return apply([x], { axis: resolveAxis(name, axis, x.ndim), reverse });
+  };
+  return along;
+}
+
+const runningSum = running('cumsum', {
+  identity: 0,
+  combine: (total, x) => total + x,
+  lower: k.add,
+  rest: (total, rest, x, next) => k.add(rest, k.lostSum(total, x, next)),
+  gradient: (g, _y, _x, { axis, reverse }) => runningSum(g, axis, !reverse),
+});
+
+const runningProduct = running('cumprod', {
+  identity: 1,
+  combine: (total, x) => total * x,
+  lower: k.mul,
+  rest: (total, rest, x, next) => k.add(k.mul(rest, x), k.lostProduct(total, x, next)),
+  gradient: (g, y, x, { axis }) => {
+    const none = x.shape.map(() => 0);
+    const [here, away] = [none.with(axis, 1), none.with(axis, -1)];
+    const G = x.pad(away, here).linearScan(g, { axis, reverse: true });
+    return G.mul(y.pad(here, away, { value: 1 }));
+  },
+});
 
 /** The sum of all elements up to each along an axis, itself included. */
 export function cumsum(x: Tensor, axis: number): Tensor {
-  requireFloat('cumsum', 'x', x);
-  const at = resolveAxis('cumsum', axis, x.ndim);
-  return tensorOf('cumsum', 1, x.dtype).linearScan(x, { axis: at });
+  return runningSum(x, axis, false);
 }
 
 /** The product of all elements up to each along an axis, itself included. */
 export function cumprod(x: Tensor, axis: number): Tensor {
-  requireFloat('cumprod', 'x', x);
-  const at = resolveAxis('cumprod', axis, x.ndim);
-  const initialState = tensorOf('cumprod', 1, x.dtype).broadcastTo(x.shape.toSpliced(at, 1));
-  return x.linearScan(tensorOf('cumprod', 0, x.dtype), { axis: at, initialState });
+  return runningProduct(x, axis, false);
 }
 
 /** The product over the given axes, or over all; 1 for an empty axis. */

@@ -92,7 +92,7 @@ function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine'
 export const sum: Reduction = reduction('sum', {
   combine: (total, x) => total + x,
   lost: (total, x, sum) => (Math.abs(total) >= Math.abs(x) ? total - sum + x : x - sum + total),
-  lower: { combine: k.add, identity: 0 },
+  lower: k.sum,
   canBeEmpty: true,
   gradient: (g, _y, x) => g.broadcastTo(x.shape),
 });
