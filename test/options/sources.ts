@@ -59,8 +59,9 @@ export function documentedDefault(
 ): { readonly value: unknown } | undefined {
   const doc = docOf(packageName, types, key) ?? '';
   const [, text = ''] = /\bDefault (.*)$/.exec(doc) ?? [];
-  const [, own] = new RegExp(`\\bof \`?${of}\`? (.*)$`).exec(text) ?? [];
-  return literalIn(own ?? text);
+  const clauses = text.split(/;\s*/).filter((clause) => /^of /.test(clause));
+  const own = clauses.find((clause) => new RegExp(`\\b${of}\\b`).test(clause));
+  return literalIn(own?.replace(/^.* /, '') ?? text);
 }
 
 /** Whether an option has a docstring at all. */

@@ -11,7 +11,7 @@ import { check, checkShape, failure, numelOf, type Shape } from './shape.ts';
 import { type NestedArray, Tensor } from './tensor.ts';
 
 export interface CreateOptions {
-  /** Default `f32`. */
+  /** Default 'f32'. */
   readonly dtype?: DType | undefined;
   /** Whether `backward()` shall leave a gradient here. Default false. */
   readonly requiresGrad?: boolean | undefined;

@@ -51,7 +51,7 @@ const exactGelu: Unary = unary(
 );
 
 export interface GeluOptions {
-  /** Whether by the error function, or the formula with tanh that is near it. Default `none`. */
+  /** Whether by the error function, or the formula with tanh that is near it. Default 'none'. */
   readonly approximate?: 'none' | 'tanh' | undefined;
 }
 

@@ -153,7 +153,7 @@ export function manualSeed(seed: number): void {
 }
 
 export interface RandomOptions {
-  /** Default `f32`. */
+  /** Default 'f32'. */
   readonly dtype?: 'f32' | 'f64' | undefined;
   /** Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
