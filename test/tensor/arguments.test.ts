@@ -57,6 +57,13 @@ const calls: Readonly<Record<string, () => readonly unknown[]>> = {
   formatGraph: () => [vector],
   formatTree: () => [vector],
   associativeScan: () => [plus, [vector], { axis: 0, reverse: true, algorithm: 'hillisSteele' }],
+  linearScan: () => [
+    vector, vector,
+    {
+      axis: 0, reverse: true, algorithm: 'chunked', chunkSize: 2, initialState: tensor(1, f64),
+      reset: tensor([0, 1, 0], { dtype: 'i32' }),
+    },
+  ],
   einsum: () => ['i,i->', vector, vector],
   concat: () => [[vector, vector], 0],
   stack: () => [[vector, vector], 0],
@@ -184,7 +191,7 @@ test('every function of the package is called here, or takes no arguments that i
   const others = [
     // Tested with what they are about.
     'compile', 'formatKernels', 'setThreads', 'closeThreads', 'definePrimitive', 'primitiveNames',
-    'describe', 'threefry2x32', 'linearScan',
+    'describe', 'threefry2x32',
     // Classes.
     'Generator', 'Tensor', 'TensorError',
   ];

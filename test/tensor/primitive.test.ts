@@ -63,7 +63,7 @@ describe('definePrimitive', () => {
   it('names the op whose shape rule gives no shape or dtype', () => {
     for (const [spec, message] of [
       [{ shape: [2], dtype: 'float32' }, "dtype is 'float32', expected 'f32' or 'f64' or 'i32'"],
-      [{ shape: [2.5], dtype: 'f32' }, 'shape is [2.5], expected an array of a whole number from 0'],
+      [{ shape: [2.5], dtype: 'f32' }, 'shape is [2.5], expected an array of sizes, whole numbers from 0'],
       [{ shape: [undefined], dtype: 'f32' }, 'shape is [undefined], expected an array'],
       [{ dtype: 'f32' }, 'shape is missing, expected an array'],
       [[2], 'shape is missing, expected'],
@@ -190,8 +190,8 @@ describe('a function that is not over when it has returned', () => {
   });
 
   it('and a function that is none are errors in the name of what was called', () => {
-    expect(() => noGrad(a as never)).toThrow('noGrad: its argument is f32[2], expected a function');
-    expect(() => enableGrad(undefined as never)).toThrow('enableGrad: its argument is undefined');
+    expect(() => noGrad(a as never)).toThrow('noGrad: body is f32[2], expected a function');
+    expect(() => enableGrad(undefined as never)).toThrow('enableGrad: body is missing');
   });
 
   it('is none if it gives an array', () => {
