@@ -12,8 +12,8 @@ const packages: Record<string, readonly string[]> = {
   mamba: ['kernel', 'tensor', 'nn'],
 };
 
-/** Packages that export the check of options apart, for the packages above and users' layers. */
-const withOptions = new Set(['wasm', 'tensor']);
+/** What packages export apart, for the packages above and users' own layers. */
+const parts: Record<string, readonly string[]> = { wasm: ['options'], tensor: ['options', 'host'] };
 
 /**
  * The layers of each package from the lowest up: `folder/`, `file`, or `*` for all other files.
@@ -85,7 +85,7 @@ describe('imports', () => {
         return file.path.endsWith('.node.ts') ? undefined : 'only a .node.ts file may';
       }
       const lower = packages[file.package].flatMap((name) => [
-        `@mambagrad/${name}`, ...(withOptions.has(name) ? [`@mambagrad/${name}/options`] : []),
+        `@mambagrad/${name}`, ...(parts[name] ?? []).map((part) => `@mambagrad/${name}/${part}`),
       ]);
       return lower.includes(specifier) ? undefined : `expected one of [${lower.join(', ')}]`;
     });

@@ -35,7 +35,7 @@ describe('the options of a trainer', () => {
     [{ loss: undefined }, 'Trainer: loss is missing, expected a function'],
     [{ accumulate: 0 }, 'Trainer: accumulate is 0, expected a whole number from 1'],
     [{ accumulate: 1.5 }, 'Trainer: accumulate is 1.5'],
-    [{ maxNorm: NaN }, 'Trainer: maxNorm is NaN, expected a number above 0 to Infinity'],
+    [{ maxNorm: NaN }, 'Trainer: maxNorm is NaN, expected a number above 0 and at most Infinity'],
     [{ maxNorm: -1 }, 'Trainer: maxNorm is -1'],
     [{ schedule: 0.1 }, 'Trainer: schedule is 0.1, expected a function'],
     [{ validation: { data: [], every: 0 } }, 'Trainer: validation: every is 0'],

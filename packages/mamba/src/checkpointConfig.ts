@@ -4,6 +4,7 @@
  * "Infinity"}`; and where it expects a fraction it takes 0.0, but not 0.
  */
 import { TensorError } from '@mambagrad/tensor';
+import { warn } from '@mambagrad/tensor/host';
 import { checkArgument, show } from '@mambagrad/tensor/options';
 import { innerKeys, type Keys, keys, type Layer } from './checkpointKeys.ts';
 import type { MambaLMOptions } from './languageModel.ts';
@@ -66,7 +67,7 @@ export function readConfig(given: unknown): ReadConfig {
   }
   if (isOriginal) padVocabulary(settings, config.pad_vocab_size_multiple ?? 8);
   addDerived(settings, { ...config, ...inner }, layer);
-  if (unknown.length > 0) warn(unknown);
+  if (unknown.length > 0) warnOf(unknown);
   const implied = layer === 'mamba2' && !isOriginal ? impliedByTransformers : {};
   const values = Object.fromEntries(Array.from(settings, ([option, { value }]) => [option, value]));
   return {
@@ -129,11 +130,10 @@ function addDerived(settings: Settings, config: CheckpointConfig, layer: Layer):
   }
 }
 
-function warn(unknown: readonly string[]): void {
-  const { console } = globalThis as { console?: { warn(message: string): void } };
+function warnOf(unknown: readonly string[]): void {
   const named = unknown.slice(0, 8).map((key) => key.slice(0, 40));
   const more = unknown.length > 8 ? ` and ${unknown.length - 8} more` : '';
-  console?.warn(`optionsOfConfig: unknown keys are ignored: ${named.join(', ')}${more}`);
+  warn(`optionsOfConfig: unknown keys are ignored: ${named.join(', ')}${more}`);
 }
 
 // Text

@@ -8,6 +8,7 @@
  * out.
  */
 import { Generator, type Tensor, tensor, TensorError, uniform } from '@mambagrad/tensor';
+import { nextTurn, now } from '@mambagrad/tensor/host';
 import {
   anything, checkArgument, instanceOf, listOf, number, objectWith, oneOf, readOptions, show, string,
   type Table, tensors, whole,
@@ -94,11 +95,6 @@ const generateOptions = {
   state: anything<StackState>().optional(),
 } satisfies Table<GenerateOptions>;
 
-// Known to browsers and Node alike, though not part of the language.
-declare function setTimeout(run: () => void, milliseconds: number): unknown;
-/** A clock that nobody sets. */
-declare const performance: { now(): number };
-
 /** After so many milliseconds of work others get their turn. */
 const WORK_TIME = 20;
 
@@ -142,7 +138,7 @@ export async function* generate(
   const mask = isRagged ? aligned(prompts.map((row) => row.map(() => 1)), longest) : undefined;
   let { y, state } = model.prefill(aligned(prompts, longest), { state: start, mask });
   const isOpen = prompts.map(() => true);
-  for (let count = 1, turn = performance.now(); count <= maxTokens; count++) {
+  for (let count = 1, turn = now(); count <= maxTokens; count++) {
     const next = sample(y, sampling);
     const tokens = Array.from(next.data, (token, row) => {
       isOpen[row] &&= !stopTokens.includes(token);
@@ -151,9 +147,9 @@ export async function* generate(
     if (!isOpen.includes(true)) return;
     yield tokens;
     if (count < maxTokens) ({ y, state } = model.step(next, state));
-    if (performance.now() - turn < WORK_TIME) continue;
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
-    turn = performance.now();
+    if (now() - turn < WORK_TIME) continue;
+    await nextTurn();
+    turn = now();
   }
 }
 

@@ -17,7 +17,7 @@ import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.t
 import { removeStaleParts } from './parts.node.ts';
 import type { StateDict } from './state.ts';
 import type { CheckpointStore } from './trainerOptions.ts';
-import { warn } from './warn.ts';
+import { warn } from '@mambagrad/tensor/host';
 
 export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 

@@ -11,7 +11,7 @@ import {
   boolean, callable, checkArgument, Kind, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { collate, type Collated } from './collate.ts';
-import { warn } from './warn.ts';
+import { warn } from '@mambagrad/tensor/host';
 
 /** Where a loader stands: plain numbers, to be kept in a checkpoint. */
 export interface LoaderState {

@@ -9,7 +9,7 @@ import {
   boolean, checkArgument, oneOf, readOptions, show, type Table, tensors,
 } from '@mambagrad/tensor/options';
 import { fieldsOf } from './fields.ts';
-import { warn } from './warn.ts';
+import { warn } from '@mambagrad/tensor/host';
 import { loadState, saveState, type StateDict } from './state.ts';
 
 /**

@@ -15,7 +15,7 @@ import {
 } from '@mambagrad/tensor/options';
 import { clipNorm, norms } from './clipping.ts';
 import { Parameter } from './module.ts';
-import { warnOfReach } from './reach.ts';
+import { leavesOf, warnOfReach } from './reach.ts';
 import { loadState, requireState, saveState, type StateDict } from './state.ts';
 
 /** Parameters that are treated alike; what is left out is as in the optimizer's options. */
@@ -176,9 +176,26 @@ export abstract class Optimizer {
     checkArgument(op, 'loss', loss, tensors);
     if (this.#isFirst) warnOfReach(op, [loss], this.parameters);
     const trained = this.#trained();
-    const inputs = this.parameters.filter((_, i) => trained[i]);
-    const found = grad(loss, inputs, { allowUnused }).values();
+    const found = this.#gradientsOf(op, loss, trained, allowUnused).values();
     this.#update(trained.map((isTrained) => (isTrained ? found.next().value : undefined)), maxNorm);
+  }
+
+  #gradientsOf(
+    op: string, loss: Tensor, trained: readonly boolean[], allowUnused: boolean,
+  ): Tensor[] {
+    const { parameters } = this;
+    try {
+      return grad(loss, parameters.filter((_, i) => trained[i]), { allowUnused });
+    } catch (error) {
+      const reached = leavesOf(loss);
+      const unused = parameters.findIndex((x, i) => trained[i] && !reached.has(x));
+      if (!loss.requiresGrad || loss.numel !== 1 || unused < 0) throw error;
+      const parameter = `parameter ${unused}, ${describe(parameters[unused])}`;
+      throw new TensorError(
+        `${op}: the loss does not depend on ${parameter}; if that is meant, pass ` +
+          'allowUnused: true, or set its requiresGrad to false',
+      );
+    }
   }
 
   /**

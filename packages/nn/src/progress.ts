@@ -6,7 +6,7 @@
 import {
   callable, checkArgument, number, objectWith, type Read, readOptions, type Table,
 } from '@mambagrad/tensor/options';
-import { now } from './clock.ts';
+import { now } from '@mambagrad/tensor/host';
 
 /** Where progress is shown; `process.stdout` is one. */
 export interface ProgressOutput {

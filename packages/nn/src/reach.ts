@@ -4,7 +4,7 @@
  * parameter that the loss never uses does not learn either. Neither can be seen in the numbers.
  */
 import { describe, type Tensor } from '@mambagrad/tensor';
-import { warn } from './warn.ts';
+import { warn } from '@mambagrad/tensor/host';
 
 /** The leaves on which a tensor depends and that require gradients, oldest first. */
 export function leavesOf(output: Tensor): Set<Tensor> {

@@ -12,9 +12,9 @@
 import {
   compile, defaultGenerator, detectAnomaly, noGrad, type Tensor, tensor, TensorError,
 } from '@mambagrad/tensor';
+import { nextTurn, now, warn } from '@mambagrad/tensor/host';
 import { checkArgument, number, oneOf, whole } from '@mambagrad/tensor/options';
 import { clipNorm, globalNorm } from './clipping.ts';
-import { now } from './clock.ts';
 import { backwardAll } from './gradients.ts';
 import { checkLosses, type Losses, meansOf, samplesIn } from './metrics.ts';
 import { Progress } from './progress.ts';
@@ -25,13 +25,10 @@ import {
   type Batches, batches as batchesKind, readTrainerOptions, type StepRecord, type TrainerOptions,
   type TrainerSettings,
 } from './trainerOptions.ts';
-import { warn } from './warn.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** Steps follow each other without a break for so many milliseconds; then signals are heard. */
 const TURN = 50;
-/** Declared here: the packages are compiled against the language alone. */
-const { setTimeout } = globalThis as unknown as { setTimeout(f: () => void, ms: number): unknown };
 
 /** Trains a model, whose modules are to be in the modes that they need: at first, all train. */
 export class Trainer<Batch> {
@@ -107,7 +104,7 @@ export class Trainer<Batch> {
         for (const callback of callbacks) await callback(record);
         if (this.step % checkpointEvery === 0) await save();
         if (now() - turnedAt < TURN) continue;
-        await new Promise<void>((resolve) => setTimeout(resolve, 0));
+        await nextTurn();
         turnedAt = now();
       }
       progress?.end();

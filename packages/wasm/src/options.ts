@@ -97,11 +97,12 @@ export function whole(from = 0, to: number = Number.MAX_SAFE_INTEGER): Kind<numb
 }
 
 function boundsText({ from, above, to, below }: Bounds): string {
+  if (from !== undefined && to !== undefined) return ` from ${from} to ${to}`;
   const parts = [
-    from !== undefined && ` from ${from}`, above !== undefined && ` above ${above}`,
-    to !== undefined && ` to ${to}`, below !== undefined && ` below ${below}`,
-  ];
-  return parts.filter(Boolean).join('');
+    from !== undefined && `from ${from}`, above !== undefined && `above ${above}`,
+    to !== undefined && `at most ${to}`, below !== undefined && `below ${below}`,
+  ].filter(Boolean);
+  return parts.length === 0 ? '' : ` ${parts.join(' and ')}`;
 }
 
 /** One of a few strings, numbers or other constants. */

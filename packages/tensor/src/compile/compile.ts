@@ -17,7 +17,7 @@ import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
 import { signatureOf, tensorsOf } from './tree.ts';
-import { warn } from './warn.ts';
+import { now, warn } from '../host.ts';
 
 export interface CompileOptions {
   /**
@@ -152,12 +152,11 @@ export function compile<Args extends unknown[], Result>(
     },
     profile: (...args: Args) => {
       const { executable } = entryFor(args);
-      const clock = (globalThis as { performance?: { now(): number } }).performance ?? Date;
       const times: number[] = [];
-      let last = clock.now();
+      let last = now();
       executable.run(tensorsOf(args), threadsFor(threads), () => {
-        times.push(clock.now() - last);
-        last = clock.now();
+        times.push(now() - last);
+        last = now();
       });
       return reportsOf(executable, times);
     },

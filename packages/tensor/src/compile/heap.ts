@@ -13,7 +13,7 @@ import {
 import { type DType, dtypeOf, type TypedArray } from '../dtype.ts';
 import { failure, TensorError } from '../shape.ts';
 import { type Home, homes } from '../tensor.ts';
-import { warn } from './warn.ts';
+import { warn } from '../host.ts';
 
 export class Heap {
   readonly memory: HostMemory;
