@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** What was compiled of this file, also if it is itself the source. */
+/** The compiled form of this file, which may itself be the source. */
 const isSource = import.meta.url.endsWith('.ts');
 const program = fileURLToPath(
   isSource ? new URL('../dist/support/savers.js', import.meta.url) : import.meta.url,
@@ -21,7 +21,7 @@ const program = fileURLToPath(
 
 const SIZES = [30_000, 50_000];
 
-/** Saves steps of its own, each a few tensors that hold nothing but the saver and the step. */
+/** Saves one step after the other; every element of its tensors is the number of the step. */
 function saveForever(folder: string, saver: number): void {
   const checkpoints = checkpointFolder(folder, 2);
   for (let step = saver; ; step += 10) {

@@ -1,16 +1,17 @@
 /**
- * What an operation rounds off, exactly, found by the operations that round:
+ * Error-free transformations: the exact rounding error of a sum or a product, computed with nothing
+ * but operations that round:
  *
  *     s = a + b,  v = s − a          a + b − s = (a − (s − v)) + (b − v)
  *     a = a₁ + a₂,  b = b₁ + b₂      a·b − p = (((a₁b₁ − p) + a₁b₂) + a₂b₁) + a₂b₂
  *
  * (TwoSum and TwoProduct; Knuth, The Art of Computer Programming 2, section 4.2.2, and Dekker,
- * 1971.) Beside a result that is infinite they are NaN, or mean nothing.
+ * 1971.) Where the result is infinite the error is meaningless, often NaN.
  */
 import { add, and, bitsOf, fromBits, mul, sub } from './operations.ts';
 import type { Value } from './value.ts';
 
-/** What a + b has more than the sum, which is that rounded. */
+/** The rounding error of a sum: a + b − sum, exactly. */
 export function lostSum(a: Value, b: Value, sum: Value): Value {
   const part = sub(sum, a);
   return add(sub(a, sub(sum, part)), sub(b, part));
@@ -21,7 +22,7 @@ export function upper(x: Value): Value {
   return fromBits(and(bitsOf(x), -0x1000));
 }
 
-/** What a · b has more than the product, which is that rounded, if nothing underflows. */
+/** The rounding error of a product: a·b − product, exactly, if nothing underflows. */
 export function lostProduct(a: Value, b: Value, product: Value): Value {
   const [a1, b1] = [upper(a), upper(b)];
   const [a2, b2] = [sub(a, a1), sub(b, b1)];

@@ -1,16 +1,16 @@
 /**
- * How many numbers become one. A sum of float32 numbers that is made one after the other drifts, as
- * each addition rounds to what a large total can hold: a million times 0.1 is 100958.34 then. So a
- * long sum is one of short sums, of 16 terms each, and beside its total there is a second number,
- * in which what additions to the total round off is added up:
+ * Compensated summation: how many float32 numbers become one. Added one after the other they
+ * drift, because each addition rounds to a digit of the total, which grows: a million times 0.1 is
+ * then 100958.34. So terms are first added up in short sums of 16, and these go into a total that
+ * has a second number beside it, the rest, which collects exactly what each addition rounds off:
  *
  *     s = total + x      v = s − total      lost = (total − (s − v)) + (x − v)       exactly
  *
- * (TwoSum; Knuth, The Art of Computer Programming 2, section 4.2.2). What is left is what the short
- * sums lose, however many there are: about as much as one of them, beside its own size.
+ * (TwoSum; Knuth, The Art of Computer Programming 2, section 4.2.2.) The sum is total + rest. Its
+ * relative error is then that of one short sum, however many there are.
  *
- * What is lost is itself rounded when it is added up, which shows when there are more than some ten
- * thousand short sums. So the longest rows are cut once more, into blocks.
+ * The rest is rounded too, which shows after some ten thousand additions to it. So the longest rows
+ * are cut once more, into blocks that have a total and a rest each.
  */
 import { load } from './memory.ts';
 import {
@@ -49,7 +49,7 @@ export interface Accumulator {
   readonly start: Statements;
   /** Combines it with a term, and with what had been rounded off of that. */
   add(x: Value, rest?: Value): Statements;
-  /** What has been combined so far, and beside it what that has lost. */
+  /** The terms combined so far, and what was rounded off of that. */
   readonly total: Variable;
   readonly rest: Variable | undefined;
   /** Both as one. */

@@ -28,7 +28,7 @@ export interface Result {
   /** Where an element is in `y`. */
   readonly place: (row: Operand, column: Operand) => Operand;
   readonly y: Buffer;
-  /** What is done to each element, or to four, when it is ready, instead of leaving it in `y`. */
+  /** Takes each finished element, or four of them, instead of leaving it in `y`. */
   readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
 }
 

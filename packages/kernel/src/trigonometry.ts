@@ -10,7 +10,7 @@
  *     2/π = b₁·2⁻¹ + b₂·2⁻² + …        m·2ᵉ·2/π = Σ m·bᵢ·2ᵉ⁻ⁱ
  *
  * the terms with e − i ≥ 2 are multiples of 4, which is whole turns, and drop out; those far behind
- * are too small to matter. What is between is 96 bits of 2/π, whatever e is. So any argument takes
+ * are too small to matter. Between them lie 96 bits of 2/π, whatever e is. So any argument takes
  * one product of whole numbers, of 24 bits with 96 (Payne and Hanek, 1983). It is computed only if
  * there is such a large one among the lanes.
  */
@@ -70,7 +70,7 @@ function digitsFrom(place: Value): Value[] {
     const moved = digits.slice(by);
     digits = moved.map((digit, j) => select(isFurther, digit, digits[j]));
   }
-  // What is left, up to 15 places, is a product with a power of two.
+  // The remaining shift, by up to 15 places, is a product with a power of two.
   const scaled = digits.map((digit) => mul(digit, toInteger(powerOfTwo(and(place, 15)))));
   return Array.from({ length: DIGITS }, (_, j) => lower(add(scaled[j], above(scaled[j + 1]))));
 }

@@ -1,6 +1,6 @@
 /**
  * Language models as others store them: the names, shapes and settings of transformers and of the
- * original mamba_ssm. What is stored is the parameters, under their names in snake case:
+ * original mamba_ssm. Both store the parameters under their names in snake case:
  *
  *     layers.0.mixer.ssm.dtProj.weight   ↔   backbone.layers.0.mixer.dt_proj.weight
  *

@@ -26,8 +26,8 @@ export interface SequenceFlags {
   /** The number of each step's document: where it changes, the state starts anew. */
   readonly segmentIds?: Tensor | undefined;
   /**
-   * 0 at padding: such steps leave the state as it is, and their results mean nothing. What is
-   * written there does not matter, even NaN: it reaches no other step and no gradient.
+   * 0 at padding: such steps leave the state as it is, and their results mean nothing. Their inputs
+   * may be anything, NaN too: they reach no other step and no gradient.
    */
   readonly mask?: Tensor | undefined;
 }

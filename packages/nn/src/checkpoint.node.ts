@@ -6,8 +6,8 @@
  * highest step: training may go back and on from an earlier one. So each file holds a number, one
  * higher than all that were there when it was written. Clocks are not asked: they can be set back.
  *
- * Several processes may save to one folder at once. Each writes files of its own, and removes only
- * those whose number is below that of the file it has just written.
+ * Several processes may save to one folder at once: a process never touches the temporary files of
+ * another, and removes only checkpoints whose number is below that of the one it has just written.
  */
 import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, oneOf, string, whole } from '@mambagrad/tensor/options';

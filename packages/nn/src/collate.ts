@@ -62,7 +62,7 @@ export function collate<Sample>(
   return gather('', samples, dtype, padding) as Collated<Sample>;
 }
 
-/** What is the field `path` of a batch, from the values that the samples have there. */
+/** The field `path` of a batch, from the values that the samples have there. */
 function gather(
   path: string, samples: readonly unknown[], dtype: PerField<DType>, padding: PerField<number>,
 ): unknown {

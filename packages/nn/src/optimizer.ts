@@ -297,7 +297,7 @@ export abstract class Optimizer {
   protected abstract moveAt(steps: Tensor): Move;
 }
 
-/** What is to be trained, all of it in groups. */
+/** The parameters to train as groups. Throws if they are neither parameters nor groups. */
 function readGroups(op: string, trained: Trained): ParameterGroup[] {
   if (!Array.isArray(trained)) {
     throw new TensorError(

@@ -17,7 +17,7 @@ export function leavesOf(output: Tensor): Set<Tensor> {
   return new Set(leaves.sort((a, b) => a.createdAt - b.createdAt));
 }
 
-/** What is shown of a list of parameters: at most eight, by name or else by shape. */
+/** A list of parameters as a warning shows it: at most eight, by name or else by shape. */
 function list(parameters: readonly Tensor[], names: ReadonlyMap<Tensor, string>): string {
   const shown = parameters.slice(0, 8).map((x) => names.get(x) ?? describe(x));
   return `${shown.join(', ')}${parameters.length > 8 ? ', …' : ''}`;

@@ -91,7 +91,7 @@ export interface TrainerOptions<Batch> extends StepOptions {
   readonly checkpointEvery?: number | undefined;
   /** Whether to go on from the latest checkpoint, if there is one. Default false. */
   readonly resume?: boolean | undefined;
-  /** Shows progress there; its signals to stop end `fit` after the step at hand. */
+  /** Where progress is shown; SIGINT and SIGTERM end `fit` after the current step. */
   readonly host?: Host | undefined;
   /** Gets a line of JSON for each step: the record, and the seconds since fit began. */
   readonly log?: Log | undefined;

@@ -13,7 +13,7 @@ const LEAST_MS = 25;
 /** After so many windows, an hour, it is over in any case: no round takes as long. */
 const MOST_WINDOWS = 720;
 
-/** What is used of Node. */
+/** The parts of Node that are used. */
 interface Process {
   cpuUsage?(): { readonly user: number; readonly system: number };
 }

@@ -54,7 +54,7 @@ export interface Option<T> {
 /** A table with an entry for every key of an interface of options: `{ … } satisfies Table<O>`. */
 export type Table<Options> = { readonly [Key in keyof Options]-?: Option<Options[Key]> };
 
-/** What is read through a table: every key with its value, its default, or undefined. */
+/** The options read through a table: every key with its value, its default, or undefined. */
 export type Read<T> = { readonly [Key in keyof T]: T[Key] extends Option<infer V> ? V : never };
 
 // The kinds

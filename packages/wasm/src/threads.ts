@@ -12,7 +12,7 @@ import { Liveness } from './liveness.ts';
 import { checkArgument, whole } from './options.ts';
 import { DONE, END, LOOP, MOST_THREADS } from './share.ts';
 
-/** What is used of Node; the packages are compiled against the language alone. */
+/** The parts of Node that are used; the packages are compiled against the language alone. */
 interface Port {
   postMessage(message: unknown): void;
 }

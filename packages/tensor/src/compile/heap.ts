@@ -4,8 +4,8 @@
  * constants. An array that moves in is from then on a view of this memory; when nobody has the view
  * any more its place is free again.
  *
- * Calls overlap in one case only: where a reference loop calls a compiled function. That call has
- * an arena of its own while it runs.
+ * Calls overlap in one case only: where a reference loop calls a compiled function. The inner call
+ * gets another arena while it runs.
  */
 import {
   createMemory, features, Gaps, type HostMemory, PAGE, RESERVED, roundUp, Threads, webAssembly,

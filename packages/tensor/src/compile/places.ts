@@ -1,6 +1,6 @@
 /**
- * Where the values of a bound program lie in memory: state at places of its own, which it shares
- * with all other programs that use it, and everything else in the arena of the call.
+ * Where the values of a bound program lie in memory. A tensor of state has one place, the same for
+ * all programs that use it; everything else lies in the arena of the call.
  */
 import { sizeOf, type TypedArray } from '../dtype.ts';
 import { numelOf } from '../shape.ts';
@@ -38,7 +38,7 @@ export class Places {
     this.homes = homes;
   }
 
-  /** Where a value lies: at a place of its own, or so far into the arena. */
+  /** Where a value lies: at the place of a tensor of state, or at an offset in the arena. */
   of(value: Value): Place {
     const state = this.#plan.inState.get(value) ?? value;
     const home = this.homes.get(state);

@@ -198,7 +198,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
     });
     const first = (x: Tensor): Tensor =>
       x.narrow(axis, reverse ? Math.max(x.shape[axis] - 1, 0) : 0, Math.min(x.shape[axis], 1));
-    /** What comes of the past, which is nothing where it was dropped. */
+    /** The contribution of the past: 0 where a reset dropped it. */
     const past = (flags: Tensor | undefined, x: Tensor): Tensor => flags?.where(0, x) ?? x;
     return [
       () => G.mul(past(reset, shift(h, axis, earlier, initialState))),
