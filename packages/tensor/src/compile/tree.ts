@@ -19,7 +19,8 @@ export function mapTensors(
   const next = (part: unknown): unknown => mapTensors(part, replace, depth + 1);
   if (Array.isArray(tree)) return tree.map(next);
   if (!isPlain(tree)) return tree;
-  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, next(part)]));
+  const parts = tree as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(Object.keys(parts).map((key) => [key, next(parts[key])]));
 }
 
 function requireDepth(depth: number): void {
