@@ -1,8 +1,8 @@
 /**
  * How many numbers become one. A sum of float32 numbers that is made one after the other drifts, as
  * each addition rounds to what a large total can hold: a million times 0.1 is 100958.34 then. So a
- * long sum is one of short sums, of 16 terms each, and beside its total there is a second number,
- * in which what additions to the total round off is added up:
+ * long sum is one of short sums, of 16 terms each. Where these are more than 16, too, there is a
+ * second number beside the total, in which what additions to it round off is added up:
  *
  *     s = total + x      v = s − total      lost = (total − (s − v)) + (x − v)       exactly
  *
@@ -139,8 +139,10 @@ export function reduceAll(
   body: (i: Value, combine: (number: number, term: Value) => Statements) => Statements,
 ): Statements {
   const { wide: { from, to }, tail, count } = split(`reduce ${name}`, range);
+  const isCut = totals.some(({ into, reduction }) => isLong(reduction, into.type, count / 4));
+  // Of few short sums the total is short itself.
   const isExact = ({ into, reduction }: Total): boolean =>
-    isLong(reduction, into.type, Math.ceil(count / 4));
+    isLong(reduction, into.type, count / (4 * SHORT));
   const singles = totals.map((one) =>
     isExact(one)
       ? accumulator(variable(`${one.into.name}One`, one.into.type), one.reduction, true)
@@ -151,7 +153,7 @@ export function reduceAll(
     const starts = singles.map(({ start }) => start);
     return [starts, count === 1 ? single(from) : loop(name, tail, single)];
   }
-  const sizes = totals.some(isExact) ? PARTS.filter((size) => size < count) : [];
+  const sizes = isCut ? PARTS.filter((size) => size < count) : [];
   /** Short sums, if there are any that are long; then what they add up to. */
   const levels = ['Lanes', 'Sums', 'Blocks'].slice(0, sizes.length + 1).map((part, level) =>
     totals.map((one) => {

@@ -5,7 +5,8 @@
 import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type Kind, listOf, objectWith, pickOptions, readOptions, type Table, whole,
+  boolean, checkArgument, type Kind, listOf, objectWith, pickOptions, readOptions, type Table,
+  whole,
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from './block.ts';
 import {
