@@ -11,7 +11,7 @@ import { check, type Spec, TensorError } from '../shape.ts';
 import {
   checkIsOver, type Primitive, Tensor, type Tracer, tick, withMode,
 } from '../tensor.ts';
-import { mapTensors, tensorsOf } from './tree.ts';
+import { mapTensors, readArguments } from './tree.ts';
 
 /** A value of the program. */
 export interface Value extends Spec {
@@ -181,7 +181,7 @@ export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown
     },
   };
 
-  const given = tensorsOf(args);
+  const given = readArguments(args).tensors;
   const placeholders = given.map((tensor, argument) => {
     const placeholder = new Tensor(specOf(tensor), UNKNOWN);
     if (tensor.requiresGrad) placeholder.requiresGrad = true;
