@@ -14,6 +14,7 @@ import {
   type Variable, variable,
 } from './value.ts';
 
+/** One step of a kernel: a value that is stored or set, a loop, or a branch. */
 export type Statement = Assign | Loop | When;
 
 /** Statements one after the other; lists inside lists are taken apart. */

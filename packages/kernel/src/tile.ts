@@ -34,7 +34,9 @@ export interface Result {
 
 /** A part of an axis, in its own units. */
 export interface Stretch {
+  /** Where it starts: its first index. */
   readonly from: Operand;
+  /** Where it ends: the first index after it. */
   readonly to: Operand;
 }
 
