@@ -27,6 +27,7 @@ export type Matrix = (row: Operand, column: Operand) => Value;
 export interface Result {
   /** Where an element is in `y`. */
   readonly place: (row: Operand, column: Operand) => Operand;
+  /** The buffer that holds the elements. */
   readonly y: Buffer;
   /** Takes each finished element, or four of them, instead of leaving it in `y`. */
   readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
