@@ -105,13 +105,19 @@ type NamesOf<R> = R extends `${string} ${infer Family}.${infer Names}: ${string}
 export type Signatures = {
   [R in Run as NamesOf<R>]: R extends `${string}: ${infer Signature}` ? Signature : never;
 };
+
+/** The name of an instruction of the table, such as `i32x4.splat`. */
 export type InstructionName = keyof Signatures;
 
 /** An instruction of the table, with its signature taken apart. */
 export interface Row {
+  /** Its name in the text format. */
   readonly name: string;
+  /** One byte; or a prefix byte and a number of three hex digits, as in the table. */
   readonly opcode: number;
+  /** What it takes, in order, in the tokens of the table. */
   readonly tokens: readonly string[];
+  /** The type of the value that it leaves, or 'none'. */
   readonly result: ResultType;
 }
 
