@@ -9,7 +9,7 @@ import { sourceFiles, type SourceFile } from './source.ts';
 
 /** Something that a package exports, or a public member of it. */
 export interface PublicName {
-  /** As `package/file:line name`, where it is first declared. */
+  /** Where it is first declared, as `package/src/file:line name`. */
   readonly place: string;
   readonly isDocumented: boolean;
 }
@@ -140,8 +140,10 @@ function declarationsOf(file: SourceFile, name: string): Declaration[] {
     { member: [], line: i + 1, isDocumented: endsDocstring(lines, i) }
   ));
   for (const start of at.filter((i) => hasMembers.test(lines[i]))) {
-    const open = lines.findIndex((line, i) => i >= start && line.endsWith('{'));
-    const end = lines.findIndex((line, i) => i >= open && /^\}|\}$/.test(line) && /^\S/.test(line));
+    // A head may take several lines; one without members ends with {}.
+    const open = lines.findIndex((line, i) => i >= start && /[{}]$/.test(line));
+    const end = lines.findIndex((line, i) => i >= open && line.startsWith('}'));
+    if (lines[open].endsWith('}')) continue;
     for (let i = open + 1; i < end; i++) {
       const [, modifiers, member] = memberLine.exec(lines[i]) ?? [];
       if (member === undefined || isLeftOut(modifiers, member)) continue;

@@ -11,6 +11,8 @@
  * numbers take the type of what is beside them, and a single value beside a vector stands in all
  * lanes; f32, i32 and masks do not mix.
  */
+
+/** What a value is, in one lane: a float, an integer of 32 bits, or true or false. */
 export type Kind = 'f32' | 'i32' | 'mask';
 
 /** One value of a kind, or four. */
@@ -47,7 +49,7 @@ export interface Load {
   readonly type: Type;
   /** The buffer that is read or, where the load is the target of a store, written. */
   readonly buffer: Buffer;
-  /** Which element, or which four. */
+  /** Where in the buffer: the index of the element, or of each of the four. */
   readonly index: Index;
 }
 

@@ -34,7 +34,7 @@ export interface StepRecord {
 
 /** Where checkpoints are kept; `checkpointFolder` in '@mambagrad/nn/node' makes one. */
 export interface CheckpointStore {
-  /** Keeps the state after so many steps; the trainer waits for the promise, if it gives one. */
+  /** Keeps the state after the step `step`; the trainer waits for the promise, if there is one. */
   save(step: number, state: StateDict): void | Promise<void>;
   /** The state that was saved last, if any was. */
   load(): StateDict | undefined | Promise<StateDict | undefined>;

@@ -29,7 +29,7 @@ export interface Elements extends Spec {
 export interface Bound {
   /** The place of the input among the op's inputs, from 0. */
   readonly input: number;
-  /** What all its elements must be below. */
+  /** Every element must be below this number. */
   readonly size: number;
 }
 

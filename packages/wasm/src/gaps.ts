@@ -3,7 +3,7 @@
 /** Places start at multiples of this many bytes, a cache line. */
 export const ALIGNMENT = 64;
 
-/** The multiple of 64 bytes that is not below so many. */
+/** A number of bytes, rounded up to whole cache lines of 64. */
 export function roundUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }

@@ -13,6 +13,8 @@
  *     =f32          a constant
  *     00            a byte that has to be zero: the number of the memory
  */
+
+/** The type of a value: integers and floats by their bits, or a vector of 128 bits. */
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
 /** The type of a piece of code: that of the value it leaves, or none. */
