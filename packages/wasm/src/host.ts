@@ -5,7 +5,7 @@
 
 /** A `WebAssembly.Memory`, or what stands in for it. */
 export interface HostMemory {
-  /** The bytes. Growing replaces and detaches the buffer, unless it is shared or resizable. */
+  /** The bytes; growing gives a longer buffer, and detaches this one unless it is shared. */
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   /**
    * Adds pages of 64 KiB and gives their number before. Throws a RangeError if there is no room.
@@ -22,10 +22,7 @@ export interface Host {
   validate(bytes: Uint8Array): boolean;
   /** Compiles bytes to a module, at once; throws a CompileError if they are none. */
   readonly Module: new (bytes: Uint8Array) => object;
-  /**
-   * Links a module with its imports and gives what it exports; throws a LinkError if one is
-   * missing.
-   */
+  /** Links a module with its imports and gives what it exports; throws if one is missing. */
   readonly Instance: new (module: object, imports?: Imports) => { readonly exports: unknown };
   /** Makes a memory; sizes are in pages of 64 KiB. Throws a RangeError if there is no room. */
   readonly Memory: new (
