@@ -120,6 +120,10 @@ interface Split {
   readonly count: number;
 }
 
+/**
+ * Splits a range for a loop over vectors and one over what is left. Throws in the name of `taker`
+ * unless the step of the range is 1.
+ */
 export function split(taker: string, range: Range): Split {
   const { from, to, step } = boundsOf(taker, range);
   if (step !== 1) throw new Error(`${taker}: the step is ${step}, expected 1`);

@@ -5,7 +5,7 @@
 
 /** A `WebAssembly.Memory`, or what stands in for it. */
 export interface HostMemory {
-  /** The bytes; growing gives a longer buffer, and detaches this one unless it is shared. */
+  /** The bytes. Read it anew after `grow`, which may replace the buffer. */
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   /**
    * Adds pages of 64 KiB and gives their number before. Throws a RangeError if there is no room.
