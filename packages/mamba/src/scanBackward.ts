@@ -9,10 +9,16 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  blocksOf, type Cell, CHUNK, forChannels, forSequences, forStates, forStatesOf, grid, isVector,
-  neighbours, plus, registers, setDecays, setLimits, type Sizes, times, TINY,
-  unlessReset,
+  blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part, plus,
+  registers, type Sizes, times, TINY,
 } from './scanPieces.ts';
+import {
+  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf, startOf,
+  stateRegisters, type Step, unlessReset,
+} from './scanStep.ts';
+import {
+  channelSums, type ChannelSums, type Partials, partialsOf, reducePartials, type Trace, traceOf,
+} from './scanStorage.ts';
 
 /**
  * From [the gradient of what the forward kernel gives, u, Δ, A, B, C, the first state, the states
@@ -22,177 +28,243 @@ import {
 export function backwardKernel(
   inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
+  const scan = backwardOf(inputs, to, sizes);
+  const [full, rest] = chunksOf(sizes);
+  return [
+    forParts(sizes, (part) => [
+      scaleA(scan, part),
+      startGradients(scan, part),
+      rest > 0 ? runChunk(scan, { ...part, c: full, count: rest }) : [],
+      k.loop('c', full, (c) => runChunk(scan, { ...part, c: k.sub(full - 1, c), count: CHUNK })),
+      storeGradients(scan, part),
+    ]),
+    [scan.ofA, scan.ofB, scan.ofC].map((partials) => reducePartials(partials, to)),
+  ];
+}
+
+/** The plan of the backward kernel. */
+interface Backward extends Scan {
+  /** The gradient of what the forward kernel gives. */
+  readonly g: Elements;
+  /** The states at the starts of chunks. */
+  readonly starts: Elements;
+  /** The gradient that a step passes on to the state before it. */
+  readonly carry: Grid;
+  /** The gradient of A, summed over the steps so far. */
+  readonly dA: Grid;
+  /** The decay of each step of a chunk, and the states before each step and after the last. */
+  readonly decays: Trace;
+  readonly states: Trace;
+  /** The gradients of B and C in a chunk. */
+  readonly dB: ChannelSums;
+  readonly dC: ChannelSums;
+  /** Where in the result the gradients of u, Δ and the first state are. */
+  readonly duAt: number;
+  readonly dDeltaAt: number;
+  readonly dStateAt: number;
+  /** Where the gradients of A, one for each sequence, and B and C, one for each block, are left. */
+  readonly ofA: Partials;
+  readonly ofB: Partials;
+  readonly ofC: Partials;
+}
+
+/** The plan, given the inputs of the kernel in their order. */
+function backwardOf(inputs: readonly Elements[], to: k.Buffer, sizes: Sizes): Backward {
   const [g, u, delta, A, B, C, , starts, reset] = inputs;
-  const { batch, length, channels, state, width, chunks, lastAt } = sizes;
+  const { batch, length, state, width, lastAt } = sizes;
   const ofSteps = batch * length * state;
-  const gradientSizes = [lastAt, lastAt, width, ofSteps, ofSteps];
-  const [duAt, dDeltaAt, dAAt, dBAt, dCAt, dStateAt] = gradientSizes.reduce<number[]>(
-    (ends, size) => [...ends, ends[ends.length - 1] + size],
-    [0],
-  );
-  // What rounds add up to is left in parts: of A's gradient one for each sequence, of those of B
-  // and C one for each block of channels.
+  const dAAt = 2 * lastAt;
+  const dBAt = dAAt + width;
+  const dCAt = dBAt + ofSteps;
   const blocks = blocksOf(sizes).count;
-  const partsA = batch !== 1 ? k.scratch('dA', 'f32', batch * width) : to;
-  const [partsB, partsC] = ['dB', 'dC'].map((name) =>
-    blocks > 1 ? k.scratch(name, 'f32', blocks * ofSteps) : to,
-  );
-  const [scaledA, carry, dA] = ['A', 'carry', 'dA'].map((name) => grid(name, sizes));
-  const limits = k.scratch('limits', 'f32', channels);
-  // Of 8 channels: the decay of each step, and the states before each step and after the last.
-  const [decays, states] = ['decays', 'states'].map((name, more) =>
-    k.scratch(name, 'f32', (CHUNK + more) * state * 8),
-  );
-  const kept = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
-    const place = plus(times(plus(times(t, state), n), 8), 4 * i);
-    return isVector(d) ? neighbours(place) : place;
+  return {
+    ...scanOf({ u, delta, A, B, C, reset }, to, sizes),
+    g,
+    starts,
+    carry: grid('carry', sizes),
+    dA: grid('dA', sizes),
+    decays: traceOf('decays', CHUNK, state),
+    states: traceOf('states', CHUNK + 1, state),
+    dB: channelSums('dB', state),
+    dC: channelSums('dC', state),
+    duAt: 0,
+    dDeltaAt: lastAt,
+    dStateAt: dCAt + ofSteps,
+    ofA: partialsOf('dA', batch, width, to, dAAt),
+    ofB: partialsOf('dB', blocks, ofSteps, to, dBAt),
+    ofC: partialsOf('dC', blocks, ofSteps, to, dCAt),
   };
-  // Sums over channels, in lanes; behind them, those of single channels.
-  const [sumsB, sumsC] = ['dB', 'dC'].map((name) => k.scratch(name, 'f32', CHUNK * state * 5));
-  const singlesAt = CHUNK * state * 4;
-  /** Adds products of registers to the sum for a step and a state. */
-  const addTo = (
-    sums: k.Buffer,
-    [t, n]: readonly [k.Operand, k.Operand],
-    a: readonly k.Variable[],
-    b: readonly k.Variable[],
-  ): k.Statements => {
-    const place = plus(times(t, state), n);
-    const at = a[0].type === 'f32x4' ? neighbours(times(place, 4)) : plus(place, singlesAt);
-    const sum = a.reduce<k.Value>((total, x, i) => k.mulAdd(x, b[i], total), k.load(sums, at));
-    return k.store(sums, at, sum);
-  };
-  const ofState = <T>(list: readonly T[], all: readonly k.Value[], s: number): T[] =>
-    list.slice(s * all.length, (s + 1) * all.length);
+}
 
-  const chunk = (
-    b: k.Value, c: k.Operand, count: number, some: k.Stretch, block: k.Operand,
-  ): k.Statements => {
-    const timeOf = (t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
-    const rowOf = (t: k.Operand): k.Operand => plus(times(b, length), timeOf(t));
-    const outputOf = (t: k.Operand, d: k.Operand): k.Operand => plus(times(rowOf(t), channels), d);
-    const start = times(plus(times(b, chunks), c), width);
-    const at = (of: Elements, t: k.Operand, last: k.Operand): k.Value =>
-      of.at([b, timeOf(t), last]);
-    const resetAt = (t: k.Operand): k.Value | undefined => reset?.at([b, timeOf(t)]);
+/** Before the last chunk: the gradient of the last state is given, that of A is 0. */
+function startGradients({ g, sizes, carry, dA }: Backward, { b, range }: Part): k.Statements {
+  const { state, width, lastAt } = sizes;
+  return [
+    dA.setAll(() => 0, range),
+    carry.setAll(
+      (n, d) => g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]), range,
+    ),
+  ];
+}
 
-    /** Forwards through the chunk: decays and states are kept, and C's gradient is summed. */
-    const again = (all: readonly k.Value[]): k.Statements => [
-      forStates(state, all, (cells) =>
-        cells.map((cell) => {
-          const first = starts.at([plus(start, plus(times(cell.n, channels), cell.d))]);
-          return k.store(states, kept(0, cell), first);
-        }),
-      ),
-      k.loop('t', count, (t) => {
-        const [durations, steps, outer] = registers(['D', 'x', 'g'], all);
+/** After the first chunk: stores the gradients of the first state and of A. */
+function storeGradients(scan: Backward, { b, range }: Part): k.Statements {
+  const { to, sizes, carry, dA, dStateAt, ofA } = scan;
+  return [
+    carry.writeTo(to, plus(dStateAt, times(b, sizes.width)), range),
+    dA.writeTo(ofA.buffer, ofA.startOf(b), range),
+  ];
+}
+
+/** Through a chunk: forwards, and then backwards. */
+function runChunk(scan: Backward, chunk: Chunk): k.Statements {
+  const { sizes, dB, dC, ofB, ofC } = scan;
+  return [
+    [dB, dC].map((sums) => sums.clear()),
+    forChannels(chunk.range, sizes.channels, (channels) => [
+      recomputeChunk(scan, chunk, channels),
+      backpropagateChunk(scan, chunk, channels),
+    ]),
+    storeSums(scan, chunk, dB, ofB),
+    storeSums(scan, chunk, dC, ofC),
+  ];
+}
+
+/** Forwards through a chunk: keeps decays and states, and sums up C's gradient. */
+function recomputeChunk(
+  scan: Backward, chunk: Chunk, channels: readonly k.Value[],
+): k.Statements {
+  const { sizes, starts, states } = scan;
+  const start = startOf(sizes, chunk);
+  return [
+    forStates(sizes.state, channels, (cells) =>
+      cells.map((cell) => {
+        const place = plus(start, plus(times(cell.n, sizes.channels), cell.d));
+        return states.set(0, cell, starts.at([place]));
+      }),
+    ),
+    k.loop('t', chunk.count, (t) => recomputeStep(scan, chunk, t, channels)),
+  ];
+}
+
+/** A step forwards, as in the forward pass, with all it sets kept. */
+function recomputeStep(
+  scan: Backward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+): k.Statements {
+  const { inputs: { u, delta }, sizes, limits, g, decays, states, dC } = scan;
+  const [dt, dtU, dy] = registers(['D', 'x', 'g'], channels);
+  const step = { chunk, t, channels, dt, dtU };
+  return [
+    channels.map((d, i) => [
+      k.set(dt[i], elementAt(delta, chunk, t, d)),
+      k.set(dtU[i], k.mul(dt[i], elementAt(u, chunk, t, d))),
+      k.set(dy[i], g.at([outputAt(sizes, chunk, t, d)])),
+    ]),
+    forStatesOf(dt, limits, sizes.state, channels, (isSmall, cells, ns) => {
+      const [decay, next] = stateRegisters(cells);
+      return [
+        advance(scan, step, cells, isSmall, [decay, next], (cell) => states.at(t, cell)),
+        cells.map((cell, j) => [
+          decays.set(t, cell, decay[j]),
+          states.set(plus(t, 1), cell, next[j]),
+        ]),
+        ns.map((n, s) => dC.add(t, n, ofState(next, channels, s), dy)),
+      ];
+    }),
+  ];
+}
+
+/** Backwards through a chunk, from its last step. */
+function backpropagateChunk(
+  scan: Backward, chunk: Chunk, channels: readonly k.Value[],
+): k.Statements {
+  return k.loop('r', chunk.count, (r) =>
+    backpropagateStep(scan, chunk, k.sub(chunk.count - 1, r), channels),
+  );
+}
+
+/** A step with the registers of its gradients. */
+interface BackwardStep extends Step {
+  readonly dy: readonly k.Variable[];
+  /** The gradient of Δ u, and that of Δ through the decays, times log₂e. */
+  readonly throughInput: readonly k.Variable[];
+  readonly throughDecay: readonly k.Variable[];
+}
+
+/** A step backwards: the gradients of its u and Δ. */
+function backpropagateStep(
+  scan: Backward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+): k.Statements {
+  const { inputs, sizes, to, g, duAt, dDeltaAt } = scan;
+  const names = ['D', 'u', 'x', 'g', 's', 'q'];
+  const [dt, u, dtU, dy, throughInput, throughDecay] = registers(names, channels);
+  const step = { chunk, t, channels, dt, dtU, dy, throughInput, throughDecay };
+  return [
+    channels.map((d, i) => [
+      k.set(dt[i], elementAt(inputs.delta, chunk, t, d)),
+      k.set(u[i], elementAt(inputs.u, chunk, t, d)),
+      k.set(dtU[i], k.mul(dt[i], u[i])),
+      k.set(dy[i], g.at([outputAt(sizes, chunk, t, d)])),
+      k.set(throughInput[i], 0),
+      k.set(throughDecay[i], 0),
+    ]),
+    backpropagateStates(scan, step),
+    channels.map((d, i) => {
+      const at = outputAt(sizes, chunk, t, d);
+      // A was multiplied by log₂e.
+      const dDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(u[i], throughInput[i]));
+      return [
+        k.store(to, plus(duAt, at), k.mul(dt[i], throughInput[i])),
+        k.store(to, plus(dDeltaAt, at), dDelta),
+      ];
+    }),
+  ];
+}
+
+/**
+ * Backwards through the states of a step. G is the whole gradient of a state: from y, and from the
+ * step after it. `passed` is the part of it that goes on to the state before, through the decay.
+ */
+function backpropagateStates(scan: Backward, step: BackwardStep): k.Statements {
+  const { inputs: { B, C }, sizes, scaledA, carry, dA, decays, states, dB } = scan;
+  const { chunk, t, channels, dt, dtU, dy, throughInput, throughDecay } = step;
+  return forStates(sizes.state, channels, (cells, ns) => {
+    const [G, passed, through] = registers(['G', 'p', 'q'], cells.map(({ d }) => d));
+    return [
+      cells.map((cell, j) => {
+        const { n, d, i } = cell;
+        const toBefore = k.mul(G[j], decays.at(t, cell));
+        const toDecay = k.mul(passed[j], states.at(t, cell));
         return [
-          all.map((d, i) => [
-            k.set(durations[i], at(delta, t, d)),
-            k.set(steps[i], k.mul(durations[i], at(u, t, d))),
-            k.set(outer[i], g.at([outputOf(t, d)])),
-          ]),
-          forStatesOf(durations, limits, state, all, (isSmall, cells, ns) => {
-            const [decay, next] = registers(['a', 'h'], cells.map(({ d }) => d));
-            const exponents = cells.map(({ n, d, i }) => k.mul(durations[i], scaledA.at(n, d)));
-            return [
-              setDecays(decay, exponents, isSmall),
-              cells.map((cell, j) => {
-                const taken = k.mulAdd(steps[cell.i], at(B, t, cell.n), TINY);
-                const carried = k.mulAdd(decay[j], k.load(states, kept(t, cell)), taken);
-                return k.set(next[j], unlessReset(resetAt(t), taken, carried));
-              }),
-              cells.map((cell, j) => [
-                k.store(decays, kept(t, cell), decay[j]),
-                k.store(states, kept(plus(t, 1), cell), next[j]),
-              ]),
-              ns.map((n, s) => addTo(sumsC, [t, n], ofState(next, all, s), outer)),
-            ];
-          }),
+          k.set(G[j], k.mulAdd(dy[i], elementAt(C, chunk, t, n), carry.at(n, d))),
+          k.set(throughInput[i], k.mulAdd(G[j], elementAt(B, chunk, t, n), throughInput[i])),
+          k.set(passed[j], unlessReset(scan, step, 0, toBefore)),
+          carry.set(n, d, k.add(passed[j], TINY)),
+          k.set(through[j], unlessReset(scan, step, 0, toDecay)),
+          k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
+          dA.set(n, d, k.mulAdd(through[j], dt[i], dA.at(n, d))),
         ];
       }),
+      ns.map((n, s) => dB.add(t, n, ofState(G, channels, s), dtU)),
     ];
-    /** Backwards: G is the whole gradient of the state, and `carry` what of it goes further. */
-    const back = (all: readonly k.Value[]): k.Statements =>
-      k.loop('r', count, (r) => {
-        const t = k.sub(count - 1, r);
-        const names = ['D', 'u', 'x', 'g', 's', 'q'];
-        const [durations, inputsU, steps, outer, ...sums] = registers(names, all);
-        const [throughInput, throughDecay] = sums;
-        return [
-          all.map((d, i) => [
-            k.set(durations[i], at(delta, t, d)),
-            k.set(inputsU[i], at(u, t, d)),
-            k.set(steps[i], k.mul(durations[i], inputsU[i])),
-            k.set(outer[i], g.at([outputOf(t, d)])),
-            k.set(throughInput[i], 0),
-            k.set(throughDecay[i], 0),
-          ]),
-          forStates(state, all, (cells, ns) => {
-            const [G, passed, through] = registers(['G', 'p', 'q'], cells.map(({ d }) => d));
-            return [
-              cells.map((cell, j) => {
-                const { n, d, i } = cell;
-                return [
-                  k.set(G[j], k.mulAdd(outer[i], at(C, t, n), carry.at(n, d))),
-                  k.set(throughInput[i], k.mulAdd(G[j], at(B, t, n), throughInput[i])),
-                  k.set(passed[j], unlessReset(
-                    resetAt(t), 0, k.mul(G[j], k.load(decays, kept(t, cell))),
-                  )),
-                  carry.set(n, d, k.add(passed[j], TINY)),
-                  k.set(through[j], unlessReset(
-                    resetAt(t), 0, k.mul(passed[j], k.load(states, kept(t, cell))),
-                  )),
-                  k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
-                  dA.set(n, d, k.mulAdd(through[j], durations[i], dA.at(n, d))),
-                ];
-              }),
-              ns.map((n, s) => addTo(sumsB, [t, n], ofState(G, all, s), steps)),
-            ];
-          }),
-          all.map((d, i) => {
-            // A was multiplied by log₂e.
-            const dDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(inputsU[i], throughInput[i]));
-            return [
-              k.store(to, plus(duAt, outputOf(t, d)), k.mul(durations[i], throughInput[i])),
-              k.store(to, plus(dDeltaAt, outputOf(t, d)), dDelta),
-            ];
-          }),
-        ];
-      });
-    const summed = (sums: k.Buffer, parts: k.Buffer, at: number): k.Statements =>
-      k.loop('t', count, (t) =>
-        k.loop('n', state, (n) => {
-          const place = plus(times(t, state), n);
-          const lanes = k.reduceLanes(k.add, k.load(sums, neighbours(times(place, 4))));
-          const total = k.add(lanes, k.load(sums, plus(place, singlesAt)));
-          const from = parts === to ? at : times(block, ofSteps);
-          return k.store(parts, plus(plus(from, times(rowOf(t), state)), n), total);
-        }),
-      );
-    return [
-      [sumsB, sumsC].map((sums) => k.lanes('i', sums.length, (i) => k.store(sums, i, 0))),
-      forChannels(some, channels, (all) => [again(all), back(all)]),
-      summed(sumsB, partsB, dBAt),
-      summed(sumsC, partsC, dCAt),
-    ];
-  };
-  const full = Math.floor(length / CHUNK);
-  return [
-    forSequences(sizes, (b, some, block) => [
-      scaledA.setAll((n, d) => k.mul(A.at([d, n]), Math.LOG2E), some),
-      setLimits(limits, scaledA, sizes, some),
-      dA.setAll(() => 0, some),
-      carry.setAll(
-        (n, d) => g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]), some,
-      ),
-      length > full * CHUNK ? chunk(b, full, length - full * CHUNK, some, block) : [],
-      k.loop('c', full, (c) => chunk(b, k.sub(full - 1, c), CHUNK, some, block)),
-      carry.writeTo(to, plus(dStateAt, times(b, width)), some),
-      dA.writeTo(partsA, partsA === to ? dAAt : times(b, width), some),
-    ]),
-    partsA === to ? [] : k.addUp(partsA, [batch, width, width], k.sum, to, dAAt),
-    partsB === to ? [] : k.addUp(partsB, [blocks, ofSteps, ofSteps], k.sum, to, dBAt),
-    partsC === to ? [] : k.addUp(partsC, [blocks, ofSteps, ofSteps], k.sum, to, dCAt),
-  ];
+  });
+}
+
+/** The registers of the s-th state, of a list with one for each vector of channels of each. */
+function ofState(
+  list: readonly k.Variable[], channels: readonly k.Value[], s: number,
+): k.Variable[] {
+  return list.slice(s * channels.length, (s + 1) * channels.length);
+}
+
+/** Stores the gradient of B or C, as far as it comes from the channels of a chunk. */
+function storeSums(
+  { sizes }: Backward, chunk: Chunk, sums: ChannelSums, { buffer, startOf }: Partials,
+): k.Statements {
+  return k.loop('t', chunk.count, (t) =>
+    k.loop('n', sizes.state, (n) => {
+      const row = plus(startOf(chunk.block), times(rowOf(sizes, chunk, t), sizes.state));
+      return k.store(buffer, plus(row, n), sums.total(t, n));
+    }),
+  );
 }

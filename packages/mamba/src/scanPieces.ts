@@ -70,26 +70,33 @@ export function blocksOf(sizes: Sizes): { readonly count: number; readonly size:
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
 
+/** A block of the channels of a sequence, which one thread works on. */
+export interface Part {
+  /** The number of the sequence in the batch, and that of the block. */
+  readonly b: k.Value;
+  readonly block: k.Operand;
+  /** The channels of the block. */
+  readonly range: k.Stretch;
+}
+
 /** Calls the body for each sequence and block of channels, in rounds that threads can share. */
-export function forSequences(
-  sizes: Sizes, body: (b: k.Value, some: k.Stretch, block: k.Operand) => k.Statements,
-): k.Statements {
+export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.Statements {
   const { batch, channels } = sizes;
   const { count, size } = blocksOf(sizes);
   if (count === 1) {
     const loop = isLarge(sizes) ? k.parallel : k.loop;
-    return loop('b', batch, (b) => body(b, { from: 0, to: channels }, 0));
+    return loop('b', batch, (b) => body({ b, block: 0, range: { from: 0, to: channels } }));
   }
   const [sequence, block] = ['b', 'block'].map((name) => k.variable(name, 'i32'));
   return k.parallel('round', batch * count, (round) => {
     const from = k.mul(block, size);
     const end = k.add(from, size);
-    const some = { from, to: channels % size === 0 ? end : k.min(end, channels) };
+    const range = { from, to: channels % size === 0 ? end : k.min(end, channels) };
     return [
       k.set(sequence, k.quotient(round, count)),
       k.set(block, k.sub(round, k.mul(sequence, count))),
       // A loop of one round, as loops keep addresses in step.
-      k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body(b, some, block)),
+      k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body({ b, block, range })),
     ];
   });
 }
@@ -225,14 +232,4 @@ export function setDecays(
     ),
     all((i) => k.fromBits(k.add(k.bitsOf(decays[i]), k.shiftLeft(k.bitsOf(shifted[i]), 23)))),
   ];
-}
-
-/**
- * `fresh` at a step that starts anew, `carried` at all others. It is chosen, not multiplied by 0:
- * what is left behind may be NaN or infinite.
- */
-export function unlessReset(
-  reset: k.Value | undefined, fresh: k.Operand, carried: k.Value,
-): k.Value {
-  return reset ? k.select(k.notEqual(reset, 0), fresh, carried) : carried;
 }

@@ -15,9 +15,9 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import { type Grid, plus, times, TINY, toValue } from './scanPieces.ts';
+import { type Backward, backwardOf, type Head, headOf } from './ssdBackwardPlan.ts';
 import {
-  type At, decaysOf, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
-  product, type Sizes, transposed,
+  type Chunk, chunkOf, forGroups, inSteps, pairProduct, product, type Sizes, transposed,
 } from './ssdPieces.ts';
 
 /**
@@ -26,139 +26,213 @@ import {
  * B, C and the first state, one behind the other.
  */
 export function backwardKernel(
-  [g, input, logDecay, B, C, , packed, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
-  const { batch, length, heads, headDim, groups, state, steps, chunks } = sizes;
-  const ofX = batch * length * heads * headDim;
-  const dBAt = ofX + batch * length * heads;
-  const dCAt = dBAt + batch * length * groups * state;
-  const dStateAt = dCAt + batch * length * groups * state;
-
-  const [rowsB, rowsC] = ['B', 'C'].map((name) => matrix(name, steps, state));
-  const [columnsB, columnsC, dB, dC] =
-    ['B', 'C', 'dB', 'dC'].map((name) => matrix(name, state, steps));
-  // What of it hears from the state before the chunk.
-  const firstC = reset ? matrix('firstC', state, steps) : columnsC;
-  const [scores, dScores, M] = ['S', 'dS', 'M'].map((name) => matrix(name, steps, steps));
-  const [columnsX, columnsG] = ['x', 'g'].map((name) => matrix(name, headDim, steps));
-  const rowsG = matrix('g', steps, headDim);
-  const [da, sums, written, read] =
-    ['da', 'sums', 'written', 'read'].map((name) => k.scratch(name, 'f32', steps));
-  const from = (s: k.Value) => ({ from: s, to: steps });
-  const backwards = (body: (t: k.Value) => k.Statements) =>
-    k.loop('r', steps, (r) => body(k.sub(steps - 1, r)));
-
-  const chunk = (b: k.Value, group: k.Value, c: k.Value): k.Statements => {
-    const [first, left] = [k.sub((chunks - 1) * steps, k.mul(c, steps)), k.add(c, 1)];
-    const hearing = hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)])));
-    const { isPair, forPairs, fromStart, untilEnd, throughout } = hearing;
-    const isTerm = (s: k.Value, t: k.Value): k.Value => isPair(t, s);
-    const ofHead = (h: k.Value): k.Statements => {
-      const head = k.add(k.mul(group, heads / groups), h);
-      const [x, before] = [inSteps(sizes, b, first, head), inStates(sizes, left, b, head, ofX)];
-      const place = inStates(sizes, 0, b, head, dStateAt);
-      const H: At = (n, p) => packed.at([before(n, p)]);
-      const [G, dX] = [place, x].map((at): At => (i, p) => k.load(to, at(i, p)));
-      const [passed, kept] = ['passed', 'kept'].map((name) => k.variable(name, 'f32x4'));
-      const total = k.variable('total', 'f32');
-      const [decays, between, since, whole] = decaysOf(steps, (t) =>
-        logDecay.at([b, k.add(first, t), head]), hearing,
-      );
-      const sinceStart = (t: k.Value) => k.load(since, t);
-      const leftAtEnd = (s: k.Value) => between.at(steps - 1, s);
-      /** Adds what goes through a state to a gradient, and notes for each step how much it is. */
-      const through = (
-        gradient: Grid, of: Grid, decay: (t: k.Value) => k.Value, noted: k.Buffer,
-        choose: (t: k.Value, x: k.Value) => k.Value,
-      ) => (n: k.Value, t: k.Value, value: k.Variable): k.Statements => [
-        k.set(value, choose(t, k.mul(value, decay(t)))),
-        gradient.set(n, t, k.add(gradient.at(n, t), value)),
-        k.store(noted, t, choose(t, k.mulAdd(value, of.at(n, t), k.load(noted, t)))),
-      ];
-      return [
-        decays,
-        rowsG.setAll((t, p) => g.at([x(t, p)])),
-        columnsG.setAll(transposed(rowsG.at)),
-        columnsX.setAll((p, s) => input.at([b, plus(first, s), head, p])),
-        product([steps, steps, headDim], rowsG.at, columnsX.at, M.set, { isLower: true }),
-        [sums, written, read].map((all) => k.lanes('t', steps, (t) => k.store(all, t, 0))),
-        // M is dM at first, and `sums` are those of the columns of dM ⊙ M from row t on.
-        backwards((t) => [
-          k.set(passed, 0),
-          forPairs(t, (s, ofPair) => {
-            const [decay, dM, value, sum] = ['e', 'd', 'm', 'y'].map((x) => k.variable(x, 'f32x4'));
-            return [
-              k.set(decay, ofPair(between.at(t, s))),
-              k.set(dM, ofPair(M.at(t, s))),
-              k.set(value, ofPair(k.mul(decay, scores.at(t, s)))),
-              k.set(sum, k.mulAdd(dM, value, k.load(sums, s))),
-              M.set(t, s, value),
-              dScores.set(t, s, k.mulAdd(dM, decay, dScores.at(t, s))),
-              k.store(sums, s, sum),
-              k.set(passed, k.add(passed, k.select(k.less(s, t), sum, 0))),
-            ];
-          }),
-          k.store(da, t, k.reduceLanes(k.add, passed)),
-        ]),
-        product([steps, headDim, state], transposed(columnsB.at), G, (s, p, value) =>
-          k.store(to, x(s, p), untilEnd(s, k.mul(value, leftAtEnd(s)))),
-        ),
-        pairProduct([steps, headDim, from], transposed(M.at), rowsG, (s, p, value) =>
-          k.store(to, x(s, p), value), { start: dX, isTerm },
-        ),
-        product([state, steps, headDim], H, columnsG.at,
-          through(dC, columnsC, sinceStart, read, fromStart)),
-        product([state, steps, headDim], G, columnsX.at,
-          through(dB, columnsB, leftAtEnd, written, untilEnd)),
-        rowsG.setAll((t, p) => fromStart(t, k.mul(rowsG.at(t, p), k.load(since, toValue(t))))),
-        k.set(kept, 0),
-        product([state, headDim, steps], firstC.at, rowsG.at, (n, p, value) => [
-          k.set(kept, throughout(k.mulAdd(k.mul(G(n, p), whole), H(n, p), kept))),
-          k.store(to, place(n, p), value),
-        ], { start: (n, p) => k.mulAdd(throughout(G(n, p)), whole, TINY) }),
-        k.set(total, k.reduceLanes(k.add, kept)),
-        k.loop('t', steps, (t) => [
-          k.store(da, t, k.add(k.load(da, t), total)),
-          k.set(total, k.add(total, k.load(written, t))),
-        ]),
-        k.set(total, 0),
-        backwards((t) => {
-          const at = inSteps({ ...sizes, headDim: 1 }, b, first, head)(t, ofX);
-          return [
-            k.set(total, k.add(total, k.load(read, t))),
-            k.store(to, at, k.add(k.load(da, t), total)),
-          ];
-        }),
-      ];
-    };
-    const write = (start: number) => (t: k.Value, n: k.Value, value: k.Variable) => {
-      const at = inSteps({ ...sizes, heads: groups, headDim: state }, b, first, group)(t, n);
-      return k.store(to, plus(at, start), value);
-    };
-    return [
-      hearing.compute,
-      rowsB.setAll((s, n) => B.at([b, plus(first, s), group, n])),
-      rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
-      columnsB.setAll(transposed(rowsB.at)),
-      columnsC.setAll(transposed(rowsC.at)),
-      reset ? firstC.setAll((n, t) => fromStart(t, columnsC.at(n, t))) : [],
-      [dB, dC, dScores].map((gradient) => gradient.setAll(() => 0)),
-      product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
-      k.loop('h', heads / groups, ofHead),
-      pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(dCAt), {
-        start: transposed(dC.at), isTerm: isPair,
-      }),
-      pairProduct([steps, state, from], transposed(dScores.at), rowsC, write(dBAt), {
-        start: transposed(dB.at), isTerm,
-      }),
-    ];
-  };
-  const width = (heads / groups) * state * headDim;
+  const ssd = backwardOf(inputs, to, sizes);
+  const { steps, chunks } = sizes;
   return forGroups(sizes, (b, group) => [
-    k.lanes('i', width, (i) => {
-      const at = plus(times(plus(times(b, groups), group), width), i);
-      return k.store(to, plus(at, dStateAt), g.at([plus(at, ofX)]));
+    startStateGradients(ssd, b, group),
+    k.loop('c', chunks, (c) => {
+      const first = k.sub((chunks - 1) * steps, k.mul(c, steps));
+      return runChunk(ssd, chunkOf(sizes, ssd.reset, { b, group, first, left: k.add(c, 1) }));
     }),
-    k.loop('c', chunks, (c) => chunk(b, group, c)),
   ]);
+}
+
+/** Puts the gradients of the last states, which are given, where those of the first will be. */
+function startStateGradients(
+  { g, to, sizes, statesAt, dStateAt }: Backward, b: k.Value, group: k.Value,
+): k.Statements {
+  const { heads, headDim, groups, state } = sizes;
+  const width = (heads / groups) * state * headDim;
+  return k.lanes('i', width, (i) => {
+    const at = plus(times(plus(times(b, groups), group), width), i);
+    return k.store(to, plus(at, dStateAt), g.at([plus(at, statesAt)]));
+  });
+}
+
+/** A chunk of a group: the scores, then each head, and the gradients that the heads add up. */
+function runChunk(ssd: Backward, chunk: Chunk): k.Statements {
+  const { heads, groups } = ssd.sizes;
+  return [
+    chunk.hearing.compute,
+    computeScores(ssd, chunk),
+    k.loop('h', heads / groups, (h) =>
+      runHead(ssd, headOf(ssd, chunk, k.add(k.mul(chunk.group, heads / groups), h))),
+    ),
+    storeGroupGradients(ssd, chunk),
+  ];
+}
+
+/** S = C Bᵀ, as in the forward pass; the gradients that heads add to are 0. */
+function computeScores(ssd: Backward, { b, group, first, hearing }: Chunk): k.Statements {
+  const { B, C, reset, sizes: { steps, state }, ofGroup } = ssd;
+  const { rowsB, rowsC, columnsB, columnsC, firstC, scores, dB, dC, dScores } = ofGroup;
+  return [
+    rowsB.setAll((s, n) => B.at([b, plus(first, s), group, n])),
+    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    columnsB.setAll(transposed(rowsB.at)),
+    columnsC.setAll(transposed(rowsC.at)),
+    reset ? firstC.setAll((n, t) => hearing.fromStart(t, columnsC.at(n, t))) : [],
+    [dB, dC, dScores].map((gradient) => gradient.setAll(() => 0)),
+    product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
+  ];
+}
+
+/** A head in a chunk, whose G becomes the gradient of H. */
+function runHead(ssd: Backward, head: Head): k.Statements {
+  const kept = k.variable('kept', 'f32x4');
+  return [
+    head.decays.compute,
+    loadHead(ssd, head),
+    backpropagateScores(ssd, head),
+    storeInputGradient(ssd, head),
+    addStateTerms(ssd, head),
+    backpropagateState(ssd, head, kept),
+    storeDecayGradient(ssd, head, kept),
+  ];
+}
+
+/** g and X, and dM = g Xᵀ. */
+function loadHead({ g, input, sizes, ofHead }: Backward, { chunk, head, x }: Head): k.Statements {
+  const { steps, headDim } = sizes;
+  const { columnsX, columnsG, rowsG, M, sums, written, read } = ofHead;
+  return [
+    rowsG.setAll((t, p) => g.at([x(t, p)])),
+    columnsG.setAll(transposed(rowsG.at)),
+    columnsX.setAll((p, s) => input.at([chunk.b, plus(chunk.first, s), head, p])),
+    product([steps, steps, headDim], rowsG.at, columnsX.at, M.set, { isLower: true }),
+    [sums, written, read].map((all) => k.lanes('t', steps, (t) => k.store(all, t, 0))),
+  ];
+}
+
+/** Calls the body for each step of a chunk, from the last. */
+const backwards = (steps: number, body: (t: k.Value) => k.Statements): k.Statements =>
+  k.loop('r', steps, (r) => body(k.sub(steps - 1, r)));
+
+/**
+ * dS += dM ⊙ E, and M in the place of dM. Row by row from the last, so that the sums of the columns
+ * of dM ⊙ M from row t on are there for row t: those of columns before t pass α_t.
+ */
+function backpropagateScores(
+  { sizes: { steps }, ofGroup: { scores, dScores }, ofHead: { M, sums, da } }: Backward,
+  { chunk: { hearing }, decays: { between } }: Head,
+): k.Statements {
+  const passed = k.variable('passed', 'f32x4');
+  return backwards(steps, (t) => [
+    k.set(passed, 0),
+    hearing.forPairs(t, (s, ofPair) => {
+      const [decay, dM, value, sum] = ['e', 'd', 'm', 'y'].map((x) => k.variable(x, 'f32x4'));
+      return [
+        k.set(decay, ofPair(between.at(t, s))),
+        k.set(dM, ofPair(M.at(t, s))),
+        k.set(value, ofPair(k.mul(decay, scores.at(t, s)))),
+        k.set(sum, k.mulAdd(dM, value, k.load(sums, s))),
+        M.set(t, s, value),
+        dScores.set(t, s, k.mulAdd(dM, decay, dScores.at(t, s))),
+        k.store(sums, s, sum),
+        k.set(passed, k.add(passed, k.select(k.less(s, t), sum, 0))),
+      ];
+    }),
+    k.store(da, t, k.reduceLanes(k.add, passed)),
+  ]);
+}
+
+/** The range from a step on. */
+const onwards = ({ steps }: Sizes) => (s: k.Value): k.Range => ({ from: s, to: steps });
+
+/** dX = Mᵀ g + until ⊙ B G. */
+function storeInputGradient(ssd: Backward, { chunk, decays, x, G }: Head): k.Statements {
+  const { to, sizes, ofGroup: { columnsB }, ofHead: { M, rowsG } } = ssd;
+  const { steps, headDim, state } = sizes;
+  const { isPair, untilEnd } = chunk.hearing;
+  return [
+    product([steps, headDim, state], transposed(columnsB.at), G, (s, p, value) =>
+      k.store(to, x(s, p), untilEnd(s, k.mul(value, decays.leftAtEnd(s)))),
+    ),
+    pairProduct([steps, headDim, onwards(sizes)], transposed(M.at), rowsG, (s, p, value) =>
+      k.store(to, x(s, p), value), {
+      start: (s, p) => k.load(to, x(s, p)), isTerm: (s, t) => isPair(t, s),
+    }),
+  ];
+}
+
+/** dC += since ⊙ g Hᵀ and dB += until ⊙ X Gᵀ, transposed, and how much goes through each step. */
+function addStateTerms(ssd: Backward, { chunk, decays, G, H }: Head): k.Statements {
+  const { sizes: { steps, headDim, state }, ofGroup, ofHead } = ssd;
+  const { columnsB, columnsC, dB, dC } = ofGroup;
+  const { columnsX, columnsG, written, read } = ofHead;
+  const { fromStart, untilEnd } = chunk.hearing;
+  const addTo = (
+    gradient: Grid, of: Grid, decay: (t: k.Value) => k.Value, noted: k.Buffer,
+    choose: (t: k.Value, x: k.Value) => k.Value,
+  ) => (n: k.Value, t: k.Value, value: k.Variable): k.Statements => [
+    k.set(value, choose(t, k.mul(value, decay(t)))),
+    gradient.set(n, t, k.add(gradient.at(n, t), value)),
+    k.store(noted, t, choose(t, k.mulAdd(value, of.at(n, t), k.load(noted, t)))),
+  ];
+  return [
+    product([state, steps, headDim], H, columnsG.at,
+      addTo(dC, columnsC, decays.since, read, fromStart)),
+    product([state, steps, headDim], G, columnsX.at,
+      addTo(dB, columnsB, decays.leftAtEnd, written, untilEnd)),
+  ];
+}
+
+/**
+ * The gradient of H: whole · G + Cᵀ (since ⊙ g), in the place of G. Sets `kept` to the terms of
+ * G that go to H through all decays of the chunk, summed in lanes.
+ */
+function backpropagateState(ssd: Backward, head: Head, kept: k.Variable): k.Statements {
+  const { to, sizes: { steps, headDim, state }, ofGroup: { firstC }, ofHead: { rowsG } } = ssd;
+  const { chunk, decays: { since, whole }, dState, G, H } = head;
+  const { fromStart, throughout } = chunk.hearing;
+  return [
+    rowsG.setAll((t, p) => fromStart(t, k.mul(rowsG.at(t, p), since(toValue(t))))),
+    k.set(kept, 0),
+    product([state, headDim, steps], firstC.at, rowsG.at, (n, p, value) => [
+      k.set(kept, throughout(k.mulAdd(k.mul(G(n, p), whole), H(n, p), kept))),
+      k.store(to, dState(n, p), value),
+    ], { start: (n, p) => k.mulAdd(throughout(G(n, p)), whole, TINY) }),
+  ];
+}
+
+/**
+ * The gradient of a_t: terms of pairs of steps, and what goes from H to G (both in `da`), from
+ * steps before t to G, and from H to steps from t on.
+ */
+function storeDecayGradient(ssd: Backward, head: Head, kept: k.Variable): k.Statements {
+  const { to, sizes, daAt, ofHead: { da, written, read } } = ssd;
+  const place = inSteps({ ...sizes, headDim: 1 }, head.chunk, head.head);
+  const total = k.variable('total', 'f32');
+  return [
+    k.set(total, k.reduceLanes(k.add, kept)),
+    k.loop('t', sizes.steps, (t) => [
+      k.store(da, t, k.add(k.load(da, t), total)),
+      k.set(total, k.add(total, k.load(written, t))),
+    ]),
+    k.set(total, 0),
+    backwards(sizes.steps, (t) => [
+      k.set(total, k.add(total, k.load(read, t))),
+      k.store(to, place(t, daAt), k.add(k.load(da, t), total)),
+    ]),
+  ];
+}
+
+/** dC = dS B and dB = dSᵀ C, added to what goes through states. */
+function storeGroupGradients(ssd: Backward, chunk: Chunk): k.Statements {
+  const { to, sizes, dBAt, dCAt, ofGroup: { rowsB, rowsC, dB, dC, dScores } } = ssd;
+  const { steps, groups, state } = sizes;
+  const { isPair } = chunk.hearing;
+  const place = inSteps({ ...sizes, heads: groups, headDim: state }, chunk, chunk.group);
+  const write = (start: number) => (t: k.Value, n: k.Value, value: k.Variable) =>
+    k.store(to, plus(place(t, n), start), value);
+  return [
+    pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(dCAt), {
+      start: transposed(dC.at), isTerm: isPair,
+    }),
+    pairProduct([steps, state, onwards(sizes)], transposed(dScores.at), rowsC, write(dBAt), {
+      start: transposed(dB.at), isTerm: (s, t) => isPair(t, s),
+    }),
+  ];
 }

@@ -14,10 +14,10 @@
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
-import { plus, TINY } from './scanPieces.ts';
+import { type Grid, plus, TINY } from './scanPieces.ts';
 import {
-  type At, decaysOf, forGroups, hearingOf, inStates, inSteps, matrix, pairProduct,
-  product, type Sizes,
+  type At, type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
+  pairProduct, type Place, product, type Sizes,
 } from './ssdPieces.ts';
 
 /**
@@ -26,63 +26,151 @@ import {
  * other.
  */
 export function forwardKernel(
-  [input, logDecay, B, C, initialState, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
 ): k.Statements {
-  const { batch, length, heads, headDim, groups, state, steps, chunks } = sizes;
-  const stateAt = (left: k.Operand, b: k.Value, head: k.Value) =>
-    inStates(sizes, left, b, head, batch * length * heads * headDim);
-  const [columnsB, x] = [matrix('B', state, steps), matrix('x', steps, headDim)];
-  // What of it reaches the end of the chunk.
-  const lastB = reset ? matrix('lastB', state, steps) : columnsB;
-  const [rowsC, scores, M] = [
-    matrix('C', steps, state), matrix('S', steps, steps), matrix('M', steps, steps),
-  ];
-  const forHeads = (group: k.Value, body: (head: k.Value) => k.Statements) =>
-    k.loop('h', heads / groups, (h) => body(k.add(k.mul(group, heads / groups), h)));
-
-  const chunk = (b: k.Value, group: k.Value, c: k.Value): k.Statements => {
-    const [first, left] = [k.mul(c, steps), k.sub(chunks, c)];
-    const hearing = hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)])));
-    const { isPair, forPairs, fromStart, untilEnd, throughout } = hearing;
-    const ofHead = (head: k.Value): k.Statements => {
-      const [y, before] = [inSteps(sizes, b, first, head), stateAt(left, b, head)];
-      const after = stateAt(k.sub(left, 1), b, head);
-      const [outputs, H] = [y, before].map((place): At => (i, p) => k.load(to, place(i, p)));
-      const [decays, between, since, whole] = decaysOf(steps, (t) =>
-        logDecay.at([b, k.add(first, t), head]), hearing,
-      );
-      return [
-        decays,
-        k.loop('t', steps, (t) => forPairs(t, (s, ofPair) =>
-          M.set(t, s, ofPair(k.mul(between.at(t, s), scores.at(t, s)))),
-        )),
-        x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
-        product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
-          k.store(to, y(t, p), fromStart(t, k.mul(sum, k.load(since, t)))),
-        ),
-        pairProduct([steps, headDim, (t) => k.add(t, 4)], M.at, x, (t, p, sum) =>
-          k.store(to, y(t, p), sum), { start: outputs, isTerm: isPair },
-        ),
-        x.setAll((s, p) => untilEnd(s, k.mul(x.at(s, p), between.at(steps - 1, s)))),
-        product([state, headDim, steps], lastB.at, x.at, (n, p, sum) =>
-          k.store(to, after(n, p), sum), {
-          start: (n, p) => k.mulAdd(throughout(H(n, p)), whole, TINY),
-        }),
-      ];
-    };
-    return [
-      hearing.compute,
-      columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
-      reset ? lastB.setAll((n, s) => untilEnd(s, columnsB.at(n, s))) : [],
-      rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
-      product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
-      forHeads(group, ofHead),
-    ];
-  };
+  const ssd = forwardOf(inputs, to, sizes);
+  const { steps, chunks } = sizes;
   return forGroups(sizes, (b, group) => [
-    forHeads(group, (head) => k.loop('n', state, (n) => k.lanes('p', headDim, (p) =>
-      k.store(to, stateAt(chunks, b, head)(n, p), initialState.at([b, head, n, p])),
-    ))),
-    k.loop('c', chunks, (c) => chunk(b, group, c)),
+    forHeads(sizes, group, (head) => storeFirstState(ssd, b, head)),
+    k.loop('c', chunks, (c) => {
+      const place = { b, group, first: k.mul(c, steps), left: k.sub(chunks, c) };
+      return runChunk(ssd, chunkOf(sizes, ssd.reset, place));
+    }),
   ]);
+}
+
+/** The plan of the kernel: its inputs, the buffer of its results, and the matrices it works in. */
+interface Forward {
+  readonly input: Elements;
+  readonly logDecay: Elements;
+  readonly B: Elements;
+  readonly C: Elements;
+  readonly initialState: Elements;
+  readonly reset: Elements | undefined;
+  readonly to: k.Buffer;
+  readonly sizes: Sizes;
+  /** Bᵀ and C, and Bᵀ of the steps that reach the end of the chunk. */
+  readonly columnsB: Grid;
+  readonly lastB: Grid;
+  readonly rowsC: Grid;
+  /** S, M and X. */
+  readonly scores: Grid;
+  readonly M: Grid;
+  readonly x: Grid;
+}
+
+/** The plan, given the inputs of the kernel in their order. */
+function forwardOf(
+  [input, logDecay, B, C, initialState, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+): Forward {
+  const { state, steps, headDim } = sizes;
+  const columnsB = matrix('B', state, steps);
+  return {
+    input, logDecay, B, C, initialState, reset, to, sizes,
+    columnsB,
+    lastB: reset ? matrix('lastB', state, steps) : columnsB,
+    rowsC: matrix('C', steps, state),
+    scores: matrix('S', steps, steps),
+    M: matrix('M', steps, steps),
+    x: matrix('x', steps, headDim),
+  };
+}
+
+function forHeads(
+  { heads, groups }: Sizes, group: k.Value, body: (head: k.Value) => k.Statements,
+): k.Statements {
+  return k.loop('h', heads / groups, (h) => body(k.add(k.mul(group, heads / groups), h)));
+}
+
+/** Where the state of a head is in the result, when this many chunks are left. */
+function stateAt(sizes: Sizes, left: k.Operand, b: k.Value, head: k.Value): Place {
+  const { batch, length, heads, headDim } = sizes;
+  return inStates(sizes, left, b, head, batch * length * heads * headDim);
+}
+
+/** Stores the state before the first chunk. */
+function storeFirstState(
+  { initialState, to, sizes }: Forward, b: k.Value, head: k.Value,
+): k.Statements {
+  const place = stateAt(sizes, sizes.chunks, b, head);
+  return k.loop('n', sizes.state, (n) => k.lanes('p', sizes.headDim, (p) =>
+    k.store(to, place(n, p), initialState.at([b, head, n, p])),
+  ));
+}
+
+/** A chunk of a group: the scores, and then each head. */
+function runChunk(ssd: Forward, chunk: Chunk): k.Statements {
+  return [
+    chunk.hearing.compute,
+    computeScores(ssd, chunk),
+    forHeads(ssd.sizes, chunk.group, (head) => runHead(ssd, chunk, head)),
+  ];
+}
+
+/** S = C Bᵀ. */
+function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Statements {
+  const { B, C, reset, sizes: { steps, state }, columnsB, lastB, rowsC, scores } = ssd;
+  return [
+    columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
+    reset ? lastB.setAll((n, s) => hearing.untilEnd(s, columnsB.at(n, s))) : [],
+    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
+  ];
+}
+
+/** A head in a chunk: its outputs, and its state at the end. */
+function runHead(ssd: Forward, chunk: Chunk, head: k.Value): k.Statements {
+  const { input, logDecay, to, sizes, x } = ssd;
+  const { b, first, left } = chunk;
+  const decays = decaysOf(sizes, logDecay, chunk, head);
+  const before = stateAt(sizes, left, b, head);
+  const H: At = (n, p) => k.load(to, before(n, p));
+  return [
+    decays.compute,
+    decayScores(ssd, chunk, decays),
+    x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
+    computeOutputs(ssd, chunk, decays, H, inSteps(sizes, chunk, head)),
+    computeState(ssd, chunk, decays, H, stateAt(sizes, k.sub(left, 1), b, head)),
+  ];
+}
+
+/** M = S ⊙ decays. */
+function decayScores(
+  { sizes, scores, M }: Forward, { hearing }: Chunk, { between }: Decays,
+): k.Statements {
+  return k.loop('t', sizes.steps, (t) => hearing.forPairs(t, (s, ofPair) =>
+    M.set(t, s, ofPair(k.mul(between.at(t, s), scores.at(t, s)))),
+  ));
+}
+
+/** Y = M X + (what is left of the state at the start, H) C. */
+function computeOutputs(
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, y: Place,
+): k.Statements {
+  const { to, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
+  const { isPair, fromStart } = hearing;
+  const outputs: At = (t, p) => k.load(to, y(t, p));
+  return [
+    product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
+      k.store(to, y(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
+    ),
+    pairProduct([steps, headDim, (t) => k.add(t, 4)], M.at, x, (t, p, sum) =>
+      k.store(to, y(t, p), sum), { start: outputs, isTerm: isPair },
+    ),
+  ];
+}
+
+/** The state at the end = what is left of that at the start, H, + Bᵀ (what is left of X). */
+function computeState(
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, after: Place,
+): k.Statements {
+  const { to, sizes: { steps, headDim, state }, lastB, x } = ssd;
+  const { untilEnd, throughout } = hearing;
+  return [
+    x.setAll((s, p) => untilEnd(s, k.mul(x.at(s, p), decays.leftAtEnd(s)))),
+    product([state, headDim, steps], lastB.at, x.at, (n, p, sum) =>
+      k.store(to, after(n, p), sum), {
+      start: (n, p) => k.mulAdd(throughout(H(n, p)), decays.whole, TINY),
+    }),
+  ];
 }

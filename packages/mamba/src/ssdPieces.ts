@@ -4,6 +4,7 @@
  * a product is made of tiles of 4 rows and 8 columns, as in a matrix product (tiles.ts).
  */
 import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
 import { type Grid, grid, neighbours, plus, times, TINY, toValue } from './scanPieces.ts';
 
 /** Groups of heads [headDim], their states [state, headDim], and chunks of so many steps. */
@@ -173,14 +174,30 @@ export function hearingOf(count: number, reset?: (t: k.Value) => k.Value): Heari
   };
 }
 
+/** A chunk of a group of heads of a sequence. */
+export interface Chunk {
+  readonly b: k.Value;
+  readonly group: k.Value;
+  /** Its first step in the sequence. */
+  readonly first: k.Value;
+  /** How many chunks are left, this one included. */
+  readonly left: k.Value;
+  readonly hearing: Hearing;
+}
+
+/** The chunk with this first step; with flags of steps that start anew, or without. */
+export function chunkOf(
+  { steps }: Sizes, reset: Elements | undefined, place: Omit<Chunk, 'hearing'>,
+): Chunk {
+  const { b, first } = place;
+  return { ...place, hearing: hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)]))) };
+}
+
 /** x, or 0 where it is so small that products with it might be denormal. */
 const flush = (x: k.Value): k.Value => k.select(k.less(x, TINY), 0, x);
 
 /**
- * The decays of a chunk, by one exponential a step, α_t = exp(a_t), and products of them. In row t
- * of `between`, column s, is that of what comes after s, α_{s+1} ⋯ α_t, which is row t − 1 times
- * α_t, and 0 above the diagonal; the last row is what is left at the end. `since` is the same from
- * the start of the chunk, α_t included.
+ * The decays α_t = exp(a_t) of the steps of a chunk, for one head, and products of them.
  *
  * Products of numbers up to 1 do not overflow, and nothing is subtracted, so each is as exact as
  * its at most t − s + 1 roundings, however different the decays are. Differences of running sums of
@@ -189,19 +206,38 @@ const flush = (x: k.Value): k.Value => k.select(k.less(x, TINY), 0, x);
  * The decay of the `whole` chunk goes on to all later ones, and its rounding with it. So it is the
  * exponential of a sum: α by itself has the same error in every step where a is the same.
  */
+export interface Decays {
+  /** Computes them all, by one exponential a step. */
+  readonly compute: k.Statements;
+  /**
+   * In row t, column s: the decay of what comes after s, α_{s+1} ⋯ α_t, which is row t − 1 times
+   * α_t, and 0 above the diagonal.
+   */
+  readonly between: Grid;
+  /** The same from the start of the chunk up to step t, α_t included. */
+  since(t: k.Value): k.Value;
+  /** What is left at the end of the chunk of what comes after s: the last row. */
+  leftAtEnd(s: k.Operand): k.Value;
+  /** The decay of the whole chunk. */
+  readonly whole: k.Variable;
+}
+
+/** The decays of a head in a chunk. */
 export function decaysOf(
-  count: number, logDecay: (t: k.Value) => k.Value, { ofDocument, fromStart, throughout }: Hearing,
-): readonly [compute: k.Statements, between: Grid, since: k.Buffer, whole: k.Variable] {
-  const [factors, since] = ['a', 'since'].map((name) => k.scratch(name, 'f32', count));
-  const [between, whole] = [matrix('E', count, count), k.variable('whole', 'f32')];
+  { steps }: Sizes, logDecay: Elements, { b, first, hearing }: Chunk, head: k.Value,
+): Decays {
+  const { ofDocument, fromStart, throughout } = hearing;
+  const [factors, since] = ['a', 'since'].map((name) => k.scratch(name, 'f32', steps));
+  const [between, whole] = [matrix('E', steps, steps), k.variable('whole', 'f32')];
+  const logAt = (t: k.Value) => logDecay.at([b, k.add(first, t), head]);
   const compute = [
-    k.lanes('t', count, (t) => k.store(factors, t, flush(k.exp(logDecay(t))))),
-    k.reduce(whole, count, { combine: k.add, identity: 0 }, logDecay),
+    k.lanes('t', steps, (t) => k.store(factors, t, flush(k.exp(logAt(t))))),
+    k.reduce(whole, steps, { combine: k.add, identity: 0 }, logAt),
     k.set(whole, throughout(flush(k.exp(whole)))),
     between.setAll(() => 0),
     between.set(0, 0, 1),
     k.store(since, 0, fromStart(0, k.load(factors, 0))),
-    k.loop('t', { from: 1, to: count }, (t) => {
+    k.loop('t', { from: 1, to: steps }, (t) => {
       const [before, factor] = [k.sub(t, 1), k.load(factors, t)];
       return [
         k.store(since, t, fromStart(t, flush(k.mul(k.load(since, before), factor)))),
@@ -212,19 +248,26 @@ export function decaysOf(
       ];
     }),
   ];
-  return [compute, between, since, whole];
+  return {
+    compute, between, whole,
+    since: (t) => k.load(since, t),
+    leftAtEnd: (s) => between.at(steps - 1, s),
+  };
 }
+
+/** Where a number is, given its step in the chunk, or its state, and its channel in the head. */
+export type Place = (row: k.Operand, p: k.Operand) => k.Operand;
 
 /** Where a number of a head is in [batch, length, heads, headDim], given the step in the chunk. */
 export const inSteps = (
-  { length, heads, headDim }: Sizes, b: k.Value, first: k.Operand, head: k.Value,
-) => (t: k.Operand, p: k.Operand): k.Operand =>
+  { length, heads, headDim }: Sizes, { b, first }: Chunk, head: k.Value,
+): Place => (t, p) =>
   plus(times(plus(times(plus(plus(times(b, length), first), t), heads), head), headDim), p);
 
 /** Where a number of a head's state is in [left, batch, heads, state, headDim]. */
 export const inStates = (
   { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Value, head: k.Value, offset = 0,
-) => (n: k.Operand, p: k.Operand): k.Operand => {
+): Place => (n, p) => {
   const number = plus(times(plus(times(left, batch), b), heads), head);
   return plus(plus(plus(times(number, state * headDim), times(n, headDim)), p), offset);
 };
