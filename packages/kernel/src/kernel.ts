@@ -8,6 +8,8 @@
  * a buffer that nobody places, an index out of bounds.
  *
  * It consists of phases: statements for one thread, or the rounds of one parallel loop for all.
+ * So `kernel` cuts the statements into phases, checks these block by block, and then knows which
+ * scratch buffers a phase has for itself, and places them.
  */
 import { listOf, type Loop, spanOf, type Statement, type Statements } from './statement.ts';
 import { treesOf } from './trees.ts';
