@@ -8,11 +8,13 @@
  * a buffer that nobody places, an index out of bounds.
  *
  * It consists of phases: statements for one thread, or the rounds of one parallel loop for all.
+ * So `kernel` cuts the statements into phases, checks these block by block, and then knows which
+ * scratch buffers a phase has for itself, and places them.
  */
 import { listOf, type Loop, spanOf, type Statement, type Statements } from './statement.ts';
 import { treesOf } from './trees.ts';
 import {
-  type Buffer, checkName, type Load, type Value, type Variable, variable,
+  type Buffer, checkName, type Index, type Load, type Value, type Variable, variable,
 } from './value.ts';
 
 /** A buffer, passed as the byte where it starts (a multiple of 4), or a single f32 or i32. */
@@ -64,114 +66,164 @@ function phasesOf(statements: readonly Statement[]): Phase[] {
   return phases;
 }
 
-/** Scratch buffers start at multiples of this many bytes: a line of the cache. */
-const ALIGNMENT = 64;
-
 /** Makes a kernel of statements, or throws. */
 export function kernel(
   name: string, parameters: readonly Parameter[], statements: Statements,
 ): Kernel {
   checkName('kernel', name);
-  const [reads, writes] = [new Set<Buffer>(), new Set<Buffer>()];
-  /** By which phases each scratch buffer is used. */
-  const users = new Map<Buffer, Set<Phase>>();
-  let phase: Phase | undefined;
-  let depth = 0;
-  /** What has a value at the place reached and must keep it, what may be set, what had one. */
-  const lives = new Map<Value, 'constant' | 'alive' | 'ended'>();
-  /** What has a value since the beginning of the block that is checked. */
-  let born: Variable[] = [];
-  /** The first and the last number of counters, where they are known. */
-  const spans = new Map<Value, readonly [first: number, last: number]>();
-  /** Whether what follows may never run. */
-  let isUncertain = false;
-  let held = 0;
-  const error = (message: string): Error => new Error(`kernel ${name}: ${message}`);
-
-  const access = (how: 'load' | 'store', { buffer, index }: Load): void => {
-    const { name: own, length, at, isScratch } = buffer;
-    (how === 'load' ? reads : writes).add(buffer);
-    if (isScratch && phase) users.set(buffer, (users.get(buffer) ?? new Set()).add(phase));
-    if (!isScratch && at === undefined && !parameters.includes(buffer)) {
-      throw error(`the buffer ${own} is no parameter, and has no place of its own`);
-    }
-    if (isUncertain) return;
-    // Each known counter takes each of its numbers, beside each of the others.
-    const lanes = 3 * index.step;
-    let [least, most] = [index.constant + Math.min(0, lanes), index.constant + Math.max(0, lanes)];
-    for (const { of, times } of index.terms) {
-      const span = spans.get(of);
-      if (span === undefined) return;
-      const ends = span.map((end) => end * times);
-      least += Math.min(...ends);
-      most += Math.max(...ends);
-    }
-    if (least >= 0 && most < length) return;
-    throw error(`${how} ${own} from ${least} to ${most}, but it has ${length} elements`);
+  const facts: Facts = {
+    name, parameters, reads: new Set(), writes: new Set(), users: new Map(), lives: new Map(),
+    spans: new Map(), held: [],
   };
-
-  const check = (value: Value): void => {
-    if (value.node === 'load') access('load', value);
-    if (value.node !== 'variable') return;
-    const life = lives.get(value);
-    if (life === 'constant' || life === 'alive') return;
-    const why = life === 'ended'
-      ? 'outside the loop or branch in which it has a value'
-      : 'before it is set';
-    throw error(`${value.name} is used ${why}`);
-  };
-
-  const give = (target: Variable): void => {
-    const life = lives.get(target);
-    if (life === 'constant') {
-      throw error(`${target.name} is a counter or an argument, and cannot be set`);
-    }
-    if (life !== 'alive') born.push(target);
-    lives.set(target, 'alive');
-  };
-
-  /** Goes on with what a statement sets, writes or contains. */
-  const inside = (one: Statement): Statement => {
-    if (one.statement === 'assign') {
-      if (one.target.node === 'load') access('store', one.target);
-      else give(one.target);
-      return one;
-    }
-    if (isParallel(one) && depth > 1) throw error('a parallel loop is inside another statement');
-    const span = one.statement === 'loop' ? spanOf(one) : undefined;
-    const counter = one.statement === 'loop' ? one.counter : undefined;
-    if (span && counter) spans.set(counter, span);
-    return { ...one, bodies: one.bodies.map((body) => block(body, span === undefined, counter)) };
-  };
-
-  /** Statements whose variables end with them, as does the counter of the loop around. */
-  const block = (
-    body: readonly Statement[], mayNotRun: boolean, counter?: Variable,
-  ): Statement[] => {
-    const outside = { born, isUncertain };
-    born = counter === undefined ? [] : [counter];
-    for (const one of born) lives.set(one, 'constant');
-    isUncertain ||= mayNotRun;
-    depth += 1;
-    const hold = ({ type }: Value): Variable => variable(`t${(held += 1)}`, type);
-    const checked = body.flatMap((one) => treesOf(one, check, hold).map(inside));
-    for (const one of born) lives.set(one, 'ended');
-    ({ born, isUncertain } = outside);
-    depth -= 1;
-    return checked;
-  };
-
-  for (const one of parameters) {
-    if (!('node' in one)) continue;
-    lives.set(one, 'constant');
-    if (one.type === 'f32' || one.type === 'i32') continue;
-    throw error(`the argument ${one.name} is ${one.type}, expected f32 or i32`);
-  }
-  const phases = phasesOf(listOf(statements)).map((one) => {
-    phase = one;
-    return { ...one, body: block(one.body, false) };
+  parameters.forEach((one) => addParameter(facts, one));
+  const phases = phasesOf(listOf(statements)).map((phase) => {
+    const outside = { ...facts, phase, depth: 0, born: [], isUncertain: false };
+    return { ...phase, body: checkedBlock(outside, phase.body) };
   });
+  const body = phases.flatMap((one) => one.body);
+  const { reads, writes, users } = facts;
+  return { name, parameters, ...placesOf(users), reads, writes, body, phases };
+}
 
+/** What is found out about a kernel while its statements are checked, one after the other. */
+interface Facts {
+  readonly name: string;
+  readonly parameters: readonly Parameter[];
+  readonly reads: Set<Buffer>;
+  readonly writes: Set<Buffer>;
+  /** By which phases each scratch buffer is used. */
+  readonly users: Map<Buffer, Set<Phase>>;
+  /** What has a value at the place reached and must keep it, what may be set, what had one. */
+  readonly lives: Map<Value, 'constant' | 'alive' | 'ended'>;
+  /** The first and the last number of counters, where they are known. */
+  readonly spans: Map<Value, readonly [first: number, last: number]>;
+  /** Variables for values that are used more than once. */
+  readonly held: Variable[];
+}
+
+/** The block that is checked, beside what is known of the whole kernel. */
+interface Scope extends Facts {
+  readonly phase: Phase;
+  /** How many blocks it is in, itself included. */
+  readonly depth: number;
+  /** What has a value since its beginning. */
+  readonly born: Variable[];
+  /** Whether it may never run. */
+  readonly isUncertain: boolean;
+}
+
+function errorIn({ name }: Facts, message: string): Error {
+  return new Error(`kernel ${name}: ${message}`);
+}
+
+function addParameter(facts: Facts, one: Parameter): void {
+  if (!('node' in one)) return;
+  facts.lives.set(one, 'constant');
+  if (one.type === 'f32' || one.type === 'i32') return;
+  throw errorIn(facts, `the argument ${one.name} is ${one.type}, expected f32 or i32`);
+}
+
+/** Statements whose variables end with them, as does the counter of the loop around. */
+function checkedBlock(
+  outside: Scope, body: readonly Statement[], mayNotRun = false, counter?: Variable,
+): Statement[] {
+  const scope: Scope = {
+    ...outside,
+    depth: outside.depth + 1,
+    born: counter === undefined ? [] : [counter],
+    isUncertain: outside.isUncertain || mayNotRun,
+  };
+  const { lives, held, born } = scope;
+  for (const one of born) lives.set(one, 'constant');
+  const check = (value: Value): void => checkUse(scope, value);
+  const hold = ({ type }: Value): Variable => {
+    const holder = variable(`t${held.length + 1}`, type);
+    held.push(holder);
+    return holder;
+  };
+  const checked = body.flatMap((one) => (
+    treesOf(one, check, hold).map((tree) => checkedStatement(scope, tree))
+  ));
+  for (const one of born) lives.set(one, 'ended');
+  return checked;
+}
+
+/** A statement whose own values have been checked: so are what it sets, writes or contains. */
+function checkedStatement(scope: Scope, one: Statement): Statement {
+  if (one.statement === 'assign') {
+    if (one.target.node === 'load') checkAccess(scope, 'store', one.target);
+    else checkSet(scope, one.target);
+    return one;
+  }
+  if (isParallel(one) && scope.depth > 1) {
+    throw errorIn(scope, 'a parallel loop is inside another statement');
+  }
+  const span = one.statement === 'loop' ? spanOf(one) : undefined;
+  const counter = one.statement === 'loop' ? one.counter : undefined;
+  if (span && counter) scope.spans.set(counter, span);
+  const mayNotRun = span === undefined;
+  const bodies = one.bodies.map((body) => checkedBlock(scope, body, mayNotRun, counter));
+  return { ...one, bodies };
+}
+
+function checkUse(scope: Scope, value: Value): void {
+  if (value.node === 'load') checkAccess(scope, 'load', value);
+  if (value.node !== 'variable') return;
+  const life = scope.lives.get(value);
+  if (life === 'constant' || life === 'alive') return;
+  const why = life === 'ended'
+    ? 'outside the loop or branch in which it has a value'
+    : 'before it is set';
+  throw errorIn(scope, `${value.name} is used ${why}`);
+}
+
+function checkSet(scope: Scope, target: Variable): void {
+  const { lives, born } = scope;
+  const life = lives.get(target);
+  if (life === 'constant') {
+    throw errorIn(scope, `${target.name} is a counter or an argument, and cannot be set`);
+  }
+  if (life !== 'alive') born.push(target);
+  lives.set(target, 'alive');
+}
+
+function checkAccess(scope: Scope, how: 'load' | 'store', { buffer, index }: Load): void {
+  const { reads, writes, users, phase, parameters } = scope;
+  const { name: own, length, at, isScratch } = buffer;
+  (how === 'load' ? reads : writes).add(buffer);
+  if (isScratch) users.set(buffer, (users.get(buffer) ?? new Set()).add(phase));
+  if (!isScratch && at === undefined && !parameters.includes(buffer)) {
+    throw errorIn(scope, `the buffer ${own} is no parameter, and has no place of its own`);
+  }
+  const bounds = scope.isUncertain ? undefined : spanOfIndex(scope, index);
+  if (bounds === undefined) return;
+  const [first, last] = bounds;
+  if (first >= 0 && last < length) return;
+  throw errorIn(scope, `${how} ${own} from ${first} to ${last}, but it has ${length} elements`);
+}
+
+/** The least and the greatest element of an index, if all that it counts with is known. */
+function spanOfIndex({ spans }: Facts, index: Index): readonly [number, number] | undefined {
+  // Each known counter takes each of its numbers, beside each of the others.
+  const lanes = 3 * index.step;
+  let [least, most] = [index.constant + Math.min(0, lanes), index.constant + Math.max(0, lanes)];
+  for (const { of, times } of index.terms) {
+    const span = spans.get(of);
+    if (span === undefined) return undefined;
+    const ends = span.map((end) => end * times);
+    least += Math.min(...ends);
+    most += Math.max(...ends);
+  }
+  return [least, most];
+}
+
+/** Scratch buffers start at multiples of this many bytes: a line of the cache. */
+const ALIGNMENT = 64;
+
+/** Places scratch buffers, those at the end that a single parallel loop uses: a thread's own. */
+function placesOf(
+  users: ReadonlyMap<Buffer, ReadonlySet<Phase>>,
+): Pick<Kernel, 'scratch' | 'scratchBytes' | 'ownBytes'> {
   const scratch = new Map<Buffer, number>();
   let scratchBytes = 0;
   const place = (one: Buffer): void => {
@@ -186,7 +238,5 @@ export function kernel(
   all.filter((one) => !isOwn(one)).forEach(place);
   const sharedBytes = scratchBytes;
   all.filter(isOwn).forEach(place);
-  const ownBytes = scratchBytes - sharedBytes;
-  const body = phases.flatMap((one) => one.body);
-  return { name, parameters, scratch, scratchBytes, ownBytes, reads, writes, body, phases };
+  return { scratch, scratchBytes, ownBytes: scratchBytes - sharedBytes };
 }

@@ -18,8 +18,8 @@ import { loop, parallel, type Statements } from './statement.ts';
 import { sum } from './sums.ts';
 import { least, type Result, scaled, shifted, type Stretch } from './tile.ts';
 import {
-  DEPTH_BLOCK, finishAll, isContiguous, PANEL, type Product, ROW_BLOCK, rowsIn, type Tiles, tilesOf,
-  within, type Work,
+  DEPTH_BLOCK, finishAll, isContiguous, multiplyTiles, packPanels, PANEL, type Product, ROW_BLOCK,
+  rowsIn, type Tiles, tilesOf, within, type Work,
 } from './tiles.ts';
 import type { Buffer, Operand } from './value.ts';
 
@@ -61,13 +61,13 @@ function byRows(product: Product, tiles: Tiles): Statements {
   const pieces = cut([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
   return [
     parallel('round', packing.rounds, (round) =>
-      tiles.pack(from, stretchOf(packing.of(round)[1]), all),
+      packPanels(tiles, from, stretchOf(packing.of(round)[1]), all),
     ),
     parallel('round', pieces.rounds, (round) => {
       const some = stretchOf(pieces.of(round)[1]);
       const blocks = (rowBlocks: Stretch, result?: Result): Statements =>
         forDepths(all, tiles, (depths, ends) =>
-          tiles.multiply({ rowBlocks, panels, depths, from, rests, ...ends }, result),
+          multiplyTiles(tiles, { rowBlocks, panels, depths, from, rests, result, ...ends }),
         );
       if (!product.finish || tiles.deepest === depth) return blocks(some);
       // What is to be finished waits in memory between blocks of k, and that is to be little.
@@ -126,8 +126,8 @@ function packedProduct(
     const own = { buffer, height, firstRow: depths.from, firstColumn };
     const from = tiles.isPacked ? own : undefined;
     return [
-      tiles.isPacked ? tiles.pack(own, panels, depths) : [],
-      tiles.multiply({ rowBlocks, panels, depths, from, rests, ...ends }, result),
+      tiles.isPacked ? packPanels(tiles, own, panels, depths) : [],
+      multiplyTiles(tiles, { rowBlocks, panels, depths, from, rests, result, ...ends }),
     ];
   }, isBlock);
 }

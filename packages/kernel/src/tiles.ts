@@ -62,130 +62,188 @@ export interface Work extends Depths {
   readonly panels: Stretch;
   /** Where b was brought; undefined: it is read where it is. */
   readonly from: Panels | undefined;
+  /** Where the product goes; undefined: to its own `y`. */
+  readonly result: Result | undefined;
 }
 
+/** How a product goes by tiles, and the memory for it. */
 export interface Tiles {
+  readonly product: Product;
   readonly rowBlocks: number;
   readonly panels: number;
   /** So many k are one block. */
   readonly deepest: number;
+  /** Whether one chain is enough for the sums over a block. */
+  readonly isShort: boolean;
+  /** So many rows a tile has, but for those that are left over. */
+  readonly tileRows: number;
+  /** The rows in whole tiles, and the columns in whole panels. */
+  readonly wholeRows: number;
+  readonly wide: number;
+  /** Whether b should be brought into panels, and a, block by block, into `strips`. */
+  readonly isPacked: boolean;
+  readonly isStripped: boolean;
+  readonly strips: Buffer;
+  /** A block of rows of the result, to be finished. */
+  readonly nearby: Buffer;
   /** Where to keep what y loses, if it takes up so many sums that it shows. */
   readonly rests: Depths['rests'];
-  /** Whether b should be brought into panels. */
-  readonly isPacked: boolean;
-  pack(to: Panels, panels: Stretch, depths: Stretch): Statements;
-  multiply(work: Work, result?: Result): Statements;
 }
 
-/** A product as work on its blocks. */
 export function tilesOf(product: Product): Tiles {
   const { a, b, rows, columns, depth } = product;
   // Six rows take all 16 registers, which pays where a product and its sum are one operation.
   const tileRows = features().relaxedSimd ? 6 : 4;
-  const wholeRows = rows - (rows % tileRows);
-  const wide = columns - (columns % PANEL);
   const deepest = depth <= 4 * DEPTH_BLOCK ? depth : 2 * DEPTH_BLOCK;
-  const [rowBlocks, panels] = [Math.ceil(rows / ROW_BLOCK), Math.ceil(columns / PANEL)];
-  const isShort = deepest <= CHAIN;
-  const rests = depth > MOST_CHAINS * CHAIN
-    ? rowsIn(scratch('rests', 'f32', rows * columns), columns)
-    : undefined;
-  const strips = scratch('a', 'f32', deepest * ROW_BLOCK);
-  /** A block of rows of the result, to be finished. */
-  const nearby = scratch('y', 'f32', Math.min(ROW_BLOCK, rows) * columns);
-  const isStripped = rows >= ROW_BLOCK && !isContiguous((at) => a(0, at));
-
-  /** Calls the body for each 8 columns of some panels, then for 4, and for each of what is left. */
-  const forPanels = (
-    some: Stretch, body: (j: Operand, width: number) => Statements,
-  ): Statements => {
-    const half = columns % PANEL >= 4 ? wide + 4 : wide;
-    const { from, to } = within(some, PANEL, wide);
-    return [
-      wide > 0 ? loop('j', { from, to, step: PANEL }, (j) => body(j, PANEL)) : [],
-      whenAt(some.to, panels, [
-        half > wide ? body(wide, 4) : [],
-        loop('j', { from: half, to: columns }, (j) => body(j, 1)),
-      ]),
-    ];
+  const losesMuch = depth > MOST_CHAINS * CHAIN;
+  return {
+    product,
+    rowBlocks: Math.ceil(rows / ROW_BLOCK),
+    panels: Math.ceil(columns / PANEL),
+    deepest,
+    isShort: deepest <= CHAIN,
+    tileRows,
+    wholeRows: rows - (rows % tileRows),
+    wide: columns - (columns % PANEL),
+    isPacked: rows >= ROW_BLOCK || !isContiguous((column) => b(0, column)),
+    isStripped: rows >= ROW_BLOCK && !isContiguous((at) => a(0, at)),
+    strips: scratch('a', 'f32', deepest * ROW_BLOCK),
+    nearby: scratch('y', 'f32', Math.min(ROW_BLOCK, rows) * columns),
+    rests: losesMuch ? rowsIn(scratch('rests', 'f32', rows * columns), columns) : undefined,
   };
-  /** Where in its panel an element of b is. */
-  const inPanel = (own: Panels, at: Operand, j: Operand, width: number): Operand => {
-    const row = mul(sub(toValue(at), own.firstRow), PANEL);
-    // A panel has all its rows one after the other; the last may be narrower, and is not.
-    const first = width === PANEL ? toValue(j) : toValue(wide);
-    const start = mul(sub(first, own.firstColumn), own.height);
-    return add(add(row, start), sub(toValue(j), first));
-  };
-  const pack: Tiles['pack'] = (own, some, { from, to }) =>
-    forPanels(some, (j, width) =>
-      loop('k', { from, to }, (at) =>
-        Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
-          const column = shifted(j, 4 * n);
-          const into = shifted(inPanel(own, at, j, width), 4 * n);
-          return width < 4
-            ? store(own.buffer, into, b(at, column))
-            : store(own.buffer, neighbours(into), b(at, neighbours(column)));
-        }),
-      ),
-    );
+}
 
-  const multiply: Tiles['multiply'] = (work, result = product) => {
-    const { from: own, depths, panels: some, rowBlocks: blocks, isFirst, isLast } = work;
-    /** Where the rows from one on go, and what is done to them when they are ready. */
-    const endOf = (first: Operand): [Result, (rows: Stretch) => Statements] => {
-      if (!isLast || !result.finish) return [result, () => []];
-      const near = isFirst ? { ...result, ...rowsIn(nearby, columns, first) } : result;
-      return [near, (own) => finishAll(near, columns, own, within(some, PANEL, columns))];
-    };
-    const right = (j: Operand, width: number): Matrix => (at, column) => {
-      if (own === undefined) return b(at, column);
-      return load(own.buffer, add(inPanel(own, at, j, width), sub(toValue(column), j)));
-    };
-    const { from, to } = within(blocks, ROW_BLOCK, wholeRows);
-    const [lastRows, finishLast] = endOf(wholeRows);
-    return [
-      loop('block', { from, to, step: ROW_BLOCK }, (first) => {
-        const end = min(add(first, ROW_BLOCK), wholeRows);
-        // The rows of a tile are side by side, and so are its columns then.
-        const inStrip = (i: Value, row: Value, at: Operand): Value => {
-          const line = mul(sub(toValue(at), depths.from), tileRows);
-          return add(mul(sub(i, first), deepest), add(line, sub(row, i)));
-        };
-        const left = (i: Value): Matrix =>
-          isStripped ? (row, at) => load(strips, inStrip(i, toValue(row), at)) : a;
-        const tiles = { from: first, to: end, step: tileRows };
-        const rowsOf = (i: Value): Value[] =>
-          [neighbours(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
-        const [to, finish] = endOf(first);
-        return [
-          isStripped
-            ? loop('k', depths, (at) =>
-                loop('i', tiles, (i) =>
-                  rowsOf(i).map((row) => store(strips, inStrip(i, row, at), a(row, at))),
-                ),
-              )
-            : [],
-          forPanels(some, (j, width) =>
-            loop('i', tiles, (i) =>
-              tile(left(i), right(j, width), [i, tileRows], [j, width], work, to, isShort),
-            ),
-          ),
-          finish({ from: first, to: end }),
-        ];
+/** Calls the body for each 8 columns of some panels, then for 4, and for each of what is left. */
+function forPanels(
+  { product: { columns }, panels, wide }: Tiles,
+  some: Stretch, body: (j: Operand, width: number) => Statements,
+): Statements {
+  const half = columns % PANEL >= 4 ? wide + 4 : wide;
+  const { from, to } = within(some, PANEL, wide);
+  return [
+    wide > 0 ? loop('j', { from, to, step: PANEL }, (j) => body(j, PANEL)) : [],
+    whenAt(some.to, panels, [
+      half > wide ? body(wide, 4) : [],
+      loop('j', { from: half, to: columns }, (j) => body(j, 1)),
+    ]),
+  ];
+}
+
+/** Brings some panels of b, over a stretch of k, to where they are read from. */
+export function packPanels(tiles: Tiles, into: Panels, some: Stretch, depths: Stretch): Statements {
+  const { b } = tiles.product;
+  return forPanels(tiles, some, (j, width) =>
+    loop('k', depths, (at) =>
+      Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
+        const column = shifted(j, 4 * n);
+        const place = shifted(inPanel(tiles, into, at, j, width), 4 * n);
+        return width < 4
+          ? store(into.buffer, place, b(at, column))
+          : store(into.buffer, neighbours(place), b(at, neighbours(column)));
       }),
-      wholeRows === rows ? [] : whenAt(blocks.to, rowBlocks, [
-        forPanels(some, (j, width) =>
-          tile(
-            a, right(j, width), [wholeRows, rows - wholeRows], [j, width], work, lastRows, isShort,
-          ),
-        ),
-        finishLast({ from: wholeRows, to: rows }),
-      ]),
-    ];
-  };
-  const isPacked = rows >= ROW_BLOCK || !isContiguous((column) => b(0, column));
-  return { rowBlocks, panels, deepest, rests, isPacked, pack, multiply };
+    ),
+  );
+}
+
+/** Where in its panel an element of b is. */
+function inPanel(
+  { wide }: Tiles, { height, firstRow, firstColumn }: Panels,
+  at: Operand, j: Operand, width: number,
+): Operand {
+  const row = mul(sub(toValue(at), firstRow), PANEL);
+  // A panel has all its rows one after the other; the last may be narrower, and is not.
+  const first = width === PANEL ? toValue(j) : toValue(wide);
+  const start = mul(sub(first, firstColumn), height);
+  return add(add(row, start), sub(toValue(j), first));
+}
+
+/** Some work on a product: whole tiles, block of rows by block of rows, and the rows left over. */
+export function multiplyTiles(tiles: Tiles, work: Work): Statements {
+  const { product: { rows }, wholeRows, rowBlocks } = tiles;
+  const { from, to } = within(work.rowBlocks, ROW_BLOCK, wholeRows);
+  return [
+    loop('block', { from, to, step: ROW_BLOCK }, (first) =>
+      multiplyBlock(tiles, work, { from: first, to: min(add(first, ROW_BLOCK), wholeRows) }),
+    ),
+    wholeRows === rows ? [] : whenAt(work.rowBlocks.to, rowBlocks, multiplyRest(tiles, work)),
+  ];
+}
+
+function multiplyBlock(tiles: Tiles, work: Work, block: Stretch): Statements {
+  const { product: { a }, tileRows, isStripped, isShort } = tiles;
+  const y = resultFrom(tiles, work, block.from);
+  return [
+    isStripped ? packStrips(tiles, work, block) : [],
+    forPanels(tiles, work.panels, (j, width) => {
+      const right = rightOf(tiles, work, j, width);
+      return loop('i', { ...block, step: tileRows }, (i) => {
+        const strip: Matrix = (row, at) =>
+          load(tiles.strips, inStrip(tiles, work, [block.from, i], row, at));
+        const left = isStripped ? strip : a;
+        return tile(left, right, [i, tileRows], [j, width], work, y, isShort);
+      });
+    }),
+    finishRows(tiles, work, y, block),
+  ];
+}
+
+function multiplyRest(tiles: Tiles, work: Work): Statements {
+  const { product: { a, rows }, wholeRows, isShort } = tiles;
+  const y = resultFrom(tiles, work, wholeRows);
+  const height = rows - wholeRows;
+  return [
+    forPanels(tiles, work.panels, (j, width) => {
+      const right = rightOf(tiles, work, j, width);
+      return tile(a, right, [wholeRows, height], [j, width], work, y, isShort);
+    }),
+    finishRows(tiles, work, y, { from: wholeRows, to: rows }),
+  ];
+}
+
+/** Where the rows from one on are summed up: nearby, if they are to be finished at once. */
+function resultFrom({ product, nearby }: Tiles, work: Work, first: Operand): Result {
+  const { result = product, isFirst, isLast } = work;
+  const isNear = result.finish && isFirst && isLast;
+  return isNear ? { ...result, ...rowsIn(nearby, product.columns, first) } : result;
+}
+
+/** What is to be done to some rows when they are ready. */
+function finishRows({ product }: Tiles, work: Work, y: Result, rows: Stretch): Statements {
+  const { columns } = product;
+  return work.isLast ? finishAll(y, columns, rows, within(work.panels, PANEL, columns)) : [];
+}
+
+/** The elements of b for the columns from j on: out of their panel, if b was brought. */
+function rightOf(tiles: Tiles, { from }: Work, j: Operand, width: number): Matrix {
+  if (from === undefined) return tiles.product.b;
+  return (at, column) =>
+    load(from.buffer, add(inPanel(tiles, from, at, j, width), sub(toValue(column), j)));
+}
+
+/** Brings a block of rows of a into strips. */
+function packStrips(tiles: Tiles, work: Work, block: Stretch): Statements {
+  const { product: { a }, tileRows, strips } = tiles;
+  const rowsOf = (i: Value): Value[] =>
+    [neighbours(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
+  return loop('k', work.depths, (at) =>
+    loop('i', { ...block, step: tileRows }, (i) =>
+      rowsOf(i).map((row) =>
+        store(strips, inStrip(tiles, work, [block.from, i], row, at), a(row, at)),
+      ),
+    ),
+  );
+}
+
+/**
+ * Where in its strip an element of a is, given the first rows of its block and of its tile. The
+ * rows of a tile are side by side, and so are its columns then.
+ */
+function inStrip(
+  { deepest, tileRows }: Tiles, { depths }: Work,
+  [first, i]: readonly [Operand, Value], row: Operand, at: Operand,
+): Value {
+  const line = mul(sub(toValue(at), depths.from), tileRows);
+  return add(mul(sub(i, first), deepest), add(line, sub(toValue(row), i)));
 }
 
 /** Where rows are in a buffer of their own, from some row on. */

@@ -51,108 +51,12 @@ export type Share = (
 ) => Statements;
 
 /** Adds what all loops need to a module. `late` is called when the others take very long. */
-export function addSharing(module: Module, late: Callable<Record<string, never>, 'none'>): Share {
-  const rangeOf = (thread: Operand<'i32'>): Expression<'i32'> =>
-    i32.add(i32.mul(thread, 64), RANGES);
-  const startOf = (
-    rounds: Operand<'i32'>, thread: Operand<'i32'>, threads: Operand<'i32'>,
-  ): Expression<'i32'> => i32.div_u(i32.mul(rounds, thread), threads);
-  /** Looks until something holds, and after a while does something else between looks. */
-  const until = (
-    holds: Expression<'i32'>, looks: Local<'i32'>, sleep: Statements,
-  ): Statement =>
-    block('over', (over) => [
-      loop('look', (again) => [
-        branchIf(over, holds),
-        set(looks, i32.add(looks, 1)),
-        when(i32.gt_u(looks, LOOKS), [sleep]),
-        branch(again),
-      ]),
-    ]);
-
-  const open = module.function(
-    'open', { number: 'i32', rounds: 'i32', threads: 'i32' }, 'none',
-    ({ number, rounds, threads }, self) => {
-      const thread = self.local('thread', 'i32');
-      const word = (round: Expression<'i32'>) =>
-        i64.or(i64.shl(i64.extend_i32_u(number), 32n), i64.extend_i32_u(round));
-      return [
-        i32.atomic.store(DONE, 0),
-        loop('each', (next) => [
-          i64.atomic.store(rangeOf(thread), word(startOf(rounds, thread, threads))),
-          set(thread, i32.add(thread, 1)),
-          branchIf(next, i32.lt_u(thread, threads)),
-        ]),
-        i32.atomic.store(LOOP, number),
-        drop(memory.atomic.notify(LOOP, -1)),
-      ];
-    },
-  );
-
-  const enter = module.function('enter', { number: 'i32' }, 'none', ({ number }, self) => {
-    const [looks, now] = [self.local('looks', 'i32'), self.local('now', 'i32')];
-    const isOpen = i32.ge_s(i32.sub(i32.atomic.load(LOOP), number), 0);
-    return [
-      until(isOpen, looks, [
-        set(now, i32.atomic.load(LOOP)),
-        when(i32.lt_s(i32.sub(now, number), 0), [
-          drop(memory.atomic.wait32(LOOP, now, -1n)),
-        ]),
-      ]),
-    ];
-  });
-
-  /** The next round for a thread, or −1. */
-  const take = module.function(
-    'take', { number: 'i32', rounds: 'i32', self: 'i32', threads: 'i32' }, 'i32',
-    ({ number, rounds, self, threads }, own) => {
-      const [whose, round] = [own.local('whose', 'i32'), own.local('round', 'i32')];
-      const word = own.local('word', 'i64');
-      const isOfLoop = i32.eq(i32.wrap_i64(i64.shr_u(word, 32n)), number);
-      const end = startOf(rounds, i32.add(whose, 1), threads);
-      const swapped = i64.atomic.rmw.cmpxchg(rangeOf(whose), word, i64.add(word, 1n));
-      return [
-        set(whose, self),
-        loop('each', (next) => [
-          block('empty', (empty) => [
-            loop('try', (again) => [
-              set(word, i64.atomic.load(rangeOf(whose))),
-              set(round, i32.wrap_i64(word)),
-              branchIf(empty, i32.eqz(isOfLoop)),
-              branchIf(empty, i32.ge_u(round, end)),
-              branchIf(again, i64.ne(swapped, word)),
-              own.return(round),
-            ]),
-          ]),
-          set(whose, i32.add(whose, 1)),
-          when(i32.eq(whose, threads), [set(whose, 0)]),
-          branchIf(next, i32.ne(whose, self)),
-        ]),
-        -1,
-      ];
-    },
-  );
-
-  const finish = module.function('finish', { mine: 'i32', rounds: 'i32' }, 'none', (given) => {
-    const { mine, rounds } = given;
-    return [
-      when(i32.eq(i32.add(i32.atomic.rmw.add(DONE, mine), mine), rounds), [
-        drop(memory.atomic.notify(DONE, 1)),
-      ]),
-    ];
-  });
-
-  const join = module.function('join', { rounds: 'i32' }, 'none', ({ rounds }, self) => {
-    const [looks, done] = [self.local('looks', 'i32'), self.local('done', 'i32')];
-    const timedOut = i32.eq(memory.atomic.wait32(DONE, done, NAP), 2);
-    return [
-      until(i32.eq(i32.atomic.load(DONE), rounds), looks, [
-        set(done, i32.atomic.load(DONE)),
-        when(i32.ne(done, rounds), [when(timedOut, [call(late, {})])]),
-      ]),
-    ];
-  });
-
+export function addSharing(module: Module, late: Callable<NoParameters, 'none'>): Share {
+  const open = addOpen(module);
+  const enter = addEnter(module);
+  const take = addTake(module);
+  const finish = addFinish(module);
+  const join = addJoin(module, late);
   return (number, rounds, { self, threads, round, mine }, run) => [
     when(self, [call(enter, { number })], [call(open, { number, rounds, threads })]),
     set(mine, 0),
@@ -168,4 +72,121 @@ export function addSharing(module: Module, late: Callable<Record<string, never>,
     when(mine, [call(finish, { mine, rounds })]),
     when(i32.eqz(self), [call(join, { rounds })]),
   ];
+}
+
+type NoParameters = Record<string, never>;
+
+/** Where the word of a thread's range is. */
+function rangeOf(thread: Operand<'i32'>): Expression<'i32'> {
+  return i32.add(i32.mul(thread, 64), RANGES);
+}
+
+/** The first round of a thread's range, where that of the thread before it ends. */
+function startOf(
+  rounds: Operand<'i32'>, thread: Operand<'i32'>, threads: Operand<'i32'>,
+): Expression<'i32'> {
+  return i32.div_u(i32.mul(rounds, thread), threads);
+}
+
+/** The main thread gives each thread its range, and wakes those that wait for the loop. */
+function addOpen(module: Module) {
+  const parameters = { number: 'i32', rounds: 'i32', threads: 'i32' } as const;
+  return module.function('open', parameters, 'none', ({ number, rounds, threads }, self) => {
+    const thread = self.local('thread', 'i32');
+    const word = (round: Expression<'i32'>) =>
+      i64.or(i64.shl(i64.extend_i32_u(number), 32n), i64.extend_i32_u(round));
+    return [
+      i32.atomic.store(DONE, 0),
+      loop('each', (next) => [
+        i64.atomic.store(rangeOf(thread), word(startOf(rounds, thread, threads))),
+        set(thread, i32.add(thread, 1)),
+        branchIf(next, i32.lt_u(thread, threads)),
+      ]),
+      i32.atomic.store(LOOP, number),
+      drop(memory.atomic.notify(LOOP, -1)),
+    ];
+  });
+}
+
+/** Another thread waits until the loop is open. */
+function addEnter(module: Module) {
+  return module.function('enter', { number: 'i32' }, 'none', ({ number }, self) => {
+    const [looks, now] = [self.local('looks', 'i32'), self.local('now', 'i32')];
+    const isOpen = i32.ge_s(i32.sub(i32.atomic.load(LOOP), number), 0);
+    return [
+      until(isOpen, looks, [
+        set(now, i32.atomic.load(LOOP)),
+        when(i32.lt_s(i32.sub(now, number), 0), [
+          drop(memory.atomic.wait32(LOOP, now, -1n)),
+        ]),
+      ]),
+    ];
+  });
+}
+
+/** The next round for a thread, from its own range or another's; −1 if there is none left. */
+function addTake(module: Module) {
+  const parameters = { number: 'i32', rounds: 'i32', self: 'i32', threads: 'i32' } as const;
+  return module.function('take', parameters, 'i32', ({ number, rounds, self, threads }, own) => {
+    const [whose, round] = [own.local('whose', 'i32'), own.local('round', 'i32')];
+    const word = own.local('word', 'i64');
+    const isOfLoop = i32.eq(i32.wrap_i64(i64.shr_u(word, 32n)), number);
+    const end = startOf(rounds, i32.add(whose, 1), threads);
+    const swapped = i64.atomic.rmw.cmpxchg(rangeOf(whose), word, i64.add(word, 1n));
+    return [
+      set(whose, self),
+      loop('each', (next) => [
+        block('empty', (empty) => [
+          loop('try', (again) => [
+            set(word, i64.atomic.load(rangeOf(whose))),
+            set(round, i32.wrap_i64(word)),
+            branchIf(empty, i32.eqz(isOfLoop)),
+            branchIf(empty, i32.ge_u(round, end)),
+            branchIf(again, i64.ne(swapped, word)),
+            own.return(round),
+          ]),
+        ]),
+        set(whose, i32.add(whose, 1)),
+        when(i32.eq(whose, threads), [set(whose, 0)]),
+        branchIf(next, i32.ne(whose, self)),
+      ]),
+      -1,
+    ];
+  });
+}
+
+/** A thread says how many rounds it has done; if no other is left, it wakes the main thread. */
+function addFinish(module: Module) {
+  const parameters = { mine: 'i32', rounds: 'i32' } as const;
+  return module.function('finish', parameters, 'none', ({ mine, rounds }) => [
+    when(i32.eq(i32.add(i32.atomic.rmw.add(DONE, mine), mine), rounds), [
+      drop(memory.atomic.notify(DONE, 1)),
+    ]),
+  ]);
+}
+
+/** The main thread waits until all rounds are done. */
+function addJoin(module: Module, late: Callable<NoParameters, 'none'>) {
+  return module.function('join', { rounds: 'i32' }, 'none', ({ rounds }, self) => {
+    const [looks, done] = [self.local('looks', 'i32'), self.local('done', 'i32')];
+    const timedOut = i32.eq(memory.atomic.wait32(DONE, done, NAP), 2);
+    return [
+      until(i32.eq(i32.atomic.load(DONE), rounds), looks, [
+        set(done, i32.atomic.load(DONE)),
+        when(i32.ne(done, rounds), [when(timedOut, [call(late, {})])]),
+      ]),
+    ];
+  });
+}
+
+/** Looks until something holds, and after a while does something else between looks. */
+function until(holds: Expression<'i32'>, looks: Local<'i32'>, sleep: Statements): Statement {
+  return block('over', (over) => [
+    loop('look', (again) => [
+      branchIf(over, holds),
+      set(looks, i32.add(looks, 1)),
+      when(i32.gt_u(looks, LOOKS), [sleep]),
+      branch(again),
+    ]),
+  ]);
 }
