@@ -77,9 +77,10 @@ export function bind(program: Program, options: BindOptions): Executable {
   const places = new Places(program, scheduled, plan, heap);
   const bound = { program, scheduled, plan, heap, places };
   const callReference = referenceLoops(bound);
-  const code = codeOf(
-    scheduled.jobs, (job) => places.ofJob(job), plan, heap, callReference, { ...options, backend },
-  );
+  const code = codeOf({
+    jobs: scheduled.jobs, placesOf: (job) => places.ofJob(job), plan, heap,
+    reference: callReference,
+  }, { ...options, backend });
   const refuseShared = sharingCheck(program);
   return {
     schedule: scheduled,
