@@ -15,7 +15,7 @@ export { type Matrix, type Stretch } from './tile.ts';
 export { isContiguous, type Product } from './tiles.ts';
 export { lostProduct, lostSum } from './rounding.ts';
 export {
-  lanes, loop, parallel, type Range, set, type Statement, type Statements, store, when,
+  lanes, loop, parallel, type Range, set, split, type Statement, type Statements, store, when,
 } from './statement.ts';
 export {
   accumulateAt, type Accumulator, accumulator, type Element, isLong, reduce, reduceAll,

@@ -16,6 +16,8 @@ const ROUND = 2 ** 15;
 /** Loops over some axes, cut. */
 export interface Cut {
   readonly rounds: number;
+  /** How many indices of the last axis a round goes through at most. */
+  readonly most: number;
   /** What a round goes through of each axis, behind statements that have to come before. */
   of(round: Value): readonly [before: Statements, ...ranges: Range[]];
 }
@@ -37,12 +39,16 @@ export function cut(extents: readonly number[], work: number, least = 1, beside 
   const rounds = Math.ceil(outer / rows) * pieces;
   // Of nothing there are no pieces, and rounds is no number.
   if (!(rounds > 1) || inner * outer * work < 2 * roundWork) {
-    return { rounds: 1, of: () => [[], ...extents] };
+    return { rounds: 1, most: inner, of: () => [[], ...extents] };
   }
-  if (last === 0) return { rounds, of: (round) => [[], rangeOf(round, size, inner)] };
-  if (pieces === 1) return { rounds, of: (round) => [[], rangeOf(round, rows, outer), inner] };
+  const most = size;
+  if (last === 0) return { rounds, most, of: (round) => [[], rangeOf(round, size, inner)] };
+  if (pieces === 1) {
+    return { rounds, most, of: (round) => [[], rangeOf(round, rows, outer), inner] };
+  }
   return {
     rounds,
+    most,
     of: (round) => {
       const [i, piece] = ['i', 'piece'].map((name) => variable(name, 'i32'));
       const before = [

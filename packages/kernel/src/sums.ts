@@ -1,8 +1,9 @@
 /**
  * Compensated summation: how many float32 numbers become one. Added one after the other they
  * drift, because each addition rounds to a digit of the total, which grows: a million times 0.1 is
- * then 100958.34. So terms are first added up in short sums of 16, and these go into a total that
- * has a second number beside it, the rest, which collects exactly what each addition rounds off:
+ * then 100958.34. So terms are first added up in short sums of 16, and these go into a total. Where
+ * there are more than 16 short sums, the total has a second number beside it, the rest, which
+ * collects exactly what each addition rounds off:
  *
  *     s = total + x      v = s − total      lost = (total − (s − v)) + (x − v)       exactly
  *
@@ -139,8 +140,10 @@ export function reduceAll(
   body: (i: Value, combine: (number: number, term: Value) => Statements) => Statements,
 ): Statements {
   const { wide: { from, to }, tail, count } = split(`reduce ${name}`, range);
+  const isCut = totals.some(({ into, reduction }) => isLong(reduction, into.type, count / 4));
+  // Of few short sums the total is short itself.
   const isExact = ({ into, reduction }: Total): boolean =>
-    isLong(reduction, into.type, Math.ceil(count / 4));
+    isLong(reduction, into.type, count / (4 * SHORT));
   const singles = totals.map((one) =>
     isExact(one)
       ? accumulator(variable(`${one.into.name}One`, one.into.type), one.reduction, true)
@@ -151,7 +154,7 @@ export function reduceAll(
     const starts = singles.map(({ start }) => start);
     return [starts, count === 1 ? single(from) : loop(name, tail, single)];
   }
-  const sizes = totals.some(isExact) ? PARTS.filter((size) => size < count) : [];
+  const sizes = isCut ? PARTS.filter((size) => size < count) : [];
   /** Short sums, if there are any that are long; then what they add up to. */
   const levels = ['Lanes', 'Sums', 'Blocks'].slice(0, sizes.length + 1).map((part, level) =>
     totals.map((one) => {

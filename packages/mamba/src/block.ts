@@ -17,7 +17,7 @@ import { DepthwiseConv1d } from './convolution.ts';
 import type { SelectiveScanAlgorithm } from './selectiveScan.ts';
 import { SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions } from './selectiveSSM.ts';
 import {
-  keepSteps, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
+  keepSteps, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags,
 } from './sequence.ts';
 
@@ -108,10 +108,10 @@ export abstract class Mixer extends Recurrent<BlockState> {
     const { conv, ssm } = state as BlockState;
     checkArgument(op, `${name}.conv`, conv, tensors);
     checkArgument(op, `${name}.ssm`, ssm, tensors);
+    const { dtype } = this.outProj.weight;
     const shapes = this.stateShapes(batch);
-    requireShapes(op, this.outProj.weight.dtype, {
-      [`${name}.conv`]: [conv, shapes.conv], [`${name}.ssm`]: [ssm, shapes.ssm],
-    });
+    requireShape(op, `${name}.conv`, conv, { dtype, shape: shapes.conv });
+    requireShape(op, `${name}.ssm`, ssm, { dtype, shape: shapes.ssm });
   }
 
   /** Checks what `mix` is given, and clears the steps that are padding. */

@@ -5,7 +5,8 @@
 import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, listOf, objectWith, pickOptions, readOptions, type Table, whole,
+  boolean, checkArgument, type Kind, listOf, objectWith, pickOptions, readOptions, type Table,
+  whole,
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from './block.ts';
 import {
@@ -29,11 +30,15 @@ export const recurrentStackOptions: Table<RecurrentStackOptions> = {
 };
 
 export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
+  /** As much of a state as can be said without its batch. */
+  readonly #states: Kind<StackState>;
+
   constructor(options: RecurrentStackOptions, embedding?: Linear | Embedding, normF?: RMSNorm) {
     const op = new.target.name;
     readOptions(op, options, recurrentStackOptions);
     const mixers = createMixers(op, pickOptions(options, stackOptions));
     super(pickOptions(options, bodyOptions), mixers, embedding, normF);
+    this.#states = listOf(objectWith<BlockState>('{ conv, ssm }'), mixers.length);
   }
 
   initialState(batch: number): StackState {
@@ -92,8 +97,7 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
 
   /** Throws in the name of `op` unless it is a state of this model, of so many rows. */
   protected requireState(op: string, state: StackState, batch: number): void {
-    const kind = listOf(objectWith<BlockState>('{ conv, ssm }'), this.layers.length);
-    checkArgument(op, 'state', state, kind);
+    checkArgument(op, 'state', state, this.#states);
     this.layers.forEach(({ mixer }, i) => {
       mixer.requireState(op, `state[${i}]`, state[i], batch);
     });

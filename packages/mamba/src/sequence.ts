@@ -12,7 +12,7 @@
  */
 import { Module } from '@mambagrad/nn';
 import {
-  arange, concat, describe, type DType, ones, type Shape, type Tensor, TensorError,
+  arange, concat, describe, type DType, ones, type Shape, type Spec, Tensor, TensorError,
   type TypedArray,
 } from '@mambagrad/tensor';
 import {
@@ -47,9 +47,14 @@ export interface ScanOptions<State> extends SequenceFlags {
   readonly state?: State | undefined;
 }
 
+/** One table for all kinds of states, as each step of a text is read through it. */
+const anyScanOptions: Table<ScanOptions<never>> = {
+  ...flagOptions, state: anything<never>().optional(),
+};
+
 /** The table of these. */
 export function scanOptions<State>(): Table<ScanOptions<State>> {
-  return { ...flagOptions, state: anything<State>().optional() };
+  return anyScanOptions;
 }
 
 /** A state, which only what made it knows. */
@@ -91,17 +96,23 @@ export function requireState(op: string, state: unknown): void {
 }
 
 /**
+ * Whether x is a tensor of the dtype and shape, in which an axis with a name has any size. Each
+ * step of a text is checked like this, so that text is only made of what is wrong.
+ */
+function isTensorOf(x: unknown, dtype: DType, axes: readonly (string | number)[]): x is Tensor {
+  return x instanceof Tensor && x.dtype === dtype && x.ndim === axes.length &&
+    axes.every((size, axis) => typeof size === 'string' || x.shape[axis] === size);
+}
+
+/**
  * Throws in the name of `op` unless x is steps of vectors, [batch, length, width], of the dtype.
  * `axes` names them otherwise.
  */
 export function requireSteps(
   op: string, x: unknown, dtype: DType, axes: readonly (string | number)[],
 ): asserts x is Tensor {
-  const expected = `${dtype}[${axes.join(', ')}]`;
-  const fits = tensors.accepts(x) && (x as Tensor).dtype === dtype &&
-    (x as Tensor).ndim === axes.length &&
-    axes.every((size, axis) => typeof size === 'string' || (x as Tensor).shape[axis] === size);
-  if (!fits) throw new TensorError(`${op}: x is ${show(x)}, expected ${expected}`);
+  if (isTensorOf(x, dtype, axes)) return;
+  throw new TensorError(`${op}: x is ${show(x)}, expected ${dtype}[${axes.join(', ')}]`);
 }
 
 /**
@@ -135,12 +146,16 @@ type Expected = Readonly<Record<string, readonly [given: unknown, shape: Shape]>
 
 /** Throws in the name of `op` unless all that is there has the dtype and its shape. */
 export function requireShapes(op: string, dtype: DType, expected: Expected): void {
-  for (const [name, [given, shape]] of Object.entries(expected)) {
-    const wanted = describe({ dtype, shape });
-    if (given !== undefined && show(given) !== wanted) {
-      throw new TensorError(`${op}: ${name} is ${show(given)}, expected ${wanted}`);
-    }
+  for (const name of Object.keys(expected)) {
+    const [given, shape] = expected[name];
+    if (given !== undefined) requireShape(op, name, given, { dtype, shape });
   }
+}
+
+/** Throws in the name of `op` unless a value is a tensor of the dtype and shape. */
+export function requireShape(op: string, name: string, given: unknown, wanted: Spec): void {
+  if (isTensorOf(given, wanted.dtype, wanted.shape)) return;
+  throw new TensorError(`${op}: ${name} is ${show(given)}, expected ${describe(wanted)}`);
 }
 
 /** x [batch, length, ...] with zeros at the steps that are padding. */

@@ -114,9 +114,12 @@ export function oneOf<const T extends readonly unknown[]>(...values: T): Kind<T[
 export function listOf<T>(kind: Kind<T>, length?: number): Kind<readonly T[]> {
   return new Kind(
     `an array of ${length === undefined ? '' : `${length}, each `}${kind.expected}`,
-    (x) =>
-      Array.isArray(x) && (length === undefined || x.length === length) &&
-      Array.from(x, kind.accepts).every(Boolean),
+    (x) => {
+      if (!Array.isArray(x) || (length !== undefined && x.length !== length)) return false;
+      // By index: `every` passes over elements that were never set.
+      for (let i = 0; i < x.length; i++) if (!kind.accepts(x[i])) return false;
+      return true;
+    },
   );
 }
 

@@ -16,7 +16,7 @@ import { bind, type BindOptions, type Executable } from './run.ts';
 import type { Pass } from './schedule.ts';
 import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
 import { type Program, trace } from './trace.ts';
-import { signatureOf, tensorsOf } from './tree.ts';
+import { type Arguments, readArguments } from './tree.ts';
 import { now, warn } from '../host.ts';
 
 export interface CompileOptions {
@@ -115,8 +115,8 @@ export function compile<Args extends unknown[], Result>(
     const program = first.assignsToConstants ? once() : first;
     return dropUnused(left.has('share') ? program : shareEqual(program));
   };
-  const entryFor = (args: Args): Entry => {
-    const key = `${mode.recording} ${signatureOf(args)}`;
+  const entryFor = (args: Args, { signature }: Arguments): Entry => {
+    const key = `${mode.recording} ${signature}`;
     let entry = programs.find(
       (known) => known.key === key && known.program.guards.every((holds) => holds()),
     );
@@ -137,7 +137,8 @@ export function compile<Args extends unknown[], Result>(
   };
   const compiled = (...args: Args): Result => {
     if (mode.tracer || mode.observer) return f(...args);
-    return entryFor(args).executable.run(tensorsOf(args), threadsFor(threads)) as Result;
+    const read = readArguments(args);
+    return entryFor(args, read).executable.run(read.tensors, threadsFor(threads)) as Result;
   };
   const latestFor = (name: string): Entry => {
     if (latest === undefined) throw new TensorError(`${name}: the function was not called yet`);
@@ -151,10 +152,11 @@ export function compile<Args extends unknown[], Result>(
       return `${formatKernels(reportsOf(executable))}, ${size}`;
     },
     profile: (...args: Args) => {
-      const { executable } = entryFor(args);
+      const read = readArguments(args);
+      const { executable } = entryFor(args, read);
       const times: number[] = [];
       let last = now();
-      executable.run(tensorsOf(args), threadsFor(threads), () => {
+      executable.run(read.tensors, threadsFor(threads), () => {
         times.push(now() - last);
         last = now();
       });

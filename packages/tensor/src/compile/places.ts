@@ -15,12 +15,26 @@ import type { Program, Value } from './trace.ts';
 /** Where tensors live that programs read: one place for each, whichever program asked first. */
 const homeOf = new WeakMap<Tensor, Home>();
 
+/** Where the elements of a value are. */
+interface Spot {
+  /** The value whose memory they are a part of */
+  readonly storage: Value;
+  /** The number of the first of them there */
+  readonly first: number;
+  /** The address of that one, from the start of the arena if it lies there */
+  readonly start: number;
+  readonly isInArena: boolean;
+  readonly numel: number;
+}
+
 export class Places {
   /** The places of state, and of constants that are more than a number. */
   readonly homes: ReadonlyMap<Value, Home>;
   readonly #network: Network;
   readonly #plan: Plan;
   readonly #heap: Heap;
+  /** Those that were asked for: each call asks for the same. */
+  readonly #spots = new Map<Value, Spot>();
   /** Where the arena of the running call starts. */
   #arena = 0;
 
@@ -69,10 +83,26 @@ export class Places {
 
   /** The elements of a value in memory, as they are now. */
   arrayOf(value: Value): TypedArray {
-    const { isInArena, offset } = this.of(this.#network.storageOf(value));
-    const into = sizeOf(value.dtype) * this.#network.offsetOf(value);
-    const start = offset + into + (isInArena ? this.#arena : 0);
-    return this.#heap.view(value.dtype, start, numelOf(value.shape));
+    const { isInArena, start, numel } = this.#spotOf(value);
+    return this.#heap.view(value.dtype, start + (isInArena ? this.#arena : 0), numel);
+  }
+
+  /** The same, of a call with these tensors: what is a part of one of them is read there. */
+  valuesOf(value: Value, tensors: readonly Tensor[]): TypedArray {
+    const { storage, first, numel } = this.#spotOf(value);
+    return tensorFor(storage, tensors)?.data.subarray(first, first + numel) ?? this.arrayOf(value);
+  }
+
+  #spotOf(value: Value): Spot {
+    const known = this.#spots.get(value);
+    if (known) return known;
+    const storage = this.#network.storageOf(value);
+    const first = this.#network.offsetOf(value);
+    const { isInArena, offset } = this.of(storage);
+    const start = offset + sizeOf(value.dtype) * first;
+    const spot = { storage, first, start, isInArena, numel: numelOf(value.shape) };
+    this.#spots.set(value, spot);
+    return spot;
   }
 
   /** Moves state in: when it is first used, and when somebody has given it another array. */
@@ -83,4 +113,10 @@ export class Places {
       from.moveTo(home);
     }
   }
+}
+
+/** The tensor that a value is at a call with these arguments, if it is one from outside. */
+export function tensorFor({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined {
+  if (from === 'step') return undefined;
+  return typeof from === 'number' ? tensors[from] : from;
 }

@@ -14,6 +14,14 @@ import type { Group, Member } from './group.ts';
 import type { Value } from './trace.ts';
 
 /**
+ * So many rows are gone through side by side, if all that comes of them is elements and sums of
+ * columns: what they add to a sum is added up first, so that it is loaded and stored once for all.
+ */
+const ABREAST = 4;
+/** And if there are no more members and loads than this: a row takes as many registers. */
+const MOST_ABREAST = 8;
+
+/**
  * The extents of the axes, in which an axis that could be merged into the next has become 1; the
  * last stays as it is if there is something for each row (`isByRow`).
  */
@@ -107,8 +115,9 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
     return accumulate(member, own, value);
   };
 
-  /** One time through a row. */
-  const pass = (number: number, row: Index): k.Statements => {
+  /** One time through a row, or through several side by side. */
+  const pass = (number: number, abreast: readonly Index[]): k.Statements => {
+    const [row] = abreast;
     const own = members.filter((one) => one.pass === number && one.form !== 'row');
     const folded = own.filter(isFoldedByRow);
     const totals = folded.map((one) => ({ into: registerFor(one, false), reduction: foldOf(one) }));
@@ -117,21 +126,26 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
     const body = (
       j: k.Value, combine: (number: number, term: k.Value) => k.Statements,
     ): k.Statements => {
-      const at = inner < 0 ? row : row.with(inner, j);
       const isWide = j.type === 'i32x4';
-      const registers = new Map<Value, k.Variable>();
       const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
-      for (const one of own) {
-        const value = valueOf(one, at, registers);
-        if (folded.includes(one)) {
-          sets.push(combine(folded.indexOf(one), value));
-        } else {
-          const register = registerFor(one, isWide);
-          sets.push(k.set(register, value));
-          registers.set(one.value, register);
-          stores.push(storeOf(one, at, register));
+      /** What there is of each member in the rows. */
+      const terms = new Map<Member, k.Variable[]>(own.map((one) => [one, []]));
+      const places = abreast.map((one) => (inner < 0 ? one : one.with(inner, j)));
+      for (const at of places) {
+        const registers = new Map<Value, k.Variable>();
+        for (const one of own) {
+          const value = valueOf(one, at, registers);
+          if (folded.includes(one)) {
+            sets.push(combine(folded.indexOf(one), value));
+          } else {
+            const register = registerFor(one, isWide);
+            sets.push(k.set(register, value));
+            registers.set(one.value, register);
+            terms.get(one)?.push(register);
+          }
         }
       }
+      for (const [one, found] of terms) stores.push(storeAll(one, places, found));
       return [sets, stores];
     };
     return [
@@ -139,6 +153,16 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
       folded.map((one, n) => storeOf(one, row, totals[n].into)),
       rowMembers(number, row),
     ];
+  };
+  /** Stores what there is of a member in some rows; of a sum that is first added up. */
+  const storeAll = (
+    one: Member, places: readonly Index[], found: readonly k.Value[],
+  ): k.Statements => {
+    const isSum = one.form === 'fold' && found.length > 1;
+    if (!isSum) return found.map((value, n) => storeOf(one, places[n], value));
+    const { combine } = foldOf(one);
+    const [a, b, c, d] = found;
+    return storeOf(one, places[0], combine(combine(a, b), combine(c, d)));
   };
   /** What there is one of for each row, computed after a pass. */
   const rowMembers = (number: number, row: Index): k.Statements =>
@@ -151,21 +175,29 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
         return [k.set(register, value), storeOf(one, row, register)];
       });
   const passes = Math.max(...members.map((one) => one.pass)) + 1;
-  const rows = (axis: number, row: Index): k.Statements => {
+  const rows = (axis: number, abreast: readonly Index[]): k.Statements => {
     if (axis === domain.length) {
       return [
-        rowMembers(-1, row),
-        Array.from({ length: passes }, (_, number) => pass(number, row)),
+        rowMembers(-1, abreast[0]),
+        Array.from({ length: passes }, (_, number) => pass(number, abreast)),
       ];
     }
-    if (axis === inner || extents[axis] === 1) return rows(axis + 1, row);
+    if (axis === inner || extents[axis] === 1) return rows(axis + 1, abreast);
     const range = ranges.get(axis) ?? extents[axis];
-    const each = (some: k.Range): k.Statements =>
-      k.loop('i', some, (i) => rows(axis + 1, row.with(axis, i)));
+    const next = (...indices: readonly k.Value[]): k.Statements =>
+      rows(axis + 1, indices.flatMap((i) => abreast.map((row) => row.with(axis, i))));
+    const each = (some: k.Range): k.Statements => {
+      if (!isAbreast) return k.loop('i', some, (i) => next(i));
+      const { wide, tail } = k.split('rows', some);
+      return [
+        k.loop('i', wide, (i) => next(...[0, 1, 2, 3].map((n) => k.add(i, n)))),
+        k.loop('i', tail, (i) => next(i)),
+      ];
+    };
     if (shorts.size === 0) return each(range);
     const { from, to } = k.stretchOf(range);
-    return k.loop('few', { from, to, step: k.SHORT }, (first) => [
-      each({ from: first, to: k.min(k.add(first, k.SHORT), to) }),
+    return k.loop('few', { from, to, step: few }, (first) => [
+      each({ from: first, to: k.min(k.add(first, few), to) }),
       [...shorts].map(([one, short]) =>
         k.lanes('z', short.length, (z) => [
           accumulate(one, z, k.load(short, z)),
@@ -194,10 +226,22 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
     const all = elements / bufferOf(one.value).length;
     return isFoldedByRow(one) ? all / extents[inner] : all;
   };
+  const isAbreast =
+    loops.length === 1 && sums.length > 0 &&
+    members.length + group.accesses.length <= MOST_ABREAST &&
+    members.every((one) => one.form === 'element' || (
+      one.form === 'fold' && !isFoldedByRow(one) && termsOf(one) === extents[loops[0]] &&
+      foldOf(one).lost !== undefined
+    ));
+  const abreast = isAbreast ? ABREAST : 1;
+  /** So many rows are a short sum of their columns. */
+  const few = k.SHORT * abreast;
   const partials = new Map(
     sums.flatMap((one) => {
       const { kind, length } = bufferOf(one.value);
-      const isLong = k.isLong(foldOf(one), kind, termsOf(one));
+      // What rounds leave is added up at the end; until then a sum has the terms of one.
+      const terms = loops.length === 1 ? Math.min(termsOf(one), pieces.most) : termsOf(one);
+      const isLong = k.isLong(foldOf(one), kind, terms / abreast);
       if (pieces.rounds === 1 && !isLong) return [];
       const rests = isLong ? Math.ceil(length / 16) * 16 : undefined;
       const room = Math.ceil(length / 16) * (isLong ? 32 : 16);
@@ -246,7 +290,7 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
         short ? fill(short, 0, identity) : [],
       ];
     });
-    return [before, identities, rows(0, domain.map(() => 0))];
+    return [before, identities, rows(0, [domain.map(() => 0)])];
   });
   const totals = [...partials].map(([one, { buffer, room, rests }]) => {
     const to = bufferOf(one.value);

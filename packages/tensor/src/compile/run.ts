@@ -5,11 +5,11 @@
 import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../dtype.ts';
 import { arrayFor } from '../memory.ts';
-import { check, numelOf } from '../shape.ts';
+import { check } from '../shape.ts';
 import { Tensor, type Value as ArrayValue } from '../tensor.ts';
 import { type CodeOptions, codeOf } from './code.ts';
 import { type Heap, theHeap } from './heap.ts';
-import { Places } from './places.ts';
+import { Places, tensorFor } from './places.ts';
 import { type Plan, planMemory } from './plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from './schedule.ts';
 import { type Program, specOf, type Value } from './trace.ts';
@@ -59,6 +59,8 @@ function backendFor(asked: BindOptions['backend'], { whyNoWasm }: Heap): CodeOpt
 /** What a bound program consists of; its functions are told of each call by its tensors. */
 interface Bound {
   readonly program: Program;
+  /** The arguments that the program reads, with their numbers. */
+  readonly given: readonly (readonly [Value, number])[];
   readonly scheduled: Schedule;
   readonly plan: Plan;
   readonly heap: Heap;
@@ -75,7 +77,10 @@ export function bind(program: Program, options: BindOptions): Executable {
     and memory has at most ${heap.mostBytes}; work on less at a time: smaller batches, shorter
     sequences`;
   const places = new Places(program, scheduled, plan, heap);
-  const bound = { program, scheduled, plan, heap, places };
+  const given = Array.from(plan.offsets.keys()).flatMap((value) =>
+    typeof value.from === 'number' ? [[value, value.from] as const] : [],
+  );
+  const bound = { program, given, scheduled, plan, heap, places };
   const callReference = referenceLoops(bound);
   const code = codeOf({
     jobs: scheduled.jobs, placesOf: (job) => places.ofJob(job), plan, heap,
@@ -143,7 +148,7 @@ function referenceLoops({ scheduled, heap, places }: Bound): (number: number) =>
 
 /** A call: arguments go into the arena, `runCode` works on them, results and new state come out. */
 function call(
-  { program, scheduled: { network }, plan, places }: Bound,
+  { program, given, scheduled: { network }, plan, places }: Bound,
   tensors: readonly Tensor[],
   runCode: () => void,
 ): unknown {
@@ -156,16 +161,9 @@ function call(
     .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
     .map((write) => ({ ...write, ...zeros(write.value) }));
   places.moveIn();
-  for (const value of plan.offsets.keys()) {
-    const argument = tensorFor(value, tensors);
-    if (argument) places.arrayOf(value).set(argument.data);
-  }
+  for (const [value, argument] of given) places.arrayOf(value).set(tensors[argument].data);
   runCode();
-  const dataOf = (value: Value): TypedArray => {
-    const outside = tensorFor(network.storageOf(value), tensors);
-    const start = network.offsetOf(value);
-    return outside?.data.subarray(start, start + numelOf(value.shape)) ?? places.arrayOf(value);
-  };
+  const dataOf = (value: Value): TypedArray => places.valuesOf(value, tensors);
   const returned = results.map((result, i) => {
     if (result instanceof Tensor) return result;
     result.data.set(dataOf(program.results[i]));
@@ -180,10 +178,4 @@ function call(
   }
   for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
   return program.rebuild(returned);
-}
-
-/** The tensor that a value is at a call with these arguments, if it is one from outside. */
-function tensorFor({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined {
-  if (from === 'step') return undefined;
-  return typeof from === 'number' ? tensors[from] : from;
 }

@@ -11,7 +11,7 @@ import { check, type Spec, TensorError } from '../shape.ts';
 import {
   checkIsOver, type Primitive, Tensor, type Tracer, tick, withMode,
 } from '../tensor.ts';
-import { mapTensors, tensorsOf } from './tree.ts';
+import { mapTensors, readArguments } from './tree.ts';
 
 /** A value of the program. */
 export interface Value extends Spec {
@@ -257,7 +257,7 @@ class Recorder implements Tracer {
  */
 export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown[]): Program {
   const recorder = new Recorder();
-  const given = tensorsOf(args);
+  const given = readArguments(args).tensors;
   const placeholders = given.map((tensor, argument) => recorder.placeholder(tensor, argument));
   try {
     return withMode('compile', { tracer: recorder, observer: undefined }, () => {

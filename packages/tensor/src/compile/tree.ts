@@ -3,7 +3,7 @@
  * nested as one likes, among other values.
  */
 import { show } from '../options.ts';
-import { check, describe, failure } from '../shape.ts';
+import { describe, failure } from '../shape.ts';
 import { Tensor } from '../tensor.ts';
 
 /** A tree that is deeper than this most likely holds itself. */
@@ -15,12 +15,17 @@ export function mapTensors(
 ): unknown {
   if (tree instanceof Tensor) return replace(tree);
   if (typeof tree !== 'object' || tree === null) return tree;
-  check(depth <= DEEPEST)`compile: an argument or result is nested more than ${DEEPEST} levels
-    deep; does it hold itself?`;
+  requireDepth(depth);
   const next = (part: unknown): unknown => mapTensors(part, replace, depth + 1);
   if (Array.isArray(tree)) return tree.map(next);
   if (!isPlain(tree)) return tree;
-  return Object.fromEntries(Object.entries(tree).map(([key, part]) => [key, next(part)]));
+  const parts = tree as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(Object.keys(parts).map((key) => [key, next(parts[key])]));
+}
+
+function requireDepth(depth: number): void {
+  if (depth > DEEPEST) throw failure`compile: an argument or result is nested more than ${DEEPEST}
+    levels deep; does it hold itself?`;
 }
 
 function isPlain(value: object): boolean {
@@ -28,46 +33,54 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** The different tensors in a tree, in order. */
-export function tensorsOf(tree: unknown): Tensor[] {
-  const found = new Set<Tensor>();
-  mapTensors(tree, (tensor) => found.add(tensor));
-  return [...found];
+/** The arguments of a call, as a program sees them. */
+export interface Arguments {
+  /** Their different tensors, in the order of the text. */
+  readonly tensors: readonly Tensor[];
+  /**
+   * What a program depends on besides the tensors' values, as text: their shapes, dtypes, whether
+   * they require gradients, which of them are one and the same, and all other values.
+   */
+  readonly signature: string;
 }
 
-/**
- * What a program depends on besides the tensors' values, as text: their shapes, dtypes, whether
- * they require gradients, which of them are one and the same, and all other values. Throws for
- * values that text cannot stand for, such as functions.
- */
-export function signatureOf(args: readonly unknown[]): string {
-  const order = tensorsOf(args);
+/** Throws for values that text cannot stand for, such as functions. */
+export function readArguments(args: readonly unknown[]): Arguments {
+  const numbers = new Map<Tensor, number>();
   const keys = args.map((arg, argument) =>
     keyOf(arg, (value) => {
       if (value instanceof Tensor) {
-        return `${describe(value)} ${value.requiresGrad} ${order.indexOf(value)}`;
+        const number = numbers.get(value) ?? numbers.size;
+        numbers.set(value, number);
+        return `${describe(value)} ${value.requiresGrad} ${number}`;
       }
       const isItself = value === arg ? 'is' : 'holds';
       throw failure`compile: argument ${argument} of the function ${isItself} ${show(value)};
         expected tensors, numbers, strings, booleans, and plain objects and arrays of them`;
     }),
   );
-  return keys.join();
+  return { tensors: [...numbers.keys()], signature: keys.join() };
 }
 
 /**
  * A value as text, different for different values: −0, NaN and undefined keep apart. `other` gives
  * the text for what is neither a primitive value nor a plain object or array.
  */
-export function keyOf(value: unknown, other: (value: unknown) => string): string {
-  if (Array.isArray(value)) return `[${value.map((part) => keyOf(part, other)).join()}]`;
-  if (typeof value === 'object' && value !== null) {
-    if (!isPlain(value)) return other(value);
-    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-    const parts = entries.map(([key, part]) => `${JSON.stringify(key)}:${keyOf(part, other)}`);
-    return `{${parts.join()}}`;
-  }
-  if (typeof value === 'function' || typeof value === 'symbol') return other(value);
+export function keyOf(
+  value: unknown, other: (value: unknown) => string, depth = 0,
+): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  return Object.is(value, -0) ? '-0' : `${typeof value} ${String(value)}`;
+  if (typeof value === 'function' || typeof value === 'symbol') return other(value);
+  if (typeof value !== 'object' || value === null) {
+    return Object.is(value, -0) ? '-0' : `${typeof value} ${String(value)}`;
+  }
+  if (value instanceof Tensor) return other(value);
+  requireDepth(depth);
+  const next = (part: unknown): string => keyOf(part, other, depth + 1);
+  if (Array.isArray(value)) return `[${value.map(next).join()}]`;
+  if (!isPlain(value)) return other(value);
+  const parts = Object.keys(value).sort().map(
+    (key) => `${JSON.stringify(key)}:${next((value as Record<string, unknown>)[key])}`,
+  );
+  return `{${parts.join()}}`;
 }
