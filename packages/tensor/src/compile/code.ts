@@ -14,17 +14,21 @@ import { type Host, type ModuleOptions, moduleOf, type PlacedJobs, type Run } fr
 import type { Plan } from './plan.ts';
 import type { Job } from './schedule.ts';
 
+/** What the code is made for. */
 export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
+  /** What kernels become. */
   readonly backend: 'wasm' | 'js';
 }
 
 /** A program whose values have their places. */
 export interface PlacedProgram extends PlacedJobs {
+  /** Where its values lie, and how large the arena is. */
   readonly plan: Plan;
   /** Runs the reference loop of the job of this number, or of what its check has found wrong. */
   readonly reference: (number: number) => void;
 }
 
+/** Code that is ready to run. */
 export interface Code {
   /**
    * Runs all jobs, with the arena at an address, and behind it scratch memory for each of so many
@@ -35,6 +39,7 @@ export interface Code {
   wat(): string;
 }
 
+/** Makes the code of a program, for one of the backends. */
 export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): Code {
   const { heap } = program;
   const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program);
