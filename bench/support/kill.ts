@@ -26,7 +26,9 @@ export function trainInProcess(
   steps: number,
   end?: { readonly signal: 'SIGKILL' | 'SIGTERM'; readonly step: number; readonly delay: number },
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [program, folder, String(steps)]);
+  // Node's own warnings, such as those of --permission, are no errors.
+  const env = { ...process.env, NODE_NO_WARNINGS: '1' };
+  const child = spawn(process.execPath, [program, folder, String(steps)], { env });
   let [step, errors, isEnding] = [0, '', false];
   child.stderr.on('data', (text) => (errors += text));
   createInterface({ input: child.stdout }).on('line', (line) => {

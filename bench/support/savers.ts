@@ -51,7 +51,9 @@ function checkFile(path: string): void {
 
 /** Starts a saver, and kills it after so many milliseconds from its first save. */
 function killSaver(folder: string, saver: number, delay: number): Promise<number> {
-  const child = spawn(process.execPath, [program, folder, String(saver)]);
+  // Node's own warnings, such as those of --permission, are no errors.
+  const env = { ...process.env, NODE_NO_WARNINGS: '1' };
+  const child = spawn(process.execPath, [program, folder, String(saver)], { env });
   let [saves, errors] = [0, ''];
   child.stderr.on('data', (text) => (errors += text));
   createInterface({ input: child.stdout }).on('line', () => {

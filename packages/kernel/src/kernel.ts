@@ -18,24 +18,33 @@ import {
 /** A buffer, passed as the byte where it starts (a multiple of 4), or a single f32 or i32. */
 export type Parameter = Buffer | Variable;
 
+/** A checked kernel, as `kernel` makes it and the emitters take it. */
 export interface Kernel {
+  /** Names the kernel in errors, listings and generated code. */
   readonly name: string;
   /** What a call passes, in this order; after them, if there is scratch memory, its place. */
   readonly parameters: readonly Parameter[];
   /** Where each scratch buffer lies in the kernel's scratch memory, in bytes. */
   readonly scratch: ReadonlyMap<Buffer, number>;
+  /** The size of the kernel's scratch memory in bytes, a multiple of 64; 0 if it needs none. */
   readonly scratchBytes: number;
   /** How much of it, at the end, belongs to a thread alone; others have theirs elsewhere. */
   readonly ownBytes: number;
+  /** Every buffer that some statement loads from, scratch buffers included. */
   readonly reads: ReadonlySet<Buffer>;
+  /** Every buffer that some statement stores to, scratch buffers included. */
   readonly writes: ReadonlySet<Buffer>;
+  /** All statements in order: the bodies of the phases, one after the other. */
   readonly body: readonly Statement[];
+  /** The same statements, cut before and after each parallel loop. */
   readonly phases: readonly Phase[];
 }
 
 /** Statements one after the other, or a parallel loop of so many rounds. */
 export interface Phase {
+  /** The statements of the phase; of a parallel one, its loop alone. */
   readonly body: readonly Statement[];
+  /** The number of rounds of the parallel loop; undefined if the phase is for one thread. */
   readonly rounds: number | undefined;
 }
 

@@ -13,7 +13,15 @@ import {
   apply, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf, type Value,
 } from './value.ts';
 
+/**
+ * An operation on one value, or on each of its four lanes. Throws if the kind of x is not taken.
+ */
 export type Unary = (x: Value) => Value;
+
+/**
+ * An operation on two values of one kind; at most one of them may be a plain number. Throws if the
+ * kinds differ or are not taken.
+ */
 export type Binary = (a: Operand, b: Operand) => Value;
 
 type How = Omit<Meaning, 'name' | 'takes'>;
@@ -72,18 +80,27 @@ function comparison(name: string, sign: string, wasm: string): Binary {
   return binary(name, 'f32 i32', { gives: 'mask', sign, wasm });
 }
 
+/** A mask of where a = b; −0 equals 0, and NaN nothing */
 export const equal: Binary = comparison('equal', '==', 'eq');
+/** A mask of where a ≠ b; true where either is NaN */
 export const notEqual: Binary = comparison('notEqual', '!=', 'ne');
+/** A mask of where a < b */
 export const less: Binary = comparison('less', '<', 'lt lt_s');
+/** A mask of where a ≤ b */
 export const lessEqual: Binary = comparison('lessEqual', '<=', 'le le_s');
+/** A mask of where a > b */
 export const greater: Binary = comparison('greater', '>', 'gt gt_s');
+/** A mask of where a ≥ b */
 export const greaterEqual: Binary = comparison('greaterEqual', '>=', 'ge ge_s');
 
-/** Of the bits of i32, or of masks. */
+/** a & b, of the bits of i32, or of masks */
 export const and: Binary = binary('and', 'i32 mask', { sign: '&', wasm: 'and' });
+/** a | b, of the bits of i32, or of masks */
 export const or: Binary = binary('or', 'i32 mask', { sign: '|', wasm: 'or' });
+/** a ^ b, of the bits of i32, or of masks */
 export const xor: Binary = binary('xor', 'i32 mask', { sign: '^', wasm: 'xor' });
 const notMask: Unary = unary('not', 'mask', { js: '(a ^ 1)', wasm: 'not eqz' });
+/** The opposite mask; of an i32, all bits inverted */
 export const not: Unary = (x) => (kindOf(x) === 'mask' ? notMask(x) : xor(x, -1));
 
 /** The f32 nearest to an i32 */
@@ -132,10 +149,11 @@ function shift(name: string, sign: string, wasm: string): Shift {
   };
 }
 
+/** The bits moved left by 0 to 31; zeros come in. Like the others, throws for other distances. */
 export const shiftLeft: Shift = shift('shiftLeft', '<<', 'shl');
-/** Copies of the sign come in. */
+/** The bits moved right by 0 to 31; copies of the sign come in. */
 export const shiftRight: Shift = shift('shiftRight', '>>', 'shr_s');
-/** Zeros come in. */
+/** The bits moved right by 0 to 31; zeros come in. */
 export const shiftRightUnsigned: Shift = shift('shiftRightUnsigned', '>>>', 'shr_u');
 
 const selecting = { name: 'select', takes: 'f32 i32', js: '(a ? b : c)' };

@@ -15,6 +15,7 @@ const ROUND = 2 ** 15;
 
 /** Loops over some axes, cut. */
 export interface Cut {
+  /** How many rounds there are, from 1. */
   readonly rounds: number;
   /** How many indices of the last axis a round goes through at most. */
   readonly most: number;

@@ -14,6 +14,7 @@ import {
   type Variable, variable,
 } from './value.ts';
 
+/** One step of a kernel: a value that is stored or set, a loop, or a branch. */
 export type Statement = Assign | Loop | When;
 
 /** Statements one after the other; lists inside lists are taken apart. */
@@ -119,6 +120,10 @@ interface Split {
   readonly count: number;
 }
 
+/**
+ * Splits a range for a loop over vectors and one over what is left. Throws in the name of `taker`
+ * unless the step of the range is 1.
+ */
 export function split(taker: string, range: Range): Split {
   const { from, to, step } = boundsOf(taker, range);
   if (step !== 1) throw new Error(`${taker}: the step is ${step}, expected 1`);

@@ -28,7 +28,9 @@ export const SHORT = 16;
 /** So many numbers of a row are a short sum in each lane; and so many are a block. */
 const PARTS = [4 * SHORT, 2 ** 18];
 
+/** How many numbers become one: `sum`, or any other associative operation, such as `maximum`. */
 export interface Reduction {
+  /** Combines what has been combined so far with one more term. */
   readonly combine: Binary;
   /** What changes nothing when it is combined: 0 of a sum. */
   readonly identity: number;
@@ -52,6 +54,7 @@ export interface Accumulator {
   add(x: Value, rest?: Value): Statements;
   /** The terms combined so far, and what was rounded off of that. */
   readonly total: Variable;
+  /** What the additions to the total have rounded off; undefined if that is not kept. */
   readonly rest: Variable | undefined;
   /** Both as one. */
   readonly whole: Value;
@@ -105,7 +108,9 @@ export function whole(total: Value, rest: Value): Value {
 
 /** An element of a buffer, or four. */
 export interface Element {
+  /** The buffer that holds it. */
   readonly buffer: Buffer;
+  /** The index in the buffer, in elements; four consecutive indices for four elements. */
   readonly at: Operand;
 }
 
@@ -126,7 +131,9 @@ export function accumulateAt(
 
 /** A variable that becomes all terms of a range combined. */
 export interface Total {
+  /** The variable that holds the result afterwards, of a single lane. */
   readonly into: Variable;
+  /** How its terms are combined. */
   readonly reduction: Reduction;
 }
 

@@ -27,6 +27,7 @@ export type Matrix = (row: Operand, column: Operand) => Value;
 export interface Result {
   /** Where an element is in `y`. */
   readonly place: (row: Operand, column: Operand) => Operand;
+  /** The buffer that holds the elements. */
   readonly y: Buffer;
   /** Takes each finished element, or four of them, instead of leaving it in `y`. */
   readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
@@ -34,7 +35,9 @@ export interface Result {
 
 /** A part of an axis, in its own units. */
 export interface Stretch {
+  /** Where it starts: its first index. */
   readonly from: Operand;
+  /** Where it ends: the first index after it. */
   readonly to: Operand;
 }
 

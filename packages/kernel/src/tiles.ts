@@ -36,10 +36,15 @@ export const DEPTH_BLOCK = 256;
 
 /** y = a·b */
 export interface Product extends Result {
+  /** The left factor, [rows, depth]; asked for single elements or four neighbours. */
   readonly a: Matrix;
+  /** The right factor, [depth, columns]; asked for single elements or four neighbours. */
   readonly b: Matrix;
+  /** The number of rows of a and y. */
   readonly rows: number;
+  /** The number of columns of b and y. */
   readonly columns: number;
+  /** The number of terms of each sum: the columns of a, which are the rows of b. */
   readonly depth: number;
 }
 

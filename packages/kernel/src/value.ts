@@ -11,11 +11,14 @@
  * numbers take the type of what is beside them, and a single value beside a vector stands in all
  * lanes; f32, i32 and masks do not mix.
  */
+
+/** What a value is, in one lane: a float, an integer of 32 bits, or true or false. */
 export type Kind = 'f32' | 'i32' | 'mask';
 
 /** One value of a kind, or four. */
 export type Type = Kind | 'f32x4' | 'i32x4' | 'maskx4';
 
+/** An expression: a constant, a variable, a load, or an operation on other values. */
 export type Value = Constant | Variable | Load | Operation;
 
 /** A value, or a number that becomes a constant of the type of the values beside it. */
@@ -30,16 +33,23 @@ export interface Constant {
 
 /** A register: a local variable, the counter of a loop or an argument of the kernel. */
 export interface Variable {
+  /** Tells it from the other forms of a value. */
   readonly node: 'variable';
+  /** The type of the numbers it holds; what it is set to has the same. */
   readonly type: Type;
+  /** Its name in listings and generated code, which make it unique: two may have the same. */
   readonly name: string;
 }
 
 /** What memory holds: one element of a buffer, or one for each lane of the index. */
 export interface Load {
+  /** Tells it from the other forms of a value. */
   readonly node: 'load';
+  /** The kind of the buffer, in one lane or four, as the index has. */
   readonly type: Type;
+  /** The buffer that is read or, where the load is the target of a store, written. */
   readonly buffer: Buffer;
+  /** Where in the buffer: the index of the element, or of each of the four. */
   readonly index: Index;
 }
 
@@ -72,12 +82,15 @@ export interface Meaning {
 
 /** A part of memory that holds numbers of one kind. */
 export interface Buffer {
+  /** Its name in errors, listings and generated code. */
   readonly name: string;
+  /** The kind of its elements, of 4 bytes each. */
   readonly kind: 'f32' | 'i32';
   /** The number of elements. */
   readonly length: number;
   /** Where it starts, in bytes; undefined: the caller says, or it is scratch. */
   readonly at: number | undefined;
+  /** Whether it is scratch memory, which holds values during one call of a kernel only. */
   readonly isScratch: boolean;
 }
 

@@ -18,6 +18,7 @@ import {
   type Constant, lanesOf, type Load, type Operation, type Type, type Value, type Variable,
 } from './value.ts';
 
+/** How kernels are made into WebAssembly: options of `compileWebAssembly` and `addPhases`. */
 export interface EmitOptions {
   /**
    * Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). Default
@@ -30,7 +31,13 @@ const emitOptions = { fuse: boolean.orElse(false) } satisfies Table<EmitOptions>
 
 /** A phase as a function: a parallel one of the first round and the one behind the last, too. */
 export interface PhaseFunction {
+  /**
+   * Takes the kernel's parameters and, if it has any, the byte where its scratch memory starts; a
+   * parallel phase also where the thread's own scratch memory starts, and the range of rounds,
+   * `from` up to but not including `to`.
+   */
   readonly run: KernelFunction;
+  /** The number of rounds of a parallel phase; undefined where one thread does it all. */
   readonly rounds: number | undefined;
 }
 

@@ -21,6 +21,7 @@ import {
   bodyOptions, type EncoderOptions, encoderOptions, inputProjection,
 } from './stackOptions.ts';
 
+/** Options of `BiMamba`, which has defaults of its own for `numLayers` and `dropout`. */
 export interface BiMambaOptions extends EncoderOptions {
   /** N, the numbers that each channel remembers, in each direction. Default 16. */
   readonly stateSize?: number | undefined;
@@ -48,7 +49,9 @@ const biMambaOptions = {
 
 /** Both directions and the projection, without the residual connection. */
 export class BiMambaBlock extends Module {
+  /** Scans from the first step to the last. */
   readonly fromLeft: SelectiveSSM;
+  /** Scans from the last step to the first, with parameters of its own. */
   readonly fromRight: SelectiveSSM;
   /** From the sum of the directions, or from both side by side */
   readonly outProj: Linear;
@@ -80,6 +83,11 @@ export class BiMambaBlock extends Module {
   }
 }
 
+/**
+ * An encoder of sequences of vectors, [batch, length, embedDim], that reads each as a whole: every
+ * step depends on the future, so there is no state to go on from. In `layers` a `BiMambaBlock` and
+ * a `GatedFeedForward` take turns.
+ */
 export class BiMamba extends Stack<BiMambaBlock | GatedFeedForward> {
   constructor(options: BiMambaOptions) {
     const all = readOptions(new.target.name, options, biMambaOptions);

@@ -81,6 +81,7 @@ export type BlockStateShapes = { readonly [Key in keyof BlockState]: Shape };
 
 /** A block that mixes along time, of whatever kind, and then projects each step by itself. */
 export abstract class Mixer extends Recurrent<BlockState> {
+  /** From the inner width I back to the width of the block; weight [hidden, I] */
   abstract readonly outProj: Linear;
 
   /** From x [batch, length, hidden] to what `outProj` takes, [batch, length, I]. */
@@ -139,10 +140,18 @@ export const blockDefaults: {
   readonly bias: boolean; readonly convBias: boolean;
 } = { stateSize, expandFactor, convSize, bias, convBias };
 
+/**
+ * The Mamba block: x [batch, length, hidden] to the same shape, without norm or residual
+ * connection.
+ */
 export class MambaBlock extends Mixer {
   /** [I, hidden] twice over: the signal, then the gate */
   readonly inProj: Linear;
+  /**
+   * Over the last `convSize` steps of the signal, each channel by itself; weight [I, 1, convSize]
+   */
   readonly conv1d: DepthwiseConv1d;
+  /** Over the signal after its convolution and silu, with I channels and the gate */
   readonly ssm: SelectiveSSM;
   readonly outProj: Linear;
 

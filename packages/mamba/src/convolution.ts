@@ -15,6 +15,7 @@ import {
   type Scanned, type SequenceFlags, takeSteps,
 } from './sequence.ts';
 
+/** A causal convolution of each channel by itself; weight [channels, 1, kernelSize]. */
 export class DepthwiseConv1d extends Conv1d {
   /** A convolution of each of the channels by itself, with a bias unless the options say no. */
   constructor(channels: number, kernelSize: number, options: LayerOptions = {}) {

@@ -18,6 +18,10 @@ import type { StackState } from './recurrentStack.ts';
 import { valuesOf } from './sequence.ts';
 import { streamOf, type Tokenizer } from './tokenizer.ts';
 
+/**
+ * Options of `sample`. `topK` is applied first, `topP` to what it leaves; both after the
+ * temperature.
+ */
 export interface SampleOptions {
   /** T, from 0; at 0 the likeliest token is taken (greedy). Default 1. */
   readonly temperature?: number | undefined;
@@ -79,6 +83,7 @@ function requireLogits(logits: Tensor): void {
   }
 }
 
+/** Options of `generate` and `generateText`: how to draw tokens, and when to stop. */
 export interface GenerateOptions extends SampleOptions {
   /** Stop after so many tokens. Default 100. */
   readonly maxTokens?: number | undefined;

@@ -13,6 +13,7 @@ import { RecurrentStack, type StackState } from './recurrentStack.ts';
 import { keepSteps, type Scanned, type ScanOptions, scanOptions } from './sequence.ts';
 import { type StackOptions, stackOptions } from './stackOptions.ts';
 
+/** Options of `MambaLM`: those of its blocks, and what has to do with tokens. */
 export interface MambaLMOptions extends StackOptions {
   /** The number of different tokens. */
   readonly vocabSize: number;
@@ -42,6 +43,9 @@ const PIECE = 32;
 const { state: stateOption, mask: maskOption } = scanOptions<StackState>();
 const prefillOptions = { state: stateOption, mask: maskOption };
 
+/**
+ * Tokens i32 [batch, length] to logits [batch, length, vocabSize], of the token that comes next.
+ */
 export class MambaLM extends RecurrentStack {
   /** Those with which it was made. */
   readonly options: Given<MambaLMOptions>;

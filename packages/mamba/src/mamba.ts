@@ -11,6 +11,7 @@ import {
   type EncoderOptions, encoderOptions, inputProjection, type StackOptions,
 } from './stackOptions.ts';
 
+/** Options of `Mamba`: those of an encoder, and those of its blocks. */
 export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
 
 /** The table of them. */
@@ -18,6 +19,7 @@ export const mambaOptions: Table<MambaOptions> = { ...recurrentStackOptions, ...
 
 const defaults = { hiddenSize: 256, numLayers: 2, windowSize: 60, dropout: 0.1 } as const;
 
+/** x [batch, length, embedDim] to what `pool` says; by default a vector for each sequence. */
 export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
     const { embedDim, hiddenSize = 256, generator } = readOptions(

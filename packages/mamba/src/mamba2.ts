@@ -110,6 +110,9 @@ function sizesOf(op: string, options: Mamba2BlockOptions) {
   return { ...all, normGroups, inner, heads, read, channels: inner + 2 * read };
 }
 
+/**
+ * The Mamba-2 block: x [batch, length, hidden] to the same shape, without the residual connection.
+ */
 export class Mamba2Block extends Mixer {
   /** To the gate [I], the convolved channels [I + 2GN] and a step size for each head [H] */
   readonly inProj: Linear;
@@ -121,6 +124,7 @@ export class Mamba2Block extends Mixer {
   readonly ALog: Parameter;
   /** The skip connection, [H] */
   readonly D: Parameter;
+  /** With the gate, over what the scan gives; weight [I] */
   readonly norm: RMSNorm;
   readonly outProj: Linear;
   readonly #sizes: ReturnType<typeof sizesOf>;
@@ -167,6 +171,7 @@ export class Mamba2Block extends Mixer {
   }
 }
 
+/** Options of `gatedRmsNorm`: the parts of the features, and the side of the gate. */
 export interface GatedNormOptions {
   /** How many parts of the features are normalised each by itself. Default 1. */
   readonly normGroups?: number | undefined;

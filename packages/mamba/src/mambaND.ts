@@ -16,6 +16,7 @@ import {
 } from './scanOrder.ts';
 import { keepSteps, requireShapes, type SequenceLayer } from './sequence.ts';
 
+/** Options of `MambaND`: in which orders the grid is scanned. */
 export interface MambaNDOptions {
   /** Whether a second core scans from the end, and is added. Default false. */
   readonly bidirectional?: boolean | undefined;
@@ -42,6 +43,9 @@ export interface GridFlags {
 
 const gridFlags = { mask: tensors.optional() } satisfies Table<GridFlags>;
 
+/**
+ * A grid [batch, ...spatial, channels] to the same shape: the sum over its cores, each in an order.
+ */
 export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module {
   /** One for each order in which the grid is scanned */
   readonly cores: readonly Core[];

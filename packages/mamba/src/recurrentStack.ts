@@ -29,6 +29,10 @@ export const recurrentStackOptions: Table<RecurrentStackOptions> = {
   ...stackOptions, pool: bodyOptions.pool, windowSize: bodyOptions.windowSize,
 };
 
+/**
+ * A `Stack` of Mamba or Mamba-2 blocks. Its `scan` differentiates; `advance` and `step` are for
+ * use.
+ */
 export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
   /** As much of a state as can be said without its batch. */
   readonly #states: Kind<StackState>;

@@ -21,7 +21,9 @@ export const sequenceLayers: Kind<SequenceLayer> = objectWith(
 
 /** What mixes along time, with its normalisation and residual connection: x + mixer(norm(x)). */
 export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Module {
+  /** Over the width, before the mixer */
   readonly norm: RMSNorm;
+  /** The layer whose result is added to x */
   readonly mixer: Inner;
   readonly #dropout: Dropout;
 

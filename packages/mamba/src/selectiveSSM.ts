@@ -19,6 +19,7 @@ import {
   type Scanned,
 } from './sequence.ts';
 
+/** Options of `SelectiveSSM`; a `MambaBlock` hands its own on. */
 export interface SelectiveSSMOptions {
   /** D, the width of the input. */
   readonly channels: number;
@@ -60,6 +61,9 @@ type SSMScanOptions = ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 're
 const DELTA_MIN = 1e-3;
 const DELTA_MAX = 1e-1;
 
+/**
+ * The layer: u [batch, length, D] to the same shape, with a state of N numbers for each channel.
+ */
 export class SelectiveSSM extends Recurrent<Tensor> {
   /** From the input to the low-rank Δ, B and C, in this order */
   readonly xProj: Linear;

@@ -29,6 +29,7 @@ import {
  */
 export type SelectiveScanAlgorithm = 'fused' | 'segmented' | ScanAlgorithm;
 
+/** Options of `selectiveScan`: B rows, L steps, D channels, N numbers of state in each. */
 export interface SelectiveScanOptions extends SequenceFlags {
   /** The skip connection, [D]. Default none. */
   readonly D?: Tensor | undefined;
@@ -65,6 +66,7 @@ const selectiveScanOptions = {
   returnStates: boolean.orElse(false),
 } satisfies Table<SelectiveScanOptions>;
 
+/** The results of `selectiveScan`; gradients flow back from each of them. */
 export interface SelectiveScanResult {
   /** [B, L, D]; 0 at padding. */
   readonly y: Tensor;

@@ -39,9 +39,11 @@ export const flagOptions: Table<SequenceFlags> = {
 
 /** A layer from [batch, length, width] to the same shape. */
 export interface SequenceLayer extends Module {
+  /** x and the result [batch, length, width]; flags as in `SequenceFlags`, or none. */
   forward(x: Tensor, flags?: SequenceFlags): Tensor;
 }
 
+/** Options of `scan`: what the sequence goes on from, and which of its steps count. */
 export interface ScanOptions<State> extends SequenceFlags {
   /** What to go on from; it reaches the first document only. Default the initial state. */
   readonly state?: State | undefined;
@@ -65,7 +67,11 @@ const states: Kind<unknown> = new Kind(
 
 /** The results of a piece of a sequence, and what the next piece goes on from. */
 export interface Scanned<State> {
+  /**
+   * The result of each step, [batch, length, ...]; where only the last is asked for, [batch, ...].
+   */
   readonly y: Tensor;
+  /** What has been remembered after the last step; it never changes, so it can be used again. */
   readonly state: State;
 }
 

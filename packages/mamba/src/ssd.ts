@@ -31,6 +31,7 @@ export type { SSDResult };
  */
 export type SSDAlgorithm = 'fused' | 'chunked' | 'recurrent';
 
+/** Options of `ssd`: B rows, L steps, H heads of P channels, N numbers of state in each channel. */
 export interface SSDOptions extends SequenceFlags {
   /** The skip connection, [H]. Default none. */
   readonly D?: Tensor | undefined;

@@ -13,6 +13,7 @@ export type SSDInputs = readonly [
   input: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, initialState: Tensor, ...reset: Tensor[],
 ];
 
+/** The results of `ssd`; gradients flow back from both. */
 export interface SSDResult {
   /** As x: [B, L, H, P]; 0 at padding. */
   readonly y: Tensor;

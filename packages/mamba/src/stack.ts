@@ -17,9 +17,14 @@ import {
   type BodyOptions, bodyOptions, type EncoderOptions, outputOptions,
 } from './stackOptions.ts';
 
+/**
+ * The body of a model: an embedding if there is one, residual layers of width hiddenSize, and a
+ * norm.
+ */
 export abstract class Stack<Inner extends SequenceLayer> extends Module {
   /** What makes the input of the first layer, where that is not the model's own */
   readonly embedding: Linear | Embedding | undefined;
+  /** Each x + dropout(mixer(norm(x))), the first one nearest to the input */
   readonly layers: readonly Residual<Inner>[];
   /** The norm of the last result, if there is one */
   readonly normF: RMSNorm | undefined;
@@ -52,7 +57,7 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     this.#windowSize = windowSize;
   }
 
-  /** The size of the result. */
+  /** The size of the result's last axis: hiddenSize, or with `pool: 'ends'` twice that. */
   static outputSize(options: Partial<EncoderOptions>): number {
     const { hiddenSize = 256, pool } = readOptions(
       `${this.name}.outputSize`, options, outputOptions,

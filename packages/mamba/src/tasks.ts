@@ -16,6 +16,9 @@ import {
   checkArgument, instanceOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 
+/**
+ * The sizes of `selectiveCopying`, each from 1, `vocabSize` from 3; `tokens` is at most `places`.
+ */
 export interface SelectiveCopyingOptions {
   /** How many tokens are to be remembered. Default 4. */
   readonly tokens?: number | undefined;
@@ -34,6 +37,7 @@ const selectiveCopyingOptions = {
   generator: instanceOf(Generator).optional(),
 } satisfies Table<SelectiveCopyingOptions>;
 
+/** A batch of the task: what is read, and what is to be answered. */
 export interface SelectiveCopyingBatch {
   /** i32 [batch, places + tokens] */
   readonly inputs: Tensor;

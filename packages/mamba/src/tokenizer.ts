@@ -6,6 +6,7 @@ import { anything, checkArgument, listOf, string, whole } from '@mambagrad/tenso
 
 /** All that a language model needs of a tokenizer, this one or any other. */
 export interface Tokenizer {
+  /** The tokens of a text, whole numbers from 0; none for ''. */
   encode(text: string): number[];
   /** U+FFFD stands for what is no text, as half of a character. */
   decode(tokens: readonly number[]): string;

@@ -12,6 +12,7 @@ import {
   type Move, Optimizer, type OptimizerOptions, optimizerOptions, type Trained,
 } from './optimizer.ts';
 
+/** Options of `Adam` and `AdamW`, besides those of every optimizer. */
 export interface AdamOptions extends OptimizerOptions {
   /**
    * β₁ and β₂, the memory of the two running means, each from 0 to below 1. Default [0.9, 0.999].

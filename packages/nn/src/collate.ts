@@ -23,6 +23,7 @@ export type Collated<Sample> = Sample extends Tensor | TypedArray | Numbers
 export type PerField<T extends DType | number> =
   T | { readonly [field: string]: PerField<T> } | undefined;
 
+/** Options of `collate`; each can differ from field to field of the samples. */
 export interface CollateOptions {
   /**
    * The dtype of plain numbers, such as 'i32' for tokens and labels. Default f32; typed arrays keep

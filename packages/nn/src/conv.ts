@@ -15,6 +15,7 @@ import {
   type LayerOptions, layerOptions, linear, requireSizes, WeightedLayer,
 } from './linear.ts';
 
+/** Options of `conv1d` and, beside those of a layer, of `Conv1d`. The stride is always 1. */
 export interface ConvOptions {
   /** Zeros on both sides, or `causal`: K − 1 in front, so that the length stays. Default 0. */
   readonly padding?: number | 'causal' | undefined;

@@ -15,6 +15,7 @@ import { warn } from '@mambagrad/tensor/host';
 
 /** Where a loader stands: plain numbers, to be kept in a checkpoint. */
 export interface LoaderState {
+  /** The seed of the order, a whole number from 0. */
   readonly seed: number;
   /** How many epochs are over: how many times all samples have been given. */
   readonly epoch: number;
@@ -30,6 +31,7 @@ export interface LoaderState {
 export type DataSource<Sample> =
   readonly Sample[] | ((generator: Generator, epoch: number) => Iterable<Sample>);
 
+/** Options of `DataLoader`. `shuffle` is for arrays: a function decides its order itself. */
 export interface DataLoaderOptions<Sample, Batch> {
   /** Samples in a batch, from 1. Default 1. */
   readonly batchSize?: number | undefined;
@@ -62,8 +64,11 @@ const sources = new Kind<DataSource<unknown>>(
 export interface LoaderSettings {
   /** Undefined for a function, which may not end. */
   readonly samples: number | undefined;
+  /** Samples in a batch, from 1. */
   readonly batchSize: number;
+  /** Whether each epoch has a random order. */
   readonly shuffle: boolean;
+  /** Whether a last batch that is not full is left out. */
   readonly dropLast: boolean;
 }
 

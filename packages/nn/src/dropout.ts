@@ -12,6 +12,7 @@ import {
 } from '@mambagrad/tensor/options';
 import { Module } from './module.ts';
 
+/** Options of `Dropout`, besides its probability. */
 export interface DropoutOptions {
   /** What it draws from. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
@@ -21,6 +22,10 @@ const dropoutOptions = {
   generator: instanceOf(Generator).optional(),
 } satisfies Table<DropoutOptions>;
 
+/**
+ * Dropout as a layer, active while `training` is set; otherwise, or with p = 0, x comes back as it
+ * is.
+ */
 export class Dropout extends Module {
   /** The probability with which a number is dropped. */
   readonly p: number;

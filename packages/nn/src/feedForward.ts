@@ -18,8 +18,11 @@ const feedForwardOptions = {
 
 /** `hiddenFeatures` default to 8/3 · features: as many weights as two layers of 4 · features. */
 export class GatedFeedForward extends Module {
+  /** [hiddenFeatures, features]; its result goes through silu and multiplies that of `upProj`. */
   readonly gateProj: Linear;
+  /** [hiddenFeatures, features] */
   readonly upProj: Linear;
+  /** [features, hiddenFeatures], back to the width of the input */
   readonly downProj: Linear;
 
   /** Without biases, unless `bias` is true. */

@@ -23,6 +23,7 @@ export const initializers: Kind<Initializer> = oneOf(
   'zeros', 'ones', 'normal', 'xavierUniform', 'xavierNormal', 'kaimingUniform', 'kaimingNormal',
 );
 
+/** Options of `initialize`: the scale of its values, and where they come from. */
 export interface InitializeOptions {
   /**
    * What the standard deviation is multiplied by, from 0. Default 1, and √2 for Kaiming's, which

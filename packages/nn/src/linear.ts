@@ -8,6 +8,7 @@ import {
 import { fanInOf, initialize, type Initializer, initializers } from './init.ts';
 import { Module, Parameter } from './module.ts';
 
+/** Options of `Linear`, the convolutions and `GatedFeedForward`, besides their sizes. */
 export interface LayerOptions {
   /** Whether to add a learned bias. Default true; of GatedFeedForward false. */
   readonly bias?: boolean | undefined;
@@ -80,6 +81,7 @@ export class Linear extends WeightedLayer {
   }
 }
 
+/** Options of `Embedding`, besides its sizes. */
 export interface EmbeddingOptions {
   /** The standard deviation of the initial values, from 0. Default 1. */
   readonly std?: number | undefined;

@@ -11,6 +11,7 @@ import {
   checkArgument, number, oneOf, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 
+/** Options of every loss: what becomes of the numbers that it has for each element or position. */
 export interface LossOptions {
   /**
    * The mean of all numbers, their sum, or each by itself. A mean of no numbers is an error.
@@ -21,6 +22,7 @@ export interface LossOptions {
 
 type Reduction = NonNullable<LossOptions['reduction']>;
 
+/** Options of `crossEntropy`: which positions count, and how the targets are spread. */
 export interface CrossEntropyOptions extends LossOptions {
   /** Positions with this target do not count. Default -100. */
   readonly ignoreIndex?: number | undefined;

@@ -24,6 +24,7 @@ export class Buffer extends Tensor {
   }
 }
 
+/** Options of `Parameter`: how it is trained, whatever its values are. */
 export interface ParameterOptions {
   /**
    * Keep weight decay away from this parameter, as it should be from scales and decay rates.
@@ -36,6 +37,7 @@ const parameterOptions = {
   noWeightDecay: boolean.orElse(false),
 } satisfies Table<ParameterOptions>;
 
+/** Options of `loadStateDict`; shapes have to agree in any case. */
 export interface LoadOptions {
   /** Whether names that are missing or unexpected are errors. Default true. */
   readonly strict?: boolean | undefined;
@@ -45,6 +47,7 @@ const loadOptions = { strict: boolean.orElse(true) } satisfies Table<LoadOptions
 
 /** A tensor that is learned: a leaf that requires gradients. */
 export class Parameter extends Tensor {
+  /** Whether optimizers leave this parameter out of weight decay. */
   readonly noWeightDecay: boolean;
 
   /** Takes over the values of `value`. */

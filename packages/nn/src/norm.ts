@@ -7,6 +7,7 @@ import { checkArgument, number, readOptions, type Table } from '@mambagrad/tenso
 import { requireSizes } from './linear.ts';
 import { Module, Parameter } from './module.ts';
 
+/** Options of `RMSNorm` and `LayerNorm`, besides the number of features. */
 export interface NormOptions {
   /** ε, which keeps the division finite; from 0. Default 1e-5. */
   readonly eps?: number | undefined;
@@ -34,7 +35,9 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): 
 
 /** `rmsNorm` with a learned weight [features] that starts at 1. */
 export class RMSNorm extends Module {
+  /** [features], 1 at the start; without weight decay */
   readonly weight: Parameter;
+  /** ε, added to the mean of the squares. */
   readonly eps: number;
 
   constructor(features: number, options: NormOptions = {}) {
@@ -53,6 +56,7 @@ export class RMSNorm extends Module {
 
 /** `layerNorm` with a learned weight and bias [features] that start at 1 and 0. */
 export class LayerNorm extends RMSNorm {
+  /** [features], 0 at the start; without weight decay */
   readonly bias: Parameter;
 
   constructor(features: number, options: NormOptions = {}) {

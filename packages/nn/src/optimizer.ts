@@ -31,6 +31,7 @@ export interface ParameterGroup {
 /** What an optimizer trains: parameters, groups of them, or both. */
 export type Trained = readonly (Tensor | ParameterGroup)[];
 
+/** Options of every optimizer; a `ParameterGroup` may have its own. */
 export interface OptimizerOptions {
   /** The learning rate, from 0. Default 1e-3. */
   readonly lr?: number | undefined;
@@ -38,6 +39,7 @@ export interface OptimizerOptions {
   readonly weightDecay?: number | undefined;
 }
 
+/** Options of an optimizer's `step`, and of `Trainer`, which takes the steps. */
 export interface StepOptions {
   /**
    * Scale the gradients down so that their norm, over all parameters, is at most this, a number
@@ -46,6 +48,7 @@ export interface StepOptions {
   readonly maxNorm?: number | undefined;
 }
 
+/** Options of `minimize`, which computes the gradients and then takes a step. */
 export interface MinimizeOptions extends StepOptions {
   /** Take the gradient of parameters that the loss does not depend on as 0. Default false. */
   readonly allowUnused?: boolean | undefined;

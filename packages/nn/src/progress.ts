@@ -10,6 +10,7 @@ import { now } from '@mambagrad/tensor/host';
 
 /** Where progress is shown; `process.stdout` is one. */
 export interface ProgressOutput {
+  /** Writes text as it is; what it returns is ignored. */
   write(text: string): unknown;
   /** Whether it is a terminal, on which a line can be drawn again. Default false. */
   readonly isTTY?: boolean | undefined;
@@ -17,6 +18,7 @@ export interface ProgressOutput {
   readonly columns?: number | undefined;
 }
 
+/** Options of `Progress`: how long the job is, where it is shown, and by which clock. */
 export interface ProgressOptions {
   /** The number of steps of the whole job, from 0; Infinity if it has no end. */
   readonly total: number;
@@ -49,6 +51,7 @@ const HEIGHTS = '▁▂▃▄▅▆▇█';
 /** How much of what is shown is the latest number; the rest is what was shown before. */
 const LATEST = 0.1;
 
+/** Shows the progress of one job: `update` after every step, `end` when it is over. */
 export class Progress {
   readonly #options: Read<typeof progressOptions>;
   /** The first update: what came before says nothing about the rate. */

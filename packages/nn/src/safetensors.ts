@@ -23,20 +23,27 @@ export type { SafetensorsDType };
 
 /** What a file says of a tensor; `begin` and `end` are bytes from the end of the header. */
 export interface SafetensorsEntry {
+  /** The type of its elements in the file. */
   readonly dtype: SafetensorsDType;
+  /** The size of each axis. */
   readonly shape: Shape;
+  /** Its first byte. */
   readonly begin: number;
+  /** The byte after its last. */
   readonly end: number;
 }
 
 /** Where bytes come from, such as memory or a file. */
 export interface SafetensorsSource {
+  /** How many bytes there are. */
   readonly size: number;
   /** The `length` bytes from `offset` on, in a buffer that the caller may keep. */
   read(offset: number, length: number): ArrayBuffer;
+  /** Releases what the source holds, such as an open file; nothing is read afterwards. */
   close?(): void;
 }
 
+/** Options of writing: of `encodeSafetensors` and `saveSafetensors`. */
 export interface SafetensorsOptions {
   /** Strings by name, kept beside the tensors. Default none. */
   readonly metadata?: ReadonlyMap<string, string> | undefined;
@@ -71,6 +78,7 @@ const error = (problem: string): TensorError => new TensorError(`safetensors: ${
 export class SafetensorsReader {
   /** The tensors' dtypes, shapes and places by name, in the order of the header. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
+  /** The strings kept beside the tensors, by name; empty if the file has none. */
   readonly metadata: ReadonlyMap<string, string>;
   readonly #dataBegin: number;
   #source: SafetensorsSource | undefined;

@@ -28,6 +28,7 @@ export class Sequential extends Module {
     Object.assign(this, given);
   }
 
+  /** Hands x to the first layer, its result to the next, and so on; without layers, x itself. */
   forward(x: Tensor): Tensor {
     // From the fields, which are what is trained, even if one was replaced.
     return Array.from({ length: this.#count }, (_, i) => this[i]).reduce(

@@ -13,6 +13,7 @@ import {
   type Move, Optimizer, type OptimizerOptions, optimizerOptions, type Trained,
 } from './optimizer.ts';
 
+/** Options of `SGD`, besides those of every optimizer. */
 export interface SGDOptions extends OptimizerOptions {
   /** μ, from 0. Default 0. */
   readonly momentum?: number | undefined;
@@ -29,6 +30,10 @@ const sgdOptions = {
   nesterov: boolean.orElse(false),
 } satisfies Table<SGDOptions>;
 
+/**
+ * Stochastic gradient descent by the formulas above. With a momentum of 0 it keeps no state but the
+ * step.
+ */
 export class SGD extends Optimizer {
   readonly #momentum: number;
   readonly #dampening: number;

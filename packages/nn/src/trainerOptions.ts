@@ -22,6 +22,7 @@ export type Batches<Batch> =
 export interface StepRecord {
   /** The first is 1. */
   readonly step: number;
+  /** The learning rate that the step was taken with. */
   readonly lr: number;
   /** The norm of the gradient of all parameters, before it was clipped. */
   readonly gradientNorm: number;
@@ -33,6 +34,7 @@ export interface StepRecord {
 
 /** Where checkpoints are kept; `checkpointFolder` in '@mambagrad/nn/node' makes one. */
 export interface CheckpointStore {
+  /** Keeps the state after the step `step`; the trainer waits for the promise, if there is one. */
   save(step: number, state: StateDict): void | Promise<void>;
   /** The state that was saved last, if any was. */
   load(): StateDict | undefined | Promise<StateDict | undefined>;
@@ -40,16 +42,21 @@ export interface CheckpointStore {
 
 /** Where progress is shown, and who asks to stop; Node's `process` is one. */
 export interface Host {
+  /** The terminal, file or pipe that progress is written to. */
   readonly stdout: ProgressOutput;
+  /** Calls the listener at the next signal of that name. */
   once(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
+  /** Takes back a listener that was given to `once`. */
   off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
 }
 
 /** Where lines are written, such as a stream. */
 export interface Log {
+  /** Writes one line, which ends with a line break. */
   write(line: string): unknown;
 }
 
+/** Validation during `fit`: on which data, how often, and when to stop for it. */
 export interface ValidationOptions<Batch> {
   /** The batches to evaluate on: a loader's epoch, or an array. */
   readonly data: Batches<Batch> | readonly Batch[];
@@ -59,6 +66,7 @@ export interface ValidationOptions<Batch> {
   readonly patience?: number | undefined;
 }
 
+/** Options of `Trainer`: the model, its loss and data, and how to train it. */
 export interface TrainerOptions<Batch> extends StepOptions {
   /** The model, whose state is kept in checkpoints, and which `evaluate` puts in `eval`. */
   readonly model: Module;

@@ -30,6 +30,7 @@ export function enableGrad<T>(body: () => T): T {
   return withMode('enableGrad', { recording: true }, body);
 }
 
+/** Options of `backward`: where the pass starts, and whether it can be differentiated again. */
 export interface BackwardOptions {
   /**
    * The gradient of the final quantity with respect to the tensor that the pass starts from, in its
@@ -45,6 +46,7 @@ const backwardOptions = {
   createGraph: boolean.orElse(false),
 } satisfies Table<BackwardOptions>;
 
+/** Options of `grad`: those of `backward`, and what an input means that was not used. */
 export interface GradOptions extends BackwardOptions {
   /** Give zeros for an input on which the output does not depend, not an error. Default false. */
   readonly allowUnused?: boolean | undefined;

@@ -10,6 +10,7 @@ import {
 import { check, checkShape, failure, numelOf, type Shape } from './shape.ts';
 import { type NestedArray, Tensor } from './tensor.ts';
 
+/** Options of `zeros`, `ones`, `full`, `arange`, `linspace` and `eye`. */
 export interface CreateOptions {
   /** Default 'f32'. */
   readonly dtype?: DType | undefined;
@@ -22,6 +23,7 @@ const createOptions = {
   requiresGrad: boolean.orElse(false),
 } satisfies Table<CreateOptions>;
 
+/** Options of `tensor`, which can take dtype and shape from what it is given. */
 export interface TensorOptions extends CreateOptions {
   /** The type of the typed array that is given, else `f32`. */
   readonly dtype?: DType | undefined;
@@ -35,6 +37,7 @@ const tensorOptions = {
   shape: shapes.optional(),
 } satisfies Table<TensorOptions>;
 
+/** Options of `zerosLike`, `onesLike` and `fullLike`, which take after a tensor. */
 export interface LikeOptions extends CreateOptions {
   /** That of the tensor that is given, if left out. */
   readonly dtype?: DType | undefined;
@@ -140,10 +143,12 @@ export function full(shape: Shape, value: number, options: CreateOptions = {}): 
   return fill('full', shape, value, readOptions('full', options, createOptions));
 }
 
+/** Every element 0: `zeros([2, 3])` is f32[2, 3]. Throws if a size is not a whole number from 0. */
 export function zeros(shape: Shape, options: CreateOptions = {}): Tensor {
   return fill('zeros', shape, 0, readOptions('zeros', options, createOptions));
 }
 
+/** Every element 1, as `zeros`. */
 export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
   return fill('ones', shape, 1, readOptions('ones', options, createOptions));
 }
@@ -194,10 +199,12 @@ export function fullLike(x: Tensor, value: number, options: LikeOptions = {}): T
   return fillLike('fullLike', x, value, options);
 }
 
+/** Every element 0, in the shape of x, and in its dtype unless another is given. */
 export function zerosLike(x: Tensor, options: LikeOptions = {}): Tensor {
   return fillLike('zerosLike', x, 0, options);
 }
 
+/** Every element 1, in the shape of x, and in its dtype unless another is given. */
 export function onesLike(x: Tensor, options: LikeOptions = {}): Tensor {
   return fillLike('onesLike', x, 1, options);
 }

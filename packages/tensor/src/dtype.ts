@@ -6,6 +6,7 @@
  */
 export type DType = 'f32' | 'f64' | 'i32';
 
+/** The array that holds a tensor's elements: of f32, f64 or i32. */
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
 /** A fresh array of zeros. */

@@ -17,6 +17,7 @@ import {
 import { check, describe } from './shape.ts';
 import { type Tensor, withMode } from './tensor.ts';
 
+/** Options of `valueAndGrad`, `jacobian` and `hessianVectorProduct`. */
 export interface DerivativeOptions extends Omit<GradOptions, 'cotangent'> {
   /** Whether the results shall be differentiable themselves, else constants. Default false. */
   readonly createGraph?: boolean | undefined;
@@ -29,7 +30,9 @@ const derivativeOptions = {
   allowUnused: boolean.orElse(false),
 } satisfies Table<DerivativeOptions>;
 
+/** The results of a function that `valueAndGrad` made. Constants, unless `createGraph` was set. */
 export interface ValueAndGradients {
+  /** The value of f, a 0-d tensor. */
   readonly value: Tensor;
   /** With respect to each argument that is f32 or f64, in their order and shapes. */
   readonly gradients: Tensor[];

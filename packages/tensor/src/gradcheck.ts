@@ -16,6 +16,7 @@ import {
 import { check, failure, type TensorError } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
+/** Options of `gradcheck`; the defaults suit functions whose values are around 1. */
 export interface GradcheckOptions {
   /** The largest error allowed, relative to the larger of 1 and the gradient. Default 1e-6. */
   readonly tolerance?: number | undefined;

@@ -21,12 +21,15 @@ export type Index = readonly k.Operand[];
 
 /** A tensor as its elements: an index gives a value, which is a load or what it is computed by. */
 export interface Elements extends Spec {
+  /** The value of the element at an index, which has a number for each axis of the shape. */
   at(index: Index): k.Value;
 }
 
 /** All elements of the input of this number must be whole numbers from 0 to below `size`. */
 export interface Bound {
+  /** The place of the input among the op's inputs, from 0. */
   readonly input: number;
+  /** Every element must be below this number. */
   readonly size: number;
 }
 

@@ -8,6 +8,7 @@
 import { show } from '@mambagrad/wasm/options';
 import type { DType } from './dtype.ts';
 
+/** The size of each axis, the first one outermost; [] for a single number. */
 export type Shape = readonly number[];
 
 /** One axis, several, or all of them when left out. Negative axes count from the end. */
@@ -15,7 +16,9 @@ export type Axes = number | readonly number[] | undefined;
 
 /** What is known of a tensor before it has a value. */
 export interface Spec {
+  /** The size of each axis. */
   readonly shape: Shape;
+  /** The type of the elements. */
   readonly dtype: DType;
 }
 

@@ -1,6 +1,5 @@
 /**
- * The tensor, the node that records how it came to be, the primitive that made it, and the mode
- * that says what making is.
+ * The tensor, the node that records how it was made, the primitive that made it, and the mode.
  *
  * Applying a primitive to tensors makes a new tensor whose node names the primitive, its inputs and
  * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
@@ -16,7 +15,9 @@ import {
 
 /** A typed array and its shape, as loops see a tensor. */
 export interface Value {
+  /** The size of each axis. */
   readonly shape: Shape;
+  /** The elements in row-major order, as many as the shape says. */
   readonly data: TypedArray;
 }
 
@@ -28,16 +29,19 @@ export type InputGradients = readonly ((() => Tensor) | null)[];
  * are not tensors (axes, sizes, flags).
  */
 export interface Primitive<Attributes> {
+  /**
+   * Unique among primitives: letters, digits and _, in parts with dots between, `mine.softsign`.
+   */
   readonly name: string;
   /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
   infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
   /** The reference loop: writes every element of `output.data`, which starts as zeros. */
   compute(inputs: readonly Value[], output: Value, attributes: Attributes): void;
   /**
-   * The gradient rule: from `g`, the gradient of the loss with respect to the result `y`, the
-   * gradients with respect to the inputs. Written with tensor methods, hence differentiable
-   * itself. Each is a function, called only if that input needs its gradient. A gradient may have
-   * the shape that its input was broadcast to. Without a rule the result counts as a constant.
+   * The gradient rule: from `g`, the gradient with respect to the result `y`, the gradients with
+   * respect to the inputs, each a function that is called if that input needs it. Made of tensor
+   * methods, hence differentiable itself. A gradient may have the shape that its input was
+   * broadcast to. Without a rule the result counts as a constant.
    */
   gradient?(
     g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
@@ -48,11 +52,15 @@ export interface Primitive<Attributes> {
   readonly sharesData?: boolean;
 }
 
-/** How a tensor was made. Ids count up, so ascending ids are an order of evaluation. */
+/** How a tensor was made. Ids count up: ascending ids are an order of evaluation. */
 export interface Node {
+  /** The time on the clock that also dates tensors and assigns. */
   readonly id: number;
+  /** The op that was applied. */
   readonly primitive: Primitive<unknown>;
+  /** The tensors it was applied to, in order. */
   readonly inputs: readonly Tensor[];
+  /** What else it was given: axes, sizes, flags. */
   readonly attributes: unknown;
 }
 
@@ -139,9 +147,8 @@ export function withoutValues<T>(body: () => T): T {
 }
 
 /**
- * What `read` gives, for a setting that decides what a function computes and may change between
- * calls, such as whether a model trains: a program that was traced under one value is not used
- * under another.
+ * The result of `read`, a setting that decides what a function computes, such as whether a model
+ * trains: a program that was traced under one value is not used under another.
  */
 export function guard<T>(read: () => T): T {
   checkArgument('guard', 'read', read, callable(), TensorError);
@@ -175,12 +182,12 @@ function fits(a: Spec, b: Spec): boolean {
   return a.dtype === b.dtype && sameShape(a.shape, b.shape);
 }
 
+/** A number, or arrays of numbers, nested as deep as a tensor has axes. */
 export type NestedArray = number | NestedArray[];
 
 /**
  * An n-dimensional array of numbers that remembers how it was computed. Make one with `tensor`,
- * `zeros`, `uniform` and their like; every op of the table is a method. Values never change, except
- * by `assign`.
+ * `zeros`, `uniform` and their like; every op is a method. Only `assign` changes its values.
  */
 export class Tensor implements Spec {
   readonly shape: Shape;
@@ -195,9 +202,8 @@ export class Tensor implements Spec {
   #grad: Tensor | undefined = undefined;
 
   /**
-   * For primitives and creation functions; it copies nothing. `source` is the array, or a tensor
-   * that has it, or, for a tensor that has a shape but no value, the message that reading its data
-   * throws.
+   * For primitives and creation functions; it copies nothing. `source` is the array, a tensor that
+   * has it, or, where there is no value, the message of the error that reading `data` throws.
    */
   constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
     if (source instanceof Tensor) mode.tracer?.read(source);

@@ -10,6 +10,7 @@ export class Bytes {
     return new Uint8Array(this.#bytes);
   }
 
+  /** Bytes as they are, each from 0 to 255. */
   push(...bytes: readonly number[]): this {
     this.#bytes.push(...bytes);
     return this;

@@ -14,12 +14,20 @@ import {
 export interface Code<T extends ResultType = ResultType> {
   /** The type of the value that it leaves. */
   readonly type: T;
+  /** Its name in the text format, such as `f32.add`. */
   readonly instruction: string;
+  /**
+   * One byte; or a prefix byte and a number of three hex digits, so that 0xfd0e4 is 0xe4 after
+   * 0xfd.
+   */
   readonly opcode: number;
+  /** The code that computes what the instruction takes, in order. */
   readonly operands: readonly Expression[];
+  /** What is written after the opcode: constants, offsets, lanes, and what is referred to. */
   readonly immediates: readonly Immediate[];
   /** Of a block, a loop or an if: the label for branches, and the code inside. */
   readonly label?: Label;
+  /** The statements inside; of an if those of `then` and, if there are any, of `otherwise`. */
   readonly bodies?: readonly (readonly Code[])[];
 }
 
@@ -123,15 +131,25 @@ function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
   return builders[prefix] as Family<Prefix>;
 }
 
+/** Integers of 32 bits, and the answers of comparisons, 1 or 0: `i32.add(a, b)` */
 export const i32: Family<'i32'> = family('i32');
+/** Integers of 64 bits, whose constants are bigints: `i64.mul(a, 3n)` */
 export const i64: Family<'i64'> = family('i64');
+/** Floats of 32 bits: `f32.load(at(address, 4))` */
 export const f32: Family<'f32'> = family('f32');
+/** Floats of 64 bits: `f64.promote_f32(x)` */
 export const f64: Family<'f64'> = family('f64');
+/** Vectors of 128 bits, whatever is in them: `v128.bitselect(a, b, mask)` */
 export const v128: Family<'v128'> = family('v128');
+/** Vectors of sixteen bytes: `i8x16.shuffle(a, b, words(4, 5, 2, 3))` */
 export const i8x16: Family<'i8x16'> = family('i8x16');
+/** Vectors of four i32; comparisons set all bits of a lane, or none: `i32x4.eq(a, b)` */
 export const i32x4: Family<'i32x4'> = family('i32x4');
+/** Vectors of four f32: `f32x4.mul(a, f32x4.splat(2))` */
 export const f32x4: Family<'f32x4'> = family('f32x4');
+/** The memory as a whole, and waiting for a word in it: `memory.fill(to, 0, bytes)` */
 export const memory: Family<'memory'> = family('memory');
+/** The fence, before which all writes are seen ahead of those after it: `atomic.fence()` */
 export const atomic: Family<'atomic'> = family('atomic');
 
 /** The operand as an expression, or an error in the name of what takes it. */

@@ -23,7 +23,9 @@ export type Parameters = Readonly<Record<string, ValueType>>;
 /** What can be called: a function of the module, or an imported one. */
 export interface Callable<P extends Parameters = Parameters, R extends ResultType = ResultType>
   extends Item<'function'> {
+  /** The types of the arguments by name, in the order in which they are passed. */
   readonly parameters: P;
+  /** The type of the value that a call leaves, or 'none'. */
   readonly result: R;
 }
 

@@ -4,6 +4,7 @@ import { drop } from './control.ts';
 import { webAssembly } from './host.ts';
 import { Module } from './module.ts';
 
+/** Which extensions of WebAssembly the engine has; all false where there is no WebAssembly. */
 export interface Features {
   /** Vectors of 128 bits. */
   readonly simd: boolean;

@@ -3,15 +3,21 @@
 /** Places start at multiples of this many bytes, a cache line. */
 export const ALIGNMENT = 64;
 
+/** A number of bytes, rounded up to whole cache lines of 64. */
 export function roundUp(bytes: number): number {
   return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 }
 
+/**
+ * A free list: `take` gives the start of the smallest free range that fits (best fit), and `free`
+ * gives it back.
+ */
 export class Gaps {
   #ranges: { start: number; end: number }[];
   /** The largest end of what was ever taken. */
   end = 0;
 
+  /** Free at first are the bytes from `start` (0 if left out) up to `end` (no end). */
   constructor(start: number = 0, end: number = Infinity) {
     this.#ranges = [{ start, end }];
   }
@@ -40,6 +46,10 @@ export class Gaps {
     return last ? end - last.start : 0;
   }
 
+  /**
+   * Gives back what `take` gave: the same start, and as many bytes as were asked for. Free ranges
+   * that touch become one.
+   */
   free(start: number, bytes: number): void {
     const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
     this.#ranges = [];

@@ -3,18 +3,28 @@
  * the global `WebAssembly` is not declared: here are the few parts of it that are used.
  */
 
+/** A `WebAssembly.Memory`, or what stands in for it. */
 export interface HostMemory {
+  /** The bytes. Read it anew after `grow`, which may replace the buffer. */
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  /**
+   * Adds pages of 64 KiB and gives their number before. Throws a RangeError if there is no room.
+   */
   grow(pages: number): number;
 }
 
 /** Functions and memories, by module and by name. */
 export type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
+/** The parts of the global `WebAssembly` that are used here. */
 export interface Host {
+  /** Whether these bytes are a module that the engine can compile. */
   validate(bytes: Uint8Array): boolean;
+  /** Compiles bytes to a module, at once; throws a CompileError if they are none. */
   readonly Module: new (bytes: Uint8Array) => object;
+  /** Links a module with its imports and gives what it exports; throws if one is missing. */
   readonly Instance: new (module: object, imports?: Imports) => { readonly exports: unknown };
+  /** Makes a memory; sizes are in pages of 64 KiB. Throws a RangeError if there is no room. */
   readonly Memory: new (
     limits: { readonly initial: number; readonly maximum?: number; readonly shared?: boolean },
   ) => HostMemory;
@@ -30,7 +40,9 @@ export const PAGE = 65536;
 
 /** A memory of one page that can grow, and how many pages it may have at most. */
 export interface GrowingMemory {
+  /** The memory itself. */
   readonly memory: HostMemory;
+  /** How many pages of 64 KiB it may grow to. */
   readonly mostPages: number;
   /** Whether WebAssembly can use it. */
   readonly isForWasm: boolean;

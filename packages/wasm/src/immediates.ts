@@ -17,21 +17,32 @@ export type Reference = Label | Item;
 
 /** Where a branch can go: to the end of a block, or to the start of a loop. */
 export interface Label {
+  /** Tells it from other things that have names. */
   readonly kind: 'label';
+  /** Its name in the text format, which makes it unique; '' for none. */
   readonly name: string;
 }
 
 /** What has a number in its home: a local in its function, all others in their module. */
 export interface Item<Kind = 'function' | 'global' | 'local' | 'memory'> {
+  /** What it is; things of each kind are numbered by themselves. */
   readonly kind: Kind;
+  /** Its name in the text format, in errors and, unless another is given, in exports. */
   readonly name: string;
+  /** Its number among things of its kind in its home, from 0. */
   readonly number: number;
+  /** The function or module that it belongs to, compared by identity. */
   readonly home: object;
 }
 
 /** How memory is read or written: so far behind the address, which is a multiple of `align`. */
 export interface Access {
+  /** In bytes, from 0 to 2³² − 1. */
   readonly offset: number;
+  /**
+   * A power of two, at most the size that is read or written, which is the default; atomics take no
+   * other.
+   */
   readonly align?: number | undefined;
 }
 

@@ -13,6 +13,8 @@
  *     =f32          a constant
  *     00            a byte that has to be zero: the number of the memory
  */
+
+/** The type of a value: integers and floats by their bits, or a vector of 128 bits. */
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
 /** The type of a piece of code: that of the value it leaves, or none. */
@@ -105,13 +107,19 @@ type NamesOf<R> = R extends `${string} ${infer Family}.${infer Names}: ${string}
 export type Signatures = {
   [R in Run as NamesOf<R>]: R extends `${string}: ${infer Signature}` ? Signature : never;
 };
+
+/** The name of an instruction of the table, such as `i32x4.splat`. */
 export type InstructionName = keyof Signatures;
 
 /** An instruction of the table, with its signature taken apart. */
 export interface Row {
+  /** Its name in the text format. */
   readonly name: string;
+  /** One byte; or a prefix byte and a number of three hex digits, as in the table. */
   readonly opcode: number;
+  /** What it takes, in order, in the tokens of the table. */
   readonly tokens: readonly string[];
+  /** The type of the value that it leaves, or 'none'. */
   readonly result: ResultType;
 }
 

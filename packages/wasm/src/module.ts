@@ -26,6 +26,9 @@ const limitsOptions = {
   shared: boolean.orElse(false),
 } satisfies Table<Limits>;
 
+/**
+ * A module that functions, memories and globals are added to. They refer to one another as values.
+ */
 export class Module {
   readonly #parts: Parts = { imports: [], functions: [], memories: [], globals: [], exports: [] };
   readonly #counts = { function: 0, memory: 0, global: 0 };

@@ -7,6 +7,7 @@ export class Names {
     this.#taken = new Set(taken);
   }
 
+  /** Whether `of` has named a thing, in a block that is still open. */
   has(thing: object): boolean {
     return this.#names.has(thing);
   }

@@ -13,6 +13,7 @@
 export class Kind<T> {
   /** As an error puts it: "true or false". */
   readonly expected: string;
+  /** Whether a value is of this kind. */
   readonly accepts: (value: unknown) => boolean;
 
   constructor(expected: string, accepts: (value: unknown) => boolean) {
@@ -46,8 +47,11 @@ export class Kind<T> {
 
 /** An entry of a table of options: `T` is what `readOptions` gives for it. */
 export interface Option<T> {
+  /** What the value has to be. */
   readonly kind: Kind<unknown>;
+  /** Whether it is an error to leave it out. */
   readonly isRequired: boolean;
+  /** The value of an option that is left out; undefined if it has no default. */
   readonly fallback?: T;
 }
 
@@ -59,8 +63,10 @@ export type Read<T> = { readonly [Key in keyof T]: T[Key] extends Option<infer V
 
 // The kinds
 
+/** True or false, and nothing that merely counts as such. */
 export const boolean: Kind<boolean> = new Kind('true or false', (x) => typeof x === 'boolean');
 
+/** A string, which may be empty. */
 export const string: Kind<string> = new Kind('a string', (x) => typeof x === 'string');
 
 /** Any function: what it takes and gives only shows when it is called. */
@@ -70,9 +76,13 @@ export function callable<F>(): Kind<F> {
 
 /** The bounds of a number: `from` and `to` are allowed themselves, `above` and `below` are not. */
 export interface Bounds {
+  /** The least number that is allowed. */
   readonly from?: number;
+  /** The number must be larger than this. */
   readonly above?: number;
+  /** The largest number that is allowed. */
   readonly to?: number;
+  /** The number must be smaller than this. */
   readonly below?: number;
 }
 

@@ -19,6 +19,7 @@ export interface Parts {
 
 /** How many pages of 64 KiB a memory has at first, and may have at most. */
 export interface Limits {
+  /** How many pages there are at first, a whole number from 0 to 65536. */
   readonly min: number;
   /** Default: as many as there can be, 65536. Must be given if the memory is shared. */
   readonly max?: number | undefined;
@@ -26,7 +27,9 @@ export interface Limits {
   readonly shared?: boolean | undefined;
 }
 
+/** The memory of a module, its own or an imported one. */
 export interface Memory extends Item<'memory'> {
+  /** How large it is, and whether threads share it. */
   readonly limits: Limits;
 }
 
@@ -44,11 +47,18 @@ export type BodyMaker<P extends Parameters, R extends ResultType> = (
   self: WasmFunction<P, R>,
 ) => Body<R>;
 
+/**
+ * A function of a module, which can be called, exported, and given more local variables while its
+ * code is made.
+ */
 export interface WasmFunction<
   P extends Parameters = Parameters, R extends ResultType = ResultType,
 > extends Callable<P, R> {
   /** The parameters, then the other locals. */
   readonly locals: readonly Local[];
+  /**
+   * Its statements and, if it has a result, last of all the result; empty while it is being made.
+   */
   readonly code: readonly Code[];
   /** A new local variable, 0 at first. */
   local<T extends ValueType>(name: string, type: T): Local<T>;

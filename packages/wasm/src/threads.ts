@@ -135,7 +135,9 @@ interface Helper {
 
 /** A program that threads can run together. */
 export interface Shared {
+  /** By this number threads are told which program to run. */
   readonly number: number;
+  /** The compiled module, whose `run` each thread calls. */
   readonly module: object;
   /** How many loops it shares. */
   readonly loops: number;
@@ -143,6 +145,7 @@ export interface Shared {
 
 /** The threads that use one memory. */
 export class Threads {
+  /** The shared memory, whose first `RESERVED` bytes are theirs. */
   readonly memory: HostMemory;
   readonly #words: Int32Array;
   #helpers: Helper[] = [];

@@ -19,6 +19,7 @@ import { type Program, trace } from './trace.ts';
 import { type Arguments, readArguments } from './tree.ts';
 import { now, warn } from '../host.ts';
 
+/** Options of `compile`. None changes results by more than rounding. */
 export interface CompileOptions {
   /**
    * What kernels become: WebAssembly, or plain JavaScript, which gives the same bits in one thread.

@@ -50,6 +50,7 @@ const exactGelu: Unary = unary(
   },
 );
 
+/** Options of `gelu`: which of its two formulas. */
 export interface GeluOptions {
   /** Whether by the error function, or the formula with tanh that is near it. Default 'none'. */
   readonly approximate?: 'none' | 'tanh' | undefined;

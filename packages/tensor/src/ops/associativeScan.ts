@@ -18,6 +18,7 @@ export type ScanElements = readonly Tensor[];
  */
 export type Combine = (earlier: ScanElements, later: ScanElements) => ScanElements;
 
+/** Options of `associativeScan`: along which axis, from which end, and in which grouping. */
 export interface AssociativeScanOptions {
   /** The scanned axis. Default 0. */
   readonly axis?: number | undefined;

@@ -74,6 +74,7 @@ export function narrow(x: Tensor, axis: number, start: number, length: number): 
   return x.slice(x.shape.map(() => 0).with(at, start), x.shape.with(at, start + length));
 }
 
+/** Options of `pad`, besides how many elements come before and after along each axis. */
 export interface PadOptions {
   /** What the new elements hold. Default 0. */
   readonly value?: number | undefined;

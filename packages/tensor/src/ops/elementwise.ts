@@ -161,6 +161,7 @@ export const tanh: Unary = unary('tanh', Math.tanh, k.tanh, (g, y) =>
   g.mul(y.square().neg().add(1)),
 );
 
+/** The bounds of `clamp`; one that is left out does not bound. Throws if `min` is above `max`. */
 export interface ClampOptions {
   /** Default −Infinity. */
   readonly min?: number | undefined;

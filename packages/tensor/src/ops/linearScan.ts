@@ -26,8 +26,10 @@ import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../shape.t
 import type { Tensor } from '../tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
+/** The ways to compute a linear scan; the top of this file says what they cost. */
 export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
+/** Options of `linearScan`: where it starts and starts anew, its direction, and its algorithm. */
 export interface LinearScanOptions {
   /** h_{−1}, of the shape of b without the scanned axis. Default zeros. */
   readonly initialState?: Tensor | undefined;

@@ -152,6 +152,7 @@ export function manualSeed(seed: number): void {
   defaultGenerator.manualSeed(seed);
 }
 
+/** Options of `uniform`, `normal` and `bernoulli`, which draw floating-point numbers. */
 export interface RandomOptions {
   /** Default 'f32'. */
   readonly dtype?: 'f32' | 'f64' | undefined;

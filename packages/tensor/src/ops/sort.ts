@@ -9,6 +9,7 @@ import { linesOf } from '../strided.ts';
 import type { Tensor } from '../tensor.ts';
 import { requireTensor } from './define.ts';
 
+/** Options of `sort` and `argsort`: along which axis, and which end comes first. */
 export interface SortOptions {
   /** Default -1, the last. */
   readonly axis?: number | undefined;
@@ -58,7 +59,9 @@ function orderOf(op: string, x: Tensor, options: SortOptions): OrderAttributes {
   return { axis: resolveAxis(op, axis, x.ndim), descending };
 }
 
+/** The results of `sort` and `topk`; `values` is x gathered at `indices`. */
 export interface Sorted {
+  /** In the dtype of x, and in its shape; of `topk`, with `k` elements along the axis. */
   readonly values: Tensor;
   /** Where each value was, i32 */
   readonly indices: Tensor;

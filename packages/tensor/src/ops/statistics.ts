@@ -20,6 +20,7 @@ function countAlong(x: Tensor, axes: readonly number[]): number {
   return numelOf(axes.map((axis) => x.shape[axis]));
 }
 
+/** Options of `var` and `std`, besides the axes. */
 export interface VarianceOptions {
   /** What is subtracted from the count: 1 for a sample, 0 for the whole population. Default 1. */
   readonly correction?: number | undefined;
@@ -72,6 +73,7 @@ function rootOf(x: Tensor, take: (x: Tensor) => Tensor): Tensor {
   return isZero.where(0, take(isZero.where(1, x)));
 }
 
+/** Options of `norm`, besides the axes. */
 export interface NormOptions {
   /** Which norm: (Σ|x|ᵖ)^(1/p), or max |x| for Infinity. Default 2. */
   readonly p?: number | undefined;

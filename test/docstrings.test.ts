@@ -1,0 +1,47 @@
+/**
+ * Everything public has a docstring: each name that a package's entry points export, and each
+ * public member of the classes and interfaces among them, and of those that they extend. Left out
+ * are members that are private, protected or `#hidden`; those whose docstring is inherited, because
+ * they are marked `override` or a class or interface above them has it; and constructors: the
+ * docstring of the class says what it is made of, and the interface of its options what they mean.
+ */
+import * as kernel from '@mambagrad/kernel';
+import * as mamba from '@mambagrad/mamba';
+import * as nn from '@mambagrad/nn';
+import * as files from '@mambagrad/nn/node';
+import * as tensor from '@mambagrad/tensor';
+import * as host from '@mambagrad/tensor/host';
+import * as wasm from '@mambagrad/wasm';
+import * as options from '@mambagrad/wasm/options';
+import { expect, test } from 'vitest';
+import { publicNames } from './support/docstrings.ts';
+
+const names = publicNames();
+
+test('everything public has a docstring', () => {
+  expect(names.filter(({ isDocumented }) => !isDocumented).map(({ place }) => place)).toEqual([]);
+});
+
+test('all values that the packages export are looked at', () => {
+  const found = new Set(names.map(({ place }) => place.replace(/.* /, '')));
+  const exported = { ...kernel, ...mamba, ...nn, ...files, ...tensor, ...host, ...wasm, ...options };
+  // These two are declared under other names.
+  const { var: _variance, stopGradient: _detach, ...declared } = exported;
+  expect(Object.keys(declared).filter((name) => !found.has(name))).toEqual([]);
+});
+
+test('members are found, with those of interfaces that are extended', () => {
+  const found = new Set(names.map(({ place }) => place.replace(/:\d+/, '')));
+  for (const name of [
+    'wasm/src/options.ts Kind.orElse',
+    'wasm/src/immediates.ts Item.home',
+    'wasm/src/parts.ts WasmFunction.local',
+    'kernel/src/tile.ts Result.finish',
+    'tensor/src/tensor.ts Tensor.requiresGrad',
+    'nn/src/module.ts Module.training',
+    'mamba/src/stack.ts Stack.predict',
+    'mamba/src/ssdComposed.ts SSDResult.lastState',
+  ]) {
+    expect(found).toContain(name);
+  }
+});
