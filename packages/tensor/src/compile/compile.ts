@@ -81,6 +81,46 @@ interface Entry {
 /** From this many programs on, a function is probably called with a number that always changes. */
 const MANY_PROGRAMS = 8;
 
+/** A function with its options and the programs that it has been compiled to so far. */
+interface Source {
+  readonly name: string;
+  readonly f: (...args: unknown[]) => unknown;
+  readonly options: BindOptions;
+  /** Whether it is traced again at the second call of each program. */
+  readonly isChecked: boolean;
+  readonly programs: Entry[];
+}
+
+function traced({ f, options: { without } }: Source, args: readonly unknown[]): Program {
+  const first = trace(f, args);
+  // A tensor that is made in the first call only is there before the second trace: it is state.
+  const program = first.assignsToConstants ? trace(f, args) : first;
+  return dropUnused(without?.has('share') ? program : shareEqual(program));
+}
+
+/** The program for these arguments, which is compiled if there is none that holds for them. */
+function entryFor(source: Source, args: readonly unknown[], { signature }: Arguments): Entry {
+  const { programs, options, isChecked, name } = source;
+  const key = `${mode.recording} ${signature}`;
+  let entry = programs.find(
+    (known) => known.key === key && known.program.guards.every((holds) => holds()),
+  );
+  if (entry === undefined) {
+    const program = traced(source, args);
+    entry = { key, program, executable: bind(program, options), calls: 0 };
+    programs.push(entry);
+    if (programs.length === MANY_PROGRAMS) {
+      warn(`compile: ${name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
+        'other shapes or values; pass a number that changes as a tensor');
+    }
+  } else if (isChecked && entry.calls === 1) {
+    const difference = differenceOf(entry.program, traced(source, args));
+    if (difference) throw new TensorError(`compile: traced again, ${difference}`);
+  }
+  entry.calls++;
+  return entry;
+}
+
 /**
  * Compiles a function of tensors: a model, a loss, or a whole training step with backward pass and
  * optimizer.
@@ -104,42 +144,19 @@ export function compile<Args extends unknown[], Result>(
   checkArgument('compile', 'f', f, callable());
   const { backend, deterministic, check, threads, without } =
     readOptions('compile', given, compileOptions);
-  const left = new Set(without);
-  const options: BindOptions = { backend, fuse: !deterministic, without: left };
-  const programs: Entry[] = [];
+  const source: Source = {
+    name: f.name,
+    f: (...args) => f(...(args as Args)),
+    options: { backend, fuse: !deterministic, without: new Set(without) },
+    isChecked: check,
+    programs: [],
+  };
   let latest: Entry | undefined;
-
-  const traced = (args: Args): Program => {
-    const once = () => trace((...standIns) => f(...(standIns as Args)), args);
-    const first = once();
-    // A tensor that is made in the first call only is there before the second trace: it is state.
-    const program = first.assignsToConstants ? once() : first;
-    return dropUnused(left.has('share') ? program : shareEqual(program));
-  };
-  const entryFor = (args: Args, { signature }: Arguments): Entry => {
-    const key = `${mode.recording} ${signature}`;
-    let entry = programs.find(
-      (known) => known.key === key && known.program.guards.every((holds) => holds()),
-    );
-    if (entry === undefined) {
-      const program = traced(args);
-      entry = { key, program, executable: bind(program, options), calls: 0 };
-      programs.push(entry);
-      if (programs.length === MANY_PROGRAMS) {
-        warn(`compile: ${f.name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
-          'other shapes or values; pass a number that changes as a tensor');
-      }
-    } else if (check && entry.calls === 1) {
-      const difference = differenceOf(entry.program, traced(args));
-      if (difference) throw new TensorError(`compile: traced again, ${difference}`);
-    }
-    entry.calls++;
-    return (latest = entry);
-  };
   const compiled = (...args: Args): Result => {
     if (mode.tracer || mode.observer) return f(...args);
     const read = readArguments(args);
-    return entryFor(args, read).executable.run(read.tensors, threadsFor(threads)) as Result;
+    latest = entryFor(source, args, read);
+    return latest.executable.run(read.tensors, threadsFor(threads)) as Result;
   };
   const latestFor = (name: string): Entry => {
     if (latest === undefined) throw new TensorError(`${name}: the function was not called yet`);
@@ -154,7 +171,8 @@ export function compile<Args extends unknown[], Result>(
     },
     profile: (...args: Args) => {
       const read = readArguments(args);
-      const { executable } = entryFor(args, read);
+      latest = entryFor(source, args, read);
+      const { executable } = latest;
       const times: number[] = [];
       let last = now();
       executable.run(read.tensors, threadsFor(threads), () => {

@@ -82,9 +82,10 @@ export function bind(program: Program, options: BindOptions): Executable {
   );
   const bound = { program, given, scheduled, plan, heap, places };
   const callReference = referenceLoops(bound);
-  const code = codeOf(
-    scheduled.jobs, (job) => places.ofJob(job), plan, heap, callReference, { ...options, backend },
-  );
+  const code = codeOf({
+    jobs: scheduled.jobs, placesOf: (job) => places.ofJob(job), plan, heap,
+    reference: callReference,
+  }, { ...options, backend });
   const refuseShared = sharingCheck(program);
   return {
     schedule: scheduled,

@@ -57,62 +57,85 @@ export function schedule(
   without: ReadonlySet<Pass> = new Set(),
 ): Schedule {
   const network = new Network(program, constants, !without.has('inline'));
+  const groups = groupsOf(program, network, !without.has('group'));
+  const read = groups.flatMap((made) => (made instanceof Group ? [...made.outside()] : made.reads));
+  const needed = new Set([...endsOf(program), ...read].map((value) => network.storageOf(value)));
   const reuse = new Reuse();
-  const groups: (Group | Job)[] = [];
-  /** The number of the group or job that makes a stored value. */
-  const madeBy = new Map<Value, number>();
-  const add = (made: Group | Job): number => groups.push(made) - 1;
-  /** Which indices have been looked at, and for which sizes. Another part of them is another. */
-  const checked = new Map<Value, Set<number>>();
+  const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
+  return { jobs, network };
+}
+
+/** The groups that steps have formed so far, and the jobs of steps that belong to none. */
+interface Groups {
+  readonly network: Network;
+  readonly made: (Group | Job)[];
+  /** The number of the group or job that makes a stored value; −1 if it has no elements. */
+  readonly madeBy: Map<Value, number>;
+}
+
+/** The groups and jobs of all steps, in order. */
+function groupsOf(program: Program, network: Network, isGrouping: boolean): (Group | Job)[] {
+  const groups: Groups = { network, made: [], madeBy: new Map() };
   const replaced = new Map(
     program.writes.map(({ state, value }) => [network.storageOf(value), state]),
   );
-
-  /**
-   * The last group that can take a step in and reads some of what it reads, or −1. If the step
-   * makes a new value of state, no later one may read the old, nor fail: it lies in the same place.
-   */
-  const findGroup = (step: Step, old: Value | undefined): number => {
-    const reads = network.readsOf(step);
-    const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
-    for (let i = groups.length - 1; i >= earliest; i--) {
-      const group = groups[i];
-      if (group instanceof Group) {
-        const hasRoom = group.members.length < MOST_MEMBERS;
-        if (hasRoom && group.isNear(reads) && group.join(step)) return i;
-      }
-      if (old && (!(group instanceof Group) || group.outside().has(old))) break;
-    }
-    return -1;
-  };
-
-  for (const step of numbersFirst(program.steps)) {
+  const add = (made: Group | Job): number => groups.made.push(made) - 1;
+  /** Puts a step into a group, or makes a job of it; gives the number of that. */
+  const place = (step: Step): number => {
     const { output, inputs } = step;
     const lowering = network.lowering(output);
-    const bound = lowering?.bound;
-    if (bound && numelOf(inputs[bound.input].shape) > 0) {
-      const index = inputs[bound.input];
-      const sizes = checked.get(index) ?? new Set();
-      if (!sizes.has(bound.size)) add(checkJob(step, network, bound));
-      checked.set(index, sizes.add(bound.size));
-    }
-    if (!network.isStored(output) || network.isView(output)) continue;
     if (lowering === undefined) {
-      const reads = inputs.map((input) => network.storageOf(input));
-      madeBy.set(output, add(plainJob(step, reads, undefined)));
-    } else if (numelOf(output.shape) === 0) {
-      madeBy.set(output, -1);
-    } else {
-      const isAlone = lowering.kernel || without.has('group');
-      const known = isAlone ? -1 : findGroup(step, replaced.get(output));
-      madeBy.set(output, known >= 0 ? known : add(new Group(network, step)));
+      return add(plainJob(step, inputs.map((input) => network.storageOf(input)), undefined));
     }
+    if (numelOf(output.shape) === 0) return -1;
+    const canJoin = isGrouping && !lowering.kernel;
+    const joined = canJoin ? join(step, groups, replaced.get(output)) : -1;
+    return joined >= 0 ? joined : add(new Group(network, step));
+  };
+  const checkFor = indexChecks(network);
+  for (const step of numbersFirst(program.steps)) {
+    const { output } = step;
+    const check = checkFor(step);
+    if (check) add(check);
+    if (!network.isStored(output) || network.isView(output)) continue;
+    groups.madeBy.set(output, place(step));
   }
+  return groups.made;
+}
 
-  const read = groups.flatMap((made) => (made instanceof Group ? [...made.outside()] : made.reads));
-  const needed = new Set([...endsOf(program), ...read].map((value) => network.storageOf(value)));
-  const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
-  return { jobs, network };
+/**
+ * Joins a step to the last group that can take it in and reads some of what it reads; gives the
+ * number of that group, or −1. If the step makes a new value of state, no later group may read the
+ * old one, nor fail: the new one lies in the same place.
+ */
+function join(step: Step, { network, made, madeBy }: Groups, old: Value | undefined): number {
+  const reads = network.readsOf(step);
+  const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
+  for (let i = made.length - 1; i >= earliest; i--) {
+    const group = made[i];
+    if (group instanceof Group) {
+      const hasRoom = group.members.length < MOST_MEMBERS;
+      if (hasRoom && group.isNear(reads) && group.join(step)) return i;
+    }
+    if (old && (!(group instanceof Group) || group.outside().has(old))) break;
+  }
+  return -1;
+}
+
+/** Gives the job that must check a step's index, unless an earlier one checks the same. */
+function indexChecks(network: Network): (step: Step) => Job | undefined {
+  /** Which indices are checked, and for which sizes. Another part of them is another. */
+  const checked = new Map<Value, Set<number>>();
+  return (step) => {
+    const bound = network.lowering(step.output)?.bound;
+    if (bound === undefined) return undefined;
+    const index = step.inputs[bound.input];
+    if (numelOf(index.shape) === 0) return undefined;
+    const sizes = checked.get(index) ?? new Set();
+    const isChecked = sizes.has(bound.size);
+    checked.set(index, sizes.add(bound.size));
+    return isChecked ? undefined : checkJob(step, network, bound);
+  };
 }
 
 /**

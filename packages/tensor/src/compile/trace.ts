@@ -118,108 +118,156 @@ class LocalGradients {
   }
 }
 
+/** Records what a function does with tensors: while it traces, every op is reported to it. */
+class Recorder implements Tracer {
+  readonly #startedAt = tick();
+  readonly #steps: Step[] = [];
+  readonly #guards: (() => boolean)[] = [];
+  /** The value that each tensor had when it was first seen. */
+  readonly #values = new Map<Tensor, Value>();
+  /** The present value of each tensor that was assigned to. */
+  readonly #assigned = new Map<Tensor, Value>();
+  /** The gradients from outside that were read. */
+  readonly #outerGradients = new Map<Tensor, Tensor | undefined>();
+  /** The tensors whose gradient was set here. */
+  readonly #hasOwnGradient = new Set<Tensor>();
+  readonly #localGradients = new LocalGradients();
+  readonly #undo = new Map<Tensor, () => void>();
+
+  /** A tensor without a value that stands for an argument. */
+  placeholder(tensor: Tensor, argument: number): Tensor {
+    const placeholder = new Tensor(specOf(tensor), UNKNOWN);
+    if (tensor.requiresGrad) placeholder.requiresGrad = true;
+    this.#values.set(placeholder, { ...specOf(tensor), from: argument });
+    return placeholder;
+  }
+
+  apply(...[primitive, inputs, attributes, spec, node]: Parameters<Tracer['apply']>): Tensor {
+    const output: Value = { ...specOf(spec), from: 'step' };
+    const values = inputs.map((input) => this.#valueOf(input));
+    this.#steps.push({ primitive, attributes, inputs: values, output });
+    const result = new Tensor(output, UNKNOWN, node);
+    this.#values.set(result, output);
+    return result;
+  }
+
+  assign(state: Tensor, value: Tensor): void {
+    this.#noteBefore(state);
+    const next = this.#valueOf(value);
+    this.#valueOf(state);
+    this.#assigned.set(state, next);
+  }
+
+  touch(tensor: Tensor, grad: Tensor | undefined): void {
+    this.#noteBefore(tensor);
+    this.#hasOwnGradient.add(tensor);
+    this.#localGradients.noteSet(tensor, grad);
+  }
+
+  readGrad(tensor: Tensor, grad: Tensor | undefined): void {
+    this.#localGradients.noteRead(tensor);
+    const isFromOutside = tensor.createdAt <= this.#startedAt && !this.#hasOwnGradient.has(tensor);
+    if (isFromOutside) this.#outerGradients.set(tensor, grad);
+  }
+
+  read(tensor: Tensor): void {
+    if (this.#assigned.has(tensor)) throw new TensorError(UNKNOWN);
+    const isOwn = tensor.createdAt > this.#startedAt;
+    check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
+      frozen in the program; use it as a tensor, or pass the number as an argument`;
+  }
+
+  guard(read: () => unknown): void {
+    this.#guards.push(unchanged(read));
+  }
+
+  /** The program of a function that has returned this. */
+  program(returned: unknown): Program {
+    this.#localGradients.requireUse();
+    const results = this.#resultsIn(returned);
+    const constants = this.#constants();
+    for (const tensor of constants) this.#guards.push(neverAssigned(tensor));
+    for (const [tensor, grad] of this.#outerGradients) this.#guards.push(sameGrad(tensor, grad));
+    return {
+      steps: this.#steps,
+      writes: this.#writes(),
+      constants,
+      assignsToConstants: [...constants].some((tensor) => this.#assigned.has(tensor)),
+      results,
+      rebuild: rebuilder(returned),
+      guards: this.#guards,
+    };
+  }
+
+  /** Gives all tensors the gradients that they had before. */
+  undo(): void {
+    for (const putBack of this.#undo.values()) putBack();
+  }
+
+  /** The value that a tensor has now; one not seen before comes from outside, or is a constant. */
+  #valueOf(tensor: Tensor): Value {
+    const known = this.#assigned.get(tensor) ?? this.#values.get(tensor);
+    if (known) return known;
+    const captured: Value = { ...specOf(tensor), from: tensor };
+    this.#values.set(tensor, captured);
+    if (tensor.createdAt < this.#startedAt) this.#guards.push(sameRequiresGrad(tensor));
+    return captured;
+  }
+
+  #noteBefore(tensor: Tensor): void {
+    if (!this.#undo.has(tensor)) this.#undo.set(tensor, tensor.snapshot());
+  }
+
+  /** Whether a tensor was there before the call, and so is left changed by it. */
+  #isState({ from }: Value): boolean {
+    const isOlder = from instanceof Tensor && from.createdAt <= this.#startedAt;
+    return typeof from === 'number' || isOlder;
+  }
+
+  #resultsIn(returned: unknown): Value[] {
+    const results: Value[] = [];
+    mapTensors(returned, (tensor) => {
+      const now = this.#valueOf(tensor);
+      const first = this.#values.get(tensor) ?? now;
+      // State that is returned is returned as itself, whatever was assigned to it.
+      results.push(this.#isState(first) ? first : now);
+    });
+    return results;
+  }
+
+  #writes(): Write[] {
+    return Array.from(this.#assigned).flatMap(([tensor, value]) => {
+      const state = this.#values.get(tensor);
+      return state && this.#isState(state) ? [{ state, value }] : [];
+    });
+  }
+
+  /** The captured tensors that the function made itself. */
+  #constants(): Set<Tensor> {
+    const captured = Array.from(this.#values.values()).flatMap(({ from }) =>
+      from instanceof Tensor ? [from] : [],
+    );
+    return new Set(captured.filter(({ createdAt }) => createdAt > this.#startedAt));
+  }
+}
+
 /**
  * Runs `f` on placeholders of the given arguments, in which every tensor is replaced, and gives the
  * program. Whatever the function does with tensors leaves no mark outside.
  */
 export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown[]): Program {
-  const startedAt = tick();
-  const values = new Map<Tensor, Value>();
-  const current = new Map<Tensor, Value>();
-  const undo = new Map<Tensor, () => void>();
-  /** The gradients from outside that were read. */
-  const gradients = new Map<Tensor, Tensor | undefined>();
-  const ownGradients = new Set<Tensor>();
-  const localGradients = new LocalGradients();
-  const steps: Step[] = [];
-  const guards: (() => boolean)[] = [];
-
-  /** The value that a tensor has now; one not seen before comes from outside, or is a constant. */
-  const valueOf = (tensor: Tensor): Value => {
-    const known = current.get(tensor) ?? values.get(tensor);
-    if (known) return known;
-    const captured: Value = { ...specOf(tensor), from: tensor };
-    values.set(tensor, captured);
-    if (tensor.createdAt < startedAt) guards.push(sameRequiresGrad(tensor));
-    return captured;
-  };
-  const noteBefore = (tensor: Tensor): void => {
-    if (!undo.has(tensor)) undo.set(tensor, tensor.snapshot());
-  };
-  const tracer: Tracer = {
-    apply(primitive, inputs, attributes, spec, node) {
-      const output: Value = { ...specOf(spec), from: 'step' };
-      steps.push({ primitive, attributes, inputs: inputs.map(valueOf), output });
-      const result = new Tensor(output, UNKNOWN, node);
-      values.set(result, output);
-      return result;
-    },
-    touch(tensor, grad) {
-      noteBefore(tensor);
-      ownGradients.add(tensor);
-      localGradients.noteSet(tensor, grad);
-    },
-    readGrad(tensor, grad) {
-      localGradients.noteRead(tensor);
-      const isFromOutside = tensor.createdAt <= startedAt && !ownGradients.has(tensor);
-      if (isFromOutside) gradients.set(tensor, grad);
-    },
-    assign(state, value) {
-      noteBefore(state);
-      const next = valueOf(value);
-      valueOf(state);
-      current.set(state, next);
-    },
-    read(tensor) {
-      if (current.has(tensor)) throw new TensorError(UNKNOWN);
-      const isOwn = tensor.createdAt > startedAt;
-      check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
-        frozen in the program; use it as a tensor, or pass the number as an argument`;
-    },
-    guard(read) {
-      guards.push(unchanged(read));
-    },
-  };
-
+  const recorder = new Recorder();
   const given = readArguments(args).tensors;
-  const placeholders = given.map((tensor, argument) => {
-    const placeholder = new Tensor(specOf(tensor), UNKNOWN);
-    if (tensor.requiresGrad) placeholder.requiresGrad = true;
-    values.set(placeholder, { ...specOf(tensor), from: argument });
-    return placeholder;
-  });
+  const placeholders = given.map((tensor, argument) => recorder.placeholder(tensor, argument));
   try {
-    return withMode('compile', { tracer, observer: undefined }, () => {
+    return withMode('compile', { tracer: recorder, observer: undefined }, () => {
       const standIns = mapTensors(args, (tensor) => placeholders[given.indexOf(tensor)]);
       const returned = f(...(standIns as unknown[]));
       checkIsOver('compile', returned);
-      localGradients.requireUse();
-      /** Whether a tensor was there before the call, and so is left changed by it. */
-      const isState = ({ from }: Value): boolean =>
-        typeof from === 'number' || (from instanceof Tensor && from.createdAt <= startedAt);
-      const results: Value[] = [];
-      mapTensors(returned, (tensor) => {
-        const now = valueOf(tensor);
-        const own = values.get(tensor) ?? now;
-        // State that is returned is returned as itself, whatever was assigned to it.
-        results.push(isState(own) ? own : now);
-      });
-      const writes = Array.from(current).flatMap(([tensor, value]) => {
-        const state = values.get(tensor);
-        return state && isState(state) ? [{ state, value }] : [];
-      });
-      const captured = Array.from(values.values()).flatMap(({ from }) =>
-        from instanceof Tensor ? [from] : [],
-      );
-      const constants = new Set(captured.filter(({ createdAt }) => createdAt > startedAt));
-      const assignsToConstants = [...constants].some((tensor) => current.has(tensor));
-      for (const tensor of constants) guards.push(neverAssigned(tensor));
-      for (const [tensor, grad] of gradients) guards.push(sameGrad(tensor, grad));
-      const rebuild = rebuilder(returned);
-      return { steps, writes, constants, assignsToConstants, results, rebuild, guards };
+      return recorder.program(returned);
     });
   } finally {
-    for (const putBack of undo.values()) putBack();
+    recorder.undo();
   }
 }
 
