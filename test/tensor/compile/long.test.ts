@@ -143,7 +143,10 @@ describe('a random program with long rows or columns', () => {
           return [ends[isLarge ? 'columns' : last](made)];
         };
         const body = withGradients(run);
-        expectCompiled(compile(body, { deterministic: true }), body, [drawn(kind, shape)]);
+        const compiled = compile(body, { deterministic: true });
+        // A product adds up 256 terms at a time; terms that are much alike round to one side.
+        const roundings = last === 'product' ? 24 : 4;
+        expectCompiled(compiled, body, [drawn(kind, shape)], false, roundings);
       }),
       { numRuns: 8 },
     );
