@@ -1,5 +1,7 @@
 /** Holds the sources to the design: imports go down only, without cycles, and size is limited. */
+import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path/posix';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { filledLines, importsOf, sourceFiles, type SourceFile } from './support/source.ts';
 
@@ -38,6 +40,8 @@ const layers: Record<string, readonly { readonly files: string[]; readonly apart
 
 /** The most lines of a file, blank ones left out. */
 const MOST_LINES = 300;
+/** The most lines of a function: it fits a screen. */
+const MOST_LINES_OF_FUNCTION = 60;
 
 const files = sourceFiles();
 const nameOf = (file: SourceFile) => `${file.package}/${file.path}`;
@@ -127,6 +131,15 @@ describe('size', () => {
       .map((file) => ({ name: nameOf(file), lines: filledLines(file.text) }))
       .filter(({ lines }) => lines > MOST_LINES);
     expect(found).toEqual([]);
+  });
+
+  test(`no function has more than ${MOST_LINES_OF_FUNCTION} lines`, () => {
+    const size = fileURLToPath(new URL('../scripts/size.mjs', import.meta.url));
+    const report = execFileSync(process.execPath, [size], { encoding: 'utf8' });
+    const [, longest] = /The longest of \d+ functions, in lines\n\n([^]*?)\n\n/.exec(report) ?? [];
+    const found = (longest ?? '').split('\n').map((line) => line.trim());
+    expect(found).toHaveLength(10);
+    expect(found.filter((line) => Number.parseInt(line) > MOST_LINES_OF_FUNCTION)).toEqual([]);
   });
 
   test('no line has more than 100 characters', () => {
