@@ -267,7 +267,7 @@ lane(totalLanes, 3)))
     ],
     'a buffer without a place': [
       () => k.kernel('bad', [], k.store(x, 0, 1)),
-      'kernel bad: the buffer x is no parameter, and has no place of its own',
+      'kernel bad: the buffer x is no parameter, and has no place',
     ],
     'a mask of four for a branch': [
       () => k.when(k.less(v, 0), []), 'when: expected a mask, found maskx4',

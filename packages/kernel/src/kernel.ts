@@ -85,7 +85,7 @@ export function kernel(
   return { name, parameters, ...placesOf(users), reads, writes, body, phases };
 }
 
-/** What is found out about a kernel while its statements are checked, one after the other. */
+/** The facts collected about a kernel while its statements are checked in order. */
 interface Facts {
   readonly name: string;
   readonly parameters: readonly Parameter[];
@@ -106,7 +106,7 @@ interface Scope extends Facts {
   readonly phase: Phase;
   /** How many blocks it is in, itself included. */
   readonly depth: number;
-  /** What has a value since its beginning. */
+  /** The variables that have a value when it begins. */
   readonly born: Variable[];
   /** Whether it may never run. */
   readonly isUncertain: boolean;
@@ -193,7 +193,7 @@ function checkAccess(scope: Scope, how: 'load' | 'store', { buffer, index }: Loa
   (how === 'load' ? reads : writes).add(buffer);
   if (isScratch) users.set(buffer, (users.get(buffer) ?? new Set()).add(phase));
   if (!isScratch && at === undefined && !parameters.includes(buffer)) {
-    throw errorIn(scope, `the buffer ${own} is no parameter, and has no place of its own`);
+    throw errorIn(scope, `the buffer ${own} is no parameter, and has no place`);
   }
   const bounds = scope.isUncertain ? undefined : spanOfIndex(scope, index);
   if (bounds === undefined) return;

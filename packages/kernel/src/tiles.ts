@@ -207,7 +207,7 @@ function resultFrom({ product, nearby }: Tiles, work: Work, first: Operand): Res
   return isNear ? { ...result, ...rowsIn(nearby, product.columns, first) } : result;
 }
 
-/** What is to be done to some rows when they are ready. */
+/** The epilogue of some rows, once they are ready. */
 function finishRows({ product }: Tiles, work: Work, y: Result, rows: Stretch): Statements {
   const { columns } = product;
   return work.isLast ? finishAll(y, columns, rows, within(work.panels, PANEL, columns)) : [];

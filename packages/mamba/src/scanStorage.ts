@@ -1,7 +1,7 @@
 /**
  * Where the backward kernel of the selective scan keeps numbers: the decays and states of a chunk,
  * which are computed forwards and used backwards; sums over channels; and partial gradients, which
- * rounds that threads share leave each in memory of its own, to be added up at the end.
+ * rounds of a parallel loop write to memory that no other round touches, added up at the end.
  */
 import * as k from '@mambagrad/kernel';
 import { type Cell, CHUNK, isVector, neighbours, plus, times } from './scanPieces.ts';
@@ -53,7 +53,7 @@ export function channelSums(name: string, state: number): ChannelSums {
   };
 }
 
-/** A gradient to which rounds add that threads share, each in memory of its own. */
+/** A gradient to which the rounds of a parallel loop add, each in a separate buffer. */
 export interface Partials {
   readonly count: number;
   readonly size: number;

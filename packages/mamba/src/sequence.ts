@@ -71,7 +71,7 @@ export interface Scanned<State> {
    * The result of each step, [batch, length, ...]; where only the last is asked for, [batch, ...].
    */
   readonly y: Tensor;
-  /** What has been remembered after the last step; it never changes, so it can be used again. */
+  /** The state after the last step; it never changes, so it can be used again. */
   readonly state: State;
 }
 

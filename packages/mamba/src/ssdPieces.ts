@@ -216,7 +216,7 @@ export interface Decays {
   readonly between: Grid;
   /** The same from the start of the chunk up to step t, α_t included. */
   since(t: k.Value): k.Value;
-  /** What is left at the end of the chunk of what comes after s: the last row. */
+  /** How much of the input of step s is left at the end of the chunk: the last row. */
   leftAtEnd(s: k.Operand): k.Value;
   /** The decay of the whole chunk. */
   readonly whole: k.Variable;

@@ -159,7 +159,7 @@ function sharedLoop(
   return [when(i32.eq(threads, 1), allRounds(context, works), [together])];
 }
 
-/** What follows a job: its reference loop, if that is needed, and a call of who watches. */
+/** The end of a job: its reference loop, if that is needed, and the call of the watcher. */
 function jobEnd({ jobs, reference, watch, flag }: Context, job: number): Statement[] {
   const { kernel, checks } = jobs[job];
   const refer = call(reference, { job });

@@ -25,7 +25,7 @@ export interface RowPlan {
   readonly group: Group;
   /** What its loops go through. */
   readonly domain: Domain;
-  /** What belongs to a row and is computed before its elements. */
+  /** The values of a row that are computed before its elements. */
   readonly first: readonly Member[];
   /** The times through a row, in order. */
   readonly sweeps: readonly Sweep[];
