@@ -50,15 +50,11 @@ function largest(numbers: readonly number[]): number {
 const magnitude = (x: Tensor | undefined) =>
   largest(Array.from(x?.data ?? [], Math.abs).filter(Number.isFinite));
 
-/**
- * A tensor whose elements are moved to the next float32: all of them up (1), or down (2), as by a
- * function whose rounding leans to one side; or each up, down or not at all, as another seed says.
- */
+/** A tensor whose elements are moved to the next float32 up or down, or stay, as a seed says. */
 export function nudged(x: Tensor, seed: number): Tensor {
   if (x.dtype === 'i32') return x;
   const moved = Float32Array.from(x.data, (value, i) => {
-    const drawn = Math.floor(3 * Math.abs(Math.sin(12.9898 * (i + 1) + 78.233 * seed))) - 1;
-    const way = seed === 1 ? 1 : seed === 2 ? -1 : drawn;
+    const way = Math.floor(3 * Math.abs(Math.sin(12.9898 * (i + 1) + 78.233 * seed))) - 1;
     return value + way * 2 ** -23 * Math.abs(value);
   });
   return tensor(moved, { shape: x.shape });
