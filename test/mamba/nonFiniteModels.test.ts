@@ -71,7 +71,7 @@ function subjectOf(reader: Reader, x: Tensor, isOfSteps: boolean): Subject {
 }
 
 describe.each(readers)('%s', (name, reader) => {
-  // What stands for all steps is of all documents, and a grid has none.
+  // A pooled result depends on all documents, and a grid has no documents.
   const isOfSteps = !/MambaND|ends|mean/.test(name);
   it('padding and other documents may hold anything', () => {
     for (const how of ways) {

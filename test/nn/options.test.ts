@@ -133,7 +133,7 @@ describe.each(takers)('%s', (name, right, take) => {
       }),
       { numRuns: 5 },
     );
-    // What is undefined is not there, whatever its name.
+    // An undefined option counts as absent, whatever its name.
     take({ nonsense: undefined });
   });
 

@@ -5,7 +5,7 @@
  *
  *     y[i] = (x + 1) * (x + 1)        let t1 = x + 1;  y[i] = t1 * t1
  *
- * So is a `selectRare`, whose rare side becomes a branch, with such variables of its own:
+ * So is a `selectRare`, whose rare side becomes a branch with its own local variables:
  *
  *     y[i] = selectRare(m, r, u)      let t1 = u;  if any(m) { t1 = m ? r : t1 };  y[i] = t1
  */

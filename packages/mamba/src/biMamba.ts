@@ -21,7 +21,7 @@ import {
   bodyOptions, type EncoderOptions, encoderOptions, inputProjection,
 } from './stackOptions.ts';
 
-/** Options of `BiMamba`, which has defaults of its own for `numLayers` and `dropout`. */
+/** Options of `BiMamba`, whose defaults for `numLayers` and `dropout` differ from other models. */
 export interface BiMambaOptions extends EncoderOptions {
   /** N, the numbers that each channel remembers, in each direction. Default 16. */
   readonly stateSize?: number | undefined;
@@ -51,7 +51,7 @@ const biMambaOptions = {
 export class BiMambaBlock extends Module {
   /** Scans from the first step to the last. */
   readonly fromLeft: SelectiveSSM;
-  /** Scans from the last step to the first, with parameters of its own. */
+  /** Scans from the last step to the first; shares no parameters with the other. */
   readonly fromRight: SelectiveSSM;
   /** From the sum of the directions, or from both side by side */
   readonly outProj: Linear;

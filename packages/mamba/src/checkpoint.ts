@@ -107,7 +107,7 @@ function hasLimits({ dtLimit: [min, max] }: Settings): boolean {
 function transformersConfig(settings: Settings): CheckpointConfig {
   const { layer, hiddenSize, expandFactor, headDim } = settings;
   const inner = expandFactor * hiddenSize;
-  // The key must be a whole number; Mamba's width comes from a key of its own, Mamba-2's does not.
+  // `expand` must be whole. Mamba also has intermediate_size for its exact width; Mamba-2 has not.
   const ofMamba = { expand: Math.ceil(expandFactor), intermediate_size: inner };
   const { time_step_limit, ...config } = byKey(settings, keys[layer]);
   return {

@@ -23,7 +23,7 @@ export interface Code<T extends ResultType = ResultType> {
   readonly opcode: number;
   /** The code that computes what the instruction takes, in order. */
   readonly operands: readonly Expression[];
-  /** What is written after the opcode: constants, offsets, lanes, and what is referred to. */
+  /** The immediates after the opcode: constants, offsets, lanes and references. */
   readonly immediates: readonly Immediate[];
   /** Of a block, a loop or an if: the label for branches, and the code inside. */
   readonly label?: Label;

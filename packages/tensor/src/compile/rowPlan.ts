@@ -53,11 +53,11 @@ export interface Domain {
 
 /** One time through a row: the members of one pass. */
 export interface Sweep {
-  /** What is computed of each element, in order. */
+  /** The members computed for each element, in order. */
   readonly members: readonly Member[];
   /** Those of them that add up a row in a register. */
   readonly folded: readonly Member[];
-  /** What belongs to the row and is computed afterwards. */
+  /** The values of a row that are computed after its elements. */
   readonly last: readonly Member[];
 }
 
@@ -143,7 +143,7 @@ function mergedExtents(group: Group, isByRow: boolean): number[] {
   const timesOf = (index: k.Load['index'], counter: k.Variable): number =>
     index.terms.find(({ of }) => of === counter)?.times ?? 0;
   for (let axis = 0; axis < last; axis++) {
-    // What has size 1 is not part of any index, and can go to any side.
+    // An axis of size 1 is part of no index, so it can go to either side.
     const next = extents.findIndex((extent, other) => other > axis && extent !== 1);
     if (extents[axis] === 1 || next < 0 || (next === last && isByRow)) continue;
     const [own, inner] = [counters[axis], counters[next]];

@@ -22,7 +22,7 @@ interface Context {
   readonly round: k.Value;
   /** What the round goes through of the axes that are cut. */
   readonly ranges: ReadonlyMap<number, k.Range>;
-  /** What has been loaded so far. */
+  /** The values loaded so far. */
   readonly reads: Set<Value>;
   /** The registers that hold what belongs to the row. */
   readonly rowRegisters: Map<Value, k.Variable>;

@@ -22,7 +22,7 @@ function countAlong(x: Tensor, axes: readonly number[]): number {
 
 /** Options of `var` and `std`, besides the axes. */
 export interface VarianceOptions {
-  /** What is subtracted from the count: 1 for a sample, 0 for the whole population. Default 1. */
+  /** Subtracted from the count: 1 for a sample, 0 for the whole population. Default 1. */
   readonly correction?: number | undefined;
   /** Default false. */
   readonly keepDims?: boolean | undefined;
