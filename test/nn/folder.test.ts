@@ -4,9 +4,11 @@ import { checkpointFolder, openSafetensors, saveSafetensors } from '@mambagrad/n
 import { full } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { spawnSync } from 'node:child_process';
-import {
-  mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync,
+import fs, {
+  mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync,
+  utimesSync, writeFileSync,
 } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -120,6 +122,32 @@ describe('checkpointFolder', () => {
     utimesSync(join(folder, old), twoDaysAgo, twoDaysAgo);
     void store.save(2, stateOf(2));
     expect(files().filter((found) => found.includes('.tmp-'))).toEqual([alive, elsewhere].sort());
+  });
+
+  it('lists the folder again if others have removed what it had listed', () => {
+    const store = checkpointFolder(folder, 2);
+    for (const step of [1, 2]) void store.save(step, stateOf(step));
+    const { openSync } = fs;
+    let opened = 0;
+    // When both headers were read, another process saves a third and removes these.
+    const removeFirst = (path: string, flags: string) => {
+      opened += 1;
+      if (opened === 3) {
+        renameSync(pathOf(1), pathOf(3));
+        rmSync(pathOf(2));
+      }
+      return openSync(path, flags);
+    };
+    fs.openSync = removeFirst as typeof openSync;
+    syncBuiltinESMExports();
+    try {
+      expect(valueOf(store.load() as StateDict)).toBe(1);
+      expect(opened).toBeGreaterThan(3);
+    } finally {
+      fs.openSync = openSync;
+      syncBuiltinESMExports();
+    }
+    expect(warnings).not.toHaveBeenCalled();
   });
 
   it('lets processes save beside each other that are killed at any time', async () => {

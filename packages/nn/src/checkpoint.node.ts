@@ -73,8 +73,7 @@ function checkpointsIn(folder: string): Found[] {
       const number = Number(file.metadata.get(NUMBER));
       return [{ path, step, number: Number.isSafeInteger(number) ? number : 0 }];
     } catch (error) {
-      // Removed in the meantime by another process?
-      if ((error as { code?: string }).code === 'ENOENT') return [];
+      if (isGone(error)) return [];
       return [{ path, step, problem: messageOf(error) }];
     }
   });
@@ -82,21 +81,40 @@ function checkpointsIn(folder: string): Found[] {
   return found.sort((a, b) => numberOf(b) - numberOf(a) || b.step - a.step);
 }
 
-/** The state of the checkpoint that was written last, of those that can be read. */
+/** How often a folder is listed again of which other processes have removed every checkpoint. */
+const ATTEMPTS = 100;
+
+/**
+ * The state of the checkpoint that was written last, of those that can be read. Another process may
+ * remove what was listed before it is opened; it has then written later ones, so the folder is
+ * listed again.
+ */
 function loadLatest(folder: string): StateDict | undefined {
-  const all = checkpointsIn(folder);
-  const problems = all.filter((found) => !isWhole(found)).map(({ problem }) => problem);
-  for (const { path } of all.filter(isWhole)) {
-    try {
-      const state = loadSafetensors(path);
-      for (const problem of problems) warn(`checkpointFolder: left out: ${problem}`);
-      return state;
-    } catch (error) {
-      problems.push(`${messageOf(error)} (${path})`);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const all = checkpointsIn(folder);
+    const problems = all.flatMap(({ problem }) => problem ?? []);
+    let wasRemoved = false;
+    for (const { path } of all.filter(isWhole)) {
+      try {
+        const state = loadSafetensors(path);
+        for (const problem of problems) warn(`checkpointFolder: left out: ${problem}`);
+        return state;
+      } catch (error) {
+        if (isGone(error)) wasRemoved = true;
+        else problems.push(`${messageOf(error)} (${path})`);
+      }
     }
+    if (wasRemoved) continue;
+    if (problems.length === 0) return undefined;
+    const lines = ['checkpointFolder: no checkpoint can be read:', ...problems];
+    throw new TensorError(lines.join('\n  '));
   }
-  if (problems.length === 0) return undefined;
-  throw new TensorError(['checkpointFolder: no checkpoint can be read:', ...problems].join('\n  '));
+  throw new TensorError(`checkpointFolder: others remove each checkpoint of ${folder} once listed`);
+}
+
+/** Has another process removed the file in the meantime? */
+function isGone(error: unknown): boolean {
+  return (error as { code?: string }).code === 'ENOENT';
 }
 
 function messageOf(error: unknown): string {

@@ -127,13 +127,22 @@ describe('any op of the table', () => {
   // Without the largest numbers, whose sums depend on how they are added.
   const some = corners.filter((value) => !(Math.abs(value) > 3 && Math.abs(value) < Infinity));
 
-  it.each(Object.entries(rows))('%s is compiled to what it is at corners', (_name, row) => {
+  // A product of tiny numbers is 0 or not by the order of its factors, and 0 · ∞ is NaN: so a
+  // product has either tiny factors or infinite ones.
+  const isTiny = (value: number) => value !== 0 && Math.abs(value) < 1e-30;
+  const ofProducts = [
+    some.filter((value) => !isTiny(value)), some.filter((value) => Math.abs(value) !== Infinity),
+  ];
+  const products = new Set(['prod', 'cumprod']);
+
+  it.each(Object.entries(rows))('%s is compiled to what it is at corners', (name, row) => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
         const { inputs, apply } = row.draw(g);
+        const values = products.has(name) ? g(() => fc.constantFrom(...ofProducts)) : some;
         const given = inputs.map((x) =>
           x.dtype === 'i32' ? x : leaf(x.mul(0).add(tensor(
-            Float64Array.from(x.data, () => g(() => fc.constantFrom(...some))), { shape: x.shape },
+            Float64Array.from(x.data, () => g(() => fc.constantFrom(...values))), { shape: x.shape },
           )), 'f32'),
         );
         const body = (...args: Tensor[]): Tensor[] => {
