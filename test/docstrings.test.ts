@@ -33,14 +33,14 @@ test('all values that the packages export are looked at', () => {
 test('members are found, with those of interfaces that are extended', () => {
   const found = new Set(names.map(({ place }) => place.replace(/:\d+/, '')));
   for (const name of [
-    'wasm/src/options.ts Kind.orElse',
-    'wasm/src/immediates.ts Item.home',
-    'wasm/src/parts.ts WasmFunction.local',
-    'kernel/src/tile.ts Result.finish',
-    'tensor/src/tensor.ts Tensor.requiresGrad',
-    'nn/src/module.ts Module.training',
-    'mamba/src/stack.ts Stack.predict',
-    'mamba/src/ssdComposed.ts SSDResult.lastState',
+    'wasm/src/common/options.ts Kind.orElse',
+    'wasm/src/assembler/immediates.ts Item.home',
+    'wasm/src/assembler/parts.ts WasmFunction.local',
+    'kernel/src/matmul/microkernel.ts Result.finish',
+    'tensor/src/core/tensor.ts Tensor.requiresGrad',
+    'nn/src/modules/module.ts Module.training',
+    'mamba/src/models/stack.ts Stack.predict',
+    'mamba/src/ops/ssd/composed.ts SSDResult.lastState',
   ]) {
     expect(found).toContain(name);
   }

@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { dirname, join } from 'node:path/posix';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { filledLines, importsOf, sourceFiles, type SourceFile } from './support/source.ts';
+import {
+  filledLines, folderReadmes, importsOf, sourceFiles, type SourceFile,
+} from './support/source.ts';
 
 /** The packages and those below them. */
 const packages: Record<string, readonly string[]> = {
@@ -17,25 +19,9 @@ const packages: Record<string, readonly string[]> = {
 /** What packages export apart, for the packages above and users' own layers. */
 const parts: Record<string, readonly string[]> = { wasm: ['options'], tensor: ['options', 'host'] };
 
-/**
- * The layers of each package from the lowest up: `folder/`, `file`, or `*` for all other files.
- * A file imports from its own layer or lower ones; with `apart`, never from its own.
- */
-const layers: Record<string, readonly { readonly files: string[]; readonly apart?: true }[]> = {
-  tensor: [
-    { files: ['*'] },
-    { files: ['autograd', 'functional', 'gradcheck'] },
-    { files: ['ops/define'] },
-    { files: ['ops/'], apart: true },
-    { files: ['ops/table'] },
-    { files: ['methods'] },
-    { files: ['compile/'] },
-    { files: ['index'] },
-  ],
-  wasm: [{ files: ['*'] }, { files: ['index'] }],
-  kernel: [{ files: ['*'] }, { files: ['index'] }],
-  nn: [{ files: ['*'] }, { files: ['index'] }],
-  mamba: [{ files: ['*'] }, { files: ['index'] }],
+/** Files of one folder that are a layer each; those between `below` and `above` stand apart. */
+const apart = {
+  folder: 'tensor/ops', below: ['define.ts'], above: ['table.ts', 'methods.ts'],
 };
 
 /** The most lines of a file, blank ones left out. */
@@ -47,26 +33,41 @@ const files = sourceFiles();
 const nameOf = (file: SourceFile) => `${file.package}/${file.path}`;
 const byName = new Map(files.map((file) => [nameOf(file), file]));
 
+/** The file of the same package that a relative import names. */
+function targetOf(file: SourceFile, specifier: string): string {
+  return join(file.package, dirname(file.path), specifier);
+}
+
 /** The files of the same package that a file imports. */
 function neighbours(file: SourceFile): string[] {
   return importsOf(file.text)
     .filter((specifier) => specifier.startsWith('.'))
-    .map((specifier) => join(file.package, dirname(file.path), specifier));
+    .map((specifier) => targetOf(file, specifier));
 }
 
-/** The height of a file's layer: that of its own name, else of its folder, else of `*`. */
-function layerOf(file: SourceFile): number {
-  const folders = file.path.split('/').slice(0, -1);
-  const names = [
-    file.path.replace(/\.ts$/, ''),
-    ...folders.map((_, depth) => `${folders.slice(0, depth + 1).join('/')}/`).reverse(),
-    '*',
-  ];
-  const table = layers[file.package];
-  return names
-    .map((name) => table.findIndex((layer) => layer.files.includes(name)))
-    .find((index) => index >= 0) ?? 0;
+/** Every cycle in a graph that is given by what follows each name. */
+function cyclesOf(names: Iterable<string>, next: (name: string) => readonly string[]): string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (name: string, path: readonly string[]): void => {
+    const start = path.indexOf(name);
+    if (start >= 0) cycles.push([...path.slice(start), name].join(' → '));
+    if (start >= 0 || done.has(name)) return;
+    for (const following of next(name)) visit(following, [...path, name]);
+    done.add(name);
+  };
+  for (const name of names) visit(name, []);
+  return cycles;
 }
+
+/** What each folder may import, as its README.md says: `Imports: \`core\`, \`autograd\`.` */
+const imports = new Map(folderReadmes().map(({ folder, text }) => {
+  const [, list = ''] = /^Imports: (.+)\.$/m.exec(text) ?? [];
+  const names = [...list.matchAll(/`([^`]+)`/g)].map(([, name]) => name);
+  return [folder, list === 'none' || names.length > 0 ? names : undefined] as const;
+}));
+
+const folderOf = (name: string) => dirname(name);
 
 /** Every import that breaks a rule, as `file → import: why`. */
 function violations(why: (file: SourceFile, specifier: string) => string | undefined): string[] {
@@ -82,8 +83,7 @@ describe('imports', () => {
   test('name a file of the package, a lower package, or Node in a .node.ts file', () => {
     const found = violations((file, specifier) => {
       if (specifier.startsWith('.')) {
-        const target = join(file.package, dirname(file.path), specifier);
-        return byName.has(target) ? undefined : 'there is no such file in the package';
+        return byName.has(targetOf(file, specifier)) ? undefined : 'there is no such file in the package';
       }
       if (specifier.startsWith('node:')) {
         return file.path.endsWith('.node.ts') ? undefined : 'only a .node.ts file may';
@@ -96,32 +96,53 @@ describe('imports', () => {
     expect(found).toEqual([]);
   });
 
-  test('go down only', () => {
+  test('are those that the README of the folder names', () => {
+    const folders = new Set(files.map((file) => folderOf(nameOf(file))));
+    for (const name of Object.keys(packages)) folders.delete(name);
+    expect([...imports.keys()].sort()).toEqual([...folders].sort());
+    for (const [folder, names] of imports) {
+      const [top] = folder.split('/');
+      const unknown = names?.filter((name) => !folders.has(`${top}/${name}`));
+      expect(unknown, `${folder}/README.md: Imports`).toEqual([]);
+    }
     const found = violations((file, specifier) => {
       if (!specifier.startsWith('.')) return undefined;
-      const target = byName.get(join(file.package, dirname(file.path), specifier));
-      if (target === undefined) return undefined;
-      const [from, to] = [layerOf(file), layerOf(target)];
-      if (to > from) return 'it is in a higher layer';
-      const isApart = layers[file.package][from].apart ?? false;
-      return to === from && isApart ? 'files of this layer do not import each other' : undefined;
+      const [from, to] = [folderOf(nameOf(file)), folderOf(targetOf(file, specifier))];
+      // Files beside `index.ts` are the doors of the package.
+      if (from === file.package) return undefined;
+      const allowed = [from, ...(imports.get(from) ?? []).map((name) => join(file.package, name))];
+      return allowed.includes(to) ? undefined : `expected one of [${allowed.join(', ')}]`;
+    });
+    expect(found).toEqual([]);
+  });
+
+  test('go down only, from folder to folder', () => {
+    const lower = (folder: string) =>
+      (imports.get(folder) ?? []).map((name) => join(folder.split('/')[0], name));
+    expect(cyclesOf(imports.keys(), lower)).toEqual([]);
+  });
+
+  test('do not go from one family of ops to another', () => {
+    const heightOf = (name: string) => {
+      const file = name.slice(apart.folder.length + 1);
+      return apart.below.includes(file) ? 0 : apart.above.includes(file) ? 2 : 1;
+    };
+    const found = violations((file, specifier) => {
+      if (!specifier.startsWith('.')) return undefined;
+      const [from, to] = [nameOf(file), targetOf(file, specifier)];
+      if (folderOf(from) !== apart.folder || folderOf(to) !== apart.folder) return undefined;
+      const [above, below] = [heightOf(from), heightOf(to)];
+      return above > below || above === 2 ? undefined : 'it is not below';
     });
     expect(found).toEqual([]);
   });
 
   test('have no cycles', () => {
-    const cycles: string[] = [];
-    const done = new Set<string>();
-    const visit = (name: string, path: readonly string[]): void => {
-      const start = path.indexOf(name);
-      if (start >= 0) cycles.push([...path.slice(start), name].join(' → '));
-      if (start >= 0 || done.has(name)) return;
+    const next = (name: string) => {
       const file = byName.get(name);
-      if (file !== undefined) for (const next of neighbours(file)) visit(next, [...path, name]);
-      done.add(name);
+      return file === undefined ? [] : neighbours(file);
     };
-    for (const name of byName.keys()) visit(name, []);
-    expect(cycles).toEqual([]);
+    expect(cyclesOf(byName.keys(), next)).toEqual([]);
   });
 });
 

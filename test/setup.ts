@@ -15,12 +15,12 @@ fc.configureGlobal({
   markInterruptAsFailure: true,
 });
 
-vi.mock(import('../packages/tensor/src/compile/plan.ts'), async (importOriginal) => {
+vi.mock(import('../packages/tensor/src/compile/memory/plan.ts'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, planMemory: checked(original) };
 });
 
-vi.mock(import('../packages/kernel/src/rounds.ts'), async (importOriginal) => {
+vi.mock(import('../packages/kernel/src/parallel/chunks.ts'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, cut: finely(original) };
 });

@@ -1,7 +1,7 @@
 /** Options of the assembler and of the loop language that are unknown or wrong. */
 import { addPhases, buffer, kernel, store } from '@mambagrad/kernel';
 import { Module, setThreads } from '@mambagrad/wasm';
-import { forEach } from '../../packages/tensor/src/lowering.ts';
+import { forEach } from '../../packages/tensor/src/core/lowering.ts';
 import { expect, it } from 'vitest';
 
 it.each<[string, (options: never) => unknown, unknown, string]>([

@@ -8,7 +8,7 @@ import { BiMamba, MambaLM } from '@mambagrad/mamba';
 import { Module } from '@mambagrad/nn';
 import { manualSeed, Tensor } from '@mambagrad/tensor';
 import { describe, expect, test, vi } from 'vitest';
-import type { Table } from '../../packages/wasm/src/options.ts';
+import type { Table } from '../../packages/wasm/src/common/options.ts';
 import { type Row, rows } from './rows.ts';
 import { documentedDefault, isDocumented, placesThatRead } from './sources.ts';
 
@@ -19,7 +19,7 @@ const reads = vi.hoisted((): { table: AnyTable; readonly places: Set<string> } =
   table: {}, places: new Set(),
 }));
 
-vi.mock(import('../../packages/wasm/src/options.ts'), async (importOriginal) => {
+vi.mock(import('../../packages/wasm/src/common/options.ts'), async (importOriginal) => {
   const original = await importOriginal();
   const readOptions: typeof original.readOptions = (op, given, table, failure) => {
     const frames = new Error().stack?.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g) ?? [];
@@ -112,7 +112,7 @@ describe.each(Object.entries(rows))('%s', (name, row) => {
 /** Places that read options without a call that hands them on. */
 const notCalled = [
   // Reads a lowering that is of no kind, so as to say what is wrong with it.
-  'tensor/src/checkLowering.ts',
+  'tensor/src/compile/fusion/checkLowering.ts',
 ];
 
 test('every place that reads options is reached', () => {

@@ -2,9 +2,9 @@
  * Every memory plan that is made in a test is checked, of whatever program. On request plans share
  * nothing instead, to see that sharing changes no bit.
  */
-import { roundUp } from '../../packages/wasm/src/gaps.ts';
+import { roundUp } from '../../packages/wasm/src/common/freeList.ts';
 
-type Planning = typeof import('../../packages/tensor/src/compile/plan.ts');
+type Planning = typeof import('../../packages/tensor/src/compile/memory/plan.ts');
 
 let isApart = false;
 

@@ -1,5 +1,5 @@
 /** Stands in for how work is cut into rounds, to cut small work, too, as small as can be. */
-type Rounds = typeof import('../../packages/kernel/src/rounds.ts');
+type Rounds = typeof import('../../packages/kernel/src/parallel/chunks.ts');
 
 let isFine = false;
 

@@ -23,6 +23,20 @@ export function sourceFiles(): SourceFile[] {
   });
 }
 
+/** The README.md of every folder below packages/NAME/src, with the folder as `NAME/path`. */
+export function folderReadmes(): { readonly folder: string; readonly text: string }[] {
+  return [...new Set(sourceFiles().map((file) => file.package))].flatMap((name) => {
+    const src = new URL(`${name}/src/`, packages);
+    return readdirSync(src, { recursive: true })
+      .map((path) => String(path).replaceAll('\\', '/'))
+      .filter((path) => path.endsWith('/README.md'))
+      .map((path) => ({
+        folder: `${name}/${path.slice(0, -'/README.md'.length)}`,
+        text: readFileSync(new URL(path, src), 'utf8'),
+      }));
+  });
+}
+
 /** What a file imports or exports from, types included; a `declare module` is neither. */
 export function importsOf(text: string): string[] {
   const from = /(?<=^|;)\s*(?:import|export)\b[^'";]*?\bfrom\s*'([^']+)'/.source;

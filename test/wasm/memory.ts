@@ -1,6 +1,6 @@
 /** What every instruction that touches memory should do to it and give back, with a DataView. */
-import type { Value, Vector } from './reference.ts';
-import { read, write } from './run.ts';
+import type { Value, Vector } from './assembler/reference.ts';
+import { read, write } from './assembler/run.ts';
 
 /** Changes memory at an address, given the other arguments, and returns the result. */
 export type Effect = (view: DataView, ...given: never[]) => Value | undefined;

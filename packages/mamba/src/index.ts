@@ -1,29 +1,29 @@
 /**
  * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
  */
-export * from './biMamba.ts';
-export * from './block.ts';
-export * from './checkpoint.ts';
-export { type CheckpointConfig, optionsOfConfig } from './checkpointConfig.ts';
-export * from './convolution.ts';
-export * from './generation.ts';
-export * from './languageModel.ts';
-export * from './mamba.ts';
-export * from './mamba2.ts';
-export * from './mambaND.ts';
+export * from './models/biMamba.ts';
+export * from './layers/block.ts';
+export * from './checkpoints/checkpoint.ts';
+export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
+export * from './layers/convolution.ts';
+export * from './text/generation.ts';
+export * from './models/languageModel.ts';
+export * from './models/mamba.ts';
+export * from './layers/mamba2.ts';
+export * from './models/mambaND.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
   type ScanOrder,
-} from './scanOrder.ts';
-export * from './selectiveScan.ts';
-export { SelectiveSSM, type SelectiveSSMOptions } from './selectiveSSM.ts';
+} from './sequence/scanOrder.ts';
+export * from './ops/selectiveScan/selectiveScan.ts';
+export { SelectiveSSM, type SelectiveSSMOptions } from './layers/selectiveSSM.ts';
 export {
   type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
-} from './sequence.ts';
-export * from './ssd.ts';
-export { RecurrentStack, type StackState } from './recurrentStack.ts';
-export { Residual } from './residual.ts';
-export { Stack } from './stack.ts';
-export { type BodyOptions, type EncoderOptions, type StackOptions } from './stackOptions.ts';
-export * from './tasks.ts';
-export * from './tokenizer.ts';
+} from './sequence/sequence.ts';
+export * from './ops/ssd/ssd.ts';
+export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
+export { Residual } from './layers/residual.ts';
+export { Stack } from './models/stack.ts';
+export { type BodyOptions, type EncoderOptions, type StackOptions } from './models/stackOptions.ts';
+export * from './text/tasks.ts';
+export * from './text/tokenizer.ts';

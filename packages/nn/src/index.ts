@@ -1,38 +1,38 @@
 /**
  * @mambagrad/nn: what it takes to train a small model.
  */
-export { Adam, type AdamOptions, AdamW } from './adam.ts';
-export { clipNorm, globalNorm } from './clipping.ts';
-export * from './collate.ts';
+export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts';
+export { clipNorm, globalNorm } from './optimizers/clipping.ts';
+export * from './data/collate.ts';
 export {
   causalConv1d, CausalConv1d, Conv1d, conv1d, type ConvOptions,
-} from './conv.ts';
-export * from './data.ts';
-export * from './dropout.ts';
-export * from './feedForward.ts';
-export { initialize, type InitializeOptions, type Initializer } from './init.ts';
+} from './layers/conv.ts';
+export * from './data/loader.ts';
+export * from './layers/dropout.ts';
+export * from './layers/feedForward.ts';
+export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
   Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
-} from './linear.ts';
-export * from './loss.ts';
-export * from './module.ts';
-export * from './norm.ts';
+} from './layers/linear.ts';
+export * from './losses/loss.ts';
+export * from './modules/module.ts';
+export * from './layers/norm.ts';
 export {
   type MinimizeOptions, type Moments, type Move, Optimizer, type OptimizerOptions,
   type ParameterGroup, type StepOptions, type Trained,
-} from './optimizer.ts';
-export * from './progress.ts';
-export * from './schedules.ts';
-export * from './sequential.ts';
-export * from './sgd.ts';
-export { loadState, saveState, type StateDict } from './state.ts';
-export * from './summary.ts';
-export { Trainer } from './trainer.ts';
+} from './optimizers/optimizer.ts';
+export * from './training/progress.ts';
+export * from './optimizers/schedules.ts';
+export * from './layers/sequential.ts';
+export * from './optimizers/sgd.ts';
+export { loadState, saveState, type StateDict } from './modules/state.ts';
+export * from './modules/summary.ts';
+export { Trainer } from './training/trainer.ts';
 export type {
   Batches, CheckpointStore, Host, Log, StepRecord, TrainerOptions, ValidationOptions,
-} from './trainerOptions.ts';
-export type { Losses } from './metrics.ts';
+} from './training/trainerOptions.ts';
+export type { Losses } from './training/metrics.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
-} from './safetensors.ts';
+} from './checkpoints/safetensors.ts';

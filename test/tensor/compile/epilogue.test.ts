@@ -5,8 +5,8 @@
 import { closeThreads, compile, grad, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bind } from '../../../packages/tensor/src/compile/run.ts';
-import { trace } from '../../../packages/tensor/src/compile/trace.ts';
+import { bind } from '../../../packages/tensor/src/compile/run/run.ts';
+import { trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectClose, leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame } from '../../support/compiled.ts';
 import { type Draw, drawTensor } from '../../support/draw.ts';

@@ -9,7 +9,7 @@ import { webAssembly } from '@mambagrad/wasm';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { bytesOfPrograms, measure, nextTask } from '../../../bench/support/growth.ts';
-import { Heap } from '../../../packages/tensor/src/compile/heap.ts';
+import { Heap } from '../../../packages/tensor/src/compile/memory/heap.ts';
 import { expectAllSame } from '../../support/compiled.ts';
 
 afterAll(closeThreads);

@@ -2,16 +2,16 @@
 import { compile, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { theHeap } from '../../../packages/tensor/src/compile/heap.ts';
-import { checkPlan, planMemory, type Plan } from '../../../packages/tensor/src/compile/plan.ts';
-import { bind } from '../../../packages/tensor/src/compile/run.ts';
-import { schedule } from '../../../packages/tensor/src/compile/schedule.ts';
+import { theHeap } from '../../../packages/tensor/src/compile/memory/heap.ts';
+import { checkPlan, planMemory, type Plan } from '../../../packages/tensor/src/compile/memory/plan.ts';
+import { bind } from '../../../packages/tensor/src/compile/run/run.ts';
+import { schedule } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
 import {
   dropUnused,
   formatProgram,
   shareEqual,
-} from '../../../packages/tensor/src/compile/simplify.ts';
-import { type Program, trace } from '../../../packages/tensor/src/compile/trace.ts';
+} from '../../../packages/tensor/src/compile/passes/simplify.ts';
+import { type Program, trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectSame, leaf } from '../../support/compare.ts';
 import { expectAllSame, expectCompiled, twins, withGradients } from '../../support/compiled.ts';
 import { withoutSharing } from '../../support/plans.ts';

@@ -4,8 +4,8 @@ import { AdamW } from '@mambagrad/nn';
 import { closeThreads, compile, normal, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../../packages/tensor/src/compile/schedule.ts';
-import { type Place, stagesOf } from '../../../packages/tensor/src/compile/stages.ts';
+import type { Job } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
+import { type Place, stagesOf } from '../../../packages/tensor/src/compile/schedule/stages.ts';
 import { expectSame } from '../../support/compare.ts';
 
 afterAll(closeThreads);

@@ -6,18 +6,18 @@
  *     trace → simplify → schedule → plan memory → run
  */
 import { threadsFor } from '@mambagrad/wasm';
+import { now, warn } from '../core/host.ts';
 import {
   boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
-} from '../options.ts';
-import { TensorError } from '../shape.ts';
-import { mode } from '../tensor.ts';
-import { formatKernels, type KernelReport, reportsOf } from './explain.ts';
-import { bind, type BindOptions, type Executable } from './run.ts';
-import type { Pass } from './schedule.ts';
-import { differenceOf, dropUnused, formatProgram, shareEqual } from './simplify.ts';
-import { type Program, trace } from './trace.ts';
-import { type Arguments, readArguments } from './tree.ts';
-import { now, warn } from '../host.ts';
+} from '../core/options.ts';
+import { TensorError } from '../core/shape.ts';
+import { mode } from '../core/tensor.ts';
+import { formatKernels, type KernelReport, reportsOf } from './inspect/explain.ts';
+import { differenceOf, dropUnused, formatProgram, shareEqual } from './passes/simplify.ts';
+import { bind, type BindOptions, type Executable } from './run/run.ts';
+import type { Pass } from './schedule/schedule.ts';
+import { type Program, trace } from './trace/trace.ts';
+import { type Arguments, readArguments } from './trace/tree.ts';
 
 /** Options of `compile`. None changes results by more than rounding. */
 export interface CompileOptions {

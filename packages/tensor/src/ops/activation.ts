@@ -3,10 +3,10 @@
  * for one, as max(x, 0) + log(1 + e^−|x|), whose exponential is never above 1.
  */
 import * as k from '@mambagrad/kernel';
-import { oneOf, readOptions, type Table } from '../options.ts';
-import { resolveAxis } from '../shape.ts';
-import { erf } from '../special.ts';
-import type { Tensor } from '../tensor.ts';
+import { oneOf, readOptions, type Table } from '../core/options.ts';
+import { resolveAxis } from '../core/shape.ts';
+import { erf } from '../core/special.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireFloat, requireNonEmpty, type Unary, unary } from './define.ts';
 
 /** max(x, 0), with gradient 0 at 0; −0 and 0 both give 0, and NaN stays NaN. */

@@ -2,9 +2,9 @@
  * Pieces, copies, rotations and triangles: what is said shorter than with narrow, concat and
  * broadcastTo, of which these ops are made.
  */
-import { arange } from '../create.ts';
-import { check, resolveAxis, type Shape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { arange } from '../core/create.ts';
+import { check, resolveAxis, type Shape } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireCount, requireCounts, requireTensor } from './define.ts';
 
 /** At most `count` pieces along an axis, all of the same size but the last. */

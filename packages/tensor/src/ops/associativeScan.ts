@@ -5,9 +5,9 @@
  */
 import {
   axisNumber, boolean, callable, checkArgument, oneOf, readOptions, type Table, tensorLists,
-} from '../options.ts';
-import { check, resolveAxis, sameShape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+} from '../core/options.ts';
+import { check, resolveAxis, sameShape } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
 
 /** Elements of the scanned set: one or more tensors that belong together, such as (a, b). */
 export type ScanElements = readonly Tensor[];

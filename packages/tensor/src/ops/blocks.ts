@@ -4,12 +4,12 @@
  * among zeros.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, type Index, scaled, within } from '../lowering.ts';
-import { definePrimitive } from '../primitive.ts';
-import { anyNumber, listOf, readOptions, type Table, whole } from '../options.ts';
-import { check, resolveAxis } from '../shape.ts';
-import { copyBlock } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+import { type Elements, type Index, scaled, within } from '../core/lowering.ts';
+import { anyNumber, listOf, readOptions, type Table, whole } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { check, resolveAxis } from '../core/shape.ts';
+import { copyBlock } from '../core/strided.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { move, requireCount, requireCounts, requireList, requireTensor } from './define.ts';
 
 /** Numbers for each axis, by what they are. */

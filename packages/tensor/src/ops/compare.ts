@@ -3,13 +3,13 @@
  * so they are constants to the backward pass.
  */
 import * as k from '@mambagrad/kernel';
-import type { DType } from '../dtype.ts';
-import { isTrue, truth } from '../lowering.ts';
-import { definePrimitive } from '../primitive.ts';
-import { checkArgument, dtypes } from '../options.ts';
-import { broadcastStrides } from '../shape.ts';
-import { rowsOf } from '../strided.ts';
-import { Tensor } from '../tensor.ts';
+import type { DType } from '../core/dtype.ts';
+import { isTrue, truth } from '../core/lowering.ts';
+import { checkArgument, dtypes } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { broadcastStrides } from '../core/shape.ts';
+import { rowsOf } from '../core/strided.ts';
+import { Tensor } from '../core/tensor.ts';
 import {
   type Binary, binary, elementwise, type Operand, requireBroadcast, requireIndices,
   requireSameDType, requireTensor, tensorOf,

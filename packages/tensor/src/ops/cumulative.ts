@@ -9,12 +9,12 @@
  * No gradient divides by x, which would fail at zeros.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach, type Index, scaled } from '../lowering.ts';
-import { boolean, checkArgument } from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
-import { type Axes, numelOf, reducedShape, resolveAxes, resolveAxis } from '../shape.ts';
-import { linesOf } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+import { flatIndex, forEach, type Index, scaled } from '../core/lowering.ts';
+import { boolean, checkArgument } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { type Axes, numelOf, reducedShape, resolveAxes, resolveAxis } from '../core/shape.ts';
+import { linesOf } from '../core/strided.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireFloat } from './define.ts';
 
 /** After so many steps a total takes in what it has lost so far. */

@@ -4,15 +4,15 @@
  * rule follow. Ops that move elements differ in a rule that says where each comes from.
  */
 import type { Value as Scalar } from '@mambagrad/kernel';
-import { allocate, type DType, isFloat } from '../dtype.ts';
-import type { Index } from '../lowering.ts';
-import { checkArgument, show, tensors } from '../options.ts';
-import { type Apply, definePrimitive } from '../primitive.ts';
+import { allocate, type DType, isFloat } from '../core/dtype.ts';
+import type { Index } from '../core/lowering.ts';
+import { checkArgument, show, tensors } from '../core/options.ts';
+import { type Apply, definePrimitive } from '../core/primitive.ts';
 import {
   broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
-} from '../shape.ts';
-import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
-import { type Primitive, Tensor } from '../tensor.ts';
+} from '../core/shape.ts';
+import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
+import { type Primitive, Tensor } from '../core/tensor.ts';
 
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;

@@ -6,10 +6,10 @@
  *
  * Two operands at a time are brought to the form of a batched matrix product.
  */
-import { arange } from '../create.ts';
-import { checkArgument, string, tensorLists } from '../options.ts';
-import { check, failure, numelOf } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { arange } from '../core/create.ts';
+import { checkArgument, string, tensorLists } from '../core/options.ts';
+import { check, failure, numelOf } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireFloat, requireSameDType } from './define.ts';
 
 /** A tensor with a letter for each axis, none of them twice. */

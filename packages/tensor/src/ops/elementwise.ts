@@ -4,10 +4,10 @@
  * in the shape of the result; where an input was broadcast, the backward pass sums afterwards.
  */
 import * as k from '@mambagrad/kernel';
-import { number, readOptions, type Table } from '../options.ts';
-import { check } from '../shape.ts';
-import { erf as errorFunction } from '../special.ts';
-import type { Tensor } from '../tensor.ts';
+import { number, readOptions, type Table } from '../core/options.ts';
+import { check } from '../core/shape.ts';
+import { erf as errorFunction } from '../core/special.ts';
+import type { Tensor } from '../core/tensor.ts';
 import {
   type Binary, binary, requireFloat, requireTensor, tensorOf, type Unary, unary,
 } from './define.ts';

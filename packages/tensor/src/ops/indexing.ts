@@ -3,15 +3,15 @@
  * axis; `scatterAdd` adds there, positions met more than once adding up. Each is the other's
  * gradient: what was read from a place sends its gradient back to that place.
  */
-import { ones, zeros } from '../create.ts';
-import type { DType } from '../dtype.ts';
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach, within } from '../lowering.ts';
-import { checkArgument, dtypes, readOptions, string, type Table } from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
-import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../shape.ts';
-import { offsetsOf } from '../strided.ts';
-import type { Tensor, Value } from '../tensor.ts';
+import { ones, zeros } from '../core/create.ts';
+import type { DType } from '../core/dtype.ts';
+import { flatIndex, forEach, within } from '../core/lowering.ts';
+import { checkArgument, dtypes, readOptions, string, type Table } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../core/shape.ts';
+import { offsetsOf } from '../core/strided.ts';
+import type { Tensor, Value } from '../core/tensor.ts';
 import { requireCount, requireIndices, requireSameDType, requireTensor } from './define.ts';
 
 /** For ops that are made of those here. */

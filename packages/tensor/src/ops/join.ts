@@ -3,12 +3,12 @@
  * new one. The gradient hands each its own block back.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach, type Index, scaled } from '../lowering.ts';
-import { checkArgument, tensorLists } from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
-import { check, resolveAxis, sameShape, type Spec } from '../shape.ts';
-import { copyBlock } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+import { flatIndex, forEach, type Index, scaled } from '../core/lowering.ts';
+import { checkArgument, tensorLists } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { check, resolveAxis, sameShape, type Spec } from '../core/shape.ts';
+import { copyBlock } from '../core/strided.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireSameDType } from './define.ts';
 
 const concatPrimitive = definePrimitive<number>({

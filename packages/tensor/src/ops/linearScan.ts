@@ -19,11 +19,11 @@
  * Blelloch, 1990): a composite whose later part has a reset is that part.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, flatIndex, forEach, type Index, isTrue, scaled } from '../lowering.ts';
-import { boolean, oneOf, readOptions, type Table, tensors, whole } from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
-import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { type Elements, flatIndex, forEach, type Index, isTrue, scaled } from '../core/lowering.ts';
+import { boolean, oneOf, readOptions, type Table, tensors, whole } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
 /** The ways to compute a linear scan; the top of this file says what they cost. */

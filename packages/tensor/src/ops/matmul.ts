@@ -3,12 +3,12 @@
  * and broadcast. With g = ∂loss/∂y the gradients are ∂a = g·bᵀ and ∂b = aᵀ·g.
  */
 import * as k from '@mambagrad/kernel';
-import type { TypedArray } from '../dtype.ts';
-import { broadcastIndex, flatIndex, forEach, type Index } from '../lowering.ts';
-import { definePrimitive } from '../primitive.ts';
-import { broadcastShapes, broadcastStrides, check, failure, numelOf } from '../shape.ts';
-import { offsetsOf } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+import type { TypedArray } from '../core/dtype.ts';
+import { broadcastIndex, flatIndex, forEach, type Index } from '../core/lowering.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { broadcastShapes, broadcastStrides, check, failure, numelOf } from '../core/shape.ts';
+import { offsetsOf } from '../core/strided.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireFloat, requireSameDType } from './define.ts';
 
 const productPrimitive = definePrimitive<null>({

@@ -4,13 +4,13 @@
  * gradient: permute the inverse permutation, flip itself, broadcastTo the sum over what was
  * repeated.
  */
-import { broadcastIndex, type Index, scaled } from '../lowering.ts';
-import { definePrimitive } from '../primitive.ts';
+import { broadcastIndex, type Index, scaled } from '../core/lowering.ts';
+import { definePrimitive } from '../core/primitive.ts';
 import {
   type Axes, broadcastsTo, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
   type Shape,
-} from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+} from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { move, requireTensor } from './define.ts';
 
 const reshapePrimitive = definePrimitive<Shape>({

@@ -7,14 +7,14 @@
  * 20 rounds.
  */
 import * as k from '@mambagrad/kernel';
-import type { DType } from '../dtype.ts';
-import { flatIndex } from '../lowering.ts';
+import type { DType } from '../core/dtype.ts';
+import { flatIndex } from '../core/lowering.ts';
 import {
   checkArgument, instanceOf, number, oneOf, readOptions, show, type Table,
-} from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
-import { check, checkShape, type Shape } from '../shape.ts';
-import { Tensor } from '../tensor.ts';
+} from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { check, checkShape, type Shape } from '../core/shape.ts';
+import { Tensor } from '../core/tensor.ts';
 import { requireCount } from './define.ts';
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];

@@ -5,14 +5,14 @@
  * of float64 round off is added up as well (Neumaier, 1974).
  */
 import * as k from '@mambagrad/kernel';
-import { boolean, checkArgument } from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
+import { boolean, checkArgument } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
 import {
   type Axes, broadcastsTo, broadcastStrides, check, checkShape, reducedShape, resolveAxes,
   resolveAxis, type Shape, stridesOf,
-} from '../shape.ts';
-import { linesOf, type NumberArray, ownLoop, rowsOf } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+} from '../core/shape.ts';
+import { linesOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireNonEmpty, requireTensor } from './define.ts';
 
 interface ReduceAttributes {

@@ -2,11 +2,11 @@
  * Order. The one primitive gives the order itself, as indices; sorted values are gathered by it,
  * and so their gradients go back to where they came from.
  */
-import { axisNumber, boolean, readOptions, type Table } from '../options.ts';
-import { definePrimitive } from '../primitive.ts';
-import { check, resolveAxis } from '../shape.ts';
-import { linesOf } from '../strided.ts';
-import type { Tensor } from '../tensor.ts';
+import { axisNumber, boolean, readOptions, type Table } from '../core/options.ts';
+import { definePrimitive } from '../core/primitive.ts';
+import { check, resolveAxis } from '../core/shape.ts';
+import { linesOf } from '../core/strided.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireTensor } from './define.ts';
 
 /** Options of `sort` and `argsort`: along which axis, and which end comes first. */

@@ -2,9 +2,9 @@
  * What describes a set of numbers: means, variances, norms, and the logarithm of a sum of
  * exponentials. Made of sums and maxima.
  */
-import { boolean, checkArgument, number, oneOf, readOptions, type Table } from '../options.ts';
-import { type Axes, check, numelOf, resolveAxes } from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+import { boolean, checkArgument, number, oneOf, readOptions, type Table } from '../core/options.ts';
+import { type Axes, check, numelOf, resolveAxes } from '../core/shape.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireFloat, requireNonEmpty } from './define.ts';
 
 /** The mean over the given axes, or over all. An empty axis is an error. */

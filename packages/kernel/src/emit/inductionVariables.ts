@@ -1,0 +1,123 @@
+/**
+ * Addresses, kept rather than computed. For every affine index each loop has a pointer: it starts
+ * from that of the loop outside, and moves on by a constant at the end of each round. So in
+ *
+ *     for i in 0..8
+ *       for j in 0..100        x[100 * i + j]: xAt = base + 400·i, once for each i; then xAt += 4
+ *
+ * nothing is multiplied inside. Indices that differ by a constant share a pointer, as a load or a
+ * store adds a constant for free.
+ */
+import {
+  at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
+  type WasmFunction,
+} from '@mambagrad/wasm';
+import type { Buffer, Index, Load, Value } from '../language/expression.ts';
+import type { Loop } from '../language/statement.ts';
+
+/** A function that computes a kernel: parameters by name, and no result. */
+export type KernelFunction = WasmFunction<Record<string, ValueType>, 'none'>;
+
+/** Where to load or store. */
+export type Place = ReturnType<typeof at>;
+
+/** A loop that is being emitted. */
+interface Frame {
+  readonly loop: Loop;
+  readonly from: Expression<'i32'>;
+  readonly pointers: Map<string, Local<'i32'>>;
+  /** What comes before the loop, and at the end of each round. */
+  readonly before: Code[];
+  readonly after: Code[];
+}
+
+type Terms = Index['terms'];
+
+export class Pointers {
+  readonly #self: KernelFunction;
+  /** The address so many bytes behind the start of a buffer. */
+  readonly #start: (buffer: Buffer, bytes: number) => Expression<'i32'>;
+  readonly #frames: Frame[] = [];
+  readonly #numbers = new Map<object, number>();
+  /** By buffer and terms, the constant of an access that is sure to happen where this one does. */
+  #anchors = new Map<string, number>();
+
+  constructor(self: KernelFunction, start: (buffer: Buffer, bytes: number) => Expression<'i32'>) {
+    this.#self = self;
+    this.#start = start;
+  }
+
+  /** Emits what is inside a loop, and gives it with what the pointers need. */
+  within(loop: Loop, from: Expression<'i32'>, inside: () => Code[]): Frame & { body: Code[] } {
+    const frame: Frame = { loop, from, pointers: new Map(), before: [], after: [] };
+    this.#frames.push(frame);
+    const body = this.apart(inside);
+    this.#frames.pop();
+    return { ...frame, body };
+  }
+
+  /** Emits what may never run: what it accesses says nothing about addresses elsewhere. */
+  apart(inside: () => Code[]): Code[] {
+    const before = this.#anchors;
+    this.#anchors = new Map(before);
+    const code = inside();
+    this.#anchors = before;
+    return code;
+  }
+
+  /** Where an element is: an address, and a constant that the access adds. */
+  place(
+    { buffer, index: { terms, constant, step } }: Load,
+    lane: number,
+    numberOf: (of: Value) => Expression<'i32'>,
+  ): Place {
+    const offset = 4 * (constant + lane * step);
+    const counted = this.#frames.flatMap(({ loop: { counter } }) => (
+      terms.filter(({ of }) => of === counter)
+    ));
+    const others = terms.filter((term) => !counted.includes(term));
+    // The constant of an access must not be negative, nor what it is added to: addresses do not
+    // wrap. Where they might be, the constant is added to the pointer, which other accesses with
+    // the same terms and a larger constant can share: where it points to is accessed, too.
+    const isSafe = offset >= 0 && others.length === 0 && counted.every(({ times }) => times > 0);
+    const anchor = isSafe ? 0 : this.#anchor(this.#keyOf(buffer, terms), offset);
+    const address = others.reduce<Expression<'i32'>>(
+      (sum, { of, times }) => i32.add(sum, i32.mul(numberOf(of), 4 * times)),
+      this.#pointer(buffer, counted, anchor),
+    );
+    return at(address, offset - anchor, 4);
+  }
+
+  /** The constant of an access seen before that is not above this one, or this one. */
+  #anchor(key: string, offset: number): number {
+    const anchor = Math.min(this.#anchors.get(key) ?? Infinity, offset);
+    this.#anchors.set(key, anchor);
+    return anchor;
+  }
+
+  #keyOf(buffer: Buffer, terms: Terms): string {
+    const number = (thing: object): number => {
+      const known = this.#numbers.get(thing) ?? this.#numbers.size;
+      this.#numbers.set(thing, known);
+      return known;
+    };
+    return [number(buffer), ...terms.map(({ of, times }) => `${number(of)} ${times}`)].join();
+  }
+
+  /** The address start + extra + Σ 4 · times · counter, kept by the innermost of these loops. */
+  #pointer(buffer: Buffer, terms: Terms, extra: number): Expression<'i32'> {
+    const last = terms.at(-1);
+    const frame = this.#frames.find(({ loop }) => loop.counter === last?.of);
+    if (last === undefined || frame === undefined) return this.#start(buffer, extra);
+    const key = `${extra} ${this.#keyOf(buffer, terms)}`;
+    const known = frame.pointers.get(key);
+    if (known !== undefined) return known;
+    const pointer = this.#self.local(`${buffer.name}At`, 'i32');
+    frame.pointers.set(key, pointer);
+    const outer = this.#pointer(buffer, terms.slice(0, -1), extra);
+    const scale = 4 * last.times;
+    frame.before.push(set(pointer, i32.add(outer, i32.mul(frame.from, scale))));
+    frame.after.push(set(pointer, i32.add(pointer, scale * frame.loop.step)));
+    return pointer;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * A kernel as plain JavaScript. A vector is four numbers: what has lanes is written out once for
+ * each, so a lane is computed as a single value is. A mask is 0 or 1.
+ *
+ * Numbers are doubles here, and `fround` after each step gives what float32 arithmetic gives. For
+ * + − × ÷ √ of two float32 numbers that holds to the last bit: a double has more than twice the
+ * digits, so rounding it again is as good as rounding once (Figueroa 1995).
+ */
+import { Names } from '@mambagrad/wasm';
+import { kindOf, lanesOf, type Value } from '../language/expression.ts';
+import type { Kernel, Parameter } from '../language/kernel.ts';
+import { linesOf, sumOf } from '../language/print.ts';
+
+/** What the text of every kernel may use: the operations that have no sign, by their names. */
+const PRELUDE = `\
+const { abs, ceil, floor, fround, imul, round, sqrt } = Math;
+const { trunc: truncate, min: minimum, max: maximum } = Math;
+const f32 = new Float32Array(memory), i32 = new Int32Array(memory);
+const float = new Float32Array(1), bits = new Int32Array(float.buffer);
+const min = (a, b) => (b < a ? b : a);
+const max = (a, b) => (a < b ? b : a);
+const nearest = (x) => (x - floor(x) === 0.5 ? 2 * round(x / 2) : round(x));
+const toInteger = (x) => maximum(-2147483648, minimum(x, 2147483647)) | 0;
+const bitsOf = (x) => ((float[0] = x), bits[0]);
+const fromBits = (x) => ((bits[0] = x), float[0]);
+`;
+
+const RESERVED =
+  'await break case catch class const continue debugger default delete do else enum eval export ' +
+  'extends false finally for function if implements import in instanceof interface let new null ' +
+  'package private protected public return static super switch this throw true try typeof var ' +
+  'void while with yield arguments undefined NaN Infinity memory scratch own';
+
+/**
+ * Runs a kernel on the memory it was made for: places of buffers and numbers, then of scratch; and
+ * of the scratch memory of its own thread, if that is not behind the other.
+ */
+export type Run = (...given: readonly number[]) => void;
+
+/**
+ * Compiles a kernel to JavaScript, to run on a memory. Needs an engine that may make code from
+ * text; a page can forbid that by its content security policy.
+ */
+export function compileJavaScript(kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer): Run {
+  const text = `'use strict';\n${PRELUDE}return ${printJavaScript(kernel)};`;
+  return (new Function('memory', text) as (memory: object) => Run)(memory);
+}
+
+/** The JavaScript of a kernel: a function, in which `f32` and `i32` are all of memory. */
+export function printJavaScript(kernel: Kernel): string {
+  const names = new Names([...RESERVED.split(' '), ...(PRELUDE.match(/\w{2,}/g) ?? [])]);
+  const parameters = kernel.parameters.map((one) => names.of(one));
+  const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
+  const scratch = kernel.scratchBytes > 0 ? ['scratch', `own = scratch + ${sharedBytes}`] : [];
+  const single = (value: Value): string => textOf(value, 0, names);
+  return [
+    `function ${names.of(kernel)}(${[...parameters, ...scratch].join(', ')}) {`,
+    ...kernel.parameters.map((one) => `  ${conversion(one, names.of(one))}`),
+    ...Array.from(kernel.scratch, ([one, offset]) => {
+      const [from, bytes] = offset < sharedBytes ? ['scratch', 0] : ['own', sharedBytes];
+      return `  const ${names.of(one)} = (${from} >>> 2) + ${(offset - bytes) / 4};`;
+    }),
+    ...linesOf(kernel.body, names, {
+      assign({ target, values: [value] }) {
+        const isFirst = target.node === 'variable' && !names.has(target);
+        const lanes = lanesOf(target) === 1 ? [0] : [0, 1, 2, 3];
+        const targets = lanes.map((lane) => textOf(target, lane, names));
+        const values = lanes.map((lane) => textOf(value, lane, names));
+        if (isFirst) return [`let ${pairs(targets, values)};`];
+        if (lanes.length === 1) return [`${pairs(targets, values)};`];
+        // All values are computed before one is written, as a lane may be computed from others.
+        const held = lanes.map((lane) => `$${lane}`);
+        return ['{', `  const ${pairs(held, values)};`, `  ${pairs(targets, held)};`, '}'];
+      },
+      loop({ counter, values: [from, to], step }) {
+        const i = names.of(counter);
+        const start = `let ${i} = ${single(from)}, $end = ${single(to)}`;
+        return `for (${start}; ${i} < $end; ${i} += ${step}) {`;
+      },
+      when: ({ values: [condition] }) => `if (${single(condition)}) {`,
+      otherwise: '} else {',
+      end: ['}'],
+    }),
+    '}',
+  ].join('\n');
+}
+
+/** Arguments as numbers of their type, and the places of buffers in elements. */
+function conversion(parameter: Parameter, name: string): string {
+  if (!('node' in parameter)) return `${name} >>>= 2;`;
+  return parameter.type === 'f32' ? `${name} = fround(${name});` : `${name} |= 0;`;
+}
+
+function pairs(targets: readonly string[], values: readonly string[]): string {
+  return targets.map((target, i) => `${target} = ${values[i]}`).join(', ');
+}
+
+/** One lane of a value; of a single value, the value. */
+function textOf(value: Value, lane: number, names: Names): string {
+  const laneOf = (input: Value, which = lane): string => textOf(input, which, names);
+  if (value.node === 'constant') return Object.is(value.value, -0) ? '-0' : String(value.value);
+  if (value.node === 'variable') {
+    return lanesOf(value) === 1 ? names.of(value) : `${names.of(value)}$${lane}`;
+  }
+  if (value.node === 'load') {
+    const { buffer, index } = value;
+    const start = buffer.at === undefined ? names.of(buffer) : `${buffer.at / 4}`;
+    return `${buffer.kind}[${sumOf([start], index, index.constant + lane * index.step, laneOf)}]`;
+  }
+  const { name, inputs, detail, meaning: { sign, js } } = value;
+  const [first] = inputs;
+  if (name === 'splat') return laneOf(first, 0);
+  if (name === 'consecutive') return `(${laneOf(first, 0)} + ${lane} | 0)`;
+  if (name === 'lane') return laneOf(first, detail[0]);
+  if (name === 'shuffle') return laneOf(inputs[detail[lane] >> 2], detail[lane] & 3);
+  if (name === 'any') return `(${[0, 1, 2, 3].map((each) => laneOf(first, each)).join(' | ')})`;
+  const operands = [...inputs.map((input) => laneOf(input)), ...detail];
+  if (js !== undefined) return js.replaceAll(/\b[abc]\b/g, (x) => `${operands['abc'.indexOf(x)]}`);
+  if (name === 'mul' && kindOf(value) === 'i32') return `imul(${operands.join(', ')})`;
+  if (sign === undefined) return `${name}(${operands.join(', ')})`;
+  const text = operands.join(` ${sign} `);
+  return kindOf(value) === 'f32' ? `fround(${text})` : `(${text} | 0)`;
+}

@@ -1,0 +1,72 @@
+/** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
+import { lanesOf, type Value } from './expression.ts';
+import type { Kernel } from './kernel.ts';
+import type { Loop, Statement } from './statement.ts';
+
+/** Whole numbers that are known at a place: counters, and what is computed from them. */
+type Known = Map<unknown, number | undefined>;
+
+/**
+ * The arithmetic operations of one run, loads, stores and what moves lanes not counted. A loop
+ * whose bounds depend on arguments or on memory counts as one round, a branch as its longer side.
+ */
+export function countOperations(kernel: Kernel): number {
+  const count = counts.get(kernel) ?? countAll(kernel.body, new Map());
+  counts.set(kernel, count);
+  return count;
+}
+
+/** Counting goes through rounds one by one where they differ: once is enough. */
+const counts = new WeakMap<Kernel, number>();
+
+function countAll(statements: readonly Statement[], known: Known): number {
+  return statements.reduce((total, one) => total + countStatement(one, known), 0);
+}
+
+function countStatement(one: Statement, known: Known): number {
+  if (one.statement === 'loop') return countLoop(one, known);
+  if (one.statement === 'assign') known.set(one.target, numberOf(one.values[0], known));
+  const own = one.values.reduce((total, value) => total + countValue(value), 0);
+  return own + Math.max(0, ...one.bodies.map((body) => countAll(body, known)));
+}
+
+function countLoop(loop: Loop, known: Known): number {
+  const [from, to] = loop.values.map((bound) => numberOf(bound, known));
+  const { counter, step, bodies: [body] } = loop;
+  if (from === undefined || to === undefined) return countAll(body, known);
+  const rounds = Math.max(0, Math.ceil((to - from) / step));
+  known.set(counter, from);
+  if (!hasUnevenLoop(body)) return rounds * countAll(body, known);
+  let total = 0;
+  for (let i = from; i < to; i += step) total += countAll(body, known.set(counter, i));
+  return total;
+}
+
+/** Whether there is a loop inside whose bounds may differ from round to round. */
+function hasUnevenLoop(statements: readonly Statement[]): boolean {
+  return statements.some(({ statement, values, bodies }) => {
+    const isUneven = statement === 'loop' && values.some(({ node }) => node !== 'constant');
+    return isUneven || bodies.some(hasUnevenLoop);
+  });
+}
+
+const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b,
+  min: Math.min, max: Math.max, and: (a, b) => a & b, quotient: (a, b) => Math.trunc(a / b),
+};
+
+function numberOf(value: Value, known: Known): number | undefined {
+  if (value.node === 'constant') return value.value;
+  if (value.node !== 'operation' || value.type !== 'i32') return known.get(value);
+  const [a, b] = value.inputs.map((input) => numberOf(input, known));
+  if (a === undefined || b === undefined) return undefined;
+  return arithmetic[value.meaning.name]?.(a, b);
+}
+
+/** Statements hold trees, in which nothing occurs twice. */
+function countValue(value: Value): number {
+  if (value.node !== 'operation') return 0;
+  const { inputs, meaning: { name, isFree } } = value;
+  const own = isFree ? 0 : lanesOf(value) * (name === 'mulAdd' ? 2 : 1);
+  return inputs.reduce((total, input) => total + countValue(input), own);
+}

@@ -1,0 +1,75 @@
+/**
+ * Buffers, and where in them to read and write. An index is an affine function of loop counters,
+ * worked out when it is written down, so that emitters can keep addresses in step with the loops:
+ *
+ *     load(x, add(mul(i, 8), consecutive(j)))        x[8i + j], x[8i + j + 1], … in four lanes
+ *
+ * A vector index reads an element for each lane: neighbours at once if it counts up by one, else
+ * one by one. Whatever else it contains (a loaded number, say) is a term of its own.
+ */
+import {
+  type Buffer, checkName, fit, type Index, kindOf, lanesOf, type Load, type Operand, typeOf,
+  type Value,
+} from './expression.ts';
+
+/** A buffer that is passed to the kernel by its place in memory, or has its place fixed. */
+export function buffer(
+  name: string, kind: 'f32' | 'i32', length: number, options: { readonly at?: number } = {},
+): Buffer {
+  checkName('buffer', name);
+  if (!Number.isInteger(length) || length < 0) {
+    throw new Error(`buffer ${name}: the length is ${length}, expected a whole number from 0`);
+  }
+  return { name, kind, length, at: options.at, isScratch: false };
+}
+
+/** Memory for the kernel's own use while it runs. What it holds at first is not defined. */
+export function scratch(name: string, kind: 'f32' | 'i32', length: number): Buffer {
+  return { ...buffer(name, kind, length), isScratch: true };
+}
+
+/** The element at an index; those of all lanes if it is a vector. */
+export function load(from: Buffer, index: Operand): Load {
+  return placeOf('load', from, index);
+}
+
+/** An element of a buffer, or four, to be read or written. */
+export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): Load {
+  const value = typeof index === 'number' ? fit(how, 'i32', index) : index;
+  if (kindOf(value) !== 'i32') {
+    throw new Error(`${how} ${buffer.name}: the index is ${value.type}, not i32`);
+  }
+  const factors = new Map<Value, number>();
+  let [constant, step] = [0, 0];
+  /** Adds so many times a part to the sum. */
+  const collect = (part: Value, factor: number): void => {
+    const { name, inputs } = part.node === 'operation' ? part : { name: part.node, inputs: [] };
+    const [a, b] = inputs;
+    if (part.node === 'constant') {
+      constant += factor * part.value;
+    } else if (name === 'add' || name === 'sub') {
+      collect(a, factor);
+      collect(b, name === 'add' ? factor : -factor);
+    } else if (name === 'mul' && a.node === 'constant') {
+      collect(b, factor * a.value);
+    } else if (name === 'mul' && b.node === 'constant') {
+      collect(a, factor * b.value);
+    } else if (name === 'splat' || name === 'consecutive') {
+      if (name === 'consecutive') step += factor;
+      collect(a, factor);
+    } else {
+      factors.set(part, (factors.get(part) ?? 0) + factor);
+    }
+  };
+  collect(value, 1);
+  const all = Array.from(factors, ([of, times]) => ({ of, times }));
+  const terms = all.filter(({ times }) => times !== 0);
+  const isVector = step !== 0 || terms.some(({ of }) => lanesOf(of) === 4);
+  const type = typeOf(buffer.kind, isVector ? 4 : 1);
+  return { node: 'load', type, buffer, index: { terms, constant, step } };
+}
+
+/** Whether the four lanes of an index are neighbours in order, to be read or written at once. */
+export function isContiguous({ step, terms }: Index): boolean {
+  return step === 1 && terms.every(({ of }) => lanesOf(of) === 1);
+}

@@ -1,0 +1,213 @@
+/**
+ * The operations, as functions from values to a value, and with each all that there is to know of
+ * it (`Meaning`). Both emitters agree on each to the last bit, with one exception: which NaN a NaN
+ * is, they leave open.
+ *
+ * `min` and `max` are single comparisons, as processors have them. `minimum` and `maximum` are
+ * those of IEEE 754 and of JavaScript's Math, which cost more:
+ *
+ *     min(a, b) = b < a ? b : a         a if either is NaN or both are zeros
+ *     minimum(a, b)                     NaN if either is; −0 is below 0
+ */
+import {
+  apply, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf, type Value,
+} from './expression.ts';
+
+/**
+ * An operation on one value, or on each of its four lanes. Throws if the kind of x is not taken.
+ */
+export type Unary = (x: Value) => Value;
+
+/**
+ * An operation on two values of one kind; at most one of them may be a plain number. Throws if the
+ * kinds differ or are not taken.
+ */
+export type Binary = (a: Operand, b: Operand) => Value;
+
+type How = Omit<Meaning, 'name' | 'takes'>;
+
+function unary(name: string, takes: string, how: How): Unary {
+  const meaning = { name, takes, ...how };
+  return (x) => apply(meaning, [x]);
+}
+
+function binary(name: string, takes: string, how: How): Binary {
+  const meaning = { name, takes, ...how };
+  return (a, b) => apply(meaning, [a, b]);
+}
+
+/** a + b */
+export const add: Binary = binary('add', 'f32 i32', { sign: '+', wasm: 'add' });
+/** a − b */
+export const sub: Binary = binary('sub', 'f32 i32', { sign: '-', wasm: 'sub' });
+/** a · b */
+export const mul: Binary = binary('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
+/** a / b, of f32 */
+export const div: Binary = binary('div', 'f32', { sign: '/', wasm: 'div' });
+/** a / b without its fraction, of single i32; b must not be 0 */
+export const quotient: Binary = (a, b) => {
+  const made = dividing(a, b);
+  if (lanesOf(made) === 1) return made;
+  throw new Error(`quotient: expected i32, found ${made.type}`);
+};
+const dividing = binary('quotient', 'i32', { js: '(a / b | 0)', wasm: 'div_s' });
+/** The smaller one: b if it is below a, else a */
+export const min: Binary = binary('min', 'f32 i32', { wasm: 'pmin min_s' });
+/** The larger one: b if it is above a, else a */
+export const max: Binary = binary('max', 'f32 i32', { wasm: 'pmax max_s' });
+/** The smaller one, NaN if either is */
+export const minimum: Binary = binary('minimum', 'f32', { wasm: 'min' });
+/** The larger one, NaN if either is */
+export const maximum: Binary = binary('maximum', 'f32', { wasm: 'max' });
+
+/** −x, of f32 */
+export const neg: Unary = unary('neg', 'f32', { js: '(- a)', wasm: 'neg' });
+/** |x|, of f32 */
+export const abs: Unary = unary('abs', 'f32', { wasm: 'abs' });
+/** √x */
+export const sqrt: Unary = unary('sqrt', 'f32', { js: 'fround(sqrt(a))', wasm: 'sqrt' });
+/** The largest whole number not above x */
+export const floor: Unary = unary('floor', 'f32', { wasm: 'floor' });
+/** The smallest whole number not below x */
+export const ceil: Unary = unary('ceil', 'f32', { wasm: 'ceil' });
+/** The whole number next to x on the side of 0 */
+export const truncate: Unary = unary('truncate', 'f32', { wasm: 'trunc' });
+/** The nearest whole number, the even one if there are two */
+export const nearest: Unary = unary('nearest', 'f32', { wasm: 'nearest' });
+
+/** Comparisons give masks. Only `notEqual` holds for NaN. */
+function comparison(name: string, sign: string, wasm: string): Binary {
+  return binary(name, 'f32 i32', { gives: 'mask', sign, wasm });
+}
+
+/** A mask of where a = b; −0 equals 0, and NaN nothing */
+export const equal: Binary = comparison('equal', '==', 'eq');
+/** A mask of where a ≠ b; true where either is NaN */
+export const notEqual: Binary = comparison('notEqual', '!=', 'ne');
+/** A mask of where a < b */
+export const less: Binary = comparison('less', '<', 'lt lt_s');
+/** A mask of where a ≤ b */
+export const lessEqual: Binary = comparison('lessEqual', '<=', 'le le_s');
+/** A mask of where a > b */
+export const greater: Binary = comparison('greater', '>', 'gt gt_s');
+/** A mask of where a ≥ b */
+export const greaterEqual: Binary = comparison('greaterEqual', '>=', 'ge ge_s');
+
+/** a & b, of the bits of i32, or of masks */
+export const and: Binary = binary('and', 'i32 mask', { sign: '&', wasm: 'and' });
+/** a | b, of the bits of i32, or of masks */
+export const or: Binary = binary('or', 'i32 mask', { sign: '|', wasm: 'or' });
+/** a ^ b, of the bits of i32, or of masks */
+export const xor: Binary = binary('xor', 'i32 mask', { sign: '^', wasm: 'xor' });
+const notMask: Unary = unary('not', 'mask', { js: '(a ^ 1)', wasm: 'not eqz' });
+/** The opposite mask; of an i32, all bits inverted */
+export const not: Unary = (x) => (kindOf(x) === 'mask' ? notMask(x) : xor(x, -1));
+
+/** The f32 nearest to an i32 */
+export const toFloat: Unary = unary('toFloat', 'i32', {
+  gives: 'f32', js: 'fround(a)', wasm: 'convert_i32_s convert_i32x4_s',
+});
+/** x without its fraction as i32: the nearest one if x is too large, and 0 for NaN */
+export const toInteger: Unary = unary('toInteger', 'f32', {
+  gives: 'i32', wasm: 'trunc_sat_f32_s trunc_sat_f32x4_s',
+});
+/** The bits of an f32 as i32. Those of a NaN are those of any NaN. */
+export const bitsOf: Unary = unary('bitsOf', 'f32', {
+  gives: 'i32', wasm: 'reinterpret_f32', isFree: true,
+});
+/** The f32 of the given bits */
+export const fromBits: Unary = unary('fromBits', 'i32', {
+  gives: 'f32', wasm: 'reinterpret_i32', isFree: true,
+});
+
+const multiplyingAndAdding = { name: 'mulAdd', takes: 'f32', js: 'fround(fround(a * b) + c)' };
+
+/**
+ * a · b + c, rounded twice. An emitter that is told to fuse rounds once in the lanes of vectors,
+ * where the engine can: that is faster, and not the same bits everywhere.
+ */
+export function mulAdd(a: Operand, b: Operand, c: Operand): Value {
+  return apply(multiplyingAndAdding, [a, b, c]);
+}
+
+/** a + b, of f32; if one of them is a product, as `mulAdd`. */
+export function addProduct(a: Operand, b: Operand): Value {
+  const isProduct = (x: Operand): x is Operation =>
+    typeof x !== 'number' && x.node === 'operation' && x.name === 'mul';
+  if (isProduct(a)) return mulAdd(a.inputs[0], a.inputs[1], b);
+  return isProduct(b) ? mulAdd(b.inputs[0], b.inputs[1], a) : add(a, b);
+}
+
+type Shift = (x: Value, distance: number) => Value;
+
+function shift(name: string, sign: string, wasm: string): Shift {
+  return (x, distance) => {
+    if (Number.isInteger(distance) && distance >= 0 && distance <= 31) {
+      return apply({ name, takes: 'i32', sign, wasm }, [x], [distance]);
+    }
+    throw new Error(`${name}: the distance is ${distance}, expected a whole number from 0 to 31`);
+  };
+}
+
+/** The bits moved left by 0 to 31; zeros come in. Like the others, throws for other distances. */
+export const shiftLeft: Shift = shift('shiftLeft', '<<', 'shl');
+/** The bits moved right by 0 to 31; copies of the sign come in. */
+export const shiftRight: Shift = shift('shiftRight', '>>', 'shr_s');
+/** The bits moved right by 0 to 31; zeros come in. */
+export const shiftRightUnsigned: Shift = shift('shiftRightUnsigned', '>>>', 'shr_u');
+
+const selecting = { name: 'select', takes: 'f32 i32', js: '(a ? b : c)' };
+
+/** a where the mask holds, else b. Both are computed. */
+export function select(mask: Value, a: Operand, b: Operand): Value {
+  if (kindOf(mask) !== 'mask') throw new Error(`select: expected a mask, found ${mask.type}`);
+  const like = apply(selecting, [a, b]);
+  const lanes = lanesOf(mask) === 4 ? 4 : lanesOf(like);
+  const inputs = [mask, ...like.inputs].map((x) => (lanes === 4 ? splat(x) : x));
+  return { ...like, inputs, type: typeOf(kindOf(like), lanes) };
+}
+
+const selectingRarely = { name: 'selectRare', takes: 'f32 i32' };
+
+/**
+ * rare where the mask holds, else usual. The one is computed only if the mask holds in some lane:
+ * letInsertion.ts makes a branch of it.
+ */
+export function selectRare(mask: Value, rare: Value, usual: Value): Value {
+  const { inputs, ...like } = select(mask, rare, usual) as Operation;
+  return { ...like, name: 'selectRare', meaning: selectingRarely, inputs };
+}
+
+/** Whether a mask holds in any lane. */
+export function any(mask: Value): Value {
+  if (lanesOf(mask) === 1) return mask;
+  return apply({ name: 'any', takes: 'mask', wasm: 'any_true' }, [mask], [], 'mask');
+}
+
+/** The four whole numbers from i on: i, i + 1, i + 2, i + 3. */
+export function consecutive(i: Value): Value {
+  if (i.type !== 'i32') throw new Error(`consecutive: expected i32, found ${i.type}`);
+  return apply({ name: 'consecutive', takes: 'i32', isFree: true }, [i], [], 'i32x4');
+}
+
+/** One lane of a vector. */
+export function lane(x: Value, number: 0 | 1 | 2 | 3): Value {
+  if (lanesOf(x) === 1) throw new Error(`lane: expected four lanes, found ${x.type}`);
+  const meaning = { name: 'lane', takes: 'f32 i32', wasm: 'extract_lane', isFree: true };
+  return apply(meaning, [x], [number], kindOf(x));
+}
+
+/** Four lanes out of those of a, numbered 0 to 3, and of b, 4 to 7. */
+export function shuffle(
+  a: Value, b: Value, lanes: readonly [number, number, number, number],
+): Value {
+  if (lanesOf(a) + lanesOf(b) < 8 || !lanes.every((n) => Number.isInteger(n) && n >= 0 && n < 8)) {
+    throw new Error(`shuffle: expected two vectors, found ${a.type} and ${b.type}, [${lanes}]`);
+  }
+  return apply({ name: 'shuffle', takes: 'f32 i32', isFree: true }, [a, b], lanes);
+}
+
+/** All lanes combined to one value, in the order (0 ∘ 1) ∘ (2 ∘ 3). */
+export function reduceLanes(combine: Binary, x: Value): Value {
+  return combine(combine(lane(x, 0), lane(x, 1)), combine(lane(x, 2), lane(x, 3)));
+}

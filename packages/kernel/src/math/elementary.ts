@@ -1,0 +1,231 @@
+/**
+ * Elementary functions of f32, made of the operations of the language: the same bits in a single
+ * value and in a lane, in JavaScript and in WebAssembly. Each takes the argument to a small
+ * interval, where a polynomial does the rest:
+ *
+ *     x = n·ln 2 + r,  |r| ≤ ½ ln 2        eˣ = 2ⁿ·eʳ          eʳ ≈ 1 + r + r²·q(r)
+ *     x = 2ⁿ·(1 + f),  √½ ≤ 1 + f < √2     log x = n·ln 2 + log(1 + f)
+ *
+ * The polynomials interpolate at the Chebyshev nodes of the interval, and their coefficients are
+ * rounded to float32; of a function with known first terms (1 + r + …) they are the rest of it.
+ *
+ * Bounds are in ulp, the distance between neighbouring float32 numbers at the true result, and hold
+ * for all arguments, results that underflow to denormals included. Infinities, NaN and signs of
+ * zeros are as in JavaScript's Math. Sine and cosine are in trigonometry.ts.
+ */
+import { constant, type Operand, type Value } from '../language/expression.ts';
+import {
+  abs, add, and, bitsOf, div, equal, fromBits, greater, less, max, min, mul, mulAdd, nearest, neg,
+  not, or, select, shiftLeft, shiftRight, sub, toFloat, toInteger,
+} from '../language/operations.ts';
+import { upper } from './rounding.ts';
+
+const SIGN_BIT = -0x80000000;
+const SMALLEST_NORMAL = 2 ** -126;
+
+/** 1.5 · 2²³: added to a number of up to 2²², it leaves no bits below 1. */
+const ROUNDER = 12582912;
+const ROUNDER_BITS = 0x4b400000;
+
+/** ln 2 as one number of few bits, so that products with small integers are exact, and the rest. */
+const LN2_HIGH = 0.693359375;
+const LN2_LOW = Math.LN2 - LN2_HIGH;
+
+/** c₀ + c₁x + c₂x² + … */
+export function polynomial(x: Value, coefficients: readonly number[]): Value {
+  const all: readonly Operand[] = coefficients;
+  return all.reduceRight((sum, coefficient) => mulAdd(sum, x, coefficient)) as Value;
+}
+
+/** The size of one number with the sign of another. */
+function withSign(size: Value, sign: Value): Value {
+  return fromBits(or(bitsOf(size), and(bitsOf(sign), SIGN_BIT)));
+}
+
+/** 2ⁿ for whole n from −126 to 127 */
+export function powerOfTwo(n: Value): Value {
+  return fromBits(shiftLeft(add(n, 127), 23));
+}
+
+/** x · 2ⁿ in two steps, as 2ⁿ alone may be too large or too small for a number. */
+function scale(x: Value, n: Value): Value {
+  const half = shiftRight(n, 1);
+  return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
+}
+
+/**
+ * For |x| of up to about 10⁵: x = n·ln 2 + r. Gives n + more in the last bits, and the growth
+ * eʳ − 1.
+ */
+function reduceExponent(x: Value, more = 0): { bits: Value; growth: Value } {
+  const shifted = add(mul(x, Math.LOG2E), ROUNDER + more);
+  const whole = sub(shifted, ROUNDER + more);
+  const r = mulAdd(whole, -LN2_LOW, mulAdd(whole, -LN2_HIGH, x));
+  const q = polynomial(r, [0.5, 0.166665733, 0.0416665487, 0.00836377405, 0.00139269268]);
+  return { bits: bitsOf(shifted), growth: mulAdd(mul(r, r), q, r) };
+}
+
+/** eˣ, within 1.1 ulp */
+export function exp(x: Value): Value {
+  const { bits, growth } = reduceExponent(min(max(x, -104), 89));
+  return scale(add(growth, 1), sub(bits, ROUNDER_BITS));
+}
+
+/** e^−|x|, within 1.1 ulp: 2ⁿ is made at once, 2⁶⁴ times as large, as it may be too small. */
+function expOfNegative(x: Value): Value {
+  const negative = fromBits(or(bitsOf(x), SIGN_BIT));
+  const { bits, growth } = reduceExponent(max(negative, -104), 64 + 127);
+  return mul(mul(add(growth, 1), fromBits(shiftLeft(bits, 23))), 2 ** -64);
+}
+
+/** eˣ − 1, within 2 ulp, near 0 too */
+export function expm1(x: Value): Value {
+  const { bits, growth } = reduceExponent(min(max(x, -18), 89));
+  const n = sub(bits, ROUNDER_BITS);
+  // 2ⁿ·(eʳ − 1 + 1 − 2⁻ⁿ)
+  const rest = sub(1, powerOfTwo(sub(0, min(n, 64))));
+  const result = scale(add(growth, rest), n);
+  return select(less(abs(x), 2 ** -24), x, result);
+}
+
+/** x > 0 as 2ⁿ·(1 + f), √½ ≤ 1 + f < √2, with n as f32. Anything for other x. */
+function splitPower(x: Value): { n: Value; f: Value } {
+  const isDenormal = less(x, SMALLEST_NORMAL);
+  const bits = bitsOf(select(isDenormal, mul(x, 2 ** 24), x));
+  // From the bits of √½ on, each 2²³ numbers are an octave.
+  const octave = shiftRight(sub(bits, 0x3f3504f3), 23);
+  const f = sub(fromBits(sub(bits, shiftLeft(octave, 23))), 1);
+  return { n: sub(toFloat(octave), select(isDenormal, constant('f32', 24), 0)), f };
+}
+
+/** A logarithm where x > 0 is finite; elsewhere −∞ at 0, ∞ at ∞ and NaN. */
+function orSpecial(x: Value, logarithm: Value): Value {
+  const special = select(equal(x, 0), -Infinity, select(less(x, 0), NaN, x));
+  return select(and(greater(x, 0), less(x, Infinity)), logarithm, special);
+}
+
+/** The natural logarithm, within 1 ulp; NaN below 0 */
+export function log(x: Value): Value {
+  const { n, f } = splitPower(x);
+  const square = mul(f, f);
+  // log(1 + f) = f − f²/2 + f³·p(f)
+  const p = polynomial(f, [
+    0.333333313, -0.24999997, 0.2000072, -0.166678101, 0.142488763, -0.124253601, 0.116870247,
+    -0.114830814, 0.0697134659,
+  ]);
+  const low = mulAdd(square, -0.5, mulAdd(n, LN2_LOW, mul(mul(f, square), p)));
+  return orSpecial(x, mulAdd(n, LN2_HIGH, add(f, low)));
+}
+
+/** log(1 + x), within 2 ulp, near 0 too */
+export function log1p(x: Value): Value {
+  const sum = add(x, 1);
+  // What the sum has lost of x; dividing by it turns that into the change of the logarithm.
+  const lost = div(sub(x, sub(sum, 1)), max(sum, SMALLEST_NORMAL));
+  const result = add(log(sum), select(less(x, 2 ** 24), lost, 0));
+  return select(equal(sum, 1), x, result);
+}
+
+/** The hyperbolic tangent, within 3 ulp */
+export function tanh(x: Value): Value {
+  const e = expm1(mul(min(abs(x), 10), 2));
+  return withSign(div(e, add(e, 2)), x);
+}
+
+/** 1 / (1 + e⁻ˣ), within 3 ulp */
+export function sigmoid(x: Value): Value {
+  const e = expOfNegative(x);
+  return div(select(less(x, 0), e, 1), add(e, 1));
+}
+
+/** log(1 + eˣ), within 2.8 ulp */
+export function softplus(x: Value): Value {
+  // log(1 + e) = 2 artanh(s) with s = e / (2 + e), at most ⅓
+  const e = expOfNegative(x);
+  const s = div(e, add(e, 2));
+  const square = mul(s, s);
+  const rest = polynomial(square, [0.666666389, 0.400075614, 0.282366186, 0.268514991]);
+  return add(max(x, 0), mulAdd(mul(s, square), rest, add(s, s)));
+}
+
+/** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */
+export function erf(x: Value): Value {
+  const size = min(abs(x), 4);
+  const inner = polynomial(mul(x, x), [
+    0.128379166, -0.37612626, 0.112835944, -0.0268542115, 0.00518908724, -0.00080168643,
+    0.0000787587487,
+  ]);
+  // The logarithm of 1 − erf
+  const outer = polynomial(size, [
+    0.000321866246, -1.13024187, -0.631809533, -0.110097244, 0.0264316425, -0.00476350961,
+    0.000597677252, -0.0000461647833, 0.00000164267897,
+  ]);
+  const far = withSign(sub(1, exp(outer)), x);
+  return select(less(size, 1), mulAdd(x, inner, x), far);
+}
+
+/** 2/ln 2 as a number of 12 bits, and the rest. */
+const TWO_LOG2E_HIGH = 2.884765625;
+const TWO_LOG2E_LOW = 2 * Math.LOG2E - TWO_LOG2E_HIGH;
+
+/** log₂ ¾ and log₂ 1¼: 12 binary digits behind the point, and the rest. */
+const LOG2_LOW_CENTER = [-1700 / 2 ** 12, Math.log2(0.75) + 1700 / 2 ** 12];
+const LOG2_HIGH_CENTER = [1319 / 2 ** 12, Math.log2(1.25) - 1319 / 2 ** 12];
+
+/** log₂ x as a sum of two numbers, to about 34 bits. */
+function log2Sum(x: Value): readonly [high: Value, low: Value] {
+  const { n, f } = splitPower(x);
+  // x = 2ⁿ·m, and m is near to a center c, which is ¾, 1 or 1¼.
+  const choose = (low: number, middle: number, high: number): Value =>
+    select(less(f, Math.sqrt(0.75) - 1), low, select(
+      greater(f, Math.sqrt(1.25) - 1), high, constant('f32', middle),
+    ));
+  const m = add(f, 1);
+  const c = choose(0.75, 1, 1.25);
+  // s = (m − c) / (m + c) as s₁ + s₂; then log(m/c) = 2·(s + s³/3 + s⁵/5 + …)
+  const difference = sub(m, c);
+  const divisor = add(m, c);
+  const s = div(difference, divisor);
+  const s1 = upper(s);
+  const d1 = upper(divisor);
+  const rest = sub(sub(difference, mul(s1, d1)), mul(s1, sub(divisor, d1)));
+  const s2 = div(sub(rest, mul(s1, sub(m, sub(divisor, c)))), divisor);
+  const square = mul(s, s);
+  const series = polynomial(square, [0.333333343, 0.19999823, 0.143744811]);
+  const small = add(mul(mul(s, square), series), s2);
+  const main = mul(s1, TWO_LOG2E_HIGH);
+  const more = add(mul(s1, TWO_LOG2E_LOW), mul(small, 2 * Math.LOG2E));
+  const whole = add(n, choose(LOG2_LOW_CENTER[0], 0, LOG2_HIGH_CENTER[0]));
+  const sum = add(whole, main);
+  const lost = add(sub(main, sub(sum, whole)), choose(LOG2_LOW_CENTER[1], 0, LOG2_HIGH_CENTER[1]));
+  const low = add(lost, more);
+  const high = add(sum, low);
+  return [orSpecial(x, high), sub(low, sub(high, sum))];
+}
+
+/** xʸ as in IEEE 754: 1 where y is 0 or x is 1, and (−1)^±∞ is 1. Within 2 ulp. */
+export function pow(x: Value, exponent: Operand): Value {
+  const y = typeof exponent === 'number' ? constant('f32', exponent) : exponent;
+  const [high, low] = log2Sum(abs(x));
+  const product = mul(y, high);
+  // The product again, as an exact one and what it lacks; and from it the nearest whole number.
+  const [y1, high1] = [upper(y), upper(high)];
+  const lacking = add(mul(sub(y, y1), high), add(mul(y1, sub(high, high1)), mul(y, low)));
+  const whole = nearest(product);
+  const r = add(sub(mul(y1, high1), whole), lacking);
+  const power = polynomial(r, [
+    1, 0.693147182, 0.240226507, 0.0555035621, 0.00961808208, 0.00133913232, 0.000154535621,
+  ]);
+  // There is none of ∞ · log₂ 1, where |x| = 1, and none of NaN.
+  const none = select(equal(abs(y), Infinity), abs(x), product);
+  const beyond = select(greater(product, 0), Infinity, select(less(product, 0), 0, none));
+  const isInside = less(abs(product), 160);
+  const size = select(isInside, scale(power, toInteger(whole)), beyond);
+
+  const isWhole = equal(nearest(y), y);
+  const isOdd = and(less(abs(y), 2 ** 24), equal(and(toInteger(y), 1), 1));
+  const isMinus = and(less(bitsOf(x), 0), and(isWhole, isOdd));
+  const hasNone = and(and(less(x, 0), greater(x, -Infinity)), not(isWhole));
+  const result = select(hasNone, NaN, select(isMinus, neg(size), size));
+  return select(or(equal(y, 0), equal(x, 1)), 1, result);
+}

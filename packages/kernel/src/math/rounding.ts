@@ -1,0 +1,32 @@
+/**
+ * Error-free transformations: the exact rounding error of a sum or a product, computed with nothing
+ * but operations that round:
+ *
+ *     s = a + b,  v = s − a          a + b − s = (a − (s − v)) + (b − v)
+ *     a = a₁ + a₂,  b = b₁ + b₂      a·b − p = (((a₁b₁ − p) + a₁b₂) + a₂b₁) + a₂b₂
+ *
+ * (TwoSum and TwoProduct; Knuth, The Art of Computer Programming 2, section 4.2.2, and Dekker,
+ * 1971.) Where the result is infinite the error is meaningless, often NaN.
+ */
+import type { Value } from '../language/expression.ts';
+import { add, and, bitsOf, fromBits, mul, sub } from '../language/operations.ts';
+
+/** The rounding error of a sum: a + b − sum, exactly. */
+export function lostSum(a: Value, b: Value, sum: Value): Value {
+  const part = sub(sum, a);
+  return add(sub(a, sub(sum, part)), sub(b, part));
+}
+
+/** A number without its last 12 bits: the product of two such is exact. */
+export function upper(x: Value): Value {
+  return fromBits(and(bitsOf(x), -0x1000));
+}
+
+/** The rounding error of a product: a·b − product, exactly, if nothing underflows. */
+export function lostProduct(a: Value, b: Value, product: Value): Value {
+  const [a1, b1] = [upper(a), upper(b)];
+  const [a2, b2] = [sub(a, a1), sub(b, b1)];
+  // In this order nothing is rounded.
+  const rest = add(add(sub(mul(a1, b1), product), mul(a1, b2)), mul(a2, b1));
+  return add(rest, mul(a2, b2));
+}

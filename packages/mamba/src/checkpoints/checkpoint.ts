@@ -1,0 +1,237 @@
+/**
+ * Language models as others store them: the names, shapes and settings of transformers and of the
+ * original mamba_ssm. Both store the parameters under their names in snake case:
+ *
+ *     layers.0.mixer.ssm.dtProj.weight   ↔   backbone.layers.0.mixer.dt_proj.weight
+ *
+ * Files are no matter of this module: it takes and gives text, and tensors by name. Neither is
+ * believed: before a model is built, the sizes in the config are compared with the tensors.
+ */
+import { loadState, saveState, type StateDict } from '@mambagrad/nn';
+import { describe, type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
+import {
+  checkArgument, instanceOf, type Kind, objectWith, oneOf, tensors as anyTensor,
+} from '@mambagrad/tensor/options';
+import { blockDefaults } from '../layers/block.ts';
+import { mamba2Defaults } from '../layers/mamba2.ts';
+import { MambaLM, type MambaLMOptions } from '../models/languageModel.ts';
+import {
+  type CheckpointConfig, formatConfig, readConfig, type ReadConfig,
+} from './config.ts';
+import { innerKeys, type Keys, keys } from './keys.ts';
+
+const LOAD = 'loadLanguageModel';
+/** The number of a layer in the name of a tensor. */
+const LAYER = /^backbone\.layers\.(\d+)\./;
+const EMBEDDING = 'backbone.embeddings.weight';
+const HEAD = 'lm_head.weight';
+/** What mamba_ssm calls EMBEDDING. */
+const ORIGINAL_EMBEDDING = 'backbone.embedding.weight';
+
+const models = instanceOf(MambaLM);
+const stateDicts: Kind<StateDict> = objectWith('a Map of tensors by name', 'get', 'entries');
+const floats = oneOf('f32', 'f64');
+
+/** Each parameter by its name in transformers. */
+function storedParameters(model: MambaLM): [string, Tensor][] {
+  return model.namedParameters().map(([path, parameter]) => {
+    const snake = path
+      .replace('mixer.ssm.', 'mixer.')
+      .replace('embedding.', 'embeddings.')
+      .replace(/\B[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
+    return [path.startsWith('lmHead') ? snake : `backbone.${snake}`, parameter];
+  });
+}
+
+// Saving
+
+/**
+ * A model's config.json, as text that transformers reads, and its parameters by transformers'
+ * names. A Mamba-2 whose norm is not that of transformers (it comes before the gate, or has a part
+ * for each of several groups) gets config and names of mamba_ssm. Throws if that has no such model
+ * either: if the norm's parts are not the groups, or normEps is not 1e-5.
+ */
+export function saveLanguageModel(
+  model: MambaLM,
+): { readonly config: string; readonly tensors: StateDict } {
+  checkArgument('saveLanguageModel', 'model', model, models);
+  const settings = settingsOf(model);
+  const stored = storedParameters(model);
+  const { layer, normBeforeGate, normGroups } = settings;
+  if (layer === 'mamba' || (normGroups === 1 && !normBeforeGate)) {
+    return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
+  }
+  const config = formatConfig(originalConfig(settings));
+  // It stores a tied head a second time.
+  const head = model.lmHead ? [] : [[HEAD, model.embedding.weight] as const];
+  const named = stored.map(([name, x]) =>
+    [name === EMBEDDING ? ORIGINAL_EMBEDDING : name, x] as const);
+  return { config, tensors: saveState([...named, ...head]) };
+}
+
+/** Options of which none is there and undefined. */
+type Given = {
+  readonly [Key in keyof MambaLMOptions]: Exclude<MambaLMOptions[Key], undefined>;
+};
+
+/** The options of a model, with the defaults of those that were not given. */
+function settingsOf({ options }: MambaLM) {
+  const { layer = 'mamba', hiddenSize, numGroups = mamba2Defaults.numGroups } = options;
+  const defaults = {
+    numLayers: 2, normEps: 1e-5, tieEmbeddings: true, dtRank: Math.ceil(hiddenSize / 16),
+    normGroups: numGroups, dtLimit: [0, Infinity] as const,
+    ...mamba2Defaults, ...(layer === 'mamba' && blockDefaults),
+  };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...(Object.fromEntries(given) as unknown as Given), layer };
+}
+type Settings = ReturnType<typeof settingsOf>;
+
+/** The settings under their keys in a table: the first that it has for each. */
+function byKey(settings: Settings, table: Keys): CheckpointConfig {
+  const values = new Map<string, unknown>(Object.entries(settings));
+  const entries = Object.entries(table).flatMap(([key, { option = '' }]) => {
+    const isLeft = values.has(option);
+    const value = values.get(option);
+    values.delete(option);
+    return isLeft ? [[key, value]] : [];
+  });
+  return Object.fromEntries(entries) as CheckpointConfig;
+}
+
+/** Without limits, Δ is from 0 to infinity: better left out, as JSON has no infinity. */
+function hasLimits({ dtLimit: [min, max] }: Settings): boolean {
+  return min > 0 || max < Infinity;
+}
+
+function transformersConfig(settings: Settings): CheckpointConfig {
+  const { layer, hiddenSize, expandFactor, headDim } = settings;
+  const inner = expandFactor * hiddenSize;
+  // `expand` must be whole. Mamba also has intermediate_size for its exact width; Mamba-2 has not.
+  const ofMamba = { expand: Math.ceil(expandFactor), intermediate_size: inner };
+  const { time_step_limit, ...config } = byKey(settings, keys[layer]);
+  return {
+    architectures: [layer === 'mamba' ? 'MambaForCausalLM' : 'Mamba2ForCausalLM'],
+    model_type: layer,
+    ...config,
+    ...(layer === 'mamba' ? ofMamba : { num_heads: inner / headDim }),
+    ...(layer === 'mamba2' && hasLimits(settings) && { time_step_limit }),
+    hidden_act: 'silu',
+  };
+}
+
+function originalConfig(settings: Settings): CheckpointConfig {
+  const { numGroups, normGroups, normEps } = settings;
+  if (normGroups !== numGroups || normEps !== 1e-5) {
+    throw new TensorError(
+      'saveLanguageModel: neither transformers nor mamba_ssm has this norm: normGroups is ' +
+        `${normGroups}, expected 1 or numGroups, ${numGroups}; and where it is not 1, or ` +
+        `normBeforeGate is true, normEps is ${normEps}, expected 1e-5`,
+    );
+  }
+  const { dt_limit, ...inner } = byKey(settings, innerKeys.mamba2);
+  return {
+    d_model: settings.hiddenSize,
+    d_intermediate: 0,
+    n_layer: settings.numLayers,
+    vocab_size: settings.vocabSize,
+    ssm_cfg: { layer: 'Mamba2', ...inner, ...(hasLimits(settings) && { dt_limit }) },
+    attn_layer_idx: [],
+    attn_cfg: {},
+    rms_norm: true,
+    residual_in_fp32: true,
+    fused_add_norm: true,
+    pad_vocab_size_multiple: 1,
+    tie_embeddings: settings.tieEmbeddings,
+  };
+}
+
+// Loading
+
+/**
+ * The model of a checkpoint: of its config, as text or parsed, and its tensors by name; dtype is
+ * that of the model, 'f32' or 'f64'. Default 'f32'. Throws if the config is not one that
+ * `optionsOfConfig` reads, or has other sizes than the tensors; and one error that names every
+ * tensor that is missing, has another shape, or has no place in the model.
+ */
+export function loadLanguageModel(
+  config: CheckpointConfig | string, tensors: StateDict, dtype: DType = 'f32',
+): MambaLM {
+  checkArgument(LOAD, 'tensors', tensors, stateDicts);
+  checkArgument(LOAD, 'dtype', dtype, floats);
+  const read = readConfig(config);
+  const stored = new Map<string, Tensor>();
+  for (const [name, value] of tensors) {
+    checkArgument(LOAD, `tensors.get('${String(name).slice(0, 60)}')`, value, anyTensor);
+    stored.set(name === ORIGINAL_EMBEDDING ? EMBEDDING : name, value);
+  }
+  if (read.options.tieEmbeddings ?? true) dropHead(stored);
+  requireSizes(read, stored);
+  const model = withoutValues(() => new MambaLM(read.options).to(dtype));
+  const values = Array.from(stored, ([name, x]) =>
+    [name, x.dtype === 'i32' ? x : x.cast(dtype)] as const);
+  loadState(LOAD, storedParameters(model), new Map(values));
+  return model;
+}
+
+/** A tied head may be stored a second time, or under this name alone, but must be the embedding. */
+function dropHead(stored: Map<string, Tensor>): void {
+  const head = stored.get(HEAD);
+  if (!head) return;
+  stored.delete(HEAD);
+  const embedding = stored.get(EMBEDDING) ?? head;
+  stored.set(EMBEDDING, embedding);
+  const isSame = head.numel === embedding.numel &&
+    head.data.every((value, i) => Object.is(value, embedding.data[i]));
+  if (isSame) return;
+  throw new TensorError(
+    `${LOAD}: ${HEAD} differs from ${EMBEDDING}, although the config ties them; if the head is ` +
+      'right, set tie_word_embeddings to false',
+  );
+}
+
+/**
+ * Throws unless the sizes that a config gives are those of the tensors. Whatever is not in a tensor
+ * that is there is at most as large as all tensors together, so that no config takes more memory
+ * than its tensors do.
+ */
+function requireSizes({ options, keyOf }: ReadConfig, stored: StateDict): void {
+  const mixer = 'backbone.layers.0.mixer.';
+  const axis = (name: string, i: number) => stored.get(name)?.shape[i] ?? NaN;
+  const [hidden, inner] = [axis(EMBEDDING, 1), axis(`${mixer}out_proj.weight`, 1)];
+  const states = (axis(`${mixer}conv1d.weight`, 0) - inner) / 2 / (options.numGroups ?? 1);
+  const sizes: readonly (readonly [keyof MambaLMOptions, tensor: string, size: number])[] = [
+    ['vocabSize', EMBEDDING, axis(EMBEDDING, 0)],
+    ['hiddenSize', EMBEDDING, hidden],
+    ['expandFactor', `${mixer}out_proj.weight`, inner / hidden],
+    ['convSize', `${mixer}conv1d.weight`, axis(`${mixer}conv1d.weight`, 2)],
+    ...(options.layer === 'mamba2' ? [
+      ['headDim', `${mixer}A_log`, inner / axis(`${mixer}A_log`, 0)] as const,
+      ['stateSize', `${mixer}conv1d.weight`, states] as const,
+    ] : [
+      ['dtRank', `${mixer}dt_proj.weight`, axis(`${mixer}dt_proj.weight`, 1)] as const,
+      ['stateSize', `${mixer}A_log`, axis(`${mixer}A_log`, 1)] as const,
+    ]),
+  ];
+  const layers = new Set(Array.from(stored.keys(), (name) => LAYER.exec(name)?.[1]));
+  layers.delete(undefined);
+  if (options.numLayers !== layers.size) {
+    throw new TensorError(
+      `${LOAD}: ${keyOf('numLayers')} is ${options.numLayers}, but there are tensors of ` +
+        `${layers.size} layers (backbone.layers.N)`,
+    );
+  }
+  const all = Array.from(stored.values(), ({ numel }) => numel).reduce((sum, n) => sum + n, 0);
+  for (const [option, name, size] of sizes) {
+    const given = Number(options[option] ?? NaN);
+    const isRight = Number.isNaN(size) ? given <= all : given === size;
+    if (Number.isNaN(given) || isRight) continue;
+    const key = keyOf(option);
+    // Of the key for a width, not a factor.
+    const shown = (x: number) => (key === 'intermediate_size' ? Math.round(x * hidden) : x);
+    const tensor = stored.get(name);
+    const found = tensor ? `${name} is ${describe(tensor)}` : `all tensors have ${all} values`;
+    const expected = Number.isNaN(size) ? '' : `, expected ${shown(size)}`;
+    throw new TensorError(`${LOAD}: ${key} is ${shown(given)}${expected}: ${found}`);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * The Mamba block (Gu and Dao, "Mamba" (2023), figure 3): the input is widened and halved into a
+ * signal and a gate; the signal passes a short causal convolution, and the selective state space
+ * model mixes along time; the gate lets through; and a projection leads back.
+ *
+ *     (x, z) = W_in v,   u = silu(conv(x)),   y = W_out (ssm(u) ⊙ silu(z))
+ *
+ * I = expandFactor · hiddenSize is the inner width.
+ */
+import { Linear } from '@mambagrad/nn';
+import { type Generator, type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, number, objectWith, type Option, pickOptions, readOptions, tensors,
+  whole,
+} from '@mambagrad/tensor/options';
+import type { SelectiveScanAlgorithm } from '../ops/selectiveScan/selectiveScan.ts';
+import {
+  keepSteps, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
+  type Scanned, type SequenceFlags,
+} from '../sequence/sequence.ts';
+import { DepthwiseConv1d } from './convolution.ts';
+import { SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions } from './selectiveSSM.ts';
+
+/** The sizes of a Mamba block; stateSize, dtRank, algorithm and generator are those of its SSM. */
+export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
+  /** The width of the input and the result. */
+  readonly hiddenSize: number;
+  /** The inner width in multiples of hiddenSize; it must come out whole. Default 2. */
+  readonly expandFactor?: number | undefined;
+  /** The length of the convolution. Default 4. */
+  readonly convSize?: number | undefined;
+  /** Whether the first and the last projection have a bias. Default false. */
+  readonly bias?: boolean | undefined;
+  /** Whether the convolution has one. Default true. */
+  readonly convBias?: boolean | undefined;
+}
+
+/** The table of them. */
+export const blockOptions: {
+  readonly hiddenSize: Option<number>;
+  readonly stateSize: Option<number>;
+  readonly dtRank: Option<number | undefined>;
+  readonly algorithm: Option<SelectiveScanAlgorithm>;
+  readonly generator: Option<Generator | undefined>;
+  readonly expandFactor: Option<number>;
+  readonly convSize: Option<number>;
+  readonly bias: Option<boolean>;
+  readonly convBias: Option<boolean>;
+} = {
+  hiddenSize: whole(1).required(),
+  ...pickOptions(selectiveSSMOptions, { stateSize: 0, dtRank: 0, algorithm: 0, generator: 0 }),
+  expandFactor: number({ above: 0 }).orElse(2),
+  convSize: whole(1).orElse(4),
+  bias: boolean.orElse(false),
+  convBias: boolean.orElse(true),
+};
+
+/** I, the inner width of a block. Throws in the name of `op` unless it is whole. */
+export function innerWidth(
+  op: string, sizes: { readonly hiddenSize: number; readonly expandFactor: number },
+): number {
+  const { hiddenSize, expandFactor } = sizes;
+  const inner = expandFactor * hiddenSize;
+  if (Number.isInteger(inner)) return inner;
+  throw new TensorError(
+    `${op}: expandFactor is ${expandFactor} and hiddenSize ${hiddenSize}, their product is ` +
+      `${inner}; expected a whole number`,
+  );
+}
+
+/** What a block remembers: the last inputs of its convolution, and the state of its SSM. */
+export interface BlockState {
+  /** [batch, convSize − 1, the channels that are convolved] */
+  readonly conv: Tensor;
+  /** [batch, I, N]; of Mamba-2 [batch, heads, I / heads, N] */
+  readonly ssm: Tensor;
+}
+
+/** The shapes of the tensors of a block's state. */
+export type BlockStateShapes = { readonly [Key in keyof BlockState]: Shape };
+
+/** A block that mixes along time, of whatever kind, and then projects each step by itself. */
+export abstract class Mixer extends Recurrent<BlockState> {
+  /** From the inner width I back to the width of the block; weight [hidden, I] */
+  abstract readonly outProj: Linear;
+
+  /** From x [batch, length, hidden] to what `outProj` takes, [batch, length, I]. */
+  abstract mix(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState>;
+
+  /** The shapes of the state of so many rows. */
+  abstract stateShapes(batch: number): BlockStateShapes;
+
+  /** Zeros, of these shapes. */
+  initialState(batch: number): BlockState {
+    const { dtype } = this.outProj.weight;
+    const { conv, ssm } = this.stateShapes(batch);
+    return { conv: zeros(conv, { dtype }), ssm: zeros(ssm, { dtype }) };
+  }
+
+  /** x and y [batch, length, hidden] */
+  scan(x: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+    const { y, state } = this.mix(x, options);
+    return { y: this.outProj.forward(y), state };
+  }
+
+  /** Throws in the name of `op` unless the value of this name is a state of so many rows. */
+  requireState(op: string, name: string, state: unknown, batch: number): void {
+    checkArgument(op, name, state, blockStates);
+    const { conv, ssm } = state as BlockState;
+    checkArgument(op, `${name}.conv`, conv, tensors);
+    checkArgument(op, `${name}.ssm`, ssm, tensors);
+    const { dtype } = this.outProj.weight;
+    const shapes = this.stateShapes(batch);
+    requireShape(op, `${name}.conv`, conv, { dtype, shape: shapes.conv });
+    requireShape(op, `${name}.ssm`, ssm, { dtype, shape: shapes.ssm });
+  }
+
+  /** Checks what `mix` is given, and clears the steps that are padding. */
+  protected readSteps(
+    x: Tensor, options: ScanOptions<BlockState>,
+  ): { x: Tensor; state: BlockState | undefined; flags: SequenceFlags } {
+    const op = this.constructor.name;
+    const { state, ...flags } = readOptions(op, options, scanOptions<BlockState>());
+    const { shape: [hidden], dtype } = this.outProj.weight;
+    requireSteps(op, x, dtype, ['batch', 'length', hidden]);
+    requireFlags(op, flags, x.shape);
+    if (state !== undefined) this.requireState(op, 'state', state, x.shape[0]);
+    return { x: keepSteps(x, flags.mask), state, flags };
+  }
+}
+
+const blockStates = objectWith<BlockState>('{ conv, ssm }');
+
+const { stateSize, expandFactor, convSize, bias, convBias } =
+  readOptions('MambaBlock', { hiddenSize: 1 }, blockOptions);
+
+/** The options that a Mamba block has if it is told nothing but its width. */
+export const blockDefaults: {
+  readonly stateSize: number; readonly expandFactor: number; readonly convSize: number;
+  readonly bias: boolean; readonly convBias: boolean;
+} = { stateSize, expandFactor, convSize, bias, convBias };
+
+/**
+ * The Mamba block: x [batch, length, hidden] to the same shape, without norm or residual
+ * connection.
+ */
+export class MambaBlock extends Mixer {
+  /** [I, hidden] twice over: the signal, then the gate */
+  readonly inProj: Linear;
+  /**
+   * Over the last `convSize` steps of the signal, each channel by itself; weight [I, 1, convSize]
+   */
+  readonly conv1d: DepthwiseConv1d;
+  /** Over the signal after its convolution and silu, with I channels and the gate */
+  readonly ssm: SelectiveSSM;
+  readonly outProj: Linear;
+
+  constructor(options: BlockOptions) {
+    super();
+    const op = new.target.name;
+    const all = readOptions(op, options, blockOptions);
+    const { hiddenSize, bias, generator, stateSize, algorithm } = all;
+    const { dtRank = Math.ceil(hiddenSize / 16) } = all;
+    const channels = innerWidth(op, all);
+    this.inProj = new Linear(hiddenSize, 2 * channels, { bias, generator });
+    this.conv1d = new DepthwiseConv1d(channels, all.convSize, { bias: all.convBias, generator });
+    this.ssm = new SelectiveSSM({ channels, stateSize, dtRank, algorithm, generator });
+    this.outProj = new Linear(channels, hiddenSize, { bias, generator });
+  }
+
+  stateShapes(batch: number): BlockStateShapes {
+    const [channels, , kernel] = this.conv1d.weight.shape;
+    return { conv: [batch, kernel - 1, channels], ssm: [batch, ...this.ssm.ALog.shape] };
+  }
+
+  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+    const { x, state, flags } = this.readSteps(input, options);
+    const [channels] = this.conv1d.weight.shape;
+    const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);
+    const conv = this.conv1d.scan(signal, { ...flags, state: state?.conv });
+    const ssm = this.ssm.scan(conv.y.silu(), { ...flags, z, state: state?.ssm });
+    return { y: ssm.y, state: { conv: conv.state, ssm: ssm.state } };
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * The Mamba-2 block (Dao and Gu, "Transformers are SSMs" (2024), figure 6, right). Gate, signal, B,
+ * C and Δ all come from one projection of the input; signal, B and C pass one causal convolution;
+ * heads of channels share a decay; a norm stands before the projection back:
+ *
+ *     z, xBC, Δ = W_in u;     x, B, C = silu(conv(xBC));     y = W_out norm(ssd(x, Δ, B, C), z)
+ *
+ * I = expandFactor · hiddenSize is the inner width, P the width of a head, H = I / P the heads, G
+ * the groups, N the state size. Parameters have the layout of the authors' and transformers' code.
+ */
+import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
+import { ones, type Tensor, TensorError, uniform } from '@mambagrad/tensor';
+import {
+  boolean, Kind, number, type Option, pickOptions, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
+import { ssd } from '../ops/ssd/ssd.ts';
+import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
+import {
+  type BlockOptions, blockOptions, type BlockState, type BlockStateShapes, innerWidth, Mixer,
+} from './block.ts';
+import { DepthwiseConv1d } from './convolution.ts';
+import { deltaBias, undecayed } from './selectiveSSM.ts';
+
+/** The sizes of a Mamba-2 block; the default of stateSize is 128. */
+export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algorithm'> {
+  /** P, the channels of a head, a divisor of I. Default 64. */
+  readonly headDim?: number | undefined;
+  /** G, so many groups of heads, each with B and C of its own. Default 1. */
+  readonly numGroups?: number | undefined;
+  /** The steps that `ssd` takes at most as one matrix; changes no result. Default 64. */
+  readonly chunkSize?: number | undefined;
+  /** Whether the norm comes before the gate, norm(y) · silu(z), or after. Default false. */
+  readonly normBeforeGate?: boolean | undefined;
+  /** How many parts of I are normalised each by itself. Default G; in transformers' models 1. */
+  readonly normGroups?: number | undefined;
+  /** ε of the norm. Default 1e-5. */
+  readonly normEps?: number | undefined;
+  /** The least and the largest Δ; those beyond are brought to it. Default [0, Infinity]. */
+  readonly dtLimit?: readonly [min: number, max: number] | undefined;
+}
+
+/** The least and the largest number of a range. */
+const ranges: Kind<readonly [number, number]> = new Kind(
+  'an array of two numbers, from 0 and ascending',
+  (x) => Array.isArray(x) && x.length === 2 && x.every((end) => typeof end === 'number') &&
+    x[0] >= 0 && x[0] <= x[1],
+);
+
+/** The table of what a Mamba-2 block has besides what every block has. */
+export const ownMamba2Options: {
+  readonly headDim: Option<number>;
+  readonly numGroups: Option<number>;
+  readonly chunkSize: Option<number>;
+  readonly normBeforeGate: Option<boolean>;
+  readonly normGroups: Option<number | undefined>;
+  readonly dtLimit: Option<readonly [number, number]>;
+} = {
+  headDim: whole(1).orElse(64),
+  numGroups: whole(1).orElse(1),
+  chunkSize: whole(1).orElse(64),
+  normBeforeGate: boolean.orElse(false),
+  normGroups: whole(1).optional(),
+  dtLimit: ranges.orElse([0, Infinity]),
+};
+
+/** The table of all its options. */
+export const mamba2BlockOptions: {
+  readonly [Key in keyof Table<Mamba2BlockOptions>]: Key extends keyof typeof ownMamba2Options
+    ? (typeof ownMamba2Options)[Key]
+    : Key extends keyof typeof blockOptions ? (typeof blockOptions)[Key] : Option<number>;
+} = {
+  ...pickOptions(blockOptions, {
+    hiddenSize: 0, expandFactor: 0, convSize: 0, bias: 0, convBias: 0, generator: 0,
+  }),
+  ...ownMamba2Options,
+  stateSize: whole(1).orElse(128),
+  normEps: number({ from: 0 }).orElse(1e-5),
+};
+
+const { stateSize, headDim, numGroups, expandFactor, convSize, chunkSize, ...others } =
+  readOptions('Mamba2Block', { hiddenSize: 1 }, mamba2BlockOptions);
+const { bias, convBias, normBeforeGate } = others;
+
+/** The options that a Mamba-2 block has if it is told nothing but its width. */
+export const mamba2Defaults: {
+  readonly stateSize: number; readonly headDim: number; readonly numGroups: number;
+  readonly expandFactor: number; readonly convSize: number; readonly chunkSize: number;
+  readonly bias: boolean; readonly convBias: boolean; readonly normBeforeGate: boolean;
+} = {
+  stateSize, headDim, numGroups, expandFactor, convSize, chunkSize, bias, convBias, normBeforeGate,
+};
+
+function sizesOf(op: string, options: Mamba2BlockOptions) {
+  const all = readOptions(op, options, mamba2BlockOptions);
+  const { headDim, numGroups, normGroups = numGroups } = all;
+  const inner = innerWidth(op, all);
+  const heads = inner / headDim;
+  if (heads % numGroups !== 0) {
+    throw new TensorError(
+      `${op}: ${inner} channels (expandFactor · hiddenSize) do not make heads of ${headDim} in ` +
+        `${numGroups} groups of as many each; change headDim or numGroups`,
+    );
+  }
+  if (inner % normGroups !== 0) {
+    throw new TensorError(
+      `${op}: normGroups is ${normGroups}, expected a divisor of the ${inner} channels`,
+    );
+  }
+  const read = numGroups * all.stateSize;
+  return { ...all, normGroups, inner, heads, read, channels: inner + 2 * read };
+}
+
+/**
+ * The Mamba-2 block: x [batch, length, hidden] to the same shape, without the residual connection.
+ */
+export class Mamba2Block extends Mixer {
+  /** To the gate [I], the convolved channels [I + 2GN] and a step size for each head [H] */
+  readonly inProj: Linear;
+  /** Over the signal, B and C, in this order */
+  readonly conv1d: DepthwiseConv1d;
+  /** Δ is softplus of its projection plus this, [H]; it sets the scale of time */
+  readonly dtBias: Parameter;
+  /** log(−A), [H]: A itself is always negative, from −1 to −16 at the start */
+  readonly ALog: Parameter;
+  /** The skip connection, [H] */
+  readonly D: Parameter;
+  /** With the gate, over what the scan gives; weight [I] */
+  readonly norm: RMSNorm;
+  readonly outProj: Linear;
+  readonly #sizes: ReturnType<typeof sizesOf>;
+
+  constructor(options: Mamba2BlockOptions) {
+    super();
+    this.#sizes = sizesOf(new.target.name, options);
+    const { hiddenSize, inner, heads, channels, convSize, normEps, generator } = this.#sizes;
+    const { bias, convBias } = this.#sizes;
+    this.inProj = new Linear(hiddenSize, inner + channels + heads, { bias, generator });
+    this.conv1d = new DepthwiseConv1d(channels, convSize, { bias: convBias, generator });
+    this.dtBias = deltaBias(heads, generator);
+    this.ALog = undecayed(uniform([heads], 1, 16, { generator }).log());
+    this.D = undecayed(ones([heads]));
+    this.norm = new RMSNorm(inner, { eps: normEps });
+    this.outProj = new Linear(inner, hiddenSize, { bias, generator });
+  }
+
+  stateShapes(batch: number): BlockStateShapes {
+    const { heads, headDim, stateSize, convSize, channels } = this.#sizes;
+    return { conv: [batch, convSize - 1, channels], ssm: [batch, heads, headDim, stateSize] };
+  }
+
+  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+    const { x, state, flags } = this.readSteps(input, options);
+    const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
+    const { chunkSize, dtLimit: [min, max] } = this.#sizes;
+    const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
+    const [z, xBC, dt] = this.inProj.forwardInParts(x, [inner, channels, heads]);
+    const conv = this.conv1d.scan(xBC, { ...flags, state: state?.conv });
+    const [signal, B, C] = conv.y.silu().split([inner, read, read], -1);
+    const { y, lastState } = ssd(
+      signal.reshape([...x.shape.slice(0, 2), heads, headDim]),
+      dt.add(this.dtBias).softplus().clamp({ min, max }),
+      this.ALog.exp().neg(),
+      B.reshape(groups),
+      C.reshape(groups),
+      { ...flags, D: this.D, initialState: state?.ssm, chunkSize },
+    );
+    const normed = gatedRmsNorm(
+      y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),
+    );
+    return { y: normed, state: { conv: conv.state, ssm: lastState } };
+  }
+}
+
+/** Options of `gatedRmsNorm`: the parts of the features, and the side of the gate. */
+export interface GatedNormOptions {
+  /** How many parts of the features are normalised each by itself. Default 1. */
+  readonly normGroups?: number | undefined;
+  /** Whether the norm comes before the gate. Default false. */
+  readonly normBeforeGate?: boolean | undefined;
+  /** ε of the norm. Default 1e-5. */
+  readonly normEps?: number | undefined;
+}
+
+const gatedNormOptions = {
+  normGroups: whole(1).orElse(1),
+  normBeforeGate: ownMamba2Options.normBeforeGate,
+  normEps: mamba2BlockOptions.normEps,
+} satisfies Table<GatedNormOptions>;
+
+/**
+ * A root mean square norm with a gate: norm(x · silu(z)), or norm(x) · silu(z) with
+ * `normBeforeGate`; x and z [..., features], weight [features].
+ */
+export function gatedRmsNorm(
+  x: Tensor, z: Tensor, weight: Tensor, options: GatedNormOptions = {},
+): Tensor {
+  const given = readOptions('gatedRmsNorm', options, gatedNormOptions);
+  const { normGroups, normBeforeGate, normEps } = given;
+  if (weight.numel % normGroups !== 0) {
+    throw new TensorError(
+      `gatedRmsNorm: normGroups is ${normGroups}, expected a divisor of ${weight.numel} features`,
+    );
+  }
+  const parts = [normGroups, weight.numel / normGroups];
+  const whole = [...x.shape.slice(0, -1), ...parts];
+  const norm = (y: Tensor) =>
+    rmsNorm(y.reshape(whole), weight.reshape(parts), normEps).reshape(x.shape);
+  return normBeforeGate ? norm(x).mul(z.silu()) : norm(x.mul(z.silu()));
+}

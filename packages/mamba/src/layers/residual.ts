@@ -1,0 +1,63 @@
+/**
+ * A residual step: what mixes along time works on the normalised input, and adds to it.
+ *
+ *     y = x + dropout(mixer(norm(x)))
+ */
+import { Dropout, Module, RMSNorm } from '@mambagrad/nn';
+import type { Tensor } from '@mambagrad/tensor';
+import {
+  checkArgument, instanceOf, type Kind, objectWith, readOptions,
+} from '@mambagrad/tensor/options';
+import {
+  flagOptions, keepSteps, requireFlags, requireSteps, type ScanOptions, scanOptions, type Scanned,
+  type SequenceFlags, type SequenceLayer,
+} from '../sequence/sequence.ts';
+import type { BlockState, Mixer } from './block.ts';
+
+/** What can mix along time. */
+export const sequenceLayers: Kind<SequenceLayer> = objectWith(
+  'a layer with a forward method', 'forward',
+);
+
+/** What mixes along time, with its normalisation and residual connection: x + mixer(norm(x)). */
+export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Module {
+  /** Over the width, before the mixer */
+  readonly norm: RMSNorm;
+  /** The layer whose result is added to x */
+  readonly mixer: Inner;
+  readonly #dropout: Dropout;
+
+  /** `width` is that of the layer; ε of the norm is `eps`. */
+  constructor(width: number, mixer: Inner, dropout: Dropout = new Dropout(0), eps = 1e-5) {
+    super();
+    checkArgument('Residual', 'mixer', mixer, sequenceLayers);
+    checkArgument('Residual', 'dropout', dropout, instanceOf(Dropout));
+    this.norm = new RMSNorm(width, { eps });
+    this.mixer = mixer;
+    this.#dropout = dropout;
+  }
+
+  /** x and the result [batch, length, width] */
+  forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    const input = this.#readSteps(x, readOptions('Residual', flags, flagOptions));
+    return input.add(this.#dropout.forward(this.mixer.forward(this.norm.forward(input), flags)));
+  }
+
+  /** The same in pieces; with `lastOnly`, y [batch, 1, width] is the result of the last step. */
+  scan(
+    this: Residual<Mixer>, x: Tensor, options: ScanOptions<BlockState> = {}, lastOnly = false,
+  ): Scanned<BlockState> {
+    const input = this.#readSteps(x, readOptions('Residual', options, scanOptions<BlockState>()));
+    const { y, state } = this.mixer.mix(this.norm.forward(input), options);
+    const last = (all: Tensor) => (lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all);
+    const added = this.#dropout.forward(this.mixer.outProj.forward(last(y)));
+    return { y: last(input).add(added), state };
+  }
+
+  #readSteps(x: Tensor, flags: SequenceFlags): Tensor {
+    const { shape: [width], dtype } = this.norm.weight;
+    requireSteps('Residual', x, dtype, ['batch', 'length', width]);
+    requireFlags('Residual', flags, x.shape);
+    return keepSteps(x, flags.mask);
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The selective state space model as a layer: the selective scan with Δ, B and C projected from the
+ * input itself, which is what makes it selective (Gu and Dao, "Mamba" (2023), algorithm 2):
+ *
+ *     (r, B, C) = W_x u,   Δ = softplus(W_Δ r + b_Δ),   A = −exp(A_log)
+ *
+ * D channels, N numbers of state in each, R the rank of the projection to Δ.
+ */
+import { Linear, linear, Parameter } from '@mambagrad/nn';
+import { arange, Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
+import {
+  boolean, instanceOf, type Option, readOptions, type Table, tensors, whole,
+} from '@mambagrad/tensor/options';
+import {
+  scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
+} from '../ops/selectiveScan/selectiveScan.ts';
+import {
+  keepSteps, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
+  type Scanned,
+} from '../sequence/sequence.ts';
+
+/** Options of `SelectiveSSM`; a `MambaBlock` hands its own on. */
+export interface SelectiveSSMOptions {
+  /** D, the width of the input. */
+  readonly channels: number;
+  /** N, the numbers that each channel remembers. Default 16; of Mamba2 and Mamba2Block 128. */
+  readonly stateSize?: number | undefined;
+  /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉; of blocks ⌈hiddenSize / 16⌉. */
+  readonly dtRank?: number | undefined;
+  /** How the scan is computed; does not change what is learned. Default 'fused'. */
+  readonly algorithm?: SelectiveScanAlgorithm | undefined;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+/** The options that say where initial values come from. */
+export const generatorOption: Option<Generator | undefined> = instanceOf(Generator).optional();
+
+export const selectiveSSMOptions: {
+  readonly channels: Option<number>;
+  readonly stateSize: Option<number>;
+  readonly dtRank: Option<number | undefined>;
+  readonly algorithm: Option<SelectiveScanAlgorithm>;
+  readonly generator: Option<Generator | undefined>;
+} = {
+  channels: whole(1).required(),
+  stateSize: whole(1).orElse(16),
+  dtRank: whole(1).optional(),
+  algorithm: scanAlgorithms.orElse('fused'),
+  generator: generatorOption,
+};
+
+/** The options of a scan of the layer; what it returns besides is up to the selective scan. */
+const ssmScanOptions = {
+  ...scanOptions<Tensor>(), z: tensors.optional(), returnStates: boolean.orElse(false),
+} satisfies Table<SSMScanOptions>;
+
+type SSMScanOptions = ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'>;
+
+/** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
+const DELTA_MIN = 1e-3;
+const DELTA_MAX = 1e-1;
+
+/**
+ * The layer: u [batch, length, D] to the same shape, with a state of N numbers for each channel.
+ */
+export class SelectiveSSM extends Recurrent<Tensor> {
+  /** From the input to the low-rank Δ, B and C, in this order */
+  readonly xProj: Linear;
+  /** From rank R to a step size for each channel; its bias sets the scale of time */
+  readonly dtProj: Linear & { readonly bias: Parameter };
+  /** log(−A), [D, N]: A itself is always negative, at the start −1, …, −N */
+  readonly ALog: Parameter;
+  /** The skip connection, [D] */
+  readonly D: Parameter;
+  readonly #algorithm: SelectiveScanAlgorithm;
+
+  constructor(options: SelectiveSSMOptions) {
+    super();
+    const given = readOptions(new.target.name, options, selectiveSSMOptions);
+    const { channels, stateSize, generator } = given;
+    const { dtRank = Math.ceil(channels / 16) } = given;
+    const withoutBias = { bias: false, generator };
+    this.xProj = new Linear(channels, dtRank + 2 * stateSize, withoutBias);
+    const projection = new Linear(dtRank, channels, withoutBias);
+    this.dtProj = Object.assign(projection, { bias: deltaBias(channels, generator) });
+    this.ALog = undecayed(arange(1, stateSize + 1).broadcastTo([channels, stateSize]).log());
+    this.D = undecayed(ones([channels]));
+    this.#algorithm = given.algorithm;
+  }
+
+  /** Zeros [batch, D, N]. */
+  initialState(batch: number): Tensor {
+    return zeros([batch, ...this.ALog.shape], { dtype: this.ALog.dtype });
+  }
+
+  /** u and y [batch, length, D], state [batch, D, N]; with a gate z, y is multiplied by silu(z). */
+  scan(
+    u: Tensor, options: SSMScanOptions = {},
+  ): Scanned<Tensor> & { readonly states?: Tensor } {
+    const op = this.constructor.name;
+    const { state, ...given } = readOptions(op, options, ssmScanOptions);
+    const { shape: [channels, stateSize], dtype } = this.ALog;
+    requireSteps(op, u, dtype, ['batch', 'length', channels]);
+    requireFlags(op, given, u.shape);
+    requireShapes(op, dtype, { state: [state, [u.shape[0], channels, stateSize]] });
+    const input = keepSteps(u, given.mask);
+    const rank = this.dtProj.weight.shape[1];
+    const [low, B, C] = this.xProj.forward(input).split([rank, stateSize, stateSize], -1);
+    const delta = linear(low, this.dtProj.weight);
+    const { lastState, ...results } = selectiveScan(input, delta, this.ALog.exp().neg(), B, C, {
+      ...given,
+      D: this.D,
+      deltaBias: this.dtProj.bias,
+      deltaSoftplus: true,
+      initialState: state,
+      algorithm: this.#algorithm,
+    });
+    return { ...results, state: lastState };
+  }
+}
+
+/** A parameter that weight decay would only hurt: a rate, a scale. */
+export function undecayed(value: Tensor): Parameter {
+  return new Parameter(value, { noWeightDecay: true });
+}
+
+/**
+ * What is added to Δ before softplus, at the start: softplus of it is log-uniform between DELTA_MIN
+ * and DELTA_MAX, so that the channels begin with memories of different lengths. The inverse of
+ * softplus is Δ + log(1 − e^−Δ), which is exact for small Δ.
+ */
+export function deltaBias(size: number, generator: Generator | undefined): Parameter {
+  const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
+  const delta = uniform([size], ...range, { generator }).exp();
+  return undecayed(delta.add(delta.neg().expm1().neg().log()));
+}

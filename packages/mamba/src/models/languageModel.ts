@@ -1,0 +1,119 @@
+/**
+ * A language model: tokens become vectors, blocks mix them along time, and the normalised result is
+ * compared with a vector for every token. These are the vectors of the embedding again (tied), so
+ * that a token is read and written alike, or others (untied).
+ */
+import { Embedding, Linear, linear, RMSNorm } from '@mambagrad/nn';
+import { ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, pickOptions, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
+import { blockDefaults } from '../layers/block.ts';
+import { keepSteps, type Scanned, type ScanOptions, scanOptions } from '../sequence/sequence.ts';
+import { RecurrentStack, type StackState } from './recurrentStack.ts';
+import { type StackOptions, stackOptions } from './stackOptions.ts';
+
+/** Options of `MambaLM`: those of its blocks, and what has to do with tokens. */
+export interface MambaLMOptions extends StackOptions {
+  /** The number of different tokens. */
+  readonly vocabSize: number;
+  /** Whether the head is the embedding. Default true. */
+  readonly tieEmbeddings?: boolean | undefined;
+}
+
+const mambaLMOptions = {
+  ...stackOptions, vocabSize: whole(1).required(), tieEmbeddings: boolean.orElse(true),
+} satisfies Table<MambaLMOptions>;
+
+/** Options as they were given: what was left out is not there. */
+type Given<Options> = { readonly [Key in keyof Options]: Exclude<Options[Key], undefined> };
+
+/** The options without those that are undefined. */
+function given<Options extends object>(options: Options): Given<Options> {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as Given<Options>;
+}
+
+/** The standard deviation of embeddings at the start, as in the paper's code. */
+const EMBEDDING_STD = 0.02;
+
+/** Steps that `prefill` reads at once, so that two programs serve texts of every length. */
+const PIECE = 32;
+
+const { state: stateOption, mask: maskOption } = scanOptions<StackState>();
+const prefillOptions = { state: stateOption, mask: maskOption };
+
+/**
+ * Tokens i32 [batch, length] to logits [batch, length, vocabSize], of the token that comes next.
+ */
+export class MambaLM extends RecurrentStack {
+  /** Those with which it was made. */
+  readonly options: Given<MambaLMOptions>;
+  declare readonly embedding: Embedding;
+  /** [vocabSize, hidden], where it is not the embedding */
+  readonly lmHead: Linear | undefined;
+
+  constructor(options: MambaLMOptions) {
+    const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings, generator } = readOptions(
+      new.target.name, options, mambaLMOptions,
+    );
+    const embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
+    const body = { ...pickOptions(options, stackOptions), pool: 'none' } as const;
+    super(body, embedding, new RMSNorm(hiddenSize, { eps: normEps }));
+    this.options = given(options);
+    const head = { bias: false, generator };
+    this.lmHead = tieEmbeddings ? undefined : new Linear(hiddenSize, vocabSize, head);
+    // What each layer adds starts smaller the more of them add up (GPT-2's rule).
+    for (const { mixer: { outProj: { weight } } } of this.layers) {
+      weight.assign(weight.detach().div(Math.sqrt(this.layers.length)));
+    }
+  }
+
+  /** The size of the result: a logit for every token. */
+  static override outputSize(options: MambaLMOptions): number {
+    return readOptions('MambaLM.outputSize', options, mambaLMOptions).vocabSize;
+  }
+
+  /** Options to start from; with vocabSize 256, for bytes, this is a small model. */
+  static recommendedDefaults(): MambaLMOptions {
+    return { vocabSize: 256, hiddenSize: 128, numLayers: 4, ...blockDefaults, tieEmbeddings: true };
+  }
+
+  /**
+   * Reads any number of tokens, i32 [batch, length], going on from any state: y [batch, vocabSize]
+   * are the logits after the last one. Compiled, without gradients. Padding (`mask`) must be in
+   * front, so that each row has its last token at the end.
+   */
+  prefill(
+    tokens: Tensor, options: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
+  ): Scanned<StackState> {
+    const op = `${this.constructor.name}.prefill`;
+    const { state, mask } = readOptions(op, options, prefillOptions);
+    this.requireInput(op, tokens, { mask });
+    const [batch, length] = tokens.shape;
+    if (length === 0) throw new TensorError(`${op}: there are no tokens, expected at least one`);
+    if (state !== undefined) this.requireState(op, state, batch);
+    // The first piece is filled up in front.
+    const missing = PIECE * Math.ceil(length / PIECE) - length;
+    const padded = (x: Tensor) => x.pad([0, missing], [0, 0]).split(PIECE, 1);
+    const masks = padded(mask ?? ones([batch, length], { dtype: 'i32' }));
+    let read: Scanned<StackState> = { y: tokens, state: state ?? this.initialState(batch) };
+    for (const [i, piece] of padded(keepSteps(tokens, mask)).entries()) {
+      const isWhole = !mask && (i > 0 || missing === 0);
+      read = this.advance(piece, { state: read.state, mask: isWhole ? undefined : masks[i] });
+    }
+    return read;
+  }
+
+  /** Compiles `prefill` and `step` for so many rows, ahead of the first call. */
+  override prepare(batch = 1): this {
+    checkArgument(`${this.constructor.name}.prepare`, 'batch', batch, whole(1));
+    const { state } = this.prefill(zeros([batch, PIECE + 1], { dtype: 'i32' }));
+    this.step(zeros([batch], { dtype: 'i32' }), state);
+    return this;
+  }
+
+  protected override read(h: Tensor): Tensor {
+    return linear(super.read(h), (this.lmHead ?? this.embedding).weight);
+  }
+}

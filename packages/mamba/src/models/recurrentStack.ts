@@ -1,0 +1,109 @@
+/**
+ * A stack whose layers are recurrent blocks is recurrent itself: its state is that of every layer,
+ * and it reads sequences whole, in pieces, or step by step.
+ */
+import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
+import type { Tensor } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, type Kind, listOf, objectWith, pickOptions, readOptions, type Table,
+  whole,
+} from '@mambagrad/tensor/options';
+import type { BlockState, Mixer } from '../layers/block.ts';
+import {
+  flagOptions, pooled, type Recurrent, requireState, type ScanOptions, scanOptions, type Scanned,
+  type SequenceFlags,
+} from '../sequence/sequence.ts';
+import { Stack } from './stack.ts';
+import {
+  type BodyOptions, bodyOptions, createMixers, type StackOptions, stackOptions,
+} from './stackOptions.ts';
+
+/** The state of every layer. */
+export type StackState = readonly BlockState[];
+
+/** The options of a stack of blocks, and of what its `forward` gives. */
+export type RecurrentStackOptions = StackOptions & Pick<BodyOptions, 'pool' | 'windowSize'>;
+
+/** The table of them. */
+export const recurrentStackOptions: Table<RecurrentStackOptions> = {
+  ...stackOptions, pool: bodyOptions.pool, windowSize: bodyOptions.windowSize,
+};
+
+/**
+ * A `Stack` of Mamba or Mamba-2 blocks. Its `scan` differentiates; `advance` and `step` are for
+ * use.
+ */
+export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
+  /** As much of a state as can be said without its batch. */
+  readonly #states: Kind<StackState>;
+
+  constructor(options: RecurrentStackOptions, embedding?: Linear | Embedding, normF?: RMSNorm) {
+    const op = new.target.name;
+    readOptions(op, options, recurrentStackOptions);
+    const mixers = createMixers(op, pickOptions(options, stackOptions));
+    super(pickOptions(options, bodyOptions), mixers, embedding, normF);
+    this.#states = listOf(objectWith<BlockState>('{ conv, ssm }'), mixers.length);
+  }
+
+  initialState(batch: number): StackState {
+    checkArgument(`${this.constructor.name}.initialState`, 'batch', batch, whole());
+    return this.layers.map(({ mixer }) => mixer.initialState(batch));
+  }
+
+  override forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
+    if (this.pool !== 'last') return super.forward(x, flags);
+    return this.scan(x, readOptions(this.constructor.name, flags, flagOptions), true).y;
+  }
+
+  /** With `lastOnly`, y is the result of the last step that is no padding, [batch, ...]. */
+  scan(x: Tensor, options: ScanOptions<StackState> = {}, lastOnly = false): Scanned<StackState> {
+    const op = this.constructor.name;
+    checkArgument(op, 'lastOnly', lastOnly, boolean);
+    const { state, ...flags } = this.#readOptions(op, options);
+    let h = this.readInput(op, x, flags);
+    if (state !== undefined) this.requireState(op, state, x.shape[0]);
+    // There is no last step of none, which `pooled` says.
+    const mayCut = lastOnly && !flags.mask && x.shape[1] > 0;
+    const next = this.layers.map((layer, i) => {
+      // Nobody asks for the other steps of the last layer.
+      const isCut = mayCut && i === this.layers.length - 1;
+      const scanned = layer.scan(h, { ...flags, state: state?.[i] }, isCut);
+      h = scanned.y;
+      return scanned.state;
+    });
+    return { y: this.read(lastOnly ? pooled(op, h, 'last', flags.mask) : h), state: next };
+  }
+
+  /** `scan` for use, with `lastOnly`: compiled for each shape of x, without gradients. */
+  readonly advance: (x: Tensor, options?: ScanOptions<StackState>) => Scanned<StackState> =
+    (x, options = {}) => this.#run(`${this.constructor.name}.advance`, x, options);
+
+  /** A single step, compiled, without gradients, in the same time however many came before. */
+  step(x: Tensor, state: StackState): Scanned<StackState> {
+    const op = `${this.constructor.name}.step`;
+    requireState(op, state);
+    return this.#run(op, x.unsqueeze(1), { state });
+  }
+
+  #run(op: string, x: Tensor, options: ScanOptions<StackState>): Scanned<StackState> {
+    const given = this.#readOptions(op, options);
+    this.requireInput(op, x, given);
+    if (given.state !== undefined) this.requireState(op, given.state, x.shape[0]);
+    return this.#advance(x, given);
+  }
+
+  readonly #advance: (x: Tensor, options: ScanOptions<StackState>) => Scanned<StackState> =
+    this.forUse((x, options) => this.scan(x, options, true));
+
+  #readOptions(op: string, options: ScanOptions<StackState>): ScanOptions<StackState> {
+    return readOptions(op, options, scanOptions<StackState>());
+  }
+
+  /** Throws in the name of `op` unless it is a state of this model, of so many rows. */
+  protected requireState(op: string, state: StackState, batch: number): void {
+    checkArgument(op, 'state', state, this.#states);
+    this.layers.forEach(({ mixer }, i) => {
+      mixer.requireState(op, `state[${i}]`, state[i], batch);
+    });
+  }
+}

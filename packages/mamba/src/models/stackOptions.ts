@@ -1,0 +1,140 @@
+/**
+ * The options of stacks of layers, as tables: those of every stack, those of encoders, and those of
+ * the blocks of either kind. An option of the other kind is a mistake.
+ */
+import { Linear } from '@mambagrad/nn';
+import { type Generator, TensorError } from '@mambagrad/tensor';
+import {
+  anything, number, oneOf, type Option, pickOptions, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
+import { type BlockOptions, blockOptions, MambaBlock, type Mixer } from '../layers/block.ts';
+import {
+  Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions, ownMamba2Options,
+} from '../layers/mamba2.ts';
+import { generatorOption } from '../layers/selectiveSSM.ts';
+import type { Pool } from '../sequence/sequence.ts';
+
+/** What encoders have in common, the models that read vectors. */
+export interface EncoderOptions {
+  /** The size of the input vectors. */
+  readonly embedDim: number;
+  /** The width of the model. Default 256. */
+  readonly hiddenSize?: number | undefined;
+  /** The number of layers. Default 2; of BiMamba 4. */
+  readonly numLayers?: number | undefined;
+  /** The share of what a layer adds that is left out in training. Default 0; of BiMamba 0.1. */
+  readonly dropout?: number | undefined;
+  /** What `forward` gives of the results of all steps. Default 'last'. */
+  readonly pool?: Pool | undefined;
+  /** The length of sequence that `prepare` makes ready for. Default 60. */
+  readonly windowSize?: number | undefined;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+/** The table of them. */
+export const encoderOptions: {
+  readonly embedDim: Option<number>;
+  readonly hiddenSize: Option<number>;
+  readonly numLayers: Option<number>;
+  readonly dropout: Option<number>;
+  readonly pool: Option<Pool>;
+  readonly windowSize: Option<number>;
+  readonly generator: Option<Generator | undefined>;
+} = {
+  embedDim: whole(1).required(),
+  hiddenSize: whole(1).orElse(256),
+  numLayers: whole().orElse(2),
+  dropout: number({ from: 0, to: 1 }).orElse(0),
+  pool: oneOf('last', 'mean', 'ends', 'none').orElse('last'),
+  windowSize: whole(1).orElse(60),
+  generator: generatorOption,
+};
+
+/** The projection from embedDim to hiddenSize, where they differ. */
+export function inputProjection(
+  options: Pick<EncoderOptions, 'embedDim' | 'generator'> & { readonly hiddenSize: number },
+): Linear | undefined {
+  const { embedDim, hiddenSize, generator } = options;
+  return embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
+}
+
+/** The options that every stack has. */
+export interface BodyOptions
+  extends Pick<EncoderOptions, 'dropout' | 'pool' | 'windowSize'> {
+  /** The width of the layers. */
+  readonly hiddenSize: number;
+  /** ε of the norms of the layers. Default 1e-5. */
+  readonly normEps?: number | undefined;
+}
+
+export const bodyOptions: {
+  readonly hiddenSize: Option<number>;
+  readonly normEps: Option<number>;
+  readonly dropout: Option<number>;
+  readonly pool: Option<Pool>;
+  readonly windowSize: Option<number>;
+} = {
+  hiddenSize: whole(1).required(),
+  normEps: number({ from: 0 }).orElse(1e-5),
+  ...pickOptions(encoderOptions, { dropout: 0, pool: 0, windowSize: 0 }),
+};
+
+/** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
+export interface StackOptions
+  extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
+  /** The kind of the blocks: MambaBlock or Mamba2Block. Default 'mamba'. */
+  readonly layer?: 'mamba' | 'mamba2' | undefined;
+}
+
+/** What a stack has besides its blocks. */
+const ownStackOptions = {
+  numLayers: encoderOptions.numLayers,
+  dropout: encoderOptions.dropout,
+  normEps: bodyOptions.normEps,
+  layer: oneOf('mamba', 'mamba2').orElse('mamba'),
+  // Left out, it is what blocks of the kind have.
+  stateSize: whole(1).optional(),
+};
+
+/** What only blocks of one kind have. */
+const ofKind = {
+  mamba: { dtRank: blockOptions.dtRank, algorithm: blockOptions.algorithm },
+  mamba2: ownMamba2Options,
+};
+
+/** The table of a stack of blocks of either kind. */
+export const stackOptions: Table<StackOptions> = {
+  ...blockOptions, ...mamba2BlockOptions, ...ownStackOptions,
+};
+
+/**
+ * The blocks of a stack. Throws in the name of `op` if there is an option of which blocks of this
+ * kind know nothing.
+ */
+export function createMixers(op: string, options: StackOptions): readonly Mixer[] {
+  const { layer = 'mamba', numLayers } = readOptions(op, options, stackOptions);
+  const other = layer === 'mamba' ? 'mamba2' : 'mamba';
+  const wrong = Object.keys(ofKind[other]).find(
+    (key) => options[key as keyof StackOptions] !== undefined,
+  );
+  if (wrong !== undefined) {
+    throw new TensorError(
+      `${op}: ${wrong} is an option of blocks of layer '${other}', the layer is '${layer}'`,
+    );
+  }
+  const create: () => Mixer = layer === 'mamba'
+    ? () => new MambaBlock(pickOptions(options, blockOptions))
+    : () => new Mamba2Block(pickOptions(options, mamba2BlockOptions));
+  return Array.from({ length: numLayers ?? 0 }, create);
+}
+
+/** The options of any model of this package, of which the size of its result depends on two. */
+export const outputOptions: Table<Pick<EncoderOptions, 'hiddenSize' | 'pool'>> = {
+  ...Object.fromEntries(
+    Object.keys({ ...stackOptions, ...encoderOptions, combine: 0 })
+      .map((name) => [name, anything().optional()]),
+  ),
+  hiddenSize: encoderOptions.hiddenSize,
+  pool: encoderOptions.pool,
+};

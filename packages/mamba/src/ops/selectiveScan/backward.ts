@@ -1,0 +1,270 @@
+/**
+ * The selective scan backwards, as one kernel. Chunk by chunk from the last, states and decays are
+ * computed again from the state at the chunk's start and kept for the chunk only; then they are
+ * used in reverse. No decay is computed twice.
+ *
+ *     for each sequence, for each chunk, for each 8 channels:
+ *       forwards through the chunk, then backwards
+ */
+import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
+import {
+  blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part, plus,
+  registers, type Sizes, times, TINY,
+} from '../vectors.ts';
+import {
+  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf, startOf,
+  stateRegisters, type Step, unlessReset,
+} from './step.ts';
+import {
+  channelSums, type ChannelSums, type Partials, partialsOf, reducePartials, type Trace, traceOf,
+} from './storage.ts';
+
+/**
+ * From [the gradient of what the forward kernel gives, u, Δ, A, B, C, the first state, the states
+ * at the starts of chunks, flags of steps that start anew (or none)]: the gradients of u, Δ, A, B,
+ * C and the first state, one behind the other.
+ */
+export function backwardKernel(
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
+): k.Statements {
+  const scan = backwardOf(inputs, to, sizes);
+  const [full, rest] = chunksOf(sizes);
+  return [
+    forParts(sizes, (part) => [
+      scaleA(scan, part),
+      startGradients(scan, part),
+      rest > 0 ? runChunk(scan, { ...part, c: full, count: rest }) : [],
+      k.loop('c', full, (c) => runChunk(scan, { ...part, c: k.sub(full - 1, c), count: CHUNK })),
+      storeGradients(scan, part),
+    ]),
+    [scan.ofA, scan.ofB, scan.ofC].map((partials) => reducePartials(partials, to)),
+  ];
+}
+
+/** The plan of the backward kernel. */
+interface Backward extends Scan {
+  /** The gradient of what the forward kernel gives. */
+  readonly g: Elements;
+  /** The states at the starts of chunks. */
+  readonly starts: Elements;
+  /** The gradient that a step passes on to the state before it. */
+  readonly carry: Grid;
+  /** The gradient of A, summed over the steps so far. */
+  readonly dA: Grid;
+  /** The decay of each step of a chunk, and the states before each step and after the last. */
+  readonly decays: Trace;
+  readonly states: Trace;
+  /** The gradients of B and C in a chunk. */
+  readonly dB: ChannelSums;
+  readonly dC: ChannelSums;
+  /** Where in the result the gradients of u, Δ and the first state are. */
+  readonly duAt: number;
+  readonly dDeltaAt: number;
+  readonly dStateAt: number;
+  /** Where the gradients of A, one for each sequence, and B and C, one for each block, are left. */
+  readonly ofA: Partials;
+  readonly ofB: Partials;
+  readonly ofC: Partials;
+}
+
+/** The plan, given the inputs of the kernel in their order. */
+function backwardOf(inputs: readonly Elements[], to: k.Buffer, sizes: Sizes): Backward {
+  const [g, u, delta, A, B, C, , starts, reset] = inputs;
+  const { batch, length, state, width, lastAt } = sizes;
+  const ofSteps = batch * length * state;
+  const dAAt = 2 * lastAt;
+  const dBAt = dAAt + width;
+  const dCAt = dBAt + ofSteps;
+  const blocks = blocksOf(sizes).count;
+  return {
+    ...scanOf({ u, delta, A, B, C, reset }, to, sizes),
+    g,
+    starts,
+    carry: grid('carry', sizes),
+    dA: grid('dA', sizes),
+    decays: traceOf('decays', CHUNK, state),
+    states: traceOf('states', CHUNK + 1, state),
+    dB: channelSums('dB', state),
+    dC: channelSums('dC', state),
+    duAt: 0,
+    dDeltaAt: lastAt,
+    dStateAt: dCAt + ofSteps,
+    ofA: partialsOf('dA', batch, width, to, dAAt),
+    ofB: partialsOf('dB', blocks, ofSteps, to, dBAt),
+    ofC: partialsOf('dC', blocks, ofSteps, to, dCAt),
+  };
+}
+
+/** Before the last chunk: the gradient of the last state is given, that of A is 0. */
+function startGradients({ g, sizes, carry, dA }: Backward, { b, range }: Part): k.Statements {
+  const { state, width, lastAt } = sizes;
+  return [
+    dA.setAll(() => 0, range),
+    carry.setAll(
+      (n, d) => g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]), range,
+    ),
+  ];
+}
+
+/** After the first chunk: stores the gradients of the first state and of A. */
+function storeGradients(scan: Backward, { b, range }: Part): k.Statements {
+  const { to, sizes, carry, dA, dStateAt, ofA } = scan;
+  return [
+    carry.writeTo(to, plus(dStateAt, times(b, sizes.width)), range),
+    dA.writeTo(ofA.buffer, ofA.startOf(b), range),
+  ];
+}
+
+/** Through a chunk: forwards, and then backwards. */
+function runChunk(scan: Backward, chunk: Chunk): k.Statements {
+  const { sizes, dB, dC, ofB, ofC } = scan;
+  return [
+    [dB, dC].map((sums) => sums.clear()),
+    forChannels(chunk.range, sizes.channels, (channels) => [
+      recomputeChunk(scan, chunk, channels),
+      backpropagateChunk(scan, chunk, channels),
+    ]),
+    storeSums(scan, chunk, dB, ofB),
+    storeSums(scan, chunk, dC, ofC),
+  ];
+}
+
+/** Forwards through a chunk: keeps decays and states, and sums up C's gradient. */
+function recomputeChunk(
+  scan: Backward, chunk: Chunk, channels: readonly k.Value[],
+): k.Statements {
+  const { sizes, starts, states } = scan;
+  const start = startOf(sizes, chunk);
+  return [
+    forStates(sizes.state, channels, (cells) =>
+      cells.map((cell) => {
+        const place = plus(start, plus(times(cell.n, sizes.channels), cell.d));
+        return states.set(0, cell, starts.at([place]));
+      }),
+    ),
+    k.loop('t', chunk.count, (t) => recomputeStep(scan, chunk, t, channels)),
+  ];
+}
+
+/** A step forwards, as in the forward pass, with all it sets kept. */
+function recomputeStep(
+  scan: Backward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+): k.Statements {
+  const { inputs: { u, delta }, sizes, limits, g, decays, states, dC } = scan;
+  const [dt, dtU, dy] = registers(['D', 'x', 'g'], channels);
+  const step = { chunk, t, channels, dt, dtU };
+  return [
+    channels.map((d, i) => [
+      k.set(dt[i], elementAt(delta, chunk, t, d)),
+      k.set(dtU[i], k.mul(dt[i], elementAt(u, chunk, t, d))),
+      k.set(dy[i], g.at([outputAt(sizes, chunk, t, d)])),
+    ]),
+    forStatesOf(dt, limits, sizes.state, channels, (isSmall, cells, ns) => {
+      const [decay, next] = stateRegisters(cells);
+      return [
+        advance(scan, step, cells, isSmall, [decay, next], (cell) => states.at(t, cell)),
+        cells.map((cell, j) => [
+          decays.set(t, cell, decay[j]),
+          states.set(plus(t, 1), cell, next[j]),
+        ]),
+        ns.map((n, s) => dC.add(t, n, ofState(next, channels, s), dy)),
+      ];
+    }),
+  ];
+}
+
+/** Backwards through a chunk, from its last step. */
+function backpropagateChunk(
+  scan: Backward, chunk: Chunk, channels: readonly k.Value[],
+): k.Statements {
+  return k.loop('r', chunk.count, (r) =>
+    backpropagateStep(scan, chunk, k.sub(chunk.count - 1, r), channels),
+  );
+}
+
+/** A step with the registers of its gradients. */
+interface BackwardStep extends Step {
+  readonly dy: readonly k.Variable[];
+  /** The gradient of Δ u, and that of Δ through the decays, times log₂e. */
+  readonly throughInput: readonly k.Variable[];
+  readonly throughDecay: readonly k.Variable[];
+}
+
+/** A step backwards: the gradients of its u and Δ. */
+function backpropagateStep(
+  scan: Backward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+): k.Statements {
+  const { inputs, sizes, to, g, duAt, dDeltaAt } = scan;
+  const names = ['D', 'u', 'x', 'g', 's', 'q'];
+  const [dt, u, dtU, dy, throughInput, throughDecay] = registers(names, channels);
+  const step = { chunk, t, channels, dt, dtU, dy, throughInput, throughDecay };
+  return [
+    channels.map((d, i) => [
+      k.set(dt[i], elementAt(inputs.delta, chunk, t, d)),
+      k.set(u[i], elementAt(inputs.u, chunk, t, d)),
+      k.set(dtU[i], k.mul(dt[i], u[i])),
+      k.set(dy[i], g.at([outputAt(sizes, chunk, t, d)])),
+      k.set(throughInput[i], 0),
+      k.set(throughDecay[i], 0),
+    ]),
+    backpropagateStates(scan, step),
+    channels.map((d, i) => {
+      const at = outputAt(sizes, chunk, t, d);
+      // A was multiplied by log₂e.
+      const dDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(u[i], throughInput[i]));
+      return [
+        k.store(to, plus(duAt, at), k.mul(dt[i], throughInput[i])),
+        k.store(to, plus(dDeltaAt, at), dDelta),
+      ];
+    }),
+  ];
+}
+
+/**
+ * Backwards through the states of a step. G is the whole gradient of a state: from y, and from the
+ * step after it. `passed` is the part of it that goes on to the state before, through the decay.
+ */
+function backpropagateStates(scan: Backward, step: BackwardStep): k.Statements {
+  const { inputs: { B, C }, sizes, scaledA, carry, dA, decays, states, dB } = scan;
+  const { chunk, t, channels, dt, dtU, dy, throughInput, throughDecay } = step;
+  return forStates(sizes.state, channels, (cells, ns) => {
+    const [G, passed, through] = registers(['G', 'p', 'q'], cells.map(({ d }) => d));
+    return [
+      cells.map((cell, j) => {
+        const { n, d, i } = cell;
+        const toBefore = k.mul(G[j], decays.at(t, cell));
+        const toDecay = k.mul(passed[j], states.at(t, cell));
+        return [
+          k.set(G[j], k.mulAdd(dy[i], elementAt(C, chunk, t, n), carry.at(n, d))),
+          k.set(throughInput[i], k.mulAdd(G[j], elementAt(B, chunk, t, n), throughInput[i])),
+          k.set(passed[j], unlessReset(scan, step, 0, toBefore)),
+          carry.set(n, d, k.add(passed[j], TINY)),
+          k.set(through[j], unlessReset(scan, step, 0, toDecay)),
+          k.set(throughDecay[i], k.mulAdd(through[j], scaledA.at(n, d), throughDecay[i])),
+          dA.set(n, d, k.mulAdd(through[j], dt[i], dA.at(n, d))),
+        ];
+      }),
+      ns.map((n, s) => dB.add(t, n, ofState(G, channels, s), dtU)),
+    ];
+  });
+}
+
+/** The registers of the s-th state, of a list with one for each vector of channels of each. */
+function ofState(
+  list: readonly k.Variable[], channels: readonly k.Value[], s: number,
+): k.Variable[] {
+  return list.slice(s * channels.length, (s + 1) * channels.length);
+}
+
+/** Stores the gradient of B or C, as far as it comes from the channels of a chunk. */
+function storeSums(
+  { sizes }: Backward, chunk: Chunk, sums: ChannelSums, { buffer, startOf }: Partials,
+): k.Statements {
+  return k.loop('t', chunk.count, (t) =>
+    k.loop('n', sizes.state, (n) => {
+      const row = plus(startOf(chunk.block), times(rowOf(sizes, chunk, t), sizes.state));
+      return k.store(buffer, plus(row, n), sums.total(t, n));
+    }),
+  );
+}

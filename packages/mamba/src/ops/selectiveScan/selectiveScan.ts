@@ -1,0 +1,121 @@
+/**
+ * The selective scan, the heart of Mamba. A state of N numbers per channel decays and takes in the
+ * input, at rates that the input itself chooses (Gu and Dao, "Mamba" (2023), section 3):
+ *
+ *     h_t = exp(Δ_t A) ⊙ h_{t−1} + Δ_t B_t u_t          (equations 1a and 4; B by Euler's rule)
+ *     y_t = C_t · h_t + D ⊙ u_t
+ *
+ * B batch, L length, D channels, N state size. Δ_t ≥ 0 is how long step t lasts for a channel: at 0
+ * the state ignores the input, at a large Δ it forgets all else. B_t and C_t say what is written
+ * and what is read. (Upper case B is the input matrix, too; the papers do the same.)
+ *
+ * Where a document begins, the state before is left out: h_t = Δ_t B_t u_t. At padding, Δ_t is 0,
+ * so that the state stays, and so are all inputs, whatever they hold: 0 · NaN would be NaN.
+ */
+import { describe, type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import {
+  boolean, type Kind, oneOf, readOptions, type Table, tensors, whole,
+} from '@mambagrad/tensor/options';
+import {
+  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+} from '../../sequence/sequence.ts';
+import { composedScan, fusedScan, type ScanInputs } from './fused.ts';
+import { segmentedScan } from './segmented.ts';
+
+/**
+ * `fused` is one loop that stores no array of all states; `segmented` is that on segments of the
+ * sequence side by side, and then again, for long sequences of few channels on many threads; the
+ * others are composed of ops around `linearScan`, with its algorithm of that name.
+ */
+export type SelectiveScanAlgorithm = 'fused' | 'segmented' | ScanAlgorithm;
+
+/** Options of `selectiveScan`: B rows, L steps, D channels, N numbers of state in each. */
+export interface SelectiveScanOptions extends SequenceFlags {
+  /** The skip connection, [D]. Default none. */
+  readonly D?: Tensor | undefined;
+  /** The gate, [B, L, D]: y is multiplied by silu(z). Default none. */
+  readonly z?: Tensor | undefined;
+  /** Added to delta first, [D]. Default none. */
+  readonly deltaBias?: Tensor | undefined;
+  /** Whether Δ is softplus(delta) and thereby positive. Default false. */
+  readonly deltaSoftplus?: boolean | undefined;
+  /** The state before the first step, [B, D, N]. Default zeros. */
+  readonly initialState?: Tensor | undefined;
+  /** How the recurrence is computed; all agree up to rounding. Default 'fused'. */
+  readonly algorithm?: SelectiveScanAlgorithm | undefined;
+  /** The steps of a chunk, where the algorithm is `chunked` (else 64) or `segmented` (else 256). */
+  readonly chunkSize?: number | undefined;
+  /** Whether all states are wanted, for which the scan is composed of ops. Default false. */
+  readonly returnStates?: boolean | undefined;
+}
+
+/** The names of the algorithms. */
+export const scanAlgorithms: Kind<SelectiveScanAlgorithm> = oneOf(
+  'fused', 'segmented', 'sequential', 'blelloch', 'hillisSteele', 'chunked',
+);
+
+const selectiveScanOptions = {
+  ...flagOptions,
+  D: tensors.optional(),
+  z: tensors.optional(),
+  deltaBias: tensors.optional(),
+  deltaSoftplus: boolean.orElse(false),
+  initialState: tensors.optional(),
+  algorithm: scanAlgorithms.orElse('fused'),
+  chunkSize: whole(1).optional(),
+  returnStates: boolean.orElse(false),
+} satisfies Table<SelectiveScanOptions>;
+
+/** The results of `selectiveScan`; gradients flow back from each of them. */
+export interface SelectiveScanResult {
+  /** [B, L, D]; 0 at padding. */
+  readonly y: Tensor;
+  /** The state after the last step, [B, D, N], from which another call can go on. */
+  readonly lastState: Tensor;
+  /** The state after every step, [B, L, D, N]; not there if the scan was fused. */
+  readonly states?: Tensor;
+}
+
+/**
+ * Runs the recurrence above over u and delta [B, L, D], A [D, N] (negative, so that states decay),
+ * B and C [B, L, N]. Differentiable with respect to every tensor, from both results.
+ */
+export function selectiveScan(
+  u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
+): SelectiveScanResult {
+  const given = readOptions('selectiveScan', options, selectiveScanOptions);
+  if (u.ndim !== 3 || A.ndim !== 2) {
+    throw new TensorError(
+      `selectiveScan: u is ${describe(u)}, A ${describe(A)}; expected [batch, length, channels] ` +
+        'and [channels, state]',
+    );
+  }
+  const { D, z, deltaBias, deltaSoftplus, algorithm, chunkSize } = given;
+  const [batch, length, channels] = u.shape;
+  const state = A.shape[1];
+  const stateShape = [batch, channels, state];
+  const { initialState = zeros(stateShape, { dtype: u.dtype }) } = given;
+  requireShapes('selectiveScan', u.dtype, {
+    delta: [delta, u.shape], z: [z, u.shape],
+    A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
+    D: [D, [channels]], deltaBias: [deltaBias, [channels]],
+    initialState: [initialState, stateShape],
+  });
+  const { reset, mask } = readFlags('selectiveScan', given, u.shape);
+  const kept = (x: Tensor): Tensor => keepSteps(x, mask);
+  const biased = deltaBias ? kept(delta).add(deltaBias) : delta;
+  const step = kept(deltaSoftplus ? biased.softplus() : biased);
+  const input = kept(u);
+  const inputs: ScanInputs = [
+    input, step, A, kept(B), kept(C), initialState, ...(reset ? [reset] : []),
+  ];
+  const isLoop = algorithm === 'fused' || algorithm === 'segmented';
+  const composed = isLoop ? undefined : { algorithm, chunkSize };
+  const scan = composed || given.returnStates ? composedScan(inputs, composed)
+    : algorithm === 'fused' ? fusedScan(inputs)
+    : segmentedScan(inputs, chunkSize);
+
+  const skipped = D ? scan.y.add(input.mul(D)) : scan.y;
+  const y = z ? skipped.mul(kept(z).silu()) : skipped;
+  return { ...scan, y: kept(y) };
+}

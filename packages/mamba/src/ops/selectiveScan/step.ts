@@ -1,0 +1,125 @@
+/**
+ * One step of the selective scan, as both of its kernels take it: the forward kernel, and the
+ * backward kernel where it computes states again. For each channel d and each of its states n,
+ *
+ *     h[n] = exp(Δ A[n]) h[n] + Δ u B[n]
+ *
+ * A kernel goes through chunks of 32 steps of a part, a block of the channels of a sequence.
+ */
+import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
+import {
+  type Cell, CHUNK, type Grid, grid, type Part, plus, registers, setDecays, setLimits, type Sizes,
+  times, TINY,
+} from '../vectors.ts';
+
+/** The inputs of a scan; with flags of steps that start anew, or without. */
+export interface Inputs {
+  readonly u: Elements;
+  readonly delta: Elements;
+  readonly A: Elements;
+  readonly B: Elements;
+  readonly C: Elements;
+  readonly reset: Elements | undefined;
+}
+
+/** The plan of a kernel: its inputs, the buffer of its results, and the memory it works in. */
+export interface Scan {
+  readonly inputs: Inputs;
+  readonly to: k.Buffer;
+  readonly sizes: Sizes;
+  /** A · log₂e. */
+  readonly scaledA: Grid;
+  /** For each channel, the largest |Δ| whose exponents need not be brought into bounds. */
+  readonly limits: k.Buffer;
+}
+
+/** The plan that both kernels start from. */
+export function scanOf(inputs: Inputs, to: k.Buffer, sizes: Sizes): Scan {
+  const [scaledA, limits] = [grid('A', sizes), k.scratch('limits', 'f32', sizes.channels)];
+  return { inputs, to, sizes, scaledA, limits };
+}
+
+/** Computes A · log₂e and the limits of Δ, for the channels of a part. */
+export function scaleA({ inputs, sizes, scaledA, limits }: Scan, { range }: Part): k.Statements {
+  return [
+    scaledA.setAll((n, d) => k.mul(inputs.A.at([d, n]), Math.LOG2E), range),
+    setLimits(limits, scaledA, sizes, range),
+  ];
+}
+
+/** The c-th chunk of a part, of `count` steps. */
+export interface Chunk extends Part {
+  readonly c: k.Operand;
+  readonly count: number;
+}
+
+/** How many full chunks a sequence has, and how many steps are left after them. */
+export function chunksOf({ length }: Sizes): readonly [full: number, rest: number] {
+  const full = Math.floor(length / CHUNK);
+  return [full, length - full * CHUNK];
+}
+
+/** Which step of the sequence is the t-th of a chunk. */
+export const timeOf = ({ c }: Chunk, t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
+
+/** Which row of [batch · length] is the t-th step of a chunk. */
+export const rowOf = ({ length }: Sizes, chunk: Chunk, t: k.Operand): k.Operand =>
+  plus(times(chunk.b, length), timeOf(chunk, t));
+
+/** Where a number is in [batch, length, channels]. */
+export const outputAt = (sizes: Sizes, chunk: Chunk, t: k.Operand, d: k.Operand): k.Operand =>
+  plus(times(rowOf(sizes, chunk, t), sizes.channels), d);
+
+/** Where the states at the start of a chunk are in [batch, chunks, state, channels]. */
+export const startOf = ({ chunks, width }: Sizes, { b, c }: Chunk): k.Operand =>
+  times(plus(times(b, chunks), c), width);
+
+/** The element of [batch, length, last] at the t-th step of a chunk. */
+export const elementAt = (
+  of: Elements, chunk: Chunk, t: k.Operand, last: k.Operand,
+): k.Value => of.at([chunk.b, timeOf(chunk, t), last]);
+
+/** The t-th step of a chunk, for vectors of channels, each with its registers. */
+export interface Step {
+  readonly chunk: Chunk;
+  readonly t: k.Operand;
+  readonly channels: readonly k.Value[];
+  /** Δ and Δ u. */
+  readonly dt: readonly k.Variable[];
+  readonly dtU: readonly k.Variable[];
+}
+
+/**
+ * `fresh` at a step that starts anew, `carried` at all others. It is chosen, not multiplied by 0:
+ * what is left behind may be NaN or infinite.
+ */
+export function unlessReset(
+  { inputs: { reset } }: Scan, { chunk, t }: Step, fresh: k.Operand, carried: k.Value,
+): k.Value {
+  if (reset === undefined) return carried;
+  const flag = reset.at([chunk.b, timeOf(chunk, t)]);
+  return k.select(k.notEqual(flag, 0), fresh, carried);
+}
+
+/** Registers for the decay and for the new state of each cell. */
+export const stateRegisters = (cells: readonly Cell[]): readonly k.Variable[][] =>
+  registers(['a', 'h'], cells.map(({ d }) => d));
+
+/** Sets registers to the decay and to the new state of each cell, given the old states. */
+export function advance(
+  scan: Scan, step: Step, cells: readonly Cell[], isSmall: boolean,
+  [decays, next]: readonly k.Variable[][], stateOf: (cell: Cell) => k.Value,
+): k.Statements {
+  const { inputs: { B }, scaledA } = scan;
+  const { chunk, t, dt, dtU } = step;
+  const exponents = cells.map(({ n, d, i }) => k.mul(dt[i], scaledA.at(n, d)));
+  return [
+    setDecays(decays, exponents, isSmall),
+    cells.map((cell, j) => {
+      const taken = k.mulAdd(dtU[cell.i], elementAt(B, chunk, t, cell.n), TINY);
+      const carried = k.mulAdd(decays[j], stateOf(cell), taken);
+      return k.set(next[j], unlessReset(scan, step, taken, carried));
+    }),
+  ];
+}

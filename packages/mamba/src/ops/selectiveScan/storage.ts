@@ -1,0 +1,81 @@
+/**
+ * Where the backward kernel of the selective scan keeps numbers: the decays and states of a chunk,
+ * which are computed forwards and used backwards; sums over channels; and partial gradients, which
+ * rounds of a parallel loop write to memory that no other round touches, added up at the end.
+ */
+import * as k from '@mambagrad/kernel';
+import { type Cell, CHUNK, isVector, neighbours, plus, times } from '../vectors.ts';
+
+/** Numbers for each step and state of 8 channels. */
+export interface Trace {
+  at(t: k.Operand, cell: Cell): k.Value;
+  set(t: k.Operand, cell: Cell, value: k.Value): k.Statements;
+}
+
+/** A trace of a number of steps, in scratch memory. */
+export function traceOf(name: string, steps: number, state: number): Trace {
+  const buffer = k.scratch(name, 'f32', steps * state * 8);
+  const place = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
+    const first = plus(times(plus(times(t, state), n), 8), 4 * i);
+    return isVector(d) ? neighbours(first) : first;
+  };
+  return {
+    at: (t, cell) => k.load(buffer, place(t, cell)),
+    set: (t, cell, value) => k.store(buffer, place(t, cell), value),
+  };
+}
+
+/** A sum over channels for each step of a chunk and each state. */
+export interface ChannelSums {
+  clear(): k.Statements;
+  /** Adds the products of registers. */
+  add(
+    t: k.Operand, n: k.Operand, a: readonly k.Variable[], b: readonly k.Variable[],
+  ): k.Statements;
+  total(t: k.Operand, n: k.Operand): k.Value;
+}
+
+/** Sums in four lanes; behind all of them, those of single channels. */
+export function channelSums(name: string, state: number): ChannelSums {
+  const sums = k.scratch(name, 'f32', CHUNK * state * 5);
+  const place = (t: k.Operand, n: k.Operand) => plus(times(t, state), n);
+  const lanesAt = (t: k.Operand, n: k.Operand) => neighbours(times(place(t, n), 4));
+  const singleAt = (t: k.Operand, n: k.Operand) => plus(place(t, n), CHUNK * state * 4);
+  return {
+    clear: () => k.lanes('i', sums.length, (i) => k.store(sums, i, 0)),
+    add: (t, n, a, b) => {
+      const at = a[0].type === 'f32x4' ? lanesAt(t, n) : singleAt(t, n);
+      const sum = a.reduce<k.Value>((total, x, i) => k.mulAdd(x, b[i], total), k.load(sums, at));
+      return k.store(sums, at, sum);
+    },
+    total: (t, n) =>
+      k.add(k.reduceLanes(k.add, k.load(sums, lanesAt(t, n))), k.load(sums, singleAt(t, n))),
+  };
+}
+
+/** A gradient to which the rounds of a parallel loop add, each in a separate buffer. */
+export interface Partials {
+  readonly count: number;
+  readonly size: number;
+  readonly buffer: k.Buffer;
+  /** Where the partial gradient with this index is. */
+  startOf(index: k.Operand): k.Operand;
+  /** Where the total is in the result. */
+  readonly totalAt: number;
+}
+
+/** The memory of some partial gradients; a single one is the total, and goes to its place. */
+export function partialsOf(
+  name: string, count: number, size: number, to: k.Buffer, totalAt: number,
+): Partials {
+  if (count === 1) return { count, size, buffer: to, startOf: () => totalAt, totalAt };
+  const buffer = k.scratch(name, 'f32', count * size);
+  return { count, size, buffer, startOf: (index) => times(index, size), totalAt };
+}
+
+/** Adds partial gradients up, if there is more than one. */
+export function reducePartials(
+  { count, size, buffer, totalAt }: Partials, to: k.Buffer,
+): k.Statements {
+  return count === 1 ? [] : k.addUp(buffer, [count, size, size], k.sum, to, totalAt);
+}

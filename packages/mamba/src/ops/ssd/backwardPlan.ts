@@ -1,0 +1,127 @@
+/**
+ * The plan of the backward kernel of state space duality: what it reads, where in the result its
+ * gradients go, the matrices in scratch memory that hold a chunk of a group of heads, and those
+ * that hold one of its heads.
+ */
+import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
+import type { Grid } from '../vectors.ts';
+import {
+  type At, type Chunk, type Decays, decaysOf, inStates, inSteps, matrix, type Place, type Sizes,
+} from './products.ts';
+
+/** The plan of the whole kernel. */
+export interface Backward {
+  readonly g: Elements;
+  readonly input: Elements;
+  readonly logDecay: Elements;
+  readonly B: Elements;
+  readonly C: Elements;
+  /** What the forward kernel gives, and where in it the states are. */
+  readonly packed: Elements;
+  readonly statesAt: number;
+  readonly reset: Elements | undefined;
+  readonly to: k.Buffer;
+  readonly sizes: Sizes;
+  /** Where in the result gradients are; that of Δx is at 0. */
+  readonly daAt: number;
+  readonly dBAt: number;
+  readonly dCAt: number;
+  readonly dStateAt: number;
+  readonly ofGroup: GroupMatrices;
+  readonly ofHead: HeadMatrices;
+}
+
+/** Matrices that the heads of a group share. */
+interface GroupMatrices {
+  readonly rowsB: Grid;
+  readonly rowsC: Grid;
+  readonly columnsB: Grid;
+  readonly columnsC: Grid;
+  /** Of `columnsC`, the steps that hear from the state before the chunk. */
+  readonly firstC: Grid;
+  readonly scores: Grid;
+  /** Gradients, added up over the heads: dBᵀ and dCᵀ through the states, and dS. */
+  readonly dB: Grid;
+  readonly dC: Grid;
+  readonly dScores: Grid;
+}
+
+/** Matrices and vectors of one head, which the next one overwrites. */
+interface HeadMatrices {
+  readonly columnsX: Grid;
+  readonly columnsG: Grid;
+  readonly rowsG: Grid;
+  /** dM at first, and then M. */
+  readonly M: Grid;
+  /** The sums of the columns of dM ⊙ M, from some row on. */
+  readonly sums: k.Buffer;
+  /** For each step, the gradient of its log decay, as far as it has been computed. */
+  readonly da: k.Buffer;
+  /** For each step, what it writes to the state at the end, and what it reads from H. */
+  readonly written: k.Buffer;
+  readonly read: k.Buffer;
+}
+
+/** The plan, given the inputs of the kernel in their order. */
+export function backwardOf(
+  [g, input, logDecay, B, C, , packed, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+): Backward {
+  const { batch, length, heads, headDim, groups, state } = sizes;
+  const daAt = batch * length * heads * headDim;
+  const dBAt = daAt + batch * length * heads;
+  const dCAt = dBAt + batch * length * groups * state;
+  const dStateAt = dCAt + batch * length * groups * state;
+  return {
+    g, input, logDecay, B, C, packed, reset, to, sizes,
+    // As large as y, which is before them.
+    statesAt: daAt,
+    daAt, dBAt, dCAt, dStateAt,
+    ofGroup: groupMatrices(sizes, reset !== undefined),
+    ofHead: headMatrices(sizes),
+  };
+}
+
+function groupMatrices({ steps, state }: Sizes, hasReset: boolean): GroupMatrices {
+  const [rowsB, rowsC] = ['B', 'C'].map((name) => matrix(name, steps, state));
+  const [columnsB, columnsC, dB, dC] =
+    ['B', 'C', 'dB', 'dC'].map((name) => matrix(name, state, steps));
+  const firstC = hasReset ? matrix('firstC', state, steps) : columnsC;
+  const [scores, dScores] = ['S', 'dS'].map((name) => matrix(name, steps, steps));
+  return { rowsB, rowsC, columnsB, columnsC, firstC, scores, dB, dC, dScores };
+}
+
+function headMatrices({ steps, headDim }: Sizes): HeadMatrices {
+  const [columnsX, columnsG] = ['x', 'g'].map((name) => matrix(name, headDim, steps));
+  const [rowsG, M] = [matrix('g', steps, headDim), matrix('M', steps, steps)];
+  const [da, sums, written, read] =
+    ['da', 'sums', 'written', 'read'].map((name) => k.scratch(name, 'f32', steps));
+  return { columnsX, columnsG, rowsG, M, da, sums, written, read };
+}
+
+/** A head in a chunk. */
+export interface Head {
+  readonly chunk: Chunk;
+  readonly head: k.Value;
+  readonly decays: Decays;
+  /** Where X, and its gradient, are. */
+  readonly x: Place;
+  /** Where the gradient of the state is: G, until it is that of H. */
+  readonly dState: Place;
+  readonly G: At;
+  readonly H: At;
+}
+
+/** The head with this index, in a chunk. */
+export function headOf(ssd: Backward, chunk: Chunk, head: k.Value): Head {
+  const { logDecay, packed, to, sizes, statesAt, dStateAt } = ssd;
+  const before = inStates(sizes, chunk.left, chunk.b, head, statesAt);
+  const dState = inStates(sizes, 0, chunk.b, head, dStateAt);
+  return {
+    chunk, head, dState,
+    decays: decaysOf(sizes, logDecay, chunk, head),
+    x: inSteps(sizes, chunk, head),
+    G: (n, p) => k.load(to, dState(n, p)),
+    H: (n, p) => packed.at([before(n, p)]),
+  };
+}

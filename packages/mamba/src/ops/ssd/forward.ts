@@ -1,0 +1,176 @@
+/**
+ * State space duality forwards, as one kernel. Chunk by chunk, all matrices stay in the nearest
+ * caches:
+ *
+ *     for each sequence, for each group, for each chunk
+ *       S = C Bᵀ, which the heads of the group share
+ *       for each head
+ *         M = S ⊙ decays
+ *         Y = M X + (what is left of the state at the start) C
+ *         the state at the end = what is left of that at the start + Bᵀ (what is left of X)
+ *
+ * Rounds of the first two loops have nothing to do with each other. States are [N, P], the other
+ * way round than outside, so that the channels of a head are in lanes everywhere.
+ */
+import * as k from '@mambagrad/kernel';
+import type { Elements } from '@mambagrad/tensor';
+import { type Grid, plus, TINY } from '../vectors.ts';
+import {
+  type At, type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
+  pairProduct, type Place, product, type Sizes,
+} from './products.ts';
+
+/**
+ * From [Δx, log α, B, C, the first state, flags of steps that start anew (or none)]: y, the last
+ * state, and the states at the starts of the chunks from the last to the first, one behind the
+ * other.
+ */
+export function forwardKernel(
+  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
+): k.Statements {
+  const ssd = forwardOf(inputs, to, sizes);
+  const { steps, chunks } = sizes;
+  return forGroups(sizes, (b, group) => [
+    forHeads(sizes, group, (head) => storeFirstState(ssd, b, head)),
+    k.loop('c', chunks, (c) => {
+      const place = { b, group, first: k.mul(c, steps), left: k.sub(chunks, c) };
+      return runChunk(ssd, chunkOf(sizes, ssd.reset, place));
+    }),
+  ]);
+}
+
+/** The plan of the kernel: its inputs, the buffer of its results, and the matrices it works in. */
+interface Forward {
+  readonly input: Elements;
+  readonly logDecay: Elements;
+  readonly B: Elements;
+  readonly C: Elements;
+  readonly initialState: Elements;
+  readonly reset: Elements | undefined;
+  readonly to: k.Buffer;
+  readonly sizes: Sizes;
+  /** Bᵀ and C, and Bᵀ of the steps that reach the end of the chunk. */
+  readonly columnsB: Grid;
+  readonly lastB: Grid;
+  readonly rowsC: Grid;
+  /** S, M and X. */
+  readonly scores: Grid;
+  readonly M: Grid;
+  readonly x: Grid;
+}
+
+/** The plan, given the inputs of the kernel in their order. */
+function forwardOf(
+  [input, logDecay, B, C, initialState, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+): Forward {
+  const { state, steps, headDim } = sizes;
+  const columnsB = matrix('B', state, steps);
+  return {
+    input, logDecay, B, C, initialState, reset, to, sizes,
+    columnsB,
+    lastB: reset ? matrix('lastB', state, steps) : columnsB,
+    rowsC: matrix('C', steps, state),
+    scores: matrix('S', steps, steps),
+    M: matrix('M', steps, steps),
+    x: matrix('x', steps, headDim),
+  };
+}
+
+function forHeads(
+  { heads, groups }: Sizes, group: k.Value, body: (head: k.Value) => k.Statements,
+): k.Statements {
+  return k.loop('h', heads / groups, (h) => body(k.add(k.mul(group, heads / groups), h)));
+}
+
+/** Where the state of a head is in the result, when this many chunks are left. */
+function stateAt(sizes: Sizes, left: k.Operand, b: k.Value, head: k.Value): Place {
+  const { batch, length, heads, headDim } = sizes;
+  return inStates(sizes, left, b, head, batch * length * heads * headDim);
+}
+
+/** Stores the state before the first chunk. */
+function storeFirstState(
+  { initialState, to, sizes }: Forward, b: k.Value, head: k.Value,
+): k.Statements {
+  const place = stateAt(sizes, sizes.chunks, b, head);
+  return k.loop('n', sizes.state, (n) => k.lanes('p', sizes.headDim, (p) =>
+    k.store(to, place(n, p), initialState.at([b, head, n, p])),
+  ));
+}
+
+/** A chunk of a group: the scores, and then each head. */
+function runChunk(ssd: Forward, chunk: Chunk): k.Statements {
+  return [
+    chunk.hearing.compute,
+    computeScores(ssd, chunk),
+    forHeads(ssd.sizes, chunk.group, (head) => runHead(ssd, chunk, head)),
+  ];
+}
+
+/** S = C Bᵀ. */
+function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Statements {
+  const { B, C, reset, sizes: { steps, state }, columnsB, lastB, rowsC, scores } = ssd;
+  return [
+    columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
+    reset ? lastB.setAll((n, s) => hearing.untilEnd(s, columnsB.at(n, s))) : [],
+    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
+  ];
+}
+
+/** A head in a chunk: its outputs, and its state at the end. */
+function runHead(ssd: Forward, chunk: Chunk, head: k.Value): k.Statements {
+  const { input, logDecay, to, sizes, x } = ssd;
+  const { b, first, left } = chunk;
+  const decays = decaysOf(sizes, logDecay, chunk, head);
+  const before = stateAt(sizes, left, b, head);
+  const H: At = (n, p) => k.load(to, before(n, p));
+  return [
+    decays.compute,
+    decayScores(ssd, chunk, decays),
+    x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
+    computeOutputs(ssd, chunk, decays, H, inSteps(sizes, chunk, head)),
+    computeState(ssd, chunk, decays, H, stateAt(sizes, k.sub(left, 1), b, head)),
+  ];
+}
+
+/** M = S ⊙ decays. */
+function decayScores(
+  { sizes, scores, M }: Forward, { hearing }: Chunk, { between }: Decays,
+): k.Statements {
+  return k.loop('t', sizes.steps, (t) => hearing.forPairs(t, (s, ofPair) =>
+    M.set(t, s, ofPair(k.mul(between.at(t, s), scores.at(t, s)))),
+  ));
+}
+
+/** Y = M X + (what is left of the state at the start, H) C. */
+function computeOutputs(
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, y: Place,
+): k.Statements {
+  const { to, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
+  const { isPair, fromStart } = hearing;
+  const outputs: At = (t, p) => k.load(to, y(t, p));
+  return [
+    product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
+      k.store(to, y(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
+    ),
+    pairProduct([steps, headDim, (t) => k.add(t, 4)], M.at, x, (t, p, sum) =>
+      k.store(to, y(t, p), sum), { start: outputs, isTerm: isPair },
+    ),
+  ];
+}
+
+/** The state at the end = what is left of that at the start, H, + Bᵀ (what is left of X). */
+function computeState(
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, after: Place,
+): k.Statements {
+  const { to, sizes: { steps, headDim, state }, lastB, x } = ssd;
+  const { untilEnd, throughout } = hearing;
+  return [
+    x.setAll((s, p) => untilEnd(s, k.mul(x.at(s, p), decays.leftAtEnd(s)))),
+    product([state, headDim, steps], lastB.at, x.at, (n, p, sum) =>
+      k.store(to, after(n, p), sum), {
+      start: (n, p) => k.mulAdd(throughout(H(n, p)), decays.whole, TINY),
+    }),
+  ];
+}

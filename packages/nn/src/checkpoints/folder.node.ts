@@ -1,0 +1,122 @@
+/**
+ * @mambagrad/nn/node: files of tensors, and checkpoints.
+ *
+ * Checkpoints in a folder: a file for each of the last few steps that were saved,
+ * `step-100.safetensors`. The last one is the one that was written last, which need not have the
+ * highest step: training may go back and on from an earlier one. So each file holds a number, one
+ * higher than all that were there when it was written. Clocks are not asked: they can be set back.
+ *
+ * Several processes may save to one folder at once: a process never touches the temporary files of
+ * another, and removes only checkpoints whose number is below that of the one it has just written.
+ */
+import { TensorError } from '@mambagrad/tensor';
+import { checkArgument, oneOf, string, whole } from '@mambagrad/tensor/options';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { warn } from '@mambagrad/tensor/host';
+import type { StateDict } from '../modules/state.ts';
+import type { CheckpointStore } from '../training/trainerOptions.ts';
+import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
+import { removeStaleParts } from './parts.node.ts';
+
+export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
+
+/** A checkpoint whose header could be read, or, without a number, could not. */
+interface Found {
+  readonly path: string;
+  readonly step: number;
+  readonly number?: number;
+  readonly problem?: string;
+}
+
+const NUMBER = 'number';
+
+/**
+ * Keeps the last `keep` checkpoints in a folder, which is made if there is none; Infinity keeps
+ * all. `load` gives the last that can be read, and warns of those that cannot.
+ */
+export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
+  checkArgument('checkpointFolder', 'folder', folder, string);
+  checkArgument('checkpointFolder', 'keep', keep, whole(1).or(oneOf(Infinity)));
+  fs.mkdirSync(folder, { recursive: true });
+  return {
+    save(step, state) {
+      checkArgument('checkpointFolder', 'step', step, whole());
+      const path = join(folder, `step-${step}.safetensors`);
+      const number = 1 + Math.max(0, ...checkpointsIn(folder).map((found) => found.number ?? 0));
+      const metadata = new Map([['step', String(step)], [NUMBER, String(number)]]);
+      saveSafetensors(path, state, { metadata });
+      const others = checkpointsIn(folder).filter((found) => found.path !== path);
+      for (const old of others.filter(isWhole).slice(keep - 1)) {
+        if ((old.number ?? 0) < number) fs.rmSync(old.path, { force: true });
+      }
+      removeStaleParts(folder, (name) => /^step-\d+\.safetensors\.tmp-/.test(name));
+    },
+    load() {
+      return loadLatest(folder);
+    },
+  };
+}
+
+const isWhole = ({ problem }: Found): boolean => problem === undefined;
+
+/** The checkpoints in a folder, the one that was written last first. */
+function checkpointsIn(folder: string): Found[] {
+  const found = fs.readdirSync(folder).flatMap((name): Found[] => {
+    const [, digits] = /^step-(0|[1-9]\d{0,15})\.safetensors$/.exec(name) ?? [];
+    const [path, step] = [join(folder, name), Number(digits)];
+    // Not a folder of that name, nor a link that leads nowhere.
+    if (!(fs.statSync(path, { throwIfNoEntry: false })?.isFile() && step >= 0)) return [];
+    try {
+      const file = openSafetensors(path);
+      file.close();
+      const number = Number(file.metadata.get(NUMBER));
+      return [{ path, step, number: Number.isSafeInteger(number) ? number : 0 }];
+    } catch (error) {
+      if (isGone(error)) return [];
+      return [{ path, step, problem: messageOf(error) }];
+    }
+  });
+  const numberOf = ({ number = -1 }: Found): number => number;
+  return found.sort((a, b) => numberOf(b) - numberOf(a) || b.step - a.step);
+}
+
+/** How often a folder is listed again of which other processes have removed every checkpoint. */
+const ATTEMPTS = 100;
+
+/**
+ * The state of the checkpoint that was written last, of those that can be read. Another process may
+ * remove what was listed before it is opened; it has then written later ones, so the folder is
+ * listed again.
+ */
+function loadLatest(folder: string): StateDict | undefined {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const all = checkpointsIn(folder);
+    const problems = all.flatMap(({ problem }) => problem ?? []);
+    let wasRemoved = false;
+    for (const { path } of all.filter(isWhole)) {
+      try {
+        const state = loadSafetensors(path);
+        for (const problem of problems) warn(`checkpointFolder: left out: ${problem}`);
+        return state;
+      } catch (error) {
+        if (isGone(error)) wasRemoved = true;
+        else problems.push(`${messageOf(error)} (${path})`);
+      }
+    }
+    if (wasRemoved) continue;
+    if (problems.length === 0) return undefined;
+    const lines = ['checkpointFolder: no checkpoint can be read:', ...problems];
+    throw new TensorError(lines.join('\n  '));
+  }
+  throw new TensorError(`checkpointFolder: others remove each checkpoint of ${folder} once listed`);
+}
+
+/** Has another process removed the file in the meantime? */
+function isGone(error: unknown): boolean {
+  return (error as { code?: string }).code === 'ENOENT';
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,47 @@
+/**
+ * The gated feed-forward layer: one projection, through an activation, decides how much of
+ * another passes, number by number.
+ *
+ *     y = W_down (silu(W_gate x) ⊙ W_up x)
+ *
+ * Shazeer, "GLU variants improve Transformer" (2020), equation 6: SwiGLU.
+ */
+import type { Tensor } from '@mambagrad/tensor';
+import { boolean, readOptions, type Table } from '@mambagrad/tensor/options';
+import { Module } from '../modules/module.ts';
+import { type LayerOptions, layerOptions, Linear, requireSizes } from './linear.ts';
+
+const feedForwardOptions = {
+  ...layerOptions,
+  bias: boolean.orElse(false),
+} satisfies Table<LayerOptions>;
+
+/** `hiddenFeatures` default to 8/3 · features: as many weights as two layers of 4 · features. */
+export class GatedFeedForward extends Module {
+  /** [hiddenFeatures, features]; its result goes through silu and multiplies that of `upProj`. */
+  readonly gateProj: Linear;
+  /** [hiddenFeatures, features] */
+  readonly upProj: Linear;
+  /** [features, hiddenFeatures], back to the width of the input */
+  readonly downProj: Linear;
+
+  /** Without biases, unless `bias` is true. */
+  constructor(
+    features: number,
+    hiddenFeatures: number = Math.ceil((8 / 3) * features),
+    options: LayerOptions = {},
+  ) {
+    super();
+    requireSizes(new.target.name, { features, hiddenFeatures });
+    const own = readOptions(new.target.name, options, feedForwardOptions);
+    this.gateProj = new Linear(features, hiddenFeatures, own);
+    this.upProj = new Linear(features, hiddenFeatures, own);
+    this.downProj = new Linear(hiddenFeatures, features, own);
+  }
+
+  /** [..., features] to the same shape */
+  forward(x: Tensor): Tensor {
+    const gate = this.gateProj.forward(x).silu();
+    return this.downProj.forward(gate.mul(this.upProj.forward(x)));
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The two layers that hold a matrix: Linear multiplies by it, Embedding looks up its rows.
+ */
+import { Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
+import {
+  boolean, checkArgument, instanceOf, number, type Option, readOptions, type Table, whole,
+} from '@mambagrad/tensor/options';
+import { fanInOf, initialize, type Initializer, initializers } from '../modules/init.ts';
+import { Module, Parameter } from '../modules/module.ts';
+
+/** Options of `Linear`, the convolutions and `GatedFeedForward`, besides their sizes. */
+export interface LayerOptions {
+  /** Whether to add a learned bias. Default true; of GatedFeedForward false. */
+  readonly bias?: boolean | undefined;
+  /** How the weight starts. Default uniform within ±1/√fanIn, as the bias does. */
+  readonly init?: Initializer | undefined;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+/** The table of a layer's options, for layers that are made of others. */
+export const layerOptions: {
+  readonly bias: Option<boolean>;
+  readonly init: Option<Initializer | undefined>;
+  readonly generator: Option<Generator | undefined>;
+} = {
+  bias: boolean.orElse(true),
+  init: initializers.optional(),
+  generator: instanceOf(Generator).optional(),
+};
+
+/** Throws unless the sizes of a layer are whole numbers from 1. */
+export function requireSizes(op: string, sizes: Readonly<Record<string, unknown>>): void {
+  for (const [name, size] of Object.entries(sizes)) checkArgument(op, name, size, whole(1));
+}
+
+/** A layer with a weight and a bias, which start as PyTorch's do: uniform within ±1/√fanIn. */
+export abstract class WeightedLayer extends Module {
+  /** [out, in, ...kernel]; fanIn is in · kernel */
+  readonly weight: Parameter;
+  /** [out], if there is one */
+  readonly bias: Parameter | undefined;
+
+  constructor(shape: Shape, options: LayerOptions) {
+    super();
+    const { bias, init, generator } = readOptions(this.constructor.name, options, layerOptions);
+    const bound = 1 / Math.sqrt(Math.max(1, fanInOf(shape)));
+    const draw = (size: Shape): Tensor => uniform(size, -bound, bound, { generator });
+    this.weight = new Parameter(init ? initialize(shape, init, { generator }) : draw(shape));
+    this.bias = bias ? new Parameter(draw([shape[0]])) : undefined;
+  }
+}
+
+/** y = x·Wᵀ + b over the last axis: x [..., in], weight [out, in], bias [out] give [..., out]. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const product = x.matmul(weight.transpose(0, 1));
+  return bias ? product.add(bias) : product;
+}
+
+/** An affine map of the last axis, with a weight [outFeatures, inFeatures]. */
+export class Linear extends WeightedLayer {
+  constructor(inFeatures: number, outFeatures: number, options: LayerOptions = {}) {
+    requireSizes(new.target.name, { inFeatures, outFeatures });
+    super([outFeatures, inFeatures], options);
+  }
+
+  /** [..., inFeatures] to [..., outFeatures] */
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight, this.bias);
+  }
+
+  /**
+   * What `forward` gives, in parts of these sizes. Each is a product by itself, and lies in one
+   * piece: cheaper than to cut it afterwards. Throws unless the sizes add up to outFeatures.
+   */
+  forwardInParts(x: Tensor, sizes: readonly number[]): Tensor[] {
+    // The parts of a single row lie in one piece anyway.
+    if (x.numel === x.shape[x.ndim - 1]) return this.forward(x).split(sizes, -1);
+    const biases = this.bias?.split(sizes);
+    return this.weight.split(sizes).map((weight, i) => linear(x, weight, biases?.[i]));
+  }
+}
+
+/** Options of `Embedding`, besides its sizes. */
+export interface EmbeddingOptions {
+  /** The standard deviation of the initial values, from 0. Default 1. */
+  readonly std?: number | undefined;
+  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  readonly generator?: Generator | undefined;
+}
+
+const embeddingOptions = {
+  std: number({ from: 0 }).orElse(1),
+  generator: layerOptions.generator,
+} satisfies Table<EmbeddingOptions>;
+
+/** A vector for each of a set of tokens. Its values start normal. */
+export class Embedding extends Module {
+  /** [count, features] */
+  readonly weight: Parameter;
+
+  constructor(count: number, features: number, options: EmbeddingOptions = {}) {
+    const op = new.target.name;
+    requireSizes(op, { count, features });
+    const { std, generator } = readOptions(op, options, embeddingOptions);
+    super();
+    this.weight = new Parameter(normal([count, features], 0, std, { generator }));
+  }
+
+  /** Tokens i32 [...] to vectors [..., features]. Throws if a token is out of range. */
+  forward(tokens: Tensor): Tensor {
+    return this.weight.indexSelect(0, tokens, { caller: 'Embedding' });
+  }
+}

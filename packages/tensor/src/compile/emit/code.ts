@@ -1,0 +1,121 @@
+/**
+ * The code of a program, which calls its kernels in order on places in memory that are fixed ahead
+ * of time. There are two backends:
+ *
+ *     wasm    one WebAssembly module (module.ts), whose function `run` all threads execute
+ *     js      a JavaScript function for each kernel, called one by one in the main thread
+ *
+ * An op without a kernel runs its reference loop, on the same memory.
+ */
+import * as k from '@mambagrad/kernel';
+import { instantiate, type Shared } from '@mambagrad/wasm';
+import type { Heap } from '../memory/heap.ts';
+import type { Plan } from '../memory/plan.ts';
+import type { Job } from '../schedule/schedule.ts';
+import { type Host, type ModuleOptions, moduleOf, type PlacedJobs, type Run } from './module.ts';
+
+/** What the code is made for. */
+export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
+  /** What kernels become. */
+  readonly backend: 'wasm' | 'js';
+}
+
+/** A program whose values have their places. */
+export interface PlacedProgram extends PlacedJobs {
+  /** Where its values lie, and how large the arena is. */
+  readonly plan: Plan;
+  /** Runs the reference loop of the job of this number, or of what its check has found wrong. */
+  readonly reference: (number: number) => void;
+}
+
+/** Code that is ready to run. */
+export interface Code {
+  /**
+   * Runs all jobs, with the arena at an address, and behind it scratch memory for each of so many
+   * threads; `watch` is called after each job.
+   */
+  run(arena: number, threads: number, watch?: (job: Job) => void): void;
+  /** The module in WebAssembly's text format. */
+  wat(): string;
+}
+
+/** Makes the code of a program, for one of the backends. */
+export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): Code {
+  const { heap } = program;
+  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program);
+  return {
+    run: (arena, threads, watch) => {
+      heap.view('i32', heap.flag, 1)[0] = 0;
+      run(arena, threads, watch);
+    },
+    // Made anew when it is asked for: to keep it would take more memory than all else here.
+    wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
+  };
+}
+
+/** A module that is ready to run. */
+interface Loaded {
+  readonly run: Run;
+  /** How many loops threads share. */
+  readonly loops: number;
+  /** The same, for the other threads. */
+  readonly program: Shared;
+}
+
+function load(program: PlacedProgram, options: ModuleOptions, host: Host): Loaded {
+  const { memory, threads } = program.heap;
+  const { module, loops } = moduleOf(program, options);
+  const compiled = module.compile();
+  const imports = { memory, late: threads.late, ...host };
+  const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
+  return { run, loops, program: threads.share(run, compiled, loops) };
+}
+
+/** Runs a program as WebAssembly; for who watches there is another module, made when needed. */
+function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
+  const { jobs, plan: { bytes, ownBytes: stride }, heap, reference } = program;
+  let watcher: ((job: Job) => void) | undefined;
+  const host: Host = { reference, watch: (number) => watcher?.(jobs[number]) };
+  const plain = load(program, { fuse, isWatched: false }, host);
+  let watched: Loaded | undefined;
+  return (arena, threads, watch) => {
+    const loaded = watch ? (watched ??= load(program, { fuse, isWatched: true }, host)) : plain;
+    watcher = watch;
+    const own = arena + bytes;
+    if (threads === 1 || loaded.loops === 0) return loaded.run(arena, own, 0, 1, 0);
+    heap.threads.run(loaded.program, { arena, own, stride, threads }, (loop) =>
+      loaded.run(arena, own, 0, threads, loop),
+    );
+  };
+}
+
+/** Runs a program as JavaScript, kernel by kernel. */
+function scriptRunner({ jobs, placesOf, plan, heap, reference }: PlacedProgram): Code['run'] {
+  const scriptOf = scriptCache(heap);
+  const runJob = (job: Job, number: number, arena: number): void => {
+    const { kernel, checks } = job;
+    if (kernel === undefined) return reference(number);
+    const places = placesOf(job).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0));
+    scriptOf(kernel)(...places, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
+    if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
+  };
+  return (arena, _threads, watch) => {
+    jobs.forEach((job, number) => {
+      runJob(job, number, arena);
+      watch?.(job);
+    });
+  };
+}
+
+/** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
+function scriptCache({ memory }: Heap): (kernel: k.Kernel) => k.Run {
+  let scripts = new Map<k.Kernel, k.Run>();
+  let madeFor: object | undefined;
+  return (kernel) => {
+    if (madeFor !== memory.buffer) scripts = new Map();
+    madeFor = memory.buffer;
+    const script = scripts.get(kernel) ?? k.compileJavaScript(kernel, memory.buffer);
+    scripts.set(kernel, script);
+    return script;
+  };
+}

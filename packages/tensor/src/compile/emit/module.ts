@@ -1,0 +1,171 @@
+/**
+ * The WebAssembly module of a program: a function for each phase of its kernels, and one, `run`,
+ * that calls them in order, on addresses that are fixed ahead of time. Every thread executes `run`,
+ * stage by stage (stages.ts):
+ *
+ *     shared stage        all threads together, each doing some of the rounds
+ *     any other           the main thread alone: if self = 0 { … }
+ *     end of a job        the main thread calls the host: a reference loop, or whoever watches
+ */
+import * as k from '@mambagrad/kernel';
+import {
+  addSharing, call, type Callable, type Expression, i32, type Local, Module, type Operand,
+  type Statement, type Statements, when,
+} from '@mambagrad/wasm';
+import type { Heap } from '../memory/heap.ts';
+import type { Job } from '../schedule/schedule.ts';
+import { type Place, type Stage, stagesOf, type Work } from '../schedule/stages.ts';
+
+/** The jobs of a program in order, and the memory that they work on. */
+export interface PlacedJobs {
+  readonly jobs: readonly Job[];
+  /** Where the parameters of a job's kernel lie, in order. */
+  readonly placesOf: (job: Job) => readonly Place[];
+  readonly heap: Heap;
+}
+
+export interface ModuleOptions {
+  /** Whether products and sums in one step may be rounded once. */
+  readonly fuse: boolean;
+  /** Whether the host's `watch` is called after each job. */
+  readonly isWatched: boolean;
+}
+
+const runParameters = {
+  arena: 'i32', own: 'i32', self: 'i32', threads: 'i32', loop: 'i32',
+} as const;
+
+/**
+ * The exported function: the addresses of the arena and of a thread's own memory, the number of the
+ * thread and how many there are, and the number of the first shared loop.
+ */
+export type Run = (
+  arena: number, own: number, self: number, threads: number, loop: number,
+) => void;
+
+/** What `run` calls in the host for a job: its reference loop, or a function that watches. */
+export type Host = Readonly<Record<'reference' | 'watch', (number: number) => void>>;
+
+type HostFunction = Callable<{ job: 'i32' }, 'none'>;
+
+/** All that the code of `run` refers to. */
+interface Context {
+  readonly jobs: readonly Job[];
+  readonly stages: readonly Stage[];
+  /** The functions of each kernel's phases. */
+  readonly functions: ReadonlyMap<k.Kernel, readonly k.PhaseFunction[]>;
+  readonly reference: HostFunction;
+  /** Undefined if nobody watches. */
+  readonly watch: HostFunction | undefined;
+  /** Makes the code of a shared loop; undefined where there is none. */
+  readonly share: ReturnType<typeof addSharing> | undefined;
+  /** The address where checks say that they have found something. */
+  readonly flag: number;
+  /** Parameters and locals of `run`. */
+  readonly locals: Readonly<Record<keyof typeof runParameters | 'round' | 'mine', Local<'i32'>>>;
+}
+
+/** Makes the module, and counts its shared loops. */
+export function moduleOf(
+  { jobs, placesOf, heap: { shared, flag } }: PlacedJobs, { fuse, isWatched }: ModuleOptions,
+): { module: Module; loops: number } {
+  const stages = stagesOf(jobs, placesOf, isWatched);
+  const loops = stages.filter(({ isShared }) => isShared).length;
+  const module = new Module();
+  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
+  const [reference, watch] = ['reference', 'watch'].map((name) =>
+    module.importFunction('host', name, { job: 'i32' }, 'none'),
+  );
+  const late = module.importFunction('host', 'late', {}, 'none');
+  const share = shared && loops > 0 ? addSharing(module, late) : undefined;
+  const functions = addKernels(module, jobs, fuse);
+  const run = module.function('run', runParameters, 'none', (given, { local }) => {
+    const locals = { ...given, round: local('round', 'i32'), mine: local('mine', 'i32') };
+    const host = { reference, watch: isWatched ? watch : undefined };
+    return runBody({ jobs, stages, functions, ...host, share, flag, locals });
+  });
+  module.export(run);
+  return { module, loops };
+}
+
+/** Adds each kernel that the jobs use, once. */
+function addKernels(
+  module: Module, jobs: readonly Job[], fuse: boolean,
+): Map<k.Kernel, k.PhaseFunction[]> {
+  const kernels = [...new Set(jobs.flatMap(({ kernel }) => kernel ?? []))];
+  return new Map(kernels.map((kernel, i) => [
+    kernel, k.addPhases(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
+  ]));
+}
+
+function runBody(context: Context): Statements {
+  const { stages, share, locals: { self } } = context;
+  const code: Statements[] = [];
+  /** What only the main thread does, up to the next shared loop. */
+  let alone: Statement[] = [];
+  const endAlone = (): void => {
+    if (alone.length > 0) code.push([when(i32.eqz(self), alone)]);
+    alone = [];
+  };
+  let loops = 0;
+  for (const { works, isShared, ends } of stages) {
+    if (share && isShared) {
+      endAlone();
+      code.push(sharedLoop({ ...context, share }, works, loops++));
+    } else {
+      alone.push(...allRounds(context, works));
+    }
+    if (ends !== undefined) alone.push(...jobEnd(context, ends));
+  }
+  endAlone();
+  return code;
+}
+
+/** One thread does all rounds of all works. */
+function allRounds(context: Context, works: readonly Work[]): Statement[] {
+  return works.map((work) => callPhase(context, work, 0, work.rounds ?? 1));
+}
+
+/** Some rounds of a phase, if it has rounds. */
+function callPhase(
+  { functions, locals: { arena, own } }: Context, { kernel, phase, places }: Work,
+  from: Operand<'i32'>, to: Operand<'i32'>,
+): Statement {
+  const addresses = places.map(({ isInArena, offset }): Expression<'i32'> =>
+    isInArena ? i32.add(arena, offset) : i32.const(offset),
+  );
+  const phases = functions.get(kernel);
+  if (phases === undefined) throw new Error(`run: kernel ${kernel.name} is not in the module`);
+  return k.callPhase(phases[phase], addresses, own, from, to);
+}
+
+/** All threads share the rounds of all works; if there is one thread, it just does them. */
+function sharedLoop(
+  context: Context & { readonly share: NonNullable<Context['share']> },
+  works: readonly Work[],
+  number: number,
+): Statements {
+  const { share, locals } = context;
+  const { loop, round, threads } = locals;
+  // Each work has the rounds that follow those of the works before it.
+  let [rounds, oneRound]: [number, Statement[]] = [0, []];
+  for (const work of works) {
+    const first = i32.sub(round, rounds);
+    const run = callPhase(context, work, first, i32.add(first, 1));
+    oneRound = rounds === 0 ? [run] : [when(i32.ge_u(round, rounds), [run], oneRound)];
+    rounds += work.rounds ?? 1;
+  }
+  const together = share(i32.add(loop, number), rounds, locals, oneRound);
+  return [when(i32.eq(threads, 1), allRounds(context, works), [together])];
+}
+
+/** The end of a job: its reference loop, if that is needed, and the call of the watcher. */
+function jobEnd({ jobs, reference, watch, flag }: Context, job: number): Statement[] {
+  const { kernel, checks } = jobs[job];
+  const refer = call(reference, { job });
+  const code: Statement[] = [];
+  if (kernel === undefined) code.push(refer);
+  if (checks !== undefined) code.push(when(i32.load(flag), [refer]));
+  if (watch !== undefined) code.push(call(watch, { job }));
+  return code;
+}

@@ -1,0 +1,210 @@
+/**
+ * The check of lowerings. A lowering is written by whoever adds an op, and what is wrong with it
+ * shows far from there: in the kernel that it became a part of, or in wrong numbers. So each is
+ * looked at when it is given, and what its functions read and give when they are called; errors
+ * name the op.
+ */
+import type * as k from '@mambagrad/kernel';
+import type { Bound, Elements, Finish, Index, Lowering } from '../../core/lowering.ts';
+import {
+  boolean, callable, checkArgument, Kind, listOf, objectWith, type Read, readOptions, show, whole,
+} from '../../core/options.ts';
+import {
+  broadcastsTo, check, reducedShape, sameShape, type Shape, type Spec, TensorError,
+} from '../../core/shape.ts';
+
+/** An op as errors name it, and what it is applied to. */
+interface Applied {
+  readonly where: string;
+  readonly inputs: readonly Spec[];
+  readonly output: Spec;
+}
+
+type OfKind<Name> = Extract<Lowering, Readonly<Record<Name & string, unknown>>>;
+
+const bounds = new Kind<Bound>(
+  '{ input, size }, two whole numbers',
+  (x) => {
+    const { input, size } = Object(x) as Partial<Bound>;
+    return whole().accepts(input) && whole().accepts(size);
+  },
+);
+const reductions = objectWith<k.Reduction>('{ combine, identity }', 'combine');
+
+const tables = {
+  map: { map: callable<OfKind<'map'>['map']>().required() },
+  move: { move: callable<OfKind<'move'>['move']>().required(), offset: whole().optional() },
+  element: {
+    element: callable<OfKind<'element'>['element']>().required(),
+    isCheap: boolean.orElse(false),
+    bound: bounds.optional(),
+  },
+  fold: { fold: reductions.required(), axes: listOf(whole()).required() },
+  kernel: {
+    kernel: callable<OfKind<'kernel'>['kernel']>().required(),
+    bound: bounds.optional(),
+    isFinishing: boolean.orElse(false),
+  },
+};
+
+/** One of the tables, as it is read. */
+type Given<Name extends keyof typeof tables> = Read<(typeof tables)[Name]>;
+
+/**
+ * The lowering that an op gave, with functions that are checked when they are called. Throws if it
+ * is none, or does not fit what the op is applied to.
+ */
+export function checkLowering(
+  op: string, inputs: readonly Spec[], output: Spec, given: unknown,
+): Lowering {
+  const applied = { where: `lowering of ${op}`, inputs, output };
+  const { where } = applied;
+  const kinds = Object.keys(tables) as (keyof typeof tables)[];
+  const found = kinds.filter((kind) => Object(given) === given && kind in Object(given));
+  check(found.length <= 1)`${where}: it has ${found.join(' and ')}, expected one of them`;
+  const [kind] = found;
+  if (kind === 'map') return checkMap(applied, readOptions(where, given, tables.map));
+  if (kind === 'move') return checkMove(applied, readOptions(where, given, tables.move));
+  if (kind === 'element') return checkElement(applied, readOptions(where, given, tables.element));
+  if (kind === 'fold') return checkFold(applied, readOptions(where, given, tables.fold));
+  if (kind === 'kernel') return checkKernel(applied, readOptions(where, given, tables.kernel));
+  const every = Object.assign({}, ...Object.values(tables)) as Parameters<typeof readOptions>[2];
+  const optional = Object.entries(every).map(([key, entry]) => [key, entry.kind.optional()]);
+  readOptions(where, given, Object.fromEntries(optional));
+  throw new TensorError(`${where}: it is ${show(given)}, expected one with ${kinds.join(', ')}`);
+}
+
+function checkMap(applied: Applied, { map }: Given<'map'>): Lowering {
+  const { where, inputs, output } = applied;
+  inputs.forEach((input, i) => {
+    check(broadcastsTo(input.shape, output.shape))`${where}: a map is of elements at the same place,
+      but input ${i}, ${input}, does not broadcast to the result, ${output}`;
+  });
+  return { map: (...elements) => run(applied, 'map', () => map(...elements)) };
+}
+
+function checkMove(applied: Applied, { move, offset }: Given<'move'>): Lowering {
+  const [input] = requireOne(applied, 'move');
+  return {
+    move: (index) => {
+      const moved = named(applied, () => move(index));
+      checkIndex(applied, 'move gives', moved, input.shape);
+      return moved;
+    },
+    offset,
+  };
+}
+
+function checkElement(
+  applied: Applied, { element, isCheap, bound }: Given<'element'>,
+): Lowering {
+  return {
+    element: (index, ...inputs) =>
+      run(applied, 'element', () => element(index, ...checkedInputs(applied, inputs))),
+    isCheap,
+    ...checkBound(applied, bound),
+  };
+}
+
+function checkFold(applied: Applied, { fold, axes }: Given<'fold'>): Lowering {
+  const { where, output } = applied;
+  const [{ shape }] = requireOne(applied, 'fold');
+  const isRight = axes.every((axis, i) => axis < shape.length && axes.indexOf(axis) === i);
+  check(isRight)`${where}: axes are ${axes}, expected different ones of the ${shape.length} of
+    ${shape}`;
+  const isLeft = [true, false].some((keepDims) =>
+    sameShape(output.shape, reducedShape(shape, axes, keepDims)),
+  );
+  check(isLeft)`${where}: a fold of ${shape} along axes ${axes} does not give the result's shape,
+    ${output.shape}`;
+  checkArgument(where, 'fold.identity', fold.identity, identities);
+  return { fold, axes };
+}
+
+const identities = new Kind<number>('a number', (x) => typeof x === 'number');
+
+function checkKernel(
+  applied: Applied, { kernel, bound, isFinishing }: Given<'kernel'>,
+): Lowering {
+  const { output } = applied;
+  const checked = (finish: Finish): Finish => (index, value) => {
+    checkIndex(applied, 'kernel finishes', index, output.shape);
+    return finish(index, value);
+  };
+  return {
+    kernel: (inputs, buffer, finish) =>
+      named(applied, () =>
+        kernel(checkedInputs(applied, inputs), buffer, finish && checked(finish)),
+      ),
+    isFinishing,
+    ...checkBound(applied, bound),
+  };
+}
+
+function checkBound(
+  { where, inputs }: Applied, bound: Bound | undefined,
+): { readonly bound?: Bound } {
+  if (bound === undefined) return {};
+  const { input } = bound;
+  const isRight = inputs[input]?.dtype === 'i32';
+  check(isRight)`${where}: bound is of input ${input}, expected that of one of the ${inputs.length}
+    inputs, with i32 elements`;
+  return { bound };
+}
+
+function requireOne({ where, inputs }: Applied, kind: string): readonly Spec[] {
+  check(inputs.length === 1)`${where}: a ${kind} has one input, and there are ${inputs.length}`;
+  return inputs;
+}
+
+/** The inputs, which look at each index by which they are read. */
+function checkedInputs(applied: Applied, inputs: readonly Elements[]): Elements[] {
+  return inputs.map((input, i) => ({
+    ...input,
+    at: (index) => {
+      checkIndex(applied, `it reads input ${i} at`, index, input.shape);
+      return input.at(index);
+    },
+  }));
+}
+
+function checkIndex({ where }: Applied, what: string, index: unknown, shape: Shape): void {
+  const isList = Array.isArray(index);
+  check(isList)`${where}: ${what} ${show(index)}, expected an index of ${shape.length} positions`;
+  const positions = index as Index;
+  check(positions.length === shape.length)`${where}: ${what} an index of ${positions.length}
+    positions, expected ${shape.length}, one for each axis of ${shape}`;
+  const wrong = positions.findIndex((position) =>
+    typeof position === 'number' ? !Number.isInteger(position) : !isValue(position, 'i32'),
+  );
+  check(wrong < 0)`${where}: ${what} an index whose position ${wrong} is
+    ${textOf(positions[wrong])}, expected a whole number or an i32 of the loop language`;
+}
+
+function isValue(given: unknown, dtype: string): boolean {
+  return Object(given) === given && String((given as Partial<k.Value>).type).startsWith(dtype);
+}
+
+function textOf(given: unknown): string {
+  const { node, type } = Object(given) as Partial<k.Value>;
+  return node === undefined ? show(given) : `of the type ${type}`;
+}
+
+/** What a function of a lowering gives for an element of the result. */
+function run(applied: Applied, kind: string, compute: () => k.Value): k.Value {
+  const { where, output: { dtype } } = applied;
+  const value = named(applied, compute);
+  check(isValue(value, dtype))`${where}: ${kind} gives ${textOf(value)}, expected an ${dtype} of the
+    loop language`;
+  return value;
+}
+
+/** Runs a function of a lowering; what it throws is said in the op's name. */
+function named<T>({ where }: Applied, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof TensorError || !(error instanceof Error)) throw error;
+    throw Object.assign(new TensorError(`${where}: ${error.message}`), { cause: error });
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The memory of compiled programs. One WebAssembly memory is shared by all: it holds one arena,
+ * which every program uses in turn, and beside it what has to last: the arrays of state, and
+ * constants. An array that moves in is from then on a view of this memory; when nobody has the view
+ * any more its place is free again.
+ *
+ * Calls overlap in one case only: where a reference loop calls a compiled function. The inner call
+ * gets another arena while it runs.
+ */
+import {
+  createMemory, features, Gaps, type HostMemory, PAGE, RESERVED, roundUp, Threads, webAssembly,
+} from '@mambagrad/wasm';
+import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
+import { warn } from '../../core/host.ts';
+import { failure, TensorError } from '../../core/shape.ts';
+import { type Home, homes } from '../../core/tensor.ts';
+
+export class Heap {
+  readonly memory: HostMemory;
+  /** How many bytes the memory can have at most. */
+  readonly mostBytes: number;
+  /** Whether the memory can be seen by other threads. */
+  readonly shared: boolean;
+  /** Why programs cannot be WebAssembly here, if they cannot. */
+  readonly whyNoWasm: string | undefined;
+  /** The threads that can share work on this memory. */
+  readonly threads: Threads;
+  /** Where checks write that something is wrong: the first word. */
+  readonly flag = 0;
+  readonly #gaps = new Gaps(RESERVED, PAGE);
+  /** Kept from call to call, but for as long only as no array needs its place. */
+  #arena = { start: 0, bytes: 0 };
+  #isRunning = false;
+  readonly #registry = new FinalizationRegistry<{ start: number; bytes: number }>(
+    ({ start, bytes }) => this.#gaps.free(start, bytes),
+  );
+
+  constructor() {
+    const made = createMemory(typeof SharedArrayBuffer === 'function');
+    if (made === undefined) {
+      throw new TensorError('compile: the process has no room for a memory of 16 MiB');
+    }
+    this.memory = made.memory;
+    this.mostBytes = made.mostPages * PAGE;
+    this.shared = !(this.memory.buffer instanceof ArrayBuffer);
+    this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
+    this.threads = new Threads(this.memory);
+    const isRefused = webAssembly() !== undefined && !made.isForWasm;
+    if (isRefused) warn(`compile: ${this.whyNoWasm}; programs will be JavaScript, which is slower`);
+  }
+
+  /** Whether a program is running, and what is called now is called by a reference loop of it. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** A place for the values of an array, which holds them. */
+  house(values: TypedArray): Home {
+    const bytes = Math.max(values.byteLength, 1);
+    if (!this.#isRunning) this.#dropArena();
+    const [start, dtype, { length }] = [this.#allocate(bytes), dtypeOf(values), values];
+    const view = (): TypedArray => this.view(dtype, start, length);
+    let array = view();
+    const home: Home = {
+      start,
+      get array(): TypedArray {
+        // Memory that is not shared leaves arrays of no length behind when it grows.
+        if (array.length < length) homes.set((array = view()), home);
+        return array;
+      },
+    };
+    homes.set(array, home);
+    array.set(values);
+    this.#registry.register(home, { start, bytes });
+    return home;
+  }
+
+  /** Runs `body` with the start of an arena of at least so many bytes, which it has for itself. */
+  withArena<T>(bytes: number, body: (start: number) => T): T {
+    if (this.#isRunning) {
+      const start = this.#allocate(bytes);
+      try {
+        return body(start);
+      } finally {
+        this.#gaps.free(start, bytes);
+      }
+    }
+    if (bytes > this.#arena.bytes) {
+      // Nothing of the old one is needed, so its place can be a part of the new one.
+      this.#dropArena();
+      this.#arena = { start: this.#allocate(bytes), bytes };
+    }
+    this.#isRunning = true;
+    try {
+      return body(this.#arena.start);
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  view(dtype: DType, start: number, numel: number): TypedArray {
+    const buffer = this.memory.buffer as ArrayBuffer;
+    if (dtype === 'f32') return new Float32Array(buffer, start, numel);
+    return new (dtype === 'f64' ? Float64Array : Int32Array)(buffer, start, numel);
+  }
+
+  #dropArena(): void {
+    const { start, bytes } = this.#arena;
+    this.#arena = { start: 0, bytes: 0 };
+    this.#gaps.free(start, bytes);
+  }
+
+  /** A free place; where there is none memory grows, or, if it cannot, all stays as it is. */
+  #allocate(bytes: number): number {
+    const place = this.#gaps.take(bytes);
+    if (place !== undefined) return place;
+    const size = this.memory.buffer.byteLength;
+    const pages = Math.ceil((roundUp(bytes) - this.#gaps.freeBefore(size)) / PAGE);
+    try {
+      this.memory.grow(pages);
+    } catch {
+      throw failure`compile: there is no room for ${bytes} bytes more: programs share a memory of at
+        most ${this.mostBytes} bytes, and ${size - this.#gaps.bytes} are in use, mostly by state;
+        the place of state that was dropped is free again once it is collected, which takes a turn
+        of the event loop: await one between programs (a timer, setImmediate)`;
+    }
+    this.#gaps.free(size, pages * PAGE);
+    return this.#allocate(bytes);
+  }
+}
+
+function reasonFor(hasMemory: boolean): string {
+  if (webAssembly() === undefined) return 'there is no WebAssembly here';
+  if (hasMemory) return 'WebAssembly has no vectors here';
+  return 'WebAssembly gets no memory in this process, which may have too few addresses ' +
+    '(ulimit -v; for each memory Node reserves 10 GB, or no more than it needs with the flag ' +
+    '--disable-wasm-trap-handler)';
+}
+
+let heap: Heap | undefined;
+
+/** The one heap, made when it is first needed. */
+export function theHeap(): Heap {
+  return (heap ??= new Heap());
+}
+
+/** Ends the threads that compiled functions have started; a call that wants some starts others. */
+export async function closeThreads(): Promise<void> {
+  await heap?.threads.close();
+}

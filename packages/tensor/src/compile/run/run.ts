@@ -1,0 +1,181 @@
+/**
+ * Running a program: a call puts arguments into the arena, runs the code, and copies results out of
+ * it. State is changed where it lies, or, if its old value is needed to the end, copied there last.
+ */
+import * as k from '@mambagrad/kernel';
+import type { TypedArray } from '../../core/dtype.ts';
+import { arrayFor } from '../../core/memory.ts';
+import { check } from '../../core/shape.ts';
+import { Tensor, type Value as ArrayValue } from '../../core/tensor.ts';
+import { type CodeOptions, codeOf } from '../emit/code.ts';
+import { type Heap, theHeap } from '../memory/heap.ts';
+import { Places, tensorFor } from '../memory/places.ts';
+import { type Plan, planMemory } from '../memory/plan.ts';
+import { type Job, type Pass, type Schedule, schedule } from '../schedule/schedule.ts';
+import { type Program, specOf, type Value } from '../trace/trace.ts';
+
+export interface Executable {
+  readonly schedule: Schedule;
+  readonly plan: Plan;
+  /** The module in WebAssembly's text format. */
+  wat(): string;
+  /**
+   * Runs on the arguments' different tensors, in order, in so many threads (1); `watch` is called
+   * after each job.
+   */
+  run(tensors: readonly Tensor[], threads?: number, watch?: (job: Job) => void): unknown;
+}
+
+/** A number from outside that no call changes, as a value of the loop language. */
+function constantsOf(program: Program): Map<Value, k.Value> {
+  const constants = new Map<Value, k.Value>();
+  for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
+    const { from, shape, dtype } = value;
+    if (!(from instanceof Tensor && program.constants.has(from))) continue;
+    if (shape.length === 0 && dtype !== 'f64') {
+      constants.set(value, k.constant(dtype, from.data[0]));
+    }
+  }
+  return constants;
+}
+
+function zeros({ shape, dtype }: Value): ArrayValue {
+  return { shape, data: arrayFor('compile', { shape, dtype }) };
+}
+
+export interface BindOptions extends Omit<CodeOptions, 'backend'> {
+  /** Default: the best there is. */
+  readonly backend: CodeOptions['backend'] | undefined;
+  readonly without?: ReadonlySet<Pass>;
+}
+
+/** The backend that was asked for, or the best one that there is here. */
+function backendFor(asked: BindOptions['backend'], { whyNoWasm }: Heap): CodeOptions['backend'] {
+  check(asked !== 'wasm' || !whyNoWasm)`compile: backend is 'wasm', but ${whyNoWasm}; expected 'js',
+    or none, for the best there is`;
+  return asked ?? (whyNoWasm ? 'js' : 'wasm');
+}
+
+/** What a bound program consists of; its functions are told of each call by its tensors. */
+interface Bound {
+  readonly program: Program;
+  /** The arguments that the program reads, with their numbers. */
+  readonly given: readonly (readonly [Value, number])[];
+  readonly scheduled: Schedule;
+  readonly plan: Plan;
+  readonly heap: Heap;
+  readonly places: Places;
+}
+
+/** A program with its code and its places in memory, ready to run. */
+export function bind(program: Program, options: BindOptions): Executable {
+  const heap = theHeap();
+  const backend = backendFor(options.backend, heap);
+  const scheduled = schedule(program, constantsOf(program), options.without);
+  const plan = planMemory(program, scheduled, options.without);
+  check(plan.bytes <= heap.mostBytes)`compile: the program needs ${plan.bytes} bytes for its values,
+    and memory has at most ${heap.mostBytes}; work on less at a time: smaller batches, shorter
+    sequences`;
+  const places = new Places(program, scheduled, plan, heap);
+  const given = Array.from(plan.offsets.keys()).flatMap((value) =>
+    typeof value.from === 'number' ? [[value, value.from] as const] : [],
+  );
+  const bound = { program, given, scheduled, plan, heap, places };
+  const callReference = referenceLoops(bound);
+  const code = codeOf({
+    jobs: scheduled.jobs, placesOf: (job) => places.ofJob(job), plan, heap,
+    reference: callReference,
+  }, { ...options, backend });
+  const refuseShared = sharingCheck(program);
+  return {
+    schedule: scheduled,
+    plan,
+    wat: code.wat,
+    run: (tensors, threads = 1, watch) => {
+      tensors.forEach(refuseShared);
+      // The other threads wait for the next loop of the program that called this one.
+      const count = heap.isRunning ? 1 : threads;
+      return heap.withArena(plan.bytes + count * plan.ownBytes, (arena) =>
+        places.within(arena, () => call(bound, tensors, () => code.run(arena, count, watch))),
+      );
+    },
+  };
+}
+
+/** Throws if an argument is captured as well, and would change as one of the two alone. */
+function sharingCheck({ steps, writes }: Program): (tensor: Tensor, argument: number) => void {
+  const assigned = new Set(writes.map(({ state }) => state.from));
+  const used = new Set([...assigned, ...writes.map(({ value }) => value.from)]);
+  for (const { inputs } of steps) for (const { from } of inputs) used.add(from);
+  return (tensor, argument) => {
+    const isShared = used.has(tensor) && (assigned.has(tensor) || assigned.has(argument));
+    check(!isShared)`compile: argument ${argument}, ${tensor}, is also captured by the function,
+      which assigns to it; use one of the two`;
+  };
+}
+
+/** Runs the reference loop of a job of that number, or of one whose check has found something. */
+function referenceLoops({ scheduled, heap, places }: Bound): (number: number) => void {
+  const { jobs, network } = scheduled;
+  /**
+   * A value for a reference loop; a copy where memory is not shared: the loop may call other
+   * programs, and growing for them would leave arrays of no length behind.
+   */
+  const valueNow = (value: Value): ArrayValue => {
+    const maker = network.makers.get(value);
+    if (!maker || network.isStored(value)) {
+      const data = places.arrayOf(value);
+      return { shape: value.shape, data: heap.shared ? data : data.slice() };
+    }
+    const made = zeros(value);
+    maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
+    return made;
+  };
+  return (number) => {
+    const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
+    const isJob = checks === undefined;
+    const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
+    const isInPlace = isJob && heap.shared;
+    const written = isInPlace
+      ? { shape: output.shape, data: places.arrayOf(output) }
+      : zeros(output);
+    // A loop may count on zeros, and the place has been used before.
+    if (isInPlace) written.data.fill(0);
+    primitive.compute(read, written, attributes);
+    if (isJob && !isInPlace) places.arrayOf(output).set(written.data);
+  };
+}
+
+/** A call: arguments go into the arena, `runCode` works on them, results and new state come out. */
+function call(
+  { program, given, scheduled: { network }, plan, places }: Bound,
+  tensors: readonly Tensor[],
+  runCode: () => void,
+): unknown {
+  // What can fail for want of memory comes first: a call that fails changes nothing.
+  const results = program.results.map((value) => {
+    const itself = tensorFor(value, tensors);
+    return itself && !program.constants.has(itself) ? itself : zeros(value);
+  });
+  const taken = program.writes
+    .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+    .map((write) => ({ ...write, ...zeros(write.value) }));
+  places.moveIn();
+  for (const [value, argument] of given) places.arrayOf(value).set(tensors[argument].data);
+  runCode();
+  const dataOf = (value: Value): TypedArray => places.valuesOf(value, tensors);
+  const returned = results.map((result, i) => {
+    if (result instanceof Tensor) return result;
+    result.data.set(dataOf(program.results[i]));
+    return new Tensor(specOf(program.results[i]), result.data);
+  });
+  // All new values are taken before any state changes: one may be another's old value.
+  for (const { value, data } of taken) data.set(dataOf(value));
+  for (const { state, data } of taken) {
+    const home = places.homes.get(state);
+    if (home) home.array.set(data);
+    else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
+  }
+  for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
+  return program.rebuild(returned);
+}

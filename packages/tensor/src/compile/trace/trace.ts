@@ -1,0 +1,277 @@
+/**
+ * Tracing: a function of tensors runs once, with tensors that have a shape and no value, and every
+ * op that it applies is noted instead of computed. What is noted is a program: a list of steps,
+ * each the application of a primitive to values made before.
+ *
+ * Tensors from outside that the function reads are **captured**: the program reads their value of
+ * the moment at each call. Where the function assigns to one, later reads in the same call see the
+ * new value, and the tensor has it when the call is over.
+ */
+import { check, type Spec, TensorError } from '../../core/shape.ts';
+import {
+  checkIsOver, type Primitive, Tensor, type Tracer, tick, withMode,
+} from '../../core/tensor.ts';
+import { mapTensors, readArguments } from './tree.ts';
+
+/** A value of the program. */
+export interface Value extends Spec {
+  /** Known at a call, as the argument of a number or a captured tensor, or made by a step. */
+  readonly from: number | Tensor | 'step';
+}
+
+/** One op of the program. */
+export interface Step {
+  readonly primitive: Primitive<unknown>;
+  readonly attributes: unknown;
+  readonly inputs: readonly Value[];
+  readonly output: Value;
+}
+
+/** State, a captured tensor or an argument, and the value that it has when the call is over. */
+export interface Write {
+  readonly state: Value;
+  readonly value: Value;
+}
+
+export interface Program {
+  /** In an order of evaluation. */
+  readonly steps: readonly Step[];
+  readonly writes: readonly Write[];
+  /** The captured tensors that the function made itself. */
+  readonly constants: ReadonlySet<Tensor>;
+  /** Whether it assigns to any of them: no write, as each call starts with the constant again. */
+  readonly assignsToConstants: boolean;
+  /** The values of the tensors in the function's result, in order. */
+  readonly results: readonly Value[];
+  /** The function's result with these in the places of its tensors. */
+  readonly rebuild: (tensors: readonly unknown[]) => unknown;
+  /** Whether what it took for granted still holds: constants, settings, and gradients of state. */
+  readonly guards: readonly (() => boolean)[];
+}
+
+/** What is asked for when all steps are done: results, and new values of state. */
+export function endsOf({ results, writes }: Pick<Program, 'results' | 'writes'>): Value[] {
+  return [...results, ...writes.map(({ value }) => value)];
+}
+
+const UNKNOWN =
+  'compile: this tensor has no value: it stands for one while a function is traced; return it ' +
+  'from the function to see what it is';
+
+// A program outlives the call that it was traced in: what it keeps is made out here, where no
+// function can hold on to the arguments of that call.
+
+/** Whether a setting is still what it is now. */
+function unchanged(read: () => unknown): () => boolean {
+  const value = read();
+  return () => Object.is(read(), value);
+}
+
+function sameRequiresGrad(tensor: Tensor): () => boolean {
+  return unchanged(() => tensor.requiresGrad);
+}
+
+function neverAssigned(tensor: Tensor): () => boolean {
+  return () => tensor.assignedAt === 0;
+}
+
+/** Whether the gradient of a tensor is still this one, which may be long gone otherwise. */
+function sameGrad(tensor: Tensor, grad: Tensor | undefined): () => boolean {
+  const kept = grad && new WeakRef(grad);
+  return () => (tensor.grad === undefined ? !kept : tensor.grad === kept?.deref());
+}
+
+/** Gives a tree like this one with other tensors. */
+function rebuilder(tree: unknown): Program['rebuild'] {
+  // The tensors of a trace hold on to all that they were made of, so others stand in for them.
+  const form = mapTensors(tree, (tensor) => new Tensor(specOf(tensor), UNKNOWN));
+  return (tensors) => {
+    let next = 0;
+    return mapTensors(form, () => tensors[next++]);
+  };
+}
+
+/**
+ * Gradients that are set in a trace are local to it, so if nothing there reads any, the backward
+ * pass was for nothing: an optimizer's step outside, say, finds none.
+ */
+class LocalGradients {
+  readonly #given = new Set<Tensor>();
+  readonly #unread = new Set<Tensor>();
+
+  noteSet(tensor: Tensor, grad: Tensor | undefined): void {
+    if (grad === undefined) return;
+    this.#given.add(tensor);
+    this.#unread.add(tensor);
+  }
+
+  noteRead(tensor: Tensor): void {
+    this.#unread.delete(tensor);
+  }
+
+  requireUse(): void {
+    const [first] = this.#unread;
+    // Where some are read, the others may be of tensors that are not trained here.
+    check(first === undefined || this.#unread.size < this.#given.size)`compile: the function calls
+      backward(), but reads none of the gradients, such as that of ${first}, which are gone when the
+      call is over; call optimizer.step() in the function too, or return what it should give`;
+  }
+}
+
+/** Records what a function does with tensors: while it traces, every op is reported to it. */
+class Recorder implements Tracer {
+  readonly #startedAt = tick();
+  readonly #steps: Step[] = [];
+  readonly #guards: (() => boolean)[] = [];
+  /** The value that each tensor had when it was first seen. */
+  readonly #values = new Map<Tensor, Value>();
+  /** The present value of each tensor that was assigned to. */
+  readonly #assigned = new Map<Tensor, Value>();
+  /** The gradients from outside that were read. */
+  readonly #outerGradients = new Map<Tensor, Tensor | undefined>();
+  /** The tensors whose gradient was set here. */
+  readonly #hasOwnGradient = new Set<Tensor>();
+  readonly #localGradients = new LocalGradients();
+  readonly #undo = new Map<Tensor, () => void>();
+
+  /** A tensor without a value that stands for an argument. */
+  placeholder(tensor: Tensor, argument: number): Tensor {
+    const placeholder = new Tensor(specOf(tensor), UNKNOWN);
+    if (tensor.requiresGrad) placeholder.requiresGrad = true;
+    this.#values.set(placeholder, { ...specOf(tensor), from: argument });
+    return placeholder;
+  }
+
+  apply(...[primitive, inputs, attributes, spec, node]: Parameters<Tracer['apply']>): Tensor {
+    const output: Value = { ...specOf(spec), from: 'step' };
+    const values = inputs.map((input) => this.#valueOf(input));
+    this.#steps.push({ primitive, attributes, inputs: values, output });
+    const result = new Tensor(output, UNKNOWN, node);
+    this.#values.set(result, output);
+    return result;
+  }
+
+  assign(state: Tensor, value: Tensor): void {
+    this.#noteBefore(state);
+    const next = this.#valueOf(value);
+    this.#valueOf(state);
+    this.#assigned.set(state, next);
+  }
+
+  touch(tensor: Tensor, grad: Tensor | undefined): void {
+    this.#noteBefore(tensor);
+    this.#hasOwnGradient.add(tensor);
+    this.#localGradients.noteSet(tensor, grad);
+  }
+
+  readGrad(tensor: Tensor, grad: Tensor | undefined): void {
+    this.#localGradients.noteRead(tensor);
+    const isFromOutside = tensor.createdAt <= this.#startedAt && !this.#hasOwnGradient.has(tensor);
+    if (isFromOutside) this.#outerGradients.set(tensor, grad);
+  }
+
+  read(tensor: Tensor): void {
+    if (this.#assigned.has(tensor)) throw new TensorError(UNKNOWN);
+    const isOwn = tensor.createdAt > this.#startedAt;
+    check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
+      frozen in the program; use it as a tensor, or pass the number as an argument`;
+  }
+
+  guard(read: () => unknown): void {
+    this.#guards.push(unchanged(read));
+  }
+
+  /** The program of a function that has returned this. */
+  program(returned: unknown): Program {
+    this.#localGradients.requireUse();
+    const results = this.#resultsIn(returned);
+    const constants = this.#constants();
+    for (const tensor of constants) this.#guards.push(neverAssigned(tensor));
+    for (const [tensor, grad] of this.#outerGradients) this.#guards.push(sameGrad(tensor, grad));
+    return {
+      steps: this.#steps,
+      writes: this.#writes(),
+      constants,
+      assignsToConstants: [...constants].some((tensor) => this.#assigned.has(tensor)),
+      results,
+      rebuild: rebuilder(returned),
+      guards: this.#guards,
+    };
+  }
+
+  /** Gives all tensors the gradients that they had before. */
+  undo(): void {
+    for (const putBack of this.#undo.values()) putBack();
+  }
+
+  /** The value that a tensor has now; one not seen before comes from outside, or is a constant. */
+  #valueOf(tensor: Tensor): Value {
+    const known = this.#assigned.get(tensor) ?? this.#values.get(tensor);
+    if (known) return known;
+    const captured: Value = { ...specOf(tensor), from: tensor };
+    this.#values.set(tensor, captured);
+    if (tensor.createdAt < this.#startedAt) this.#guards.push(sameRequiresGrad(tensor));
+    return captured;
+  }
+
+  #noteBefore(tensor: Tensor): void {
+    if (!this.#undo.has(tensor)) this.#undo.set(tensor, tensor.snapshot());
+  }
+
+  /** Whether a tensor was there before the call, and so is left changed by it. */
+  #isState({ from }: Value): boolean {
+    const isOlder = from instanceof Tensor && from.createdAt <= this.#startedAt;
+    return typeof from === 'number' || isOlder;
+  }
+
+  #resultsIn(returned: unknown): Value[] {
+    const results: Value[] = [];
+    mapTensors(returned, (tensor) => {
+      const now = this.#valueOf(tensor);
+      const first = this.#values.get(tensor) ?? now;
+      // State that is returned is returned as itself, whatever was assigned to it.
+      results.push(this.#isState(first) ? first : now);
+    });
+    return results;
+  }
+
+  #writes(): Write[] {
+    return Array.from(this.#assigned).flatMap(([tensor, value]) => {
+      const state = this.#values.get(tensor);
+      return state && this.#isState(state) ? [{ state, value }] : [];
+    });
+  }
+
+  /** The captured tensors that the function made itself. */
+  #constants(): Set<Tensor> {
+    const captured = Array.from(this.#values.values()).flatMap(({ from }) =>
+      from instanceof Tensor ? [from] : [],
+    );
+    return new Set(captured.filter(({ createdAt }) => createdAt > this.#startedAt));
+  }
+}
+
+/**
+ * Runs `f` on placeholders of the given arguments, in which every tensor is replaced, and gives the
+ * program. Whatever the function does with tensors leaves no mark outside.
+ */
+export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown[]): Program {
+  const recorder = new Recorder();
+  const given = readArguments(args).tensors;
+  const placeholders = given.map((tensor, argument) => recorder.placeholder(tensor, argument));
+  try {
+    return withMode('compile', { tracer: recorder, observer: undefined }, () => {
+      const standIns = mapTensors(args, (tensor) => placeholders[given.indexOf(tensor)]);
+      const returned = f(...(standIns as unknown[]));
+      checkIsOver('compile', returned);
+      return recorder.program(returned);
+    });
+  } finally {
+    recorder.undo();
+  }
+}
+
+/** The shape and dtype of what has more to it. */
+export function specOf({ shape, dtype }: Spec): Spec {
+  return { shape, dtype };
+}

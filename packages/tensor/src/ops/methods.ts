@@ -1,0 +1,43 @@
+/**
+ * Every op of the table is a free function, `sum(x, 0)`, and thereby also a method, `x.sum(0)`.
+ * Gradient rules use the methods, which is why the files of ops need not know each other.
+ */
+import { backward } from '../autograd/autograd.ts';
+import { checkArgument, tensorLists } from '../core/options.ts';
+import { Tensor } from '../core/tensor.ts';
+import * as join from './join.ts';
+import * as table from './table.ts';
+
+/** The ops whose first argument is a tensor, by name. */
+export const ops: typeof table = { ...table };
+
+/** The ops whose first argument is a list of tensors: `a.concat([b, c], 0)`. */
+export const listOps: typeof join = { ...join };
+
+type Method<Op> = Op extends (x: Tensor, ...rest: infer Rest) => infer Result
+  ? (...rest: Rest) => Result
+  : never;
+
+type ListMethod<Op> = Op extends (tensors: readonly Tensor[], ...rest: infer Rest) => infer Result
+  ? (others: readonly Tensor[], ...rest: Rest) => Result
+  : never;
+
+type Methods = { [Name in keyof typeof table]: Method<(typeof table)[Name]> } & {
+  [Name in keyof typeof join]: ListMethod<(typeof join)[Name]>;
+} & { backward: Method<typeof backward> };
+
+declare module '../core/tensor.ts' {
+  interface Tensor extends Methods {}
+}
+
+type AnyOp = (first: unknown, ...rest: unknown[]) => unknown;
+
+for (const [name, op] of Object.entries<unknown>({ ...ops, ...listOps, backward })) {
+  const isListOp = name in listOps;
+  const value = function (this: Tensor, argument: unknown, ...rest: unknown[]): unknown {
+    if (!isListOp) return (op as AnyOp)(this, argument, ...rest);
+    checkArgument(name, 'others', argument, tensorLists);
+    return (op as AnyOp)([this, ...(argument as readonly Tensor[])], ...rest);
+  };
+  Object.defineProperty(Tensor.prototype, name, { value, writable: true });
+}

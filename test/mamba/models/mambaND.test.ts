@@ -1,0 +1,175 @@
+/** Scan orders and MambaND: permutations with inverses, cores, directions, agreement in 1-D. */
+import {
+  alternatingOrder, columnOrder, crossOrders, inverseOrder, MambaND, rasterOrder, reverseOrder,
+  type ScanOrder, SelectiveSSM,
+} from '@mambagrad/mamba';
+import { arange, compile, tensor, type Tensor } from '@mambagrad/tensor';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { expectClose, expectSame } from '../../support/compare.ts';
+import { type Draw, drawInteger, drawOrder, drawShape, drawTensor } from '../../support/draw.ts';
+
+const orders: [string, ScanOrder][] = [
+  ['raster', rasterOrder],
+  ['column', columnOrder],
+  ['reversed raster', reverseOrder(rasterOrder)],
+  ...crossOrders.map((order, i): [string, ScanOrder] => [`cross ${i}`, order]),
+  ...[0, 1, 2, 3, 4, 5, 6].map((layer): [string, ScanOrder] => [
+    `alternating ${layer}`,
+    alternatingOrder(layer),
+  ]),
+];
+
+const drawSpatial = (g: Draw) => drawShape(g, { minRank: 1, maxRank: 4 });
+
+describe('scan orders', () => {
+  it.each(orders)('%s is a permutation, with its inverse', (_, order) => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const spatial = drawSpatial(g);
+        const places = order(spatial);
+        const all = Array.from({ length: spatial.reduce((a, b) => a * b, 1) }, (_size, i) => i);
+        expect(places.toSorted((a, b) => a - b)).toEqual(all);
+        const inverse = inverseOrder(places);
+        expect(places.map((place) => inverse[place])).toEqual(all);
+        expect(inverse.map((step) => places[step])).toEqual(all);
+        expect(reverseOrder(order)(spatial)).toEqual(places.toReversed());
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('go along the axes that they say', () => {
+    expect(rasterOrder([2, 3])).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(columnOrder([2, 3])).toEqual([0, 3, 1, 4, 2, 5]);
+    expect([0, 1, 2, 3].map((layer) => alternatingOrder(layer)([2, 2]))).toEqual([
+      [0, 1, 2, 3],
+      [3, 2, 1, 0],
+      [0, 2, 1, 3],
+      [3, 1, 2, 0],
+    ]);
+    // In 3-D the fastest axis is the last, the second, the first, and then the last again.
+    const second = (layer: number) => alternatingOrder(layer)([2, 3, 4])[1];
+    expect([0, 2, 4, 6].map(second)).toEqual([1, 4, 12, 1]);
+    expect(crossOrders.map((order) => order([2, 2]))).toEqual([
+      [0, 1, 2, 3],
+      [3, 2, 1, 0],
+      [0, 2, 1, 3],
+      [3, 1, 2, 0],
+    ]);
+  });
+
+  it('agree with transposing and flipping a tensor', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const shape = drawShape(g, { minRank: 2, maxRank: 4 });
+        const grid = arange(0, shape.reduce((a, b) => a * b, 1)).reshape(shape);
+        const axes = shape.map((_, axis) => axis);
+        const column = grid.permute(axes.toReversed()).flatten();
+        expect(columnOrder(shape)).toEqual(Array.from(column.data));
+        const swapped = grid.permute([...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
+        expect(alternatingOrder(3)(shape)).toEqual(Array.from(swapped.flatten().flip().data));
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+const channels = 3;
+const createCore = () => new SelectiveSSM({ channels, stateSize: 2 }).to('f64');
+
+describe('MambaND', () => {
+  it('over a signal is its core, and in both directions the sum of two', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const x = drawTensor(g, [2, drawInteger(g, 0, 8), channels]);
+        const one = new MambaND(createCore);
+        expectSame(one.forward(x), one.core.forward(x));
+        const two = new MambaND(createCore, { bidirectional: true });
+        const reverse = two.coreReverse.forward(x.flip(1)).flip(1);
+        expectClose(two.forward(x), two.core.forward(x).add(reverse), 1e-14);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('has no second core unless it is bidirectional', () => {
+    const one = new MambaND(createCore);
+    expect(one.namedParameters().map(([name]) => name)).toEqual(
+      one.core.namedParameters().map(([name]) => `cores.0.${name}`),
+    );
+    expect(() => one.coreReverse).toThrow('MambaND: there is no coreReverse; make it with');
+    const two = new MambaND(createCore, { bidirectional: true });
+    expect(two.parameterCount()).toBe(2 * one.parameterCount());
+    expect(two.coreReverse.xProj.weight.data).not.toEqual(two.core.xProj.weight.data);
+    expect(new MambaND(createCore, { order: 'cross' }).parameterCount()).toBe(
+      4 * one.parameterCount(),
+    );
+  });
+
+  it('runs its cores along rows and columns, there and back', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const [height, width] = drawShape(g, { minRank: 2, maxRank: 2 });
+        const x = drawTensor(g, [2, height, width, channels]);
+        const nd = new MambaND(createCore, { order: 'cross' });
+        const rows = (y: Tensor) => y.reshape([2, height * width, channels]);
+        const transposed = (y: Tensor, from: Tensor) => y.reshape(from.shape).transpose(1, 2);
+        const turned = x.transpose(1, 2);
+        const [a, b, c, d] = nd.cores;
+        const along = a.forward(rows(x)).add(b.forward(rows(x).flip(1)).flip(1)).reshape(x.shape);
+        const down = c.forward(rows(turned)).add(d.forward(rows(turned).flip(1)).flip(1));
+        expectClose(nd.forward(x), along.add(transposed(down, turned)), 1e-14);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('takes any order, over any number of axes, and puts every place back', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const spatial = drawSpatial(g);
+        const count = spatial.reduce((a, b) => a * b, 1);
+        const own = drawOrder(g, count);
+        const all = [() => own, 'alternating', 'cross', 'raster'] as const;
+        const order = all[drawInteger(g, 0, 3)];
+        // A core without memory does not mind the order.
+        const core = createCore();
+        const step = (x: Tensor) => core.forward(x.reshape([-1, 1, channels])).reshape(x.shape);
+        const pointwise = () => Object.assign(createCore(), { forward: step });
+        const options = { order, layer: drawInteger(g, 0, 5), bidirectional: g(fc.boolean) };
+        const nd = new MambaND(pointwise, options);
+        const x = drawTensor(g, [1, ...spatial, channels]);
+        if (count > 0) expectClose(nd.forward(x), step(x).mul(nd.cores.length), 1e-14);
+        else expect(nd.forward(x).shape).toEqual(x.shape);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('sees only what comes before in its order, and compiles', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 5 }), (g, layer) => {
+        const spatial = drawShape(g, { minRank: 2, maxRank: 3, empty: false });
+        const nd = new MambaND(createCore, { order: 'alternating', layer });
+        const [x, other] = [0, 1].map(() => drawTensor(g, [1, ...spatial, channels]));
+        const places = alternatingOrder(layer)(spatial);
+        const steps = inverseOrder(places);
+        const cut = drawInteger(g, 0, places.length);
+        const kept = Int32Array.from(steps, (step) => (step < cut ? 1 : 0));
+        const isKept = tensor(kept, { shape: [1, ...spatial, 1] });
+        const changed = isKept.where(x, other);
+        const seen = (y: Tensor) => isKept.where(y, 0);
+        expectSame(seen(nd.forward(changed)), seen(nd.forward(x)));
+        expectSame(compile((input: Tensor) => nd.forward(input))(x), nd.forward(x));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('asks for an axis of space', () => {
+    expect(() => new MambaND(createCore).forward(arange(0, 6).reshape([2, 3]))).toThrow(
+      'MambaND: x is f32[2, 3], expected [batch, ...spatial, channels]',
+    );
+  });
+});

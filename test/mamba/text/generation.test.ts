@@ -1,0 +1,398 @@
+/** Writing: prefill, fork and rollback, sampling, batches, stops, streams, and bytes as tokens. */
+import {
+  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, sample, type SampleOptions,
+  type Tokenizer,
+} from '@mambagrad/mamba';
+import { Generator, noGrad, tensor, type Tensor, zeros } from '@mambagrad/tensor';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { expectClose, expectSame } from '../../support/compare.ts';
+import { drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
+
+const VOCAB = 11;
+
+const kinds = ['mamba', 'mamba2'] as const;
+
+/** A model that heeds what it reads; its logits lie apart, so that rounding decides nothing. */
+function makeModel(vocabSize = VOCAB, layer: (typeof kinds)[number] = 'mamba'): MambaLM {
+  const generator = new Generator(5);
+  const heads = layer === 'mamba2' && { headDim: 4, chunkSize: 8 };
+  const sizes = { hiddenSize: 8, stateSize: 4, ...heads };
+  const model = new MambaLM({ vocabSize, ...sizes, layer, tieEmbeddings: false, generator });
+  for (const [name, parameter] of model.namedParameters()) {
+    if (/Proj.weight|lmHead/.test(name)) parameter.assign(parameter.detach().mul(5));
+  }
+  return model;
+}
+const model = makeModel();
+const models = kinds.map((kind) => [kind, makeModel(VOCAB, kind)] as const);
+
+async function collect(
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions,
+  writer = model,
+): Promise<(number | undefined)[][]> {
+  const steps: (number | undefined)[][] = [];
+  for await (const tokens of generate(writer, prompts, options)) steps.push(tokens);
+  return prompts.map((_, row) => steps.map((tokens) => tokens[row]));
+}
+
+/** What comes next by the whole sequence each time. */
+function writeSlowly(prompt: readonly number[], count: number, writer = model): number[] {
+  const tokens = [...prompt];
+  for (let i = 0; i < count; i++) {
+    const logits = noGrad(() => writer.forward(tensor([tokens], { dtype: 'i32' })));
+    tokens.push(logits.argmax(-1).data[tokens.length - 1]);
+  }
+  return tokens.slice(prompt.length);
+}
+
+const prompts = () =>
+  fc.array(fc.array(fc.nat(VOCAB - 1), { minLength: 1, maxLength: 70 }), {
+    minLength: 1,
+    maxLength: 3,
+  });
+
+describe('prefill', () => {
+  it.each(kinds)('split anywhere is the whole, and ends as the forward pass does: %s', (kind) => {
+    const exact = makeModel(VOCAB, kind).to('f64');
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const [batch, length] = [drawInteger(g, 1, 2), drawInteger(g, 2, 80)];
+        const tokens = drawIndices(g, [batch, length], VOCAB);
+        const whole = exact.prefill(tokens);
+        const { y } = exact.scan(tokens, {}, true);
+        expectClose(whole.y, y, 1e-12);
+        const cut = drawInteger(g, 1, length - 1);
+        const first = exact.prefill(tokens.narrow(1, 0, cut));
+        const second = exact.prefill(tokens.narrow(1, cut, length - cut), { state: first.state });
+        expectClose(second.y, whole.y, 1e-12);
+        second.state.forEach(({ conv, ssm }, i) => {
+          expectClose(conv, whole.state[i].conv, 1e-12);
+          expectClose(ssm, whole.state[i].ssm, 1e-12);
+        });
+        const { state } = exact.prefill(tokens.narrow(1, 0, length - 1));
+        const last = exact.step(tokens.narrow(1, length - 1, 1).squeeze(1), state);
+        expectClose(last.y, whole.y, 1e-12);
+      }),
+      { numRuns: 10 },
+    );
+    expect(() => exact.prefill(drawNothing())).toThrow('prefill: there are no tokens');
+  });
+
+  it.each(kinds)('traces thrice whatever it reads, and a step once for all: %s', (layer) => {
+    const options = { vocabSize: VOCAB, hiddenSize: 8, stateSize: 3, dropout: 0.5 };
+    const heads = layer === 'mamba2' && { headDim: 4 };
+    const writer = new MambaLM({ ...options, ...heads, layer });
+    const traces = vi.spyOn(writer, 'scan');
+    const read = (length: number) => writer.prefill(zeros([1, length], { dtype: 'i32' }));
+    let { y, state } = read(70);
+    for (let i = 0; i < 5; i++) ({ y, state } = writer.step(y.argmax(-1), state));
+    for (const length of [1, 31, 32, 64]) ({ y, state } = read(length));
+    writer.eval().step(y.argmax(-1), state);
+    expect(traces).toHaveBeenCalledTimes(3);
+  });
+
+  it('leaves states as they were: to fork or roll back is to go on from one again', () => {
+    const read = (tokens: number[]): Tensor => tensor([tokens], { dtype: 'i32' });
+    const { state } = model.prefill(read([1, 2, 3]));
+    const kept = state.map(({ conv, ssm }) => [conv.toArray(), ssm.toArray()]);
+    const once = model.prefill(read([4, 5]), { state });
+    model.step(tensor([7], { dtype: 'i32' }), once.state);
+    const again = model.prefill(read([4, 5]), { state });
+    expectSame(again.y, once.y);
+    expect(state.map(({ conv, ssm }) => [conv.toArray(), ssm.toArray()])).toEqual(kept);
+  });
+});
+
+function drawNothing(): Tensor {
+  return tensor(new Int32Array(0), { shape: [1, 0] });
+}
+
+describe('sample', () => {
+  it('draws only what topK and topP leave', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const [batch, size] = [drawInteger(g, 1, 4), drawInteger(g, 1, 9)];
+        const logits = drawTensor(g, [batch, size]);
+        const topK = drawInteger(g, 1, 10);
+        const topP = drawInteger(g, 1, 10) / 10;
+        const temperature = drawInteger(g, 1, 20) / 10;
+        const generator = new Generator(drawInteger(g, 0, 99));
+        const tokens = sample(logits, { temperature, topK, topP, generator });
+        expect(tokens.shape).toEqual([batch]);
+        (logits.toArray() as number[][]).forEach((row, i) => {
+          const order = row.map((_, token) => token).sort((a, b) => row[b] - row[a]).slice(0, topK);
+          const weights = order.map((token) => Math.exp(row[token] / temperature));
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          let before = 0;
+          // A hair more than topP, for rounding.
+          const left = order.filter((_, rank) => {
+            const isLeft = before / total < topP + 1e-9;
+            before += weights[rank];
+            return isLeft;
+          });
+          expect(left).toContain(tokens.data[i]);
+        });
+        const greedy = logits.argmax(-1);
+        expectSame(sample(logits, { temperature: 0 }), greedy);
+        expectSame(sample(logits, { topK: 1 }), greedy);
+        expectSame(sample(logits, { topP: 1e-9 }), greedy);
+      }),
+    );
+  });
+
+  it('draws each token with its probability', () => {
+    const probabilities = [0.5, 0.3, 0.15, 0.05];
+    const temperature = 0.5;
+    const logits = tensor(probabilities).log().mul(temperature).broadcastTo([20_000, 4]);
+    const share = (options: object) => {
+      const { data } = sample(logits, { temperature, generator: new Generator(2), ...options });
+      return probabilities.map((_, token) => data.filter((drawn) => drawn === token).length / 2e4);
+    };
+    const expectShares = (found: number[], expected: number[]) =>
+      found.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 1.7));
+    expectShares(share({}), probabilities);
+    expectShares(share({ topK: 2 }), [0.625, 0.375, 0, 0]);
+    expectShares(share({ topP: 0.9 }), [0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0]);
+  });
+
+  it('refuses options without a meaning', () => {
+    const logits = tensor([[1, 2]]);
+    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature is -1');
+    expect(() => sample(logits, { topK: 0 })).toThrow('sample: topK is 0');
+    expect(() => sample(logits, { topK: 1.5 })).toThrow('sample: topK is 1.5');
+    expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0');
+    expect(() => sample(logits, { topP: 2 })).toThrow('sample: topP is 2');
+    expect(() => sample(logits, { topQ: 1 } as SampleOptions)).toThrow("did you mean 'topK'");
+    expect(() => sample(tensor([1, 2]))).toThrow('sample: logits are f32[2], expected');
+  });
+
+  it('refuses logits of which none is the largest', () => {
+    for (const wrong of [NaN, Infinity]) {
+      for (const temperature of [0, 1]) {
+        expect(() => sample(tensor([[1, 2], [0, wrong]]), { temperature })).toThrow(
+          `sample: the largest logit of row 1 is ${wrong}, expected a finite number`,
+        );
+      }
+    }
+    const none = tensor([[-Infinity, -Infinity]]);
+    expect(() => sample(none)).toThrow('the largest logit of row 0 is -Infinity');
+    for (let seed = 0; seed < 20; seed++) {
+      const generator = new Generator(seed);
+      expect(sample(tensor([[-Infinity, 3, -Infinity]]), { generator }).item()).toBe(1);
+    }
+  });
+
+  it('never draws a token because a random number is 0', () => {
+    // The first of its numbers for so many tokens that are 0 is beyond the likely ones.
+    const logits = tensor([0, 0.3, -0.7, ...new Array<number>(50_277).fill(-25)], {
+      shape: [1, 50_280],
+    });
+    for (const seed of [1, 149]) {
+      expect(sample(logits, { generator: new Generator(seed) }).item()).toBeLessThan(3);
+    }
+  });
+
+  it('is greedy in the limit of low temperatures', () => {
+    const logits = tensor([[1, 30, 30.001, -5, 29]]);
+    for (const temperature of [1e-10, 1e-38, 1e-39, 1e-44, 1e-46, 1e-300, Number.MIN_VALUE]) {
+      for (let seed = 0; seed < 5; seed++) {
+        const generator = new Generator(seed);
+        expect(sample(logits, { temperature, generator }).item(), `at ${temperature}`).toBe(2);
+      }
+    }
+  });
+});
+
+describe('generate', () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it.each(models)('writes what forward passes over the whole would: %s', async (_kind, writer) => {
+    await fc.assert(
+      fc.asyncProperty(prompts(), fc.integer({ min: 0, max: 6 }), async (rows, maxTokens) => {
+        const written = await collect(rows, { temperature: 0, maxTokens }, writer);
+        expect(written).toEqual(rows.map((row) => writeSlowly(row, maxTokens, writer)));
+      }),
+      { numRuns: 10, examples: [[[[1, 2], new Array<number>(70).fill(3)], 4]] },
+    );
+    const [written] = await collect([[1, 2]], { temperature: 0, maxTokens: 30 }, writer);
+    expect(new Set(written).size).toBeGreaterThan(3);
+  });
+
+  it('goes on from a state', async () => {
+    const { state } = model.prefill(tensor([[1, 2, 3]], { dtype: 'i32' }));
+    const [written] = await collect([[4, 5]], { state, temperature: 0, maxTokens: 6 });
+    expect(written).toEqual(writeSlowly([1, 2, 3, 4, 5], 6));
+  });
+
+  it('writes the same from the same seed', async () => {
+    const write = (seed: number) =>
+      collect([[1], [2, 3]], { temperature: 2, maxTokens: 12, generator: new Generator(seed) });
+    expect(await write(1)).toEqual(await write(1));
+    expect(await write(1)).not.toEqual(await write(2));
+  });
+
+  it('ends each row at a stop token, and with the last row', async () => {
+    const rows = [[1], [2, 3], [4]];
+    const write = (stopTokens: number[]) =>
+      collect(rows, { temperature: 2, maxTokens: 30, stopTokens, generator: new Generator(3) });
+    const free = await write([]);
+    const stopTokens = [7, 9];
+    const stopped = await write(stopTokens);
+    const ends = free.map((row) => {
+      const end = row.findIndex((token) => stopTokens.includes(token ?? -1));
+      return end < 0 ? row.length : end;
+    });
+    const longest = Math.max(...ends);
+    expect(longest).toBeLessThan(30);
+    expect(Math.min(...ends)).toBeLessThan(longest - 3);
+    stopped.forEach((row, i) => {
+      expect(row).toHaveLength(longest);
+      const whole = free[i].slice(0, longest);
+      expect(row).toEqual(whole.map((token, t) => (t < ends[i] ? token : undefined)));
+    });
+  });
+
+  it('lets others have their turn', async () => {
+    let now = 0;
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => (now += 30));
+    let turns = 0;
+    setTimeout(() => (turns += 1), 0);
+    await collect([[1]], { maxTokens: 3 });
+    clock.mockRestore();
+    expect(turns).toBe(1);
+  });
+
+  it('refuses an empty prompt, and none', async () => {
+    await expect(collect([[1], []], {})).rejects.toThrow('generate: prompt 1 is empty');
+    await expect(collect([], {})).rejects.toThrow('generate: there are no prompts');
+  });
+
+  it('refuses tokens and options without a meaning', async () => {
+    const run = (options: object) => collect([[1]], options);
+    await expect(run({ maxTokens: -1 })).rejects.toThrow('generate: maxTokens is -1, expected');
+    await expect(run({ maxTokens: 1.5 })).rejects.toThrow('generate: maxTokens is 1.5, expected');
+    await expect(run({ topP: 2 })).rejects.toThrow('generate: topP is 2, expected');
+    await expect(run({ stopToken: 2 })).rejects.toThrow("did you mean 'stopTokens'");
+    await expect(run({ state: [] })).rejects.toThrow('MambaLM.prefill: state is []');
+    await expect(collect([[1, 2], [1, VOCAB]], {})).rejects.toThrow(
+      `generate: prompts[1][1] is ${VOCAB}, expected a whole number from 0 to ${VOCAB - 1}`,
+    );
+    await expect(collect([[0.5]], {})).rejects.toThrow('generate: prompts[0][0] is 0.5');
+  });
+
+  it('goes on from as many prompts as there are', async () => {
+    const small = new MambaLM({ vocabSize: 2, hiddenSize: 1, numLayers: 0 });
+    const prompts = Array.from({ length: 150_000 }, () => [1]);
+    for await (const tokens of generate(small, prompts, { maxTokens: 1, temperature: 0 })) {
+      expect(tokens).toHaveLength(prompts.length);
+    }
+  });
+});
+
+describe('generateText', () => {
+  it('gives the text of the tokens, in pieces of whole characters', async () => {
+    const writer = makeModel(256);
+    for (const seed of [1, 2, 3]) {
+      const options = () => ({ temperature: 3, maxTokens: 40, generator: new Generator(seed) });
+      const pieces: string[] = [];
+      for await (const piece of generateText(writer, byteTokenizer, 'né', options())) {
+        pieces.push(piece);
+      }
+      const tokens: number[] = [];
+      for await (const [token = -1] of generate(writer, [[110, 195, 169]], options())) {
+        tokens.push(token);
+      }
+      expect(pieces.join('')).toBe(byteTokenizer.decode(tokens));
+      expect(pieces.every((piece) => piece !== '')).toBe(true);
+    }
+  });
+
+  it('waits for the rest of a character', async () => {
+    // The bytes of this text come, whatever the model says.
+    const bytes = byteTokenizer.encode('aé€😀');
+    const spelled: Tokenizer = {
+      encode: () => [1],
+      decode: ({ length }) => byteTokenizer.decode(bytes.slice(0, length)),
+    };
+    const pieces: string[] = [];
+    const options = { maxTokens: bytes.length };
+    for await (const piece of generateText(model, spelled, '', options)) pieces.push(piece);
+    expect(pieces).toEqual(['a', 'é', '€', '😀']);
+    const cut: string[] = [];
+    for await (const piece of generateText(model, spelled, '', { maxTokens: 2 })) cut.push(piece);
+    expect(cut).toEqual(['a', '\ufffd']);
+  });
+});
+
+/** Of any characters, each as likely: from the first to the last, without halves of pairs. */
+const texts = () =>
+  fc
+    .array(fc.integer({ min: 0, max: 0x10ffff }).filter((code) => code < 0xd800 || code > 0xdfff))
+    .map((codes) => String.fromCodePoint(...codes));
+
+describe('byteTokenizer', () => {
+  it('gives every text back', () => {
+    fc.assert(
+      fc.property(texts(), (text) => {
+        const tokens = byteTokenizer.encode(text);
+        expect(tokens).toEqual([...Buffer.from(text, 'utf8')]);
+        expect(byteTokenizer.decode(tokens)).toBe(text);
+      }),
+    );
+    expect(byteTokenizer.decode(byteTokenizer.encode('\ufeffx'))).toBe('\ufeffx');
+    const decode = (tokens: unknown[]) => () => byteTokenizer.decode(tokens as number[]);
+    expect(decode([65, 256])).toThrow('byteTokenizer.decode: tokens[1] is 256, expected');
+    expect(decode([104, undefined])).toThrow('byteTokenizer.decode: tokens[1] is missing');
+    expect(decode([1.5])).toThrow('byteTokenizer.decode: tokens[0] is 1.5, expected');
+    expect(() => byteTokenizer.encode(5 as never)).toThrow('byteTokenizer.encode: text is 5');
+  });
+
+  /** Whatever bytes may follow: those that end, go on with or forbid any character. */
+  const ends = [
+    [], [0x41], [0x80], [0x9f], [0xa0], [0xbf], [0x80, 0x80], [0xa0, 0x80], [0x90, 0x80, 0x80],
+    [0x80, 0x80, 0x80],
+  ];
+
+  it('streams what no further byte can change, and all of that', () => {
+    const common = fc.constantFrom(0x80, 0xe2, 0xf0, 0x9f);
+    const byte = fc.oneof(fc.integer({ min: 0, max: 255 }), common);
+    fc.assert(
+      fc.property(fc.array(byte, { maxLength: 50 }), (tokens) => {
+        const stream = byteTokenizer.stream?.();
+        if (!stream) throw new Error('there is no stream');
+        let given = '';
+        tokens.forEach((token, i) => {
+          given += stream.write(token);
+          const soFar = tokens.slice(0, i + 1);
+          const texts = ends.map((end) => byteTokenizer.decode([...soFar, ...end]));
+          let common = 0;
+          while (common < texts[0].length && texts.every((x) => x[common] === texts[0][common])) {
+            common++;
+          }
+          // Half of a pair of surrogates is no text.
+          const isHalf = /[\ud800-\udbff]/.test(texts[0][common - 1] ?? '');
+          expect(given).toBe(texts[0].slice(0, isHalf ? common - 1 : common));
+        });
+        expect(given + stream.end()).toBe(byteTokenizer.decode(tokens));
+      }),
+    );
+  });
+
+  it('holds back at most three characters where only whole texts can be decoded', async () => {
+    const { decode } = byteTokenizer;
+    const bytes = new Array<number>(40).fill(0x80);
+    const spelled: Tokenizer = {
+      encode: () => [1], decode: ({ length }) => decode(bytes.slice(0, length)),
+    };
+    const pieces: string[] = [];
+    for await (const piece of generateText(model, spelled, 'a', { maxTokens: 40 })) {
+      pieces.push(piece);
+    }
+    expect(pieces.join('')).toBe('\ufffd'.repeat(40));
+    expect(pieces).toHaveLength(38);
+  });
+});
