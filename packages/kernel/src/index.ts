@@ -23,6 +23,6 @@ export {
 } from './math/sums.ts';
 export { cos, sin } from './math/trigonometry.ts';
 export {
-  type Buffer, constant, type Kind, type Load, type Operand, splat, type Type, type Value,
+  type Buffer, constant, type Kind, type Load, type Operand, splat, type Type, type Expr,
   type Variable, variable,
 } from './language/expression.ts';

@@ -25,6 +25,6 @@ export * from './ops/table.ts';
 export { type Apply, definePrimitive, primitiveNames } from './core/primitive.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
 export {
-  guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type Value,
+  guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type NDArray,
   withoutValues,
 } from './core/tensor.ts';

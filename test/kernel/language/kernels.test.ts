@@ -1,6 +1,6 @@
 /** Kernels of the kinds that a compiled program is made of, against plain loops. */
 import * as k from '@mambagrad/kernel';
-import type { Buffer, Kernel, Value } from '@mambagrad/kernel';
+import type { Buffer, Kernel, Expr } from '@mambagrad/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyFloat } from './random.ts';
@@ -108,12 +108,12 @@ describe('elementwise', () => {
 
 /** c = a · b in tiles of 4 × 8 that stay in registers; what is left over, one by one. */
 function matmul(a: Buffer, b: Buffer, c: Buffer, [M, K, N]: readonly number[]): Kernel {
-  const tile = (i: Value, j: Value, rows: number, vectors: number) => {
+  const tile = (i: Expr, j: Expr, rows: number, vectors: number) => {
     const wide = vectors > 0;
     const sums = Array.from({ length: rows }, () => (
       Array.from({ length: Math.max(vectors, 1) }, () => k.variable('sum', wide ? 'f32x4' : 'f32'))
     ));
-    const from = (row: Value, q: number) => {
+    const from = (row: Expr, q: number) => {
       const first = k.add(row, 4 * q);
       return wide ? k.consecutive(first) : first;
     };
@@ -161,7 +161,7 @@ describe('a scan', () => {
     const [L, D] = [7, 6];
     const [a, b, out] = ['a', 'b', 'out'].map((name) => k.buffer(name, 'f32', L * D));
     const h = k.scratch('h', 'f32', D);
-    const reverse = (t: Value) => k.mul(k.sub(L - 1, t), D);
+    const reverse = (t: Expr) => k.mul(k.sub(L - 1, t), D);
     const kernel = k.kernel('scan', [a, b, out], [
       k.lanes('d', D, (d) => k.store(h, d, 0)),
       k.loop('t', L, (t) => k.lanes('d', D, (d) => {
@@ -233,7 +233,7 @@ lane(totalLanes, 3)))
     ],
     'a counter outside its loop': [
       () => {
-        let left: Value = i;
+        let left: Expr = i;
         const loop = k.loop('j', 3, (j) => {
           left = j;
           return k.store(x, j, 1);

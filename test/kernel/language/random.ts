@@ -1,6 +1,6 @@
 /** Random kernels: expressions, loops and branches over a few buffers, every access in bounds. */
 import * as k from '@mambagrad/kernel';
-import type { Buffer, Kernel, Statements, Value, Variable } from '@mambagrad/kernel';
+import type { Buffer, Kernel, Statements, Expr, Variable } from '@mambagrad/kernel';
 import fc from 'fast-check';
 import { type Draw, drawInteger } from '../../support/draw.ts';
 import type { Given } from './twins.ts';
@@ -66,7 +66,7 @@ class Drawing {
   readonly #b = k.variable('b', 'i32');
   readonly #variables: Variable[] = [this.#a, this.#b];
   /** Loop counters that are alive, outermost first, the last perhaps with four lanes. */
-  readonly #counters: Value[] = [];
+  readonly #counters: Expr[] = [];
 
   constructor(g: Draw) {
     this.#g = g;
@@ -103,7 +103,7 @@ class Drawing {
   }
 
   #statement(depth: number): Statements {
-    const inside = (i: Value): Statements => {
+    const inside = (i: Expr): Statements => {
       this.#counters.push(i);
       const body = this.#statements(depth - 1);
       this.#counters.pop();
@@ -155,7 +155,7 @@ class Drawing {
   }
 
   /** Neighbours, in reverse, with gaps, repeated, or from a list; from 0 to 95. */
-  #index(): Value {
+  #index(): Expr {
     const i = this.#counters.at(-1) ?? k.constant('i32', 3);
     const outer = this.#counters[0]?.type === 'i32' ? this.#counters[0] : k.constant('i32', 2);
     switch (drawInteger(this.#g, 0, 4)) {
@@ -173,14 +173,14 @@ class Drawing {
     }
   }
 
-  #variable(kind: string, depth: number): Value | undefined {
+  #variable(kind: string, depth: number): Expr | undefined {
     const lanes = this.#counters.at(-1)?.type === 'i32x4' ? 'x4' : '';
     const fitting = this.#variables.filter(({ type }) => type === kind || type === kind + lanes);
     return fitting.length > 0 && depth >= 0 ? this.#pick(fitting) : undefined;
   }
 
-  #float(depth: number): Value {
-    const inner = (): Value => this.#float(depth - 1);
+  #float(depth: number): Expr {
+    const inner = (): Expr => this.#float(depth - 1);
     switch (drawInteger(this.#g, 0, depth > 0 ? 9 : 2)) {
       case 0:
         return k.constant('f32', this.#g(anyFloat));
@@ -214,8 +214,8 @@ class Drawing {
     }
   }
 
-  #integer(depth: number): Value {
-    const inner = (): Value => this.#integer(depth - 1);
+  #integer(depth: number): Expr {
+    const inner = (): Expr => this.#integer(depth - 1);
     switch (drawInteger(this.#g, 0, depth > 0 ? 7 : 3)) {
       case 0:
         return k.constant('i32', this.#g(anyInteger));
@@ -239,7 +239,7 @@ class Drawing {
     }
   }
 
-  #mask(depth: number): Value {
+  #mask(depth: number): Expr {
     const compare = this.#pick(comparisons);
     switch (drawInteger(this.#g, 0, depth > 0 ? 4 : 1)) {
       case 0:

@@ -30,9 +30,9 @@ describe('lanes', () => {
   const functions = {
     exp: k.exp, expm1: k.expm1, log: k.log, log1p: k.log1p, tanh: k.tanh, sigmoid: k.sigmoid,
     softplus: k.softplus, sin: k.sin, cos: k.cos, erf: k.erf, sqrt: k.sqrt, nearest: k.nearest,
-    pow: (x: k.Value) => k.pow(x, 2.5),
-    clamp: (x: k.Value) => k.min(k.max(x, -1), 1),
-    reciprocal: (x: k.Value) => k.div(1, x),
+    pow: (x: k.Expr) => k.pow(x, 2.5),
+    clamp: (x: k.Expr) => k.min(k.max(x, -1), 1),
+    reciprocal: (x: k.Expr) => k.div(1, x),
   };
 
   it.each(Object.entries(functions))('compute %s as single values do', (_, f) => {

@@ -40,7 +40,7 @@ function even(count: number, most: number): Float32Array {
 }
 
 interface Claim {
-  readonly compute: (x: k.Value) => k.Value;
+  readonly compute: (x: k.Expr) => k.Expr;
   readonly exact: (x: number) => number;
   /** As its documentation states. */
   readonly ulp: number;

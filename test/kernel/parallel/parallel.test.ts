@@ -66,7 +66,7 @@ describe('work that is cut', () => {
           const times = k.buffer('times', 'i32', Math.max(count, 1));
           const body = k.parallel('round', pieces.rounds, (round) => {
             const [before, ...ranges] = pieces.of(round);
-            const nest = (index: readonly k.Value[]): k.Statements => {
+            const nest = (index: readonly k.Expr[]): k.Statements => {
               if (index.length < ranges.length) {
                 return k.loop('i', ranges[index.length], (i) => nest([...index, i]));
               }

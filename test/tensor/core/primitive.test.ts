@@ -41,7 +41,7 @@ describe('definePrimitive', () => {
     const twice = definePrimitive(primitive({
       compute: ([x]: { data: Float32Array }[], output: { data: Float32Array }) =>
         output.data.set(x.data.map((value) => 2 * value)),
-      lower: () => ({ map: (x: k.Value) => k.mul(x, 2) }),
+      lower: () => ({ map: (x: k.Expr) => k.mul(x, 2) }),
     }));
     const f = compile((x: Tensor) => twice([x], null), { backend });
     expect(f(tensor([1, 2])).toArray()).toEqual([2, 4]);
@@ -99,7 +99,7 @@ describe('a lowering', () => {
   it('that is right is taken', () => {
     expect(problemOf({ map: k.exp })).toBe('none');
     expect(problemOf({ move: (index: unknown[]) => index })).toBe('none');
-    expect(problemOf({ element: (index: k.Value[], a: { at: Function }) => a.at(index) })).toBe('none');
+    expect(problemOf({ element: (index: k.Expr[], a: { at: Function }) => a.at(index) })).toBe('none');
     const fold = { fold: { combine: k.add, identity: 0 }, axes: [1] };
     expect(problemOf(fold, [x], () => ({ shape: [2], dtype: 'f32' }))).toBe('none');
     expect(problemOf(fold, [x], () => ({ shape: [2, 1], dtype: 'f32' }))).toBe('none');
@@ -116,7 +116,7 @@ describe('a lowering', () => {
     ['a map of an i32', { map: () => k.constant('i32', 3) }, 'map gives of the type i32'],
     ['a map that gives a number', { map: () => 3 }, 'map gives 3, expected an f32 of the loop language'],
     ['a map that gives nothing', { map: () => undefined }, 'map gives undefined, expected an f32'],
-    ['a map that throws', { map: (a: k.Value) => k.and(a, 1) }, ''],
+    ['a map that throws', { map: (a: k.Expr) => k.and(a, 1) }, ''],
     ['a move of too few positions', { move: () => [0] }, 'move gives an index of 1 positions, expected 2'],
     ['a move of none', { move: () => undefined }, 'move gives undefined, expected an index of 2'],
     ['a move to undefined', { move: ([i]: unknown[]) => [i, undefined] }, 'move gives an index whose position 1 is undefined'],
@@ -153,7 +153,7 @@ describe('a lowering', () => {
 
   it('with inputs that do not fit it is an error in the name of the op', () => {
     const other = ones([3, 2]);
-    expect(problemOf({ map: (a: k.Value, b: k.Value) => k.add(a, b) }, [x, other])).toContain(
+    expect(problemOf({ map: (a: k.Expr, b: k.Expr) => k.add(a, b) }, [x, other])).toContain(
       'input 1, f32[3, 2], does not broadcast to the result, f32[2, 3]',
     );
     expect(problemOf({ move: (index: unknown) => index }, [x, other])).toContain(

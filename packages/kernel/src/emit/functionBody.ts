@@ -14,7 +14,7 @@ import {
   type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
-  type Buffer, type Constant, lanesOf, type Load, type Operation, type Type, type Value,
+  type Buffer, type Constant, lanesOf, type Load, type Operation, type Type, type Expr,
   type Variable,
 } from '../language/expression.ts';
 import type { Kernel } from '../language/kernel.ts';
@@ -111,7 +111,7 @@ function addLoop(to: Emission, one: Loop): void {
   to.code.push(...before, forRange(counter, first, end, one.step, [body, after]));
 }
 
-function addStore(to: Emission, target: Load, given: Value): void {
+function addStore(to: Emission, target: Load, given: Expr): void {
   const value = valueOf<never>(to, given);
   if (target.type === 'f32') to.code.push(f32.store(placeOf(to, target), value));
   else if (target.type === 'i32') to.code.push(i32.store(placeOf(to, target), value));
@@ -123,7 +123,7 @@ function addStore(to: Emission, target: Load, given: Value): void {
   }
 }
 
-function valueOf<T extends ValueType>(to: Emission, value: Value): Expression<T> {
+function valueOf<T extends ValueType>(to: Emission, value: Expr): Expression<T> {
   const made = value.node === 'constant' ? constantOf(to, value)
     : value.node === 'variable' ? localOf(to, value)
     : value.node === 'load' ? loadOf(to, value)
@@ -181,7 +181,7 @@ function placeOf(to: Emission, one: Load): Place {
 
 /** The places of all lanes. Terms that are vectors are held, to be taken apart. */
 function placesOf(to: Emission, one: Load): Place[] {
-  const held = new Map<Value, Expression<'v128'>>();
+  const held = new Map<Expr, Expression<'v128'>>();
   for (const { of } of one.index.terms) {
     if (lanesOf(of) === 4) held.set(of, hold(to, 'index', valueOf<'v128'>(to, of)));
   }

@@ -12,7 +12,7 @@ import {
   at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
   type WasmFunction,
 } from '@mambagrad/wasm';
-import type { Buffer, Index, Load, Value } from '../language/expression.ts';
+import type { Buffer, Index, Load, Expr } from '../language/expression.ts';
 import type { Loop } from '../language/statement.ts';
 
 /** A function that computes a kernel: parameters by name, and no result. */
@@ -69,7 +69,7 @@ export class Pointers {
   place(
     { buffer, index: { terms, constant, step } }: Load,
     lane: number,
-    numberOf: (of: Value) => Expression<'i32'>,
+    numberOf: (of: Expr) => Expression<'i32'>,
   ): Place {
     const offset = 4 * (constant + lane * step);
     const counted = this.#frames.flatMap(({ loop: { counter } }) => (

@@ -7,7 +7,7 @@
  * digits, so rounding it again is as good as rounding once (Figueroa 1995).
  */
 import { Names } from '@mambagrad/wasm';
-import { kindOf, lanesOf, type Value } from '../language/expression.ts';
+import { kindOf, lanesOf, type Expr } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { linesOf, sumOf } from '../language/print.ts';
 
@@ -52,7 +52,7 @@ export function printJavaScript(kernel: Kernel): string {
   const parameters = kernel.parameters.map((one) => names.of(one));
   const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
   const scratch = kernel.scratchBytes > 0 ? ['scratch', `own = scratch + ${sharedBytes}`] : [];
-  const single = (value: Value): string => textOf(value, 0, names);
+  const single = (value: Expr): string => textOf(value, 0, names);
   return [
     `function ${names.of(kernel)}(${[...parameters, ...scratch].join(', ')}) {`,
     ...kernel.parameters.map((one) => `  ${conversion(one, names.of(one))}`),
@@ -96,8 +96,8 @@ function pairs(targets: readonly string[], values: readonly string[]): string {
 }
 
 /** One lane of a value; of a single value, the value. */
-function textOf(value: Value, lane: number, names: Names): string {
-  const laneOf = (input: Value, which = lane): string => textOf(input, which, names);
+function textOf(value: Expr, lane: number, names: Names): string {
+  const laneOf = (input: Expr, which = lane): string => textOf(input, which, names);
   if (value.node === 'constant') return Object.is(value.value, -0) ? '-0' : String(value.value);
   if (value.node === 'variable') {
     return lanesOf(value) === 1 ? names.of(value) : `${names.of(value)}$${lane}`;

@@ -1,5 +1,5 @@
 /** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
-import { lanesOf, type Value } from './expression.ts';
+import { lanesOf, type Expr } from './expression.ts';
 import type { Kernel } from './kernel.ts';
 import type { Loop, Statement } from './statement.ts';
 
@@ -55,7 +55,7 @@ const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
   min: Math.min, max: Math.max, and: (a, b) => a & b, quotient: (a, b) => Math.trunc(a / b),
 };
 
-function numberOf(value: Value, known: Known): number | undefined {
+function numberOf(value: Expr, known: Known): number | undefined {
   if (value.node === 'constant') return value.value;
   if (value.node !== 'operation' || value.type !== 'i32') return known.get(value);
   const [a, b] = value.inputs.map((input) => numberOf(input, known));
@@ -64,7 +64,7 @@ function numberOf(value: Value, known: Known): number | undefined {
 }
 
 /** Statements hold trees, in which nothing occurs twice. */
-function countValue(value: Value): number {
+function countValue(value: Expr): number {
   if (value.node !== 'operation') return 0;
   const { inputs, meaning: { name, isFree } } = value;
   const own = isFree ? 0 : lanesOf(value) * (name === 'mulAdd' ? 2 : 1);

@@ -1,11 +1,11 @@
 /**
- * The values that a kernel computes with: numbers (f32, i32), the answers of comparisons (mask),
- * and four of a kind side by side, in lanes. A value is a description, not a number:
+ * Expressions, which say what a kernel computes: numbers (f32, i32), the results of comparisons
+ * (mask), and four of a kind side by side, in lanes. An expression is syntax, not a number:
  *
  *     add(mul(x, x), 1)        x² + 1, of the type of x
  *
- * It stands for its text: each statement that uses it computes it anew, from what variables and
- * buffers hold then; within one statement it is computed once, however often it occurs.
+ * Every statement that uses it evaluates it again, from what variables and buffers hold then;
+ * within one statement it is evaluated once, however often it occurs.
  *
  * Every operation on f32 is rounded to float32 by itself, and every operation on i32 wraps. Plain
  * numbers take the type of what is beside them, and a single value beside a vector stands in all
@@ -19,10 +19,10 @@ export type Kind = 'f32' | 'i32' | 'mask';
 export type Type = Kind | 'f32x4' | 'i32x4' | 'maskx4';
 
 /** An expression: a constant, a variable, a load, or an operation on other values. */
-export type Value = Constant | Variable | Load | Operation;
+export type Expr = Constant | Variable | Load | Operation;
 
 /** A value, or a number that becomes a constant of the type of the values beside it. */
-export type Operand = Value | number;
+export type Operand = Expr | number;
 
 export interface Constant {
   readonly node: 'constant';
@@ -57,7 +57,7 @@ export interface Operation {
   readonly node: 'operation';
   readonly type: Type;
   readonly name: string;
-  readonly inputs: readonly Value[];
+  readonly inputs: readonly Expr[];
   /** Of a shift its distance; of `lane` and `shuffle` the lanes. */
   readonly detail: readonly number[];
   readonly meaning: Meaning;
@@ -96,7 +96,7 @@ export interface Buffer {
 
 /** An affine index, in elements: constant + Σ times · of, and lane k is k · step further on. */
 export interface Index {
-  readonly terms: readonly { readonly of: Value; readonly times: number }[];
+  readonly terms: readonly { readonly of: Expr; readonly times: number }[];
   readonly constant: number;
   readonly step: number;
 }
@@ -144,14 +144,14 @@ export function variable(name: string, type: Type): Variable {
 const splatting = { name: 'splat', takes: 'f32 i32 mask', wasm: 'splat', isFree: true };
 
 /** A value in all lanes; a vector is that already. */
-export function splat(x: Value): Value {
+export function splat(x: Expr): Expr {
   if (lanesOf(x) === 4) return x;
   const type = typeOf(kindOf(x), 4);
   return x.node === 'constant' ? { ...x, type } : apply(splatting, [x], [], type);
 }
 
 /** A value for something of the given type, or an error in the name of what takes it. */
-export function fit(taker: string, type: Type, x: Operand): Value {
+export function fit(taker: string, type: Type, x: Operand): Expr {
   const value = typeof x === 'number' ? constant(type, x) : x;
   if (value.type === type) return value;
   const isOfKind = kindOf(value) === kinds[type];

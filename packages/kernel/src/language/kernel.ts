@@ -12,7 +12,7 @@
  * scratch buffers a phase has for itself, and places them.
  */
 import {
-  type Buffer, checkName, type Index, type Load, type Value, type Variable, variable,
+  type Buffer, checkName, type Index, type Load, type Expr, type Variable, variable,
 } from './expression.ts';
 import { treesOf } from './letInsertion.ts';
 import { listOf, type Loop, spanOf, type Statement, type Statements } from './statement.ts';
@@ -94,9 +94,9 @@ interface Facts {
   /** By which phases each scratch buffer is used. */
   readonly users: Map<Buffer, Set<Phase>>;
   /** What has a value at the place reached and must keep it, what may be set, what had one. */
-  readonly lives: Map<Value, 'constant' | 'alive' | 'ended'>;
+  readonly lives: Map<Expr, 'constant' | 'alive' | 'ended'>;
   /** The first and the last number of counters, where they are known. */
-  readonly spans: Map<Value, readonly [first: number, last: number]>;
+  readonly spans: Map<Expr, readonly [first: number, last: number]>;
   /** Variables for values that are used more than once. */
   readonly held: Variable[];
 }
@@ -135,8 +135,8 @@ function checkedBlock(
   };
   const { lives, held, born } = scope;
   for (const one of born) lives.set(one, 'constant');
-  const check = (value: Value): void => checkUse(scope, value);
-  const hold = ({ type }: Value): Variable => {
+  const check = (value: Expr): void => checkUse(scope, value);
+  const hold = ({ type }: Expr): Variable => {
     const holder = variable(`t${held.length + 1}`, type);
     held.push(holder);
     return holder;
@@ -166,7 +166,7 @@ function checkedStatement(scope: Scope, one: Statement): Statement {
   return { ...one, bodies };
 }
 
-function checkUse(scope: Scope, value: Value): void {
+function checkUse(scope: Scope, value: Expr): void {
   if (value.node === 'load') checkAccess(scope, 'load', value);
   if (value.node !== 'variable') return;
   const life = scope.lives.get(value);

@@ -9,18 +9,18 @@
  *
  *     y[i] = selectRare(m, r, u)      let t1 = u;  if any(m) { t1 = m ? r : t1 };  y[i] = t1
  */
-import { lanesOf, type Load, type Operation, type Value, type Variable } from './expression.ts';
+import { lanesOf, type Load, type Operation, type Expr, type Variable } from './expression.ts';
 import { any, select } from './operations.ts';
 import { set, type Statement, when } from './statement.ts';
 
 /** The values that a value is computed from. */
-export function inputsOf(value: Value): readonly Value[] {
+export function inputsOf(value: Expr): readonly Expr[] {
   if (value.node === 'load') return value.index.terms.map(({ of }) => of);
   return value.node === 'operation' ? value.inputs : [];
 }
 
 /** A value that is computed in the same way from others; itself if they are the same. */
-function withInputs<V extends Load | Operation>(value: V, change: (input: Value) => Value): V {
+function withInputs<V extends Load | Operation>(value: V, change: (input: Expr) => Expr): V {
   const inputs = inputsOf(value).map(change);
   if (inputsOf(value).every((input, i) => input === inputs[i])) return value;
   if (value.node === 'operation') return { ...value, inputs };
@@ -28,14 +28,14 @@ function withInputs<V extends Load | Operation>(value: V, change: (input: Value)
   return { ...value, index: { ...value.index, terms } };
 }
 
-function isRare(value: Value): value is Operation {
+function isRare(value: Expr): value is Operation {
   return value.node === 'operation' && value.name === 'selectRare';
 }
 
 /** A value in which those that are held in variables are these. */
-function withHeld(value: Value, holders: ReadonlyMap<Value, Variable>): Value {
-  const made = new Map<Value, Value>(holders);
-  const change = (one: Value): Value => {
+function withHeld(value: Expr, holders: ReadonlyMap<Expr, Variable>): Expr {
+  const made = new Map<Expr, Expr>(holders);
+  const change = (one: Expr): Expr => {
     const known = made.get(one);
     if (known !== undefined) return known;
     const isLeaf = one.node === 'constant' || one.node === 'variable';
@@ -51,10 +51,10 @@ function withHeld(value: Value, holders: ReadonlyMap<Value, Variable>): Value {
  * variables that `hold` makes. `check` is called for each value.
  */
 export function treesOf(
-  one: Statement, check: (value: Value) => void, hold: (value: Value) => Variable,
+  one: Statement, check: (value: Expr) => void, hold: (value: Expr) => Variable,
 ): Statement[] {
-  const uses = new Map<Value, number>();
-  const visit = (value: Value): void => {
+  const uses = new Map<Expr, number>();
+  const visit = (value: Expr): void => {
     if (value.node === 'constant') return;
     const before = uses.get(value) ?? 0;
     uses.set(value, before + 1);
@@ -62,7 +62,7 @@ export function treesOf(
     check(value);
     visitInputs(value);
   };
-  const visitInputs = (value: Value): void => {
+  const visitInputs = (value: Expr): void => {
     // Uses on the rare side are counted in its branch.
     const inputs = isRare(value) ? [value.inputs[0], value.inputs[2]] : inputsOf(value);
     inputs.forEach(visit);
@@ -77,8 +77,8 @@ export function treesOf(
   one.values.forEach(visit);
 
   const trees: Statement[] = [];
-  const holders = new Map<Value, Variable>();
-  const treeOf = (value: Value): Value => {
+  const holders = new Map<Expr, Variable>();
+  const treeOf = (value: Expr): Expr => {
     if (value.node === 'constant' || value.node === 'variable') return value;
     const known = holders.get(value);
     if (known !== undefined) return known;
@@ -90,7 +90,7 @@ export function treesOf(
     trees.push(set(holder, tree));
     return holder;
   };
-  const branchFor = (value: Operation): Value => {
+  const branchFor = (value: Operation): Expr => {
     const [mask, rare, usual] = value.inputs;
     const [condition, first] = [treeOf(mask), treeOf(usual)];
     const holder = hold(value);

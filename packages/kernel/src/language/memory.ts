@@ -9,7 +9,7 @@
  */
 import {
   type Buffer, checkName, fit, type Index, kindOf, lanesOf, type Load, type Operand, typeOf,
-  type Value,
+  type Expr,
 } from './expression.ts';
 
 /** A buffer that is passed to the kernel by its place in memory, or has its place fixed. */
@@ -39,10 +39,10 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   if (kindOf(value) !== 'i32') {
     throw new Error(`${how} ${buffer.name}: the index is ${value.type}, not i32`);
   }
-  const factors = new Map<Value, number>();
+  const factors = new Map<Expr, number>();
   let [constant, step] = [0, 0];
   /** Adds so many times a part to the sum. */
-  const collect = (part: Value, factor: number): void => {
+  const collect = (part: Expr, factor: number): void => {
     const { name, inputs } = part.node === 'operation' ? part : { name: part.node, inputs: [] };
     const [a, b] = inputs;
     if (part.node === 'constant') {

@@ -10,19 +10,19 @@
  *     minimum(a, b)                     NaN if either is; −0 is below 0
  */
 import {
-  apply, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf, type Value,
+  apply, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf, type Expr,
 } from './expression.ts';
 
 /**
  * An operation on one value, or on each of its four lanes. Throws if the kind of x is not taken.
  */
-export type Unary = (x: Value) => Value;
+export type Unary = (x: Expr) => Expr;
 
 /**
  * An operation on two values of one kind; at most one of them may be a plain number. Throws if the
  * kinds differ or are not taken.
  */
-export type Binary = (a: Operand, b: Operand) => Value;
+export type Binary = (a: Operand, b: Operand) => Expr;
 
 type How = Omit<Meaning, 'name' | 'takes'>;
 
@@ -126,19 +126,19 @@ const multiplyingAndAdding = { name: 'mulAdd', takes: 'f32', js: 'fround(fround(
  * a · b + c, rounded twice. An emitter that is told to fuse rounds once in the lanes of vectors,
  * where the engine can: that is faster, and not the same bits everywhere.
  */
-export function mulAdd(a: Operand, b: Operand, c: Operand): Value {
+export function mulAdd(a: Operand, b: Operand, c: Operand): Expr {
   return apply(multiplyingAndAdding, [a, b, c]);
 }
 
 /** a + b, of f32; if one of them is a product, as `mulAdd`. */
-export function addProduct(a: Operand, b: Operand): Value {
+export function addProduct(a: Operand, b: Operand): Expr {
   const isProduct = (x: Operand): x is Operation =>
     typeof x !== 'number' && x.node === 'operation' && x.name === 'mul';
   if (isProduct(a)) return mulAdd(a.inputs[0], a.inputs[1], b);
   return isProduct(b) ? mulAdd(b.inputs[0], b.inputs[1], a) : add(a, b);
 }
 
-type Shift = (x: Value, distance: number) => Value;
+type Shift = (x: Expr, distance: number) => Expr;
 
 function shift(name: string, sign: string, wasm: string): Shift {
   return (x, distance) => {
@@ -159,7 +159,7 @@ export const shiftRightUnsigned: Shift = shift('shiftRightUnsigned', '>>>', 'shr
 const selecting = { name: 'select', takes: 'f32 i32', js: '(a ? b : c)' };
 
 /** a where the mask holds, else b. Both are computed. */
-export function select(mask: Value, a: Operand, b: Operand): Value {
+export function select(mask: Expr, a: Operand, b: Operand): Expr {
   if (kindOf(mask) !== 'mask') throw new Error(`select: expected a mask, found ${mask.type}`);
   const like = apply(selecting, [a, b]);
   const lanes = lanesOf(mask) === 4 ? 4 : lanesOf(like);
@@ -173,25 +173,25 @@ const selectingRarely = { name: 'selectRare', takes: 'f32 i32' };
  * rare where the mask holds, else usual. The one is computed only if the mask holds in some lane:
  * letInsertion.ts makes a branch of it.
  */
-export function selectRare(mask: Value, rare: Value, usual: Value): Value {
+export function selectRare(mask: Expr, rare: Expr, usual: Expr): Expr {
   const { inputs, ...like } = select(mask, rare, usual) as Operation;
   return { ...like, name: 'selectRare', meaning: selectingRarely, inputs };
 }
 
 /** Whether a mask holds in any lane. */
-export function any(mask: Value): Value {
+export function any(mask: Expr): Expr {
   if (lanesOf(mask) === 1) return mask;
   return apply({ name: 'any', takes: 'mask', wasm: 'any_true' }, [mask], [], 'mask');
 }
 
 /** The four whole numbers from i on: i, i + 1, i + 2, i + 3. */
-export function consecutive(i: Value): Value {
+export function consecutive(i: Expr): Expr {
   if (i.type !== 'i32') throw new Error(`consecutive: expected i32, found ${i.type}`);
   return apply({ name: 'consecutive', takes: 'i32', isFree: true }, [i], [], 'i32x4');
 }
 
 /** One lane of a vector. */
-export function lane(x: Value, number: 0 | 1 | 2 | 3): Value {
+export function lane(x: Expr, number: 0 | 1 | 2 | 3): Expr {
   if (lanesOf(x) === 1) throw new Error(`lane: expected four lanes, found ${x.type}`);
   const meaning = { name: 'lane', takes: 'f32 i32', wasm: 'extract_lane', isFree: true };
   return apply(meaning, [x], [number], kindOf(x));
@@ -199,8 +199,8 @@ export function lane(x: Value, number: 0 | 1 | 2 | 3): Value {
 
 /** Four lanes out of those of a, numbered 0 to 3, and of b, 4 to 7. */
 export function shuffle(
-  a: Value, b: Value, lanes: readonly [number, number, number, number],
-): Value {
+  a: Expr, b: Expr, lanes: readonly [number, number, number, number],
+): Expr {
   if (lanesOf(a) + lanesOf(b) < 8 || !lanes.every((n) => Number.isInteger(n) && n >= 0 && n < 8)) {
     throw new Error(`shuffle: expected two vectors, found ${a.type} and ${b.type}, [${lanes}]`);
   }
@@ -208,6 +208,6 @@ export function shuffle(
 }
 
 /** All lanes combined to one value, in the order (0 ∘ 1) ∘ (2 ∘ 3). */
-export function reduceLanes(combine: Binary, x: Value): Value {
+export function reduceLanes(combine: Binary, x: Expr): Expr {
   return combine(combine(lane(x, 0), lane(x, 1)), combine(lane(x, 2), lane(x, 3)));
 }

@@ -3,7 +3,7 @@
  * life of a variable begins.
  */
 import { Names } from '@mambagrad/wasm';
-import type { Buffer, Constant, Index, Value } from './expression.ts';
+import type { Buffer, Constant, Index, Expr } from './expression.ts';
 import type { Kernel } from './kernel.ts';
 import { isContiguous } from './memory.ts';
 import type { Assign, Loop, Statement, When } from './statement.ts';
@@ -33,7 +33,7 @@ export function linesOf(body: readonly Statement[], names: Names, how: Notation)
 
 /** A sum of an index's terms, with what stands before and after them. */
 export function sumOf(
-  before: readonly string[], { terms }: Index, constant: number, text: (of: Value) => string,
+  before: readonly string[], { terms }: Index, constant: number, text: (of: Expr) => string,
 ): string {
   const products = terms.map(({ of, times }) => `${times === 1 ? '' : `${times} * `}${text(of)}`);
   const parts = [...before, ...products];
@@ -51,7 +51,7 @@ export function printKernel(kernel: Kernel): string {
   const own = [...new Set([...kernel.reads, ...kernel.writes])].filter(
     (one) => !kernel.parameters.includes(one),
   );
-  const text = (value: Value): string => textOf(value, names);
+  const text = (value: Expr): string => textOf(value, names);
   return [
     `kernel ${kernel.name}(${parameters.join(', ')})`,
     ...own.map((one) => `  ${describe(one)} ${one.isScratch ? 'scratch' : `at ${one.at}`}`),
@@ -72,7 +72,7 @@ export function printKernel(kernel: Kernel): string {
   ].join('\n');
 }
 
-function textOf(value: Value, names: Names, isInner = false): string {
+function textOf(value: Expr, names: Names, isInner = false): string {
   if (value.node === 'constant') return numberText(value);
   if (value.node === 'variable') return names.of(value);
   if (value.node === 'load') {

@@ -8,7 +8,7 @@
  * the same in a lane and in the tail, bit for bit.
  */
 import {
-  type Buffer, constant, fit, lanesOf, type Load, type Operand, type Value,
+  type Buffer, constant, fit, lanesOf, type Load, type Operand, type Expr,
   type Variable, variable,
 } from './expression.ts';
 import { placeOf } from './memory.ts';
@@ -22,7 +22,7 @@ export type Statements = Statement | readonly Statements[];
 
 /** What a statement computes by itself, and what is inside it. */
 interface Parts {
-  readonly values: readonly Value[];
+  readonly values: readonly Expr[];
   readonly bodies: readonly (readonly Statement[])[];
 }
 
@@ -93,12 +93,12 @@ export function loop(name: string, range: Range, body: (i: Variable) => Statemen
  * the next. Scratch memory that only one of them uses is each thread's own: what another round has
  * left there may be in it, or not.
  */
-export function parallel(name: string, count: number, body: (i: Value) => Statements): Statements {
+export function parallel(name: string, count: number, body: (i: Expr) => Statements): Statements {
   if (count === 1) return body(constant('i32', 0));
   return { ...loop(name, count, body), isParallel: true };
 }
 
-function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: number } {
+function boundsOf(taker: string, range: Range): { from: Expr; to: Expr; step: number } {
   const { from = 0, to, step = 1 } =
     typeof range === 'number' || 'node' in range ? { to: range } : range;
   return { from: fit(taker, 'i32', from), to: fit(taker, 'i32', to), step };
@@ -106,7 +106,7 @@ function boundsOf(taker: string, range: Range): { from: Value; to: Value; step: 
 
 /** Runs the body for four numbers at a time while there are four, then for each one left. */
 export function lanes(
-  name: string, range: Range, body: (i: Value) => Statements,
+  name: string, range: Range, body: (i: Expr) => Statements,
 ): readonly [wide: Loop, tail: Loop] {
   const { wide, tail } = split(`lanes ${name}`, range);
   return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
@@ -114,7 +114,7 @@ export function lanes(
 
 /** A range as two: the part in steps of four, and what is left. */
 interface Split {
-  readonly wide: { readonly from: Value; readonly to: Operand; readonly step: 4 };
+  readonly wide: { readonly from: Expr; readonly to: Operand; readonly step: 4 };
   readonly tail: Range;
   /** How many numbers it has, infinite if that is not known. */
   readonly count: number;
@@ -136,7 +136,7 @@ export function split(taker: string, range: Range): Split {
 }
 
 /** Runs the first statements if the condition holds, else the others. */
-export function when(condition: Value, then: Statements, otherwise: Statements = []): When {
+export function when(condition: Expr, then: Statements, otherwise: Statements = []): When {
   if (condition.type !== 'mask') throw new Error(`when: expected a mask, found ${condition.type}`);
   return { statement: 'when', values: [condition], bodies: [listOf(then), listOf(otherwise)] };
 }

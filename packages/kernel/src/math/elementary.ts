@@ -13,7 +13,7 @@
  * for all arguments, results that underflow to denormals included. Infinities, NaN and signs of
  * zeros are as in JavaScript's Math. Sine and cosine are in trigonometry.ts.
  */
-import { constant, type Operand, type Value } from '../language/expression.ts';
+import { constant, type Operand, type Expr } from '../language/expression.ts';
 import {
   abs, add, and, bitsOf, div, equal, fromBits, greater, less, max, min, mul, mulAdd, nearest, neg,
   not, or, select, shiftLeft, shiftRight, sub, toFloat, toInteger,
@@ -32,23 +32,23 @@ const LN2_HIGH = 0.693359375;
 const LN2_LOW = Math.LN2 - LN2_HIGH;
 
 /** c₀ + c₁x + c₂x² + … */
-export function polynomial(x: Value, coefficients: readonly number[]): Value {
+export function polynomial(x: Expr, coefficients: readonly number[]): Expr {
   const all: readonly Operand[] = coefficients;
-  return all.reduceRight((sum, coefficient) => mulAdd(sum, x, coefficient)) as Value;
+  return all.reduceRight((sum, coefficient) => mulAdd(sum, x, coefficient)) as Expr;
 }
 
 /** The size of one number with the sign of another. */
-function withSign(size: Value, sign: Value): Value {
+function withSign(size: Expr, sign: Expr): Expr {
   return fromBits(or(bitsOf(size), and(bitsOf(sign), SIGN_BIT)));
 }
 
 /** 2ⁿ for whole n from −126 to 127 */
-export function powerOfTwo(n: Value): Value {
+export function powerOfTwo(n: Expr): Expr {
   return fromBits(shiftLeft(add(n, 127), 23));
 }
 
 /** x · 2ⁿ in two steps, as 2ⁿ alone may be too large or too small for a number. */
-function scale(x: Value, n: Value): Value {
+function scale(x: Expr, n: Expr): Expr {
   const half = shiftRight(n, 1);
   return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
 }
@@ -57,7 +57,7 @@ function scale(x: Value, n: Value): Value {
  * For |x| of up to about 10⁵: x = n·ln 2 + r. Gives n + more in the last bits, and the growth
  * eʳ − 1.
  */
-function reduceExponent(x: Value, more = 0): { bits: Value; growth: Value } {
+function reduceExponent(x: Expr, more = 0): { bits: Expr; growth: Expr } {
   const shifted = add(mul(x, Math.LOG2E), ROUNDER + more);
   const whole = sub(shifted, ROUNDER + more);
   const r = mulAdd(whole, -LN2_LOW, mulAdd(whole, -LN2_HIGH, x));
@@ -66,20 +66,20 @@ function reduceExponent(x: Value, more = 0): { bits: Value; growth: Value } {
 }
 
 /** eˣ, within 1.1 ulp */
-export function exp(x: Value): Value {
+export function exp(x: Expr): Expr {
   const { bits, growth } = reduceExponent(min(max(x, -104), 89));
   return scale(add(growth, 1), sub(bits, ROUNDER_BITS));
 }
 
 /** e^−|x|, within 1.1 ulp: 2ⁿ is made at once, 2⁶⁴ times as large, as it may be too small. */
-function expOfNegative(x: Value): Value {
+function expOfNegative(x: Expr): Expr {
   const negative = fromBits(or(bitsOf(x), SIGN_BIT));
   const { bits, growth } = reduceExponent(max(negative, -104), 64 + 127);
   return mul(mul(add(growth, 1), fromBits(shiftLeft(bits, 23))), 2 ** -64);
 }
 
 /** eˣ − 1, within 2 ulp, near 0 too */
-export function expm1(x: Value): Value {
+export function expm1(x: Expr): Expr {
   const { bits, growth } = reduceExponent(min(max(x, -18), 89));
   const n = sub(bits, ROUNDER_BITS);
   // 2ⁿ·(eʳ − 1 + 1 − 2⁻ⁿ)
@@ -89,7 +89,7 @@ export function expm1(x: Value): Value {
 }
 
 /** x > 0 as 2ⁿ·(1 + f), √½ ≤ 1 + f < √2, with n as f32. Anything for other x. */
-function splitPower(x: Value): { n: Value; f: Value } {
+function splitPower(x: Expr): { n: Expr; f: Expr } {
   const isDenormal = less(x, SMALLEST_NORMAL);
   const bits = bitsOf(select(isDenormal, mul(x, 2 ** 24), x));
   // From the bits of √½ on, each 2²³ numbers are an octave.
@@ -99,13 +99,13 @@ function splitPower(x: Value): { n: Value; f: Value } {
 }
 
 /** A logarithm where x > 0 is finite; elsewhere −∞ at 0, ∞ at ∞ and NaN. */
-function orSpecial(x: Value, logarithm: Value): Value {
+function orSpecial(x: Expr, logarithm: Expr): Expr {
   const special = select(equal(x, 0), -Infinity, select(less(x, 0), NaN, x));
   return select(and(greater(x, 0), less(x, Infinity)), logarithm, special);
 }
 
 /** The natural logarithm, within 1 ulp; NaN below 0 */
-export function log(x: Value): Value {
+export function log(x: Expr): Expr {
   const { n, f } = splitPower(x);
   const square = mul(f, f);
   // log(1 + f) = f − f²/2 + f³·p(f)
@@ -118,7 +118,7 @@ export function log(x: Value): Value {
 }
 
 /** log(1 + x), within 2 ulp, near 0 too */
-export function log1p(x: Value): Value {
+export function log1p(x: Expr): Expr {
   const sum = add(x, 1);
   // What the sum has lost of x; dividing by it turns that into the change of the logarithm.
   const lost = div(sub(x, sub(sum, 1)), max(sum, SMALLEST_NORMAL));
@@ -127,19 +127,19 @@ export function log1p(x: Value): Value {
 }
 
 /** The hyperbolic tangent, within 3 ulp */
-export function tanh(x: Value): Value {
+export function tanh(x: Expr): Expr {
   const e = expm1(mul(min(abs(x), 10), 2));
   return withSign(div(e, add(e, 2)), x);
 }
 
 /** 1 / (1 + e⁻ˣ), within 3 ulp */
-export function sigmoid(x: Value): Value {
+export function sigmoid(x: Expr): Expr {
   const e = expOfNegative(x);
   return div(select(less(x, 0), e, 1), add(e, 1));
 }
 
 /** log(1 + eˣ), within 2.8 ulp */
-export function softplus(x: Value): Value {
+export function softplus(x: Expr): Expr {
   // log(1 + e) = 2 artanh(s) with s = e / (2 + e), at most ⅓
   const e = expOfNegative(x);
   const s = div(e, add(e, 2));
@@ -149,7 +149,7 @@ export function softplus(x: Value): Value {
 }
 
 /** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */
-export function erf(x: Value): Value {
+export function erf(x: Expr): Expr {
   const size = min(abs(x), 4);
   const inner = polynomial(mul(x, x), [
     0.128379166, -0.37612626, 0.112835944, -0.0268542115, 0.00518908724, -0.00080168643,
@@ -173,10 +173,10 @@ const LOG2_LOW_CENTER = [-1700 / 2 ** 12, Math.log2(0.75) + 1700 / 2 ** 12];
 const LOG2_HIGH_CENTER = [1319 / 2 ** 12, Math.log2(1.25) - 1319 / 2 ** 12];
 
 /** log₂ x as a sum of two numbers, to about 34 bits. */
-function log2Sum(x: Value): readonly [high: Value, low: Value] {
+function log2Sum(x: Expr): readonly [high: Expr, low: Expr] {
   const { n, f } = splitPower(x);
   // x = 2ⁿ·m, and m is near to a center c, which is ¾, 1 or 1¼.
-  const choose = (low: number, middle: number, high: number): Value =>
+  const choose = (low: number, middle: number, high: number): Expr =>
     select(less(f, Math.sqrt(0.75) - 1), low, select(
       greater(f, Math.sqrt(1.25) - 1), high, constant('f32', middle),
     ));
@@ -204,7 +204,7 @@ function log2Sum(x: Value): readonly [high: Value, low: Value] {
 }
 
 /** xʸ as in IEEE 754: 1 where y is 0 or x is 1, and (−1)^±∞ is 1. Within 2 ulp. */
-export function pow(x: Value, exponent: Operand): Value {
+export function pow(x: Expr, exponent: Operand): Expr {
   const y = typeof exponent === 'number' ? constant('f32', exponent) : exponent;
   const [high, low] = log2Sum(abs(x));
   const product = mul(y, high);

@@ -14,7 +14,7 @@
  * are cut once more, into blocks that have a total and a rest each.
  */
 import {
-  type Buffer, kindOf, type Operand, type Type, typeOf, type Value, type Variable, variable,
+  type Buffer, kindOf, type Operand, type Type, typeOf, type Expr, type Variable, variable,
 } from '../language/expression.ts';
 import { load } from '../language/memory.ts';
 import {
@@ -35,7 +35,7 @@ export interface Reduction {
   /** What changes nothing when it is combined: 0 of a sum. */
   readonly identity: number;
   /** What `combine` rounds off, if it does: what the exact result has more than `result`. */
-  readonly lost?: (total: Value, x: Value, result: Value) => Value;
+  readonly lost?: (total: Expr, x: Expr, result: Expr) => Expr;
 }
 
 /** The reduction that adds. */
@@ -51,13 +51,13 @@ export interface Accumulator {
   /** Comes before all terms. */
   readonly start: Statements;
   /** Combines it with a term, and with what had been rounded off of that. */
-  add(x: Value, rest?: Value): Statements;
+  add(x: Expr, rest?: Expr): Statements;
   /** The terms combined so far, and what was rounded off of that. */
   readonly total: Variable;
   /** What the additions to the total have rounded off; undefined if that is not kept. */
   readonly rest: Variable | undefined;
   /** Both as one. */
-  readonly whole: Value;
+  readonly whole: Expr;
 }
 
 /** An accumulator, which keeps what is rounded off if it `isExact`. */
@@ -66,7 +66,7 @@ export function accumulator(
 ): Accumulator {
   const start = set(total, identity);
   if (!isExact || !lost) {
-    const plain = (x: Value): Statements => set(total, combine(total, x));
+    const plain = (x: Expr): Statements => set(total, combine(total, x));
     return { start, add: plain, total, rest: undefined, whole: total };
   }
   const [term, next, rest] = ['Term', 'Next', 'Rest'].map((part) =>
@@ -102,7 +102,7 @@ function joinLanes(
 }
 
 /** A total with what it has lost. Past infinity that is NaN, and means nothing. */
-export function whole(total: Value, rest: Value): Value {
+export function whole(total: Expr, rest: Expr): Expr {
   return select(equal(rest, rest), add(total, rest), total);
 }
 
@@ -116,7 +116,7 @@ export interface Element {
 
 /** Combines what is at one place with a term; adds what that rounds off to another, if given. */
 export function accumulateAt(
-  { buffer, at }: Element, x: Value, { combine, lost }: Reduction, rest?: Element,
+  { buffer, at }: Element, x: Expr, { combine, lost }: Reduction, rest?: Element,
 ): Statements {
   if (!rest || !lost) return store(buffer, at, combine(load(buffer, at), x));
   const [before, term, next] = ['before', 'term', 'next'].map((name) => variable(name, x.type));
@@ -144,7 +144,7 @@ export interface Total {
  */
 export function reduceAll(
   name: string, range: Range, totals: readonly Total[],
-  body: (i: Value, combine: (number: number, term: Value) => Statements) => Statements,
+  body: (i: Expr, combine: (number: number, term: Expr) => Statements) => Statements,
 ): Statements {
   const { wide: { from, to }, tail, count } = split(`reduce ${name}`, range);
   const isCut = totals.some(({ into, reduction }) => isLong(reduction, into.type, count / 4));
@@ -156,7 +156,7 @@ export function reduceAll(
       ? accumulator(variable(`${one.into.name}One`, one.into.type), one.reduction, true)
       : accumulator(one.into, one.reduction, false),
   );
-  const single = (i: Value): Statements => body(i, (number, term) => singles[number].add(term));
+  const single = (i: Expr): Statements => body(i, (number, term) => singles[number].add(term));
   if (count < 4) {
     const starts = singles.map(({ start }) => start);
     return [starts, count === 1 ? single(from) : loop(name, tail, single)];
@@ -174,7 +174,7 @@ export function reduceAll(
     const sums = levels[level];
     const starts = sums.map(({ start }) => start);
     if (level === 0) {
-      const four = (i: Value): Statements =>
+      const four = (i: Expr): Statements =>
         body(consecutive(i), (number, term) => sums[number].add(term));
       return [starts, loop(name, { ...some, step: 4 }, four)];
     }
@@ -195,7 +195,7 @@ export function reduceAll(
 
 /** Sets a variable to all terms of a range combined, in the order of `reduceAll`. */
 export function reduce(
-  into: Variable, range: Range, reduction: Reduction, term: (i: Value) => Value,
+  into: Variable, range: Range, reduction: Reduction, term: (i: Expr) => Expr,
 ): Statements {
   return reduceAll('i', range, [{ into, reduction }], (i, combine) => combine(0, term(i)));
 }

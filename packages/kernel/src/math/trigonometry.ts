@@ -14,7 +14,7 @@
  * one product of whole numbers, of 24 bits with 96 (Payne and Hanek, 1983). It is computed only if
  * there is such a large one among the lanes.
  */
-import { constant, type Value } from '../language/expression.ts';
+import { constant, type Expr } from '../language/expression.ts';
 import {
   abs, add, and, bitsOf, equal, greater, less, mul, mulAdd, nearest, neg, notEqual, select,
   selectRare, shiftRight, shiftRightUnsigned, sub, toFloat, toInteger, xor,
@@ -24,8 +24,8 @@ import { lostProduct } from './rounding.ts';
 
 /** x as n·½π + r */
 interface Turned {
-  readonly n: Value;
-  readonly r: Value;
+  readonly n: Expr;
+  readonly r: Expr;
 }
 
 /** ½π as a sum: parts of 12 bits, so that products with 12 more are exact, and the rest. */
@@ -33,13 +33,13 @@ const HALF_PI = [3216 / 2 ** 11, 4058 / 2 ** 23, 2594 / 2 ** 35, 2886 / 2 ** 50]
 const HALF_PI_REST = 6.123234e-17;
 
 /** For |x| of up to 2²⁰. */
-function turnedFromNear(x: Value): Turned {
+function turnedFromNear(x: Expr): Turned {
   const whole = nearest(mul(x, 2 / Math.PI));
   const high = mul(nearest(mul(whole, 2 ** -11)), 2 ** 11);
   const low = sub(whole, high);
   // What each difference loses is collected, and added last.
   let r = x;
-  let lost: Value = mul(whole, -HALF_PI_REST);
+  let lost: Expr = mul(whole, -HALF_PI_REST);
   for (const product of HALF_PI.flatMap((part) => [mul(high, part), mul(low, part)])) {
     const next = sub(r, product);
     lost = add(lost, sub(sub(r, next), product));
@@ -59,12 +59,12 @@ const PIO2_HIGH = Math.fround(Math.PI / 2);
 const PIO2_LOW = Math.PI / 2 - PIO2_HIGH;
 
 /** The lower 16 bits, and those above them. */
-const lower = (x: Value): Value => and(x, 0xffff);
-const above = (x: Value): Value => shiftRightUnsigned(x, 16);
+const lower = (x: Expr): Expr => and(x, 0xffff);
+const above = (x: Expr): Expr => shiftRightUnsigned(x, 16);
 
 /** The bits of 2/π from bᵢ on, i = place − 15, in digits of 16: `place` is from 0 to 127. */
-function digitsFrom(place: Value): Value[] {
-  let digits: Value[] = TWO_OVER_PI.map((digit) => constant('i32', digit));
+function digitsFrom(place: Expr): Expr[] {
+  let digits: Expr[] = TWO_OVER_PI.map((digit) => constant('i32', digit));
   for (const by of [4, 2, 1]) {
     const isFurther = notEqual(and(place, 16 * by), 0);
     const moved = digits.slice(by);
@@ -76,14 +76,14 @@ function digitsFrom(place: Value): Value[] {
 }
 
 /** For |x| from 2⁹ on; NaN of infinities. */
-function turnedFromFar(x: Value): Turned {
+function turnedFromFar(x: Expr): Turned {
   const size = and(bitsOf(x), 0x7fffffff);
   const exponent = sub(shiftRight(size, 23), 150);
   const digits = digitsFrom(add(exponent, 14));
   const [left, right] = [add(shiftRight(and(size, 0x7fffff), 16), 0x80), lower(size)];
   // The product, from its last digit on, each with what is carried from the one before.
-  const product: Value[] = [];
-  let carried: Value = constant('i32', 0);
+  const product: Expr[] = [];
+  let carried: Expr = constant('i32', 0);
   for (let j = DIGITS - 1; j >= 0; j--) {
     const digit = add(lower(mul(right, digits[j])), carried);
     product.unshift(lower(digit));
@@ -98,7 +98,7 @@ function turnedFromFar(x: Value): Turned {
     mul(toFloat(and(xor(digit, flip), j === 0 ? 0x1fff : 0xffff)), 2 ** (-14 - 16 * j))
   ));
   // Their sum as two numbers: the digits in front may all be 0.
-  let [high, low]: Value[] = [fractions[0], constant(x.type, 0)];
+  let [high, low]: Expr[] = [fractions[0], constant(x.type, 0)];
   for (const fraction of fractions.slice(1)) {
     const [before, more] = [high, add(low, fraction)];
     high = add(before, more);
@@ -117,7 +117,7 @@ function turnedFromFar(x: Value): Turned {
 }
 
 /** sin x or cos x, from the polynomials of sin r and cos r. */
-function valueOf({ n, r }: Turned, isCosine: boolean): Value {
+function valueOf({ n, r }: Turned, isCosine: boolean): Expr {
   const square = mul(r, r);
   const ofSine = polynomial(square, [
     -0.166666672, 0.00833332725, -0.000198381749, 0.00000270606688,
@@ -133,17 +133,17 @@ function valueOf({ n, r }: Turned, isCosine: boolean): Value {
   return select(equal(and(quarter, 2), 0), size, neg(size));
 }
 
-function sineOrCosine(x: Value, isCosine: boolean): Value {
+function sineOrCosine(x: Expr, isCosine: boolean): Expr {
   const [near, far] = [turnedFromNear(x), turnedFromFar(x)].map((one) => valueOf(one, isCosine));
   return selectRare(greater(abs(x), 2 ** 20), far, near);
 }
 
 /** The sine of x in radians, within 2 ulp; NaN of infinities */
-export function sin(x: Value): Value {
+export function sin(x: Expr): Expr {
   return select(equal(x, 0), x, sineOrCosine(x, false));
 }
 
 /** The cosine of x in radians, within 2 ulp; NaN of infinities */
-export function cos(x: Value): Value {
+export function cos(x: Expr): Expr {
   return sineOrCosine(x, true);
 }

@@ -16,7 +16,7 @@
  * lie together and not its rows, it is brought into order in the same way.
  */
 import { features } from '@mambagrad/wasm';
-import { type Buffer, type Operand, type Value, variable } from '../language/expression.ts';
+import { type Buffer, type Operand, type Expr, variable } from '../language/expression.ts';
 import { load, scratch } from '../language/memory.ts';
 import { add, consecutive, equal, min, mul, sub } from '../language/operations.ts';
 import {
@@ -225,7 +225,7 @@ function rightOf(tiles: Tiles, { from }: Work, j: Operand, width: number): Matri
 /** Brings a block of rows of a into strips. */
 function packStrips(tiles: Tiles, work: Work, block: Stretch): Statements {
   const { product: { a }, tileRows, strips } = tiles;
-  const rowsOf = (i: Value): Value[] =>
+  const rowsOf = (i: Expr): Expr[] =>
     [neighbours(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
   return loop('k', work.depths, (at) =>
     loop('i', { ...block, step: tileRows }, (i) =>
@@ -242,8 +242,8 @@ function packStrips(tiles: Tiles, work: Work, block: Stretch): Statements {
  */
 function inStrip(
   { deepest, tileRows }: Tiles, { depths }: Work,
-  [first, i]: readonly [Operand, Value], row: Operand, at: Operand,
-): Value {
+  [first, i]: readonly [Operand, Expr], row: Operand, at: Operand,
+): Expr {
   const line = mul(sub(toValue(at), depths.from), tileRows);
   return add(mul(sub(i, first), deepest), add(line, sub(toValue(row), i)));
 }
@@ -268,7 +268,7 @@ export function finishAll(
 }
 
 /** Whether elements at neighbouring indices are neighbours in memory. */
-export function isContiguous(at: (i: Operand) => Value): boolean {
+export function isContiguous(at: (i: Operand) => Expr): boolean {
   const sample = at(consecutive(variable('i', 'i32')));
   return sample.node === 'load' && sample.index.step === 1;
 }

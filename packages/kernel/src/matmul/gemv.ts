@@ -11,7 +11,7 @@
  * end of a page of memory (4 KiB), and anew in each. A single sequence waits at the start of every
  * page; of eight that are pages apart, the others go on.
  */
-import { type Operand, type Value, type Variable, variable } from '../language/expression.ts';
+import { type Operand, type Expr, type Variable, variable } from '../language/expression.ts';
 import { add, mulAdd, reduceLanes } from '../language/operations.ts';
 import { loop, parallel, set, type Statements, store } from '../language/statement.ts';
 import { accumulator, isLong, sum } from '../math/sums.ts';
@@ -147,7 +147,7 @@ function sums(plan: Plan, cells: Cells): Statements {
 
 /** Adds the product at one k, or at four in lanes, to the sum of each cell, column by column. */
 function addTo(
-  { product: { a, b } }: Plan, { band, beside }: Cells, into: readonly Variable[], at: Value,
+  { product: { a, b } }: Plan, { band, beside }: Cells, into: readonly Variable[], at: Expr,
 ): Statements {
   const left = band.map(() => variable('a', into[0].type));
   const right = variable('b', into[0].type);

@@ -10,7 +10,7 @@
  * ones. Where even those are many, what they lose is kept beside y, and added at the end.
  */
 import {
-  type Buffer, constant, type Operand, type Value, type Variable, variable,
+  type Buffer, constant, type Operand, type Expr, type Variable, variable,
 } from '../language/expression.ts';
 import { load } from '../language/memory.ts';
 import { add, consecutive, min, mul, mulAdd } from '../language/operations.ts';
@@ -21,7 +21,7 @@ import { accumulateAt, type Element, sum, whole } from '../math/sums.ts';
 export const CHAIN = 256;
 
 /** The element at a row and a column; either may stand for four neighbours, in lanes. */
-export type Matrix = (row: Operand, column: Operand) => Value;
+export type Matrix = (row: Operand, column: Operand) => Expr;
 
 /** Where the elements of a product go. */
 export interface Result {
@@ -30,7 +30,7 @@ export interface Result {
   /** The buffer that holds the elements. */
   readonly y: Buffer;
   /** Takes each finished element, or four of them, instead of leaving it in `y`. */
-  readonly finish?: ((row: Operand, column: Operand, value: Value) => Statements) | undefined;
+  readonly finish?: ((row: Operand, column: Operand, value: Expr) => Statements) | undefined;
 }
 
 /** A part of an axis, in its own units. */
@@ -124,6 +124,6 @@ export const scaled = (x: Operand, times: number): Operand =>
 export const shifted = (x: Operand, by: number): Operand =>
   typeof x === 'number' ? x + by : by === 0 ? x : add(x, by);
 
-export const toValue = (x: Operand): Value => (typeof x === 'number' ? constant('i32', x) : x);
+export const toValue = (x: Operand): Expr => (typeof x === 'number' ? constant('i32', x) : x);
 
-export const neighbours = (x: Operand): Value => consecutive(toValue(x));
+export const neighbours = (x: Operand): Expr => consecutive(toValue(x));

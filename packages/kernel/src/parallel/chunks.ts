@@ -5,7 +5,7 @@
  * beside it, and threads finish together.
  */
 import {
-  type Buffer, lanesOf, type Operand, typeOf, type Value, variable,
+  type Buffer, lanesOf, type Operand, typeOf, type Expr, variable,
 } from '../language/expression.ts';
 import { load } from '../language/memory.ts';
 import { add, min, mul, quotient, sub } from '../language/operations.ts';
@@ -24,7 +24,7 @@ export interface Cut {
   /** How many indices of the last axis a round goes through at most. */
   readonly most: number;
   /** What a round goes through of each axis, behind statements that have to come before. */
-  of(round: Value): readonly [before: Statements, ...ranges: Range[]];
+  of(round: Expr): readonly [before: Statements, ...ranges: Range[]];
 }
 
 /**
@@ -72,7 +72,7 @@ export function stretchOf(range: Range): { readonly from: Operand; readonly to: 
 }
 
 /** The piece of this number, of pieces of a size; the last may be smaller. */
-function rangeOf(piece: Value, size: number, count: number): Range {
+function rangeOf(piece: Expr, size: number, count: number): Range {
   const from = mul(piece, size);
   const to = add(from, size);
   return { from, to: count % size === 0 ? to : min(to, count) };

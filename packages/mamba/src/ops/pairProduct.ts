@@ -18,13 +18,13 @@ const transposed = (x: Tensor): Tensor => x.transpose(-2, -1);
 /** For each element of y [S, I, J], four j in lanes: sets a sum, and stores what is made of it. */
 function sums(
   y: k.Buffer, [count, rows, columns]: Shape, depth: number,
-  add: (sum: k.Variable, at: k.Value, cell: readonly k.Value[]) => k.Value,
-  result: (sum: k.Variable, cell: readonly k.Value[]) => k.Value = (sum) => sum,
+  add: (sum: k.Variable, at: k.Expr, cell: readonly k.Expr[]) => k.Expr,
+  result: (sum: k.Variable, cell: readonly k.Expr[]) => k.Expr = (sum) => sum,
 ): k.Statements {
   const pieces = k.cut([count], rows * columns * depth);
   return k.parallel('round', pieces.rounds, (round) => {
     const [before, some] = pieces.of(round);
-    const ofRow = (s: k.Value, i: k.Value) => k.lanes('j', columns, (j) => {
+    const ofRow = (s: k.Expr, i: k.Expr) => k.lanes('j', columns, (j) => {
       const sum = k.variable('sum', isVector(j) ? 'f32x4' : 'f32');
       return [
         k.set(sum, 0),

@@ -25,7 +25,7 @@ export type Sizes = Readonly<
 /** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
 export interface Cell {
   readonly n: k.Operand;
-  readonly d: k.Value;
+  readonly d: k.Expr;
   readonly i: number;
 }
 
@@ -37,16 +37,16 @@ export const plus = (a: k.Operand, b: k.Operand): k.Operand => {
 export const times = (a: k.Operand, by: number): k.Operand =>
   typeof a === 'number' ? a * by : k.mul(a, by);
 
-export const isVector = (d: k.Value): boolean => d.type === 'i32x4';
+export const isVector = (d: k.Expr): boolean => d.type === 'i32x4';
 
-export const toValue = (i: k.Operand): k.Value =>
+export const toValue = (i: k.Operand): k.Expr =>
   typeof i === 'number' ? k.constant('i32', i) : i;
 
-export const neighbours = (i: k.Operand): k.Value => k.consecutive(toValue(i));
+export const neighbours = (i: k.Operand): k.Expr => k.consecutive(toValue(i));
 
 /** For each name, a register for each vector of channels. */
-export function registers(names: readonly string[], channels: readonly k.Value[]): k.Variable[][] {
-  const type = (d: k.Value) => (isVector(d) ? 'f32x4' : 'f32');
+export function registers(names: readonly string[], channels: readonly k.Expr[]): k.Variable[][] {
+  const type = (d: k.Expr) => (isVector(d) ? 'f32x4' : 'f32');
   return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
@@ -73,7 +73,7 @@ export function blocksOf(sizes: Sizes): { readonly count: number; readonly size:
 /** A block of the channels of a sequence, which one thread works on. */
 export interface Part {
   /** The number of the sequence in the batch, and that of the block. */
-  readonly b: k.Value;
+  readonly b: k.Expr;
   readonly block: k.Operand;
   /** The channels of the block. */
   readonly range: k.Stretch;
@@ -105,7 +105,7 @@ export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.St
 export function forChannels(
   { from, to }: k.Stretch,
   count: number,
-  body: (channels: k.Value[]) => k.Statements,
+  body: (channels: k.Expr[]) => k.Statements,
 ): k.Statements {
   const wide = count - (count % 8);
   const half = wide + (count % 8 >= 4 ? 4 : 0);
@@ -125,7 +125,7 @@ export function forChannels(
 /** Calls the body for two states at a time of the channels at hand; `most` are written out. */
 export function forStates(
   count: number,
-  channels: readonly k.Value[],
+  channels: readonly k.Expr[],
   body: (cells: readonly Cell[], states: readonly k.Operand[]) => k.Statements,
   most: number = UNROLLED,
 ): k.Statements {
@@ -144,7 +144,7 @@ export function forStates(
 /** A number for each state of each channel, [N, D]: channels are side by side. */
 export interface Grid {
   readonly buffer: k.Buffer;
-  at(n: k.Operand, d: k.Operand): k.Value;
+  at(n: k.Operand, d: k.Operand): k.Expr;
   set(n: k.Operand, d: k.Operand, value: k.Operand): k.Statements;
   /** Sets all states of all channels, or of some. */
   setAll(value: (n: k.Operand, d: k.Operand) => k.Operand, some?: k.Stretch): k.Statements;
@@ -191,7 +191,7 @@ export function setLimits(
  * The first is seldom run, and is short.
  */
 export function forStatesOf(
-  durations: readonly k.Value[], limits: k.Buffer, count: number, channels: readonly k.Value[],
+  durations: readonly k.Expr[], limits: k.Buffer, count: number, channels: readonly k.Expr[],
   body: (isSmall: boolean, ...at: Parameters<Parameters<typeof forStates>[2]>) => k.Statements,
 ): k.Statements {
   const isLarge = channels.map((d, i) =>
@@ -214,12 +214,12 @@ const POWERS = [1, 0.693147004, 0.240222424, 0.0555073358, 0.00967151299, 0.0013
  * these bounds.
  */
 export function setDecays(
-  decays: readonly k.Variable[], exponents: readonly k.Value[], isSmall: boolean,
+  decays: readonly k.Variable[], exponents: readonly k.Expr[], isSmall: boolean,
 ): k.Statements {
   const [inside, shifted, fraction] = ['x', 's', 'f'].map((name) =>
     decays.map(({ type }) => k.variable(name, type)),
   );
-  const all = (value: (i: number) => k.Value, into = decays): k.Statements =>
+  const all = (value: (i: number) => k.Expr, into = decays): k.Statements =>
     into.map((one, i) => k.set(one, value(i)));
   const last = POWERS.length - 1;
   return [

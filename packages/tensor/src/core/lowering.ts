@@ -22,7 +22,7 @@ export type Index = readonly k.Operand[];
 /** A tensor as its elements: an index gives a value, which is a load or what it is computed by. */
 export interface Elements extends Spec {
   /** The value of the element at an index, which has a number for each axis of the shape. */
-  at(index: Index): k.Value;
+  at(index: Index): k.Expr;
 }
 
 /** All elements of the input of this number must be whole numbers from 0 to below `size`. */
@@ -35,14 +35,14 @@ export interface Bound {
 
 /** What one element of the result is, given its index; or, of a `kernel`, what writes them all. */
 export type Lowering =
-  | { readonly map: (...elements: k.Value[]) => k.Value }
+  | { readonly map: (...elements: k.Expr[]) => k.Expr }
   | {
       readonly move: (index: Index) => Index;
       /** Where in the input's array the result lies, if it does so in one piece. */
       readonly offset?: number | undefined;
     }
   | {
-      readonly element: (index: Index, ...inputs: Elements[]) => k.Value;
+      readonly element: (index: Index, ...inputs: Elements[]) => k.Expr;
       /** As little work as a `move`: rather done again than stored. */
       readonly isCheap?: boolean;
       /** Where it does not hold, the reference loop runs, to throw. */
@@ -62,15 +62,15 @@ export type Lowering =
  * Stores what follows from an element of a kernel's result (or from four) while it is at hand. The
  * result itself is not stored then.
  */
-export type Finish = (index: Index, value: k.Value) => k.Statements;
+export type Finish = (index: Index, value: k.Expr) => k.Statements;
 
 /** The i32 1 or 0 that stands for a mask in a tensor. */
-export function truth(mask: k.Value): k.Value {
+export function truth(mask: k.Expr): k.Expr {
   return k.select(mask, k.constant('i32', 1), k.constant('i32', 0));
 }
 
 /** The mask of where an i32 is not 0; of a `truth` the mask that it was made of. */
-export function isTrue(x: k.Value): k.Value {
+export function isTrue(x: k.Expr): k.Expr {
   if (x.node === 'operation' && x.name === 'select') {
     const [mask, one, zero] = x.inputs;
     const isTruth = one.node === 'constant' && zero.node === 'constant';
@@ -166,6 +166,6 @@ export function forEach(
 }
 
 /** A position brought into an axis, for loops that must not read or write elsewhere. */
-export function within(position: k.Value, size: number): k.Value {
+export function within(position: k.Expr, size: number): k.Expr {
   return k.min(k.max(position, 0), size - 1);
 }

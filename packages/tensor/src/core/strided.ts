@@ -9,7 +9,7 @@
  */
 import { flatIndex, type Index } from './lowering.ts';
 import { numelOf, type Shape, stridesOf } from './shape.ts';
-import type { Value } from './tensor.ts';
+import type { NDArray } from './tensor.ts';
 
 export interface Rows {
   /** The number of elements in a row. */
@@ -70,7 +70,7 @@ export function linesOf(shape: Shape, axis: number): Lines {
 
 /** An array, and where in it the element with an index is: at that index, if it is left out. */
 export interface Place {
-  readonly array: Value;
+  readonly array: NDArray;
   readonly at?: (index: Index) => Index;
 }
 

@@ -14,7 +14,7 @@ import {
 } from './shape.ts';
 
 /** A typed array and its shape, as loops see a tensor. */
-export interface Value {
+export interface NDArray {
   /** The size of each axis. */
   readonly shape: Shape;
   /** The elements in row-major order, as many as the shape says. */
@@ -36,7 +36,7 @@ export interface Primitive<Attributes> {
   /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
   infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
   /** The reference loop: writes every element of `output.data`, which starts as zeros. */
-  compute(inputs: readonly Value[], output: Value, attributes: Attributes): void;
+  compute(inputs: readonly NDArray[], output: NDArray, attributes: Attributes): void;
   /**
    * The gradient rule: from `g`, the gradient with respect to the result `y`, the gradients with
    * respect to the inputs, each a function that is called if that input needs it. Made of tensor

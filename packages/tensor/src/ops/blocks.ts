@@ -107,8 +107,8 @@ const padPrimitive = definePrimitive<PadAttributes>({
     if (spread.some((distance) => distance > 1) || shape.includes(0)) return undefined;
     const outside = k.constant(dtype === 'i32' ? 'i32' : 'f32', value);
     // An index outside is brought inside, as what is loaded there is not used.
-    const element = (index: Index, x: Elements): k.Value => {
-      const masks: k.Value[] = [];
+    const element = (index: Index, x: Elements): k.Expr => {
+      const masks: k.Expr[] = [];
       const inside = index.map((i, axis) => {
         if (before[axis] === 0 && after[axis] === 0) return i;
         const shifted = scaled(i, 1, -before[axis]);

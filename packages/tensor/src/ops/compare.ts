@@ -18,7 +18,7 @@ import {
 type ComparisonName = 'equal' | 'notEqual' | 'greater' | 'less' | 'greaterEqual' | 'lessEqual';
 
 function comparison(name: ComparisonName, f: (a: number, b: number) => number): Binary {
-  const lower = (a: k.Value, b: k.Value) => truth(k[name](a, b));
+  const lower = (a: k.Expr, b: k.Expr) => truth(k[name](a, b));
   return binary(name, f, [lower, lower], null, true);
 }
 

@@ -31,7 +31,7 @@ interface RunningDefinition {
   readonly combine: (total: number, x: number) => number;
   /** `combine` in the loop language, and the rest after it: what `next` lacks. */
   readonly lower: k.Binary;
-  readonly rest: (total: k.Value, rest: k.Value, x: k.Value, next: k.Value) => k.Value;
+  readonly rest: (total: k.Expr, rest: k.Expr, x: k.Expr, next: k.Expr) => k.Expr;
   gradient(g: Tensor, y: Tensor, x: Tensor, how: RunningAttributes): Tensor;
 }
 
@@ -59,7 +59,7 @@ function running(name: string, definition: RunningDefinition) {
           const [total, rest, term, next] = ['total', 'rest', 'term', 'next'].map((own) =>
             k.variable(own, isWide ? 'f32x4' : 'f32'),
           );
-          const step = (t: k.Value): k.Statements => {
+          const step = (t: k.Expr): k.Statements => {
             const at: Index = beside.toSpliced(axis, 0, reverse ? scaled(t, -1, length - 1) : t);
             return [
               k.set(term, x.at(at)),

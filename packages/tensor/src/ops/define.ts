@@ -3,7 +3,7 @@
  * the loop language and its derivative, and the shape rule, the broadcasting loop and the gradient
  * rule follow. Ops that move elements differ in a rule that says where each comes from.
  */
-import type { Value as Scalar } from '@mambagrad/kernel';
+import type { Expr } from '@mambagrad/kernel';
 import { allocate, type DType, isFloat } from '../core/dtype.ts';
 import type { Index } from '../core/lowering.ts';
 import { checkArgument, show, tensors } from '../core/options.ts';
@@ -151,7 +151,7 @@ type Rule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 /** An op of one input or two, whose result is i32 if it is a comparison. */
 function pointwise(
-  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
+  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Expr, b: Expr) => Expr>,
   rules: readonly Rule[] | null, isComparison: boolean,
 ): Apply<null> {
   const [floats, integers] = [f].flat();
@@ -178,7 +178,7 @@ export type Binary = (a: Tensor, b: Operand) => Tensor;
  * and from `g`, `y = f(x)` and `x` the gradient `g · f′(x)`, or null if it is piecewise constant.
  */
 export function unary(
-  name: string, f: (x: number) => number, lower: ForFloats<(x: Scalar) => Scalar>,
+  name: string, f: (x: number) => number, lower: ForFloats<(x: Expr) => Expr>,
   rule: ((g: Tensor, y: Tensor, x: Tensor) => Tensor) | null,
 ): Unary {
   const apply = pointwise(name, f, lower, rule && [rule], false);
@@ -193,7 +193,7 @@ export function unary(
  * those with respect to `a` and `b`, in the broadcast shape.
  */
 export function binary(
-  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Scalar, b: Scalar) => Scalar>,
+  name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Expr, b: Expr) => Expr>,
   rules: readonly [Rule, Rule] | null, isComparison = false,
 ): Binary {
   const apply = pointwise(name, f, lower, rules, isComparison);

@@ -11,7 +11,7 @@ import { checkArgument, dtypes, readOptions, string, type Table } from '../core/
 import { definePrimitive } from '../core/primitive.ts';
 import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../core/shape.ts';
 import { offsetsOf } from '../core/strided.ts';
-import type { Tensor, Value } from '../core/tensor.ts';
+import type { Tensor, NDArray } from '../core/tensor.ts';
 import { requireCount, requireIndices, requireSameDType, requireTensor } from './define.ts';
 
 /** For ops that are made of those here. */
@@ -40,7 +40,7 @@ function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
 
 /** For each element of the index, where in an array of `shape` is what it points to. */
 function placesOf(
-  shape: Shape, index: Value, { axis, caller, repeats }: IndexAttributes,
+  shape: Shape, index: NDArray, { axis, caller, repeats }: IndexAttributes,
 ): Int32Array {
   const strides = stridesOf(shape);
   const places = offsetsOf(index.shape, strides.with(axis, 0));

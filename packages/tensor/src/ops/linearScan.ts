@@ -171,7 +171,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
         const at = (t: k.Operand): Index =>
           beside.toSpliced(axis, 0, reverse ? scaled(t, -1, last) : t);
         /** The state, or what the step takes in, if it drops the past. */
-        const unlessReset = (t: k.Operand, state: k.Value): k.Value =>
+        const unlessReset = (t: k.Operand, state: k.Expr): k.Expr =>
           reset ? k.select(isTrue(reset.at(at(t))), b.at(at(t)), state) : state;
         const first = b.at(at(0));
         const start = initialState

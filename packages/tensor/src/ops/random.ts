@@ -41,7 +41,7 @@ const numbers: Words<number> = {
   rotate: (x, by) => (x << by) | (x >>> (32 - by)),
 };
 
-const values: Words<k.Value> = {
+const values: Words<k.Expr> = {
   add: k.add,
   xor: k.xor,
   rotate: (x, by) => k.or(k.shiftLeft(x, by), k.shiftRightUnsigned(x, 32 - by)),

@@ -132,7 +132,7 @@ function runChunk(scan: Backward, chunk: Chunk): k.Statements {
 
 /** Forwards through a chunk: keeps decays and states, and sums up C's gradient. */
 function recomputeChunk(
-  scan: Backward, chunk: Chunk, channels: readonly k.Value[],
+  scan: Backward, chunk: Chunk, channels: readonly k.Expr[],
 ): k.Statements {
   const { sizes, starts, states } = scan;
   const start = startOf(sizes, chunk);
@@ -149,7 +149,7 @@ function recomputeChunk(
 
 /** A step forwards, as in the forward pass, with all it sets kept. */
 function recomputeStep(
-  scan: Backward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+  scan: Backward, chunk: Chunk, t: k.Expr, channels: readonly k.Expr[],
 ): k.Statements {
   const { inputs: { u, delta }, sizes, limits, g, decays, states, dC } = scan;
   const [dt, dtU, dy] = registers(['D', 'x', 'g'], channels);
@@ -176,7 +176,7 @@ function recomputeStep(
 
 /** Backwards through a chunk, from its last step. */
 function backpropagateChunk(
-  scan: Backward, chunk: Chunk, channels: readonly k.Value[],
+  scan: Backward, chunk: Chunk, channels: readonly k.Expr[],
 ): k.Statements {
   return k.loop('r', chunk.count, (r) =>
     backpropagateStep(scan, chunk, k.sub(chunk.count - 1, r), channels),
@@ -193,7 +193,7 @@ interface BackwardStep extends Step {
 
 /** A step backwards: the gradients of its u and Δ. */
 function backpropagateStep(
-  scan: Backward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+  scan: Backward, chunk: Chunk, t: k.Expr, channels: readonly k.Expr[],
 ): k.Statements {
   const { inputs, sizes, to, g, duAt, dDeltaAt } = scan;
   const names = ['D', 'u', 'x', 'g', 's', 'q'];
@@ -252,7 +252,7 @@ function backpropagateStates(scan: Backward, step: BackwardStep): k.Statements {
 
 /** The registers of the s-th state, of a list with one for each vector of channels of each. */
 function ofState(
-  list: readonly k.Variable[], channels: readonly k.Value[], s: number,
+  list: readonly k.Variable[], channels: readonly k.Expr[], s: number,
 ): k.Variable[] {
   return list.slice(s * channels.length, (s + 1) * channels.length);
 }

@@ -118,19 +118,19 @@ function bringBack({ sizes, to }: Forward, near: Near, chunk: Chunk): k.Statemen
 
 /** Calls the body for all elements of a chunk, channels in lanes. */
 function forElements(
-  { count, range }: Chunk, body: (t: k.Value, d: k.Value) => k.Statements,
+  { count, range }: Chunk, body: (t: k.Expr, d: k.Expr) => k.Statements,
 ): k.Statements {
   return k.loop('t', count, (t) => k.lanes('d', range, (d) => body(t, d)));
 }
 
 /** The t-th step of a chunk, for some vectors of channels. */
 function runStep(
-  scan: Forward, chunk: Chunk, t: k.Value, channels: readonly k.Value[],
+  scan: Forward, chunk: Chunk, t: k.Expr, channels: readonly k.Expr[],
 ): k.Statements {
   const { sizes, to, near, inputs } = scan;
   const [dt, dtU, y] = registers(['D', 'x', 'y'], channels);
   const step = { chunk, t, channels, dt, dtU };
-  const input = (of: 'u' | 'delta', d: k.Value): k.Value =>
+  const input = (of: 'u' | 'delta', d: k.Expr): k.Expr =>
     near
       ? k.load(near[of], near.at(t, d, chunk))
       : elementAt(inputs[of], chunk, t, d);

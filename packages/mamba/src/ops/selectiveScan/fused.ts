@@ -17,7 +17,7 @@
  */
 import {
   type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type LinearScanOptions,
-  type Spec, type Tensor, type TypedArray, type Value,
+  type Spec, type Tensor, type TypedArray, type NDArray,
 } from '@mambagrad/tensor';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';
@@ -49,7 +49,7 @@ function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]): Sizes {
  * past is dropped, h and exp(ΔA) are 0 to begin with.
  */
 function step(
-  [u, delta, A, B, C, , reset]: readonly Value[],
+  [u, delta, A, B, C, , reset]: readonly NDArray[],
   row: number, h: Float64Array, decay: Float64Array, y?: TypedArray,
 ): void {
   const [channels, state] = A.shape;
@@ -69,7 +69,7 @@ function step(
   }
 }
 
-const isReset = (reset: Value | undefined, row: number): boolean =>
+const isReset = (reset: NDArray | undefined, row: number): boolean =>
   reset !== undefined && reset.data[row] !== 0;
 
 /**
@@ -175,7 +175,7 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
 
 /** One step back: `carry`, which is ∂loss/∂h_t but for y_t's part, becomes that of h_{t−1}. */
 function stepBack(
-  [u, delta, A, B, C]: readonly Value[],
+  [u, delta, A, B, C]: readonly NDArray[],
   g: TypedArray, row: number, before: Float64Array, decay: Float64Array, carry: Float64Array,
   [du, dDelta, dA, dB, dC]: readonly Float64Array[],
 ): void {

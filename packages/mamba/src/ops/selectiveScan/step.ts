@@ -78,13 +78,13 @@ export const startOf = ({ chunks, width }: Sizes, { b, c }: Chunk): k.Operand =>
 /** The element of [batch, length, last] at the t-th step of a chunk. */
 export const elementAt = (
   of: Elements, chunk: Chunk, t: k.Operand, last: k.Operand,
-): k.Value => of.at([chunk.b, timeOf(chunk, t), last]);
+): k.Expr => of.at([chunk.b, timeOf(chunk, t), last]);
 
 /** The t-th step of a chunk, for vectors of channels, each with its registers. */
 export interface Step {
   readonly chunk: Chunk;
   readonly t: k.Operand;
-  readonly channels: readonly k.Value[];
+  readonly channels: readonly k.Expr[];
   /** Δ and Δ u. */
   readonly dt: readonly k.Variable[];
   readonly dtU: readonly k.Variable[];
@@ -95,8 +95,8 @@ export interface Step {
  * what is left behind may be NaN or infinite.
  */
 export function unlessReset(
-  { inputs: { reset } }: Scan, { chunk, t }: Step, fresh: k.Operand, carried: k.Value,
-): k.Value {
+  { inputs: { reset } }: Scan, { chunk, t }: Step, fresh: k.Operand, carried: k.Expr,
+): k.Expr {
   if (reset === undefined) return carried;
   const flag = reset.at([chunk.b, timeOf(chunk, t)]);
   return k.select(k.notEqual(flag, 0), fresh, carried);
@@ -109,7 +109,7 @@ export const stateRegisters = (cells: readonly Cell[]): readonly k.Variable[][] 
 /** Sets registers to the decay and to the new state of each cell, given the old states. */
 export function advance(
   scan: Scan, step: Step, cells: readonly Cell[], isSmall: boolean,
-  [decays, next]: readonly k.Variable[][], stateOf: (cell: Cell) => k.Value,
+  [decays, next]: readonly k.Variable[][], stateOf: (cell: Cell) => k.Expr,
 ): k.Statements {
   const { inputs: { B }, scaledA } = scan;
   const { chunk, t, dt, dtU } = step;

@@ -8,8 +8,8 @@ import { type Cell, CHUNK, isVector, neighbours, plus, times } from '../vectors.
 
 /** Numbers for each step and state of 8 channels. */
 export interface Trace {
-  at(t: k.Operand, cell: Cell): k.Value;
-  set(t: k.Operand, cell: Cell, value: k.Value): k.Statements;
+  at(t: k.Operand, cell: Cell): k.Expr;
+  set(t: k.Operand, cell: Cell, value: k.Expr): k.Statements;
 }
 
 /** A trace of a number of steps, in scratch memory. */
@@ -32,7 +32,7 @@ export interface ChannelSums {
   add(
     t: k.Operand, n: k.Operand, a: readonly k.Variable[], b: readonly k.Variable[],
   ): k.Statements;
-  total(t: k.Operand, n: k.Operand): k.Value;
+  total(t: k.Operand, n: k.Operand): k.Expr;
 }
 
 /** Sums in four lanes; behind all of them, those of single channels. */
@@ -45,7 +45,7 @@ export function channelSums(name: string, state: number): ChannelSums {
     clear: () => k.lanes('i', sums.length, (i) => k.store(sums, i, 0)),
     add: (t, n, a, b) => {
       const at = a[0].type === 'f32x4' ? lanesAt(t, n) : singleAt(t, n);
-      const sum = a.reduce<k.Value>((total, x, i) => k.mulAdd(x, b[i], total), k.load(sums, at));
+      const sum = a.reduce<k.Expr>((total, x, i) => k.mulAdd(x, b[i], total), k.load(sums, at));
       return k.store(sums, at, sum);
     },
     total: (t, n) =>

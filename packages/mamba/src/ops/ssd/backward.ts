@@ -41,7 +41,7 @@ export function backwardKernel(
 
 /** Puts the gradients of the last states, which are given, where those of the first will be. */
 function startStateGradients(
-  { g, to, sizes, statesAt, dStateAt }: Backward, b: k.Value, group: k.Value,
+  { g, to, sizes, statesAt, dStateAt }: Backward, b: k.Expr, group: k.Expr,
 ): k.Statements {
   const { heads, headDim, groups, state } = sizes;
   const width = (heads / groups) * state * headDim;
@@ -107,7 +107,7 @@ function loadHead({ g, input, sizes, ofHead }: Backward, { chunk, head, x }: Hea
 }
 
 /** Calls the body for each step of a chunk, from the last. */
-const backwards = (steps: number, body: (t: k.Value) => k.Statements): k.Statements =>
+const backwards = (steps: number, body: (t: k.Expr) => k.Statements): k.Statements =>
   k.loop('r', steps, (r) => body(k.sub(steps - 1, r)));
 
 /**
@@ -139,7 +139,7 @@ function backpropagateScores(
 }
 
 /** The range from a step on. */
-const onwards = ({ steps }: Sizes) => (s: k.Value): k.Range => ({ from: s, to: steps });
+const onwards = ({ steps }: Sizes) => (s: k.Expr): k.Range => ({ from: s, to: steps });
 
 /** dX = Mᵀ g + until ⊙ B G. */
 function storeInputGradient(ssd: Backward, { chunk, decays, x, G }: Head): k.Statements {
@@ -164,9 +164,9 @@ function addStateTerms(ssd: Backward, { chunk, decays, G, H }: Head): k.Statemen
   const { columnsX, columnsG, written, read } = ofHead;
   const { fromStart, untilEnd } = chunk.hearing;
   const addTo = (
-    gradient: Grid, of: Grid, decay: (t: k.Value) => k.Value, noted: k.Buffer,
-    choose: (t: k.Value, x: k.Value) => k.Value,
-  ) => (n: k.Value, t: k.Value, value: k.Variable): k.Statements => [
+    gradient: Grid, of: Grid, decay: (t: k.Expr) => k.Expr, noted: k.Buffer,
+    choose: (t: k.Expr, x: k.Expr) => k.Expr,
+  ) => (n: k.Expr, t: k.Expr, value: k.Variable): k.Statements => [
     k.set(value, choose(t, k.mul(value, decay(t)))),
     gradient.set(n, t, k.add(gradient.at(n, t), value)),
     k.store(noted, t, choose(t, k.mulAdd(value, of.at(n, t), k.load(noted, t)))),
@@ -225,7 +225,7 @@ function storeGroupGradients(ssd: Backward, chunk: Chunk): k.Statements {
   const { steps, groups, state } = sizes;
   const { isPair } = chunk.hearing;
   const place = inSteps({ ...sizes, heads: groups, headDim: state }, chunk, chunk.group);
-  const write = (start: number) => (t: k.Value, n: k.Value, value: k.Variable) =>
+  const write = (start: number) => (t: k.Expr, n: k.Expr, value: k.Variable) =>
     k.store(to, plus(place(t, n), start), value);
   return [
     pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(dCAt), {

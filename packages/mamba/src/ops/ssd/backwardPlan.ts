@@ -102,7 +102,7 @@ function headMatrices({ steps, headDim }: Sizes): HeadMatrices {
 /** A head in a chunk. */
 export interface Head {
   readonly chunk: Chunk;
-  readonly head: k.Value;
+  readonly head: k.Expr;
   readonly decays: Decays;
   /** Where X, and its gradient, are. */
   readonly x: Place;
@@ -113,7 +113,7 @@ export interface Head {
 }
 
 /** The head with this index, in a chunk. */
-export function headOf(ssd: Backward, chunk: Chunk, head: k.Value): Head {
+export function headOf(ssd: Backward, chunk: Chunk, head: k.Expr): Head {
   const { logDecay, packed, to, sizes, statesAt, dStateAt } = ssd;
   const before = inStates(sizes, chunk.left, chunk.b, head, statesAt);
   const dState = inStates(sizes, 0, chunk.b, head, dStateAt);

@@ -77,20 +77,20 @@ function forwardOf(
 }
 
 function forHeads(
-  { heads, groups }: Sizes, group: k.Value, body: (head: k.Value) => k.Statements,
+  { heads, groups }: Sizes, group: k.Expr, body: (head: k.Expr) => k.Statements,
 ): k.Statements {
   return k.loop('h', heads / groups, (h) => body(k.add(k.mul(group, heads / groups), h)));
 }
 
 /** Where the state of a head is in the result, when this many chunks are left. */
-function stateAt(sizes: Sizes, left: k.Operand, b: k.Value, head: k.Value): Place {
+function stateAt(sizes: Sizes, left: k.Operand, b: k.Expr, head: k.Expr): Place {
   const { batch, length, heads, headDim } = sizes;
   return inStates(sizes, left, b, head, batch * length * heads * headDim);
 }
 
 /** Stores the state before the first chunk. */
 function storeFirstState(
-  { initialState, to, sizes }: Forward, b: k.Value, head: k.Value,
+  { initialState, to, sizes }: Forward, b: k.Expr, head: k.Expr,
 ): k.Statements {
   const place = stateAt(sizes, sizes.chunks, b, head);
   return k.loop('n', sizes.state, (n) => k.lanes('p', sizes.headDim, (p) =>
@@ -119,7 +119,7 @@ function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Sta
 }
 
 /** A head in a chunk: its outputs, and its state at the end. */
-function runHead(ssd: Forward, chunk: Chunk, head: k.Value): k.Statements {
+function runHead(ssd: Forward, chunk: Chunk, head: k.Expr): k.Statements {
   const { input, logDecay, to, sizes, x } = ssd;
   const { b, first, left } = chunk;
   const decays = decaysOf(sizes, logDecay, chunk, head);

@@ -13,7 +13,7 @@ export type Sizes = Readonly<
 >;
 
 /** An element of a matrix. */
-export type At = (row: k.Operand, column: k.Operand) => k.Value;
+export type At = (row: k.Operand, column: k.Operand) => k.Expr;
 
 export const transposed = (at: At): At => (row, column) => at(column, row);
 
@@ -22,9 +22,9 @@ export const matrix = (name: string, rows: number, columns: number): Grid =>
   grid(name, { state: rows, channels: columns });
 
 interface ProductOptions {
-  readonly start?: (row: k.Value, column: k.Value) => k.Operand;
+  readonly start?: (row: k.Expr, column: k.Expr) => k.Operand;
   readonly isLower?: boolean;
-  readonly isTerm?: ((row: k.Value, at: k.Value) => k.Value) | undefined;
+  readonly isTerm?: ((row: k.Expr, at: k.Expr) => k.Expr) | undefined;
 }
 
 /**
@@ -33,8 +33,8 @@ interface ProductOptions {
  * Where `isTerm(i, k)` does not hold, right(k, j) counts as 0, whatever it is.
  */
 export function product(
-  [rows, columns, depth]: readonly [number, number, number | ((i: k.Value) => k.Range)],
-  left: At, right: At, finish: (row: k.Value, column: k.Value, sum: k.Variable) => k.Statements,
+  [rows, columns, depth]: readonly [number, number, number | ((i: k.Expr) => k.Range)],
+  left: At, right: At, finish: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
   { start = () => 0, isLower = false, isTerm }: ProductOptions = {},
 ): k.Statements {
   const strip = (j: k.Operand, vectors: readonly number[]): k.Statements =>
@@ -85,7 +85,7 @@ export function pairProduct(
       k.set(zero, k.mulAdd(k.load(factor.buffer, neighbours(plus(i, 4 * n))), 0, zero)),
     )),
     k.when(
-      k.any(k.notEqual(zeros.reduce<k.Value>((sum, zero) => k.add(sum, zero), zeros[0]), 0)),
+      k.any(k.notEqual(zeros.reduce<k.Expr>((sum, zero) => k.add(sum, zero), zeros[0]), 0)),
       product(sizes, left, factor.at, finish, options),
       product(sizes, left, factor.at, finish, plain),
     ),
@@ -93,16 +93,16 @@ export function pairProduct(
 }
 
 /** Calls the body for columns up to that of a number, four at a time. */
-const forColumns = (last: k.Value, body: (s: k.Value) => k.Statements): k.Statements =>
+const forColumns = (last: k.Expr, body: (s: k.Expr) => k.Statements): k.Statements =>
   k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(neighbours(s)));
 
 /** x for pairs of steps, or 0 for those that are none. */
-export type Choose = (x: k.Value) => k.Value;
+export type Choose = (x: k.Expr) => k.Expr;
 
 /** Calls the body for each group of heads of each sequence, in rounds that threads can share. */
 export function forGroups(
   { batch, length, heads, headDim, groups, state }: Sizes,
-  body: (b: k.Value, group: k.Value) => k.Statements,
+  body: (b: k.Expr, group: k.Expr) => k.Statements,
 ): k.Statements {
   const pieces = k.cut([batch, groups], (length * heads * headDim * state) / groups);
   return k.parallel('round', pieces.rounds, (round) => {
@@ -119,30 +119,30 @@ export function forGroups(
 export interface Hearing {
   readonly compute: k.Statements;
   /** Whether step t hears from step s. */
-  isPair(t: k.Value, s: k.Value): k.Value;
+  isPair(t: k.Expr, s: k.Expr): k.Expr;
   /** Calls the body for steps s up to t, four at a time, with what chooses those that t hears. */
-  forPairs(t: k.Value, body: (s: k.Value, ofPair: Choose) => k.Statements): k.Statements;
+  forPairs(t: k.Expr, body: (s: k.Expr, ofPair: Choose) => k.Statements): k.Statements;
   /** x, or 0 if s, which is not after t, is of another document. */
-  ofDocument(t: k.Value, s: k.Value, x: k.Value): k.Value;
+  ofDocument(t: k.Expr, s: k.Expr, x: k.Expr): k.Expr;
   /** x, or 0 unless step t hears from the state before the chunk. */
-  fromStart(t: k.Operand, x: k.Value): k.Value;
+  fromStart(t: k.Operand, x: k.Expr): k.Expr;
   /** x, or 0 unless the state at the end of the chunk hears from step s. */
-  untilEnd(s: k.Operand, x: k.Value): k.Value;
+  untilEnd(s: k.Operand, x: k.Expr): k.Expr;
   /** x, or 0 unless the state at the end hears from that before. */
-  throughout(x: k.Value): k.Value;
+  throughout(x: k.Expr): k.Expr;
 }
 
 /** That of a chunk of so many steps. */
-export function hearingOf(count: number, reset?: (t: k.Value) => k.Value): Hearing {
+export function hearingOf(count: number, reset?: (t: k.Expr) => k.Expr): Hearing {
   // How many documents have begun up to each step, the one that goes on not counted.
   const begun = reset ? k.scratch('begun', 'f32', count) : undefined;
   const number = k.variable('document', 'f32');
-  const choose = (x: k.Value, a: k.Operand, b?: k.Operand): k.Value => {
+  const choose = (x: k.Expr, a: k.Operand, b?: k.Operand): k.Expr => {
     if (!begun) return x;
     const other = b === undefined ? 0 : k.load(begun, toValue(b));
     return k.select(k.equal(k.load(begun, toValue(a)), other), x, 0);
   };
-  const isPair = (t: k.Value, s: k.Value): k.Value => {
+  const isPair = (t: k.Expr, s: k.Expr): k.Expr => {
     const isEarlier = k.lessEqual(s, t);
     return begun ? k.and(isEarlier, k.equal(k.load(begun, s), k.load(begun, t))) : isEarlier;
   };
@@ -158,7 +158,7 @@ export function hearingOf(count: number, reset?: (t: k.Value) => k.Value): Heari
       : [],
     isPair,
     forPairs: (t, body) => {
-      const chosen = (s: k.Value) => body(s, (x) => k.select(isPair(t, s), x, 0));
+      const chosen = (s: k.Expr) => body(s, (x) => k.select(isPair(t, s), x, 0));
       if (begun) return forColumns(t, chosen);
       // Only the last four may be after t.
       const last = k.and(t, -4);
@@ -176,12 +176,12 @@ export function hearingOf(count: number, reset?: (t: k.Value) => k.Value): Heari
 
 /** A chunk of a group of heads of a sequence. */
 export interface Chunk {
-  readonly b: k.Value;
-  readonly group: k.Value;
+  readonly b: k.Expr;
+  readonly group: k.Expr;
   /** Its first step in the sequence. */
-  readonly first: k.Value;
+  readonly first: k.Expr;
   /** How many chunks are left, this one included. */
-  readonly left: k.Value;
+  readonly left: k.Expr;
   readonly hearing: Hearing;
 }
 
@@ -194,7 +194,7 @@ export function chunkOf(
 }
 
 /** x, or 0 where it is so small that products with it might be denormal. */
-const flush = (x: k.Value): k.Value => k.select(k.less(x, TINY), 0, x);
+const flush = (x: k.Expr): k.Expr => k.select(k.less(x, TINY), 0, x);
 
 /**
  * The decays α_t = exp(a_t) of the steps of a chunk, for one head, and products of them.
@@ -215,21 +215,21 @@ export interface Decays {
    */
   readonly between: Grid;
   /** The same from the start of the chunk up to step t, α_t included. */
-  since(t: k.Value): k.Value;
+  since(t: k.Expr): k.Expr;
   /** How much of the input of step s is left at the end of the chunk: the last row. */
-  leftAtEnd(s: k.Operand): k.Value;
+  leftAtEnd(s: k.Operand): k.Expr;
   /** The decay of the whole chunk. */
   readonly whole: k.Variable;
 }
 
 /** The decays of a head in a chunk. */
 export function decaysOf(
-  { steps }: Sizes, logDecay: Elements, { b, first, hearing }: Chunk, head: k.Value,
+  { steps }: Sizes, logDecay: Elements, { b, first, hearing }: Chunk, head: k.Expr,
 ): Decays {
   const { ofDocument, fromStart, throughout } = hearing;
   const [factors, since] = ['a', 'since'].map((name) => k.scratch(name, 'f32', steps));
   const [between, whole] = [matrix('E', steps, steps), k.variable('whole', 'f32')];
-  const logAt = (t: k.Value) => logDecay.at([b, k.add(first, t), head]);
+  const logAt = (t: k.Expr) => logDecay.at([b, k.add(first, t), head]);
   const compute = [
     k.lanes('t', steps, (t) => k.store(factors, t, flush(k.exp(logAt(t))))),
     k.reduce(whole, steps, { combine: k.add, identity: 0 }, logAt),
@@ -260,13 +260,13 @@ export type Place = (row: k.Operand, p: k.Operand) => k.Operand;
 
 /** Where a number of a head is in [batch, length, heads, headDim], given the step in the chunk. */
 export const inSteps = (
-  { length, heads, headDim }: Sizes, { b, first }: Chunk, head: k.Value,
+  { length, heads, headDim }: Sizes, { b, first }: Chunk, head: k.Expr,
 ): Place => (t, p) =>
   plus(times(plus(times(plus(plus(times(b, length), first), t), heads), head), headDim), p);
 
 /** Where a number of a head's state is in [left, batch, heads, state, headDim]. */
 export const inStates = (
-  { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Value, head: k.Value, offset = 0,
+  { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Expr, head: k.Expr, offset = 0,
 ): Place => (n, p) => {
   const number = plus(times(plus(times(left, batch), b), heads), head);
   return plus(plus(plus(times(number, state * headDim), times(n, headDim)), p), offset);

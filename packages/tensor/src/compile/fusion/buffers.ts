@@ -21,7 +21,7 @@ export function bufferOf(value: Value): k.Buffer {
 
 /** Takes what is in registers from there; loads all else, and notes what that is. */
 export function readingLeaf(
-  reads: Set<Value>, ...registers: readonly ReadonlyMap<Value, k.Value>[]
+  reads: Set<Value>, ...registers: readonly ReadonlyMap<Value, k.Expr>[]
 ): Leaf {
   return (storage, place) => {
     const held = registers.find((some) => some.has(storage))?.get(storage);

@@ -182,16 +182,16 @@ function checkIndex({ where }: Applied, what: string, index: unknown, shape: Sha
 }
 
 function isValue(given: unknown, dtype: string): boolean {
-  return Object(given) === given && String((given as Partial<k.Value>).type).startsWith(dtype);
+  return Object(given) === given && String((given as Partial<k.Expr>).type).startsWith(dtype);
 }
 
 function textOf(given: unknown): string {
-  const { node, type } = Object(given) as Partial<k.Value>;
+  const { node, type } = Object(given) as Partial<k.Expr>;
   return node === undefined ? show(given) : `of the type ${type}`;
 }
 
 /** What a function of a lowering gives for an element of the result. */
-function run(applied: Applied, kind: string, compute: () => k.Value): k.Value {
+function run(applied: Applied, kind: string, compute: () => k.Expr): k.Expr {
   const { where, output: { dtype } } = applied;
   const value = named(applied, compute);
   check(isValue(value, dtype))`${where}: ${kind} gives ${textOf(value)}, expected an ${dtype} of the

@@ -24,7 +24,7 @@ export function headedKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   const isAlone = members.length === 1;
   const writes = members.map(({ value }) => value).filter((one) => isAlone || needed.has(one));
   const finish: Finish = (index, value) => {
-    const registers = new Map<Value, k.Value>();
+    const registers = new Map<Value, k.Expr>();
     const leaf = readingLeaf(reads, registers);
     const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
     for (const member of members) {

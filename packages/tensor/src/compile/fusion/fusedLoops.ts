@@ -19,7 +19,7 @@ import { planRows, reductionOf, type RowPlan, type Sweep } from './loopPlan.ts';
 /** What the code of a round refers to. */
 interface Context {
   readonly plan: RowPlan;
-  readonly round: k.Value;
+  readonly round: k.Expr;
   /** What the round goes through of the axes that are cut. */
   readonly ranges: ReadonlyMap<number, k.Range>;
   /** The values loaded so far. */
@@ -87,7 +87,7 @@ function rowLoops(context: Context, axis: number, rows: readonly Index[]): k.Sta
 function rowLoop(
   context: Context, axis: number, range: k.Range, rows: readonly Index[],
 ): k.Statements {
-  const next = (...indices: readonly k.Value[]): k.Statements =>
+  const next = (...indices: readonly k.Expr[]): k.Statements =>
     rowLoops(context, axis + 1, indices.flatMap((i) => rows.map((row) => row.with(axis, i))));
   if (context.plan.abreast === 1) return k.loop('i', range, (i) => next(i));
   const { wide, tail } = k.split('rows', range);
@@ -147,7 +147,7 @@ function computeForRow(context: Context, members: readonly Member[], row: Index)
 /** Computes a pass's members of an element, or of elements of rows side by side. */
 function computeElements(
   context: Context, { members, folded }: Sweep, places: readonly Index[], isWide: boolean,
-  combine: (number: number, term: k.Value) => k.Statements,
+  combine: (number: number, term: k.Expr) => k.Statements,
 ): k.Statements {
   const sets: k.Statements[] = [];
   /** The registers of each member that is not folded, one for each row. */
@@ -177,13 +177,13 @@ function registerFor({ value }: Member, isWide: boolean): k.Variable {
 function valueOf(
   { plan: { group }, reads, rowRegisters }: Context, member: Member, at: Index,
   registers: ReadonlyMap<Value, k.Variable>,
-): k.Value {
+): k.Expr {
   return group.operand(member, at, readingLeaf(reads, registers, rowRegisters));
 }
 
 /** Stores what there is of a member in some rows; of a sum that is first added up. */
 function storeAll(
-  context: Context, one: Member, places: readonly Index[], found: readonly k.Value[],
+  context: Context, one: Member, places: readonly Index[], found: readonly k.Expr[],
 ): k.Statements {
   const isSum = one.form === 'fold' && found.length > 1;
   if (!isSum) return found.map((value, n) => store(context, one, places[n], value));
@@ -193,7 +193,7 @@ function storeAll(
 }
 
 /** Puts a member in its place, if it has one; a fold over rows is combined with what is there. */
-function store(context: Context, member: Member, at: Index, value: k.Value): k.Statements {
+function store(context: Context, member: Member, at: Index, value: k.Expr): k.Statements {
   const { group, stored, sums } = context.plan;
   if (!stored.has(member.value)) return [];
   const place = group.placeOf(member, at);
@@ -206,7 +206,7 @@ function store(context: Context, member: Member, at: Index, value: k.Value): k.S
 
 /** Combines what is at a place of a member's sums with a value. */
 function accumulate(
-  context: Context, one: Member, place: k.Operand, value: k.Value,
+  context: Context, one: Member, place: k.Operand, value: k.Expr,
 ): k.Statements {
   const { buffer, start, rests } = placeOfSum(context, one);
   const at = start === undefined ? place : k.add(start, place);
@@ -217,7 +217,7 @@ function accumulate(
 /** Where the round keeps a sum: in its part, or where the result is. */
 function placeOfSum(
   { plan: { sums }, round }: Context, one: Member,
-): { buffer: k.Buffer; start?: k.Value; rests?: number | undefined } {
+): { buffer: k.Buffer; start?: k.Expr; rests?: number | undefined } {
   const parts = sums.get(one)?.parts;
   if (parts === undefined) return { buffer: bufferOf(one.value) };
   const { buffer, room, rests } = parts;

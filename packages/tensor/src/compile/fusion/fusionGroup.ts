@@ -52,7 +52,7 @@ export interface Member extends Candidate {
   /** The time through the row in which it is computed; a `row` after that time (−1: before all). */
   readonly pass: number;
   /** What it is computed by at the element that the counters stand for. */
-  readonly computed: k.Value;
+  readonly computed: k.Expr;
 }
 
 export class Group {
@@ -132,7 +132,7 @@ export class Group {
   }
 
   /** What a member is computed from: its own element, or an element of what it folds. */
-  operand(member: Candidate, at: Index, leaf: Leaf): k.Value {
+  operand(member: Candidate, at: Index, leaf: Leaf): k.Expr {
     const { step, value, lowering } = member;
     if (lowering.fold) return this.network.elements(step.inputs[0], leaf).at(at);
     return this.network.computed(value, leaf).at(this.indexOf(member, at));

@@ -20,7 +20,7 @@ class Namer {
   }
 
   /** Adds a value to the text. What occurs twice is written once. */
-  write(value: k.Value): string {
+  write(value: k.Expr): string {
     let name = this.#names.get(value);
     if (name !== undefined) return name;
     let text: string;

@@ -159,7 +159,7 @@ function mergedExtents(group: Group, isByRow: boolean): number[] {
 }
 
 /** The counters that values are computed from, but for those by which they load. */
-function countersOf(values: Iterable<k.Value>): Set<k.Value> {
+function countersOf(values: Iterable<k.Expr>): Set<k.Expr> {
   // The loop goes on over what is added on the way.
   const seen = new Set(values);
   for (const value of seen) {

@@ -18,7 +18,7 @@ import { endsOf, type Program, type Step, type Value } from '../trace/trace.ts';
 import { checkLowering } from './checkLowering.ts';
 
 /** Gives the element of a memory that is so far in. */
-export type Leaf = (storage: Value, place: k.Operand) => k.Value;
+export type Leaf = (storage: Value, place: k.Operand) => k.Expr;
 
 /** What there is under a name in those types of several that have it. */
 type Part<T, Name> = T extends unknown ? (Name extends keyof T ? T[Name] : never) : never;
@@ -46,9 +46,9 @@ export class Network {
   readonly readers: Map<Value, number> = new Map();
   readonly #lowerings = new Map<Value, AnyLowering>();
   readonly #stored = new Set<Value>();
-  readonly #constants: ReadonlyMap<Value, k.Value>;
+  readonly #constants: ReadonlyMap<Value, k.Expr>;
 
-  constructor(program: Program, constants: ReadonlyMap<Value, k.Value>, inline: boolean) {
+  constructor(program: Program, constants: ReadonlyMap<Value, k.Expr>, inline: boolean) {
     this.makers = new Map(program.steps.map((step) => [step.output, step]));
     this.#constants = constants;
     for (const step of program.steps) {

@@ -6,7 +6,7 @@ import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../../core/dtype.ts';
 import { arrayFor } from '../../core/memory.ts';
 import { check } from '../../core/shape.ts';
-import { Tensor, type Value as ArrayValue } from '../../core/tensor.ts';
+import { Tensor, type NDArray } from '../../core/tensor.ts';
 import { type CodeOptions, codeOf } from '../emit/code.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
 import { Places, tensorFor } from '../memory/places.ts';
@@ -27,8 +27,8 @@ export interface Executable {
 }
 
 /** A number from outside that no call changes, as a value of the loop language. */
-function constantsOf(program: Program): Map<Value, k.Value> {
-  const constants = new Map<Value, k.Value>();
+function constantsOf(program: Program): Map<Value, k.Expr> {
+  const constants = new Map<Value, k.Expr>();
   for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
     const { from, shape, dtype } = value;
     if (!(from instanceof Tensor && program.constants.has(from))) continue;
@@ -39,7 +39,7 @@ function constantsOf(program: Program): Map<Value, k.Value> {
   return constants;
 }
 
-function zeros({ shape, dtype }: Value): ArrayValue {
+function zeros({ shape, dtype }: Value): NDArray {
   return { shape, data: arrayFor('compile', { shape, dtype }) };
 }
 
@@ -121,7 +121,7 @@ function referenceLoops({ scheduled, heap, places }: Bound): (number: number) =>
    * A value for a reference loop; a copy where memory is not shared: the loop may call other
    * programs, and growing for them would leave arrays of no length behind.
    */
-  const valueNow = (value: Value): ArrayValue => {
+  const valueNow = (value: Value): NDArray => {
     const maker = network.makers.get(value);
     if (!maker || network.isStored(value)) {
       const data = places.arrayOf(value);

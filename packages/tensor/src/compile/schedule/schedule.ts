@@ -53,7 +53,7 @@ export type Pass = 'share' | 'inline' | 'group' | 'inPlace';
 /** `constants` are known by their values, and need no memory. */
 export function schedule(
   program: Program,
-  constants: ReadonlyMap<Value, k.Value>,
+  constants: ReadonlyMap<Value, k.Expr>,
   without: ReadonlySet<Pass> = new Set(),
 ): Schedule {
   const network = new Network(program, constants, !without.has('inline'));
