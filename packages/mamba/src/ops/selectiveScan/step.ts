@@ -23,10 +23,9 @@ export interface Inputs {
   readonly reset: Elements | undefined;
 }
 
-/** The plan of a kernel: its inputs, the buffer of its results, and the memory it works in. */
+/** The plan of a kernel: its inputs, and the memory it works in. */
 export interface Scan {
   readonly inputs: Inputs;
-  readonly to: k.Buffer;
   readonly sizes: Sizes;
   /** A · log₂e. */
   readonly scaledA: Grid;
@@ -35,9 +34,9 @@ export interface Scan {
 }
 
 /** The plan that both kernels start from. */
-export function scanOf(inputs: Inputs, to: k.Buffer, sizes: Sizes): Scan {
+export function scanOf(inputs: Inputs, sizes: Sizes): Scan {
   const [scaledA, limits] = [grid('A', sizes), k.scratch('limits', 'f32', sizes.channels)];
-  return { inputs, to, sizes, scaledA, limits };
+  return { inputs, sizes, scaledA, limits };
 }
 
 /** Computes A · log₂e and the limits of Δ, for the channels of a part. */
