@@ -234,7 +234,7 @@ export abstract class Optimizer {
   loadStateDict(values: StateDict): void {
     const op = `${this.constructor.name}.loadStateDict`;
     requireState(op, values);
-    const fitting = this.fitState(values);
+    const fitting = this.matchState(values);
     loadState(op, this.namedState(), fitting);
   }
 
@@ -242,7 +242,7 @@ export abstract class Optimizer {
    * Makes state and optimizer have the same names, which have `prefix` before them: either tells
    * how many steps parameters have missed only if any has.
    */
-  fitState(values: StateDict, prefix = ''): StateDict {
+  matchState(values: StateDict, prefix = ''): StateDict {
     const name = `${prefix}missed`;
     if (values.has(name)) this.#isUneven = true;
     else if (this.#isUneven) return new Map(values).set(name, zerosLike(this.#missed));

@@ -107,14 +107,13 @@ export interface TrainerOptions<Batch> extends StepOptions {
   readonly callbacks?: readonly ((record: StepRecord) => unknown)[] | undefined;
 }
 
+/** The options that have a default. */
+type WithDefault =
+  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'callbacks';
+
 /** The options of a trainer with their defaults. */
 export type TrainerSettings<Batch> = TrainerOptions<Batch> & {
-  readonly accumulate: number;
-  readonly compile: CompileOptions | false;
-  readonly generators: readonly Generator[];
-  readonly checkpointEvery: number;
-  readonly resume: boolean;
-  readonly callbacks: readonly ((record: StepRecord) => unknown)[];
+  readonly [Key in WithDefault]: NonNullable<TrainerOptions<Batch>[Key]>;
 };
 
 const loaders = new Kind<Batches<never>>(
