@@ -8,7 +8,8 @@ import {
 import type { DataLoader } from '../data/loader.ts';
 import { Module } from '../modules/module.ts';
 import type { StateDict } from '../modules/state.ts';
-import { Optimizer, type StepOptions, stepOptions } from '../optimizers/optimizer.ts';
+import { Optimizer } from '../optimizers/optimizer.ts';
+import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
 import type { Losses } from './metrics.ts';
 import type { ProgressOutput } from './progress.ts';
