@@ -58,6 +58,20 @@ export type Lowering =
       readonly isFinishing?: boolean;
     };
 
+/** What writes all results of an op with several. */
+export interface SharedKernel {
+  /** Gives the statements that write every element of each output. */
+  readonly kernel: (inputs: readonly Elements[], outputs: readonly k.Buffer[]) => k.Statements;
+  /** Where it does not hold, the reference loop runs, to throw. */
+  readonly bound?: Bound;
+}
+
+/**
+ * How an op with a list of results is said: each result by itself, as if it were the only one, in
+ * the order of the results; or one kernel that writes them all.
+ */
+export type LoweringOfAll = readonly Lowering[] | SharedKernel;
+
 /**
  * Stores what follows from an element of a kernel's result (or from four) while it is at hand. The
  * result itself is not stored then.

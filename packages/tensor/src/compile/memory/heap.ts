@@ -13,8 +13,8 @@ import {
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
 import { warn } from '../../core/host.ts';
+import { type Home, homes } from '../../core/memory.ts';
 import { failure, TensorError } from '../../core/shape.ts';
-import { type Home, homes } from '../../core/tensor.ts';
 
 export class Heap {
   readonly memory: HostMemory;
