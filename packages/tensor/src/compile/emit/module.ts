@@ -62,7 +62,9 @@ interface Context {
   /** The address where checks say that they have found something. */
   readonly flag: number;
   /** Parameters and locals of `run`. */
-  readonly locals: Readonly<Record<keyof typeof runParameters | 'round' | 'mine', Local<'i32'>>>;
+  readonly locals: Readonly<
+    Record<keyof typeof runParameters | 'iteration' | 'completed', Local<'i32'>>
+  >;
 }
 
 /** Makes the module, and counts its shared loops. */
@@ -80,7 +82,8 @@ export function moduleOf(
   const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
   const functions = addKernels(module, jobs, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
-    const locals = { ...given, round: local('round', 'i32'), mine: local('mine', 'i32') };
+    const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
+    const locals = { ...given, ...own };
     const host = { reference, watch: isWatched ? watch : undefined };
     return runBody({ jobs, stages, functions, ...host, share, flag, locals });
   });
@@ -146,13 +149,13 @@ function sharedLoop(
   number: number,
 ): Statements {
   const { share, locals } = context;
-  const { loop, round, threads } = locals;
+  const { loop, iteration, threads } = locals;
   // Each work has the iterations that follow those of the works before it.
   let [count, body]: [number, Statement[]] = [0, []];
   for (const work of works) {
-    const first = i32.sub(round, count);
+    const first = i32.sub(iteration, count);
     const run = callRegion(context, work, first, i32.add(first, 1));
-    body = count === 0 ? [run] : [when(i32.ge_u(round, count), [run], body)];
+    body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
     count += work.iterations ?? 1;
   }
   const together = share(i32.add(loop, number), count, locals, body);
