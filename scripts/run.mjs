@@ -30,7 +30,7 @@ const isWindows = process.platform === 'win32';
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
   examples: { project: 'examples', folders: ['packages', 'examples'] },
-  bench: { project: 'bench', folders: ['packages', 'bench'] },
+  bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   all: { project: '.', folders: ['packages', 'examples', 'bench', 'test'] },
 };
 
