@@ -36,7 +36,7 @@ test('members are found, with those of interfaces that are extended', () => {
     'packages/wasm/src/common/options.ts Kind.orElse',
     'packages/wasm/src/assembler/immediates.ts Item.home',
     'packages/wasm/src/assembler/parts.ts WasmFunction.local',
-    'packages/kernel/src/matmul/microkernel.ts Result.finish',
+    'packages/kernel/src/matmul/microkernel.ts Result.epilogue',
     'packages/tensor/src/core/tensor.ts Tensor.requiresGrad',
     'packages/nn/src/modules/module.ts Module.training',
     'packages/mamba/src/models/stack.ts Stack.predict',
