@@ -5,13 +5,18 @@ import { expect } from 'vitest';
 import { compilePage, pageSoFar } from './docs.ts';
 import { writeIfChanged } from './recipes.ts';
 
-/** Writes the page as a module into `file`, runs it, and compares what it prints. */
-export async function checkPage(name: string, text: string, file: string): Promise<void> {
+/**
+ * Writes the page as a module into `file`, runs it, and compares what it prints; `change` may say
+ * where it imports from.
+ */
+export async function checkPage(
+  name: string, text: string, file: string, change = (code: string): string => code,
+): Promise<void> {
   const docs = fileURLToPath(new URL('docs.ts', import.meta.url));
   const support = relative(dirname(file), docs).replaceAll('\\', '/');
   const page = compilePage(name, text, support);
   if (page === undefined) return;
-  writeIfChanged(file, page.code);
+  writeIfChanged(file, change(page.code));
   try {
     await import(pathToFileURL(file).href);
   } catch (error) {

@@ -90,12 +90,12 @@ export function nameIn(path: string): string {
   return path.replace(/\.test\.ts$/, '.recipe.ts');
 }
 
-const folders = ['packages', 'test', 'docs', 'README.md'];
+const folders = ['packages', 'test', 'examples', 'docs', 'README.md'];
 
 function sourcesOf(root: string): string[] {
   return folders
     .flatMap((folder) => (folder.endsWith('.md') ? [folder] : filesIn(root, folder)))
-    .filter((path) => /^(?:packages\/\w+\/src|test)\/.*\.ts$|\.md$/.test(path))
+    .filter((path) => /^(?:packages\/\w+\/src|test|examples)\/.*\.ts$|\.md$/.test(path))
     .filter((path) => !/^docs\/api\/|\/(?:generated|golden)\//.test(path));
 }
 
@@ -109,7 +109,7 @@ function filesIn(root: string, folder = ''): string[] {
 }
 
 /** The source of each thing that can be imported from a package. */
-function entriesOf(root: string): Map<string, string> {
+export function entriesOf(root: string): Map<string, string> {
   return new Map(readdirSync(join(root, 'packages')).flatMap((name) => {
     const manifest = readFileSync(join(root, 'packages', name, 'package.json'), 'utf8');
     const { exports } = JSON.parse(manifest) as {
@@ -121,7 +121,10 @@ function entriesOf(root: string): Map<string, string> {
   }));
 }
 
-function withCopies(text: string, path: string, entries: ReadonlyMap<string, string>): string {
+/** A module's text, at a path of the copy, with imports of the copy's packages. */
+export function withCopies(
+  text: string, path: string, entries: ReadonlyMap<string, string>,
+): string {
   if (!path.endsWith('.ts')) return text;
   return text.replaceAll(/(\bfrom |\bimport |\bimport\()'(@mambagrad\/[^']+)'/g, (all, word, name) => {
     const source = entries.get(name);
