@@ -24,6 +24,7 @@ export interface Spec {
 
 /** Every error that this library throws for a wrong argument. */
 export class TensorError extends Error {
+  /** Tells it from other errors, where the class cannot be asked for. */
   override readonly name: string = 'TensorError';
 }
 
