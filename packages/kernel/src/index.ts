@@ -14,8 +14,10 @@ export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
   type Partials, partition, type Partition, type PartitionOptions, reducePartials,
 } from './parallel/chunks.ts';
-export { type Matrix } from './matmul/microkernel.ts';
-export { isContiguous, type Product } from './matmul/gemm.ts';
+export {
+  type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,
+} from './matmul/microkernel.ts';
+export type { Product } from './matmul/gemm.ts';
 export { twoProductError, twoSumError } from './math/rounding.ts';
 export {
   type Interval, intervalOf, loop, parallel, type Range, set, split, type Statement,

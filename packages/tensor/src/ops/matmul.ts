@@ -47,7 +47,7 @@ const productPrimitive = definePrimitive<null>({
         return k.multiply({
           a: (row, at) => a.at([...left, row, at]),
           b: (at, column) => b.at([...right, at, column]),
-          place: (row, column) => flatIndex([...index, row, column], shape),
+          indexOf: (row, column) => flatIndex([...index, row, column], shape),
           epilogue: finish && ((row, column, value) => finish([...index, row, column], value)),
           ...{ rows, columns, depth, y },
         }, isPart);
