@@ -108,7 +108,8 @@ describe('recipes', async () => {
 
   test.each(await rowsIn<Row>('test/options/rows.ts'))('options of %s', (_name, row) => {
     row.run(row.fewest() as never);
-    expect(() => row.run({ noSuchOption: 1 } as never)).toThrow("there is no option 'noSuchOption'");
+    const unknown = { noSuchOption: 1 } as never;
+    expect(() => row.run(unknown)).toThrow("there is no option 'noSuchOption'");
   });
 });
 

@@ -48,8 +48,8 @@ function indexPage(pages: readonly Page[], linkTo: LinkTo): string {
   return joined([
     notice,
     '# API reference',
-    'Every name that the packages export, with its signature and docstring. The packages build on\n' +
-      'each other in this order.',
+    'Every name that the packages export, with its signature and docstring. The packages build\n' +
+      'on each other in this order.',
     pages.map((page) => `- ${pageLink(page)}: ${summaryOf(page)}`).join('\n'),
     '## Every name',
     ...[...byLetter.values()].map((group) =>
