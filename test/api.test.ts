@@ -48,7 +48,7 @@ test('every link leads somewhere', () => {
   expect(broken).toEqual([]);
 });
 
-test('a declaration file is taken apart at its semicolons, outside of brackets and literals', () => {
+test('declarations end at semicolons, but not at those in brackets and literals', () => {
   const found = declarationsIn(`/** Header; of the file. */
 import { a } from './a.ts';
 /**

@@ -102,7 +102,8 @@ export function membersOf(declaration: Declaration): Declaration[] {
   const { kind = '' } = nameOf(declaration) ?? {};
   const text = declaration.text;
   const [before, ...others] = splitAtTop(text, '{');
-  const hasMembers = /^(?:class|interface)$/.test(kind) || (kind === 'type' && before.endsWith('= '));
+  const isObject = kind === 'type' && before.endsWith('= ');
+  const hasMembers = kind === 'class' || kind === 'interface' || isObject;
   if (!hasMembers || others.length !== 1 || !text.endsWith('}')) return [];
   const body = text.slice(before.length + 1, -1);
   return declarationsIn(body).filter((one) => !/^(?:private|#)/.test(one.text));
@@ -110,9 +111,10 @@ export function membersOf(declaration: Declaration): Declaration[] {
 
 /** The name of a member: `forward`, `constructor`; of a call signature it is empty. */
 export function memberName({ text }: Declaration): string {
-  const name = /^(?:(?:protected|readonly|static|abstract|get|set) )*(\[[^\]]*\]|[\w$]+)/.exec(text);
-  return name?.[1] ?? '';
+  return memberHead.exec(text)?.[1] ?? '';
 }
+
+const memberHead = /^(?:(?:protected|readonly|static|abstract|get|set) )*(\[[^\]]*\]|[\w$]+)/;
 
 /** A text cut at a character wherever that stands outside of all brackets and literals. */
 export function splitAtTop(text: string, separator: string): string[] {

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path/posix';
 import { headerOf } from './declarations.ts';
 import { groupBy, inOrder } from './lists.ts';
-import { Anchors } from './markdown.ts';
+import { Anchors, capitalised } from './markdown.ts';
 import { type EntryPoint, type Place, root } from './packages.ts';
 
 /** A name on a page. */
@@ -94,7 +94,7 @@ function sectionsOf(entryPoint: EntryPoint, entries: readonly Named[]): Section[
     const anchor = anchors.next(title);
     const files = (byFolder.get(folder) ?? []).map((source): FilePart => {
       const heading = basename(source);
-      const header = headerOf(readFileSync(join(root, source), 'utf8'));
+      const header = headerIn(source);
       const fileAnchor = anchors.next(heading);
       const named = (byFile.get(source) ?? []).sort(byDeclaration);
       const withAnchors = named.map((one) => ({ ...one, anchor: anchors.next(one.name) }));
@@ -102,6 +102,12 @@ function sectionsOf(entryPoint: EntryPoint, entries: readonly Named[]): Section[
     });
     return { heading: title, anchor, intro, files };
   });
+}
+
+/** The comment at the top of a source file, without the name of what users import it by. */
+export function headerIn(source: string): string {
+  const header = headerOf(readFileSync(join(root, source), 'utf8'));
+  return capitalised(header.replace(/^@mambagrad\/\S+: /, ''));
 }
 
 /** The order in which a file declares names. */

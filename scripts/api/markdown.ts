@@ -25,6 +25,11 @@ function escapeLine(line: string): string {
   ).join('');
 }
 
+/** A text with a capital letter at its start. */
+export function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** A docstring in one line, for a cell of a table. */
 export function cell(text: string): string {
   return text.replaceAll(/\s*\n\s*/g, ' ').replaceAll('|', '\\|').trim();

@@ -1,9 +1,9 @@
 /** Writes the pages of the reference as Markdown. */
 import { nameOf } from './declarations.ts';
 import { type AsMethod, type LinkTo, renderEntry } from './entry.ts';
-import { type Entry, keyOf, layOut, type Page, type Section } from './layout.ts';
+import { type Entry, headerIn, keyOf, layOut, type Page, type Section } from './layout.ts';
 import { compare, groupBy } from './lists.ts';
-import { cell, codeBlock, indented, prose } from './markdown.ts';
+import { capitalised, cell, codeBlock, indented, prose } from './markdown.ts';
 import { declarationsOf } from './members.ts';
 import { entryPoints, type Place } from './packages.ts';
 
@@ -48,8 +48,8 @@ function indexPage(pages: readonly Page[], linkTo: LinkTo): string {
   return joined([
     notice,
     '# API reference',
-    'Every name that the packages export, with its signature and docstring. The packages build on\n' +
-      'each other in this order.',
+    'Every name that the packages export, with its signature and docstring. The packages build\n' +
+      'on each other in this order.',
     pages.map((page) => `- ${pageLink(page)}: ${summaryOf(page)}`).join('\n'),
     '## Every name',
     ...[...byLetter.values()].map((group) =>
@@ -66,24 +66,22 @@ function pageLink({ entryPoint, path }: Page): string {
   return `[${entryPoint.specifier}](${path})`;
 }
 
-const firstSentence = /^(?:@\S+: )?([^]*?)[.:]?(?=\n\n|\.\s|\.?$)/;
+const firstSentence = /^([^]*?)[.:]?(?=\n\n|\.\s|\.?$)/;
 
 /** A package by its description; a part of one by the header of its file. */
-function summaryOf({ entryPoint, sections }: Page): string {
-  if (entryPoint.file.source.endsWith('/index.ts')) return entryPoint.description;
-  const file = sections.flatMap(({ files }) => files)
-    .find(({ source }) => source === entryPoint.file.source);
-  const [, sentence = ''] = firstSentence.exec(file?.header ?? '') ?? [];
+function summaryOf({ entryPoint: { file: { source }, description } }: Page): string {
+  if (source.endsWith('/index.ts')) return capitalised(description);
+  const [, sentence = ''] = firstSentence.exec(headerIn(source)) ?? [];
   return cell(prose(sentence));
 }
 
-function renderPage({ entryPoint, sections, passedOn }: Page, linkTo: LinkTo): string {
-  const { specifier, file } = entryPoint;
-  const isPackage = file.source.endsWith('/index.ts');
+function renderPage(page: Page, linkTo: LinkTo): string {
+  const { entryPoint, sections, passedOn } = page;
+  const { specifier } = entryPoint;
   return joined([
     notice,
     `# ${specifier}`,
-    isPackage ? capitalised(`${entryPoint.description}.`) : '',
+    introOf(page),
     codeBlock(`import { … } from '${specifier}';`),
     '[All packages](README.md)',
     '## Contents',
@@ -93,8 +91,12 @@ function renderPage({ entryPoint, sections, passedOn }: Page, linkTo: LinkTo): s
   ]);
 }
 
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
+/** What a package is; or the header of the file that a part of one is, unless it stands below. */
+function introOf({ entryPoint, sections }: Page): string {
+  const { source } = entryPoint.file;
+  if (source.endsWith('/index.ts')) return capitalised(`${entryPoint.description}.`);
+  const isBelow = sections.some(({ files }) => files.some((file) => file.source === source));
+  return isBelow ? '' : prose(headerIn(source));
 }
 
 function joined(parts: readonly string[]): string {

@@ -45,7 +45,9 @@ export function withoutChanges(page: string): string {
 }
 
 /** The text of a file after a change; undefined stands for a file that is not there. */
-export function changed(text: string | undefined, { path, line, isDiff, text: code }: Change): string {
+export function changed(
+  text: string | undefined, { path, line, isDiff, text: code }: Change,
+): string {
   const fail = (problem: string) => new Error(`CONTRIBUTING.md:${line}: ${path} ${problem}`);
   if (!isDiff) {
     if (text !== undefined) throw fail('is there already');
@@ -70,7 +72,8 @@ export function changed(text: string | undefined, { path, line, isDiff, text: co
  * should be are left alone.
  */
 export function follow(changes: readonly Change[], root: string, target: string): string[] {
-  const files = new Map(sourcesOf(root).map((path) => [path, readFileSync(join(root, path), 'utf8')]));
+  const read = (path: string) => readFileSync(join(root, path), 'utf8');
+  const files = new Map(sourcesOf(root).map((path) => [path, read(path)]));
   for (const change of changes) files.set(change.path, changed(files.get(change.path), change));
   const entries = entriesOf(root);
   const written = new Set<string>();
@@ -85,7 +88,7 @@ export function follow(changes: readonly Change[], root: string, target: string)
   return [...new Set(changes.map(({ path }) => path))];
 }
 
-/** Where the copy of a file is: one that has tests has another ending, so that it is not run twice. */
+/** Where the copy of a file is: tests get another ending, so that Vitest does not find them. */
 export function nameIn(path: string): string {
   return path.replace(/\.test\.ts$/, '.recipe.ts');
 }
@@ -126,7 +129,8 @@ export function withCopies(
   text: string, path: string, entries: ReadonlyMap<string, string>,
 ): string {
   if (!path.endsWith('.ts')) return text;
-  return text.replaceAll(/(\bfrom |\bimport |\bimport\()'(@mambagrad\/[^']+)'/g, (all, word, name) => {
+  const specifier = /(\bfrom |\bimport |\bimport\()'(@mambagrad\/[^']+)'/g;
+  return text.replaceAll(specifier, (all, word, name) => {
     const source = entries.get(name);
     if (source === undefined) return all;
     const to = relative(dirname(path), source);
