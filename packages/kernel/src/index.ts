@@ -2,6 +2,7 @@
 export {
   addPhases, callPhase, compileWebAssembly, type EmitOptions, type PhaseFunction,
 } from './emit/webassembly.ts';
+export { compileGuarded } from './emit/guard.ts';
 export { compileJavaScript, printJavaScript, type Run } from './emit/javascript.ts';
 export { countOperations } from './language/count.ts';
 export { type Kernel, kernel, type Parameter, type Phase } from './language/kernel.ts';
@@ -10,7 +11,7 @@ export { buffer, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
 export { printKernel } from './language/print.ts';
 export { multiply, PRODUCTS } from './matmul/multiply.ts';
-export { addUp, cut, type Cut, stretchOf } from './parallel/chunks.ts';
+export { addUp, cut, type Cut, stretchOf, withFinestChunks } from './parallel/chunks.ts';
 export { type Matrix, type Stretch } from './matmul/microkernel.ts';
 export { isContiguous, type Product } from './matmul/gemm.ts';
 export { lostProduct, lostSum } from './math/rounding.ts';

@@ -17,6 +17,22 @@ import { accumulator, isLong, type Reduction } from '../math/sums.ts';
 /** So many operations on single numbers, as single instructions do them for four, are a round. */
 const ROUND = 2 ** 15;
 
+let isFinest = false;
+
+/**
+ * Runs `body` while everything that can be cut is cut, as finely as it can be: small work shows
+ * then how its parts fit together, and whether any depends on another.
+ */
+export function withFinestChunks<T>(body: () => T): T {
+  const before = isFinest;
+  isFinest = true;
+  try {
+    return body();
+  } finally {
+    isFinest = before;
+  }
+}
+
 /** Loops over some axes, cut. */
 export interface Cut {
   /** How many rounds there are, from 1. */
@@ -35,7 +51,8 @@ export interface Cut {
 export function cut(extents: readonly number[], work: number, least = 1, beside = 0): Cut {
   const last = extents.length - 1;
   const [outer, inner] = [1, 1, ...extents].slice(-2);
-  const roundWork = Math.max(ROUND, beside);
+  // Work of 0 is not to be shared.
+  const roundWork = isFinest && work > 0 ? 0 : Math.max(ROUND, beside);
   const items = Math.max(1, Math.round(roundWork / Math.max(work, 1)));
   // Rounds take some of the inner axis, or all of it for some of the outer.
   const size = Math.min(Math.ceil(items / least) * least, inner);

@@ -1,0 +1,144 @@
+/**
+ * Running a kernel under guard: as JavaScript in which every access to memory is looked at before
+ * it is made. It is slow, and finds what no comparison of results can: a value that was read out of
+ * range and then not used; and what goes right by luck, as rounds ran in their order in one thread.
+ *
+ *     out of range      element 12 of a buffer of 12
+ *     not written yet   scratch memory that is read before it is written
+ *     a race            a round of a parallel loop that touches what another round writes
+ *     left out          elements of a result that nobody writes
+ */
+import type { Buffer } from '../language/expression.ts';
+import type { Kernel, Parameter } from '../language/kernel.ts';
+import { compileJavaScript, type Guard, type Run } from './javascript.ts';
+
+/** Who touched an element in this parallel loop: a round by its number, nobody, or several. */
+const NOBODY = -1;
+const SEVERAL = -2;
+
+/** What has happened to the elements of a buffer in a call. */
+interface Log {
+  readonly buffer: Buffer;
+  /** Whether each thread has such a buffer for itself. */
+  readonly isOwn: boolean;
+  readonly isWritten: Uint8Array;
+  /** The rounds that wrote and read each element, of the parallel loop that runs. */
+  readonly writer: Int32Array;
+  readonly reader: Int32Array;
+}
+
+/**
+ * Compiles a kernel to JavaScript that throws when it reads or writes out of range, reads scratch
+ * memory that has not been written, or has rounds that depend on each other; and when it leaves an
+ * element unwritten of a buffer in `filled`. The error names the kernel, buffer and element.
+ *
+ *     const y = buffer('y', 'f32', 2);
+ *     const wrong = kernel('wrong', [y], store(y, 0, constant('f32', 1)));
+ *     compileGuarded(wrong, memory, [y])(0);    // kernel wrong: leaves element 1 of y unwritten
+ */
+export function compileGuarded(
+  kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, filled: readonly Parameter[] = [],
+): Run {
+  const guard = new KernelGuard(kernel);
+  const run = compileJavaScript(kernel, memory, guard);
+  return (...given) => {
+    guard.start();
+    run(...given);
+    guard.requireFilled(filled);
+  };
+}
+
+class KernelGuard implements Guard {
+  readonly numbers: ReadonlyMap<Buffer, number>;
+  readonly #kernel: Kernel;
+  #logs: readonly Log[] = [];
+  #round = NOBODY;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    const buffers = new Set([...kernel.reads, ...kernel.writes]);
+    this.numbers = new Map(Array.from(buffers, (buffer, number) => [buffer, number]));
+  }
+
+  /** Forgets what earlier calls did. */
+  start(): void {
+    const { scratch, scratchBytes, ownBytes } = this.#kernel;
+    this.#round = NOBODY;
+    this.#logs = Array.from(this.numbers.keys(), (buffer) => ({
+      buffer,
+      isOwn: (scratch.get(buffer) ?? NOBODY) >= scratchBytes - ownBytes,
+      isWritten: new Uint8Array(buffer.length),
+      writer: new Int32Array(buffer.length).fill(NOBODY),
+      reader: new Int32Array(buffer.length).fill(NOBODY),
+    }));
+  }
+
+  requireFilled(filled: readonly Parameter[]): void {
+    for (const { buffer, isWritten } of this.#logs) {
+      const left = filled.includes(buffer) ? isWritten.indexOf(0) : -1;
+      if (left >= 0) this.#fail(`leaves element ${left} of ${buffer.name} unwritten`);
+    }
+  }
+
+  read(at: number, start: number, number: number): number {
+    const log = this.#logs[number];
+    const element = this.#elementOf(log, 'reads', at - start);
+    const { buffer, isOwn, isWritten, writer, reader } = log;
+    const isOfRound = isOwn && this.#round !== NOBODY;
+    const isThere = isOfRound ? writer[element] === this.#round : isWritten[element] === 1;
+    if (buffer.isScratch && !isThere) {
+      this.#fail(`reads element ${element} of ${buffer.name} before it is written`);
+    }
+    if (isOwn || this.#round === NOBODY) return at;
+    this.#refuseRace(log, 'reads', element, writer[element], 'written');
+    reader[element] = [NOBODY, this.#round].includes(reader[element]) ? this.#round : SEVERAL;
+    return at;
+  }
+
+  write(at: number, start: number, number: number): number {
+    const log = this.#logs[number];
+    const element = this.#elementOf(log, 'writes', at - start);
+    const { isOwn, isWritten, writer, reader } = log;
+    isWritten[element] = 1;
+    if (this.#round === NOBODY) return at;
+    if (!isOwn) {
+      this.#refuseRace(log, 'writes', element, writer[element], 'written');
+      this.#refuseRace(log, 'writes', element, reader[element], 'read');
+    }
+    writer[element] = this.#round;
+    return at;
+  }
+
+  select(condition: unknown, a: number, b: number): number {
+    return condition ? a : b;
+  }
+
+  round(isRunning: boolean, number: number): boolean {
+    if (this.#round === NOBODY || !isRunning) {
+      for (const { writer, reader } of this.#logs) {
+        writer.fill(NOBODY);
+        reader.fill(NOBODY);
+      }
+    }
+    this.#round = isRunning ? number : NOBODY;
+    return isRunning;
+  }
+
+  #elementOf({ buffer: { name, length } }: Log, how: string, element: number): number {
+    if (element >= 0 && element < length) return element;
+    return this.#fail(`${how} element ${element} of ${name}, which has ${length} elements`);
+  }
+
+  #refuseRace(
+    { buffer: { name } }: Log, how: string, element: number, other: number, did: string,
+  ): void {
+    if (other === NOBODY || other === this.#round) return;
+    const who = other === SEVERAL ? 'other rounds have' : `round ${other} has`;
+    this.#fail(`${how} element ${element} of ${name} in round ${this.#round} of a parallel loop, ` +
+      `and ${who} ${did} it`);
+  }
+
+  #fail(message: string): never {
+    throw new Error(`kernel ${this.#kernel.name}: ${message}`);
+  }
+}
