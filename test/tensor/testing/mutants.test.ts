@@ -155,17 +155,17 @@ const mutants: readonly Mutant[] = [
   [
     'a wrong lowering',
     pair({ lower: () => ({ map: (a, b) => k.mul(a, b) }) }),
-    'compiled: element 3 of result 0, f32[2, 3], is 6 in JavaScript, expected 18',
+    'guarded: element 3 of result 0, f32[2, 3], is 6 in JavaScript under guard, expected 18',
   ],
   [
     'a lowering that loses digits',
     pair({ lower: () => ({ map: (a, b) => k.mul(k.sub(k.add(k.mul(a, a), 1e6), 1e6), b) }) }),
-    'compiled: element … of result 0, f32[2, 3], is … in JavaScript, expected …',
+    'guarded: element … of result 0, f32[2, 3], is … in JavaScript under guard, expected …',
   ],
   [
     'a lowering whose name is misspelt',
     pair({ lower: () => ({ maps: (a: k.Expr, b: k.Expr) => k.mul(k.mul(a, a), b) }) as never }),
-    "compiled: lowering of mutant.product…: there is no option 'maps'; did you mean 'map'?",
+    "guarded: lowering of mutant.product…: there is no option 'maps'; did you mean 'map'?",
   ],
   [
     'a lowering that reads beyond its input',
@@ -177,7 +177,7 @@ const mutants: readonly Mutant[] = [
         },
       }),
     }),
-    'compiled: kernel mutant_rowSum…: load x from 3 to 6, but it has 6 elements',
+    'guarded: kernel mutant_rowSum…: load x from 3 to 6, but it has 6 elements',
   ],
   [
     'a lowering that reads out of range, where no index says so, and does not use it',
@@ -193,7 +193,7 @@ const mutants: readonly Mutant[] = [
         },
       }),
     }),
-    'compiled: kernel mutant_product…: reads element 6 of x, which has 6 elements',
+    'guarded: kernel mutant_product…: reads element 6 of x, which has 6 elements',
   ],
   [
     'a kernel that leaves elements unwritten',
@@ -205,7 +205,7 @@ const mutants: readonly Mutant[] = [
         },
       }),
     }),
-    'compiled: …kernel mutant_rowSum…: leaves element 1 of … unwritten',
+    'guarded: …kernel mutant_rowSum…: leaves element 1 of … unwritten',
   ],
   [
     'rounds of which one needs the result of another, which threads may not have yet',
@@ -223,7 +223,7 @@ const mutants: readonly Mutant[] = [
         k.when(k.greater(i, 0), k.set(sum, k.add(sum, load(k.sub(i, 1))))),
       ),
     }),
-    'compiled: kernel mutant_rowSum…: reads element 0 of … in round 1 of a parallel loop, and round 0 has written it',
+    'guarded: kernel mutant_rowSum…: reads element 0 of … in round 1 of a parallel loop, and round 0 has written it',
   ],
   [
     'a sum that all rounds add to, in whatever order they come',
@@ -245,7 +245,7 @@ const mutants: readonly Mutant[] = [
         ],
       }),
     }),
-    'compiled: kernel mutant_rowSum…: writes element 0 of x in round 1 of a parallel loop, and round 0 has written it',
+    'guarded: kernel mutant_rowSum…: writes element 0 of x in round 1 of a parallel loop, and round 0 has written it',
   ],
   [
     'a reduction that depends on the order in which it combines',
@@ -257,14 +257,14 @@ const mutants: readonly Mutant[] = [
       gradient: (g, _y, [{ shape }]) => [() => g.neg().unsqueeze(1).broadcastTo(shape)],
       lower: () => ({ fold: { combine: k.sub, identity: 0 }, axes: [1] }),
     }),
-    '(f32[2, 5]): compiled: element … of result 0, f32[2], is … in JavaScript, expected …',
+    '(f32[2, 5]): guarded: element … of result 0, f32[2], is … in JavaScript under guard, expected …',
   ],
   [
     'scratch memory that is read before anybody wrote it',
     rows({
       lower: kernelOf((sum, i) => k.set(sum, k.add(sum, k.load(k.scratch('left', 'f32', 8), i)))),
     }),
-    'compiled: …kernel mutant_rowSum…: reads element 0 of left before it is written',
+    'guarded: …kernel mutant_rowSum…: reads element 0 of left before it is written',
   ],
 
   // Shape rules.

@@ -65,8 +65,10 @@ export function spoiled(inputs: readonly Tensor[], seed: number): Tensor[][] {
         sizes.filter((other) => other === size).length > 1 ? [shape.with(axis, size + 1)] : [],
       ),
     ];
+    const isAlone = inputs.filter((one) => one.dtype === dtype).length === 1;
     const changed = [
-      ...(dtype === 'i32' ? [input.cast('f32')] : [input.mul(7).cast('i32'), input.cast('f64')]),
+      dtype === 'i32' ? input.cast('f32') : input.mul(7).cast('i32'),
+      ...(dtype === 'i32' || isAlone ? [] : [input.cast('f64')]),
       ...shapes.map((other) => refilled(input, other, seed)),
     ];
     return changed.map((other) => inputs.with(i, other));

@@ -5,6 +5,7 @@
  *     float32          float32 is as near to float64 as rounding allows
  *     gradients        gradients are those of finite differences
  *     secondGradients  and so are gradients of gradients
+ *     guarded          kernels stay within their memory, and their rounds need not wait for others
  *     compiled         WebAssembly and JavaScript give the same bits, near those of eager ops
  *     sizes            all of it with axes of 0 and 1 elements, and of others
  *     refusals         wrong dtypes and shapes are errors, or have a meaning for which it holds
@@ -17,19 +18,20 @@ import {
   boolean, callable, checkArgument, listOf, number, oneOf, type Read, readOptions, string,
   type Table, tensorLists, tensors, whole,
 } from '../core/options.ts';
-import { check, describe, TensorError } from '../core/shape.ts';
+import { check, describe, failure, TensorError } from '../core/shape.ts';
 import { type Tensor, withMode } from '../core/tensor.ts';
 import { Generator } from '../ops/random.ts';
 import { isMixed, resized, spoiled, withZeroIndices } from './cases.ts';
 import { requireClose } from './compare.ts';
-import { checkCompiled } from './compiled.ts';
+import { checkCompiled, checkGuarded } from './compiled.ts';
 import {
   checkGradients, checkSecondGradients, leafOf, requireGradients, type Run, withGradients,
 } from './derivatives.ts';
 import { withGuardedLoops } from './reference.ts';
 
 const parts = [
-  'reference', 'float32', 'gradients', 'secondGradients', 'compiled', 'sizes', 'refusals',
+  'reference', 'float32', 'gradients', 'secondGradients', 'guarded', 'compiled', 'sizes',
+  'refusals',
 ] as const;
 
 /** One of the things that `checkPrimitive` looks at. */
@@ -37,7 +39,7 @@ export type CheckPart = (typeof parts)[number];
 
 /** Options of `checkPrimitive`. */
 export interface CheckOptions {
-  /** What errors call the op. Default: the name of the function, or of the primitives it applies. */
+  /** What errors call the op. Default: the name of the function, or of its primitives. */
   readonly name?: string | undefined;
   /** Whether the result is a constant to the backward pass, as that of `floor`. Default false. */
   readonly constant?: boolean | undefined;
@@ -88,7 +90,7 @@ interface Subject extends Read<typeof checkOptions> {
  * that differ where axes do. Other sizes follow from them; an op with attributes is checked once
  * for each that matters.
  *
- *     const apply = definePrimitive<null>({ name: 'mine.softsign', infer, compute, gradient, lower });
+ *     const apply = definePrimitive<null>({ name: 'mine.square', infer, compute, gradient });
  *     checkPrimitive((x) => apply([x], null), [tensor([[-2, 0.5, 1], [3, -0.1, 0.7]])]);
  *
  * Throws a TensorError that names the op, the inputs, what was checked, the element, and what was
@@ -169,8 +171,7 @@ function isTaken(subject: Subject, inputs: readonly Tensor[]): boolean {
   } catch (error) {
     if (error instanceof TensorError) return false;
     return inCheck(subject, inputs, 'wrong inputs', () => {
-      throw new TensorError(`it throws ${String(error)}, expected a TensorError that says what is ` +
-        'wrong with them', { cause: error });
+      throw failure`it throws ${String(error)}, expected a TensorError that says what is wrong`;
     });
   }
 }
@@ -197,8 +198,8 @@ function checkTaken(subject: Subject, inputs: readonly Tensor[]): void {
   const isSmooth = inCheck(subject, inputs, 'values', () =>
     subject.run(...asDouble.map((input) => leafOf(input, 'f64'))).some((y) => y.requiresGrad),
   );
-  const left = [...subject.parts].filter((part) => part !== 'secondGradients');
-  checkCase({ ...subject, constant: !isSmooth, parts: new Set(left) }, asDouble, inputs);
+  const parts = [...subject.parts].filter((part) => part !== 'secondGradients');
+  checkCase({ ...subject, constant: !isSmooth, parts: new Set(parts) }, asDouble, inputs);
 }
 
 /** Checks the op for inputs, of which floats are f64, and named as they were given. */
@@ -225,7 +226,8 @@ function checkCase(
       gradients: () => checkGradients(run, inputs),
       secondGradients: () => checkSecondGradients(run, inputs, new Generator(seed)),
     }),
-    compiled: () => checkCompiled(body, { inputs: singles, exact }),
+    guarded: () => checkGuarded({ body, inputs: singles, exact }),
+    compiled: () => checkCompiled({ body, inputs: singles, exact }),
   };
   for (const [part, runPart] of Object.entries(checks)) {
     if (subject.parts.has(part as CheckPart)) within(part, runPart);

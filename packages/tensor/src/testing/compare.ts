@@ -6,7 +6,7 @@
  * float32 numbers, and what that changes is the measure.
  */
 import { tensor } from '../core/create.ts';
-import { check, describe, failure } from '../core/shape.ts';
+import { check, describe, failure, type TensorError } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 
 /** Results of a function; undefined stands for a gradient that there is none of. */
@@ -25,9 +25,11 @@ function magnitude(x: Tensor | undefined): number {
 }
 
 /** An error that says in which element two tensors differ. */
-function difference(what: string, i: number, element: number, found: Tensor, expected: Tensor) {
+function difference(
+  what: string, [i, element]: readonly number[], found: Tensor, expected: Tensor, source = '',
+): TensorError {
   return failure`element ${element} of result ${i}, ${describe(found)}, is ${found.data[element]}
-    ${what}, expected ${expected.data[element]}`;
+    ${what}, expected ${expected.data[element]}${source}`;
 }
 
 /** Throws unless both have the same results, of the same shapes. */
@@ -39,14 +41,16 @@ function requireShapes(what: string, found: Results, expected: Results): void {
 }
 
 /** Throws unless both hold the same bits, NaNs being equal. */
-export function requireSame(what: string, found: Results, expected: Results): void {
+export function requireSame(
+  what: string, found: Results, expected: Results, source?: string,
+): void {
   requireShapes(what, found, expected);
   found.forEach((x, i) => {
     const y = expected[i];
     if (!x || !y) return;
     check(x.dtype === y.dtype)`result ${i} is ${describe(x)} ${what}, expected ${describe(y)}`;
     const wrong = x.data.findIndex((value: number, j: number) => !Object.is(value, y.data[j]));
-    if (wrong >= 0) throw difference(what, i, wrong, x, y);
+    if (wrong >= 0) throw difference(what, [i, wrong], x, y, source);
   });
 }
 
@@ -62,7 +66,7 @@ export function requireClose(
     const wrong = x.data.findIndex((value: number, j: number) =>
       !Object.is(value, y.data[j]) && !(Math.abs(value - y.data[j]) <= allowed),
     );
-    if (wrong >= 0) throw difference(what, i, wrong, x, y);
+    if (wrong >= 0) throw difference(what, [i, wrong], x, y);
   });
 }
 
@@ -110,5 +114,5 @@ export function requireNear(
   }
   const i = errors.findIndex((_, result) => !isNear(result));
   const [x, y] = [found[i], exact[i]];
-  if (x && y) throw difference(what, i, errors[i].indexOf(farthest[i]), x, y);
+  if (x && y) throw difference(what, [i, errors[i].indexOf(farthest[i])], x, y);
 }

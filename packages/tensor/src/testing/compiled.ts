@@ -1,6 +1,7 @@
 /**
- * The check of compiled programs: WebAssembly and JavaScript give the same bits, both are as near to
- * float64 as eager ops, and so is a program whose kernels run under guard, cut as finely as can be.
+ * The checks of compiled programs. WebAssembly and JavaScript give the same bits, as near to
+ * float64 as eager ops are; and so does a program whose kernels run under guard, cut as finely as
+ * they can be, which finds accesses out of range and rounds that depend on each other.
  */
 import * as k from '@mambagrad/kernel';
 import type { Tensor } from '../core/tensor.ts';
@@ -14,42 +15,48 @@ import { leafOf } from './derivatives.ts';
 /** A function of tensors whose results are compared. */
 export type Body = (...inputs: Tensor[]) => Results;
 
-/** How the body's inputs may be given. */
-export interface Given {
-  /** As they are eagerly and compiled, in f32 or i32. */
+/** A function and what it is compared for. */
+export interface Compared {
+  readonly body: Body;
+  /** Its inputs, f32 or i32. */
   readonly inputs: readonly Tensor[];
   /** Whether compiled results have to be the bits of eager ones. */
   readonly exact: boolean;
 }
 
-/** Throws unless a function gives compiled what it gives eagerly. */
-export function checkCompiled(body: Body, { inputs, exact }: Given): void {
-  const program = dropUnused(shareEqual(trace(body as (...args: unknown[]) => unknown, inputs)));
+type Options = Pick<Parameters<typeof bind>[1], 'backend' | 'isGuarded'>;
+
+/** The function as a program, called on its inputs by what this gives. */
+function compiled({ body, inputs }: Compared, options: Options): () => Results {
+  const traced = trace((...args) => body(...(args as Tensor[])), inputs);
+  const executable = bind(dropUnused(shareEqual(traced)), { ...options, fuse: false });
   const tensors = [...new Set(inputs)];
-  const run = (executable: ReturnType<typeof bind>) => executable.run(tensors) as Results;
-  const script = bind(program, { backend: 'js', fuse: false });
-  const found = run(script);
-  const guarded = k.withFinestChunks(() =>
-    bind(program, { backend: 'js', fuse: false, isGuarded: true }),
-  );
-  const results: [what: string, results: Results][] = [
-    ['in JavaScript', found], ['in kernels that run under guard', run(guarded)],
-  ];
+  return () => executable.run(tensors) as Results;
+}
+
+/** Throws unless a function gives compiled what it gives eagerly, and the same again. */
+export function checkCompiled(compared: Compared): void {
+  const script = compiled(compared, { backend: 'js' });
+  const found = script();
   if (theHeap().whyNoWasm === undefined) {
-    const module = bind(program, { backend: 'wasm', fuse: false });
-    requireSame('in WebAssembly, unlike in JavaScript,', run(module), found);
-    requireSame('in WebAssembly when it runs again', run(module), found);
+    const module = compiled(compared, { backend: 'wasm' });
+    requireSame('in WebAssembly', module(), found, ', as in JavaScript');
+    requireSame('in JavaScript when it runs again', script(), found);
+    requireSame('in WebAssembly when it runs again', module(), found);
   }
-  requireSame('in JavaScript when it runs again', run(script), found);
-  if (exact) {
-    const eager = body(...inputs);
-    for (const [what, result] of results) requireSame(what, result, eager);
-    return;
-  }
+  requireRight('in JavaScript', found, compared);
+}
+
+/** Throws unless the function's kernels access memory rightly, however they are cut. */
+export function checkGuarded(compared: Compared): void {
+  const run = k.withFinestChunks(() => compiled(compared, { backend: 'js', isGuarded: true }));
+  requireRight('in JavaScript under guard', run(), compared);
+}
+
+function requireRight(what: string, found: Results, { body, inputs, exact }: Compared): void {
+  if (exact) return requireSame(what, found, body(...inputs));
   const inDouble = body(...inputs.map((input) => leafOf(input, 'f64')));
-  for (const [what, result] of results) {
-    requireNear(what, result, eagerly(body, inputs), inDouble, inputs);
-  }
+  requireNear(what, found, eagerly(body, inputs), inDouble, inputs);
 }
 
 /** The results of a function for its inputs, and then for inputs that are nudged. */

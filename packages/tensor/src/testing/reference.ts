@@ -60,10 +60,9 @@ function guardedArray({ shape, data }: NDArray, guarded: Guarded): NDArray {
 function guardedData(array: TypedArray, guarded: Guarded): TypedArray {
   const { loop, name, isInput } = guarded;
   const requireWithin = (how: string, key: string): void => {
-    const isWithin = Number.isInteger(Number(key)) && Number(key) >= 0 && Number(key) < array.length;
-    if (isWithin) return;
-    throw failure`${loop} ${how} ${key === 'NaN' ? 'NaN' : `[${key}]`}, which is no ${name}; expected
-      0 to ${array.length - 1}`;
+    const index = Number(key);
+    if (Number.isInteger(index) && index >= 0 && index < array.length) return;
+    throw failure`${loop} ${how} [${key}], which is no ${name}; expected 0 to ${array.length - 1}`;
   };
   return new Proxy(array, {
     get(target, key) {
