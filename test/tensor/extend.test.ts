@@ -6,8 +6,8 @@ import * as k from '@mambagrad/kernel';
 import { compile, grad, type Tensor, tensor } from '@mambagrad/tensor';
 import * as extend from '@mambagrad/tensor/extend';
 import {
-  type Apply, binary, check, checkPrimitive, definePrimitive, flatIndex, forEach, move, requireFloat, scaled,
-  truth, unary, within,
+  type Apply, binary, check, checkPrimitive, definePrimitive, flatIndex, forEach, move, requireFloat,
+  truth, unary,
 } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
 import { sourceFiles } from '../support/source.ts';
@@ -47,7 +47,7 @@ describe('the ops of the docstrings', () => {
   it('evens', () => {
     const evens = move<null>('mine.evens', {
       shape: (x) => [Math.ceil(x.shape[0] / 2)],
-      from: () => ([i]) => [scaled(i, 2, 0)],
+      from: () => ([i]) => [k.times(i, 2)],
       gradient: (g, _attributes, x) => g.pad([0], [1 - (x[0] % 2)], { spread: [2] }),
     });
     const apply = (x: Tensor) => {
@@ -79,7 +79,7 @@ const movingSum: Apply<number> = definePrimitive<number>({
       const t = index[last];
       const steps = Array.from({ length: width }, (_, back) => {
         const from = typeof t === 'number' ? k.constant('i32', t - back) : k.sub(t, back);
-        const value = x.at(index.with(last, within(from, shape[last])));
+        const value = x.at(index.with(last, k.clampIndex(from, shape[last])));
         return k.select(k.notEqual(truth(k.greaterEqual(from, 0)), 0), value, 0);
       });
       return k.store(y, flatIndex(index, shape), steps.reduce((sum, step) => k.add(sum, step)));

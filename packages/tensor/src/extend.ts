@@ -16,11 +16,15 @@
  * is written in the loop language of `@mambagrad/kernel`, which has masks, partial sums and matrix
  * products; what is here besides are indices, loops over shapes, and checks of inputs.
  */
-export { type Apply, definePrimitive, primitiveNames } from './core/primitive.ts';
+export {
+  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, primitiveNames,
+  type SinglePrimitive,
+} from './core/primitive.ts';
 export type { InputGradients, NDArray, Primitive } from './core/tensor.ts';
 export {
   type Bound, broadcastIndex, type Elements, type Finish, flatIndex, forEach, type Index, isTrue,
-  type Lowering, type Rounds, scaled, truth, within,
+  type Lowering, type LoweringOfAll, type Rounds, type SharedKernel,
+  truth,
 } from './core/lowering.ts';
 export {
   broadcastShapes, broadcastStrides, check, failure, numelOf, reducedShape, resolveAxes,

@@ -56,29 +56,29 @@ describe('a guarded kernel', () => {
     ['a read out of range', k.store(y, 0, k.load(x, k.add(i, 4))), 'reads element 4 of x, which has 4 elements'],
     ['a read before the start', k.store(y, 0, k.load(x, k.sub(i, 2))), 'reads element -2 of x'],
     ['a write out of range', k.store(y, k.sub(i, 1), one), 'writes element -1 of y'],
-    ['a lane out of range', k.store(y, k.consecutive(k.add(i, 1)), one), 'writes element 4 of y'],
+    ['a lane out of range', k.store(y, k.ramp(k.add(i, 1)), one), 'writes element 4 of y'],
     [
       'what is not used', k.store(y, 0, k.select(k.equal(i, 0), one, k.load(x, k.add(i, 9)))),
       'reads element 9 of x',
     ],
     ['scratch memory that nobody wrote', k.store(y, 0, k.load(scratch, 1)), 'reads element 1 of s before it is written'],
     [
-      'a round that reads what another wrote',
+      'an iteration that reads what another wrote',
       k.parallel('r', 2, (r) => k.store(y, r, k.load(y, 0))),
-      'reads element 0 of y in round 1 of a parallel loop, and round 0 has written it',
+      'reads element 0 of y in iteration 1 of a parallel loop, and iteration 0 has written it',
     ],
     [
-      'a round that writes what others read',
+      'an iteration that writes what others read',
       k.parallel('r', 3, (r) => k.store(y, k.sub(2, r), k.load(y, 0))),
-      'writes element 0 of y in round 2 of a parallel loop, and other rounds have read it',
+      'writes element 0 of y in iteration 2 of a parallel loop, and others have read it',
     ],
     [
-      'two rounds that write the same',
+      'two iterations that write the same',
       k.parallel('r', 2, () => k.store(y, 0, 1)),
-      'writes element 0 of y in round 1 of a parallel loop, and round 0 has written it',
+      'writes element 0 of y in iteration 1 of a parallel loop, and iteration 0 has written it',
     ],
     [
-      "scratch memory of another round of the same thread",
+      'scratch memory of another iteration in the same thread',
       k.parallel('r', 2, (r) => [
         k.when(k.equal(r, 0), k.store(scratch, 0, 1)), k.store(y, r, k.load(scratch, 0)),
       ]),
@@ -104,7 +104,7 @@ describe('a guarded kernel', () => {
 
 describe('withFinestChunks', () => {
   it('cuts all that can be cut, and ends with its body', () => {
-    const roundsOf = (work: number) => k.cut([3, 8], work, 4).rounds;
+    const roundsOf = (work: number) => k.partition([3, 8], work, { multipleOf: 4 }).chunks;
     expect([roundsOf(1), k.withFinestChunks(() => roundsOf(1)), roundsOf(1)]).toEqual([1, 6, 1]);
     expect(k.withFinestChunks(() => roundsOf(0))).toBe(1);
     expect(() => k.withFinestChunks(() => { throw new Error('over'); })).toThrow('over');

@@ -2,8 +2,8 @@
  * Properties of every op, generated from the table: gradients equal finite differences, float32
  * follows float64, the backward pass of constants stops, golden values are met.
  */
-import { listOps, ops, primitiveNames, Tensor } from '@mambagrad/tensor';
-import type { CheckPart } from '@mambagrad/tensor/extend';
+import { listOps, ops, Tensor } from '@mambagrad/tensor';
+import { type CheckPart, primitiveNames } from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

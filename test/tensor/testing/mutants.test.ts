@@ -6,7 +6,7 @@
 import * as k from '@mambagrad/kernel';
 import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
-  checkPrimitive, definePrimitive, type Lowering, type NDArray, type Primitive,
+  checkPrimitive, definePrimitive, type Lowering, type NDArray, type SinglePrimitive,
 } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
 
@@ -15,7 +15,7 @@ const x = tensor([[-2, 0.5, 1.25], [3, -0.125, 0.75]]);
 const y = tensor([[0.5, 1, -0.75], [2, 0.25, -1.5]]);
 
 /** x² y for x and y of one shape, or with a mistake. */
-function product(change: Partial<Primitive<null>> = {}) {
+function product(change: Partial<SinglePrimitive<null>> = {}) {
   const apply = definePrimitive<null>({
     name: `mutant.product${(count += 1)}`,
     infer: ([a, b]) => {
@@ -34,7 +34,7 @@ function product(change: Partial<Primitive<null>> = {}) {
 }
 
 /** The sum of each row of x [N, D], or with a mistake. */
-function rowSum(change: Partial<Primitive<null>> = {}) {
+function rowSum(change: Partial<SinglePrimitive<null>> = {}) {
   const apply = definePrimitive<null>({
     name: `mutant.rowSum${(count += 1)}`,
     infer: ([{ shape, dtype }]) => {
@@ -90,8 +90,8 @@ describe('an op without a mistake', () => {
 /** A mistake, and the message of the error, in which … stands for anything. */
 type Mutant = readonly [mistake: string, check: () => unknown, message: string];
 
-const pair = (change: Partial<Primitive<null>>) => () => checkPrimitive(product(change), [x, y]);
-const rows = (change: Partial<Primitive<null>>) => () => checkPrimitive(rowSum(change), [x]);
+const pair = (change: Partial<SinglePrimitive<null>>) => () => checkPrimitive(product(change), [x, y]);
+const rows = (change: Partial<SinglePrimitive<null>>) => () => checkPrimitive(rowSum(change), [x]);
 
 /** The loop of `product`, for pairs of elements. */
 const everyPair = (write: (data: NDArray['data'], i: number, a: NDArray, b: NDArray) => void) =>
@@ -223,7 +223,7 @@ const mutants: readonly Mutant[] = [
         k.when(k.greater(i, 0), k.set(sum, k.add(sum, load(k.sub(i, 1))))),
       ),
     }),
-    'guarded: kernel mutant_rowSum…: reads element 0 of … in round 1 of a parallel loop, and round 0 has written it',
+    'guarded: kernel mutant_rowSum…: reads element 0 of … in iteration 1 of a parallel loop, and iteration 0 has written it',
   ],
   [
     'a sum that all rounds add to, in whatever order they come',
@@ -245,7 +245,7 @@ const mutants: readonly Mutant[] = [
         ],
       }),
     }),
-    'guarded: kernel mutant_rowSum…: writes element 0 of x in round 1 of a parallel loop, and round 0 has written it',
+    'guarded: kernel mutant_rowSum…: writes element 0 of x in iteration 1 of a parallel loop, and iteration 0 has written it',
   ],
   [
     'a reduction that depends on the order in which it combines',
@@ -357,7 +357,7 @@ const mutants: readonly Mutant[] = [
         }
       },
     }),
-    'reference: the reference loop of mutant.rowSum… writes [2], which is no element of the result, f32[2]; expected 0 to 1',
+    'reference: the reference loop of mutant.rowSum… writes [2], which is no element of result 0, f32[2]; expected 0 to 1',
   ],
   [
     'a loop that leaves elements unwritten',

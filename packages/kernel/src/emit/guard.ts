@@ -1,18 +1,18 @@
 /**
  * Running a kernel under guard: as JavaScript in which every access to memory is looked at before
  * it is made. It is slow, and finds what no comparison of results can: a value that was read out of
- * range and then not used; and what goes right by luck, as rounds ran in their order in one thread.
+ * range and then not used; and what goes right by luck, as chunks ran in their order in one thread.
  *
  *     out of range      element 12 of a buffer of 12
  *     not written yet   scratch memory that is read before it is written
- *     a race            a round of a parallel loop that touches what another round writes
+ *     a race            an iteration of a parallel loop that touches what another writes
  *     left out          elements of a result that nobody writes
  */
 import type { Buffer } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
-import { compileJavaScript, type Guard, type Run } from './javascript.ts';
+import { type CompiledKernel, compileJavaScript, type Guard } from './javascript.ts';
 
-/** Who touched an element in this parallel loop: a round by its number, nobody, or several. */
+/** Who touched an element in this parallel loop: an iteration by its number, nobody, or several. */
 const NOBODY = -1;
 const SEVERAL = -2;
 
@@ -20,16 +20,16 @@ const SEVERAL = -2;
 interface Log {
   readonly buffer: Buffer;
   /** Whether each thread has such a buffer for itself. */
-  readonly isOwn: boolean;
+  readonly isThreadLocal: boolean;
   readonly isWritten: Uint8Array;
-  /** The rounds that wrote and read each element, of the parallel loop that runs. */
+  /** The iterations that wrote and read each element, of the parallel loop that runs. */
   readonly writer: Int32Array;
   readonly reader: Int32Array;
 }
 
 /**
  * Compiles a kernel to JavaScript that throws when it reads or writes out of range, reads scratch
- * memory that has not been written, or has rounds that depend on each other; and when it leaves an
+ * memory that has not been written, has parallel iterations that depend on each other, or leaves an
  * element unwritten of a buffer in `filled`. The error names the kernel, buffer and element.
  *
  *     const y = buffer('y', 'f32', 2);
@@ -38,7 +38,7 @@ interface Log {
  */
 export function compileGuarded(
   kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, filled: readonly Parameter[] = [],
-): Run {
+): CompiledKernel {
   const guard = new KernelGuard(kernel);
   const run = compileJavaScript(kernel, memory, guard);
   return (...given) => {
@@ -52,7 +52,7 @@ class KernelGuard implements Guard {
   readonly numbers: ReadonlyMap<Buffer, number>;
   readonly #kernel: Kernel;
   #logs: readonly Log[] = [];
-  #round = NOBODY;
+  #iteration = NOBODY;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -62,11 +62,11 @@ class KernelGuard implements Guard {
 
   /** Forgets what earlier calls did. */
   start(): void {
-    const { scratch, scratchBytes, ownBytes } = this.#kernel;
-    this.#round = NOBODY;
+    const { scratch, scratchBytes, threadLocalBytes } = this.#kernel;
+    this.#iteration = NOBODY;
     this.#logs = Array.from(this.numbers.keys(), (buffer) => ({
       buffer,
-      isOwn: (scratch.get(buffer) ?? NOBODY) >= scratchBytes - ownBytes,
+      isThreadLocal: (scratch.get(buffer) ?? NOBODY) >= scratchBytes - threadLocalBytes,
       isWritten: new Uint8Array(buffer.length),
       writer: new Int32Array(buffer.length).fill(NOBODY),
       reader: new Int32Array(buffer.length).fill(NOBODY),
@@ -83,29 +83,30 @@ class KernelGuard implements Guard {
   read(at: number, start: number, number: number): number {
     const log = this.#logs[number];
     const element = this.#elementOf(log, 'reads', at - start);
-    const { buffer, isOwn, isWritten, writer, reader } = log;
-    const isOfRound = isOwn && this.#round !== NOBODY;
-    const isThere = isOfRound ? writer[element] === this.#round : isWritten[element] === 1;
+    const { buffer, isThreadLocal, isWritten, writer, reader } = log;
+    const isOfIteration = isThreadLocal && this.#iteration !== NOBODY;
+    const isThere = isOfIteration ? writer[element] === this.#iteration : isWritten[element] === 1;
     if (buffer.isScratch && !isThere) {
       this.#fail(`reads element ${element} of ${buffer.name} before it is written`);
     }
-    if (isOwn || this.#round === NOBODY) return at;
+    if (isThreadLocal || this.#iteration === NOBODY) return at;
     this.#refuseRace(log, 'reads', element, writer[element], 'written');
-    reader[element] = [NOBODY, this.#round].includes(reader[element]) ? this.#round : SEVERAL;
+    const isFirst = reader[element] === NOBODY || reader[element] === this.#iteration;
+    reader[element] = isFirst ? this.#iteration : SEVERAL;
     return at;
   }
 
   write(at: number, start: number, number: number): number {
     const log = this.#logs[number];
     const element = this.#elementOf(log, 'writes', at - start);
-    const { isOwn, isWritten, writer, reader } = log;
+    const { isThreadLocal, isWritten, writer, reader } = log;
     isWritten[element] = 1;
-    if (this.#round === NOBODY) return at;
-    if (!isOwn) {
+    if (this.#iteration === NOBODY) return at;
+    if (!isThreadLocal) {
       this.#refuseRace(log, 'writes', element, writer[element], 'written');
       this.#refuseRace(log, 'writes', element, reader[element], 'read');
     }
-    writer[element] = this.#round;
+    writer[element] = this.#iteration;
     return at;
   }
 
@@ -113,14 +114,14 @@ class KernelGuard implements Guard {
     return condition ? a : b;
   }
 
-  round(isRunning: boolean, number: number): boolean {
-    if (this.#round === NOBODY || !isRunning) {
+  iteration(isRunning: boolean, number: number): boolean {
+    if (this.#iteration === NOBODY || !isRunning) {
       for (const { writer, reader } of this.#logs) {
         writer.fill(NOBODY);
         reader.fill(NOBODY);
       }
     }
-    this.#round = isRunning ? number : NOBODY;
+    this.#iteration = isRunning ? number : NOBODY;
     return isRunning;
   }
 
@@ -132,10 +133,10 @@ class KernelGuard implements Guard {
   #refuseRace(
     { buffer: { name } }: Log, how: string, element: number, other: number, did: string,
   ): void {
-    if (other === NOBODY || other === this.#round) return;
-    const who = other === SEVERAL ? 'other rounds have' : `round ${other} has`;
-    this.#fail(`${how} element ${element} of ${name} in round ${this.#round} of a parallel loop, ` +
-      `and ${who} ${did} it`);
+    if (other === NOBODY || other === this.#iteration) return;
+    const who = other === SEVERAL ? 'others have' : `iteration ${other} has`;
+    const where = `iteration ${this.#iteration} of a parallel loop`;
+    this.#fail(`${how} element ${element} of ${name} in ${where}, and ${who} ${did} it`);
   }
 
   #fail(message: string): never {

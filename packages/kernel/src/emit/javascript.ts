@@ -7,7 +7,7 @@
  * digits, so rounding it again is as good as rounding once (Figueroa 1995).
  */
 import { Names } from '@mambagrad/wasm';
-import { type Buffer, kindOf, lanesOf, type Expr } from '../language/expression.ts';
+import { type Buffer, type Expr, kindOf, lanesOf } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { linesOf, sumOf } from '../language/print.ts';
 
@@ -21,7 +21,7 @@ const min = (a, b) => (b < a ? b : a);
 const max = (a, b) => (a < b ? b : a);
 const nearest = (x) => (x - floor(x) === 0.5 ? 2 * round(x / 2) : round(x));
 const toInteger = (x) => maximum(-2147483648, minimum(x, 2147483647)) | 0;
-const bitsOf = (x) => ((float[0] = x), bits[0]);
+const toBits = (x) => ((float[0] = x), bits[0]);
 const fromBits = (x) => ((bits[0] = x), float[0]);
 `;
 
@@ -35,7 +35,7 @@ const RESERVED =
  * Runs a kernel on the memory it was made for: places of buffers and numbers, then of scratch; and
  * of the scratch memory of its own thread, if that is not behind the other.
  */
-export type Run = (...given: readonly number[]) => void;
+export type CompiledKernel = (...given: readonly number[]) => void;
 
 /** Sees every access of a kernel to memory while it runs; see guard.ts. */
 export interface Guard {
@@ -46,8 +46,8 @@ export interface Guard {
   write(at: number, start: number, buffer: number): number;
   /** Gives `a` if the condition holds, else `b`: both are computed, as in WebAssembly. */
   select(condition: unknown, a: number, b: number): number;
-  /** Hears of each round of a parallel loop before it runs, and of the end; gives `isRunning`. */
-  round(isRunning: boolean, number: number): boolean;
+  /** Called before each iteration of a parallel loop, and at its end; returns `isRunning`. */
+  iteration(isRunning: boolean, number: number): boolean;
 }
 
 /**
@@ -56,9 +56,10 @@ export interface Guard {
  */
 export function compileJavaScript(
   kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, guard?: Guard,
-): Run {
+): CompiledKernel {
   const text = `'use strict';\n${PRELUDE}return ${printJavaScript(kernel, guard)};`;
-  return (new Function('memory', '$guard', text) as (...given: unknown[]) => Run)(memory, guard);
+  const make = new Function('memory', '$guard', text) as (...given: unknown[]) => CompiledKernel;
+  return make(memory, guard);
 }
 
 /** All that the text of an expression depends on. */
@@ -73,7 +74,7 @@ export function printJavaScript(kernel: Kernel, guard?: Guard): string {
   const names = new Names([...RESERVED.split(' '), ...(PRELUDE.match(/\w{2,}/g) ?? [])]);
   const printing = { names, guarded: guard?.numbers };
   const parameters = kernel.parameters.map((one) => names.of(one));
-  const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
+  const sharedBytes = kernel.scratchBytes - kernel.threadLocalBytes;
   const scratch = kernel.scratchBytes > 0 ? ['scratch', `own = scratch + ${sharedBytes}`] : [];
   const single = (value: Expr): string => textOf(value, 0, printing);
   return [
@@ -98,7 +99,7 @@ export function printJavaScript(kernel: Kernel, guard?: Guard): string {
       loop({ counter, values: [from, to], step, isParallel }) {
         const i = names.of(counter);
         const start = `let ${i} = ${single(from)}, $end = ${single(to)}`;
-        const goesOn = guard && isParallel ? `$guard.round(${i} < $end, ${i})` : `${i} < $end`;
+        const goesOn = guard && isParallel ? `$guard.iteration(${i} < $end, ${i})` : `${i} < $end`;
         return `for (${start}; ${goesOn}; ${i} += ${step}) {`;
       },
       when: ({ values: [condition] }) => `if (${single(condition)}) {`,
@@ -140,7 +141,7 @@ function textOf(
   const { name, inputs, detail, meaning: { sign, js } } = value;
   const [first] = inputs;
   if (name === 'splat') return laneOf(first, 0);
-  if (name === 'consecutive') return `(${laneOf(first, 0)} + ${lane} | 0)`;
+  if (name === 'ramp') return `(${laneOf(first, 0)} + ${lane} | 0)`;
   if (name === 'lane') return laneOf(first, detail[0]);
   if (name === 'shuffle') return laneOf(inputs[detail[lane] >> 2], detail[lane] & 3);
   if (name === 'any') return `(${[0, 1, 2, 3].map((each) => laneOf(first, each)).join(' | ')})`;

@@ -13,7 +13,7 @@ import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, oneOf, string, whole } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { warn } from '@mambagrad/tensor/host';
+import { messageOf, warn } from '@mambagrad/tensor/host';
 import type { StateDict } from '../modules/state.ts';
 import type { CheckpointStore } from '../training/trainerOptions.ts';
 import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
@@ -115,8 +115,4 @@ function loadLatest(folder: string): StateDict | undefined {
 /** Has another process removed the file in the meantime? */
 function isGone(error: unknown): boolean {
   return (error as { code?: string }).code === 'ENOENT';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -9,7 +9,7 @@
  */
 import { concat, describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import {
-  checkArgument, oneOf, type Option, pickOptions, readOptions, tensors, whole,
+  checkArgument, oneOf, pickOptions, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   type LayerOptions, layerOptions, linear, requireSizes, WeightedLayer,
@@ -28,15 +28,11 @@ export interface ConvOptions {
   readonly segments?: Tensor | undefined;
 }
 
-const convOptions: {
-  readonly padding: Option<number | 'causal'>;
-  readonly groups: Option<number>;
-  readonly segments: Option<Tensor | undefined>;
-} = {
+const convOptions = {
   padding: whole().or(oneOf('causal')).orElse(0),
   groups: whole(1).orElse(1),
   segments: tensors.optional(),
-};
+} satisfies Table<ConvOptions>;
 
 /**
  * x [batch, length, in], weight [out, in / groups, K], bias [out]; the result is

@@ -3,7 +3,7 @@
  */
 import { Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, instanceOf, number, type Option, readOptions, type Table, whole,
+  boolean, checkArgument, type FullTable, instanceOf, number, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { fanInOf, initialize, type Initializer, initializers } from '../modules/init.ts';
 import { Module, Parameter } from '../modules/module.ts';
@@ -19,11 +19,7 @@ export interface LayerOptions {
 }
 
 /** The table of a layer's options, for layers that are made of others. */
-export const layerOptions: {
-  readonly bias: Option<boolean>;
-  readonly init: Option<Initializer | undefined>;
-  readonly generator: Option<Generator | undefined>;
-} = {
+export const layerOptions: FullTable<LayerOptions, 'init' | 'generator'> = {
   bias: boolean.orElse(true),
   init: initializers.optional(),
   generator: instanceOf(Generator).optional(),

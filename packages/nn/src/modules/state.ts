@@ -55,7 +55,7 @@ export function loadState(
 }
 
 /** Notes values; the function it gives puts back those that have changed since. */
-export function keepState(tensors: readonly Tensor[]): () => void {
+export function rememberState(tensors: readonly Tensor[]): () => void {
   const kept = tensors.map((x) => [x, tensor(x.data, { shape: x.shape })] as const);
   return () => {
     for (const [x, before] of kept) {

@@ -8,7 +8,8 @@ import {
 import type { DataLoader } from '../data/loader.ts';
 import { Module } from '../modules/module.ts';
 import type { StateDict } from '../modules/state.ts';
-import { Optimizer, type StepOptions, stepOptions } from '../optimizers/optimizer.ts';
+import { Optimizer } from '../optimizers/optimizer.ts';
+import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
 import type { Losses } from './metrics.ts';
 import type { ProgressOutput } from './progress.ts';
@@ -107,14 +108,13 @@ export interface TrainerOptions<Batch> extends StepOptions {
   readonly callbacks?: readonly ((record: StepRecord) => unknown)[] | undefined;
 }
 
+/** The options that have a default. */
+type WithDefault =
+  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'callbacks';
+
 /** The options of a trainer with their defaults. */
 export type TrainerSettings<Batch> = TrainerOptions<Batch> & {
-  readonly accumulate: number;
-  readonly compile: CompileOptions | false;
-  readonly generators: readonly Generator[];
-  readonly checkpointEvery: number;
-  readonly resume: boolean;
-  readonly callbacks: readonly ((record: StepRecord) => unknown)[];
+  readonly [Key in WithDefault]: NonNullable<TrainerOptions<Batch>[Key]>;
 };
 
 const loaders = new Kind<Batches<never>>(

@@ -4,7 +4,7 @@
  * and what is written there is lost.
  */
 import { allocate, type TypedArray } from '../core/dtype.ts';
-import { describe, failure } from '../core/shape.ts';
+import { check, describe, failure } from '../core/shape.ts';
 import { type NDArray, type Observer, type Tensor, withMode } from '../core/tensor.ts';
 
 /** Runs `body` and checks each reference loop that it runs. Throws in the name of its op. */
@@ -15,29 +15,34 @@ export function withGuardedLoops<T>(inputs: readonly Tensor[], body: () => T): T
   return result;
 }
 
-const runAgain: Observer = (primitive, inputs, result, attributes) => {
+const runAgain: Observer = (primitive, inputs, results, attributes) => {
   const loop = `the reference loop of ${primitive.name}`;
-  if (primitive.sharesData) {
-    const [{ numel, dtype }] = inputs;
-    if (numel === result.numel && dtype === result.dtype) return;
-    throw failure`${primitive.name} shares the data of ${describe(inputs[0])}, which does not fit
-      the result, ${describe(result)}`;
-  }
+  if (primitive.sharesData) return requireFit(primitive.name, inputs[0], results[0]);
   const before = inputs.map(({ data }) => data.slice());
   const guarded = inputs.map((input, i) => guardedArray(input, {
     name: `element of input ${i}, ${describe(input)}`, loop, isInput: true,
   }));
-  const data = allocate(result.dtype, result.numel);
-  const output = guardedArray({ shape: result.shape, data }, {
-    name: `element of the result, ${describe(result)}`, loop, isInput: false,
-  });
-  primitive.compute(guarded, output, attributes);
+  const outputs = results.map(({ shape, dtype, numel }) => (
+    { shape, data: allocate(dtype, numel) }
+  ));
+  const guardedOutputs = outputs.map((output, i) => guardedArray(output, {
+    name: `element of result ${i}, ${describe(results[i])}`, loop, isInput: false,
+  }));
+  primitive.compute(guarded, guardedOutputs, attributes);
   inputs.forEach((input, i) => requireUnchanged(loop, input, before[i], i));
-  const again = result.data.findIndex((value: number, i: number) => !Object.is(value, data[i]));
-  if (again < 0) return;
-  throw failure`${loop} gave ${result.data[again]} as element ${again} of ${describe(result)}, and
-    ${data[again]} when it ran again`;
+  results.forEach((result, i) => {
+    const { data } = outputs[i];
+    const changed = result.data.findIndex((x: number, j: number) => !Object.is(x, data[j]));
+    check(changed < 0)`${loop} gave ${result.data[changed]} as element ${changed} of result ${i},
+      ${describe(result)}, and ${data[changed]} when it ran again`;
+  });
 };
+
+function requireFit(name: string, input: Tensor, result: Tensor): void {
+  const isRight = input.numel === result.numel && input.dtype === result.dtype;
+  check(isRight)`${name} shares the data of ${describe(input)}, which does not fit the result,
+    ${describe(result)}`;
+}
 
 function requireUnchanged(who: string, input: Tensor, before: TypedArray, i: number): void {
   const changed = before.findIndex((value: number, j: number) => !Object.is(value, input.data[j]));

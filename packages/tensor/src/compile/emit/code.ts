@@ -8,7 +8,7 @@
  * An op without a kernel runs its reference loop, on the same memory.
  */
 import * as k from '@mambagrad/kernel';
-import { instantiate, type Shared } from '@mambagrad/wasm';
+import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
 import type { Job } from '../schedule/schedule.ts';
@@ -63,21 +63,21 @@ interface Loaded {
   /** How many loops threads share. */
   readonly loops: number;
   /** The same, for the other threads. */
-  readonly program: Shared;
+  readonly program: SharedProgram;
 }
 
 function load(program: PlacedProgram, options: ModuleOptions, host: Host): Loaded {
   const { memory, threads } = program.heap;
   const { module, loops } = moduleOf(program, options);
   const compiled = module.compile();
-  const imports = { memory, late: threads.late, ...host };
+  const imports = { memory, watchdog: threads.watchdog, ...host };
   const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
   return { run, loops, program: threads.share(run, compiled, loops) };
 }
 
 /** Runs a program as WebAssembly; for who watches there is another module, made when needed. */
 function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
-  const { jobs, plan: { bytes, ownBytes: stride }, heap, reference } = program;
+  const { jobs, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((job: Job) => void) | undefined;
   const host: Host = { reference, watch: (number) => watcher?.(jobs[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
@@ -116,10 +116,10 @@ function scriptRunner(
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
 function scriptCache(
   { memory }: Heap, isGuarded: boolean,
-): (kernel: k.Kernel, job: Job) => k.Run {
-  let scripts = new Map<k.Kernel, k.Run>();
+): (kernel: k.Kernel, job: Job) => k.CompiledKernel {
+  let scripts = new Map<k.Kernel, k.CompiledKernel>();
   let madeFor: object | undefined;
-  const compile = (kernel: k.Kernel, { reads, writes }: Job): k.Run => {
+  const compile = (kernel: k.Kernel, { reads, writes }: Job): k.CompiledKernel => {
     if (!isGuarded) return k.compileJavaScript(kernel, memory.buffer);
     const filled = kernel.parameters.slice(reads.length, reads.length + writes.length);
     return k.compileGuarded(kernel, memory.buffer, filled);
