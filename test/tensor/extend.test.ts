@@ -6,7 +6,7 @@ import * as k from '@mambagrad/kernel';
 import { compile, grad, type Tensor, tensor } from '@mambagrad/tensor';
 import * as extend from '@mambagrad/tensor/extend';
 import {
-  type Apply, binary, check, checkPrimitive, definePrimitive, flatIndex, forEach, move, requireFloat,
+  type Apply, binary, check, checkPrimitive, defineMultiPrimitive, definePrimitive, flatIndex, forEach, move, requireFloat,
   truth, unary,
 } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
@@ -56,6 +56,45 @@ describe('the ops of the docstrings', () => {
     };
     const { refused } = checkPrimitive(apply, [tensor([1, 2, 3, 4, 5, 6])]);
     expect(refused).toEqual(['f32[0]', 'f32[2, 6]', 'f32[]']);
+  });
+});
+
+describe('the primitives of the docstrings', () => {
+  it('scale', () => {
+    const apply = definePrimitive<{ times: number }>({
+      name: 'mine.scale',
+      infer: ([x]) => {
+        requireFloat('scale', 'x', x);
+        return { shape: x.shape, dtype: x.dtype };
+      },
+      compute: ([x], y, { times }) => y.data.set(x.data.map((value) => value * times)),
+      gradient: (g, _y, _inputs, { times }) => [() => g.mul(times)],
+      lower: (_inputs, { times }) => ({ map: (x) => k.mul(x, times) }),
+    });
+    const scale = (x: Tensor, times: number) => apply([x], { times });
+    expect(checkPrimitive((x) => scale(x, 3), [x]).refused).toEqual(['i32[2, 3]']);
+  });
+
+  it('sinCos, which has two results', () => {
+    const apply = defineMultiPrimitive<null>({
+      name: 'mine.sinCos',
+      infer: ([x]) => [x, x],
+      compute: ([x], [sin, cos]) => {
+        sin.data.set(x.data.map(Math.sin));
+        cos.data.set(x.data.map(Math.cos));
+      },
+      gradient: ([gSin, gCos], [sin, cos]) => [() => {
+        const parts = [gSin?.mul(cos), gCos?.mul(sin).neg()];
+        return parts.filter((part) => part !== undefined).reduce((sum, part) => sum.add(part));
+      }],
+      lower: () => [{ map: k.sin }, { map: k.cos }],
+    });
+    const both = (x: Tensor) => {
+      requireFloat('sinCos', 'x', x);
+      return apply([x], null);
+    };
+    checkPrimitive(both, [x]);
+    checkPrimitive((x) => both(x)[1], [x]);
   });
 });
 

@@ -6,7 +6,7 @@
 import * as k from '@mambagrad/kernel';
 import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
-  checkPrimitive, definePrimitive, type Lowering, type NDArray, type SinglePrimitive,
+  checkPrimitive, defineMultiPrimitive, definePrimitive, type Lowering, type NDArray, type SinglePrimitive,
 } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
 
@@ -70,6 +70,38 @@ const rowKernel = (
   }),
 });
 
+/** The square of x [N, D] and three times its first column, by one kernel; or with a mistake. */
+function twoResults(change: Partial<Parameters<typeof defineMultiPrimitive<null>>[0]> = {}) {
+  const apply = defineMultiPrimitive<null>({
+    name: `mutant.twoResults${(count += 1)}`,
+    infer: ([{ shape, dtype }]) => {
+      if (shape.length !== 2 || dtype === 'i32') throw new TensorError('twoResults: wrong input');
+      return [{ shape, dtype }, { shape: [shape[0]], dtype }];
+    },
+    compute: ([{ shape: [, length], data }], [squares, firsts]) => {
+      squares.data.set(data.map((each) => each ** 2));
+      for (let row = 0; row < firsts.data.length; row++) {
+        firsts.data[row] = length > 0 ? 3 * data[row * length] : 0;
+      }
+    },
+    lower: ([{ shape: [count, length] }]) => ({
+      kernel: ([a], [squares, firsts]) => k.parallel('row', count, (i) => [
+        k.loop('j', length, (j) =>
+          k.store(squares, k.rowMajor([i, j], [length]), k.mul(a.at([i, j]), a.at([i, j]))),
+        ),
+        k.store(firsts, i, length > 0 ? k.mul(a.at([i, 0]), 3) : 0),
+      ]),
+    }),
+    gradient: ([g, gFirsts], _results, [a]) => [() => {
+      const ofSquares = g?.mul(a).mul(2) ?? a.mul(0);
+      if (gFirsts === undefined || a.shape[1] === 0) return ofSquares;
+      return ofSquares.add(gFirsts.mul(3).unsqueeze(1).pad([0, 0], [0, a.shape[1] - 1]));
+    }],
+    ...change,
+  });
+  return (a: Tensor) => apply([a], null);
+}
+
 describe('an op without a mistake', () => {
   it('passes, and the report says for which inputs', () => {
     const { checked, refused } = checkPrimitive(product(), [x, y]);
@@ -84,6 +116,7 @@ describe('an op without a mistake', () => {
       lower: ([{ shape: [rows, length] }]) => rowKernel(length, rows, () => []),
     });
     expect(checkPrimitive(kernel, [x]).checked).toContain('f32[5, 3]');
+    expect(checkPrimitive(twoResults(), [x]).checked).toContain('f32[2, 0]');
   });
 });
 
@@ -245,7 +278,7 @@ const mutants: readonly Mutant[] = [
         ],
       }),
     }),
-    'guarded: kernel mutant_rowSum…: writes element 0 of x in iteration 1 of a parallel loop, and iteration 0 has written it',
+    'guarded: kernel mutant_rowSum…: writes element 0 of x_2 in iteration 1 of a parallel loop, and iteration 0 has written it',
   ],
   [
     'a reduction that depends on the order in which it combines',
@@ -322,6 +355,40 @@ const mutants: readonly Mutant[] = [
     'a result that shares data that it does not fit',
     rows({ sharesData: true }),
     'mutant.rowSum… shares the data of f32[2, 3], which does not fit the result, f32[2]',
+  ],
+
+  // Several results.
+  [
+    'a second result that is wrong in a kernel',
+    () => checkPrimitive(twoResults({
+      lower: ([{ shape: [count, length] }]) => ({
+        kernel: ([a], [squares, firsts]) => k.parallel('row', count, (i) => [
+          k.loop('j', length, (j) =>
+            k.store(squares, k.rowMajor([i, j], [length]), k.mul(a.at([i, j]), a.at([i, j]))),
+          ),
+          k.store(firsts, i, k.mul(a.at([i, length - 1]), 3)),
+        ]),
+      }),
+    }), [x]),
+    'guarded: element … of result 1, f32[2], is … in JavaScript under guard, expected …',
+  ],
+  [
+    'the gradient of a second result that is left out',
+    () => checkPrimitive(twoResults({
+      gradient: ([g], _results, [a]) => [() => (g ?? a.mul(0)).mul(a).mul(2)],
+    }), [x]),
+    'gradients: gradcheck: element … of input 0, f64[2, 3], has the gradient …',
+  ],
+  [
+    'a second result that nobody writes',
+    () => checkPrimitive(twoResults({
+      lower: ([{ shape: [count, length] }]) => ({
+        kernel: ([a], [squares]) => k.loop('i', count, (i) => k.loop('j', length, (j) =>
+          k.store(squares, k.rowMajor([i, j], [length]), k.mul(a.at([i, j]), a.at([i, j]))),
+        )),
+      }),
+    }), [x]),
+    'guarded: …kernel mutant_twoResults…: leaves element 0 of x_3 unwritten',
   ],
 
   // Reference loops.

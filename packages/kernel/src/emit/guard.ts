@@ -8,6 +8,7 @@
  *     a race            an iteration of a parallel loop that touches what another writes
  *     left out          elements of a result that nobody writes
  */
+import { Names } from '@mambagrad/wasm';
 import type { Buffer } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { type CompiledKernel, compileJavaScript, type Guard } from './javascript.ts';
@@ -19,6 +20,8 @@ const SEVERAL = -2;
 /** What has happened to the elements of a buffer in a call. */
 interface Log {
   readonly buffer: Buffer;
+  /** Its name in the printed kernel. */
+  readonly name: string;
   /** Whether each thread has such a buffer for itself. */
   readonly isThreadLocal: boolean;
   readonly isWritten: Uint8Array;
@@ -56,7 +59,8 @@ class KernelGuard implements Guard {
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    const buffers = new Set([...kernel.reads, ...kernel.writes]);
+    const given = kernel.parameters.flatMap((one) => ('node' in one ? [] : [one]));
+    const buffers = new Set([...given, ...kernel.reads, ...kernel.writes]);
     this.numbers = new Map(Array.from(buffers, (buffer, number) => [buffer, number]));
   }
 
@@ -64,8 +68,11 @@ class KernelGuard implements Guard {
   start(): void {
     const { scratch, scratchBytes, threadLocalBytes } = this.#kernel;
     this.#iteration = NOBODY;
+    const names = new Names();
+    this.#kernel.parameters.forEach((one) => names.of(one));
     this.#logs = Array.from(this.numbers.keys(), (buffer) => ({
       buffer,
+      name: names.of(buffer),
       isThreadLocal: (scratch.get(buffer) ?? NOBODY) >= scratchBytes - threadLocalBytes,
       isWritten: new Uint8Array(buffer.length),
       writer: new Int32Array(buffer.length).fill(NOBODY),
@@ -74,20 +81,20 @@ class KernelGuard implements Guard {
   }
 
   requireFilled(filled: readonly Parameter[]): void {
-    for (const { buffer, isWritten } of this.#logs) {
+    for (const { buffer, name, isWritten } of this.#logs) {
       const left = filled.includes(buffer) ? isWritten.indexOf(0) : -1;
-      if (left >= 0) this.#fail(`leaves element ${left} of ${buffer.name} unwritten`);
+      if (left >= 0) this.#fail(`leaves element ${left} of ${name} unwritten`);
     }
   }
 
   read(at: number, start: number, number: number): number {
     const log = this.#logs[number];
     const element = this.#elementOf(log, 'reads', at - start);
-    const { buffer, isThreadLocal, isWritten, writer, reader } = log;
+    const { buffer, name, isThreadLocal, isWritten, writer, reader } = log;
     const isOfIteration = isThreadLocal && this.#iteration !== NOBODY;
     const isThere = isOfIteration ? writer[element] === this.#iteration : isWritten[element] === 1;
     if (buffer.isScratch && !isThere) {
-      this.#fail(`reads element ${element} of ${buffer.name} before it is written`);
+      this.#fail(`reads element ${element} of ${name} before it is written`);
     }
     if (isThreadLocal || this.#iteration === NOBODY) return at;
     this.#refuseRace(log, 'reads', element, writer[element], 'written');
@@ -125,13 +132,13 @@ class KernelGuard implements Guard {
     return isRunning;
   }
 
-  #elementOf({ buffer: { name, length } }: Log, how: string, element: number): number {
+  #elementOf({ name, buffer: { length } }: Log, how: string, element: number): number {
     if (element >= 0 && element < length) return element;
     return this.#fail(`${how} element ${element} of ${name}, which has ${length} elements`);
   }
 
   #refuseRace(
-    { buffer: { name } }: Log, how: string, element: number, other: number, did: string,
+    { name }: Log, how: string, element: number, other: number, did: string,
   ): void {
     if (other === NOBODY || other === this.#iteration) return;
     const who = other === SEVERAL ? 'others have' : `iteration ${other} has`;
