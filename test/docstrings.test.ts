@@ -10,6 +10,7 @@ import * as mamba from '@mambagrad/mamba';
 import * as nn from '@mambagrad/nn';
 import * as files from '@mambagrad/nn/node';
 import * as tensor from '@mambagrad/tensor';
+import * as extend from '@mambagrad/tensor/extend';
 import * as host from '@mambagrad/tensor/host';
 import * as wasm from '@mambagrad/wasm';
 import * as options from '@mambagrad/wasm/options';
@@ -24,7 +25,7 @@ test('everything public has a docstring', () => {
 
 test('all values that the packages export are looked at', () => {
   const found = new Set(names.map(({ place }) => place.replace(/.* /, '')));
-  const exported = { ...kernel, ...mamba, ...nn, ...files, ...tensor, ...host, ...wasm, ...options };
+  const exported = { ...kernel, ...mamba, ...nn, ...files, ...tensor, ...extend, ...host, ...wasm, ...options };
   // These two are declared under other names.
   const { var: _variance, stopGradient: _detach, ...declared } = exported;
   expect(Object.keys(declared).filter((name) => !found.has(name))).toEqual([]);
