@@ -10,11 +10,12 @@
 import { loadState, saveState, type StateDict } from '@mambagrad/nn';
 import { describe, type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
 import {
-  checkArgument, instanceOf, type Kind, objectWith, oneOf, tensors as anyTensor,
+  checkArgument, instanceOf, type Kind, objectWith, oneOf, readOptions, tensors as anyTensor,
 } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { mamba2Defaults } from '../layers/mamba2.ts';
-import { MambaLM, type MambaLMOptions } from '../models/languageModel.ts';
+import { defaultDtRank } from '../layers/selectiveSSM.ts';
+import { MambaLM, mambaLMOptions, type MambaLMOptions } from '../models/languageModel.ts';
 import {
   type CheckpointConfig, formatConfig, readConfig, type ReadConfig,
 } from './config.ts';
@@ -69,21 +70,17 @@ export function saveLanguageModel(
   return { config, tensors: saveState([...named, ...head]) };
 }
 
-/** Options of which none is there and undefined. */
-type Given = {
-  readonly [Key in keyof MambaLMOptions]: Exclude<MambaLMOptions[Key], undefined>;
-};
-
-/** The options of a model, with the defaults of those that were not given. */
+/** The options of a model with their defaults, also those that depend on the kind of its blocks. */
 function settingsOf({ options }: MambaLM) {
-  const { layer = 'mamba', hiddenSize, numGroups = mamba2Defaults.numGroups } = options;
-  const defaults = {
-    numLayers: 2, normEps: 1e-5, tieEmbeddings: true, dtRank: Math.ceil(hiddenSize / 16),
-    normGroups: numGroups, dtLimit: [0, Infinity] as const,
-    ...mamba2Defaults, ...(layer === 'mamba' && blockDefaults),
+  const all = readOptions('MambaLM', options, mambaLMOptions);
+  const { layer, hiddenSize, numGroups } = all;
+  const { stateSize } = layer === 'mamba' ? blockDefaults : mamba2Defaults;
+  return {
+    ...all,
+    stateSize: all.stateSize ?? stateSize,
+    dtRank: all.dtRank ?? defaultDtRank(hiddenSize),
+    normGroups: all.normGroups ?? numGroups,
   };
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...(Object.fromEntries(given) as unknown as Given), layer };
 }
 type Settings = ReturnType<typeof settingsOf>;
 

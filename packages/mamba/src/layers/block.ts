@@ -8,18 +8,19 @@
  * I = expandFactor · hiddenSize is the inner width.
  */
 import { Linear } from '@mambagrad/nn';
-import { type Generator, type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, number, objectWith, type Option, pickOptions, readOptions, tensors,
+  boolean, checkArgument, type FullTable, number, objectWith, type Read, readOptions, tensors,
   whole,
 } from '@mambagrad/tensor/options';
-import type { SelectiveScanAlgorithm } from '../ops/selectiveScan/selectiveScan.ts';
 import {
   keepSteps, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags,
 } from '../sequence/sequence.ts';
 import { DepthwiseConv1d } from './convolution.ts';
-import { SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions } from './selectiveSSM.ts';
+import {
+  defaultDtRank, SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions,
+} from './selectiveSSM.ts';
 
 /** The sizes of a Mamba block; stateSize, dtRank, algorithm and generator are those of its SSM. */
 export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
@@ -35,20 +36,11 @@ export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
   readonly convBias?: boolean | undefined;
 }
 
-/** The table of them. */
-export const blockOptions: {
-  readonly hiddenSize: Option<number>;
-  readonly stateSize: Option<number>;
-  readonly dtRank: Option<number | undefined>;
-  readonly algorithm: Option<SelectiveScanAlgorithm>;
-  readonly generator: Option<Generator | undefined>;
-  readonly expandFactor: Option<number>;
-  readonly convSize: Option<number>;
-  readonly bias: Option<boolean>;
-  readonly convBias: Option<boolean>;
-} = {
+const { channels: _channels, ...ssmOptions } = selectiveSSMOptions;
+
+export const blockOptions: FullTable<BlockOptions, 'dtRank' | 'generator'> = {
   hiddenSize: whole(1).required(),
-  ...pickOptions(selectiveSSMOptions, { stateSize: 0, dtRank: 0, algorithm: 0, generator: 0 }),
+  ...ssmOptions,
   expandFactor: number({ above: 0 }).orElse(2),
   convSize: whole(1).orElse(4),
   bias: boolean.orElse(false),
@@ -131,14 +123,15 @@ export abstract class Mixer extends Recurrent<BlockState> {
 
 const blockStates = objectWith<BlockState>('{ conv, ssm }');
 
-const { stateSize, expandFactor, convSize, bias, convBias } =
-  readOptions('MambaBlock', { hiddenSize: 1 }, blockOptions);
+const {
+  hiddenSize: _hiddenSize, dtRank: _dtRank, algorithm: _algorithm, generator: _generator,
+  ...defaults
+} = readOptions('MambaBlock', { hiddenSize: 1 }, blockOptions);
 
-/** The options that a Mamba block has if it is told nothing but its width. */
-export const blockDefaults: {
-  readonly stateSize: number; readonly expandFactor: number; readonly convSize: number;
-  readonly bias: boolean; readonly convBias: boolean;
-} = { stateSize, expandFactor, convSize, bias, convBias };
+/** The default sizes of a Mamba block, and whether it has biases. */
+export const blockDefaults: Omit<
+  Read<typeof blockOptions>, 'hiddenSize' | 'dtRank' | 'algorithm' | 'generator'
+> = defaults;
 
 /**
  * The Mamba block: x [batch, length, hidden] to the same shape, without norm or residual
@@ -160,7 +153,7 @@ export class MambaBlock extends Mixer {
     const op = new.target.name;
     const all = readOptions(op, options, blockOptions);
     const { hiddenSize, bias, generator, stateSize, algorithm } = all;
-    const { dtRank = Math.ceil(hiddenSize / 16) } = all;
+    const { dtRank = defaultDtRank(hiddenSize) } = all;
     const channels = innerWidth(op, all);
     this.inProj = new Linear(hiddenSize, 2 * channels, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, all.convSize, { bias: all.convBias, generator });

@@ -11,7 +11,7 @@
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, uniform } from '@mambagrad/tensor';
 import {
-  boolean, Kind, number, type Option, pickOptions, readOptions, type Table, whole,
+  boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
 import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
@@ -46,49 +46,30 @@ const ranges: Kind<readonly [number, number]> = new Kind(
     x[0] >= 0 && x[0] <= x[1],
 );
 
-/** The table of what a Mamba-2 block has besides what every block has. */
-export const ownMamba2Options: {
-  readonly headDim: Option<number>;
-  readonly numGroups: Option<number>;
-  readonly chunkSize: Option<number>;
-  readonly normBeforeGate: Option<boolean>;
-  readonly normGroups: Option<number | undefined>;
-  readonly dtLimit: Option<readonly [number, number]>;
-} = {
+const { dtRank: _dtRank, algorithm: _algorithm, ...sharedOptions } = blockOptions;
+
+export const mamba2BlockOptions: FullTable<Mamba2BlockOptions, 'normGroups' | 'generator'> = {
+  ...sharedOptions,
+  stateSize: whole(1).orElse(128),
   headDim: whole(1).orElse(64),
   numGroups: whole(1).orElse(1),
   chunkSize: whole(1).orElse(64),
   normBeforeGate: boolean.orElse(false),
   normGroups: whole(1).optional(),
+  normEps: number({ from: 0 }).orElse(1e-5),
   dtLimit: ranges.orElse([0, Infinity]),
 };
 
-/** The table of all its options. */
-export const mamba2BlockOptions: {
-  readonly [Key in keyof Table<Mamba2BlockOptions>]: Key extends keyof typeof ownMamba2Options
-    ? (typeof ownMamba2Options)[Key]
-    : Key extends keyof typeof blockOptions ? (typeof blockOptions)[Key] : Option<number>;
-} = {
-  ...pickOptions(blockOptions, {
-    hiddenSize: 0, expandFactor: 0, convSize: 0, bias: 0, convBias: 0, generator: 0,
-  }),
-  ...ownMamba2Options,
-  stateSize: whole(1).orElse(128),
-  normEps: number({ from: 0 }).orElse(1e-5),
-};
+const {
+  hiddenSize: _hiddenSize, normGroups: _normGroups, normEps: _normEps, dtLimit: _dtLimit,
+  generator: _generator, ...defaults
+} = readOptions('Mamba2Block', { hiddenSize: 1 }, mamba2BlockOptions);
 
-const { stateSize, headDim, numGroups, expandFactor, convSize, chunkSize, ...others } =
-  readOptions('Mamba2Block', { hiddenSize: 1 }, mamba2BlockOptions);
-const { bias, convBias, normBeforeGate } = others;
-
-/** The options that a Mamba-2 block has if it is told nothing but its width. */
-export const mamba2Defaults: {
-  readonly stateSize: number; readonly headDim: number; readonly numGroups: number;
-  readonly expandFactor: number; readonly convSize: number; readonly chunkSize: number;
-  readonly bias: boolean; readonly convBias: boolean; readonly normBeforeGate: boolean;
-} = {
-  stateSize, headDim, numGroups, expandFactor, convSize, chunkSize, bias, convBias, normBeforeGate,
-};
+/** The default sizes of a Mamba-2 block, and whether it has biases. */
+export const mamba2Defaults: Omit<
+  Read<typeof mamba2BlockOptions>,
+  'hiddenSize' | 'normGroups' | 'normEps' | 'dtLimit' | 'generator'
+> = defaults;
 
 function sizesOf(op: string, options: Mamba2BlockOptions) {
   const all = readOptions(op, options, mamba2BlockOptions);
@@ -183,7 +164,7 @@ export interface GatedNormOptions {
 
 const gatedNormOptions = {
   normGroups: whole(1).orElse(1),
-  normBeforeGate: ownMamba2Options.normBeforeGate,
+  normBeforeGate: mamba2BlockOptions.normBeforeGate,
   normEps: mamba2BlockOptions.normEps,
 } satisfies Table<GatedNormOptions>;
 

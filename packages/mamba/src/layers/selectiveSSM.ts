@@ -6,10 +6,10 @@
  *
  * D channels, N numbers of state in each, R the rank of the projection to Δ.
  */
-import { Linear, linear, Parameter } from '@mambagrad/nn';
-import { arange, Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
+import { layerOptions, Linear, linear, Parameter } from '@mambagrad/nn';
+import { arange, type Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
 import {
-  boolean, instanceOf, type Option, readOptions, type Table, tensors, whole,
+  boolean, type FullTable, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
@@ -33,21 +33,12 @@ export interface SelectiveSSMOptions {
   readonly generator?: Generator | undefined;
 }
 
-/** The options that say where initial values come from. */
-export const generatorOption: Option<Generator | undefined> = instanceOf(Generator).optional();
-
-export const selectiveSSMOptions: {
-  readonly channels: Option<number>;
-  readonly stateSize: Option<number>;
-  readonly dtRank: Option<number | undefined>;
-  readonly algorithm: Option<SelectiveScanAlgorithm>;
-  readonly generator: Option<Generator | undefined>;
-} = {
+export const selectiveSSMOptions: FullTable<SelectiveSSMOptions, 'dtRank' | 'generator'> = {
   channels: whole(1).required(),
   stateSize: whole(1).orElse(16),
   dtRank: whole(1).optional(),
   algorithm: scanAlgorithms.orElse('fused'),
-  generator: generatorOption,
+  generator: layerOptions.generator,
 };
 
 /** The options of a scan of the layer; what it returns besides is up to the selective scan. */
@@ -56,6 +47,11 @@ const ssmScanOptions = {
 } satisfies Table<SSMScanOptions>;
 
 type SSMScanOptions = ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'>;
+
+/** The rank of the projection to Δ for an input of some width. */
+export function defaultDtRank(width: number): number {
+  return Math.ceil(width / 16);
+}
 
 /** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
 const DELTA_MIN = 1e-3;
@@ -79,7 +75,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     super();
     const given = readOptions(new.target.name, options, selectiveSSMOptions);
     const { channels, stateSize, generator } = given;
-    const { dtRank = Math.ceil(channels / 16) } = given;
+    const { dtRank = defaultDtRank(channels) } = given;
     const withoutBias = { bias: false, generator };
     this.xProj = new Linear(channels, dtRank + 2 * stateSize, withoutBias);
     const projection = new Linear(dtRank, channels, withoutBias);

@@ -6,12 +6,12 @@
 import { Embedding, Linear, linear, RMSNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, pickOptions, readOptions, type Table, whole,
+  boolean, checkArgument, type FullTable, pickOptions, readOptions, whole,
 } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { keepSteps, type Scanned, type ScanOptions, scanOptions } from '../sequence/sequence.ts';
 import { RecurrentStack, type StackState } from './recurrentStack.ts';
-import { type StackOptions, stackOptions } from './stackOptions.ts';
+import { type StackOptions, stackOptions, type WithoutDefault } from './stackOptions.ts';
 
 /** Options of `MambaLM`: those of its blocks, and what has to do with tokens. */
 export interface MambaLMOptions extends StackOptions {
@@ -21,9 +21,9 @@ export interface MambaLMOptions extends StackOptions {
   readonly tieEmbeddings?: boolean | undefined;
 }
 
-const mambaLMOptions = {
+export const mambaLMOptions: FullTable<MambaLMOptions, WithoutDefault> = {
   ...stackOptions, vocabSize: whole(1).required(), tieEmbeddings: boolean.orElse(true),
-} satisfies Table<MambaLMOptions>;
+};
 
 /** Options as they were given: what was left out is not there. */
 type Given<Options> = { readonly [Key in keyof Options]: Exclude<Options[Key], undefined> };
@@ -54,9 +54,8 @@ export class MambaLM extends RecurrentStack {
   readonly lmHead: Linear | undefined;
 
   constructor(options: MambaLMOptions) {
-    const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings, generator } = readOptions(
-      new.target.name, options, mambaLMOptions,
-    );
+    const { vocabSize, hiddenSize, normEps, tieEmbeddings, generator } =
+      readOptions(new.target.name, options, mambaLMOptions);
     const embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
     const body = { ...pickOptions(options, stackOptions), pool: 'none' } as const;
     super(body, embedding, new RMSNorm(hiddenSize, { eps: normEps }));

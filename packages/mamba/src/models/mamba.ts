@@ -3,35 +3,41 @@
  * projection to the hidden size where the input has another. The last step has seen the whole
  * sequence, so its vector stands for it.
  */
-import { pickOptions, readOptions, type Table } from '@mambagrad/tensor/options';
+import { type FullTable, pickOptions, readOptions } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { mamba2Defaults } from '../layers/mamba2.ts';
 import { RecurrentStack, recurrentStackOptions } from './recurrentStack.ts';
 import {
-  type EncoderOptions, encoderOptions, inputProjection, type StackOptions,
+  type EncoderOptions, encoderOptions, inputProjection, type StackOptions, type WithoutDefault,
 } from './stackOptions.ts';
 
 /** Options of `Mamba`: those of an encoder, and those of its blocks. */
 export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
 
-/** The table of them. */
-export const mambaOptions: Table<MambaOptions> = { ...recurrentStackOptions, ...encoderOptions };
+const mambaOptions: FullTable<MambaOptions, WithoutDefault> = {
+  ...recurrentStackOptions, ...encoderOptions,
+};
 
-const defaults = { hiddenSize: 256, numLayers: 2, windowSize: 60, dropout: 0.1 } as const;
+const { layer: _layer, ...mamba2Options } = mambaOptions;
+
+const { hiddenSize, numLayers, windowSize } =
+  readOptions('Mamba', { embedDim: 1 }, encoderOptions);
+
+/** A start for the options that do not depend on the kind of block. */
+const encoderDefaults = { hiddenSize, numLayers, windowSize, dropout: 0.1 };
 
 /** x [batch, length, embedDim] to what `pool` says; by default a vector for each sequence. */
 export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
-    const { embedDim, hiddenSize = 256, generator } = readOptions(
-      new.target.name, options, mambaOptions,
-    );
+    const { embedDim, hiddenSize, generator } =
+      readOptions(new.target.name, options, mambaOptions);
     const embedding = inputProjection({ embedDim, hiddenSize, generator });
     super({ ...pickOptions(options, recurrentStackOptions), hiddenSize }, embedding);
   }
 
   /** Options to start from; embedDim is up to the data. */
   static recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
-    return { ...defaults, ...blockDefaults };
+    return { ...encoderDefaults, ...blockDefaults };
   }
 }
 
@@ -44,8 +50,6 @@ export class Mamba2 extends Mamba {
 
   /** Options to start from; embedDim is up to the data. */
   static override recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
-    return { ...defaults, ...mamba2Defaults };
+    return { ...encoderDefaults, ...mamba2Defaults };
   }
 }
-
-const { layer: _layer, ...mamba2Options } = mambaOptions;

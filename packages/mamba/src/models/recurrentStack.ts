@@ -5,7 +5,7 @@
 import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type Kind, listOf, objectWith, pickOptions, readOptions, type Table,
+  boolean, checkArgument, type FullTable, type Kind, listOf, objectWith, pickOptions, readOptions,
   whole,
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from '../layers/block.ts';
@@ -15,7 +15,7 @@ import {
 } from '../sequence/sequence.ts';
 import { Stack } from './stack.ts';
 import {
-  type BodyOptions, bodyOptions, createMixers, type StackOptions, stackOptions,
+  type BodyOptions, bodyOptions, createMixers, type StackOptions, stackOptions, type WithoutDefault,
 } from './stackOptions.ts';
 
 /** The state of every layer. */
@@ -24,8 +24,7 @@ export type StackState = readonly BlockState[];
 /** The options of a stack of blocks, and of what its `forward` gives. */
 export type RecurrentStackOptions = StackOptions & Pick<BodyOptions, 'pool' | 'windowSize'>;
 
-/** The table of them. */
-export const recurrentStackOptions: Table<RecurrentStackOptions> = {
+export const recurrentStackOptions: FullTable<RecurrentStackOptions, WithoutDefault> = {
   ...stackOptions, pool: bodyOptions.pool, windowSize: bodyOptions.windowSize,
 };
 

@@ -59,9 +59,7 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
 
   /** The size of the result's last axis: hiddenSize, or with `pool: 'ends'` twice that. */
   static outputSize(options: Partial<EncoderOptions>): number {
-    const { hiddenSize = 256, pool } = readOptions(
-      `${this.name}.outputSize`, options, outputOptions,
-    );
+    const { hiddenSize, pool } = readOptions(`${this.name}.outputSize`, options, outputOptions);
     return hiddenSize * (pool === 'ends' ? 2 : 1);
   }
 

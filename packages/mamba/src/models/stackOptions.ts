@@ -2,16 +2,13 @@
  * The options of stacks of layers, as tables: those of every stack, those of encoders, and those of
  * the blocks of either kind. An option of the other kind is a mistake.
  */
-import { Linear } from '@mambagrad/nn';
+import { layerOptions, Linear } from '@mambagrad/nn';
 import { type Generator, TensorError } from '@mambagrad/tensor';
 import {
-  anything, number, oneOf, type Option, pickOptions, readOptions, type Table, whole,
+  anything, type FullTable, number, oneOf, pickOptions, readOptions, whole,
 } from '@mambagrad/tensor/options';
 import { type BlockOptions, blockOptions, MambaBlock, type Mixer } from '../layers/block.ts';
-import {
-  Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions, ownMamba2Options,
-} from '../layers/mamba2.ts';
-import { generatorOption } from '../layers/selectiveSSM.ts';
+import { Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions } from '../layers/mamba2.ts';
 import type { Pool } from '../sequence/sequence.ts';
 
 /** What encoders have in common, the models that read vectors. */
@@ -32,23 +29,14 @@ export interface EncoderOptions {
   readonly generator?: Generator | undefined;
 }
 
-/** The table of them. */
-export const encoderOptions: {
-  readonly embedDim: Option<number>;
-  readonly hiddenSize: Option<number>;
-  readonly numLayers: Option<number>;
-  readonly dropout: Option<number>;
-  readonly pool: Option<Pool>;
-  readonly windowSize: Option<number>;
-  readonly generator: Option<Generator | undefined>;
-} = {
+export const encoderOptions: FullTable<EncoderOptions, 'generator'> = {
   embedDim: whole(1).required(),
   hiddenSize: whole(1).orElse(256),
   numLayers: whole().orElse(2),
   dropout: number({ from: 0, to: 1 }).orElse(0),
   pool: oneOf('last', 'mean', 'ends', 'none').orElse('last'),
   windowSize: whole(1).orElse(60),
-  generator: generatorOption,
+  generator: layerOptions.generator,
 };
 
 /** The projection from embedDim to hiddenSize, where they differ. */
@@ -68,16 +56,14 @@ export interface BodyOptions
   readonly normEps?: number | undefined;
 }
 
-export const bodyOptions: {
-  readonly hiddenSize: Option<number>;
-  readonly normEps: Option<number>;
-  readonly dropout: Option<number>;
-  readonly pool: Option<Pool>;
-  readonly windowSize: Option<number>;
-} = {
+const { dropout, pool, windowSize } = encoderOptions;
+
+export const bodyOptions: FullTable<BodyOptions> = {
   hiddenSize: whole(1).required(),
   normEps: number({ from: 0 }).orElse(1e-5),
-  ...pickOptions(encoderOptions, { dropout: 0, pool: 0, windowSize: 0 }),
+  dropout,
+  pool,
+  windowSize,
 };
 
 /** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
@@ -87,36 +73,37 @@ export interface StackOptions
   readonly layer?: 'mamba' | 'mamba2' | undefined;
 }
 
-/** What a stack has besides its blocks. */
+/** The options of a stack besides those of its blocks. */
 const ownStackOptions = {
   numLayers: encoderOptions.numLayers,
   dropout: encoderOptions.dropout,
   normEps: bodyOptions.normEps,
   layer: oneOf('mamba', 'mamba2').orElse('mamba'),
-  // Left out, it is what blocks of the kind have.
+  // Its default is that of the kind of block.
   stateSize: whole(1).optional(),
 };
 
-/** What only blocks of one kind have. */
-const ofKind = {
-  mamba: { dtRank: blockOptions.dtRank, algorithm: blockOptions.algorithm },
-  mamba2: ownMamba2Options,
-};
+/** The options of the blocks of each kind. */
+const ofKind = { mamba: blockOptions, mamba2: mamba2BlockOptions };
 
-/** The table of a stack of blocks of either kind. */
-export const stackOptions: Table<StackOptions> = {
+/** The options of a stack that have no default, or one that depends on others. */
+export type WithoutDefault = 'stateSize' | 'dtRank' | 'normGroups' | 'generator';
+
+/** The options of a stack of blocks of either kind. */
+export const stackOptions: FullTable<StackOptions, WithoutDefault> = {
   ...blockOptions, ...mamba2BlockOptions, ...ownStackOptions,
 };
 
 /**
- * The blocks of a stack. Throws in the name of `op` if there is an option of which blocks of this
- * kind know nothing.
+ * The blocks of a stack. Throws in the name of `op` if an option is given that only blocks of the
+ * other kind have.
  */
 export function createMixers(op: string, options: StackOptions): readonly Mixer[] {
-  const { layer = 'mamba', numLayers } = readOptions(op, options, stackOptions);
+  const { layer, numLayers } = readOptions(op, options, stackOptions);
   const other = layer === 'mamba' ? 'mamba2' : 'mamba';
-  const wrong = Object.keys(ofKind[other]).find(
-    (key) => options[key as keyof StackOptions] !== undefined,
+  const known = { ...ofKind[layer], ...ownStackOptions };
+  const wrong = Object.keys(pickOptions(options, ofKind[other])).find(
+    (key) => !(key in known) && options[key as keyof StackOptions] !== undefined,
   );
   if (wrong !== undefined) {
     throw new TensorError(
@@ -126,11 +113,11 @@ export function createMixers(op: string, options: StackOptions): readonly Mixer[
   const create: () => Mixer = layer === 'mamba'
     ? () => new MambaBlock(pickOptions(options, blockOptions))
     : () => new Mamba2Block(pickOptions(options, mamba2BlockOptions));
-  return Array.from({ length: numLayers ?? 0 }, create);
+  return Array.from({ length: numLayers }, create);
 }
 
-/** The options of any model of this package, of which the size of its result depends on two. */
-export const outputOptions: Table<Pick<EncoderOptions, 'hiddenSize' | 'pool'>> = {
+/** The options of any model; the size of its result depends on only two of them. */
+export const outputOptions: FullTable<Pick<EncoderOptions, 'hiddenSize' | 'pool'>> = {
   ...Object.fromEntries(
     Object.keys({ ...stackOptions, ...encoderOptions, combine: 0 })
       .map((name) => [name, anything().optional()]),

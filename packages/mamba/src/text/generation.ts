@@ -8,7 +8,7 @@
  * out.
  */
 import { Generator, type Tensor, tensor, TensorError, uniform } from '@mambagrad/tensor';
-import { nextTurn, now } from '@mambagrad/tensor/host';
+import { yieldEvery } from '@mambagrad/tensor/host';
 import {
   anything, checkArgument, instanceOf, listOf, number, objectWith, oneOf, readOptions, show, string,
   type Table, tensors, whole,
@@ -143,7 +143,8 @@ export async function* generate(
   const mask = isRagged ? aligned(prompts.map((row) => row.map(() => 1)), longest) : undefined;
   let { y, state } = model.prefill(aligned(prompts, longest), { state: start, mask });
   const isOpen = prompts.map(() => true);
-  for (let count = 1, turn = now(); count <= maxTokens; count++) {
+  const pause = yieldEvery(WORK_TIME);
+  for (let count = 1; count <= maxTokens; count++) {
     const next = sample(y, sampling);
     const tokens = Array.from(next.data, (token, row) => {
       isOpen[row] &&= !stopTokens.includes(token);
@@ -152,9 +153,7 @@ export async function* generate(
     if (!isOpen.includes(true)) return;
     yield tokens;
     if (count < maxTokens) ({ y, state } = model.step(next, state));
-    if (now() - turn < WORK_TIME) continue;
-    await nextTurn();
-    turn = now();
+    await pause();
   }
 }
 

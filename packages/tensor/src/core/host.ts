@@ -21,7 +21,20 @@ export function warn(message: string): void {
  */
 export const now = (): number => host.performance.now();
 
-/** Resolves when the event loop has had its turn: signals and timers are heard meanwhile. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => host.setTimeout(resolve, 0));
+/**
+ * A function for long loops to await after each round. Once `milliseconds` of work have passed it
+ * lets the event loop have its turn, in which signals, timers and other requests are handled.
+ */
+export function yieldEvery(milliseconds: number): () => Promise<void> {
+  let last = now();
+  return async () => {
+    if (now() - last < milliseconds) return;
+    await new Promise<void>((resolve) => host.setTimeout(resolve, 0));
+    last = now();
+  };
+}
+
+/** The message of an error, or of whatever else was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -7,10 +7,10 @@
  *       forwards through the chunk, then backwards
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import {
-  blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part, plus,
-  registers, type Sizes, times, TINY,
+  blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part,
+  registers, type Sizes, TINY,
 } from '../vectors.ts';
 import {
   advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf,
@@ -104,7 +104,7 @@ function startGradients({ ofLastState, carry, dA }: Backward, { b, range }: Part
 function storeGradients(scan: Backward, { b, range }: Part): k.Statements {
   const { outputs: { dState }, sizes, carry, dA, ofA } = scan;
   return [
-    carry.writeTo(dState, times(b, sizes.width), range),
+    carry.writeTo(dState, k.times(b, sizes.width), range),
     dA.writeTo(ofA.buffer, ofA.startOf(b), range),
   ];
 }
@@ -155,7 +155,7 @@ function recomputeStep(
         advance(scan, step, cells, isSmall, [decay, next], (cell) => states.at(t, cell)),
         cells.map((cell, j) => [
           decays.set(t, cell, decay[j]),
-          states.set(plus(t, 1), cell, next[j]),
+          states.set(k.plus(t, 1), cell, next[j]),
         ]),
         ns.map((n, s) => dC.add(t, n, ofState(next, channels, s), dy)),
       ];
@@ -252,8 +252,8 @@ function storeSums(
 ): k.Statements {
   return k.loop('t', chunk.count, (t) =>
     k.loop('n', sizes.state, (n) => {
-      const row = plus(startOf(chunk.block), times(rowOf(sizes, chunk, t), sizes.state));
-      return k.store(buffer, plus(row, n), sums.total(t, n));
+      const row = k.plus(startOf(chunk.block), k.times(rowOf(sizes, chunk, t), sizes.state));
+      return k.store(buffer, k.plus(row, n), sums.total(t, n));
     }),
   );
 }

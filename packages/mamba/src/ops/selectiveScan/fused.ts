@@ -14,9 +14,9 @@
  * These are the reference loops; compiled, both passes are kernels (forward.ts and backward.ts).
  */
 import {
-  type ApplyMulti, defineMultiPrimitive, linearScan, type LinearScanOptions, type NDArray,
-  type Spec, type Tensor, type TypedArray,
+  linearScan, type LinearScanOptions, type Spec, type Tensor, type TypedArray,
 } from '@mambagrad/tensor';
+import { type ApplyMulti, defineMultiPrimitive, type NDArray } from '@mambagrad/tensor/extend';
 import { orZeros, type ScanResults, secondGradients, together } from '../gradients.ts';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';

@@ -13,10 +13,10 @@
  * way round than outside, so that the channels of a head are in lanes everywhere.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
-import { type Grid, plus, times, TINY } from '../vectors.ts';
+import type { Elements } from '@mambagrad/tensor/extend';
+import { type Grid, TINY } from '../vectors.ts';
 import {
-  type At, type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
+  type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
   pairProduct, type Place, product, type Sizes,
 } from './products.ts';
 
@@ -86,7 +86,7 @@ function startState(
   { initialState, lastState, sizes }: Forward, b: k.Expr, head: k.Expr,
 ): k.Statements {
   const place = inStates(sizes, b, head);
-  return k.loop('n', sizes.state, (n) => k.lanes('p', sizes.headDim, (p) =>
+  return k.loop('n', sizes.state, (n) => k.vectorized('p', sizes.headDim, (p) =>
     k.store(lastState, place(n, p), initialState.at([b, head, n, p])),
   ));
 }
@@ -97,11 +97,10 @@ function storeStart(
 ): k.Statements {
   const { chunks, heads, state, headDim } = sizes;
   const width = state * headDim;
-  const from = times(plus(times(b, heads), head), width);
-  const to = times(plus(times(plus(times(b, chunks), c), heads), head), width);
-  return k.lanes('i', width, (i) =>
-    k.store(starts, plus(to, i), k.load(lastState, plus(from, i))),
-  );
+  return k.vectorized('i', width, (i) => {
+    const to = k.rowMajor([b, c, head, i], [chunks, heads, width]);
+    return k.store(starts, to, k.load(lastState, k.rowMajor([b, head, i], [heads, width])));
+  });
 }
 
 /** A chunk of a group: the scores, and then each head. */
@@ -117,9 +116,9 @@ function runChunk(ssd: Forward, chunk: Chunk): k.Statements {
 function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Statements {
   const { B, C, reset, sizes: { steps, state }, columnsB, lastB, rowsC, scores } = ssd;
   return [
-    columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
+    columnsB.setAll((n, s) => B.at([b, k.plus(first, s), group, n])),
     reset ? lastB.setAll((n, s) => hearing.untilEnd(s, columnsB.at(n, s))) : [],
-    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    rowsC.setAll((t, n) => C.at([b, k.plus(first, t), group, n])),
     product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
   ];
 }
@@ -130,12 +129,12 @@ function runHead(ssd: Forward, chunk: Chunk, head: k.Expr): k.Statements {
   const { b, first } = chunk;
   const decays = decaysOf(sizes, logDecay, chunk, head);
   const place = inStates(sizes, b, head);
-  const H: At = (n, p) => k.load(lastState, place(n, p));
+  const H: k.Matrix = (n, p) => k.load(lastState, place(n, p));
   return [
     storeStart(ssd, chunk, head),
     decays.compute,
     decayScores(ssd, chunk, decays),
-    x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
+    x.setAll((s, p) => input.at([b, k.plus(first, s), head, p])),
     computeOutputs(ssd, chunk, decays, H, inSteps(sizes, chunk, head)),
     computeState(ssd, chunk, decays, H, place),
   ];
@@ -152,11 +151,11 @@ function decayScores(
 
 /** Y = M X + (what is left of the state at the start, H) C. */
 function computeOutputs(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, place: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, place: Place,
 ): k.Statements {
   const { y, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
   const { isPair, fromStart } = hearing;
-  const outputs: At = (t, p) => k.load(y, place(t, p));
+  const outputs: k.Matrix = (t, p) => k.load(y, place(t, p));
   return [
     product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
       k.store(y, place(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
@@ -169,7 +168,7 @@ function computeOutputs(
 
 /** H, the state at the start, becomes what is left of it at the end + Bᵀ (what is left of X). */
 function computeState(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, place: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, place: Place,
 ): k.Statements {
   const { lastState, sizes: { steps, headDim, state }, lastB, x } = ssd;
   const { untilEnd, throughout } = hearing;

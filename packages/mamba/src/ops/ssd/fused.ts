@@ -12,9 +12,8 @@
  * which are plain recurrences; compiled, both passes are kernels, made of matrix products
  * (forward.ts and backward.ts).
  */
-import {
-  type ApplyMulti, defineMultiPrimitive, type Spec, type Tensor, type TypedArray,
-} from '@mambagrad/tensor';
+import type { Spec, Tensor, TypedArray } from '@mambagrad/tensor';
+import { type ApplyMulti, defineMultiPrimitive } from '@mambagrad/tensor/extend';
 import { orZeros, secondGradients, together } from '../gradients.ts';
 import { backwardKernel } from './backward.ts';
 import { chunked, type SSDInputs, type SSDResult } from './composed.ts';

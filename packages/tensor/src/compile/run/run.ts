@@ -95,7 +95,7 @@ export function bind(program: Program, options: BindOptions): Executable {
       tensors.forEach(refuseShared);
       // The other threads wait for the next loop of the program that called this one.
       const count = heap.isRunning ? 1 : threads;
-      return heap.withArena(plan.bytes + count * plan.ownBytes, (arena) =>
+      return heap.withArena(plan.bytes + count * plan.threadLocalBytes, (arena) =>
         places.within(arena, () => call(bound, tensors, () => code.run(arena, count, watch))),
       );
     },
