@@ -2,6 +2,7 @@
 export {
   addRegions, callRegion, compileWebAssembly, type EmitOptions, type RegionFunction,
 } from './emit/webassembly.ts';
+export { compileGuarded } from './emit/guard.ts';
 export { type CompiledKernel, compileJavaScript, printJavaScript } from './emit/javascript.ts';
 export { countOperations } from './language/count.ts';
 export { clampIndex, least, minus, plus, rowMajor, times } from './language/indexArithmetic.ts';
@@ -14,6 +15,7 @@ export { printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
   type Partials, partition, type Partition, type PartitionOptions, reducePartials,
+  withFinestChunks,
 } from './parallel/chunks.ts';
 export {
   type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,

@@ -1,5 +1,5 @@
 /**
- * @mambagrad/nn: what it takes to train a small model.
+ * @mambagrad/nn: layers, losses, optimizers, data, training and checkpoints.
  */
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts';
 export { clipNorm, globalNorm } from './optimizers/clipping.ts';

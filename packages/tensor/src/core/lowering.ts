@@ -78,12 +78,20 @@ export type LoweringOfAll = readonly Lowering[] | SharedKernel;
  */
 export type Finish = (index: Index, value: k.Expr) => k.Statements;
 
-/** The i32 1 or 0 that stands for a mask in a tensor. */
+/**
+ * The i32 1 or 0 that stands for a mask in a tensor.
+ *
+ *     lower: () => ({ map: (a, b) => truth(k.less(a, b)) })
+ */
 export function truth(mask: k.Expr): k.Expr {
   return k.select(mask, k.constant('i32', 1), k.constant('i32', 0));
 }
 
-/** The mask of where an i32 is not 0; of a `truth` the mask that it was made of. */
+/**
+ * The mask of where an i32 is not 0; of a `truth` the mask that it was made of.
+ *
+ *     lower: () => ({ map: (condition, a, b) => k.select(isTrue(condition), a, b) })
+ */
 export function isTrue(x: k.Expr): k.Expr {
   if (x.node === 'operation' && x.name === 'select') {
     const [mask, one, zero] = x.inputs;
@@ -93,7 +101,11 @@ export function isTrue(x: k.Expr): k.Expr {
   return k.notEqual(x, 0);
 }
 
-/** Where the element at an index is in a row-major array that starts at `offset`. */
+/**
+ * Where in a row-major array of this shape, which starts at `offset`, the element at an index is.
+ *
+ *     k.store(y, flatIndex([i, j], [2, 3]), value)    // y[3i + j]
+ */
 export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
   let sum: k.Operand = offset;
   for (let axis = shape.length - 1, stride = 1; axis >= 0; stride *= shape[axis--]) {
@@ -128,7 +140,11 @@ export function reshapedIndex(index: Index, from: Shape, to: Shape): Index {
   return [...above, index[index.length - 1]];
 }
 
-/** The index in an array of `shape` that an index in the shape it is broadcast to stands for. */
+/**
+ * The index in an array of `shape` of the element that is at an index once it is broadcast.
+ *
+ *     a.at(broadcastIndex(index, a.shape))
+ */
 export function broadcastIndex(index: Index, shape: Shape): Index {
   return shape.map((size, axis) => (size === 1 ? 0 : index[axis + index.length - shape.length]));
 }
@@ -146,7 +162,13 @@ const roundsOptions = {
   work: number({ from: 0 }).orElse(1),
 } satisfies Table<Rounds>;
 
-/** Runs the body for every index of a shape; a statement of its own, not part of another. */
+/**
+ * Runs the body for every index of a shape. Threads share the work, so no body may read or write
+ * what another writes; and it must be one of the outermost statements of a kernel.
+ *
+ *     kernel: ([x], y) => forEach(x.shape, (index) =>
+ *       k.store(y, flatIndex(index, x.shape), k.exp(x.at(index))))
+ */
 export function forEach(
   shape: Shape, body: (index: Index) => k.Statements, rounds: Rounds = {},
 ): k.Statements {

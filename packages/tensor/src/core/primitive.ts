@@ -58,7 +58,11 @@ export interface SinglePrimitive<Attributes> {
 
 const names = new Set<string>();
 
-/** The names of all primitives defined so far. */
+/**
+ * The names of all primitives defined so far.
+ *
+ *     primitiveNames().includes('softmax')    // false: it is made of max, sub, exp, sum and div
+ */
 export function primitiveNames(): readonly string[] {
   return [...names];
 }
@@ -153,7 +157,22 @@ function computed<Attributes>(
 /**
  * Defines a primitive with a list of results, and returns the function that applies it. Wrap that
  * in a function with named arguments and documentation: that is the op. Throws if the name is taken
- * or no name, or if the primitive has anything else than the functions that belong to one.
+ * or is not a name, or if the primitive has anything else than the functions that belong to one.
+ *
+ *     const apply = defineMultiPrimitive<null>({
+ *       name: 'mine.sinCos',
+ *       infer: ([x]) => [x, x],
+ *       compute: ([x], [sin, cos]) => {
+ *         sin.data.set(x.data.map(Math.sin));
+ *         cos.data.set(x.data.map(Math.cos));
+ *       },
+ *       gradient: ([gSin, gCos], [sin, cos]) => [() => {
+ *         const parts = [gSin?.mul(cos), gCos?.mul(sin).neg()];
+ *         return parts.filter((part) => part !== undefined).reduce((sum, part) => sum.add(part));
+ *       }],
+ *       lower: () => [{ map: k.sin }, { map: k.cos }],
+ *     });
+ *     const [sin, cos] = apply([x], null);
  */
 export function defineMultiPrimitive<Attributes>(
   primitive: Omit<Primitive<Attributes>, 'sharesData'>,
@@ -166,7 +185,19 @@ export function defineMultiPrimitive<Attributes>(
 /**
  * Defines a primitive with one result, and returns the function that applies it. Wrap that in a
  * function with named arguments and documentation: that is the op. Throws if the name is taken or
- * no name, or if the primitive has anything else than the functions that belong to one.
+ * is not a name, or if the primitive has anything else than the functions that belong to one.
+ *
+ *     const apply = definePrimitive<{ times: number }>({
+ *       name: 'mine.scale',
+ *       infer: ([x]) => {
+ *         requireFloat('scale', 'x', x);
+ *         return { shape: x.shape, dtype: x.dtype };
+ *       },
+ *       compute: ([x], y, { times }) => y.data.set(x.data.map((value) => value * times)),
+ *       gradient: (g, _y, _inputs, { times }) => [() => g.mul(times)],
+ *       lower: (_inputs, { times }) => ({ map: (x) => k.mul(x, times) }),
+ *     });
+ *     const scale = (x: Tensor, times: number) => apply([x], { times });
  */
 export function definePrimitive<Attributes>(
   primitive: SinglePrimitive<Attributes>,

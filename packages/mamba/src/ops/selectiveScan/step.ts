@@ -7,7 +7,7 @@
  * A kernel goes through chunks of 32 steps of a part, a block of the channels of a sequence.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import {
   type Cell, CHUNK, type Grid, grid, type Part, registers, setLimits, type Sizes, TINY,
 } from '../vectors.ts';

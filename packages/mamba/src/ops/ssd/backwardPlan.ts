@@ -4,7 +4,7 @@
  * that hold one of its heads.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import type { Grid } from '../vectors.ts';
 import {
   type Chunk, type Decays, decaysOf, inStates, inSteps, matrix, type Place, type Sizes,

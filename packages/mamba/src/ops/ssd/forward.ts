@@ -13,7 +13,7 @@
  * way round than outside, so that the channels of a head are in lanes everywhere.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import { type Grid, TINY } from '../vectors.ts';
 import {
   type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,

@@ -4,7 +4,7 @@
  * a product is made of register tiles of 4 rows and 8 columns, as any matrix product is.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import { type Grid, grid, TINY } from '../vectors.ts';
 
 /** Groups of heads [headDim], their states [state, headDim], and chunks of so many steps. */
