@@ -6,7 +6,8 @@
  *     binary cross-entropy   −z·log σ(x) − (1 − z)·log(1 − σ(x))
  *     squared error          (x − z)²
  */
-import { definePrimitive, describe, type Tensor, TensorError } from '@mambagrad/tensor';
+import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
+import { definePrimitive } from '@mambagrad/tensor/extend';
 import {
   checkArgument, number, oneOf, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';

@@ -11,6 +11,7 @@ import { flatIndex, type Index } from './lowering.ts';
 import { numelOf, type Shape, stridesOf } from './shape.ts';
 import type { NDArray } from './tensor.ts';
 
+/** The iteration over a shape, cut into rows; see `rowsOf`. */
 export interface Rows {
   /** The number of elements in a row. */
   readonly length: number;
@@ -20,7 +21,13 @@ export interface Rows {
   readonly steps: readonly number[];
 }
 
-/** Cuts the iteration over `shape` into rows, for arrays that move by the given strides. */
+/**
+ * Cuts the iteration over `shape` into rows, for arrays that move by the given strides.
+ * Neighbouring axes that all arrays walk evenly become one, so that rows are as long as can be.
+ *
+ *     // A [2, 3] beside a [3] that is broadcast.
+ *     rowsOf([2, 3], [[3, 1], [0, 1]])    // length 3, starts [[0, 3], [0, 0]], steps [1, 1]
+ */
 export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): Rows {
   const sizes: number[] = [];
   const merged: number[][] = strides.map(() => []);
@@ -62,6 +69,12 @@ export interface Lines {
   readonly stride: number;
 }
 
+/**
+ * The lines along an axis of a row-major array of this shape: element i of a line is at
+ * `start + i * stride`.
+ *
+ *     linesOf([2, 3], 0)    // { starts: [0, 1, 2], length: 2, stride: 3 }
+ */
 export function linesOf(shape: Shape, axis: number): Lines {
   const strides = stridesOf(shape);
   const starts = offsetsOf(shape.with(axis, 1), strides);
