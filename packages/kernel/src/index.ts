@@ -8,6 +8,7 @@ export { countOperations } from './language/count.ts';
 export { clampIndex, least, minus, plus, rowMajor, times } from './language/indexArithmetic.ts';
 export { type Kernel, kernel, type Parameter, type Region } from './language/kernel.ts';
 export * from './math/elementary.ts';
+export { setExp2 } from './math/exp2.ts';
 export { buffer, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
 export { printKernel } from './language/print.ts';
