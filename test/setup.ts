@@ -1,9 +1,10 @@
 /**
  * Runs before each test file: every property draws from the seed of the run, and every memory plan
- * that is made, of whatever program, is checked. How finely work is cut can be changed.
+ * that is made, of whatever program, is checked. How finely work is cut can be changed. Files
+ * that share a process leave it as they have found it.
  */
 import fc from 'fast-check';
-import { inject, vi } from 'vitest';
+import { afterAll, inject, vi } from 'vitest';
 import { checked } from './support/plans.ts';
 import { finely } from './support/rounds.ts';
 
@@ -23,4 +24,12 @@ vi.mock(import('../packages/tensor/src/compile/memory/plan.ts'), async (importOr
 vi.mock(import('../packages/kernel/src/parallel/chunks.ts'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, cut: finely(original) };
+});
+
+// Imported late: a file may replace modules of the library before they are loaded.
+afterAll(async () => {
+  const { manualSeed, setThreads } = await import('@mambagrad/tensor');
+  manualSeed(0);
+  setThreads(undefined);
+  vi.restoreAllMocks();
 });
