@@ -9,7 +9,7 @@ it.each([
   ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
   ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
   ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
-  ['writer', 'A model', ['--file', text, '--length', '8', '--write', '3']],
+  ['writer', 'A model', ['--file', text, '--layers', '1', '--length', '8', '--write', '3', '--prompt', 'a']],
 ])('%s', async (name, shown, options) => {
   const printed: string[] = [];
   const print = (text: unknown) => printed.push(String(text)) > 0;
