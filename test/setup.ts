@@ -24,7 +24,7 @@ vi.mock(import('../packages/tensor/src/compile/memory/plan.ts'), async (importOr
 
 vi.mock(import('../packages/kernel/src/parallel/chunks.ts'), async (importOriginal) => {
   const original = await importOriginal();
-  return { ...original, cut: finely(original) };
+  return { ...original, partition: finely(original) };
 });
 
 vi.mock(import('../packages/tensor/src/compile/trace/trace.ts'), async (importOriginal) => {

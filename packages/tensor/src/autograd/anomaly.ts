@@ -1,11 +1,11 @@
 /**
- * Anomaly mode: finds where NaN or infinity comes from. One of them in a loss says little, as every
- * op on the way hands it on (NaN + x = NaN); the op to look at is the first that makes one.
+ * Anomaly mode finds the op that made a NaN or an infinity. In a loss they say little, because
+ * every later op propagates them (NaN + x = NaN); the op to look at is the first that makes one.
  *
- * An infinity may be meant: masks put −∞ where softmax shall give 0. So an infinity that follows
- * from one which the op was given is let through. We find out by trying: the op is computed once
- * more, with 1 for every infinity in its inputs and attributes, and is to blame for whatever is
- * infinite even so. NaN is never meant.
+ * An infinity may be intended: masks put −∞ where softmax should give 0. So an infinity that an op
+ * only propagates is not an error. To find out, we run the op again with 1 in place of every
+ * infinity in its inputs and attributes: whatever is still infinite was made by the op. NaN is
+ * never intended.
  */
 import { allocate } from '../core/dtype.ts';
 import { callable, checkArgument } from '../core/options.ts';
@@ -13,34 +13,38 @@ import { describe, formatShape, stridesOf, TensorError } from '../core/shape.ts'
 import { mode, type Node, type Observer, type Tensor, withMode } from '../core/tensor.ts';
 
 /**
- * Runs `body` and returns its result; the first op in it, forwards or backwards, that gives NaN, or
- * an infinity where it was given none, throws. The error names the op, the element, and the shape
- * and range of values of each input; in a backward pass also the op whose gradient is computed, and
- * its cause shows where that op was applied, if it was within `body`. Throws if `body` is async.
+ * Runs `body` and returns its result. The first op in it, forwards or backwards, that makes a NaN
+ * or an infinity throws. The error names the op, the element, and the shape and range of values of
+ * each input; in a backward pass also the op whose gradient is computed, and its cause shows where
+ * that op was applied, if it was within `body`. Throws if `body` is async.
  */
 export function detectAnomaly<T>(body: () => T): T {
   checkArgument('detectAnomaly', 'body', body, callable());
   return withMode('detectAnomaly', { observer: inspect }, body);
 }
 
-/** Where each node was made: the stack of an error that is thrown only as a cause. */
+/** Where each node was recorded: an error with that stack, thrown only as a cause. */
 const places = new WeakMap<Node, Error>();
 
-/** The most inputs of an op, such as concat, that an error shows. */
+/** The number of inputs of an op, such as concat, that an error shows. */
 const MOST_INPUTS = 8;
 
-const inspect: Observer = (primitive, inputs, result, attributes) => {
+const inspect: Observer = (primitive, inputs, results, attributes) => {
   const { name } = primitive;
+  const node = results.find((result) => result.node !== undefined)?.node;
+  if (node !== undefined) places.set(node, new Error(`${name} was applied here`));
+  const elements = anomaliesOf(primitive, inputs, results, attributes);
+  const which = elements.findIndex((element) => element >= 0);
+  if (which < 0) return;
   const { differentiating } = mode;
-  if (result.node !== undefined) places.set(result.node, new Error(`${name} was applied here`));
-  const element = anomalyOf(primitive, inputs, result, attributes);
-  if (element < 0) return;
+  const [result, element] = [results[which], elements[which]];
   const { shape } = result;
   const shown = inputs.slice(0, MOST_INPUTS);
   const index = stridesOf(shape).map((stride, axis) => Math.floor(element / stride) % shape[axis]);
   const at = shape.length > 0 ? ` at ${formatShape(index)}` : '';
   const lines = [
-    `detectAnomaly: ${name} gave ${result.data[element]}${at} of ${describe(result)}` +
+    `detectAnomaly: ${name} gave ${result.data[element]}${at} of ` +
+      (results.length > 1 ? `result ${which}, ` : '') + describe(result) +
       (differentiating ? `, in the gradient of ${formatCall(differentiating)}` : ''),
     ...shown.map((input, i) => `  input ${i}: ${describe(input)}${rangeOf(input)}`),
     ...(inputs.length > MOST_INPUTS ? [`  and ${inputs.length - MOST_INPUTS} more`] : []),
@@ -49,16 +53,22 @@ const inspect: Observer = (primitive, inputs, result, attributes) => {
   throw new TensorError(lines.join('\n'), cause && { cause });
 };
 
-/** The first element that is NaN, or an infinity that the op made by itself; −1 if none is. */
-const anomalyOf = (...[primitive, inputs, result, attributes]: Parameters<Observer>): number => {
-  const { data, shape, dtype } = result;
-  if (!data.some(isInfinite)) return data.findIndex(Number.isNaN);
-  const again = { shape, data: allocate(dtype, data.length) };
+/**
+ * For each result the first element that is NaN, or an infinity that the op made and did not only
+ * propagate; −1 if there is none.
+ */
+const anomaliesOf = (...[primitive, inputs, results, attributes]: Parameters<Observer>) => {
+  if (!results.some(({ data }) => data.some(isInfinite))) {
+    return results.map(({ data }) => data.findIndex(Number.isNaN));
+  }
+  const again = results.map(({ shape, dtype, data }) => (
+    { shape, data: allocate(dtype, data.length) }
+  ));
   const finite = inputs.map((input) => ({ shape: input.shape, data: input.data.map(orOne) }));
   primitive.compute(finite, again, isRecord(attributes) ? mapValues(attributes) : attributes);
-  return data.findIndex((value: number, i: number) =>
-    Number.isNaN(value) || (isInfinite(value) && !Number.isFinite(again.data[i])),
-  );
+  return results.map(({ data }, i) => data.findIndex((value: number, at: number) =>
+    Number.isNaN(value) || (isInfinite(value) && !Number.isFinite(again[i].data[at])),
+  ));
 };
 
 function isInfinite(value: unknown): boolean {
@@ -82,7 +92,7 @@ function formatCall({ primitive, inputs }: Node): string {
   return `${primitive.name}(${[...all, ...(inputs.length > MOST_INPUTS ? ['…'] : [])].join(', ')})`;
 }
 
-/** ` from -1 to 2, 1 NaN, 3 infinite`, of what there is. */
+/** The range of values as text: ` from -1 to 2, 1 NaN, 3 infinite`. */
 function rangeOf({ data }: Tensor): string {
   const finite = data.filter((value: number) => Number.isFinite(value)).sort();
   const nan = data.filter((value: number) => Number.isNaN(value)).length;
@@ -92,7 +102,7 @@ function rangeOf({ data }: Tensor): string {
     finite.length > 0 ? ` from ${short(finite[0])} to ${short(finite[finite.length - 1])}` : '',
     nan > 0 ? `, ${nan} NaN` : '',
     infinite > 0 ? `, ${infinite} infinite` : '',
-    // Whatever an op of the body made on its own was found already.
+    // If an op in the body had made them, it would have been reported.
     nan + infinite > 0 ? ' (given, not computed here)' : '',
   ].join('');
 }

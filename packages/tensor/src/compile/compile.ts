@@ -5,7 +5,7 @@
  *
  *     trace → simplify → schedule → plan memory → run
  */
-import { threadsFor } from '@mambagrad/wasm';
+import { threadCountFor } from '@mambagrad/wasm';
 import { now, warn } from '../core/host.ts';
 import {
   boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
@@ -156,7 +156,7 @@ export function compile<Args extends unknown[], Result>(
     if (mode.tracer || mode.observer) return f(...args);
     const read = readArguments(args);
     latest = entryFor(source, args, read);
-    return latest.executable.run(read.tensors, threadsFor(threads)) as Result;
+    return latest.executable.run(read.tensors, threadCountFor(threads)) as Result;
   };
   const latestFor = (name: string): Entry => {
     if (latest === undefined) throw new TensorError(`${name}: the function was not called yet`);
@@ -175,7 +175,7 @@ export function compile<Args extends unknown[], Result>(
       const { executable } = latest;
       const times: number[] = [];
       let last = now();
-      executable.run(read.tensors, threadsFor(threads), () => {
+      executable.run(read.tensors, threadCountFor(threads), () => {
         times.push(now() - last);
         last = now();
       });

@@ -13,10 +13,10 @@
  * way round than outside, so that the channels of a head are in lanes everywhere.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
-import { type Grid, plus, TINY } from '../vectors.ts';
+import type { Elements } from '@mambagrad/tensor/extend';
+import { type Grid, TINY } from '../vectors.ts';
 import {
-  type At, type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
+  type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
   pairProduct, type Place, product, type Sizes,
 } from './products.ts';
 
@@ -93,7 +93,7 @@ function storeFirstState(
   { initialState, to, sizes }: Forward, b: k.Expr, head: k.Expr,
 ): k.Statements {
   const place = stateAt(sizes, sizes.chunks, b, head);
-  return k.loop('n', sizes.state, (n) => k.lanes('p', sizes.headDim, (p) =>
+  return k.loop('n', sizes.state, (n) => k.vectorized('p', sizes.headDim, (p) =>
     k.store(to, place(n, p), initialState.at([b, head, n, p])),
   ));
 }
@@ -111,9 +111,9 @@ function runChunk(ssd: Forward, chunk: Chunk): k.Statements {
 function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Statements {
   const { B, C, reset, sizes: { steps, state }, columnsB, lastB, rowsC, scores } = ssd;
   return [
-    columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
+    columnsB.setAll((n, s) => B.at([b, k.plus(first, s), group, n])),
     reset ? lastB.setAll((n, s) => hearing.untilEnd(s, columnsB.at(n, s))) : [],
-    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    rowsC.setAll((t, n) => C.at([b, k.plus(first, t), group, n])),
     product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
   ];
 }
@@ -124,11 +124,11 @@ function runHead(ssd: Forward, chunk: Chunk, head: k.Expr): k.Statements {
   const { b, first, left } = chunk;
   const decays = decaysOf(sizes, logDecay, chunk, head);
   const before = stateAt(sizes, left, b, head);
-  const H: At = (n, p) => k.load(to, before(n, p));
+  const H: k.Matrix = (n, p) => k.load(to, before(n, p));
   return [
     decays.compute,
     decayScores(ssd, chunk, decays),
-    x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
+    x.setAll((s, p) => input.at([b, k.plus(first, s), head, p])),
     computeOutputs(ssd, chunk, decays, H, inSteps(sizes, chunk, head)),
     computeState(ssd, chunk, decays, H, stateAt(sizes, k.sub(left, 1), b, head)),
   ];
@@ -145,11 +145,11 @@ function decayScores(
 
 /** Y = M X + (what is left of the state at the start, H) C. */
 function computeOutputs(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, y: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, y: Place,
 ): k.Statements {
   const { to, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
   const { isPair, fromStart } = hearing;
-  const outputs: At = (t, p) => k.load(to, y(t, p));
+  const outputs: k.Matrix = (t, p) => k.load(to, y(t, p));
   return [
     product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
       k.store(to, y(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
@@ -162,7 +162,7 @@ function computeOutputs(
 
 /** The state at the end = what is left of that at the start, H, + Bᵀ (what is left of X). */
 function computeState(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, after: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, after: Place,
 ): k.Statements {
   const { to, sizes: { steps, headDim, state }, lastB, x } = ssd;
   const { untilEnd, throughout } = hearing;

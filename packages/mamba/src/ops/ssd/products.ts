@@ -1,21 +1,18 @@
 /**
  * What the kernels of state space duality are made of: products of matrices that lie in scratch
  * memory, and the decays of a chunk. All sizes are multiples of four, so that nothing is left over:
- * a product is made of tiles of 4 rows and 8 columns, as in a matrix product (gemm.ts).
+ * a product is made of register tiles of 4 rows and 8 columns, as any matrix product is.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
-import { type Grid, grid, neighbours, plus, times, TINY, toValue } from '../vectors.ts';
+import type { Elements } from '@mambagrad/tensor/extend';
+import { type Grid, grid, TINY } from '../vectors.ts';
 
 /** Groups of heads [headDim], their states [state, headDim], and chunks of so many steps. */
 export type Sizes = Readonly<
   Record<'batch' | 'length' | 'heads' | 'headDim' | 'groups' | 'state' | 'steps' | 'chunks', number>
 >;
 
-/** An element of a matrix. */
-export type At = (row: k.Operand, column: k.Operand) => k.Expr;
-
-export const transposed = (at: At): At => (row, column) => at(column, row);
+export const transposed = (at: k.Matrix): k.Matrix => (row, column) => at(column, row);
 
 /** A matrix in scratch memory, row by row. */
 export const matrix = (name: string, rows: number, columns: number): Grid =>
@@ -34,34 +31,26 @@ interface ProductOptions {
  */
 export function product(
   [rows, columns, depth]: readonly [number, number, number | ((i: k.Expr) => k.Range)],
-  left: At, right: At, finish: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
+  left: k.Matrix, right: k.Matrix,
+  finish: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
   { start = () => 0, isLower = false, isTerm }: ProductOptions = {},
 ): k.Statements {
-  const strip = (j: k.Operand, vectors: readonly number[]): k.Statements =>
+  const choose = isTerm && ((row: k.Expr, at: k.Expr, value: k.Expr) =>
+    k.select(isTerm(row, at), value, 0));
+  const strip = (j: k.Operand, width: number): k.Statements =>
     k.loop('i', { from: isLower ? j : 0, to: rows, step: 4 }, (i) => {
-      const [number, ...values] = [0, ...vectors].map(() => k.variable('x', 'f32x4'));
-      const lines = [0, 1, 2, 3].map((row) => vectors.map((n) => (
-        [k.add(i, row), neighbours(plus(j, 4 * n)), k.variable('y', 'f32x4')] as const
-      )));
+      const tileRows = [0, 1, 2, 3].map((n) => k.add(i, n));
+      const { sums, accumulate } = k.registerTile(tileRows, k.tileColumns(j, width));
       return [
-        lines.flat().map(([row, column, sum]) => k.set(sum, start(row, column))),
-        k.loop('k', typeof depth === 'number' ? depth : depth(i), (at) => [
-          values.map((value, n) => k.set(value, right(at, lines[0][n][1]))),
-          lines.map((line) => [
-            k.set(number, left(line[0][0], at)),
-            line.map(([row, , sum], n) => {
-              const value = isTerm ? k.select(isTerm(row, at), values[n], 0) : values[n];
-              return k.set(sum, k.mulAdd(number, value, sum));
-            }),
-          ]),
-        ]),
-        lines.flat().map((cell) => finish(...cell)),
+        sums.map(({ row, column, total }) => k.set(total, start(row, column))),
+        accumulate(typeof depth === 'number' ? depth : depth(i), left, right, choose),
+        sums.map(({ row, column, total }) => finish(row, column, total)),
       ];
     });
-  const wide = columns - (columns % 8);
+  const wide = columns - (columns % k.NR);
   return [
-    k.loop('j', { to: wide, step: 8 }, (j) => strip(j, [0, 1])),
-    wide < columns ? strip(wide, [0]) : [],
+    k.loop('j', { to: wide, step: k.NR }, (j) => strip(j, k.NR)),
+    wide < columns ? strip(wide, 4) : [],
   ];
 }
 
@@ -71,7 +60,7 @@ export function product(
  * would be NaN, and a form runs that looks at each term.
  */
 export function pairProduct(
-  sizes: Parameters<typeof product>[0], left: At, factor: Grid,
+  sizes: Parameters<typeof product>[0], left: k.Matrix, factor: Grid,
   finish: Parameters<typeof product>[3],
   options: ProductOptions & Required<Pick<ProductOptions, 'isTerm'>>,
 ): k.Statements {
@@ -82,7 +71,7 @@ export function pairProduct(
   return [
     zeros.map((zero) => k.set(zero, 0)),
     k.loop('i', { to: factor.buffer.length, step: 16 }, (i) => zeros.map((zero, n) =>
-      k.set(zero, k.mulAdd(k.load(factor.buffer, neighbours(plus(i, 4 * n))), 0, zero)),
+      k.set(zero, k.mulAdd(k.load(factor.buffer, k.ramp(k.plus(i, 4 * n))), 0, zero)),
     )),
     k.when(
       k.any(k.notEqual(zeros.reduce<k.Expr>((sum, zero) => k.add(sum, zero), zeros[0]), 0)),
@@ -94,7 +83,7 @@ export function pairProduct(
 
 /** Calls the body for columns up to that of a number, four at a time. */
 const forColumns = (last: k.Expr, body: (s: k.Expr) => k.Statements): k.Statements =>
-  k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(neighbours(s)));
+  k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(k.ramp(s)));
 
 /** x for pairs of steps, or 0 for those that are none. */
 export type Choose = (x: k.Expr) => k.Expr;
@@ -104,9 +93,9 @@ export function forGroups(
   { batch, length, heads, headDim, groups, state }: Sizes,
   body: (b: k.Expr, group: k.Expr) => k.Statements,
 ): k.Statements {
-  const pieces = k.cut([batch, groups], (length * heads * headDim * state) / groups);
-  return k.parallel('round', pieces.rounds, (round) => {
-    const [before, sequences, some] = pieces.of(round);
+  const pieces = k.partition([batch, groups], (length * heads * headDim * state) / groups);
+  return k.parallel('round', pieces.chunks, (round) => {
+    const [before, sequences, some] = pieces.rangesOf(round);
     return [before, k.loop('b', sequences, (b) => k.loop('g', some, (group) => body(b, group)))];
   });
 }
@@ -139,8 +128,8 @@ export function hearingOf(count: number, reset?: (t: k.Expr) => k.Expr): Hearing
   const number = k.variable('document', 'f32');
   const choose = (x: k.Expr, a: k.Operand, b?: k.Operand): k.Expr => {
     if (!begun) return x;
-    const other = b === undefined ? 0 : k.load(begun, toValue(b));
-    return k.select(k.equal(k.load(begun, toValue(a)), other), x, 0);
+    const other = b === undefined ? 0 : k.load(begun, b);
+    return k.select(k.equal(k.load(begun, a), other), x, 0);
   };
   const isPair = (t: k.Expr, s: k.Expr): k.Expr => {
     const isEarlier = k.lessEqual(s, t);
@@ -163,8 +152,8 @@ export function hearingOf(count: number, reset?: (t: k.Expr) => k.Expr): Hearing
       // Only the last four may be after t.
       const last = k.and(t, -4);
       return [
-        k.loop('s', { to: last, step: 4 }, (s) => body(neighbours(s), (x) => x)),
-        chosen(neighbours(last)),
+        k.loop('s', { to: last, step: 4 }, (s) => body(k.ramp(s), (x) => x)),
+        chosen(k.ramp(last)),
       ];
     },
     ofDocument: (t, s, x) => choose(x, t, s),
@@ -215,7 +204,7 @@ export interface Decays {
    */
   readonly between: Grid;
   /** The same from the start of the chunk up to step t, α_t included. */
-  since(t: k.Expr): k.Expr;
+  since(t: k.Operand): k.Expr;
   /** How much of the input of step s is left at the end of the chunk: the last row. */
   leftAtEnd(s: k.Operand): k.Expr;
   /** The decay of the whole chunk. */
@@ -231,7 +220,7 @@ export function decaysOf(
   const [between, whole] = [matrix('E', steps, steps), k.variable('whole', 'f32')];
   const logAt = (t: k.Expr) => logDecay.at([b, k.add(first, t), head]);
   const compute = [
-    k.lanes('t', steps, (t) => k.store(factors, t, flush(k.exp(logAt(t))))),
+    k.vectorized('t', steps, (t) => k.store(factors, t, flush(k.exp(logAt(t))))),
     k.reduce(whole, steps, { combine: k.add, identity: 0 }, logAt),
     k.set(whole, throughout(flush(k.exp(whole)))),
     between.setAll(() => 0),
@@ -262,12 +251,11 @@ export type Place = (row: k.Operand, p: k.Operand) => k.Operand;
 export const inSteps = (
   { length, heads, headDim }: Sizes, { b, first }: Chunk, head: k.Expr,
 ): Place => (t, p) =>
-  plus(times(plus(times(plus(plus(times(b, length), first), t), heads), head), headDim), p);
+  k.rowMajor([b, k.plus(first, t), head, p], [length, heads, headDim]);
 
 /** Where a number of a head's state is in [left, batch, heads, state, headDim]. */
 export const inStates = (
   { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Expr, head: k.Expr, offset = 0,
 ): Place => (n, p) => {
-  const number = plus(times(plus(times(left, batch), b), heads), head);
-  return plus(plus(plus(times(number, state * headDim), times(n, headDim)), p), offset);
+  return k.plus(k.rowMajor([left, b, head, n, p], [batch, heads, state, headDim]), offset);
 };

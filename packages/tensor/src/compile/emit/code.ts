@@ -8,7 +8,7 @@
  * An op without a kernel runs its reference loop, on the same memory.
  */
 import * as k from '@mambagrad/kernel';
-import { instantiate, type Shared } from '@mambagrad/wasm';
+import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
 import type { Job } from '../schedule/schedule.ts';
@@ -18,6 +18,8 @@ import { type Host, type ModuleOptions, moduleOf, type PlacedJobs, type Run } fr
 export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
   /** What kernels become. */
   readonly backend: 'wasm' | 'js';
+  /** Whether JavaScript kernels throw when they access memory in a wrong way. Default false. */
+  readonly isGuarded?: boolean;
 }
 
 /** A program whose values have their places. */
@@ -40,9 +42,11 @@ export interface Code {
 }
 
 /** Makes the code of a program, for one of the backends. */
-export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): Code {
+export function codeOf(
+  program: PlacedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
+): Code {
   const { heap } = program;
-  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program);
+  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
   return {
     run: (arena, threads, watch) => {
       heap.view('i32', heap.flag, 1)[0] = 0;
@@ -59,21 +63,21 @@ interface Loaded {
   /** How many loops threads share. */
   readonly loops: number;
   /** The same, for the other threads. */
-  readonly program: Shared;
+  readonly program: SharedProgram;
 }
 
 function load(program: PlacedProgram, options: ModuleOptions, host: Host): Loaded {
   const { memory, threads } = program.heap;
   const { module, loops } = moduleOf(program, options);
   const compiled = module.compile();
-  const imports = { memory, late: threads.late, ...host };
+  const imports = { memory, watchdog: threads.watchdog, ...host };
   const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
   return { run, loops, program: threads.share(run, compiled, loops) };
 }
 
 /** Runs a program as WebAssembly; for who watches there is another module, made when needed. */
 function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
-  const { jobs, plan: { bytes, ownBytes: stride }, heap, reference } = program;
+  const { jobs, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((job: Job) => void) | undefined;
   const host: Host = { reference, watch: (number) => watcher?.(jobs[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
@@ -90,13 +94,15 @@ function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
 }
 
 /** Runs a program as JavaScript, kernel by kernel. */
-function scriptRunner({ jobs, placesOf, plan, heap, reference }: PlacedProgram): Code['run'] {
-  const scriptOf = scriptCache(heap);
+function scriptRunner(
+  { jobs, placesOf, plan, heap, reference }: PlacedProgram, isGuarded: boolean,
+): Code['run'] {
+  const scriptOf = scriptCache(heap, isGuarded);
   const runJob = (job: Job, number: number, arena: number): void => {
     const { kernel, checks } = job;
     if (kernel === undefined) return reference(number);
     const places = placesOf(job).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0));
-    scriptOf(kernel)(...places, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
+    scriptOf(kernel, job)(...places, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
   };
   return (arena, _threads, watch) => {
@@ -108,13 +114,20 @@ function scriptRunner({ jobs, placesOf, plan, heap, reference }: PlacedProgram):
 }
 
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
-function scriptCache({ memory }: Heap): (kernel: k.Kernel) => k.Run {
-  let scripts = new Map<k.Kernel, k.Run>();
+function scriptCache(
+  { memory }: Heap, isGuarded: boolean,
+): (kernel: k.Kernel, job: Job) => k.CompiledKernel {
+  let scripts = new Map<k.Kernel, k.CompiledKernel>();
   let madeFor: object | undefined;
-  return (kernel) => {
+  const compile = (kernel: k.Kernel, { reads, writes }: Job): k.CompiledKernel => {
+    if (!isGuarded) return k.compileJavaScript(kernel, memory.buffer);
+    const filled = kernel.parameters.slice(reads.length, reads.length + writes.length);
+    return k.compileGuarded(kernel, memory.buffer, filled);
+  };
+  return (kernel, job) => {
     if (madeFor !== memory.buffer) scripts = new Map();
     madeFor = memory.buffer;
-    const script = scripts.get(kernel) ?? k.compileJavaScript(kernel, memory.buffer);
+    const script = scripts.get(kernel) ?? compile(kernel, job);
     scripts.set(kernel, script);
     return script;
   };

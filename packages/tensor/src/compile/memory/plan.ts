@@ -3,7 +3,7 @@
  * that reads it; two that are never alive together can have the same place. So all of memory is
  * decided ahead: one arena, an offset for each value, and nothing to allocate when it runs.
  */
-import { ALIGNMENT, Gaps } from '@mambagrad/wasm';
+import { CACHE_LINE, FreeList } from '@mambagrad/wasm';
 import { sizeOf } from '../../core/dtype.ts';
 import { describe, numelOf, type Spec } from '../../core/shape.ts';
 import type { Job, Pass, Schedule } from '../schedule/schedule.ts';
@@ -18,7 +18,7 @@ export interface Plan {
   readonly inState: ReadonlyMap<Value, Value>;
   /** The size of the arena in bytes, and behind it what each thread has for itself. */
   readonly bytes: number;
-  readonly ownBytes: number;
+  readonly threadLocalBytes: number;
 }
 
 export function bytesOf({ shape, dtype }: Spec): number {
@@ -27,7 +27,7 @@ export function bytesOf({ shape, dtype }: Spec): number {
 
 /** The scratch memory of a job that threads share. */
 function sharedBytes({ kernel }: Job): number {
-  return kernel ? kernel.scratchBytes - kernel.ownBytes : 0;
+  return kernel ? kernel.scratchBytes - kernel.threadLocalBytes : 0;
 }
 
 /** Where arguments are put before the first job. */
@@ -63,8 +63,8 @@ export function planMemory(
   const inState = isInPlace ? placedInState(program, schedule, last) : new Map<Value, Value>();
   const offsets = new Map<Value, number>();
   const scratch = new Map<Job, number>();
-  const gaps = new Gaps();
-  const take = (bytes: number): number => gaps.take(bytes) ?? 0;
+  const gaps = new FreeList();
+  const take = (bytes: number): number => gaps.allocate(bytes) ?? 0;
   const dying = new Map<number, Value[]>();
   for (const [value, job] of last) {
     if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
@@ -91,9 +91,9 @@ export function planMemory(
       if (start !== undefined) gaps.free(start, bytesOf(value));
     }
   });
-  const own = jobs.map(({ kernel }) => kernel?.ownBytes ?? 0);
-  const ownBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
-  return { offsets, scratch, inState, bytes: gaps.end, ownBytes };
+  const own = jobs.map(({ kernel }) => kernel?.threadLocalBytes ?? 0);
+  const threadLocalBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
+  return { offsets, scratch, inState, bytes: gaps.end, threadLocalBytes };
 }
 
 /**
@@ -130,7 +130,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
   const overwritten = new Set(plan.inState.values());
   const write = (value: Value | Job, start = -1, bytes = 0, by?: Job): void => {
     if (bytes === 0) return;
-    if (start < 0 || start % ALIGNMENT !== 0 || start + bytes > plan.bytes) {
+    if (start < 0 || start % CACHE_LINE !== 0 || start + bytes > plan.bytes) {
       throw new Error(`plan: ${nameOf(value)} has no place in the arena`);
     }
     for (const [other, { value: old, end }] of held) {
