@@ -15,11 +15,9 @@ export const TINY = 1e-18;
 /** States that are written out in a row; more of them are a loop. */
 const UNROLLED = 16;
 
-/** Sizes, and where the last states and those at the starts of chunks are in what is packed. */
+/** Sizes: the `width` of a sequence's states is channels · state. */
 export type Sizes = Readonly<
-  Record<
-    'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks' | 'lastAt' | 'startsAt', number
-  >
+  Record<'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks', number>
 >;
 
 /** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
