@@ -9,7 +9,7 @@ export { clampIndex, least, minus, plus, rowMajor, times } from './language/inde
 export { type Kernel, kernel, type Parameter, type Region } from './language/kernel.ts';
 export * from './math/elementary.ts';
 export { setExp2 } from './math/exp2.ts';
-export { buffer, load, scratch } from './language/memory.ts';
+export { buffer, LINE_ELEMENTS, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
 export { printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';

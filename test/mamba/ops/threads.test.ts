@@ -1,4 +1,5 @@
 /** Scans and whole training steps on several threads: the same bits on 1, 2, 3 and 8. */
+import { withFinestChunks } from '@mambagrad/kernel';
 import { MambaLM, type MambaLMOptions, selectiveScan, ssd } from '@mambagrad/mamba';
 import { AdamW, crossEntropy } from '@mambagrad/nn';
 import {
@@ -6,7 +7,6 @@ import {
 } from '@mambagrad/tensor';
 import { afterAll, describe, expect, it } from 'vitest';
 import { expectSame, unevenCotangent } from '../../support/compare.ts';
-import { inFineRounds } from '../../support/rounds.ts';
 
 afterAll(closeThreads);
 
@@ -22,7 +22,7 @@ function expectSameOnAll(body: (...inputs: Tensor[]) => Tensor[], inputs: readon
   };
   const [alone, ...others] = counts.map((threads) => {
     const compiled = compile(withGradients, { threads, deterministic: true });
-    return () => inFineRounds(() => compiled(...inputs));
+    return () => withFinestChunks(() => compiled(...inputs));
   });
   const expected = alone();
   for (const run of others) {

@@ -7,10 +7,17 @@
  * A vector index reads an element for each lane: all at once if they are neighbours, else one by
  * one. Other expressions, such as a loaded index, are terms like the counters.
  */
+import { CACHE_LINE } from '@mambagrad/wasm';
 import {
   type Buffer, checkName, type Expr, fit, type Index, kindOf, lanesOf, type Load, type Operand,
   typeOf,
 } from './expression.ts';
+
+/**
+ * The number of elements of a cache line. Chunks that write to a buffer start at multiples of it,
+ * so that threads do not write to the same line (false sharing).
+ */
+export const LINE_ELEMENTS: number = CACHE_LINE / 4;
 
 /** A buffer, whose address is passed to the kernel, or fixed by the option `at`, in bytes. */
 export function buffer(

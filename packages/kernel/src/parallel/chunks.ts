@@ -12,7 +12,7 @@
  */
 import { number, readOptions, type Table, whole } from '@mambagrad/wasm/options';
 import { type Buffer, type Expr, lanesOf, typeOf, variable } from '../language/expression.ts';
-import { load } from '../language/memory.ts';
+import { LINE_ELEMENTS, load } from '../language/memory.ts';
 import { add, min, mul, sub, truncDiv } from '../language/operations.ts';
 import {
   loop, parallel, type Range, set, type Statements, store, vectorized,
@@ -124,7 +124,7 @@ export function reducePartials(
   { buffer, count, length, stride, compensationAt }: Partials,
   reduction: Reduction, to: Buffer, start = 0,
 ): Statements {
-  const { chunks, rangesOf } = partition([length], count, { multipleOf: 16 });
+  const { chunks, rangesOf } = partition([length], count, { multipleOf: LINE_ELEMENTS });
   return parallel('chunk', chunks, (chunk) => {
     const [, range] = rangesOf(chunk);
     return vectorized('i', range, (i) => {

@@ -52,7 +52,7 @@ function isLarge({ batch, length, channels, state }: Sizes): boolean {
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
   const { batch, channels } = sizes;
   const wanted = isLarge(sizes) ? Math.ceil(ROUNDS / batch) : 1;
-  const unit = channels < 128 ? 16 : 32;
+  const unit = channels < 128 ? k.LINE_ELEMENTS : 2 * k.LINE_ELEMENTS;
   const size = Math.max(Math.ceil(channels / wanted / unit), 1) * unit;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
