@@ -1,4 +1,4 @@
-/** The loop language: kernels as values, their mathematics, and the two emitters. */
+/** The loop language: kernels as values, their mathematics, and two emitters. */
 export {
   addRegions, callRegion, compileWebAssembly, type EmitOptions, type RegionFunction,
 } from './emit/webassembly.ts';
@@ -14,8 +14,8 @@ export * from './language/operations.ts';
 export { printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
-  type Partials, partition, type Partition, type PartitionOptions, reducePartials,
-  withFinestChunks,
+  chunkRange, type Partials, partition, type Partition, type PartitionOptions, reducePartials,
+  rowAndPart, withFinestChunks,
 } from './parallel/chunks.ts';
 export {
   type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,

@@ -23,7 +23,7 @@ export interface EmitOptions {
 
 const emitOptions = { fuse: boolean.orElse(false) } satisfies Table<EmitOptions>;
 
-/** A region as a function: a parallel one of the first round and the one behind the last, too. */
+/** A region of a kernel as a function. */
 export interface RegionFunction {
   /**
    * Takes the kernel's parameters and the address of its scratch memory, if it has any. A parallel
@@ -65,7 +65,7 @@ export function callRegion(
   return call(run, Object.fromEntries(keys.map((key, i) => [key, values[i] as Operand<'i32'>])));
 }
 
-/** What a kernel takes, with types: its parameters and, if it has any, its scratch memory. */
+/** The parameters of a kernel with their types, and the address of its scratch memory, if any. */
 function parametersOf(kernel: Kernel): Record<string, ValueType> {
   const names = new Names(['scratch', 'own', 'from', 'to']);
   const parameters = kernel.parameters.map((one): [string, ValueType] => (

@@ -21,8 +21,8 @@ function sums(
   result: (sum: k.Variable, cell: readonly k.Expr[]) => k.Expr = (sum) => sum,
 ): k.Statements {
   const pieces = k.partition([count], rows * columns * depth);
-  return k.parallel('round', pieces.chunks, (round) => {
-    const [before, some] = pieces.rangesOf(round);
+  return k.parallel('chunk', pieces.chunks, (chunk) => {
+    const [before, some] = pieces.rangesOf(chunk);
     const ofRow = (s: k.Expr, i: k.Expr) => k.vectorized('j', columns, (j) => {
       const sum = k.variable('sum', isVector(j) ? 'f32x4' : 'f32');
       return [

@@ -37,8 +37,8 @@ export function registers(names: readonly string[], channels: readonly k.Expr[])
   return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
-/** At least so many rounds, if there are channels enough. */
-const ROUNDS = 8;
+/** The chunks that we want at least, if there are enough channels. */
+const LEAST_CHUNKS = 8;
 
 /** Whether there is work enough to be shared. */
 function isLarge({ batch, length, channels, state }: Sizes): boolean {
@@ -51,7 +51,7 @@ function isLarge({ batch, length, channels, state }: Sizes): boolean {
  */
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
   const { batch, channels } = sizes;
-  const wanted = isLarge(sizes) ? Math.ceil(ROUNDS / batch) : 1;
+  const wanted = isLarge(sizes) ? Math.ceil(LEAST_CHUNKS / batch) : 1;
   const unit = channels < 128 ? k.LINE_ELEMENTS : 2 * k.LINE_ELEMENTS;
   const size = Math.max(Math.ceil(channels / wanted / unit), 1) * unit;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
@@ -66,7 +66,7 @@ export interface Part {
   readonly range: k.Interval;
 }
 
-/** Calls the body for each sequence and block of channels, in rounds that threads can share. */
+/** Calls the body for each sequence and block of channels, in chunks that threads can share. */
 export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.Statements {
   const { batch, channels } = sizes;
   const { count, size } = blocksOf(sizes);
@@ -74,15 +74,12 @@ export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.St
     const loop = isLarge(sizes) ? k.parallel : k.loop;
     return loop('b', batch, (b) => body({ b, block: 0, range: { from: 0, to: channels } }));
   }
-  const [sequence, block] = ['b', 'block'].map((name) => k.variable(name, 'i32'));
-  return k.parallel('round', batch * count, (round) => {
-    const from = k.mul(block, size);
-    const end = k.add(from, size);
-    const range = { from, to: channels % size === 0 ? end : k.min(end, channels) };
+  return k.parallel('chunk', batch * count, (chunk) => {
+    const { setup, row: sequence, part: block } = k.rowAndPart(chunk, count);
+    const range = k.chunkRange(block, size, channels);
     return [
-      k.set(sequence, k.truncDiv(round, count)),
-      k.set(block, k.sub(round, k.mul(sequence, count))),
-      // A loop of one round, as loops keep addresses in step.
+      setup,
+      // A loop of one iteration, as only loops have induction variables.
       k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body({ b, block, range })),
     ];
   });

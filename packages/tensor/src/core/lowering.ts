@@ -181,8 +181,8 @@ export function forEach(
   const pieces = k.partition(axes.map((axis) => shape[axis]), inner * work, {
     multipleOf: isWide ? k.LINE_ELEMENTS : 1,
   });
-  return k.parallel('round', pieces.chunks, (round) => {
-    const [before, ...ranges] = pieces.rangesOf(round);
+  return k.parallel('chunk', pieces.chunks, (chunk) => {
+    const [before, ...ranges] = pieces.rangesOf(chunk);
     const nest = (index: Index): k.Statements => {
       const axis = index.length;
       const next = (i: k.Operand): k.Statements => nest([...index, i]);
