@@ -71,7 +71,7 @@ test('its code prints what it says', () => checkCopied('CONTRIBUTING.md', withou
 describe('recipes', async () => {
   test('are all there', () => {
     const kinds = ['packages/tensor/src/ops/', 'packages/tensor/src/compile/passes/',
-      'packages/nn/src/layers/', 'packages/nn/src/checkpoints/', 'docs/'];
+      'packages/nn/src/layers/', 'packages/nn/src/checkpoints/', 'examples/', 'docs/'];
     expect(kinds.filter((kind) => !paths.some((path) => path.startsWith(kind)))).toEqual([]);
   });
 

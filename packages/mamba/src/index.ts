@@ -1,5 +1,6 @@
 /**
- * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
+ * @mambagrad/mamba: selective state space models, from the scan to a language model that generates
+ * text.
  */
 export * from './models/biMamba.ts';
 export {

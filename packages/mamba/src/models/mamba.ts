@@ -1,7 +1,7 @@
 /**
- * Mamba and Mamba-2 as encoders of sequences of vectors: blocks on top of each other, after a
- * projection to the hidden size where the input has another. The last step has seen the whole
- * sequence, so its vector stands for it.
+ * Mamba and Mamba-2 as encoders of sequences of vectors: a stack of blocks, after a projection to
+ * the hidden size if the input has another size. The result of the last step depends on the whole
+ * sequence, so by default it represents the sequence.
  */
 import { type FullTable, pickOptions, readOptions } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
@@ -26,7 +26,7 @@ const { hiddenSize, numLayers, windowSize } =
 /** A start for the options that do not depend on the kind of block. */
 const encoderDefaults = { hiddenSize, numLayers, windowSize, dropout: 0.1 };
 
-/** x [batch, length, embedDim] to what `pool` says; by default a vector for each sequence. */
+/** An encoder from [batch, length, embedDim] to one vector for each sequence, or see `pool`. */
 export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
     const { embedDim, hiddenSize, generator } =
@@ -35,20 +35,20 @@ export class Mamba extends RecurrentStack {
     super({ ...pickOptions(options, recurrentStackOptions), hiddenSize }, embedding);
   }
 
-  /** Options to start from; embedDim is up to the data. */
+  /** Options to start from; embedDim depends on the data. */
   static recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
     return { ...encoderDefaults, ...blockDefaults };
   }
 }
 
-/** The same, of Mamba-2 blocks. */
+/** An encoder like `Mamba`, of Mamba-2 blocks. */
 export class Mamba2 extends Mamba {
   constructor(options: Omit<MambaOptions, 'layer'>) {
     readOptions(new.target.name, options, mamba2Options);
     super({ ...options, layer: 'mamba2' });
   }
 
-  /** Options to start from; embedDim is up to the data. */
+  /** Options to start from; embedDim depends on the data. */
   static override recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
     return { ...encoderDefaults, ...mamba2Defaults };
   }

@@ -1,6 +1,6 @@
 /**
- * The options of stacks of layers, as tables: those of every stack, those of encoders, and those of
- * the blocks of either kind. An option of the other kind is a mistake.
+ * The options of models: those of every stack of layers, those of encoders, and those of the blocks
+ * of each kind. An option that only the other kind of block has is an error.
  */
 import { layerOptions, Linear } from '@mambagrad/nn';
 import { type Generator, TensorError } from '@mambagrad/tensor';
@@ -11,7 +11,7 @@ import { type BlockOptions, blockOptions, MambaBlock, type Mixer } from '../laye
 import { Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions } from '../layers/mamba2.ts';
 import type { Pool } from '../sequence/sequence.ts';
 
-/** What encoders have in common, the models that read vectors. */
+/** Options of every encoder, a model of sequences of vectors. */
 export interface EncoderOptions {
   /** The size of the input vectors. */
   readonly embedDim: number;
@@ -19,13 +19,13 @@ export interface EncoderOptions {
   readonly hiddenSize?: number | undefined;
   /** The number of layers. Default 2; of BiMamba 4. */
   readonly numLayers?: number | undefined;
-  /** The share of what a layer adds that is left out in training. Default 0; of BiMamba 0.1. */
+  /** The dropout probability of the result of each layer. Default 0; of BiMamba 0.1. */
   readonly dropout?: number | undefined;
-  /** What `forward` gives of the results of all steps. Default 'last'. */
+  /** How `forward` reduces the results of all steps to one. Default 'last'. */
   readonly pool?: Pool | undefined;
-  /** The length of sequence that `prepare` makes ready for. Default 60. */
+  /** The length of sequences that `prepare` compiles for. Default 60. */
   readonly windowSize?: number | undefined;
-  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  /** The source of random initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
@@ -39,7 +39,7 @@ export const encoderOptions: FullTable<EncoderOptions, 'generator'> = {
   generator: layerOptions.generator,
 };
 
-/** The projection from embedDim to hiddenSize, where they differ. */
+/** The projection from embedDim to hiddenSize; undefined if they are equal. */
 export function inputProjection(
   options: Pick<EncoderOptions, 'embedDim' | 'generator'> & { readonly hiddenSize: number },
 ): Linear | undefined {
@@ -47,7 +47,7 @@ export function inputProjection(
   return embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
 }
 
-/** The options that every stack has. */
+/** Options of every stack of layers. */
 export interface BodyOptions
   extends Pick<EncoderOptions, 'dropout' | 'pool' | 'windowSize'> {
   /** The width of the layers. */
@@ -66,7 +66,7 @@ export const bodyOptions: FullTable<BodyOptions> = {
   windowSize,
 };
 
-/** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
+/** Options of a stack of recurrent blocks; normEps is that of all norms. */
 export interface StackOptions
   extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
   /** The kind of the blocks: MambaBlock or Mamba2Block. Default 'mamba'. */

@@ -1,7 +1,7 @@
 /**
- * Families of primitives. Elementwise ops differ in a function of numbers: give that, the same in
- * the loop language and its derivative, and the shape rule, the broadcasting loop and the gradient
- * rule follow. Ops that move elements differ in a rule that says where each comes from.
+ * Definers for families of primitives. Elementwise ops differ in a function of numbers: from that,
+ * its form in the loop language and its derivative follow the shape rule, the broadcasting loop and
+ * the gradient rule. Ops that move elements differ in a rule that says where each comes from.
  */
 import type { Expr } from '@mambagrad/kernel';
 import { allocate, type DType, isFloat } from '../core/dtype.ts';
@@ -14,7 +14,7 @@ import {
 import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
 import { Tensor } from '../core/tensor.ts';
 
-/** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
+/** An argument that may be a plain number, which takes the dtype of the other operand. */
 export type Operand = Tensor | number;
 
 /**
@@ -76,14 +76,14 @@ export function requireSameDType(
     cast to make them equal`;
 }
 
-/** What an error calls two arguments. */
+/** The names of two arguments in errors. */
 type Names = readonly [string, string];
 
 function isCount(value: number, least: number): boolean {
   return Number.isSafeInteger(value) && value >= least;
 }
 
-/** Throws unless a number is whole, and not below the least, if there is one. */
+/** Throws unless a number is whole, and at least `least`. */
 export function requireCount(
   op: string, name: string, value: number, least: number = -Infinity,
 ): void {
@@ -92,13 +92,13 @@ export function requireCount(
   throw failure`${op}: ${name} is ${show(value)}, expected a whole number${range}`;
 }
 
-/** Throws unless the argument is an array, of numbers that are checked elsewhere. */
+/** Throws unless the argument is an array; its elements are checked elsewhere. */
 export function requireList(op: string, name: string, list: readonly number[]): void {
   if (Array.isArray(list)) return;
   throw failure`${op}: ${name} is ${show(list)}, expected an array of whole numbers`;
 }
 
-/** Throws unless a list has so many whole numbers, none below the least. */
+/** Throws unless a list has `length` whole numbers, each at least `least`. */
 export function requireCounts(
   op: string, name: string, list: readonly number[], least: number, length?: number,
 ): void {
@@ -133,8 +133,8 @@ export function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]):
 type ScalarFunction = (a: number, b: number) => number;
 
 /**
- * The reference loop of an elementwise op of one input or two, which broadcast. `integers` takes
- * the place of `f` where the result is i32.
+ * The reference loop of an elementwise op of one input or two, which broadcast. Where the result is
+ * i32, `integers` is used instead of `f`.
  */
 export function elementwise(
   name: string, f: ScalarFunction, integers: ScalarFunction = f,
@@ -165,10 +165,10 @@ function mapLoop(f: ScalarFunction) {
   };
 }
 
-/** A function for f32 and f64, or two: that and one for i32, which the op accepts then. */
+/** A function for f32 and f64; or two, of which the second makes the op accept i32. */
 type ForFloats<F> = F | readonly [floats: F, integers: F];
 
-/** From `g`, `y` and the inputs, the gradient with respect to one of them, in the shape of y. */
+/** The gradient with respect to one input, in the shape of y, from `g`, `y` and the inputs. */
 type Rule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 /** An op of one input or two, whose result is i32 if it is a comparison. */
@@ -244,7 +244,7 @@ export function binary(
 export interface MoveDefinition<Attributes> {
   /** The result's shape, or an error. */
   readonly shape: (x: Tensor, attributes: Attributes) => Shape;
-  /** The index in x of the element that is at an index of the result: sums and multiples of it. */
+  /** The index in x of the element at an index of the result: an affine function of it. */
   readonly from: (attributes: Attributes, x: Shape) => (index: Index) => Index;
   /** The gradient with respect to x, from that with respect to the result and both shapes. */
   readonly gradient: (g: Tensor, attributes: Attributes, x: Shape, y: Shape) => Tensor;

@@ -3,25 +3,44 @@
  * input or of several: matmul's [2, 3] and [3, 4] have the axes 2, 3 and 4. Each gets other sizes
  * in turn, wherever it stands; and to see that wrong inputs are refused, in one place alone.
  */
-import { allocate } from '../core/dtype.ts';
+import { allocate, type TypedArray } from '../core/dtype.ts';
 import { numelOf, type Shape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { Generator, uniform } from '../ops/random.ts';
 
 /**
- * x in another shape, with as many of its numbers as fit. New ones lie between two that it has:
- * where those are right (positive, say, for a logarithm) the new ones are.
+ * x in another shape. Indices are repeated. Other numbers are drawn between the least and the
+ * greatest that x has, so they are where those are right (positive, say, for a logarithm); and they
+ * keep a distance from each other, as ops may have kinks where two are equal (max, sort).
  */
 function refilled(x: Tensor, shape: Shape, seed: number): Tensor {
   const { data: given, dtype, numel } = x;
   const data = allocate(dtype, numelOf(shape));
-  const { data: random } = uniform([data.length], 0, 1, { generator: new Generator(seed) });
-  for (let i = 0; i < data.length; i++) {
-    const [a, b] = [given[i % numel] ?? 0, given[(i + 1) % numel] ?? 1];
-    const isNew = i >= numel && dtype !== 'i32';
-    data[i] = isNew ? Math.fround(a + (b - a) * random[i]) : a;
+  const { length } = data;
+  if (dtype === 'i32') {
+    const indices = data.map((_, i) => given[i % numel] ?? 0);
+    return new Tensor({ shape, dtype }, indices);
   }
+  const generator = new Generator(seed);
+  const [keys, jitter] = [0, 1].map(() => uniform([length], 0, 1, { generator }).data);
+  const order = Array.from(keys, (_, i) => i).sort((i, j) => keys[i] - keys[j]);
+  const { least, greatest } = rangeOf(given);
+  order.forEach((i, rank) => {
+    const fraction = (rank + 0.3 + 0.4 * jitter[i]) / length;
+    data[i] = Math.fround(least + (greatest - least) * fraction);
+  });
   return new Tensor({ shape, dtype }, data);
+}
+
+/** A range of more than one number: that of the given ones, if they differ. */
+function rangeOf(given: TypedArray): { readonly least: number; readonly greatest: number } {
+  const numbers = Array.from<number>(given).filter(Number.isFinite);
+  const [first = 0] = numbers;
+  const least = numbers.reduce((a, b) => Math.min(a, b), first);
+  const greatest = numbers.reduce((a, b) => Math.max(a, b), first);
+  if (least < greatest) return { least, greatest };
+  const only = least || 1;
+  return { least: Math.min(only / 2, only), greatest: Math.max(only / 2, only) };
 }
 
 /** Each axis, told by its size, with each of the sizes; and all axes with size 0, and with 1. */
