@@ -1,6 +1,7 @@
 /**
  * Runs before each test file: every property draws from the seed of the run, and every memory plan
- * that is made, of whatever program, is checked, and twins are scheduled once. Files that share a process leave it as they have found it.
+ * that is made, of whatever program, is checked, and twins are scheduled once. Files that share a
+ * process leave it as they have found it.
  */
 import fc from 'fast-check';
 import { afterAll, inject, vi } from 'vitest';

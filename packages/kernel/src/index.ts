@@ -32,6 +32,6 @@ export {
 } from './math/sums.ts';
 export { cos, sin } from './math/trigonometry.ts';
 export {
-  type Buffer, constant, type Expr, type Kind, type Load, type Operand, splat, type Type,
+  type Buffer, constant, type Expr, isVector, type Kind, type Load, type Operand, splat, type Type,
   type Variable, variable,
 } from './language/expression.ts';

@@ -14,7 +14,7 @@ import {
   type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
-  type Buffer, type Constant, type Expr, lanesOf, type Load, type Operation, type Type,
+  type Buffer, type Constant, type Expr, isVector, lanesOf, type Load, type Operation, type Type,
   type Variable,
 } from '../language/expression.ts';
 import type { Kernel } from '../language/kernel.ts';
@@ -184,7 +184,7 @@ function placeOf(to: Emission, one: Load): Place {
 function placesOf(to: Emission, one: Load): Place[] {
   const held = new Map<Expr, Expression<'v128'>>();
   for (const { of } of one.index.terms) {
-    if (lanesOf(of) === 4) held.set(of, hold(to, 'index', valueOf<'v128'>(to, of)));
+    if (isVector(of)) held.set(of, hold(to, 'index', valueOf<'v128'>(to, of)));
   }
   return [0, 1, 2, 3].map((lane) => to.pointers.place(one, lane, (of) => {
     const vector = held.get(of);
@@ -216,8 +216,7 @@ function operationOf(to: Emission, operation: Operation): Expression {
 /** Most operations have an instruction for single values and one for four lanes. */
 function instructionOf(operation: Operation): Builder | undefined {
   const { type, inputs: [input], meaning: { wasm = '' } } = operation;
-  const isVector = lanesOf(input) === 4;
-  const places = [families[input.type], families[type], isVector ? v128 : {}] as Family[];
+  const places = [families[input.type], families[type], isVector(input) ? v128 : {}] as Family[];
   for (const instruction of wasm.split(' ')) {
     const family = places.find((one) => Object.hasOwn(one, instruction));
     if (family !== undefined) return family[instruction];
@@ -229,11 +228,10 @@ function instructionOf(operation: Operation): Builder | undefined {
 function composed(
   to: Emission, { name, type, inputs, detail }: Operation, [a, b, c]: readonly Expression<never>[],
 ): Expression {
-  const isVector = lanesOf(inputs[0]) === 4;
   if (name === 'ramp') return i32x4.add(i32x4.splat(a), i32x4.const([0, 1, 2, 3]));
   if (name === 'shuffle') return i8x16.shuffle(a, b, words(...detail));
-  if (name === 'select') return isVector ? v128.bitselect(b, c, a) : select(a, b, c);
-  if (name === 'mulAdd' && isVector && to.fuses) return f32x4.relaxed_madd(a, b, c);
+  if (name === 'select') return isVector(inputs[0]) ? v128.bitselect(b, c, a) : select(a, b, c);
+  if (name === 'mulAdd' && isVector(inputs[0]) && to.fuses) return f32x4.relaxed_madd(a, b, c);
   if (name === 'mulAdd') return families[type].add(families[type].mul(a, b), c);
   // A bitcast of four lanes does nothing: the register is the same.
   if (name === 'toBits' || name === 'fromBits') return a;

@@ -9,8 +9,8 @@
  */
 import { CACHE_LINE } from '@mambagrad/wasm';
 import {
-  type Buffer, checkName, type Expr, fit, type Index, kindOf, lanesOf, type Load, type Operand,
-  typeOf,
+  type Buffer, checkName, type Expr, fit, type Index, isVector, kindOf, lanesOf, type Load,
+  type Operand, typeOf,
 } from './expression.ts';
 
 /**
@@ -71,8 +71,8 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   collect(value, 1);
   const all = Array.from(factors, ([of, times]) => ({ of, times }));
   const terms = all.filter(({ times }) => times !== 0);
-  const isVector = step !== 0 || terms.some(({ of }) => lanesOf(of) === 4);
-  const type = typeOf(buffer.kind, isVector ? 4 : 1);
+  const hasLanes = step !== 0 || terms.some(({ of }) => isVector(of));
+  const type = typeOf(buffer.kind, hasLanes ? 4 : 1);
   return { node: 'load', type, buffer, index: { terms, constant, step } };
 }
 

@@ -29,11 +29,9 @@ export interface Cell {
   readonly i: number;
 }
 
-export const isVector = (d: k.Expr): boolean => d.type === 'i32x4';
-
 /** For each name, a register for each vector of channels. */
 export function registers(names: readonly string[], channels: readonly k.Expr[]): k.Variable[][] {
-  const type = (d: k.Expr) => (isVector(d) ? 'f32x4' : 'f32');
+  const type = (d: k.Expr) => (k.isVector(d) ? 'f32x4' : 'f32');
   return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
@@ -161,7 +159,7 @@ export function setLimits(
   limits: k.Buffer, scaledA: Grid, { state }: Sizes, some: k.Interval,
 ): k.Statements {
   return k.vectorized('d', some, (d) => {
-    const most = k.variable('most', isVector(d) ? 'f32x4' : 'f32');
+    const most = k.variable('most', k.isVector(d) ? 'f32x4' : 'f32');
     return [
       k.set(most, 0),
       k.loop('n', state, (n) => k.set(most, k.max(most, k.abs(scaledA.at(n, d))))),
