@@ -220,7 +220,7 @@ function partitionOf(group: Group, { extents, inner, loops, isByRow }: Domain): 
   const work = (elements / numelOf(cutExtents)) * members.length;
   const isWorthIt = axes.length > 0 && added * 8 <= elements / 2;
   const pieces = k.partition(cutExtents, isWorthIt ? work : 0, {
-    multipleOf: isLongRow ? 16 : 1,
+    multipleOf: isLongRow ? k.LINE_ELEMENTS : 1,
     overhead: added * 8 * members.length,
   });
   return { axes, pieces };
@@ -251,8 +251,8 @@ function sumOf(
   const terms = isOneLoop ? Math.min(all, largest) : all;
   const isLong = k.isLongSum(reduction, kind, terms / abreast);
   if (chunks === 1 && !isLong) return { reduction, parts: undefined, short: undefined };
-  const rests = isLong ? Math.ceil(length / 16) * 16 : undefined;
-  const room = Math.ceil(length / 16) * (isLong ? 32 : 16);
+  const padded = Math.ceil(length / k.LINE_ELEMENTS) * k.LINE_ELEMENTS;
+  const [rests, room] = isLong ? [padded, 2 * padded] : [undefined, padded];
   const buffer = k.scratch('sums', kind, room * chunks);
   const short = isOneLoop && isLong ? k.scratch('short', kind, length) : undefined;
   return { reduction, parts: { buffer, room, rests }, short };
