@@ -10,6 +10,7 @@ import { compile, type Tensor } from '@mambagrad/tensor';
 import { expect } from 'vitest';
 import { nudged, requireNear } from '../../packages/tensor/src/testing/compare.ts';
 import { expectSame, leaf } from './compare.ts';
+import { asTwins } from './sharing.ts';
 
 export { nudged };
 export { withGradients } from '../../packages/tensor/src/testing/derivatives.ts';
@@ -23,7 +24,7 @@ export function twins<Args extends unknown[]>(body: Body<Args>): Body<Args> {
   const js = compile(body, { deterministic: true, backend: 'js' });
   let isFirst = true;
   return (...args) => {
-    const [found, twin] = [wasm(...args), js(...args)];
+    const [found, twin] = asTwins([wasm, js].map((compiled) => () => compiled(...args)));
     if (isFirst) expect(wasm.explain()).toMatch(/^\d+ kernels?, /m);
     isFirst = false;
     expectAllSame(found, twin);
