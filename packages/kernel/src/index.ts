@@ -8,7 +8,7 @@ export { type Kernel, kernel, type Parameter, type Phase } from './language/kern
 export * from './math/elementary.ts';
 export { buffer, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
-export { printKernel } from './language/print.ts';
+export { formatNumber, printKernel } from './language/print.ts';
 export { multiply, PRODUCTS } from './matmul/multiply.ts';
 export { addUp, cut, type Cut, stretchOf } from './parallel/chunks.ts';
 export { type Matrix, type Stretch } from './matmul/microkernel.ts';

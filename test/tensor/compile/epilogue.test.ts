@@ -157,7 +157,7 @@ describe('what follows a matrix product', () => {
     }
     // Either is made where the old one lies, when that is not needed any more.
     const { plan } = bind(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
-    expect(plan.inState.size).toBe(2);
+    expect(plan.donated.size).toBe(2);
     const before = compiled.state.map((one) => one.data.slice());
     expect(() => run(tensor([0, 3, 1], { dtype: 'i32' }))).toThrow('index 3 ');
     expect(compiled.state.map((one) => one.data)).toEqual(before);

@@ -101,9 +101,11 @@ describe('a program', () => {
   });
 
   it('says that it was not called yet', () => {
-    const { listing, explain, wat, arenaBytes } = f();
-    for (const [name, look] of Object.entries({ listing, explain, wat, arenaBytes })) {
-      expect(look).toThrow(`${name}: the function was not called yet`);
+    const { listing, kernels, memory, stages, explain, wat, arenaBytes } = f();
+    const looks = { listing, kernels, memory, stages, explain, wat, arenaBytes };
+    for (const [name, look] of Object.entries(looks)) {
+      expect(look).toThrow(`${name}: the function was not called yet; call it first, or use ` +
+        `inspect(...).${name}() with the arguments of a call`);
     }
   });
 

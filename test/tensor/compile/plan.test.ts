@@ -6,11 +6,8 @@ import { theHeap } from '../../../packages/tensor/src/compile/memory/heap.ts';
 import { checkPlan, planMemory, type Plan } from '../../../packages/tensor/src/compile/memory/plan.ts';
 import { bind } from '../../../packages/tensor/src/compile/run/run.ts';
 import { schedule } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
-import {
-  dropUnused,
-  formatProgram,
-  shareEqual,
-} from '../../../packages/tensor/src/compile/passes/simplify.ts';
+import { formatProgram } from '../../../packages/tensor/src/compile/inspect/listing.ts';
+import { dropUnused, shareEqual } from '../../../packages/tensor/src/compile/passes/simplify.ts';
 import { type Program, trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectSame, leaf } from '../../support/compare.ts';
 import { expectAllSame, expectCompiled, twins, withGradients } from '../../support/compiled.ts';
@@ -120,13 +117,13 @@ describe('the memory plan', () => {
     checkPlan(program, jobs, plan);
     // Two places of 4,000 bytes, rounded up to whole cache lines.
     expect(plan.bytes).toBe(2 * 4032);
-    expect(plan.inState.size).toBe(1);
+    expect(plan.donated.size).toBe(1);
   });
 
   it('does not write state in place that is read once more, or that a failure must leave', () => {
     const state = tensor([1, 2, 3]);
     const inPlace = (f: (x: Tensor) => unknown) =>
-      planned(traceOf(f, [tensor([1, 2, 0], { dtype: 'i32' })])).plan.inState.size;
+      planned(traceOf(f, [tensor([1, 2, 0], { dtype: 'i32' })])).plan.donated.size;
     const next = () => state.add(1);
     expect(inPlace(() => void state.assign(next()))).toBe(1);
     expect(inPlace(() => void state.assign(state.flip(0)))).toBe(0);

@@ -12,6 +12,7 @@ import { instantiate, type Shared } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
 import type { Job } from '../schedule/schedule.ts';
+import { type Stage, stagesOf } from '../schedule/stages.ts';
 import { type Host, type ModuleOptions, moduleOf, type PlacedJobs, type Run } from './module.ts';
 
 /** What the code is made for. */
@@ -35,6 +36,8 @@ export interface Code {
    * threads; `watch` is called after each job.
    */
   run(arena: number, threads: number, watch?: (job: Job) => void): void;
+  /** What is run, stage by stage. */
+  stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;
 }
@@ -48,6 +51,10 @@ export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): 
       heap.view('i32', heap.flag, 1)[0] = 0;
       run(arena, threads, watch);
     },
+    // One thread runs JavaScript, kernel by kernel.
+    stages: () => stagesOf(program.jobs, program.placesOf, backend === 'js').map(
+      (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
+    ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
     wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
   };

@@ -54,7 +54,7 @@ export class Places {
 
   /** Where a value lies: at the place of a tensor of state, or at an offset in the arena. */
   of(value: Value): Place {
-    const state = this.#plan.inState.get(value) ?? value;
+    const state = this.#plan.donated.get(value) ?? value;
     const home = this.homes.get(state);
     if (home) return { isInArena: false, offset: home.start };
     return { isInArena: true, offset: this.#plan.offsets.get(state) ?? 0 };

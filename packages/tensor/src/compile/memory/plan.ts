@@ -14,11 +14,23 @@ export interface Plan {
   readonly offsets: ReadonlyMap<Value, number>;
   /** Where the scratch memory of a job starts. */
   readonly scratch: ReadonlyMap<Job, number>;
-  /** New values of state that are made where the old one lies. */
-  readonly inState: ReadonlyMap<Value, Value>;
+  /** New values of state that are made where the old one lies: by value, the donor. */
+  readonly donated: ReadonlyMap<Value, Value>;
+  /** Values that are written where the kernel reads another for the last time: that other. */
+  readonly inPlace: ReadonlyMap<Value, Value>;
+  /** The lifetime of every value in memory, state included. */
+  readonly lifetimes: ReadonlyMap<Value, Lifetime>;
   /** The size of the arena in bytes, and behind it what each thread has for itself. */
   readonly bytes: number;
   readonly ownBytes: number;
+}
+
+/** From the number of the job that makes a value to that of the last job that reads it. */
+export interface Lifetime {
+  /** −1 for arguments and state, which are there before the first job. */
+  readonly from: number;
+  /** The number of jobs for what is needed when all are done. */
+  readonly to: number;
 }
 
 export function bytesOf({ shape, dtype }: Spec): number {
@@ -26,7 +38,7 @@ export function bytesOf({ shape, dtype }: Spec): number {
 }
 
 /** The scratch memory of a job that threads share. */
-function sharedBytes({ kernel }: Job): number {
+export function sharedBytes({ kernel }: Job): number {
   return kernel ? kernel.scratchBytes - kernel.ownBytes : 0;
 }
 
@@ -37,18 +49,22 @@ function isArgument({ from }: Value): boolean {
   return typeof from === 'number';
 }
 
-/** For each value in memory, the last job that reads it; what is needed at the end has a later. */
-function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, number> {
-  const last = new Map<Value, number>();
+/** Liveness: the lifetime of each value in memory. */
+function livenessOf(program: Program, { jobs, network }: Schedule): Map<Value, Lifetime> {
+  const lifetimes = new Map<Value, Lifetime>();
+  const use = (value: Value, to: number): void => {
+    const from = lifetimes.get(value)?.from ?? (value.from === 'step' ? to : START);
+    lifetimes.set(value, { from, to });
+  };
   jobs.forEach((job, i) => {
-    for (const value of [...job.reads, ...job.writes]) last.set(value, i);
+    for (const value of [...job.reads, ...job.writes]) use(value, i);
   });
   // State that is returned is returned as itself, whatever is in it then.
   const results = program.results.filter(({ from }) => from === 'step');
   for (const value of endsOf({ ...program, results })) {
-    last.set(network.storageOf(value), jobs.length);
+    use(network.storageOf(value), jobs.length);
   }
-  return last;
+  return lifetimes;
 }
 
 /** Places every value, in the smallest gap that holds it at the time it is made. */
@@ -58,22 +74,23 @@ export function planMemory(
   without: ReadonlySet<Pass> = new Set(),
 ): Plan {
   const { jobs } = schedule;
-  const last = lastReads(program, schedule);
+  const lifetimes = livenessOf(program, schedule);
   const isInPlace = !without.has('inPlace');
-  const inState = isInPlace ? placedInState(program, schedule, last) : new Map<Value, Value>();
+  const donated = isInPlace ? donationsOf(program, schedule, lifetimes) : new Map<Value, Value>();
+  const inPlace = new Map<Value, Value>();
   const offsets = new Map<Value, number>();
   const scratch = new Map<Job, number>();
   const gaps = new Gaps();
   const take = (bytes: number): number => gaps.take(bytes) ?? 0;
   const dying = new Map<number, Value[]>();
-  for (const [value, job] of last) {
+  for (const [value, { to }] of lifetimes) {
     if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
-    dying.set(job, [...(dying.get(job) ?? []), value]);
+    dying.set(to, [...(dying.get(to) ?? []), value]);
   }
   jobs.forEach((job, i) => {
     const ending = new Set(dying.get(i));
     for (const value of job.writes) {
-      if (inState.has(value)) continue;
+      if (donated.has(value)) continue;
       const replaced = [...ending].find(
         (old) =>
           isInPlace && job.reads.includes(old) && offsets.has(old) &&
@@ -81,7 +98,9 @@ export function planMemory(
       );
       const place = replaced && offsets.get(replaced);
       offsets.set(value, place ?? take(bytesOf(value)));
-      if (replaced) ending.delete(replaced);
+      if (replaced === undefined) continue;
+      inPlace.set(value, replaced);
+      ending.delete(replaced);
     }
     const scratchBytes = sharedBytes(job);
     scratch.set(job, take(scratchBytes));
@@ -93,7 +112,7 @@ export function planMemory(
   });
   const own = jobs.map(({ kernel }) => kernel?.ownBytes ?? 0);
   const ownBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
-  return { offsets, scratch, inState, bytes: gaps.end, ownBytes };
+  return { offsets, scratch, donated, inPlace, lifetimes, bytes: gaps.end, ownBytes };
 }
 
 /**
@@ -101,17 +120,17 @@ export function planMemory(
  * (or, in the same job, elsewhere than where the new one is written), nor may a job fail later, as
  * a call that fails changes nothing.
  */
-function placedInState(
+function donationsOf(
   program: Program,
   { jobs, network }: Schedule,
-  last: ReadonlyMap<Value, number>,
+  lifetimes: ReadonlyMap<Value, Lifetime>,
 ): Map<Value, Value> {
   const placed = new Map<Value, Value>();
   const lastRisk = jobs.findLastIndex((job) => !job.kernel || job.checks !== undefined);
   for (const { state, value } of program.writes) {
     const storage = network.storageOf(value);
     const maker = jobs.findIndex((job) => job.writes.includes(storage));
-    const lastRead = last.get(state) ?? START;
+    const lastRead = lifetimes.get(state)?.to ?? START;
     if (isArgument(state) || maker <= lastRisk || placed.has(storage)) continue;
     const isFree =
       lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
@@ -127,7 +146,7 @@ function placedInState(
  */
 export function checkPlan(program: Program, { jobs, network }: Schedule, plan: Plan): void {
   const held = new Map<number, { readonly value: Value | Job; readonly end: number }>();
-  const overwritten = new Set(plan.inState.values());
+  const overwritten = new Set(plan.donated.values());
   const write = (value: Value | Job, start = -1, bytes = 0, by?: Job): void => {
     if (bytes === 0) return;
     if (start < 0 || start % ALIGNMENT !== 0 || start + bytes > plan.bytes) {
@@ -147,7 +166,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
   const read = (value: Value, by?: Job): void => {
     const isState = value.from !== 'step' && !isArgument(value);
     if (bytesOf(value) === 0 || (isState && !overwritten.has(value))) return;
-    const own = [...plan.inState].find(([, state]) => state === value)?.[0];
+    const own = [...plan.donated].find(([, state]) => state === value)?.[0];
     if (isState && own) {
       if (written.has(own)) throw new Error(`plan: the old ${describe(value)} is still needed`);
       if (by?.writes.includes(own) && !by.mayReplace(value, own)) {
@@ -156,7 +175,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
       return;
     }
     const isThere = held.get(plan.offsets.get(value) ?? -1)?.value === value;
-    if (isThere || (plan.inState.has(value) && written.has(value))) return;
+    if (isThere || (plan.donated.has(value) && written.has(value))) return;
     throw new Error(`plan: ${describe(value)} is read unmade, or overwritten`);
   };
   for (const [value, start] of plan.offsets) {
@@ -165,7 +184,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
   for (const job of jobs) {
     for (const value of job.reads) read(value, job);
     for (const value of job.writes) {
-      if (!plan.inState.has(value)) write(value, plan.offsets.get(value), bytesOf(value), job);
+      if (!plan.donated.has(value)) write(value, plan.offsets.get(value), bytesOf(value), job);
     }
     write(job, plan.scratch.get(job), sharedBytes(job), job);
     for (const value of job.writes) written.add(value);

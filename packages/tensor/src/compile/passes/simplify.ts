@@ -62,32 +62,6 @@ export function shareEqual(program: Program): Program {
   };
 }
 
-/** A program as text, a step a line, as `formatGraph` prints graphs; results and writes last. */
-export function formatProgram(program: Program): string {
-  const numbers = new Map<Value, string>();
-  const lines: string[] = [];
-  const name = (value: Value): string => {
-    const known = numbers.get(value);
-    if (known) return known;
-    const number = `%${numbers.size}`;
-    numbers.set(value, number);
-    if (value.from !== 'step') {
-      const source = typeof value.from === 'number' ? `argument ${value.from}` : 'captured';
-      lines.push(`${number} = ${source}  ${describe(value)}`);
-    }
-    return number;
-  };
-  for (const { primitive, attributes, inputs, output } of program.steps) {
-    const parts = [...inputs.map(name), ...formatAttributes(attributes)];
-    lines.push(`${name(output)} = ${primitive.name}(${parts.join(', ')})  ${describe(output)}`);
-  }
-  for (const { state, value } of program.writes) {
-    lines.push(`assign(${name(state)}, ${name(value)})`);
-  }
-  lines.push(`return ${program.results.map(name).join(', ')}`);
-  return lines.join('\n');
-}
-
 /** How two traces of one function differ: the first thing that is another, or undefined. */
 export function differenceOf(program: Program, again: Program): string | undefined {
   const numberOf = numbering<Tensor>();

@@ -12,11 +12,16 @@ import { type Heap, theHeap } from '../memory/heap.ts';
 import { Places, tensorFor } from '../memory/places.ts';
 import { type Plan, planMemory } from '../memory/plan.ts';
 import { type Job, type Pass, type Schedule, schedule } from '../schedule/schedule.ts';
+import type { Stage } from '../schedule/stages.ts';
 import { type Program, specOf, type Value } from '../trace/trace.ts';
 
+/** A program that is ready to run. */
 export interface Executable {
+  readonly program: Program;
   readonly schedule: Schedule;
   readonly plan: Plan;
+  /** Which kernels can run at the same time, in order. */
+  stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;
   /**
@@ -88,8 +93,10 @@ export function bind(program: Program, options: BindOptions): Executable {
   }, { ...options, backend });
   const refuseShared = sharingCheck(program);
   return {
+    program,
     schedule: scheduled,
     plan,
+    stages: code.stages,
     wat: code.wat,
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
@@ -158,7 +165,7 @@ function call(
     return itself && !program.constants.has(itself) ? itself : zeros(value);
   });
   const taken = program.writes
-    .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+    .filter(({ state, value }) => plan.donated.get(network.storageOf(value)) !== state)
     .map((write) => ({ ...write, ...zeros(write.value) }));
   places.moveIn();
   for (const [value, argument] of given) places.arrayOf(value).set(tensors[argument].data);

@@ -182,8 +182,7 @@ function checkJob(step: Step, network: Network, { input, size }: Bound): Job {
 function groupJob(group: Group, needed: ReadonlySet<Value>, reuse: Reuse): Job {
   const { members, network, head } = group;
   const made = reuse.get(group, needed, head ? headedKernel : rowKernel);
-  // What is moved to a head, and how, is its own matter.
-  const steps = members.flatMap(({ step }) => step === head ? [step] : [...network.stepsOf(step)]);
+  const steps = members.flatMap(({ step }) => [...network.stepsOf(step)]);
   // What belongs to a row is computed after the elements of its pass.
   const lastPass = Math.max(...members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)));
   return {

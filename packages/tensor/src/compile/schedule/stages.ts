@@ -16,6 +16,8 @@ export interface Place {
 
 /** A phase of a job's kernel. */
 export interface Work extends Pick<k.Phase, 'rounds'> {
+  /** The number of the job. */
+  readonly job: number;
   readonly kernel: k.Kernel;
   readonly phase: number;
   readonly places: readonly Place[];
@@ -71,7 +73,7 @@ export function stagesOf(
     const { kernel, checks } = job;
     const places = placesOf(job);
     const works = !kernel ? [] : kernel.phases.map(({ rounds }, phase) =>
-      ({ kernel, phase, rounds, places }),
+      ({ job: number, kernel, phase, rounds, places }),
     );
     const hasEnd = isTold || !kernel || checks !== undefined;
     const spans = kernel && !hasEnd && works.length === 1 ? spansOf(kernel, places) : [];
