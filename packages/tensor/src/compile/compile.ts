@@ -14,6 +14,7 @@ import { TensorError } from '../core/shape.ts';
 import { mode } from '../core/tensor.ts';
 import { type Inspection, inspectionOf } from './inspect/inspection.ts';
 import type { KernelReport } from './inspect/kernels.ts';
+import { foldConstants } from './passes/foldConstants.ts';
 import { differenceOf, dropUnused, shareEqual } from './passes/simplify.ts';
 import { bind, type BindOptions, type Executable } from './run/run.ts';
 import type { Pass } from './schedule/schedule.ts';
@@ -54,7 +55,7 @@ const compileOptions = {
   deterministic: boolean.orElse(false),
   check: boolean.orElse(false),
   threads: whole(1).optional(),
-  without: listOf(oneOf('share', 'inline', 'group', 'inPlace')).orElse([]),
+  without: listOf(oneOf('share', 'fold', 'inline', 'group', 'inPlace')).orElse([]),
 } satisfies Table<CompileOptions>;
 
 /**
@@ -99,11 +100,14 @@ interface Source {
   readonly programs: Entry[];
 }
 
-function traced({ f, options: { without } }: Source, args: readonly unknown[]): Program {
+function traced({ f, options }: Source, args: readonly unknown[]): Program {
+  const { without, fuse } = options;
   const first = trace(f, args);
   // A tensor that is made in the first call only is there before the second trace: it is state.
-  const program = first.assignsToConstants ? trace(f, args) : first;
-  return dropUnused(without?.has('share') ? program : shareEqual(program));
+  let program = first.assignsToConstants ? trace(f, args) : first;
+  if (!without?.has('share')) program = shareEqual(program);
+  if (!without?.has('fold')) program = foldConstants(program, fuse);
+  return dropUnused(program);
 }
 
 function compileFor(source: Source, args: readonly unknown[], key: string): Entry {

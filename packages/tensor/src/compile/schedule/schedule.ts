@@ -44,11 +44,12 @@ const MOST_MEMBERS = 16;
 export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
 
 /**
- * What can be left out: `share` computes equal things once, `inline` computes values where they are
- * needed instead of storing them, `group` computes several in one pass, and `inPlace` puts results
- * where something lies that is not needed any more.
+ * What can be left out: `share` computes equal things once, `fold` computes numbers that are known
+ * while tracing, `inline` computes values where they are needed instead of storing them, `group`
+ * computes several in one pass, and `inPlace` puts results where something lies that is not needed
+ * any more.
  */
-export type Pass = 'share' | 'inline' | 'group' | 'inPlace';
+export type Pass = 'share' | 'fold' | 'inline' | 'group' | 'inPlace';
 
 /** `constants` are known by their values, and need no memory. */
 export function schedule(
