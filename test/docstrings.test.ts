@@ -36,7 +36,7 @@ test('members are found, with those of interfaces that are extended', () => {
     'wasm/src/common/options.ts Kind.orElse',
     'wasm/src/assembler/immediates.ts Item.home',
     'wasm/src/assembler/parts.ts WasmFunction.local',
-    'kernel/src/matmul/microkernel.ts Result.finish',
+    'kernel/src/matmul/microkernel.ts Result.epilogue',
     'tensor/src/core/tensor.ts Tensor.requiresGrad',
     'nn/src/modules/module.ts Module.training',
     'mamba/src/models/stack.ts Stack.predict',

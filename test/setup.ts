@@ -22,5 +22,5 @@ vi.mock(import('../packages/tensor/src/compile/memory/plan.ts'), async (importOr
 
 vi.mock(import('../packages/kernel/src/parallel/chunks.ts'), async (importOriginal) => {
   const original = await importOriginal();
-  return { ...original, cut: finely(original) };
+  return { ...original, partition: finely(original) };
 });

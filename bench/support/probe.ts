@@ -54,7 +54,7 @@ function peakRate(memory: HostMemory, fuse: boolean): number {
       const tile = k.kernel('tile', [a, b, y], k.loop('round', rounds, () => [
         sums.map((sum) => k.set(sum, 0)),
         k.loop('k', depth, (i) => [
-          right.map((own, n) => k.set(own, k.load(b, k.consecutive(k.add(k.mul(i, 8), 4 * n))))),
+          right.map((own, n) => k.set(own, k.load(b, k.ramp(k.add(k.mul(i, 8), 4 * n))))),
           Array.from({ length: height }, (_, row) => {
             const left = k.variable('a', 'f32x4');
             return [
@@ -66,7 +66,7 @@ function peakRate(memory: HostMemory, fuse: boolean): number {
             ];
           }),
         ]),
-        sums.map((sum, i) => k.store(y, k.consecutive(k.constant('i32', 4 * i)), sum)),
+        sums.map((sum, i) => k.store(y, k.ramp(k.constant('i32', 4 * i)), sum)),
       ]));
       const run = k.compileWebAssembly(tile, memory, { fuse });
       const seconds = fastest(() => run(0, 16384, 65536));
@@ -93,12 +93,12 @@ function readRate(memory: HostMemory, bytes: number): number {
         k.loop('i', { from: first, to: k.add(first, stretch), step: 4 * vectors }, (at) =>
           places.map((place, i) => {
             const sum = sums[i % 8];
-            return k.set(sum, k.add(sum, k.load(x, k.consecutive(k.add(at, place)))));
+            return k.set(sum, k.add(sum, k.load(x, k.ramp(k.add(at, place)))));
           }),
         ),
       ),
       sums.slice(1).map((sum) => k.set(sums[0], k.add(sums[0], sum))),
-      k.store(y, k.consecutive(k.constant('i32', 0)), sums[0]),
+      k.store(y, k.ramp(k.constant('i32', 0)), sums[0]),
     ]);
     const run = k.compileWebAssembly(read, memory);
     return (4 * count) / fastest(() => run(65536, 0));

@@ -1,5 +1,5 @@
 /** Options of the assembler and of the loop language that are unknown or wrong. */
-import { addPhases, buffer, kernel, store } from '@mambagrad/kernel';
+import { addRegions, buffer, kernel, store } from '@mambagrad/kernel';
 import { Module, setThreads } from '@mambagrad/wasm';
 import { forEach } from '../../packages/tensor/src/core/lowering.ts';
 import { expect, it } from 'vitest';
@@ -14,10 +14,10 @@ it.each<[string, (options: never) => unknown, unknown, string]>([
     'memory m: shared is 1, expected true or false',
   ],
   [
-    'addPhases',
+    'addRegions',
     (o) => {
       const y = buffer('y', 'f32', 4);
-      return addPhases(new Module(), kernel('one', [y], [store(y, 0, 1)]), o);
+      return addRegions(new Module(), kernel('one', [y], [store(y, 0, 1)]), o);
     },
     { fused: true }, "kernel one: there is no option 'fused'; did you mean 'fuse'?",
   ],

@@ -2,7 +2,7 @@
  * Every memory plan that is made in a test is checked, of whatever program. On request plans share
  * nothing instead, to see that sharing changes no bit.
  */
-import { roundUp } from '../../packages/wasm/src/common/freeList.ts';
+import { alignUp } from '../../packages/wasm/src/common/freeList.ts';
 
 type Planning = typeof import('../../packages/tensor/src/compile/memory/plan.ts');
 
@@ -26,7 +26,7 @@ export function checked(original: Planning): Planning['planMemory'] {
     checkPlan(program, schedule, plan);
     if (!isApart) return plan;
     let bytes = 0;
-    const take = (size: number) => (bytes += roundUp(size)) - roundUp(size);
+    const take = (size: number) => (bytes += alignUp(size)) - alignUp(size);
     const values = [...plan.offsets.keys(), ...plan.donated.keys()];
     const offsets = new Map(values.map((value) => [value, take(bytesOf(value))]));
     const jobs = [...plan.scratch.keys()];

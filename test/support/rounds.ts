@@ -1,5 +1,5 @@
-/** Stands in for how work is cut into rounds, to cut small work, too, as small as can be. */
-type Rounds = typeof import('../../packages/kernel/src/parallel/chunks.ts');
+/** Stands in for how work is cut into chunks, to cut small work, too, as small as can be. */
+type Chunks = typeof import('../../packages/kernel/src/parallel/chunks.ts');
 
 let isFine = false;
 
@@ -14,10 +14,10 @@ export function inFineRounds<T>(body: () => T): T {
 }
 
 /** The function in place of the given one. */
-export function finely({ cut }: Rounds): Rounds['cut'] {
+export function finely({ partition }: Chunks): Chunks['partition'] {
   // Work of 0 is not to be shared.
-  return (extents, work, least, beside) =>
+  return (extents, work, options) =>
     isFine && work > 0
-      ? cut(extents, Math.max(work, 1) * 2 ** 16, least)
-      : cut(extents, work, least, beside);
+      ? partition(extents, Math.max(work, 1) * 2 ** 16, { multipleOf: options?.multipleOf })
+      : partition(extents, work, options);
 }

@@ -14,7 +14,9 @@ export type { DType, TypedArray } from './core/dtype.ts';
 export * from './autograd/functional.ts';
 export * from './autograd/gradcheck.ts';
 export { formatGraph, formatTree } from './core/graph.ts';
-export type { Bound, Elements, Finish, Index, Lowering } from './core/lowering.ts';
+export type {
+  Bound, Elements, Finish, Index, Lowering, LoweringOfAll, SharedKernel,
+} from './core/lowering.ts';
 export * from './ops/methods.ts';
 export { setThreads } from '@mambagrad/wasm';
 export * from './ops/associativeScan.ts';
@@ -25,7 +27,10 @@ export * from './ops/join.ts';
 export { detach as stopGradient } from './ops/movement.ts';
 export * from './ops/random.ts';
 export * from './ops/table.ts';
-export { type Apply, definePrimitive, primitiveNames } from './core/primitive.ts';
+export {
+  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, primitiveNames,
+  type SinglePrimitive,
+} from './core/primitive.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
 export {
   guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type NDArray,

@@ -15,12 +15,14 @@ export * from './assembler/features.ts';
 export * from './common/freeList.ts';
 export * from './common/host.ts';
 export type { Label } from './assembler/immediates.ts';
-export { Liveness } from './threads/liveness.ts';
+export { Watchdog } from './threads/watchdog.ts';
 export {
   type InstructionName, type ResultType, type Row, rows, type ValueType,
 } from './assembler/instructions.ts';
 export * from './assembler/module.ts';
 export * from './assembler/names.ts';
-export { addSharing } from './threads/share.ts';
-export { RESERVED, setThreads, type Shared, Threads, threadsFor } from './threads/threads.ts';
+export { addWorkSharing } from './threads/share.ts';
+export {
+  RESERVED_BYTES, setThreads, type SharedProgram, threadCountFor, ThreadPool,
+} from './threads/threads.ts';
 export type { Body, BodyMaker, Limits, Memory, WasmFunction } from './assembler/parts.ts';

@@ -68,7 +68,7 @@ describe('elementwise', () => {
           k.buffer(name, 'f32', sizes[i])
         ));
         const kernel = k.kernel('broadcast', [row, column, one, turned, out], [
-          k.loop('i', rows, (i) => k.lanes('j', columns, (j) => {
+          k.loop('i', rows, (i) => k.vectorized('j', columns, (j) => {
             const sum = k.add(k.load(row, j), k.mul(k.load(column, i), k.load(one, k.mul(j, 0))));
             const value = k.sub(sum, k.load(turned, k.add(k.mul(j, rows), i)));
             return k.store(out, k.add(k.mul(i, columns), j), value);
@@ -92,7 +92,7 @@ describe('elementwise', () => {
       k.buffer('table', 'f32', 12), k.buffer('index', 'i32', 7), k.buffer('out', 'f32', 12),
     ];
     const kernel = k.kernel('gather', [table, index, out], [
-      k.lanes('i', 7, (i) => {
+      k.vectorized('i', 7, (i) => {
         const at = k.load(index, i);
         return k.store(out, k.sub(11, at), k.add(k.load(table, at), k.load(table, i)));
       }),
@@ -115,7 +115,7 @@ function matmul(a: Buffer, b: Buffer, c: Buffer, [M, K, N]: readonly number[]): 
     ));
     const from = (row: Expr, q: number) => {
       const first = k.add(row, 4 * q);
-      return wide ? k.consecutive(first) : first;
+      return wide ? k.ramp(first) : first;
     };
     return [
       sums.flat().map((sum) => k.set(sum, 0)),
@@ -163,8 +163,8 @@ describe('a scan', () => {
     const h = k.scratch('h', 'f32', D);
     const reverse = (t: Expr) => k.mul(k.sub(L - 1, t), D);
     const kernel = k.kernel('scan', [a, b, out], [
-      k.lanes('d', D, (d) => k.store(h, d, 0)),
-      k.loop('t', L, (t) => k.lanes('d', D, (d) => {
+      k.vectorized('d', D, (d) => k.store(h, d, 0)),
+      k.loop('t', L, (t) => k.vectorized('d', D, (d) => {
         const at = k.add(reverse(t), d);
         const next = k.variable('next', d.type === 'i32' ? 'f32' : 'f32x4');
         return [
@@ -258,7 +258,7 @@ lane(totalLanes, 3)))
       () => k.load(x, k.load(x, 0)), 'load x: the index is f32, not i32',
     ],
     'an index out of bounds': [
-      () => k.kernel('bad', [x], k.lanes('j', 10, (j) => k.store(x, k.add(j, 1), 1))),
+      () => k.kernel('bad', [x], k.vectorized('j', 10, (j) => k.store(x, k.add(j, 1), 1))),
       'kernel bad: store x from 9 to 10, but it has 10 elements',
     ],
     'a negative index': [

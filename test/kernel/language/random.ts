@@ -127,7 +127,7 @@ class Drawing {
         return k.store(this.#pick([this.#y, this.#h]), this.#index(), this.#float(3));
       case 3:
         if (inLanes) return [];
-        return k.lanes('i', this.#range(), inside);
+        return k.vectorized('i', this.#range(), inside);
       case 4:
         if (inLanes) return [];
         return k.loop('j', this.#range(), inside);
@@ -234,7 +234,7 @@ class Drawing {
       default: {
         const x = this.#float(depth - 1);
         // The bits of a NaN are not defined.
-        return k.select(k.equal(x, x), k.bitsOf(x), inner());
+        return k.select(k.equal(x, x), k.toBits(x), inner());
       }
     }
   }

@@ -19,7 +19,7 @@ describe('a random kernel', () => {
     const text = fc.sample(randomKernels(), 1000).map(({ kernel }) => k.printKernel(kernel)).join();
     const words = [
       'for', 'if', 'else', 'let', 'step 4', ':4]', ':4 by', 'scratch', 'shuffle', 'lane', 'any',
-      'consecutive', 'toFloat', 'toInteger', 'bitsOf', 'fromBits', 'select', 'mulAdd', 'nearest',
+      'ramp', 'toFloat', 'toInteger', 'toBits', 'fromBits', 'select', 'mulAdd', 'nearest',
       ' < ', ' & ', ' >>> ', 'minimum', 'not',
     ];
     expect(words.filter((word) => !text.includes(word))).toEqual([]);
@@ -41,7 +41,7 @@ describe('lanes', () => {
         const n = numbers.length;
         const [x, y, z] = ['x', 'y', 'z'].map((name) => k.buffer(name, 'f32', n));
         const kernel = k.kernel('both', [x, y, z], [
-          k.lanes('i', n, (i) => k.store(y, i, f(k.load(x, i)))),
+          k.vectorized('i', n, (i) => k.store(y, i, f(k.load(x, i)))),
           k.loop('i', n, (i) => k.store(z, i, f(k.load(x, i)))),
         ]);
         const results = runTwins(kernel, new Map([[x, numbers]]));

@@ -78,7 +78,7 @@ describe.each(Object.entries(functions))('%s', (name, { compute, exact, ulp }) =
   it(`is within ${ulp} ulp, and the same in both emitters`, () => {
     const [x, y] = [k.buffer('x', 'f32', samples.length), k.buffer('y', 'f32', samples.length)];
     const kernel = k.kernel(name, [x, y], [
-      k.lanes('i', samples.length, (i) => k.store(y, i, compute(k.load(x, i)))),
+      k.vectorized('i', samples.length, (i) => k.store(y, i, compute(k.load(x, i)))),
     ]);
     const results = runTwins(kernel, new Map([[x, samples]])).get(y) ?? [];
     const worst = { x: 0, found: 0, expected: 0, error: 0 };
@@ -111,7 +111,7 @@ describe('pow', () => {
     const [x, e] = [k.buffer('x', 'f32', bases.length), k.buffer('e', 'f32', n)];
     const y = k.buffer('y', 'f32', bases.length * n);
     const kernel = k.kernel('pow', [x, e, y], [
-      k.loop('i', bases.length, (i) => k.lanes('j', n, (j) => (
+      k.loop('i', bases.length, (i) => k.vectorized('j', n, (j) => (
         k.store(y, k.add(k.mul(i, n), j), k.pow(k.load(x, i), k.load(e, j)))
       ))),
     ]);
@@ -129,7 +129,7 @@ describe('pow', () => {
 describe('mulAdd', () => {
   it('rounds twice, unless the emitter is told to fuse and the engine can', () => {
     const x = k.buffer('x', 'f32', 4);
-    const kernel = k.kernel('fused', [x], k.lanes('i', 4, (i) => {
+    const kernel = k.kernel('fused', [x], k.vectorized('i', 4, (i) => {
       const value = k.load(x, i);
       return k.store(x, i, k.mulAdd(value, value, -1));
     }));

@@ -11,8 +11,8 @@ const ordinary = floats.filter((x) => Math.abs(x) > 1e-2);
 
 describe('what is rounded off', () => {
   it.each([
-    ['sum', k.add, k.lostSum, (a: number, b: number) => a + b],
-    ['product', k.mul, k.lostProduct, (a: number, b: number) => a * b],
+    ['sum', k.add, k.twoSumError, (a: number, b: number) => a + b],
+    ['product', k.mul, k.twoProductError, (a: number, b: number) => a * b],
   ] as const)('of a %s is what float64 has more', (_name, combine, lost, exact) => {
     const [x, y] = [k.buffer('x', 'f32', 2), k.buffer('y', 'f32', 2)];
     const [a, b] = [k.load(x, 0), k.load(x, 1)];

@@ -1,4 +1,4 @@
-/** Parallel loops: phases, whose scratch memory is whose, and work cut into rounds. */
+/** Parallel loops: regions, whose scratch memory is whose, and work partitioned into chunks. */
 import * as k from '@mambagrad/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -8,9 +8,9 @@ const x = k.buffer('x', 'i32', 12);
 const y = k.buffer('y', 'i32', 12);
 
 describe('a parallel loop', () => {
-  it('is a phase of its own, with scratch memory of its own and shared', () => {
+  it('is a region of its own, with scratch memory of its own and shared', () => {
     const [shared, own] = ['shared', 'own'].map((name) => k.scratch(name, 'i32', 20));
-    const kernel = k.kernel('phases', [x, y], [
+    const kernel = k.kernel('regions', [x, y], [
       k.loop('i', 12, (i) => k.store(shared, i, k.mul(k.load(x, i), 2))),
       k.parallel('round', 3, (round) => [
         k.loop('i', 4, (i) => (
@@ -20,9 +20,9 @@ describe('a parallel loop', () => {
       ]),
       k.loop('i', 12, (i) => k.store(y, i, k.sub(k.load(y, i), k.load(shared, i)))),
     ]);
-    expect(kernel.phases.map(({ rounds }) => rounds)).toEqual([undefined, 3, undefined]);
+    expect(kernel.regions.map(({ iterations }) => iterations)).toEqual([undefined, 3, undefined]);
     // 80 bytes each, in whole lines of the cache.
-    expect([kernel.scratchBytes, kernel.ownBytes]).toEqual([256, 128]);
+    expect([kernel.scratchBytes, kernel.threadLocalBytes]).toEqual([256, 128]);
     expect(k.printKernel(kernel)).toContain('parallel for round in 0..3');
     const given = Array.from({ length: 12 }, (_, i) => 7 * i * i);
     const expected = given.map((number, i) => {
@@ -34,7 +34,7 @@ describe('a parallel loop', () => {
 
   it('of one round is no loop', () => {
     const kernel = k.kernel('one', [y], k.parallel('round', 1, (round) => k.store(y, round, 5)));
-    expect(kernel.phases.map(({ rounds }) => rounds)).toEqual([undefined]);
+    expect(kernel.regions.map(({ iterations }) => iterations)).toEqual([undefined]);
   });
 
   it('stands outside, and no variable passes into it or out of it', () => {
@@ -53,19 +53,19 @@ describe('a parallel loop', () => {
   });
 });
 
-describe('work that is cut', () => {
+describe('work that is partitioned', () => {
   const extent = fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 1, max: 40 }));
   const works = fc.constantFrom(0, 1, 100, 5000, 20_000, 2 ** 15, 10 ** 6);
 
   it('is done once for each index of one axis or two, whatever the sizes', () => {
     fc.assert(
-      fc.property(fc.tuple(extent, extent), works, fc.constantFrom(1, 4, 16), (sizes, work, least) => {
+      fc.property(fc.tuple(extent, extent), works, fc.constantFrom(1, 4, 16), (sizes, work, multipleOf) => {
         for (const extents of [sizes, sizes.slice(1)]) {
-          const pieces = k.cut(extents, work, least);
+          const pieces = k.partition(extents, work, { multipleOf });
           const count = extents.reduce((product, size) => product * size, 1);
           const times = k.buffer('times', 'i32', Math.max(count, 1));
-          const body = k.parallel('round', pieces.rounds, (round) => {
-            const [before, ...ranges] = pieces.of(round);
+          const body = k.parallel('round', pieces.chunks, (round) => {
+            const [before, ...ranges] = pieces.rangesOf(round);
             const nest = (index: readonly k.Expr[]): k.Statements => {
               if (index.length < ranges.length) {
                 return k.loop('i', ranges[index.length], (i) => nest([...index, i]));
@@ -78,16 +78,18 @@ describe('work that is cut', () => {
           });
           const done = runTwins(k.kernel('count', [times], body), new Map()).get(times);
           if (count > 0) expect(Array.from(done ?? [])).toEqual(new Array(count).fill(1));
-          if (work === 0) expect(pieces.rounds).toBe(1);
+          if (work === 0) expect(pieces.chunks).toBe(1);
         }
       }),
     );
   });
 
-  it('is added up in the order of the rounds', () => {
+  it('is added up in the order of the chunks', () => {
     const parts = k.buffer('parts', 'f32', 5 * 8);
     const totals = k.buffer('totals', 'f32', 10);
-    const kernel = k.kernel('totals', [parts, totals], k.addUp(parts, [5, 7, 8], k.sum, totals, 2));
+    const kernel = k.kernel('totals', [parts, totals], k.reducePartials(
+      { buffer: parts, count: 5, length: 7, stride: 8 }, k.sum, totals, 2,
+    ));
     const given = Array.from({ length: 40 }, (_, i) => Math.fround(Math.sin(i) * 10 ** (i % 7)));
     const found = runTwins(kernel, new Map([[parts, given]])).get(totals) ?? [];
     const expected = Array.from({ length: 7 }, (_, i) => (

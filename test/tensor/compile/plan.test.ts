@@ -92,7 +92,7 @@ describe('the memory plan', () => {
         const made = traceOf(program.run, inputs);
         const { jobs, plan } = planned(made);
         checkPlan(made, jobs, plan);
-        const values = [...new Set(inputs), ...made.steps.map(({ output }) => output)];
+        const values = [...new Set(inputs), ...made.steps.flatMap(({ outputs }) => outputs)];
         const all = values.reduce((sum, { shape }) => {
           const bytes = 8 * shape.reduce((product, size) => product * size, 1);
           return sum + 64 * Math.ceil(bytes / 64);

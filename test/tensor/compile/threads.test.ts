@@ -69,7 +69,7 @@ describe('threads', () => {
     expectAllSame(shared(x), expected);
     expect(threads.workers.length).toBeGreaterThanOrEqual(2);
     for (let i = 0; i < 50; i++) expectAllSame(shared(x), expected);
-    expect(shared.wat()).toContain('phase_1');
+    expect(shared.wat()).toContain('region_1');
   });
 
   it('are as many as asked for, or as there are cores', () => {

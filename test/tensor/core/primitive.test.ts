@@ -4,14 +4,15 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  compile, definePrimitive, detectAnomaly, enableGrad, type Lowering, noGrad, ones, type Primitive,
-  primitiveNames, type Tensor, tensor, TensorError, valueAndGrad, withoutValues,
+  compile, definePrimitive, detectAnomaly, enableGrad, type Lowering, noGrad, ones,
+  primitiveNames, type SinglePrimitive, type Tensor, tensor, TensorError, valueAndGrad,
+  withoutValues,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 let count = 0;
-const primitive = (change: object = {}): Primitive<null> => ({
+const primitive = (change: object = {}): SinglePrimitive<null> => ({
   name: `test.primitive${(count += 1)}`,
   infer: ([x]) => x,
   compute: ([x], output) => output.data.set(x.data),

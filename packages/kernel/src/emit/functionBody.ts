@@ -14,7 +14,7 @@ import {
   type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
-  type Buffer, type Constant, lanesOf, type Load, type Operation, type Type, type Expr,
+  type Buffer, type Constant, type Expr, lanesOf, type Load, type Operation, type Type,
   type Variable,
 } from '../language/expression.ts';
 import type { Kernel } from '../language/kernel.ts';
@@ -67,7 +67,7 @@ function addressOf(
 ): Expression<'i32'> {
   if (buffer.at !== undefined) return i32.const(buffer.at + bytes);
   const place = kernel.scratch.get(buffer) ?? 0;
-  const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
+  const sharedBytes = kernel.scratchBytes - kernel.threadLocalBytes;
   const isOwn = buffer.isScratch && place >= sharedBytes;
   const offset = bytes + (isOwn ? place - sharedBytes : place);
   const start = (locals.get(buffer) ?? (isOwn ? given.own : given.scratch)) as Local<'i32'>;
@@ -229,13 +229,13 @@ function composed(
   to: Emission, { name, type, inputs, detail }: Operation, [a, b, c]: readonly Expression<never>[],
 ): Expression {
   const isVector = lanesOf(inputs[0]) === 4;
-  if (name === 'consecutive') return i32x4.add(i32x4.splat(a), i32x4.const([0, 1, 2, 3]));
+  if (name === 'ramp') return i32x4.add(i32x4.splat(a), i32x4.const([0, 1, 2, 3]));
   if (name === 'shuffle') return i8x16.shuffle(a, b, words(...detail));
   if (name === 'select') return isVector ? v128.bitselect(b, c, a) : select(a, b, c);
   if (name === 'mulAdd' && isVector && to.fuses) return f32x4.relaxed_madd(a, b, c);
   if (name === 'mulAdd') return families[type].add(families[type].mul(a, b), c);
   // The bits of f32 and of i32 in four lanes are the same register.
-  if (name === 'bitsOf' || name === 'fromBits') return a;
+  if (name === 'toBits' || name === 'fromBits') return a;
   const [x, y] = [hold(to, 'a', a), hold(to, 'b', b)];
   const [small, large] = name === 'min' ? [y, x] : [x, y];
   return select(type === 'f32' ? f32.lt(small, large) : i32.lt_s(small, large), y, x);

@@ -12,7 +12,7 @@ import {
   at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
   type WasmFunction,
 } from '@mambagrad/wasm';
-import type { Buffer, Index, Load, Expr } from '../language/expression.ts';
+import type { Buffer, Expr, Index, Load } from '../language/expression.ts';
 import type { Loop } from '../language/statement.ts';
 
 /** A function that computes a kernel: parameters by name, and no result. */

@@ -7,7 +7,7 @@
  * digits, so rounding it again is as good as rounding once (Figueroa 1995).
  */
 import { Names } from '@mambagrad/wasm';
-import { kindOf, lanesOf, type Expr } from '../language/expression.ts';
+import { type Expr, kindOf, lanesOf } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { linesOf, sumOf } from '../language/print.ts';
 
@@ -21,7 +21,7 @@ const min = (a, b) => (b < a ? b : a);
 const max = (a, b) => (a < b ? b : a);
 const nearest = (x) => (x - floor(x) === 0.5 ? 2 * round(x / 2) : round(x));
 const toInteger = (x) => maximum(-2147483648, minimum(x, 2147483647)) | 0;
-const bitsOf = (x) => ((float[0] = x), bits[0]);
+const toBits = (x) => ((float[0] = x), bits[0]);
 const fromBits = (x) => ((bits[0] = x), float[0]);
 `;
 
@@ -35,22 +35,24 @@ const RESERVED =
  * Runs a kernel on the memory it was made for: places of buffers and numbers, then of scratch; and
  * of the scratch memory of its own thread, if that is not behind the other.
  */
-export type Run = (...given: readonly number[]) => void;
+export type CompiledKernel = (...given: readonly number[]) => void;
 
 /**
  * Compiles a kernel to JavaScript, to run on a memory. Needs an engine that may make code from
  * text; a page can forbid that by its content security policy.
  */
-export function compileJavaScript(kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer): Run {
+export function compileJavaScript(
+  kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer,
+): CompiledKernel {
   const text = `'use strict';\n${PRELUDE}return ${printJavaScript(kernel)};`;
-  return (new Function('memory', text) as (memory: object) => Run)(memory);
+  return (new Function('memory', text) as (memory: object) => CompiledKernel)(memory);
 }
 
 /** The JavaScript of a kernel: a function, in which `f32` and `i32` are all of memory. */
 export function printJavaScript(kernel: Kernel): string {
   const names = new Names([...RESERVED.split(' '), ...(PRELUDE.match(/\w{2,}/g) ?? [])]);
   const parameters = kernel.parameters.map((one) => names.of(one));
-  const sharedBytes = kernel.scratchBytes - kernel.ownBytes;
+  const sharedBytes = kernel.scratchBytes - kernel.threadLocalBytes;
   const scratch = kernel.scratchBytes > 0 ? ['scratch', `own = scratch + ${sharedBytes}`] : [];
   const single = (value: Expr): string => textOf(value, 0, names);
   return [
@@ -110,7 +112,7 @@ function textOf(value: Expr, lane: number, names: Names): string {
   const { name, inputs, detail, meaning: { sign, js } } = value;
   const [first] = inputs;
   if (name === 'splat') return laneOf(first, 0);
-  if (name === 'consecutive') return `(${laneOf(first, 0)} + ${lane} | 0)`;
+  if (name === 'ramp') return `(${laneOf(first, 0)} + ${lane} | 0)`;
   if (name === 'lane') return laneOf(first, detail[0]);
   if (name === 'shuffle') return laneOf(inputs[detail[lane] >> 2], detail[lane] & 3);
   if (name === 'any') return `(${[0, 1, 2, 3].map((each) => laneOf(first, each)).join(' | ')})`;

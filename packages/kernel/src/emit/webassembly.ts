@@ -1,5 +1,5 @@
 /**
- * A kernel as WebAssembly: a function for each of its phases, in a module that may hold many. The
+ * A kernel as WebAssembly: a function for each of its regions, in a module that may hold many. The
  * code inside them is in functionBody.ts.
  */
 import {
@@ -10,9 +10,9 @@ import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
 import type { Kernel } from '../language/kernel.ts';
 import { emit, wasmType } from './functionBody.ts';
 import type { KernelFunction } from './inductionVariables.ts';
-import type { Run } from './javascript.ts';
+import type { CompiledKernel } from './javascript.ts';
 
-/** How kernels are made into WebAssembly: options of `compileWebAssembly` and `addPhases`. */
+/** How kernels are made into WebAssembly: options of `compileWebAssembly` and `addRegions`. */
 export interface EmitOptions {
   /**
    * Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). Default
@@ -23,42 +23,44 @@ export interface EmitOptions {
 
 const emitOptions = { fuse: boolean.orElse(false) } satisfies Table<EmitOptions>;
 
-/** A phase as a function: a parallel one of the first round and the one behind the last, too. */
-export interface PhaseFunction {
+/** A region as a function: a parallel one of the first round and the one behind the last, too. */
+export interface RegionFunction {
   /**
    * Takes the kernel's parameters and, if it has any, the byte where its scratch memory starts; a
-   * parallel phase also where the thread's own scratch memory starts, and the range of rounds,
+   * parallel region also where the thread's own scratch memory starts, and the range of iterations,
    * `from` up to but not including `to`.
    */
   readonly run: KernelFunction;
-  /** The number of rounds of a parallel phase; undefined where one thread does it all. */
-  readonly rounds: number | undefined;
+  /** The number of iterations of a parallel region; undefined where one thread does it all. */
+  readonly iterations: number | undefined;
 }
 
 /** Compiles a kernel to WebAssembly, to run on a memory, in one thread. */
 export function compileWebAssembly(
   kernel: Kernel, memory: HostMemory, options: EmitOptions = {},
-): Run {
+): CompiledKernel {
   const module = new Module();
   const shared = !(memory.buffer instanceof ArrayBuffer);
   module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
-  const phases = addPhases(module, kernel, options);
+  const regions = addRegions(module, kernel, options);
   const run = module.function('run', parametersOf(kernel), 'none', (given) => {
     const { scratch } = given as Record<string, Local<'i32'> | undefined>;
-    const own = scratch ? i32.add(scratch, kernel.scratchBytes - kernel.ownBytes) : 0;
-    return phases.map((phase) => callPhase(phase, Object.values(given), own, 0, phase.rounds));
+    const own = scratch ? i32.add(scratch, kernel.scratchBytes - kernel.threadLocalBytes) : 0;
+    return regions.map((region) =>
+      callRegion(region, Object.values(given), own, 0, region.iterations),
+    );
   });
   module.export(run);
-  return module.instantiate<{ run: Run }>({ host: { memory } }).run;
+  return module.instantiate<{ run: CompiledKernel }>({ host: { memory } }).run;
 }
 
-/** Calls a phase with what its kernel takes, and, if it is parallel, some of its rounds. */
-export function callPhase(
-  { run, rounds }: PhaseFunction,
+/** Calls a region with what its kernel takes, and, if it is parallel, some of its iterations. */
+export function callRegion(
+  { run, iterations }: RegionFunction,
   given: readonly (Expression | number)[], own: Operand<'i32'>,
   from: Operand<'i32'> = 0, to: Operand<'i32'> = 0,
 ): Code {
-  const values = rounds === undefined ? given : [...given, own, from, to];
+  const values = iterations === undefined ? given : [...given, own, from, to];
   const keys = Object.keys(run.parameters);
   return call(run, Object.fromEntries(keys.map((key, i) => [key, values[i] as Operand<'i32'>])));
 }
@@ -73,21 +75,21 @@ function parametersOf(kernel: Kernel): Record<string, ValueType> {
   return Object.fromEntries(parameters);
 }
 
-/** Adds a kernel to a module, as a function for each phase. */
-export function addPhases(
+/** Adds a kernel to a module, as a function for each region. */
+export function addRegions(
   module: Module, kernel: Kernel, options: EmitOptions = {},
-): PhaseFunction[] {
+): RegionFunction[] {
   const { fuse } = readOptions(`kernel ${kernel.name}`, options, emitOptions);
   const fuses = fuse && features().relaxedSimd;
-  return kernel.phases.map(({ body, rounds }, i) => {
-    const name = kernel.phases.length > 1 ? `${kernel.name}, phase ${i}` : kernel.name;
-    const more = rounds === undefined ? {} : { own: 'i32', from: 'i32', to: 'i32' } as const;
+  return kernel.regions.map(({ body, iterations }, i) => {
+    const name = kernel.regions.length > 1 ? `${kernel.name}, region ${i}` : kernel.name;
+    const more = iterations === undefined ? {} : { own: 'i32', from: 'i32', to: 'i32' } as const;
     const parameters: Record<string, ValueType> = { ...parametersOf(kernel), ...more };
     const run = module.function(name, parameters, 'none', (given, self) => {
       const values = Object.values(given);
       const locals = new Map(kernel.parameters.map((one, p) => [one, values[p]] as const));
       return emit(kernel, body, { module, self, given, locals, fuses });
     });
-    return { run, rounds };
+    return { run, iterations };
   });
 }

@@ -1,5 +1,5 @@
 /** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
-import { lanesOf, type Expr } from './expression.ts';
+import { type Expr, lanesOf } from './expression.ts';
 import type { Kernel } from './kernel.ts';
 import type { Loop, Statement } from './statement.ts';
 
@@ -52,7 +52,7 @@ function hasUnevenLoop(statements: readonly Statement[]): boolean {
 
 const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
   add: (a, b) => a + b, sub: (a, b) => a - b, mul: (a, b) => a * b,
-  min: Math.min, max: Math.max, and: (a, b) => a & b, quotient: (a, b) => Math.trunc(a / b),
+  min: Math.min, max: Math.max, and: (a, b) => a & b, truncDiv: (a, b) => Math.trunc(a / b),
 };
 
 function numberOf(value: Expr, known: Known): number | undefined {

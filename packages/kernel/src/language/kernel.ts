@@ -2,17 +2,18 @@
  * A kernel: parameters, and statements that have been checked and are ready to be printed or
  * emitted.
  *
- *     kernel('double', [x, y], lanes('i', 100, (i) => store(y, i, mul(load(x, i), 2))))
+ *     kernel('double', [x, y], vectorized('i', 100, (i) => store(y, i, mul(load(x, i), 2))))
  *
  * What is known to go wrong throws here, naming the kernel: a variable used where it has no value,
  * a buffer that nobody places, an index out of bounds.
  *
- * It consists of phases: statements for one thread, or the rounds of one parallel loop for all.
- * So `kernel` cuts the statements into phases, checks these block by block, and then knows which
- * scratch buffers a phase has for itself, and places them.
+ * A kernel consists of regions: a serial region is run by one thread, a parallel region is one
+ * parallel loop, whose iterations the threads share. `kernel` divides the statements into regions,
+ * checks them block by block, and lays out the scratch memory: a buffer that only one parallel
+ * region uses is thread-local.
  */
 import {
-  type Buffer, checkName, type Index, type Load, type Expr, type Variable, variable,
+  type Buffer, checkName, type Expr, type Index, type Load, type Variable, variable,
 } from './expression.ts';
 import { treesOf } from './letInsertion.ts';
 import { listOf, type Loop, spanOf, type Statement, type Statements } from './statement.ts';
@@ -31,23 +32,23 @@ export interface Kernel {
   /** The size of the kernel's scratch memory in bytes, a multiple of 64; 0 if it needs none. */
   readonly scratchBytes: number;
   /** How much of it, at the end, belongs to a thread alone; others have theirs elsewhere. */
-  readonly ownBytes: number;
+  readonly threadLocalBytes: number;
   /** Every buffer that some statement loads from, scratch buffers included. */
   readonly reads: ReadonlySet<Buffer>;
   /** Every buffer that some statement stores to, scratch buffers included. */
   readonly writes: ReadonlySet<Buffer>;
-  /** All statements in order: the bodies of the phases, one after the other. */
+  /** All statements in order: the bodies of the regions, one after the other. */
   readonly body: readonly Statement[];
   /** The same statements, cut before and after each parallel loop. */
-  readonly phases: readonly Phase[];
+  readonly regions: readonly Region[];
 }
 
-/** Statements one after the other, or a parallel loop of so many rounds. */
-export interface Phase {
-  /** The statements of the phase; of a parallel one, its loop alone. */
+/** Statements one after the other, or a parallel loop of so many iterations. */
+export interface Region {
+  /** The statements of the region; of a parallel one, its loop alone. */
   readonly body: readonly Statement[];
-  /** The number of rounds of the parallel loop; undefined if the phase is for one thread. */
-  readonly rounds: number | undefined;
+  /** The number of iterations of the parallel loop; undefined if the region is for one thread. */
+  readonly iterations: number | undefined;
 }
 
 function isParallel(one: Statement): one is Loop {
@@ -55,15 +56,15 @@ function isParallel(one: Statement): one is Loop {
 }
 
 /** What comes before, between and after parallel loops, and these. */
-function phasesOf(statements: readonly Statement[]): Phase[] {
-  const phases: { body: Statement[]; rounds: number | undefined }[] = [];
+function regionsOf(statements: readonly Statement[]): Region[] {
+  const regions: { body: Statement[]; iterations: number | undefined }[] = [];
   for (const one of statements) {
-    const last = phases.at(-1);
-    if (isParallel(one)) phases.push({ body: [one], rounds: (spanOf(one)?.[1] ?? 0) + 1 });
-    else if (last && last.rounds === undefined) last.body.push(one);
-    else phases.push({ body: [one], rounds: undefined });
+    const last = regions.at(-1);
+    if (isParallel(one)) regions.push({ body: [one], iterations: (spanOf(one)?.[1] ?? 0) + 1 });
+    else if (last && last.iterations === undefined) last.body.push(one);
+    else regions.push({ body: [one], iterations: undefined });
   }
-  return phases;
+  return regions;
 }
 
 /** Makes a kernel of statements, or throws. */
@@ -76,13 +77,13 @@ export function kernel(
     spans: new Map(), held: [],
   };
   parameters.forEach((one) => addParameter(facts, one));
-  const phases = phasesOf(listOf(statements)).map((phase) => {
-    const outside = { ...facts, phase, depth: 0, born: [], isUncertain: false };
-    return { ...phase, body: checkedBlock(outside, phase.body) };
+  const regions = regionsOf(listOf(statements)).map((region) => {
+    const outside = { ...facts, region, depth: 0, born: [], isUncertain: false };
+    return { ...region, body: checkedBlock(outside, region.body) };
   });
-  const body = phases.flatMap((one) => one.body);
+  const body = regions.flatMap((one) => one.body);
   const { reads, writes, users } = facts;
-  return { name, parameters, ...placesOf(users), reads, writes, body, phases };
+  return { name, parameters, ...placesOf(users), reads, writes, body, regions };
 }
 
 /** The facts collected about a kernel while its statements are checked in order. */
@@ -91,8 +92,8 @@ interface Facts {
   readonly parameters: readonly Parameter[];
   readonly reads: Set<Buffer>;
   readonly writes: Set<Buffer>;
-  /** By which phases each scratch buffer is used. */
-  readonly users: Map<Buffer, Set<Phase>>;
+  /** By which regions each scratch buffer is used. */
+  readonly users: Map<Buffer, Set<Region>>;
   /** What has a value at the place reached and must keep it, what may be set, what had one. */
   readonly lives: Map<Expr, 'constant' | 'alive' | 'ended'>;
   /** The first and the last number of counters, where they are known. */
@@ -103,7 +104,7 @@ interface Facts {
 
 /** The block that is checked, beside what is known of the whole kernel. */
 interface Scope extends Facts {
-  readonly phase: Phase;
+  readonly region: Region;
   /** How many blocks it is in, itself included. */
   readonly depth: number;
   /** The variables that have a value when it begins. */
@@ -188,10 +189,10 @@ function checkSet(scope: Scope, target: Variable): void {
 }
 
 function checkAccess(scope: Scope, how: 'load' | 'store', { buffer, index }: Load): void {
-  const { reads, writes, users, phase, parameters } = scope;
+  const { reads, writes, users, region, parameters } = scope;
   const { name: own, length, at, isScratch } = buffer;
   (how === 'load' ? reads : writes).add(buffer);
-  if (isScratch) users.set(buffer, (users.get(buffer) ?? new Set()).add(phase));
+  if (isScratch) users.set(buffer, (users.get(buffer) ?? new Set()).add(region));
   if (!isScratch && at === undefined && !parameters.includes(buffer)) {
     throw errorIn(scope, `the buffer ${own} is no parameter, and has no place`);
   }
@@ -222,8 +223,8 @@ const ALIGNMENT = 64;
 
 /** Places scratch buffers, those at the end that a single parallel loop uses: a thread's own. */
 function placesOf(
-  users: ReadonlyMap<Buffer, ReadonlySet<Phase>>,
-): Pick<Kernel, 'scratch' | 'scratchBytes' | 'ownBytes'> {
+  users: ReadonlyMap<Buffer, ReadonlySet<Region>>,
+): Pick<Kernel, 'scratch' | 'scratchBytes' | 'threadLocalBytes'> {
   const scratch = new Map<Buffer, number>();
   let scratchBytes = 0;
   const place = (one: Buffer): void => {
@@ -232,11 +233,11 @@ function placesOf(
   };
   const isOwn = (one: Buffer): boolean => {
     const [first, ...others] = users.get(one) ?? [];
-    return first.rounds !== undefined && others.length === 0;
+    return first.iterations !== undefined && others.length === 0;
   };
   const all = [...users.keys()];
   all.filter((one) => !isOwn(one)).forEach(place);
   const sharedBytes = scratchBytes;
   all.filter(isOwn).forEach(place);
-  return { scratch, scratchBytes, ownBytes: scratchBytes - sharedBytes };
+  return { scratch, scratchBytes, threadLocalBytes: scratchBytes - sharedBytes };
 }

@@ -9,7 +9,7 @@
  *
  *     y[i] = selectRare(m, r, u)      let t1 = u;  if any(m) { t1 = m ? r : t1 };  y[i] = t1
  */
-import { lanesOf, type Load, type Operation, type Expr, type Variable } from './expression.ts';
+import { type Expr, lanesOf, type Load, type Operation, type Variable } from './expression.ts';
 import { any, select } from './operations.ts';
 import { set, type Statement, when } from './statement.ts';
 

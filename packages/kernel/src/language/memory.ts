@@ -2,14 +2,14 @@
  * Buffers, and where in them to read and write. An index is an affine function of loop counters,
  * worked out when it is written down, so that emitters can keep addresses in step with the loops:
  *
- *     load(x, add(mul(i, 8), consecutive(j)))        x[8i + j], x[8i + j + 1], … in four lanes
+ *     load(x, add(mul(i, 8), ramp(j)))        x[8i + j], x[8i + j + 1], … in four lanes
  *
  * A vector index reads an element for each lane: neighbours at once if it counts up by one, else
  * one by one. Whatever else it contains (a loaded number, say) is a term of its own.
  */
 import {
-  type Buffer, checkName, fit, type Index, kindOf, lanesOf, type Load, type Operand, typeOf,
-  type Expr,
+  type Buffer, checkName, type Expr, fit, type Index, kindOf, lanesOf, type Load, type Operand,
+  typeOf,
 } from './expression.ts';
 
 /** A buffer that is passed to the kernel by its place in memory, or has its place fixed. */
@@ -54,8 +54,8 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
       collect(b, factor * a.value);
     } else if (name === 'mul' && b.node === 'constant') {
       collect(a, factor * b.value);
-    } else if (name === 'splat' || name === 'consecutive') {
-      if (name === 'consecutive') step += factor;
+    } else if (name === 'splat' || name === 'ramp') {
+      if (name === 'ramp') step += factor;
       collect(a, factor);
     } else {
       factors.set(part, (factors.get(part) ?? 0) + factor);

@@ -10,7 +10,7 @@
  *     minimum(a, b)                     NaN if either is; −0 is below 0
  */
 import {
-  apply, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf, type Expr,
+  apply, type Expr, fit, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf,
 } from './expression.ts';
 
 /**
@@ -45,12 +45,12 @@ export const mul: Binary = binary('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
 /** a / b, of f32 */
 export const div: Binary = binary('div', 'f32', { sign: '/', wasm: 'div' });
 /** a / b without its fraction, of single i32; b must not be 0 */
-export const quotient: Binary = (a, b) => {
+export const truncDiv: Binary = (a, b) => {
   const made = dividing(a, b);
   if (lanesOf(made) === 1) return made;
-  throw new Error(`quotient: expected i32, found ${made.type}`);
+  throw new Error(`truncDiv: expected i32, found ${made.type}`);
 };
-const dividing = binary('quotient', 'i32', { js: '(a / b | 0)', wasm: 'div_s' });
+const dividing = binary('truncDiv', 'i32', { js: '(a / b | 0)', wasm: 'div_s' });
 /** The smaller one: b if it is below a, else a */
 export const min: Binary = binary('min', 'f32 i32', { wasm: 'pmin min_s' });
 /** The larger one: b if it is above a, else a */
@@ -112,7 +112,7 @@ export const toInteger: Unary = unary('toInteger', 'f32', {
   gives: 'i32', wasm: 'trunc_sat_f32_s trunc_sat_f32x4_s',
 });
 /** The bits of an f32 as i32. Those of a NaN are those of any NaN. */
-export const bitsOf: Unary = unary('bitsOf', 'f32', {
+export const toBits: Unary = unary('toBits', 'f32', {
   gives: 'i32', wasm: 'reinterpret_f32', isFree: true,
 });
 /** The f32 of the given bits */
@@ -185,9 +185,8 @@ export function any(mask: Expr): Expr {
 }
 
 /** The four whole numbers from i on: i, i + 1, i + 2, i + 3. */
-export function consecutive(i: Expr): Expr {
-  if (i.type !== 'i32') throw new Error(`consecutive: expected i32, found ${i.type}`);
-  return apply({ name: 'consecutive', takes: 'i32', isFree: true }, [i], [], 'i32x4');
+export function ramp(i: Operand): Expr {
+  return apply({ name: 'ramp', takes: 'i32', isFree: true }, [fit('ramp', 'i32', i)], [], 'i32x4');
 }
 
 /** One lane of a vector. */

@@ -3,7 +3,7 @@
  * life of a variable begins.
  */
 import { Names } from '@mambagrad/wasm';
-import type { Buffer, Index, Expr } from './expression.ts';
+import type { Buffer, Expr, Index } from './expression.ts';
 import type { Kernel } from './kernel.ts';
 import { isContiguous } from './memory.ts';
 import type { Assign, Loop, Statement, When } from './statement.ts';

@@ -1,18 +1,17 @@
 /**
  * What a kernel does, step by step: it stores values, sets variables, loops and branches.
  *
- *     lanes('i', n, (i) => store(y, i, mul(load(x, i), 2)))
+ *     vectorized('i', n, (i) => store(y, i, mul(load(x, i), 2)))
  *
  * does a row four elements at a time while there are four, and then one at a time. The body is
  * written once, for an `i` that is four neighbouring indices or one: what is done to an element is
  * the same in a lane and in the tail, bit for bit.
  */
 import {
-  type Buffer, constant, fit, lanesOf, type Load, type Operand, type Expr,
-  type Variable, variable,
+  type Buffer, constant, type Expr, fit, lanesOf, type Load, type Operand, type Variable, variable,
 } from './expression.ts';
 import { placeOf } from './memory.ts';
-import { add, and, consecutive, max, sub } from './operations.ts';
+import { add, and, max, ramp, sub } from './operations.ts';
 
 /** One step of a kernel: a value that is stored or set, a loop, or a branch. */
 export type Statement = Assign | Loop | When;
@@ -53,6 +52,20 @@ export type Range = Operand | {
   /** Default 1. */
   readonly step?: number;
 };
+
+/** A half-open interval of indices, `from` ≤ i < `to`. */
+export interface Interval {
+  /** The first index. */
+  readonly from: Operand;
+  /** The first index after it. */
+  readonly to: Operand;
+}
+
+/** The first index of a range and the first after it. */
+export function intervalOf(range: Range): Interval {
+  if (typeof range === 'number' || 'node' in range) return { from: 0, to: range };
+  return { from: 0, ...range };
+}
 
 /** Gives a variable a value. */
 export function set(target: Variable, value: Operand): Assign {
@@ -105,11 +118,11 @@ function boundsOf(taker: string, range: Range): { from: Expr; to: Expr; step: nu
 }
 
 /** Runs the body for four numbers at a time while there are four, then for each one left. */
-export function lanes(
+export function vectorized(
   name: string, range: Range, body: (i: Expr) => Statements,
 ): readonly [wide: Loop, tail: Loop] {
-  const { wide, tail } = split(`lanes ${name}`, range);
-  return [loop(name, wide, (i) => body(consecutive(i))), loop(name, tail, body)];
+  const { wide, tail } = split(`vectorized ${name}`, range);
+  return [loop(name, wide, (i) => body(ramp(i))), loop(name, tail, body)];
 }
 
 /** A range as two: the part in steps of four, and what is left. */

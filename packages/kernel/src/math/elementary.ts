@@ -13,10 +13,10 @@
  * for all arguments, results that underflow to denormals included. Infinities, NaN and signs of
  * zeros are as in JavaScript's Math. Sine and cosine are in trigonometry.ts.
  */
-import { constant, type Operand, type Expr } from '../language/expression.ts';
+import { constant, type Expr, type Operand } from '../language/expression.ts';
 import {
-  abs, add, and, bitsOf, div, equal, fromBits, greater, less, max, min, mul, mulAdd, nearest, neg,
-  not, or, select, shiftLeft, shiftRight, sub, toFloat, toInteger,
+  abs, add, and, div, equal, fromBits, greater, less, max, min, mul, mulAdd, nearest, neg, not, or,
+  select, shiftLeft, shiftRight, sub, toBits, toFloat, toInteger,
 } from '../language/operations.ts';
 import { upper } from './rounding.ts';
 
@@ -39,7 +39,7 @@ export function polynomial(x: Expr, coefficients: readonly number[]): Expr {
 
 /** The size of one number with the sign of another. */
 function withSign(size: Expr, sign: Expr): Expr {
-  return fromBits(or(bitsOf(size), and(bitsOf(sign), SIGN_BIT)));
+  return fromBits(or(toBits(size), and(toBits(sign), SIGN_BIT)));
 }
 
 /** 2ⁿ for whole n from −126 to 127 */
@@ -62,7 +62,7 @@ function reduceExponent(x: Expr, more = 0): { bits: Expr; growth: Expr } {
   const whole = sub(shifted, ROUNDER + more);
   const r = mulAdd(whole, -LN2_LOW, mulAdd(whole, -LN2_HIGH, x));
   const q = polynomial(r, [0.5, 0.166665733, 0.0416665487, 0.00836377405, 0.00139269268]);
-  return { bits: bitsOf(shifted), growth: mulAdd(mul(r, r), q, r) };
+  return { bits: toBits(shifted), growth: mulAdd(mul(r, r), q, r) };
 }
 
 /** eˣ, within 1.1 ulp */
@@ -73,7 +73,7 @@ export function exp(x: Expr): Expr {
 
 /** e^−|x|, within 1.1 ulp: 2ⁿ is made at once, 2⁶⁴ times as large, as it may be too small. */
 function expOfNegative(x: Expr): Expr {
-  const negative = fromBits(or(bitsOf(x), SIGN_BIT));
+  const negative = fromBits(or(toBits(x), SIGN_BIT));
   const { bits, growth } = reduceExponent(max(negative, -104), 64 + 127);
   return mul(mul(add(growth, 1), fromBits(shiftLeft(bits, 23))), 2 ** -64);
 }
@@ -91,7 +91,7 @@ export function expm1(x: Expr): Expr {
 /** x > 0 as 2ⁿ·(1 + f), √½ ≤ 1 + f < √2, with n as f32. Anything for other x. */
 function splitPower(x: Expr): { n: Expr; f: Expr } {
   const isDenormal = less(x, SMALLEST_NORMAL);
-  const bits = bitsOf(select(isDenormal, mul(x, 2 ** 24), x));
+  const bits = toBits(select(isDenormal, mul(x, 2 ** 24), x));
   // From the bits of √½ on, each 2²³ numbers are an octave.
   const octave = shiftRight(sub(bits, 0x3f3504f3), 23);
   const f = sub(fromBits(sub(bits, shiftLeft(octave, 23))), 1);
@@ -224,7 +224,7 @@ export function pow(x: Expr, exponent: Operand): Expr {
 
   const isWhole = equal(nearest(y), y);
   const isOdd = and(less(abs(y), 2 ** 24), equal(and(toInteger(y), 1), 1));
-  const isMinus = and(less(bitsOf(x), 0), and(isWhole, isOdd));
+  const isMinus = and(less(toBits(x), 0), and(isWhole, isOdd));
   const hasNone = and(and(less(x, 0), greater(x, -Infinity)), not(isWhole));
   const result = select(hasNone, NaN, select(isMinus, neg(size), size));
   return select(or(equal(y, 0), equal(x, 1)), 1, result);

@@ -9,21 +9,21 @@
  * 1971.) Where the result is infinite the error is meaningless, often NaN.
  */
 import type { Expr } from '../language/expression.ts';
-import { add, and, bitsOf, fromBits, mul, sub } from '../language/operations.ts';
+import { add, and, fromBits, mul, sub, toBits } from '../language/operations.ts';
 
 /** The rounding error of a sum: a + b − sum, exactly. */
-export function lostSum(a: Expr, b: Expr, sum: Expr): Expr {
+export function twoSumError(a: Expr, b: Expr, sum: Expr): Expr {
   const part = sub(sum, a);
   return add(sub(a, sub(sum, part)), sub(b, part));
 }
 
 /** A number without its last 12 bits: the product of two such is exact. */
 export function upper(x: Expr): Expr {
-  return fromBits(and(bitsOf(x), -0x1000));
+  return fromBits(and(toBits(x), -0x1000));
 }
 
 /** The rounding error of a product: a·b − product, exactly, if nothing underflows. */
-export function lostProduct(a: Expr, b: Expr, product: Expr): Expr {
+export function twoProductError(a: Expr, b: Expr, product: Expr): Expr {
   const [a1, b1] = [upper(a), upper(b)];
   const [a2, b2] = [sub(a, a1), sub(b, b1)];
   // In this order nothing is rounded.

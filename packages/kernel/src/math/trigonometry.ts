@@ -16,11 +16,11 @@
  */
 import { constant, type Expr } from '../language/expression.ts';
 import {
-  abs, add, and, bitsOf, equal, greater, less, mul, mulAdd, nearest, neg, notEqual, select,
-  selectRare, shiftRight, shiftRightUnsigned, sub, toFloat, toInteger, xor,
+  abs, add, and, equal, greater, less, mul, mulAdd, nearest, neg, notEqual, select, selectRare,
+  shiftRight, shiftRightUnsigned, sub, toBits, toFloat, toInteger, xor,
 } from '../language/operations.ts';
 import { polynomial, powerOfTwo } from './elementary.ts';
-import { lostProduct } from './rounding.ts';
+import { twoProductError } from './rounding.ts';
 
 /** x as n·½π + r */
 interface Turned {
@@ -77,7 +77,7 @@ function digitsFrom(place: Expr): Expr[] {
 
 /** For |x| from 2⁹ on; NaN of infinities. */
 function turnedFromFar(x: Expr): Turned {
-  const size = and(bitsOf(x), 0x7fffffff);
+  const size = and(toBits(x), 0x7fffffff);
   const exponent = sub(shiftRight(size, 23), 150);
   const digits = digitsFrom(add(exponent, 14));
   const [left, right] = [add(shiftRight(and(size, 0x7fffff), 16), 0x80), lower(size)];
@@ -106,9 +106,9 @@ function turnedFromFar(x: Expr): Turned {
   }
   const main = mul(high, PIO2_HIGH);
   const rest = add(mul(high, PIO2_LOW), mul(low, PIO2_HIGH));
-  const r = add(main, add(lostProduct(high, constant(x.type, PIO2_HIGH), main), rest));
+  const r = add(main, add(twoProductError(high, constant(x.type, PIO2_HIGH), main), rest));
   // As x is −|x|, or as it is nearer to the next quarter, or neither, or both.
-  const isBelow = less(bitsOf(x), 0);
+  const isBelow = less(toBits(x), 0);
   const isFinite = less(size, 0x7f800000);
   return {
     n: select(isBelow, sub(0, quarters), quarters),

@@ -16,16 +16,14 @@
  * lie together and not its rows, it is brought into order in the same way.
  */
 import { features } from '@mambagrad/wasm';
-import { type Buffer, type Operand, type Expr, variable } from '../language/expression.ts';
+import { type Buffer, type Expr, type Operand, variable } from '../language/expression.ts';
+import { least, minus, plus, times } from '../language/indexArithmetic.ts';
 import { load, scratch } from '../language/memory.ts';
-import { add, consecutive, equal, min, mul, sub } from '../language/operations.ts';
+import { add, equal, min, ramp } from '../language/operations.ts';
 import {
-  lanes, listOf, loop, type Range, type Statements, store, when,
+  type Interval, listOf, loop, type Range, type Statements, store, vectorized, when,
 } from '../language/statement.ts';
-import {
-  CHAIN, type Depths, least, type Matrix, neighbours, type Result, scaled, shifted, type Stretch,
-  tile, toValue,
-} from './microkernel.ts';
+import { CHAIN, type Depths, type Matrix, type Result, tile } from './microkernel.ts';
 
 /** A panel has so many columns. */
 export const PANEL = 8;
@@ -60,8 +58,8 @@ export interface Panels {
 
 /** Some work on a product: blocks of rows times panels, over a stretch of k. */
 export interface Work extends Depths {
-  readonly rowBlocks: Stretch;
-  readonly panels: Stretch;
+  readonly rowBlocks: Interval;
+  readonly panels: Interval;
   /** Where b was brought; undefined: it is read where it is. */
   readonly from: Panels | undefined;
   /** Where the product goes; undefined: to its own `y`. */
@@ -118,7 +116,7 @@ export function tilesOf(product: Product): Tiles {
 /** Calls the body for each 8 columns of some panels, then for 4, and for each of what is left. */
 function forPanels(
   { product: { columns }, panels, wide }: Tiles,
-  some: Stretch, body: (j: Operand, width: number) => Statements,
+  some: Interval, body: (j: Operand, width: number) => Statements,
 ): Statements {
   const half = columns % PANEL >= 4 ? wide + 4 : wide;
   const { from, to } = within(some, PANEL, wide);
@@ -132,16 +130,18 @@ function forPanels(
 }
 
 /** Brings some panels of b, over a stretch of k, to where they are read from. */
-export function packPanels(tiles: Tiles, into: Panels, some: Stretch, depths: Stretch): Statements {
+export function packPanels(
+  tiles: Tiles, into: Panels, some: Interval, depths: Interval,
+): Statements {
   const { b } = tiles.product;
   return forPanels(tiles, some, (j, width) =>
     loop('k', depths, (at) =>
       Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
-        const column = shifted(j, 4 * n);
-        const place = shifted(inPanel(tiles, into, at, j, width), 4 * n);
+        const column = plus(j, 4 * n);
+        const place = plus(inPanel(tiles, into, at, j, width), 4 * n);
         return width < 4
           ? store(into.buffer, place, b(at, column))
-          : store(into.buffer, neighbours(place), b(at, neighbours(column)));
+          : store(into.buffer, ramp(place), b(at, ramp(column)));
       }),
     ),
   );
@@ -152,11 +152,11 @@ function inPanel(
   { wide }: Tiles, { height, firstRow, firstColumn }: Panels,
   at: Operand, j: Operand, width: number,
 ): Operand {
-  const row = mul(sub(toValue(at), firstRow), PANEL);
+  const row = times(minus(at, firstRow), PANEL);
   // A panel has all its rows one after the other; the last may be narrower, and is not.
-  const first = width === PANEL ? toValue(j) : toValue(wide);
-  const start = mul(sub(first, firstColumn), height);
-  return add(add(row, start), sub(toValue(j), first));
+  const first = width === PANEL ? j : wide;
+  const start = times(minus(first, firstColumn), height);
+  return plus(plus(row, start), minus(j, first));
 }
 
 /** Some work on a product: whole tiles, block of rows by block of rows, and the rows left over. */
@@ -171,7 +171,7 @@ export function multiplyTiles(tiles: Tiles, work: Work): Statements {
   ];
 }
 
-function multiplyBlock(tiles: Tiles, work: Work, block: Stretch): Statements {
+function multiplyBlock(tiles: Tiles, work: Work, block: Interval): Statements {
   const { product: { a }, tileRows, isStripped, isShort } = tiles;
   const y = resultFrom(tiles, work, block.from);
   return [
@@ -205,28 +205,28 @@ function multiplyRest(tiles: Tiles, work: Work): Statements {
 /** Where the rows from one on are summed up: nearby, if they are to be finished at once. */
 function resultFrom({ product, nearby }: Tiles, work: Work, first: Operand): Result {
   const { result = product, isFirst, isLast } = work;
-  const isNear = result.finish && isFirst && isLast;
+  const isNear = result.epilogue && isFirst && isLast;
   return isNear ? { ...result, ...rowsIn(nearby, product.columns, first) } : result;
 }
 
 /** The epilogue of some rows, once they are ready. */
-function finishRows({ product }: Tiles, work: Work, y: Result, rows: Stretch): Statements {
+function finishRows({ product }: Tiles, work: Work, y: Result, rows: Interval): Statements {
   const { columns } = product;
-  return work.isLast ? finishAll(y, columns, rows, within(work.panels, PANEL, columns)) : [];
+  return work.isLast ? applyEpilogue(y, columns, rows, within(work.panels, PANEL, columns)) : [];
 }
 
 /** The elements of b for the columns from j on: out of their panel, if b was brought. */
 function rightOf(tiles: Tiles, { from }: Work, j: Operand, width: number): Matrix {
   if (from === undefined) return tiles.product.b;
   return (at, column) =>
-    load(from.buffer, add(inPanel(tiles, from, at, j, width), sub(toValue(column), j)));
+    load(from.buffer, plus(inPanel(tiles, from, at, j, width), minus(column, j)));
 }
 
 /** Brings a block of rows of a into strips. */
-function packStrips(tiles: Tiles, work: Work, block: Stretch): Statements {
+function packStrips(tiles: Tiles, work: Work, block: Interval): Statements {
   const { product: { a }, tileRows, strips } = tiles;
   const rowsOf = (i: Expr): Expr[] =>
-    [neighbours(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
+    [ramp(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
   return loop('k', work.depths, (at) =>
     loop('i', { ...block, step: tileRows }, (i) =>
       rowsOf(i).map((row) =>
@@ -243,9 +243,9 @@ function packStrips(tiles: Tiles, work: Work, block: Stretch): Statements {
 function inStrip(
   { deepest, tileRows }: Tiles, { depths }: Work,
   [first, i]: readonly [Operand, Expr], row: Operand, at: Operand,
-): Expr {
-  const line = mul(sub(toValue(at), depths.from), tileRows);
-  return add(mul(sub(i, first), deepest), add(line, sub(toValue(row), i)));
+): Operand {
+  const line = times(minus(at, depths.from), tileRows);
+  return plus(times(minus(i, first), deepest), plus(line, minus(row, i)));
 }
 
 /** Where rows are in a buffer of their own, from some row on. */
@@ -253,29 +253,29 @@ export function rowsIn(
   y: Buffer, columns: number, first: Operand = 0,
 ): Pick<Result, 'y' | 'place'> {
   const place = (row: Operand, column: Operand): Operand =>
-    add(mul(sub(toValue(row), first), columns), column);
+    plus(times(minus(row, first), columns), column);
   return { y, place };
 }
 
 /** Finishes elements of a product of so many columns that lie in `y`: some rows, some columns. */
-export function finishAll(
-  { y, place, finish }: Result, columns: number, rows: Range, some: Range = columns,
+export function applyEpilogue(
+  { y, place, epilogue }: Result, columns: number, rows: Range, some: Range = columns,
 ): Statements {
-  if (!finish) return [];
+  if (!epilogue) return [];
   // In a single column there are no neighbours.
-  const each = columns < 4 ? loop : lanes;
-  return loop('i', rows, (i) => each('j', some, (j) => finish(i, j, load(y, place(i, j)))));
+  const each = columns < 4 ? loop : vectorized;
+  return loop('i', rows, (i) => each('j', some, (j) => epilogue(i, j, load(y, place(i, j)))));
 }
 
 /** Whether elements at neighbouring indices are neighbours in memory. */
 export function isContiguous(at: (i: Operand) => Expr): boolean {
-  const sample = at(consecutive(variable('i', 'i32')));
+  const sample = at(ramp(variable('i', 'i32')));
   return sample.node === 'load' && sample.index.step === 1;
 }
 
 /** A stretch in smaller units, of which each of its own has so many, as far as there are any. */
-export function within({ from, to }: Stretch, units: number, count: number): Stretch {
-  return { from: scaled(from, units), to: least(scaled(to, units), count) };
+export function within({ from, to }: Interval, units: number, count: number): Interval {
+  return { from: times(from, units), to: least(times(to, units), count) };
 }
 
 /** Statements that run if a number is another, which may be known. */

@@ -11,13 +11,16 @@
  * end of a page of memory (4 KiB), and anew in each. A single sequence waits at the start of every
  * page; of eight that are pages apart, the others go on.
  */
-import { type Operand, type Expr, type Variable, variable } from '../language/expression.ts';
-import { add, mulAdd, reduceLanes } from '../language/operations.ts';
-import { loop, parallel, set, type Statements, store } from '../language/statement.ts';
-import { accumulator, isLong, sum } from '../math/sums.ts';
-import { cut, stretchOf } from '../parallel/chunks.ts';
-import { finishAll, type Product } from './gemm.ts';
-import { CHAIN, least, neighbours, scaled, shifted, type Stretch } from './microkernel.ts';
+import { type Expr, type Operand, type Variable, variable } from '../language/expression.ts';
+import { least, plus, times } from '../language/indexArithmetic.ts';
+import { add, mulAdd, ramp, reduceLanes } from '../language/operations.ts';
+import {
+  type Interval, intervalOf, loop, parallel, set, type Statements, store,
+} from '../language/statement.ts';
+import { accumulator, isLongSum, sum } from '../math/sums.ts';
+import { partition } from '../parallel/chunks.ts';
+import { applyEpilogue, type Product } from './gemm.ts';
+import { CHAIN } from './microkernel.ts';
 
 /** Up to so many rows this is faster than tiles, which bring b into an order of their own. */
 export const FEW_ROWS = 16;
@@ -60,7 +63,7 @@ function planOf(product: Product): Plan {
     long: depth - (depth % (4 * unrolled.length)),
     whole: depth - (depth % 4),
     isCut: depth > 4 * CHAIN,
-    isExact: isLong(sum, 'f32', depth / (4 * CHAIN)),
+    isExact: isLongSum(sum, 'f32', depth / (4 * CHAIN)),
   };
 }
 
@@ -80,10 +83,10 @@ function columnsFrom(plan: Plan, from: number, isPart: boolean): Statements {
   const width = count * length;
   // To read a number takes as long as two operations, or four rows.
   const work = isPart ? 0 : (width * depth * Math.max(rows / 4, 1)) / 2;
-  const pieces = cut([(to - from) / width], work);
-  const some = parallel('round', pieces.rounds, (round) => {
-    const range = stretchOf(pieces.of(round)[1]);
-    const [start, end] = [range.from, range.to].map((at) => shifted(scaled(at, width), from));
+  const pieces = partition([(to - from) / width], work);
+  const some = parallel('round', pieces.chunks, (round) => {
+    const range = intervalOf(pieces.rangesOf(round)[1]);
+    const [start, end] = [range.from, range.to].map((at) => plus(times(at, width), from));
     return loop('block', { from: start, to: end, step: width }, (first) =>
       columnBlock(plan, first, count, length),
     );
@@ -98,11 +101,11 @@ function columnBlock(plan: Plan, first: Variable, count: number, length: number)
   return [
     bands.map((band) =>
       loop('j', { from: first, to: add(first, length) }, (j) => {
-        const beside = Array.from({ length: count }, (_, n) => shifted(j, n * length));
+        const beside = Array.from({ length: count }, (_, n) => plus(j, n * length));
         return sums(plan, { band, beside });
       }),
     ),
-    finishAll(product, columns, rows, { from: first, to: add(first, count * length) }),
+    applyEpilogue(product, columns, rows, { from: first, to: add(first, count * length) }),
   ];
 }
 
@@ -121,9 +124,9 @@ function sums(plan: Plan, cells: Cells): Statements {
   const all = partial.map(() =>
     isCut ? accumulator(variable('all', 'f32x4'), sum, isExact) : undefined,
   );
-  const four = (at: Operand): Statements => addTo(plan, cells, partial, neighbours(at));
+  const four = (at: Operand): Statements => addTo(plan, cells, partial, ramp(at));
   /** Sums up, from 0, over a stretch of k that goes in whole rounds. */
-  const chain = (some: Stretch): Statements => [
+  const chain = (some: Interval): Statements => [
     partial.map((one) => set(one, 0)),
     loop('k', { ...some, step: 4 * unrolled.length }, (at) =>
       unrolled.map((n) => four(add(at, n))),
@@ -133,13 +136,13 @@ function sums(plan: Plan, cells: Cells): Statements {
   return [
     all.map((one) => one?.start ?? []),
     !isCut ? chain({ from: 0, to: long }) : loop('chain', { to: long, step: 4 * CHAIN }, (from) => [
-      chain({ from, to: least(shifted(from, 4 * CHAIN), long) }),
+      chain({ from, to: least(plus(from, 4 * CHAIN), long) }),
       toAll,
     ]),
     isCut && long < whole ? partial.map((one) => set(one, 0)) : [],
     loop('k', { from: long, to: whole, step: 4 }, four),
     isCut && long < whole ? toAll : [],
-    total.map((one, i) => set(one, reduceLanes(add, all[i]?.whole ?? partial[i]))),
+    total.map((one, i) => set(one, reduceLanes(add, all[i]?.result ?? partial[i]))),
     loop('k', { from: whole, to: depth }, (at) => addTo(plan, cells, total, at)),
     total.map((one, i) => store(y, places[i], one)),
   ];

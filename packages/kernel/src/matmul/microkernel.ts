@@ -10,12 +10,13 @@
  * ones. Where even those are many, what they lose is kept beside y, and added at the end.
  */
 import {
-  type Buffer, constant, type Operand, type Expr, type Variable, variable,
+  type Buffer, type Expr, type Operand, type Variable, variable,
 } from '../language/expression.ts';
+import { least, plus } from '../language/indexArithmetic.ts';
 import { load } from '../language/memory.ts';
-import { add, consecutive, min, mul, mulAdd } from '../language/operations.ts';
-import { loop, set, type Statements, store } from '../language/statement.ts';
-import { accumulateAt, type Element, sum, whole } from '../math/sums.ts';
+import { mulAdd, ramp } from '../language/operations.ts';
+import { type Interval, loop, set, type Statements, store } from '../language/statement.ts';
+import { accumulateAt, compensated, type Element, sum } from '../math/sums.ts';
 
 /** So many products are added up in a register. */
 export const CHAIN = 256;
@@ -30,20 +31,12 @@ export interface Result {
   /** The buffer that holds the elements. */
   readonly y: Buffer;
   /** Takes each finished element, or four of them, instead of leaving it in `y`. */
-  readonly finish?: ((row: Operand, column: Operand, value: Expr) => Statements) | undefined;
-}
-
-/** A part of an axis, in its own units. */
-export interface Stretch {
-  /** Where it starts: its first index. */
-  readonly from: Operand;
-  /** Where it ends: the first index after it. */
-  readonly to: Operand;
+  readonly epilogue?: ((row: Operand, column: Operand, value: Expr) => Statements) | undefined;
 }
 
 /** Which part of its sums a tile makes. */
 export interface Depths {
-  readonly depths: Stretch;
+  readonly depths: Interval;
   /** Whether sums begin here, and do not go on with what is there; and whether they end here. */
   readonly isFirst: boolean;
   readonly isLast: boolean;
@@ -67,12 +60,12 @@ export function tile(
 ): Statements {
   const type = width < 4 ? 'f32' : 'f32x4';
   const columns = Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
-    const column = shifted(j, 4 * n);
-    return width < 4 ? column : neighbours(column);
+    const column = plus(j, 4 * n);
+    return width < 4 ? column : ramp(column);
   });
   const values = columns.map(() => variable('b', type));
   const lines = Array.from({ length: height }, (_, below) => {
-    const row = shifted(i, below);
+    const row = plus(i, below);
     const cells = columns.map((column): Cell => ({
       column,
       total: variable('y', type),
@@ -83,7 +76,7 @@ export function tile(
   });
   const forCells = (body: (cell: Cell) => Statements): Statements =>
     lines.map(({ cells }) => cells.map(body));
-  const chain = (some: Stretch): Statements => [
+  const chain = (some: Interval): Statements => [
     forCells(({ total }) => set(total, 0)),
     loop('k', some, (at) => [
       values.map((value, n) => set(value, right(at, columns[n]))),
@@ -103,27 +96,11 @@ export function tile(
   return [
     !isFirst ? [] : forCells((cell) => [fill(cell.to, 0), cell.rest ? fill(cell.rest, 0) : []]),
     loop('chain', { from, to, step: CHAIN }, (first) => [
-      chain({ from: first, to: least(shifted(first, CHAIN), to) }),
+      chain({ from: first, to: least(plus(first, CHAIN), to) }),
       forCells((cell) => accumulateAt(cell.to, cell.total, sum, cell.rest)),
     ]),
     !isLast || !rests ? [] : forCells(({ to: own, rest = own }) =>
-      fill(own, whole(load(own.buffer, own.at), load(rest.buffer, rest.at))),
+      fill(own, compensated(load(own.buffer, own.at), load(rest.buffer, rest.at))),
     ),
   ];
 }
-
-/** The smaller one, known where both are. */
-export function least(x: Operand, limit: Operand): Operand {
-  if (typeof x !== 'number' || typeof limit !== 'number') return min(x, limit);
-  return Math.min(x, limit);
-}
-
-export const scaled = (x: Operand, times: number): Operand =>
-  typeof x === 'number' ? x * times : mul(x, times);
-
-export const shifted = (x: Operand, by: number): Operand =>
-  typeof x === 'number' ? x + by : by === 0 ? x : add(x, by);
-
-export const toValue = (x: Operand): Expr => (typeof x === 'number' ? constant('i32', x) : x);
-
-export const neighbours = (x: Operand): Expr => consecutive(toValue(x));

@@ -11,27 +11,30 @@
  * Gradients of weights are sums over all steps of all sequences: they go by depth.
  */
 import type { Buffer, Operand } from '../language/expression.ts';
+import { least, plus, times } from '../language/indexArithmetic.ts';
 import { scratch } from '../language/memory.ts';
 import { add, mul } from '../language/operations.ts';
-import { loop, parallel, type Statements } from '../language/statement.ts';
-import { sum } from '../math/sums.ts';
-import { addUp, cut, stretchOf } from '../parallel/chunks.ts';
 import {
-  DEPTH_BLOCK, finishAll, isContiguous, multiplyTiles, packPanels, PANEL, type Product, ROW_BLOCK,
-  rowsIn, type Tiles, tilesOf, within, type Work,
+  type Interval, intervalOf, loop, parallel, type Statements,
+} from '../language/statement.ts';
+import { sum } from '../math/sums.ts';
+import { partition, reducePartials } from '../parallel/chunks.ts';
+import {
+  applyEpilogue, DEPTH_BLOCK, isContiguous, multiplyTiles, packPanels, PANEL, type Product,
+  ROW_BLOCK, rowsIn, type Tiles, tilesOf, within, type Work,
 } from './gemm.ts';
 import { FEW_ROWS, matrixVector } from './gemv.ts';
-import { least, type Result, scaled, shifted, type Stretch } from './microkernel.ts';
+import type { Result } from './microkernel.ts';
 
 /** More numbers are not brought into panels at once, nor kept for rounds. */
 const MOST_KEPT = 2 ** 22;
 /** So many products with their sums take as long as a single operation elsewhere. */
-export const PRODUCTS = 8;
+export const MULTIPLY_ADDS_PER_OPERATION = 8;
 
 /** y = a·b as the statements of a kernel, or of a part of one, which is not cut. */
 export function multiply(given: Product, isPart = false): Statements {
   const { b, rows, columns, depth } = given;
-  const near = given.finish && rowsIn(scratch('y', 'f32', rows * columns), columns);
+  const near = given.epilogue && rowsIn(scratch('y', 'f32', rows * columns), columns);
   const product = { ...given, ...near };
   const isAlongDepth = depth >= 4 && isContiguous((at) => b(at, 0));
   if (rows <= FEW_ROWS && isAlongDepth) return matrixVector(product, isPart);
@@ -47,7 +50,7 @@ export function multiply(given: Product, isPart = false): Statements {
 
 /** How many operations a round has that does so much. */
 function workOf({ rows, columns, depth }: Product, parts: number): number {
-  return (rows * columns * depth) / parts / PRODUCTS;
+  return (rows * columns * depth) / parts / MULTIPLY_ADDS_PER_OPERATION;
 }
 
 function byRows(product: Product, tiles: Tiles): Statements {
@@ -57,23 +60,23 @@ function byRows(product: Product, tiles: Tiles): Statements {
   const nearby = scratch('y', 'f32', ROW_BLOCK * columns);
   const [all, panels] = [{ from: 0, to: depth }, { from: 0, to: tiles.panels }];
   const { rests } = tiles;
-  const packing = cut([tiles.panels], (depth * columns) / tiles.panels);
-  const pieces = cut([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
+  const packing = partition([tiles.panels], (depth * columns) / tiles.panels);
+  const pieces = partition([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
   return [
-    parallel('round', packing.rounds, (round) =>
-      packPanels(tiles, from, stretchOf(packing.of(round)[1]), all),
+    parallel('round', packing.chunks, (round) =>
+      packPanels(tiles, from, intervalOf(packing.rangesOf(round)[1]), all),
     ),
-    parallel('round', pieces.rounds, (round) => {
-      const some = stretchOf(pieces.of(round)[1]);
-      const blocks = (rowBlocks: Stretch, result?: Result): Statements =>
+    parallel('round', pieces.chunks, (round) => {
+      const some = intervalOf(pieces.rangesOf(round)[1]);
+      const blocks = (rowBlocks: Interval, result?: Result): Statements =>
         forDepths(all, tiles, (depths, ends) =>
           multiplyTiles(tiles, { rowBlocks, panels, depths, from, rests, result, ...ends }),
         );
-      if (!product.finish || tiles.deepest === depth) return blocks(some);
+      if (!product.epilogue || tiles.deepest === depth) return blocks(some);
       // What is to be finished waits in memory between blocks of k, and that is to be little.
       return loop('rows', some, (block) => {
         const near = rowsIn(nearby, columns, mul(block, ROW_BLOCK));
-        return blocks({ from: block, to: add(block, 1) }, { ...near, finish: product.finish });
+        return blocks({ from: block, to: add(block, 1) }, { ...near, epilogue: product.epilogue });
       });
     }),
   ];
@@ -82,46 +85,48 @@ function byRows(product: Product, tiles: Tiles): Statements {
 function byDepth(product: Product, tiles: Tiles): Statements {
   const { rows, columns, depth, y } = product;
   const [size, blocks] = [rows * columns, Math.ceil(depth / DEPTH_BLOCK)];
-  const pieces = cut([blocks], workOf(product, blocks), 1, size * PRODUCTS);
-  if (pieces.rounds === 1) return byColumns(product, tiles, true);
-  const sums = scratch('sums', 'f32', pieces.rounds * size);
+  const pieces = partition([blocks], workOf(product, blocks), {
+    overhead: size * MULTIPLY_ADDS_PER_OPERATION,
+  });
+  if (pieces.chunks === 1) return byColumns(product, tiles, true);
+  const sums = scratch('sums', 'f32', pieces.chunks * size);
   const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
-  const finishing = cut([rows], 4 * columns);
+  const finishing = partition([rows], 4 * columns);
   return [
-    parallel('round', pieces.rounds, (round) => {
+    parallel('round', pieces.chunks, (round) => {
       const start = mul(round, size);
       const place = (row: Operand, column: Operand): Operand =>
-        add(add(start, scaled(row, columns)), column);
-      const some = within(stretchOf(pieces.of(round)[1]), DEPTH_BLOCK, depth);
+        plus(plus(start, times(row, columns)), column);
+      const some = within(intervalOf(pieces.rangesOf(round)[1]), DEPTH_BLOCK, depth);
       const all = { from: 0, to: tiles.panels };
-      return packedProduct(tiles, panels, all, some, { y: sums, place }, pieces.rounds === blocks);
+      return packedProduct(tiles, panels, all, some, { y: sums, place }, pieces.chunks === blocks);
     }),
-    addUp(sums, [pieces.rounds, size, size], sum, y),
-    !product.finish ? [] : parallel('round', finishing.rounds, (round) =>
-      finishAll(product, columns, finishing.of(round)[1]),
+    reducePartials({ buffer: sums, count: pieces.chunks, length: size, stride: size }, sum, y),
+    !product.epilogue ? [] : parallel('round', finishing.chunks, (round) =>
+      applyEpilogue(product, columns, finishing.rangesOf(round)[1]),
     ),
   ];
 }
 
 function byColumns(product: Product, tiles: Tiles, isPart: boolean): Statements {
   const work = isPart ? 0 : workOf(product, tiles.panels);
-  const pieces = cut([tiles.panels], work, 8);
+  const pieces = partition([tiles.panels], work, { multipleOf: 8 });
   const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
-  return parallel('round', pieces.rounds, (round) => {
-    const some = stretchOf(pieces.of(round)[1]);
+  return parallel('round', pieces.chunks, (round) => {
+    const some = intervalOf(pieces.rangesOf(round)[1]);
     return packedProduct(tiles, panels, some, { from: 0, to: product.depth });
   });
 }
 
 /** All rows times some panels, which are brought block by block of k. */
 function packedProduct(
-  tiles: Tiles, buffer: Buffer, panels: Stretch, some: Stretch,
+  tiles: Tiles, buffer: Buffer, panels: Interval, some: Interval,
   result?: Result, isBlock = false,
 ): Statements {
   const rowBlocks = { from: 0, to: tiles.rowBlocks };
   // Parts of sums take up few chains each.
   const rests = result ? undefined : tiles.rests;
-  const [firstColumn, height] = [scaled(panels.from, PANEL), tiles.deepest];
+  const [firstColumn, height] = [times(panels.from, PANEL), tiles.deepest];
   return forDepths(some, tiles, (depths, ends) => {
     const own = { buffer, height, firstRow: depths.from, firstColumn };
     const from = tiles.isPacked ? own : undefined;
@@ -137,19 +142,19 @@ function packedProduct(
  * go on with them.
  */
 function forDepths(
-  { from, to }: Stretch, { deepest }: Tiles,
-  body: (depths: Stretch, ends: Pick<Work, 'isFirst' | 'isLast'>) => Statements, isBlock = false,
+  { from, to }: Interval, { deepest }: Tiles,
+  body: (depths: Interval, ends: Pick<Work, 'isFirst' | 'isLast'>) => Statements, isBlock = false,
 ): Statements {
   if (isBlock || (from === 0 && to === deepest)) {
     return body({ from, to }, { isFirst: true, isLast: true });
   }
   const block = (start: Operand, isFirst: boolean, isLast: boolean): Statements =>
-    body({ from: start, to: least(shifted(start, deepest), to) }, { isFirst, isLast });
+    body({ from: start, to: least(plus(start, deepest), to) }, { isFirst, isLast });
   // Where it ends is known, unless sums are only parts of sums.
   const last = typeof to === 'number' ? (Math.ceil(to / deepest) - 1) * deepest : to;
   return [
     block(from, true, false),
-    loop('block', { from: shifted(from, deepest), to: last, step: deepest }, (start) =>
+    loop('block', { from: plus(from, deepest), to: last, step: deepest }, (start) =>
       block(start, false, false),
     ),
     last === to ? [] : block(last, false, true),

@@ -1,108 +1,128 @@
 /**
- * Work cut into rounds, which threads can share. It is cut by its size alone, never by how many
- * threads there are: sums are added up in the same order on one thread and on many, and results are
- * the same bits. A round takes about ten microseconds, so what it costs to share it is nothing
- * beside it, and threads finish together.
+ * Work partitioned into chunks, which are the iterations of a parallel loop:
+ *
+ *     for i in 0..100_000            parallel for chunk in 0..16
+ *       y[i] = exp(x[i])       →       for i in 6256 · chunk .. min(6256 · (chunk + 1), 100_000)
+ *                                        y[i] = exp(x[i])
+ *
+ * The number of chunks depends on the size of the work alone, never on the number of threads. So
+ * partial sums are made of the same terms and added in the same order on one thread and on many,
+ * and results are the same bits. A chunk takes about ten microseconds: long enough that claiming it
+ * costs nothing beside it, short enough that threads finish at about the same time.
  */
-import {
-  type Buffer, lanesOf, type Operand, typeOf, type Expr, variable,
-} from '../language/expression.ts';
+import { number, readOptions, type Table, whole } from '@mambagrad/wasm/options';
+import { type Buffer, type Expr, lanesOf, typeOf, variable } from '../language/expression.ts';
 import { load } from '../language/memory.ts';
-import { add, min, mul, quotient, sub } from '../language/operations.ts';
+import { add, min, mul, sub, truncDiv } from '../language/operations.ts';
 import {
-  lanes, loop, parallel, type Range, set, type Statements, store,
+  loop, parallel, type Range, set, type Statements, store, vectorized,
 } from '../language/statement.ts';
-import { accumulator, isLong, type Reduction } from '../math/sums.ts';
+import { accumulator, isLongSum, type Reduction } from '../math/sums.ts';
 
-/** So many operations on single numbers, as single instructions do them for four, are a round. */
-const ROUND = 2 ** 15;
+/** Operations in a chunk, each of them one instruction for four numbers. */
+const CHUNK_OPERATIONS = 2 ** 15;
 
-/** Loops over some axes, cut. */
-export interface Cut {
-  /** How many rounds there are, from 1. */
-  readonly rounds: number;
-  /** How many indices of the last axis a round goes through at most. */
-  readonly most: number;
-  /** What a round goes through of each axis, behind statements that have to come before. */
-  of(round: Expr): readonly [before: Statements, ...ranges: Range[]];
+/** Nested loops, partitioned into chunks. */
+export interface Partition {
+  /** The number of chunks, from 1. */
+  readonly chunks: number;
+  /** The largest number of indices of the last axis that a chunk contains. */
+  readonly largest: number;
+  /** The ranges of a chunk, one for each axis, after the statements that compute them. */
+  rangesOf(chunk: Expr): readonly [setup: Statements, ...ranges: Range[]];
 }
+
+/** How loops are partitioned: options of `partition`. */
+export interface PartitionOptions {
+  /** Chunks of the last axis start at multiples of this number. Default 1. */
+  readonly multipleOf?: number | undefined;
+  /** Operations that each chunk costs besides its work; a chunk has at least as many. Default 0. */
+  readonly overhead?: number | undefined;
+}
+
+const partitionOptions = {
+  multipleOf: whole(1).orElse(1),
+  overhead: number({ from: 0 }).orElse(0),
+} satisfies Table<PartitionOptions>;
 
 /**
- * Cuts the loops over one axis or two, of which the first is outside, given how much work there is
- * for one index of all; `least` indices of the last stay together, or a multiple of them. A round
- * has at least so much work as `beside`, what it takes besides.
+ * Partitions the loops over one axis or two, the outer one first. `work` is the number of
+ * operations for one index of all of them.
  */
-export function cut(extents: readonly number[], work: number, least = 1, beside = 0): Cut {
-  const last = extents.length - 1;
+export function partition(
+  extents: readonly number[], work: number, options: PartitionOptions = {},
+): Partition {
+  const { multipleOf, overhead } = readOptions('partition', options, partitionOptions);
   const [outer, inner] = [1, 1, ...extents].slice(-2);
-  const roundWork = Math.max(ROUND, beside);
-  const items = Math.max(1, Math.round(roundWork / Math.max(work, 1)));
-  // Rounds take some of the inner axis, or all of it for some of the outer.
-  const size = Math.min(Math.ceil(items / least) * least, inner);
-  const rows = size < inner ? 1 : Math.min(Math.ceil(items / inner), outer);
-  const pieces = Math.ceil(inner / size);
-  const rounds = Math.ceil(outer / rows) * pieces;
-  // Of nothing there are no pieces, and rounds is no number.
-  if (!(rounds > 1) || inner * outer * work < 2 * roundWork) {
-    return { rounds: 1, most: inner, of: () => [[], ...extents] };
+  const chunkWork = Math.max(CHUNK_OPERATIONS, overhead);
+  const indices = Math.max(1, Math.round(chunkWork / Math.max(work, 1)));
+  // A chunk is a part of the inner axis, or all of it for some indices of the outer one.
+  const size = Math.min(Math.ceil(indices / multipleOf) * multipleOf, inner);
+  const rows = size < inner ? 1 : Math.min(Math.ceil(indices / inner), outer);
+  const perRow = Math.ceil(inner / size);
+  const chunks = Math.ceil(outer / rows) * perRow;
+  // If an extent is 0, so is `size`, and `chunks` is NaN.
+  if (!(chunks > 1) || inner * outer * work < 2 * chunkWork) {
+    return { chunks: 1, largest: inner, rangesOf: () => [[], ...extents] };
   }
-  const most = size;
-  if (last === 0) return { rounds, most, of: (round) => [[], rangeOf(round, size, inner)] };
-  if (pieces === 1) {
-    return { rounds, most, of: (round) => [[], rangeOf(round, rows, outer), inner] };
-  }
-  return {
-    rounds,
-    most,
-    of: (round) => {
-      const [i, piece] = ['i', 'piece'].map((name) => variable(name, 'i32'));
-      const before = [
-        set(i, quotient(round, pieces)),
-        set(piece, sub(round, mul(i, pieces))),
-      ];
-      return [before, { from: i, to: add(i, 1) }, rangeOf(piece, size, inner)];
-    },
+  const rangesOf = (chunk: Expr): ReturnType<Partition['rangesOf']> => {
+    if (extents.length === 1) return [[], chunkRange(chunk, size, inner)];
+    if (perRow === 1) return [[], chunkRange(chunk, rows, outer), inner];
+    const [i, part] = ['i', 'part'].map((name) => variable(name, 'i32'));
+    const setup = [
+      set(i, truncDiv(chunk, perRow)),
+      set(part, sub(chunk, mul(i, perRow))),
+    ];
+    return [setup, { from: i, to: add(i, 1) }, chunkRange(part, size, inner)];
   };
+  return { chunks, largest: size, rangesOf };
 }
 
-/** A range as where it starts and ends. */
-export function stretchOf(range: Range): { readonly from: Operand; readonly to: Operand } {
-  if (typeof range === 'number' || 'node' in range) return { from: 0, to: range };
-  return { from: 0, ...range };
-}
-
-/** The piece of this number, of pieces of a size; the last may be smaller. */
-function rangeOf(piece: Expr, size: number, count: number): Range {
-  const from = mul(piece, size);
+/** The indices of a chunk: `size` of them, but the last chunk may have fewer. */
+function chunkRange(chunk: Expr, size: number, count: number): Range {
+  const from = mul(chunk, size);
   const to = add(from, size);
   return { from, to: count % size === 0 ? to : min(to, count) };
 }
 
+/** Partial results, one row for each chunk of a parallel loop. */
+export interface Partials {
+  /** The buffer that holds the rows. */
+  readonly buffer: Buffer;
+  /** The number of rows, one for each chunk. */
+  readonly count: number;
+  /** The number of elements of a row. */
+  readonly length: number;
+  /** The distance between the starts of two rows, in elements. */
+  readonly stride: number;
+  /** How far after each element its compensation lies (see math/sums.ts), if it has one. */
+  readonly compensationAt?: number | undefined;
+}
+
 /**
- * Adds up, or combines, what each of so many rounds has left in `parts`, `length` numbers each that
- * are `room` apart, in the order of the rounds; stores the totals in a buffer, from `start` on. So
- * far behind each number, if that is given, is what it has lost (`rests`).
+ * Reduces the rows of partial results to one, in the order of the chunks, and stores it in a buffer
+ * from the index `start` on.
  */
-export function addUp(
-  parts: Buffer,
-  [rounds, length, room, rests]: readonly [number, number, number, rests?: number | undefined],
+export function reducePartials(
+  { buffer, count, length, stride, compensationAt }: Partials,
   reduction: Reduction, to: Buffer, start = 0,
 ): Statements {
-  const pieces = cut([length], rounds, 16);
-  return parallel('round', pieces.rounds, (own) => {
-    const [, range] = pieces.of(own);
-    return lanes('i', range, (i) => {
-      const type = typeOf(parts.kind, lanesOf(i));
-      const isExact = rests !== undefined || isLong(reduction, type, rounds);
-      const all = accumulator(variable('total', type), reduction, isExact);
+  const { chunks, rangesOf } = partition([length], count, { multipleOf: 16 });
+  return parallel('chunk', chunks, (chunk) => {
+    const [, range] = rangesOf(chunk);
+    return vectorized('i', range, (i) => {
+      const type = typeOf(buffer.kind, lanesOf(i));
+      const isCompensated = compensationAt !== undefined || isLongSum(reduction, type, count);
+      const total = accumulator(variable('total', type), reduction, isCompensated);
       return [
-        all.start,
-        loop('part', rounds, (part) => {
-          const place = add(mul(part, room), i);
-          const rest = rests === undefined ? undefined : load(parts, add(place, rests));
-          return all.add(load(parts, place), rest);
+        total.start,
+        loop('row', count, (row) => {
+          const at = add(mul(row, stride), i);
+          const compensation =
+            compensationAt === undefined ? undefined : load(buffer, add(at, compensationAt));
+          return total.add(load(buffer, at), compensation);
         }),
-        store(to, add(i, start), all.whole),
+        store(to, add(i, start), total.result),
       ];
     });
   });

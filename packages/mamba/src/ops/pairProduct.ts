@@ -11,7 +11,7 @@ import * as k from '@mambagrad/kernel';
 import {
   type Apply, definePrimitive, type Elements, type Shape, type Tensor,
 } from '@mambagrad/tensor';
-import { isVector, plus, times } from './vectors.ts';
+import { isVector } from './vectors.ts';
 
 const transposed = (x: Tensor): Tensor => x.transpose(-2, -1);
 
@@ -21,15 +21,15 @@ function sums(
   add: (sum: k.Variable, at: k.Expr, cell: readonly k.Expr[]) => k.Expr,
   result: (sum: k.Variable, cell: readonly k.Expr[]) => k.Expr = (sum) => sum,
 ): k.Statements {
-  const pieces = k.cut([count], rows * columns * depth);
-  return k.parallel('round', pieces.rounds, (round) => {
-    const [before, some] = pieces.of(round);
-    const ofRow = (s: k.Expr, i: k.Expr) => k.lanes('j', columns, (j) => {
+  const pieces = k.partition([count], rows * columns * depth);
+  return k.parallel('round', pieces.chunks, (round) => {
+    const [before, some] = pieces.rangesOf(round);
+    const ofRow = (s: k.Expr, i: k.Expr) => k.vectorized('j', columns, (j) => {
       const sum = k.variable('sum', isVector(j) ? 'f32x4' : 'f32');
       return [
         k.set(sum, 0),
         k.loop('k', depth, (at) => k.set(sum, add(sum, at, [s, i, j]))),
-        k.store(y, plus(times(plus(times(s, rows), i), columns), j), result(sum, [s, i, j])),
+        k.store(y, k.rowMajor([s, i, j], [rows, columns]), result(sum, [s, i, j])),
       ];
     });
     return [before, k.loop('s', some, (s) => k.loop('i', rows, (i) => ofRow(s, i)))];

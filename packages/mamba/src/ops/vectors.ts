@@ -29,20 +29,7 @@ export interface Cell {
   readonly i: number;
 }
 
-export const plus = (a: k.Operand, b: k.Operand): k.Operand => {
-  if (typeof a !== 'number') return k.add(a, b);
-  return typeof b === 'number' ? a + b : k.add(b, a);
-};
-
-export const times = (a: k.Operand, by: number): k.Operand =>
-  typeof a === 'number' ? a * by : k.mul(a, by);
-
 export const isVector = (d: k.Expr): boolean => d.type === 'i32x4';
-
-export const toValue = (i: k.Operand): k.Expr =>
-  typeof i === 'number' ? k.constant('i32', i) : i;
-
-export const neighbours = (i: k.Operand): k.Expr => k.consecutive(toValue(i));
 
 /** For each name, a register for each vector of channels. */
 export function registers(names: readonly string[], channels: readonly k.Expr[]): k.Variable[][] {
@@ -76,7 +63,7 @@ export interface Part {
   readonly b: k.Expr;
   readonly block: k.Operand;
   /** The channels of the block. */
-  readonly range: k.Stretch;
+  readonly range: k.Interval;
 }
 
 /** Calls the body for each sequence and block of channels, in rounds that threads can share. */
@@ -93,7 +80,7 @@ export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.St
     const end = k.add(from, size);
     const range = { from, to: channels % size === 0 ? end : k.min(end, channels) };
     return [
-      k.set(sequence, k.quotient(round, count)),
+      k.set(sequence, k.truncDiv(round, count)),
       k.set(block, k.sub(round, k.mul(sequence, count))),
       // A loop of one round, as loops keep addresses in step.
       k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body({ b, block, range })),
@@ -103,20 +90,20 @@ export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.St
 
 /** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */
 export function forChannels(
-  { from, to }: k.Stretch,
+  { from, to }: k.Interval,
   count: number,
   body: (channels: k.Expr[]) => k.Statements,
 ): k.Statements {
   const wide = count - (count % 8);
   const half = wide + (count % 8 >= 4 ? 4 : 0);
   const rest = [
-    half > wide ? body([neighbours(wide)]) : [],
+    half > wide ? body([k.ramp(wide)]) : [],
     k.loop('d', { from: half, to: count }, (d) => body([d])),
   ];
-  const end = typeof to === 'number' ? wide : k.min(to, wide);
+  const end = k.least(to, wide);
   return [
     wide > 0
-      ? k.loop('d', { from, to: end, step: 8 }, (d) => body([d, k.add(d, 4)].map(neighbours)))
+      ? k.loop('d', { from, to: end, step: 8 }, (d) => body([d, k.add(d, 4)].map(k.ramp)))
       : [],
     wide === count || typeof to === 'number' ? rest : k.when(k.equal(to, count), rest),
   ];
@@ -131,7 +118,7 @@ export function forStates(
 ): k.Statements {
   const unrolled = (from: k.Operand, length: number): k.Statements =>
     Array.from({ length: Math.ceil(length / 2) }, (_, pair) => {
-      const states = [2 * pair, 2 * pair + 1].filter((n) => n < length).map((n) => plus(from, n));
+      const states = [2 * pair, 2 * pair + 1].filter((n) => n < length).map((n) => k.plus(from, n));
       return body(states.flatMap((n) => channels.map((d, i) => ({ n, d, i }))), states);
     });
   const looped = count > most ? count - (count % most) : 0;
@@ -147,9 +134,9 @@ export interface Grid {
   at(n: k.Operand, d: k.Operand): k.Expr;
   set(n: k.Operand, d: k.Operand, value: k.Operand): k.Statements;
   /** Sets all states of all channels, or of some. */
-  setAll(value: (n: k.Operand, d: k.Operand) => k.Operand, some?: k.Stretch): k.Statements;
+  setAll(value: (n: k.Operand, d: k.Operand) => k.Operand, some?: k.Interval): k.Statements;
   /** Writes those of some channels as [D, N] to a place in a buffer. */
-  writeTo(buffer: k.Buffer, start: k.Operand, some: k.Stretch): k.Statements;
+  writeTo(buffer: k.Buffer, start: k.Operand, some: k.Interval): k.Statements;
 }
 
 /** A grid in scratch memory. */
@@ -157,14 +144,14 @@ export function grid(
   name: string, { channels, state }: Pick<Sizes, 'channels' | 'state'>,
 ): Grid {
   const buffer = k.scratch(name, 'f32', channels * state);
-  const place = (n: k.Operand, d: k.Operand) => plus(times(n, channels), d);
+  const place = (n: k.Operand, d: k.Operand) => k.rowMajor([n, d], [channels]);
   const at: Grid['at'] = (n, d) => k.load(buffer, place(n, d));
   const set: Grid['set'] = (n, d, value) => k.store(buffer, place(n, d), value);
   const setAll: Grid['setAll'] = (value, some = { from: 0, to: channels }) =>
-    k.lanes('d', some, (d) => k.loop('n', state, (n) => set(n, d, value(n, d))));
+    k.vectorized('d', some, (d) => k.loop('n', state, (n) => set(n, d, value(n, d))));
   const writeTo: Grid['writeTo'] = (to, start, some) =>
-    k.lanes('d', some, (d) =>
-      k.loop('n', state, (n) => k.store(to, plus(plus(start, n), times(d, state)), at(n, d))),
+    k.vectorized('d', some, (d) =>
+      k.loop('n', state, (n) => k.store(to, k.plus(k.plus(start, n), k.times(d, state)), at(n, d))),
     );
   return { buffer, at, set, setAll, writeTo };
 }
@@ -174,9 +161,9 @@ const BOUND = 99;
 
 /** Sets what |Δ| may be for that, for each of some channels, given A · log₂e. */
 export function setLimits(
-  limits: k.Buffer, scaledA: Grid, { state }: Sizes, some: k.Stretch,
+  limits: k.Buffer, scaledA: Grid, { state }: Sizes, some: k.Interval,
 ): k.Statements {
-  return k.lanes('d', some, (d) => {
+  return k.vectorized('d', some, (d) => {
     const most = k.variable('most', isVector(d) ? 'f32x4' : 'f32');
     return [
       k.set(most, 0),
@@ -230,6 +217,6 @@ export function setDecays(
     POWERS.slice(0, -2).reverse().map((power) =>
       all((i) => k.mulAdd(decays[i], fraction[i], power)),
     ),
-    all((i) => k.fromBits(k.add(k.bitsOf(decays[i]), k.shiftLeft(k.bitsOf(shifted[i]), 23)))),
+    all((i) => k.fromBits(k.add(k.toBits(decays[i]), k.shiftLeft(k.toBits(shifted[i]), 23)))),
   ];
 }

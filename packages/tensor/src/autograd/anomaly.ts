@@ -29,18 +29,22 @@ const places = new WeakMap<Node, Error>();
 /** The most inputs of an op, such as concat, that an error shows. */
 const MOST_INPUTS = 8;
 
-const inspect: Observer = (primitive, inputs, result, attributes) => {
+const inspect: Observer = (primitive, inputs, results, attributes) => {
   const { name } = primitive;
+  const node = results.find((result) => result.node !== undefined)?.node;
+  if (node !== undefined) places.set(node, new Error(`${name} was applied here`));
+  const elements = anomaliesOf(primitive, inputs, results, attributes);
+  const which = elements.findIndex((element) => element >= 0);
+  if (which < 0) return;
   const { differentiating } = mode;
-  if (result.node !== undefined) places.set(result.node, new Error(`${name} was applied here`));
-  const element = anomalyOf(primitive, inputs, result, attributes);
-  if (element < 0) return;
+  const [result, element] = [results[which], elements[which]];
   const { shape } = result;
   const shown = inputs.slice(0, MOST_INPUTS);
   const index = stridesOf(shape).map((stride, axis) => Math.floor(element / stride) % shape[axis]);
   const at = shape.length > 0 ? ` at ${formatShape(index)}` : '';
   const lines = [
-    `detectAnomaly: ${name} gave ${result.data[element]}${at} of ${describe(result)}` +
+    `detectAnomaly: ${name} gave ${result.data[element]}${at} of ` +
+      (results.length > 1 ? `result ${which}, ` : '') + describe(result) +
       (differentiating ? `, in the gradient of ${formatCall(differentiating)}` : ''),
     ...shown.map((input, i) => `  input ${i}: ${describe(input)}${rangeOf(input)}`),
     ...(inputs.length > MOST_INPUTS ? [`  and ${inputs.length - MOST_INPUTS} more`] : []),
@@ -49,16 +53,22 @@ const inspect: Observer = (primitive, inputs, result, attributes) => {
   throw new TensorError(lines.join('\n'), cause && { cause });
 };
 
-/** The first element that is NaN, or an infinity that the op made by itself; −1 if none is. */
-const anomalyOf = (...[primitive, inputs, result, attributes]: Parameters<Observer>): number => {
-  const { data, shape, dtype } = result;
-  if (!data.some(isInfinite)) return data.findIndex(Number.isNaN);
-  const again = { shape, data: allocate(dtype, data.length) };
+/**
+ * For each result the first element that is NaN, or an infinity that the op made by itself; −1 if
+ * none is.
+ */
+const anomaliesOf = (...[primitive, inputs, results, attributes]: Parameters<Observer>) => {
+  if (!results.some(({ data }) => data.some(isInfinite))) {
+    return results.map(({ data }) => data.findIndex(Number.isNaN));
+  }
+  const again = results.map(({ shape, dtype, data }) => (
+    { shape, data: allocate(dtype, data.length) }
+  ));
   const finite = inputs.map((input) => ({ shape: input.shape, data: input.data.map(orOne) }));
   primitive.compute(finite, again, isRecord(attributes) ? mapValues(attributes) : attributes);
-  return data.findIndex((value: number, i: number) =>
-    Number.isNaN(value) || (isInfinite(value) && !Number.isFinite(again.data[i])),
-  );
+  return results.map(({ data }, i) => data.findIndex((value: number, at: number) =>
+    Number.isNaN(value) || (isInfinite(value) && !Number.isFinite(again[i].data[at])),
+  ));
 };
 
 function isInfinite(value: unknown): boolean {

@@ -5,9 +5,10 @@
  *
  *     ∂loss/∂xᵢ  +=  ∂loss/∂y · ∂y/∂xᵢ
  *
- * so going from the loss backwards, once each node's own gradient is complete, its rule gives a
- * share to each of its inputs. Nodes are numbered as they are made, so descending numbers visit
- * every node after all that use it: no recursion, however deep the graph.
+ * so going from the loss backwards, once the gradient of each node's result is complete, its rule
+ * gives a share to each of its inputs. (An op with several results is visited once: its rule gets
+ * the gradients of all of them.) Nodes are numbered as they are made, so descending numbers visit
+ * every node after all that use its results: no recursion, however deep the graph.
  */
 import { show } from '@mambagrad/wasm/options';
 import { zerosLike } from '../core/create.ts';
@@ -113,18 +114,19 @@ function pullBack(
   const gradients = new Map<Tensor, Tensor>();
   if (needed.has(output)) gradients.set(output, seed);
   withMode(op, { recording: createGraph }, (mode) => {
-    for (const tensor of tensors.reverse()) {
-      const [g, { node }] = [gradients.get(tensor), tensor];
-      if (g === undefined || node === undefined) continue;
+    const nodes = new Set(tensors.reverse().map(({ node }) => node));
+    for (const node of nodes) {
+      const cotangents = node?.results.map((result) => gradients.get(result)) ?? [];
+      if (node === undefined || cotangents.every((g) => g === undefined)) continue;
       mode.differentiating = node;
-      const shares = sharesOf(node, tensor, g);
+      const shares = sharesOf(node, cotangents);
       for (const [i, input] of node.inputs.entries()) {
         const share = needed.has(input) ? shares[i]?.() : undefined;
         if (share === undefined) continue;
         const fitted = fit(node.primitive.name, i, share, input);
         gradients.set(input, gradients.get(input)?.add(fitted) ?? fitted);
       }
-      if (!isWanted(tensor)) gradients.delete(tensor);
+      for (const result of node.results) if (!isWanted(result)) gradients.delete(result);
     }
   });
   return gradients;
@@ -143,17 +145,20 @@ function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tens
   return zerosLike(output).add(1);
 }
 
-/** Applies a node's gradient rule, with inputs that lost their value since replaced by errors. */
-function sharesOf(node: Node, y: Tensor, g: Tensor): InputGradients {
-  const inputs = node.inputs.map((input, i) => {
-    if (input.assignedAt <= node.id) return input;
-    const { message } = failure`backward: ${node.primitive.name} needs the value that its input
-      ${i}, ${input}, had before it was assigned another; compute again what follows from it, or
+/** Applies a node's gradient rule, with values that were overwritten since replaced by errors. */
+function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): InputGradients {
+  const asItWas = (kind: 'input' | 'result') => (tensor: Tensor, i: number): Tensor => {
+    if (tensor.assignedAt <= node.id) return tensor;
+    const { message } = failure`backward: ${node.primitive.name} needs the value that its ${kind}
+      ${i}, ${tensor}, had before it was assigned another; compute again what follows from it, or
       call backward before assign`;
-    return new Tensor(input, message);
-  });
+    return new Tensor(tensor, message);
+  };
+  const inputs = node.inputs.map(asItWas('input'));
+  // Results that have a node cannot be assigned to.
+  const results = node.results.map(asItWas('result'));
   const { name, gradient } = node.primitive;
-  const shares = gradient?.call(node.primitive, g, y, inputs, node.attributes) ?? [];
+  const shares = gradient?.call(node.primitive, cotangents, results, inputs, node.attributes) ?? [];
   // Only inputs that nobody differentiates, such as flags, may be left out.
   const left = node.inputs.findIndex(({ requiresGrad }, i) => requiresGrad && !(i in shares));
   check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input

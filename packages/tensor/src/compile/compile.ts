@@ -5,7 +5,7 @@
  *
  *     trace → simplify → schedule → plan memory → run
  */
-import { threadsFor } from '@mambagrad/wasm';
+import { threadCountFor } from '@mambagrad/wasm';
 import { now, warn } from '../core/host.ts';
 import {
   boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
@@ -182,7 +182,7 @@ export function compile<Args extends unknown[], Result>(
     latest = entry;
     const { executable } = entry;
     const run = (watch?: () => void): Result =>
-      executable.run(read.tensors, threadsFor(threads), watch) as Result;
+      executable.run(read.tensors, threadCountFor(threads), watch) as Result;
     return { entry, run };
   };
   const look = (name: keyof Inspection): Inspection => {

@@ -29,9 +29,10 @@ export function graphOf(
 
 /**
  * The graph behind `output` as text, one line for each tensor in order of evaluation: its number,
- * the primitive, its inputs by number, its attributes, and its dtype and shape. Tensors without a
- * node come where they are first used, as `leaf(requiresGrad)` if they require gradients, else as
- * `constant`; with their value if they are 0-d.
+ * the primitive, its inputs by number, its attributes, and its dtype and shape. An op with several
+ * results is one line, with a number for each of them. Tensors without a node come where they are
+ * first used, as `leaf(requiresGrad)` if they require gradients, else as `constant`; with their
+ * value if they are 0-d.
  */
 export function formatGraph(output: Tensor): string {
   checkArgument('formatGraph', 'output', output, tensors);
@@ -41,25 +42,27 @@ export function formatGraph(output: Tensor): string {
     const known = numbers.get(tensor);
     if (known !== undefined) return known;
     const inputs = tensor.node?.inputs.map(numberOf);
-    const number = `%${numbers.size}`;
-    numbers.set(tensor, number);
-    lines.push(`${number} = ${formatTensor(tensor, inputs)}`);
-    return number;
+    const results = tensor.node?.results ?? [tensor];
+    for (const result of results) numbers.set(result, `%${numbers.size}`);
+    const named = results.map((result) => numbers.get(result)).join(', ');
+    const specs = tensor.node ? results.map(describe).join(', ') : formatSpec(tensor);
+    lines.push(`${named} = ${formatMaker(tensor, inputs)}  ${specs}`);
+    return numberOf(tensor);
   };
   // What has a node comes after its inputs, so that only leaves are added on the way.
   for (const tensor of graphOf(output)) if (tensor.node || tensor === output) numberOf(tensor);
   return lines.join('\n');
 }
 
-/** What made a tensor, and what it is. */
-function formatTensor(tensor: Tensor, inputs: readonly string[] = []): string {
-  const { node, requiresGrad, ndim } = tensor;
-  if (node) {
-    const parts = [...inputs, ...formatAttributes(node.attributes)];
-    return `${node.primitive.name}(${parts.join(', ')})  ${describe(tensor)}`;
-  }
-  const kind = requiresGrad ? 'leaf(requiresGrad)' : 'constant';
-  return `${kind}  ${ndim === 0 ? String(tensor) : describe(tensor)}`;
+/** What made a tensor: a call with its attributes, or that it is a leaf. */
+function formatMaker({ node, requiresGrad }: Tensor, inputs: readonly string[] = []): string {
+  if (node === undefined) return requiresGrad ? 'leaf(requiresGrad)' : 'constant';
+  return `${node.primitive.name}(${[...inputs, ...formatAttributes(node.attributes)].join(', ')})`;
+}
+
+/** What a tensor is: its dtype and shape, and the value of a single number from outside. */
+function formatSpec(tensor: Tensor): string {
+  return tensor.node === undefined && tensor.ndim === 0 ? String(tensor) : describe(tensor);
 }
 
 /** The level from which on lines are not indented further. */
@@ -67,7 +70,8 @@ const DEEPEST = 40;
 
 /**
  * The graph behind `output` as an indented tree: below each tensor, one level further in, what it
- * was computed from. A tensor that is met again is its number alone.
+ * was computed from. A tensor that is met again is its number alone. Of an op with several results
+ * the number of the result is said: `topk(axis=0)[1]` is the second.
  */
 export function formatTree(output: Tensor): string {
   checkArgument('formatTree', 'output', output, tensors);
@@ -79,12 +83,19 @@ export function formatTree(output: Tensor): string {
     const known = numbers.get(tensor);
     const number = known ?? `%${numbers.size}`;
     numbers.set(tensor, number);
-    const line = known ?? `${number} = ${formatTensor(tensor)}`;
+    const line = known ?? `${number} = ${formatMaker(tensor)}${formatPlace(tensor)}`;
     lines.push('  '.repeat(Math.min(depth, DEEPEST)) + line);
     const inputs = known === undefined ? (tensor.node?.inputs ?? []) : [];
     for (const input of inputs.toReversed()) left.push({ tensor: input, depth: depth + 1 });
   }
   return lines.join('\n');
+}
+
+/** Which result of its op a tensor is, if there are several, and what it is. */
+function formatPlace(tensor: Tensor): string {
+  const results = tensor.node?.results ?? [];
+  const place = results.length > 1 ? `[${results.indexOf(tensor)}]` : '';
+  return `${place}  ${formatSpec(tensor)}`;
 }
 
 /** The most entries of a list that are shown. */

@@ -58,6 +58,20 @@ export type Lowering =
       readonly isFinishing?: boolean;
     };
 
+/** What writes all results of an op with several. */
+export interface SharedKernel {
+  /** Gives the statements that write every element of each output. */
+  readonly kernel: (inputs: readonly Elements[], outputs: readonly k.Buffer[]) => k.Statements;
+  /** Where it does not hold, the reference loop runs, to throw. */
+  readonly bound?: Bound;
+}
+
+/**
+ * How an op with a list of results is said: each result by itself, as if it were the only one, in
+ * the order of the results; or one kernel that writes them all.
+ */
+export type LoweringOfAll = readonly Lowering[] | SharedKernel;
+
 /**
  * Stores what follows from an element of a kernel's result (or from four) while it is at hand. The
  * result itself is not stored then.
@@ -79,20 +93,12 @@ export function isTrue(x: k.Expr): k.Expr {
   return k.notEqual(x, 0);
 }
 
-/** x · times + offset, of an index. */
-export function scaled(x: k.Operand, times: number, offset: number): k.Operand {
-  if (typeof x === 'number') return x * times + offset;
-  const product = times === 1 ? x : k.mul(x, times);
-  return offset === 0 ? product : k.add(product, offset);
-}
-
 /** Where the element at an index is in a row-major array that starts at `offset`. */
 export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
   let sum: k.Operand = offset;
   for (let axis = shape.length - 1, stride = 1; axis >= 0; stride *= shape[axis--]) {
     if (shape[axis] === 1) continue;
-    const term = scaled(index[axis], stride, 0);
-    sum = typeof sum === 'number' ? scaled(term, 1, sum) : k.add(sum, term);
+    sum = k.plus(sum, k.times(index[axis], stride));
   }
   return sum;
 }
@@ -115,7 +121,7 @@ export function reshapedIndex(index: Index, from: Shape, to: Shape): Index {
       return Math.floor(whole / stride);
     }
     if (stride === 1) return whole;
-    const i = k.quotient(whole, stride);
+    const i = k.truncDiv(whole, stride);
     rest = k.sub(whole, k.mul(i, stride));
     return i;
   });
@@ -150,22 +156,19 @@ export function forEach(
   // Threads share the first axes, and neighbours stay together.
   const axes = shape.flatMap((size, axis) => (size === 1 ? [] : [axis])).slice(0, 2);
   const inner = axes.reduce((count, axis) => count / shape[axis], numelOf(shape));
-  const pieces = k.cut(axes.map((axis) => shape[axis]), inner * work, isWide ? 16 : 1);
-  return k.parallel('round', pieces.rounds, (round) => {
-    const [before, ...ranges] = pieces.of(round);
+  const pieces = k.partition(axes.map((axis) => shape[axis]), inner * work, {
+    multipleOf: isWide ? 16 : 1,
+  });
+  return k.parallel('round', pieces.chunks, (round) => {
+    const [before, ...ranges] = pieces.rangesOf(round);
     const nest = (index: Index): k.Statements => {
       const axis = index.length;
       const next = (i: k.Operand): k.Statements => nest([...index, i]);
       if (axis > last) return body(index);
       if (shape[axis] === 1) return next(0);
       const range = ranges[axes.indexOf(axis)] ?? shape[axis];
-      return axis === last && isWide ? k.lanes('j', range, next) : k.loop('i', range, next);
+      return axis === last && isWide ? k.vectorized('j', range, next) : k.loop('i', range, next);
     };
     return [before, nest([])];
   });
-}
-
-/** A position brought into an axis, for loops that must not read or write elsewhere. */
-export function within(position: k.Expr, size: number): k.Expr {
-  return k.min(k.max(position, 0), size - 1);
 }

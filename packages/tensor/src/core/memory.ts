@@ -1,6 +1,7 @@
 /**
- * Arrays for results. An engine that has no memory left, or no arrays so long, says neither for
- * what nor how much: here is the error that does.
+ * Arrays: fresh ones for results, and which ones lie in the memory of programs, where they change.
+ * An engine that has no memory left, or no arrays so long, says neither for what nor how much: here
+ * is the error that does.
  */
 import { allocate, sizeOf, type TypedArray } from './dtype.ts';
 import { describe, failure, numelOf, type Spec } from './shape.ts';
@@ -15,4 +16,20 @@ export function arrayFor(op: string, { shape, dtype }: Spec): TypedArray {
     throw failure`${op}: there is no room for ${describe({ shape, dtype })}, ${size}
       (${error.message}); expected something smaller, or done in parts`;
   }
+}
+
+/** A place in the memory of programs. */
+export interface Home {
+  /** Where it starts, in bytes. */
+  readonly start: number;
+  /** The values there: another array where memory has grown that cannot be shared. */
+  readonly array: TypedArray;
+}
+
+/** The arrays that programs change. Every other array keeps its values, and can be shared. */
+export const homes: WeakMap<TypedArray, Home> = new WeakMap();
+
+/** The array, or a copy of one that programs change. */
+export function unshared(array: TypedArray): TypedArray {
+  return homes.has(array) ? array.slice() : array;
 }

@@ -4,19 +4,57 @@
  *     const double = definePrimitive<{}>({ name: 'double', infer, compute, gradient });
  *     const y = double([x], {});
  *
- * Applying a primitive checks shapes, computes the value, and leaves a node behind if a gradient
+ * Applying a primitive checks shapes, computes the values, and leaves a node behind if a gradient
  * may be asked for. What else happens depends on the mode, which holds while a function runs.
+ *
+ * In general a primitive has a list of results (`defineMultiPrimitive`). Most have one, and are
+ * written without lists (`definePrimitive`).
  */
 import { isFloat } from './dtype.ts';
+import type { Lowering } from './lowering.ts';
 import { arrayFor } from './memory.ts';
 import {
   boolean, callable, checkArgument, dtypes, Kind, readOptions, shapes, type Table,
 } from './options.ts';
 import { check, type Spec } from './shape.ts';
-import { mode, type Primitive, Tensor, tick } from './tensor.ts';
+import {
+  type InputGradients, mode, type NDArray, type Node, type Primitive, Tensor, tick,
+} from './tensor.ts';
 
-/** How a defined primitive is called: its tensors, then its attributes. */
+/** How a defined primitive with one result is called: its tensors, then its attributes. */
 export type Apply<Attributes> = (inputs: readonly Tensor[], attributes: Attributes) => Tensor;
+
+/** How a defined primitive with a list of results is called; gives the results in order. */
+export type ApplyMulti<Attributes> = (
+  inputs: readonly Tensor[], attributes: Attributes,
+) => readonly Tensor[];
+
+/**
+ * A primitive with one result, written without lists; see `Primitive` for what its functions do.
+ */
+export interface SinglePrimitive<Attributes> {
+  /**
+   * Unique among primitives: letters, digits and _, in parts with dots between, `mine.softsign`.
+   */
+  readonly name: string;
+  /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
+  infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
+  /** The reference loop: writes every element of `output.data`, which starts as zeros. */
+  compute(inputs: readonly NDArray[], output: NDArray, attributes: Attributes): void;
+  /**
+   * The gradient rule: from `g`, the gradient with respect to the result `y`, the gradients with
+   * respect to the inputs, each a function that is called if that input needs it. Made of tensor
+   * methods, hence differentiable itself. A gradient may have the shape that its input was
+   * broadcast to. Without a rule the result counts as a constant.
+   */
+  gradient?(
+    g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
+  ): InputGradients;
+  /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
+  lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
+  /** The result is the first input's array under another shape; `compute` is not called. */
+  readonly sharesData?: boolean;
+}
 
 const names = new Set<string>();
 
@@ -39,46 +77,124 @@ const primitiveOptions = {
   compute: callable<AnyPrimitive['compute']>().required(),
   gradient: callable<NonNullable<AnyPrimitive['gradient']>>().optional(),
   lower: callable<NonNullable<AnyPrimitive['lower']>>().optional(),
-  sharesData: boolean.orElse(false),
-} satisfies Table<AnyPrimitive>;
+} satisfies Table<Omit<AnyPrimitive, 'sharesData'>>;
+
+const singleOptions = { ...primitiveOptions, sharesData: boolean.orElse(false) };
 
 const specs = new Kind<Spec>('{ shape, dtype }', (x) => Object(x) === x);
-
-/** Throws unless what a shape rule gives is a shape and a dtype. */
-function checkSpec(op: string, spec: Spec): void {
-  const where = `infer of ${op}`;
-  checkArgument(where, 'its result', spec, specs);
-  checkArgument(where, 'shape', spec.shape, shapes);
-  checkArgument(where, 'dtype', spec.dtype, dtypes);
-}
+const specLists = new Kind<readonly Spec[]>(
+  'an array of { shape, dtype }, at least one', (x) => Array.isArray(x) && x.length > 0,
+);
 
 function isSize(size: number): boolean {
   return Number.isSafeInteger(size) && size >= 0;
 }
 
-/**
- * Defines a primitive and returns the function that applies it. Wrap that in a function with named
- * arguments and documentation: that is the op. Throws if the name is taken or no name, or if the
- * primitive has anything else than the functions that belong to one.
- */
-export function definePrimitive<Attributes>(primitive: Primitive<Attributes>): Apply<Attributes> {
-  const { name } = readOptions('definePrimitive', primitive, primitiveOptions);
-  check(!names.has(name))`definePrimitive: there is a primitive named '${name}' already`;
+function isSpec(spec: Spec): boolean {
+  return dtypes.accepts(spec?.dtype) && spec.shape?.every?.(isSize);
+}
+
+/** Throws unless what a shape rule gives is a shape and a dtype for each result. */
+function checkSpecs(op: string, list: readonly Spec[]): void {
+  // The check that can say what is wrong takes its time, and so is made only if something is.
+  if (Array.isArray(list) && list.length > 0 && list.every(isSpec)) return;
+  const where = `infer of ${op}`;
+  checkArgument(where, 'its result', list, specLists);
+  list.forEach((spec, i) => {
+    const isOnly = list.length === 1;
+    checkArgument(where, isOnly ? 'its result' : `result ${i}`, spec, specs);
+    checkArgument(where, isOnly ? 'shape' : `shape of result ${i}`, spec.shape, shapes);
+    checkArgument(where, isOnly ? 'dtype' : `dtype of result ${i}`, spec.dtype, dtypes);
+  });
+}
+
+function takeName(definer: string, name: string): void {
+  check(!names.has(name))`${definer}: there is a primitive named '${name}' already`;
   names.add(name);
-  return (inputs, attributes) => {
-    const spec = primitive.infer(inputs, attributes);
-    // The check that can say what is wrong takes its time, and so is made only if something is.
-    const isRight = dtypes.accepts(spec?.dtype) && spec.shape?.every?.(isSize);
-    if (!isRight) checkSpec(name, spec);
-    const isSmooth = primitive.gradient !== undefined && isFloat(spec.dtype);
-    const isRecorded = isSmooth && mode.recording && inputs.some((input) => input.requiresGrad);
-    const node = isRecorded ? { id: tick(), primitive, inputs, attributes } : undefined;
-    if (mode.tracer) return mode.tracer.apply(primitive, inputs, attributes, spec, node);
-    const { sharesData } = primitive;
-    const data = sharesData ? inputs[0].data : arrayFor(name, spec);
-    if (!sharesData) primitive.compute(inputs, { shape: spec.shape, data }, attributes);
-    const result = new Tensor(spec, data, node);
-    mode.observer?.(primitive, inputs, result, attributes);
-    return result;
+}
+
+/** Applies a primitive: gives its results, and reports them to whoever looks on. */
+function apply<Attributes>(
+  primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
+): readonly Tensor[] {
+  const list = primitive.infer(inputs, attributes);
+  checkSpecs(primitive.name, list);
+  const isSmooth = primitive.gradient !== undefined && list.some(({ dtype }) => isFloat(dtype));
+  const isRecorded = isSmooth && mode.recording && inputs.some((input) => input.requiresGrad);
+  const results: Tensor[] = [];
+  const node: Node | undefined = isRecorded
+    ? { id: tick(), primitive, inputs, attributes, results }
+    : undefined;
+  const { tracer } = mode;
+  const sources = tracer
+    ? list.map(() => tracer.missing)
+    : computed(primitive, inputs, attributes, list);
+  list.forEach((spec, i) => {
+    results.push(new Tensor(spec, sources[i], isFloat(spec.dtype) ? node : undefined));
+  });
+  if (tracer) tracer.apply(primitive, inputs, results, attributes);
+  else mode.observer?.(primitive, inputs, results, attributes);
+  return results;
+}
+
+/** The elements of each result. */
+function computed<Attributes>(
+  primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
+  list: readonly Spec[],
+): readonly NDArray['data'][] {
+  if (primitive.sharesData) return [inputs[0].data];
+  const outputs = list.map((spec) => (
+    { shape: spec.shape, data: arrayFor(primitive.name, spec) }
+  ));
+  primitive.compute(inputs, outputs, attributes);
+  return outputs.map(({ data }) => data);
+}
+
+/**
+ * Defines a primitive with a list of results, and returns the function that applies it. Wrap that
+ * in a function with named arguments and documentation: that is the op. Throws if the name is taken
+ * or no name, or if the primitive has anything else than the functions that belong to one.
+ */
+export function defineMultiPrimitive<Attributes>(
+  primitive: Omit<Primitive<Attributes>, 'sharesData'>,
+): ApplyMulti<Attributes> {
+  const { name } = readOptions('defineMultiPrimitive', primitive, primitiveOptions);
+  takeName('defineMultiPrimitive', name);
+  return (inputs, attributes) => apply(primitive, inputs, attributes);
+}
+
+/**
+ * Defines a primitive with one result, and returns the function that applies it. Wrap that in a
+ * function with named arguments and documentation: that is the op. Throws if the name is taken or
+ * no name, or if the primitive has anything else than the functions that belong to one.
+ */
+export function definePrimitive<Attributes>(
+  primitive: SinglePrimitive<Attributes>,
+): Apply<Attributes> {
+  const { name } = readOptions('definePrimitive', primitive, singleOptions);
+  takeName('definePrimitive', name);
+  const general = inLists(primitive);
+  return (inputs, attributes) => apply(general, inputs, attributes)[0];
+}
+
+/** A primitive with one result as one with a list of results. */
+function inLists<Attributes>(single: SinglePrimitive<Attributes>): Primitive<Attributes> {
+  const { name, sharesData = false } = single;
+  return {
+    name,
+    sharesData,
+    infer: (inputs, attributes) => [single.infer(inputs, attributes)],
+    compute: (inputs, [output], attributes) => single.compute(inputs, output, attributes),
+    ...(single.gradient && {
+      // A node with one result is visited only if that has a cotangent.
+      gradient: ([g], [y], inputs, attributes) =>
+        g && single.gradient ? single.gradient(g, y, inputs, attributes) : [],
+    }),
+    ...(single.lower && {
+      lower: (inputs, attributes, [output]) => {
+        const lowering = single.lower?.(inputs, attributes, output);
+        return lowering && [lowering];
+      },
+    }),
   };
 }

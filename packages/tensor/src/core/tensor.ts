@@ -7,7 +7,8 @@
  */
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
-import type { Lowering } from './lowering.ts';
+import type { LoweringOfAll } from './lowering.ts';
+import { type Home, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
 import {
   check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
@@ -25,30 +26,36 @@ export interface NDArray {
 export type InputGradients = readonly ((() => Tensor) | null)[];
 
 /**
- * One op: everything there is to know about it, in one place. `Attributes` are the arguments that
- * are not tensors (axes, sizes, flags).
+ * One op: everything there is to know about it, in one place, in terms of lists: it has one result
+ * or several. `Attributes` are the arguments that are not tensors (axes, sizes, flags).
  */
 export interface Primitive<Attributes> {
   /**
    * Unique among primitives: letters, digits and _, in parts with dots between, `mine.softsign`.
    */
   readonly name: string;
-  /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
-  infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
-  /** The reference loop: writes every element of `output.data`, which starts as zeros. */
-  compute(inputs: readonly NDArray[], output: NDArray, attributes: Attributes): void;
+  /** The shape rule: checks the inputs, or throws, and gives each result's shape and dtype. */
+  infer(inputs: readonly Tensor[], attributes: Attributes): readonly Spec[];
+  /** The reference loop: writes every element of each output's data, which starts as zeros. */
+  compute(
+    inputs: readonly NDArray[], outputs: readonly NDArray[], attributes: Attributes,
+  ): void;
   /**
-   * The gradient rule: from `g`, the gradient with respect to the result `y`, the gradients with
-   * respect to the inputs, each a function that is called if that input needs it. Made of tensor
-   * methods, hence differentiable itself. A gradient may have the shape that its input was
-   * broadcast to. Without a rule the result counts as a constant.
+   * The gradient rule: from the gradients with respect to the results (the cotangents), the
+   * gradients with respect to the inputs, each a function that is called if that input needs it.
+   * The cotangent of a result on which nothing depends is undefined, never that of all. Made of
+   * tensor methods, hence differentiable itself. A gradient may have the shape that its input was
+   * broadcast to. Without a rule the results count as constants, as does a result that is i32.
    */
   gradient?(
-    g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
+    cotangents: readonly (Tensor | undefined)[], results: readonly Tensor[],
+    inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
   /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
-  lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
-  /** The result is the first input's array under another shape; `compute` is not called. */
+  lower?(
+    inputs: readonly Spec[], attributes: Attributes, outputs: readonly Spec[],
+  ): LoweringOfAll | undefined;
+  /** The only result is the first input's array under another shape; `compute` is not called. */
   readonly sharesData?: boolean;
 }
 
@@ -62,13 +69,15 @@ export interface Node {
   readonly inputs: readonly Tensor[];
   /** What else it was given: axes, sizes, flags. */
   readonly attributes: unknown;
+  /** What it gave, in order. Of these, the floating ones have this node. */
+  readonly results: readonly Tensor[];
 }
 
 /** What holds for every op that is applied while a function runs. */
 export interface Mode {
   /** Whether results that may need a gradient remember how they were made. */
   readonly recording: boolean;
-  /** Sees every result as it is made. */
+  /** Sees the results of every op as they are made. */
   readonly observer?: Observer | undefined;
   /** Takes over what ops and assigns do, while a function is traced. */
   readonly tracer?: Tracer | undefined;
@@ -77,16 +86,16 @@ export interface Mode {
 }
 
 export type Observer = (
-  primitive: Primitive<unknown>, inputs: readonly Tensor[], result: Tensor, attributes: unknown,
+  primitive: Primitive<unknown>, inputs: readonly Tensor[], results: readonly Tensor[],
+  attributes: unknown,
 ) => void;
 
 /** Notes what happens instead of doing it: see compile/trace.ts. */
 export interface Tracer {
-  /** Gives the result of an op, a tensor without a value. */
-  apply(
-    primitive: Primitive<unknown>, inputs: readonly Tensor[], attributes: unknown, spec: Spec,
-    node: Node | undefined,
-  ): Tensor;
+  /** The error of reading the data of a result, which has none. */
+  readonly missing: string;
+  /** Sees the results of every op, tensors without a value. */
+  apply(...op: Parameters<Observer>): void;
   assign(state: Tensor, value: Tensor): void;
   /** Called before the gradient of a tensor is set. */
   touch(tensor: Tensor, grad: Tensor | undefined): void;
@@ -137,11 +146,11 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
  */
 export function withoutValues<T>(body: () => T): T {
   checkArgument('withoutValues', 'body', body, callable(), TensorError);
-  const missing = 'this tensor was made in withoutValues and has been given no value since';
   const ignore = (): void => undefined;
   const tracer: Tracer = {
-    apply: (_primitive, _inputs, _attributes, spec, node) => new Tensor(spec, missing, node),
-    ...{ assign: ignore, touch: ignore, readGrad: ignore, read: ignore, guard: ignore },
+    missing: 'this tensor was made in withoutValues and has been given no value since',
+    ...{ apply: ignore, assign: ignore, touch: ignore },
+    ...{ readGrad: ignore, read: ignore, guard: ignore },
   };
   return withMode('withoutValues', { tracer }, body);
 }
@@ -160,21 +169,6 @@ export function guard<T>(read: () => T): T {
 let clock = 0;
 export function tick(): number {
   return ++clock;
-}
-
-/** A place in the memory of programs. */
-export interface Home {
-  /** Where it starts, in bytes. */
-  readonly start: number;
-  /** The values there: another array where memory has grown that cannot be shared. */
-  readonly array: TypedArray;
-}
-
-/** The arrays that programs change. Every other array keeps its values, and can be shared. */
-export const homes: WeakMap<TypedArray, Home> = new WeakMap();
-
-function unshared(array: TypedArray): TypedArray {
-  return homes.has(array) ? array.slice() : array;
 }
 
 /** Whether two tensors have the same dtype and shape. */

@@ -4,7 +4,7 @@
  * among zeros.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, type Index, scaled, within } from '../core/lowering.ts';
+import type { Elements, Index } from '../core/lowering.ts';
 import { anyNumber, listOf, readOptions, type Table, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { check, resolveAxis } from '../core/shape.ts';
@@ -19,7 +19,7 @@ const slicePrimitive = move<PerAxis<'start' | 'stop' | 'step'>>('slice', {
   shape: (x, { start, stop, step }) =>
     x.shape.map((_, axis) => Math.ceil((stop[axis] - start[axis]) / step[axis])),
   from: ({ start, step }) => (index) =>
-    index.map((i, axis) => scaled(i, step[axis], start[axis])),
+    index.map((i, axis) => k.plus(k.times(i, step[axis]), start[axis])),
   gradient: (g, { start, step }, x, y) => {
     const after = x.map((size, axis) => size - start[axis] - spreadOut(y[axis], step[axis]));
     return g.pad(start, after, { spread: step });
@@ -100,7 +100,7 @@ const padPrimitive = definePrimitive<PadAttributes>({
   compute: ([x], y, { before, spread, value }) => {
     y.data.fill(value);
     const at = (index: Index): Index =>
-      index.map((i, axis) => scaled(i, spread[axis], before[axis]));
+      index.map((i, axis) => k.plus(k.times(i, spread[axis]), before[axis]));
     copyBlock(x.shape, { array: x }, { array: y, at });
   },
   lower: ([{ shape, dtype }], { before, after, spread, value }) => {
@@ -111,11 +111,11 @@ const padPrimitive = definePrimitive<PadAttributes>({
       const masks: k.Expr[] = [];
       const inside = index.map((i, axis) => {
         if (before[axis] === 0 && after[axis] === 0) return i;
-        const shifted = scaled(i, 1, -before[axis]);
+        const shifted = k.minus(i, before[axis]);
         const at = typeof shifted === 'number' ? k.constant('i32', shifted) : shifted;
         if (before[axis] > 0) masks.push(k.greaterEqual(at, 0));
         if (after[axis] > 0) masks.push(k.lessEqual(at, shape[axis] - 1));
-        return within(at, shape[axis]);
+        return k.clampIndex(at, shape[axis]);
       });
       const found = x.at(inside);
       if (masks.length === 0) return found;

@@ -9,7 +9,7 @@
  * No gradient divides by x, which would fail at zeros.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach, type Index, scaled } from '../core/lowering.ts';
+import { flatIndex, forEach, type Index } from '../core/lowering.ts';
 import { boolean, checkArgument } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { type Axes, numelOf, reducedShape, resolveAxes, resolveAxis } from '../core/shape.ts';
@@ -60,13 +60,13 @@ function running(name: string, definition: RunningDefinition) {
             k.variable(own, isWide ? 'f32x4' : 'f32'),
           );
           const step = (t: k.Expr): k.Statements => {
-            const at: Index = beside.toSpliced(axis, 0, reverse ? scaled(t, -1, length - 1) : t);
+            const at: Index = beside.toSpliced(axis, 0, reverse ? k.minus(length - 1, t) : t);
             return [
               k.set(term, x.at(at)),
               k.set(next, lower(total, term)),
               k.set(rest, restOf(total, rest, term, next)),
               k.set(total, next),
-              k.store(y, flatIndex(at, shape), k.whole(total, rest)),
+              k.store(y, flatIndex(at, shape), k.compensated(total, rest)),
             ];
           };
           return [
@@ -74,8 +74,8 @@ function running(name: string, definition: RunningDefinition) {
             k.set(rest, 0),
             k.loop('part', { to: length, step: STEPS }, (from) => [
               k.loop('t', { from, to: k.min(k.add(from, STEPS), length) }, step),
-              k.set(next, k.whole(total, rest)),
-              k.set(rest, k.lostSum(total, rest, next)),
+              k.set(next, k.compensated(total, rest)),
+              k.set(rest, k.twoSumError(total, rest, next)),
               k.set(total, next),
             ]),
           ];
@@ -94,7 +94,7 @@ const runningSum = running('cumsum', {
   identity: 0,
   combine: (total, x) => total + x,
   lower: k.add,
-  rest: (total, rest, x, next) => k.add(rest, k.lostSum(total, x, next)),
+  rest: (total, rest, x, next) => k.add(rest, k.twoSumError(total, x, next)),
   gradient: (g, _y, _x, { axis, reverse }) => runningSum(g, axis, !reverse),
 });
 
@@ -102,7 +102,7 @@ const runningProduct = running('cumprod', {
   identity: 1,
   combine: (total, x) => total * x,
   lower: k.mul,
-  rest: (total, rest, x, next) => k.add(k.mul(rest, x), k.lostProduct(total, x, next)),
+  rest: (total, rest, x, next) => k.add(k.mul(rest, x), k.twoProductError(total, x, next)),
   gradient: (g, y, x, { axis }) => {
     const none = x.shape.map(() => 0);
     const [here, away] = [none.with(axis, 1), none.with(axis, -1)];

@@ -7,12 +7,12 @@ import type { Expr } from '@mambagrad/kernel';
 import { allocate, type DType, isFloat } from '../core/dtype.ts';
 import type { Index } from '../core/lowering.ts';
 import { checkArgument, show, tensors } from '../core/options.ts';
-import { type Apply, definePrimitive } from '../core/primitive.ts';
+import { type Apply, definePrimitive, type SinglePrimitive } from '../core/primitive.ts';
 import {
   broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
 } from '../core/shape.ts';
 import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
-import { type Primitive, Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 
 /** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
 export type Operand = Tensor | number;
@@ -116,7 +116,7 @@ type ScalarFunction = (a: number, b: number) => number;
  */
 export function elementwise(
   name: string, f: ScalarFunction, integers: ScalarFunction = f,
-): Primitive<unknown>['compute'] {
+): SinglePrimitive<unknown>['compute'] {
   const loops = [ownLoop(name, mapLoop, f), ownLoop(`${name} i32`, mapLoop, integers)];
   return (inputs, { shape, data }) => {
     const [a, b = a] = inputs;

@@ -6,7 +6,7 @@
 import * as k from '@mambagrad/kernel';
 import { ones, zeros } from '../core/create.ts';
 import type { DType } from '../core/dtype.ts';
-import { flatIndex, forEach, within } from '../core/lowering.ts';
+import { flatIndex, forEach } from '../core/lowering.ts';
 import { checkArgument, dtypes, readOptions, string, type Table } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { check, failure, resolveAxis, sameShape, type Shape, stridesOf } from '../core/shape.ts';
@@ -67,7 +67,7 @@ const gatherPrimitive = definePrimitive<IndexAttributes>({
     for (let i = 0; i < data.length; i++) data[i] = x.data[places[i]];
   },
   lower: ([{ shape }], { axis }) => ({
-    element: (at, x, index) => x.at(at.with(axis, within(index.at(at), shape[axis]))),
+    element: (at, x, index) => x.at(at.with(axis, k.clampIndex(index.at(at), shape[axis]))),
     bound: { input: 1, size: shape[axis] },
   }),
   gradient: (g, _y, [x, index], { axis }) => [
@@ -116,7 +116,7 @@ const scatterAddPrimitive = definePrimitive<IndexAttributes>({
       forEach(
         indexShape,
         (at) => {
-          const place = flatIndex(at.with(axis, within(index.at(at), shape[axis])), shape);
+          const place = flatIndex(at.with(axis, k.clampIndex(index.at(at), shape[axis])), shape);
           return k.store(y, place, k.add(k.load(y, place), source.at(at)));
         },
         { isInLanes: axis !== shape.length - 1, work: 0 },

@@ -3,7 +3,7 @@
  * new one. The gradient hands each its own block back.
  */
 import * as k from '@mambagrad/kernel';
-import { flatIndex, forEach, type Index, scaled } from '../core/lowering.ts';
+import { flatIndex, forEach, type Index } from '../core/lowering.ts';
 import { checkArgument, tensorLists } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { check, resolveAxis, sameShape, type Spec } from '../core/shape.ts';
@@ -51,7 +51,7 @@ function startsOf(inputs: readonly Pick<Spec, 'shape'>[], axis: number): number[
 
 /** An index so much further along an axis. */
 function moved(axis: number, by: number): (index: Index) => Index {
-  return (index) => index.with(axis, scaled(index[axis], 1, by));
+  return (index) => index.with(axis, k.plus(index[axis], by));
 }
 
 /** Tensors one after the other along an existing axis. */

@@ -19,7 +19,7 @@
  * Blelloch, 1990): a composite whose later part has a reset is that part.
  */
 import * as k from '@mambagrad/kernel';
-import { type Elements, flatIndex, forEach, type Index, isTrue, scaled } from '../core/lowering.ts';
+import { type Elements, flatIndex, forEach, type Index, isTrue } from '../core/lowering.ts';
 import { boolean, oneOf, readOptions, type Table, tensors, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../core/shape.ts';
@@ -169,7 +169,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
         const [a, b] = inputs;
         const { initialState, reset } = optionalInputs(inputs, attributes);
         const at = (t: k.Operand): Index =>
-          beside.toSpliced(axis, 0, reverse ? scaled(t, -1, last) : t);
+          beside.toSpliced(axis, 0, reverse ? k.minus(last, t) : t);
         /** The state, or what the step takes in, if it drops the past. */
         const unlessReset = (t: k.Operand, state: k.Expr): k.Expr =>
           reset ? k.select(isTrue(reset.at(at(t))), b.at(at(t)), state) : state;

@@ -48,12 +48,12 @@ const productPrimitive = definePrimitive<null>({
           a: (row, at) => a.at([...left, row, at]),
           b: (at, column) => b.at([...right, at, column]),
           place: (row, column) => flatIndex([...index, row, column], shape),
-          finish: finish && ((row, column, value) => finish([...index, row, column], value)),
+          epilogue: finish && ((row, column, value) => finish([...index, row, column], value)),
           ...{ rows, columns, depth, y },
         }, isPart);
       };
       if (!isPart) return multiplyAt(batch.map(() => 0));
-      const work = (rows * columns * depth) / k.PRODUCTS;
+      const work = (rows * columns * depth) / k.MULTIPLY_ADDS_PER_OPERATION;
       return forEach(batch, multiplyAt, { isInLanes: false, work });
     },
   }),

@@ -4,7 +4,8 @@
  * gradient: permute the inverse permutation, flip itself, broadcastTo the sum over what was
  * repeated.
  */
-import { broadcastIndex, type Index, scaled } from '../core/lowering.ts';
+import { minus } from '@mambagrad/kernel';
+import { broadcastIndex, type Index } from '../core/lowering.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import {
   type Axes, broadcastsTo, check, checkShape, numelOf, resolveAxes, resolveAxis, sameShape,
@@ -134,7 +135,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 const flipPrimitive = move<readonly number[]>('flip', {
   shape: (x) => x.shape,
   from: (axes, own) => (index) =>
-    index.map((i, axis) => (axes.includes(axis) ? scaled(i, -1, own[axis] - 1) : i)),
+    index.map((i, axis) => (axes.includes(axis) ? minus(own[axis] - 1, i) : i)),
   gradient: (g, axes) => g.flip(axes),
 });
 

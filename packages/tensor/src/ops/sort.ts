@@ -1,9 +1,10 @@
 /**
- * Order. The one primitive gives the order itself, as indices; sorted values are gathered by it,
- * and so their gradients go back to where they came from.
+ * Order. The one primitive has two results, the first elements in order and where each of them was;
+ * by these indices its gradient finds the way back.
  */
+import { zeros } from '../core/create.ts';
 import { axisNumber, boolean, readOptions, type Table } from '../core/options.ts';
-import { definePrimitive } from '../core/primitive.ts';
+import { defineMultiPrimitive } from '../core/primitive.ts';
 import { check, resolveAxis } from '../core/shape.ts';
 import { linesOf } from '../core/strided.ts';
 import type { Tensor } from '../core/tensor.ts';
@@ -25,19 +26,33 @@ const sortOptions = {
 interface OrderAttributes {
   readonly axis: number;
   readonly descending: boolean;
+  /** How many elements along the axis are wanted. */
+  readonly count: number;
 }
 
-const argsortPrimitive = definePrimitive<OrderAttributes>({
-  name: 'argsort',
-  infer: ([x]) => ({ shape: x.shape, dtype: 'i32' }),
-  compute: ([x], { data }, { axis, descending }) => {
+const sortPrimitive = defineMultiPrimitive<OrderAttributes>({
+  name: 'sort',
+  infer: ([x], { axis, count }) => {
+    const shape = x.shape.with(axis, count);
+    return [{ shape, dtype: x.dtype }, { shape, dtype: 'i32' }];
+  },
+  compute: ([x], [values, indices], { axis, descending, count }) => {
     const { length, stride, starts } = linesOf(x.shape, axis);
+    const results = linesOf(values.shape, axis);
     const sign = descending ? -1 : 1;
-    for (const start of starts) {
+    for (const [number, start] of starts.entries()) {
       const line = Array.from({ length }, (_, i) => x.data[start + i * stride]);
       const order = Array.from(line.keys()).sort((a, b) => sign * compare(line[a], line[b]));
-      order.forEach((place, i) => (data[start + i * stride] = place));
+      for (let i = 0; i < count; i++) {
+        const to = results.starts[number] + i * results.stride;
+        values.data[to] = line[order[i]];
+        indices.data[to] = order[i];
+      }
     }
+  },
+  gradient: ([g], [, indices], [{ shape, dtype }], { axis }) => {
+    const none = zeros([], { dtype });
+    return [g ? () => none.broadcastTo(shape).scatterAdd(axis, indices, g) : null];
   },
 });
 
@@ -49,14 +64,16 @@ function compare(a: number, b: number): number {
 
 /** The indices (i32) that put x in order along an axis; equal elements keep theirs. */
 export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
-  return argsortPrimitive([x], orderOf('argsort', x, options));
+  return sorted('argsort', x, options).indices;
 }
 
-/** The options of an op that sorts, with its axis resolved. */
-function orderOf(op: string, x: Tensor, options: SortOptions): OrderAttributes {
+/** All of x in order, for the op that errors name. */
+function sorted(op: string, x: Tensor, options: SortOptions): Sorted {
   requireTensor(op, 'x', x);
   const { axis, descending } = readOptions(op, options, sortOptions);
-  return { axis: resolveAxis(op, axis, x.ndim), descending };
+  const at = resolveAxis(op, axis, x.ndim);
+  const [values, indices] = sortPrimitive([x], { axis: at, descending, count: x.shape[at] });
+  return { values, indices };
 }
 
 /** The results of `sort` and `topk`; `values` is x gathered at `indices`. */
@@ -69,9 +86,7 @@ export interface Sorted {
 
 /** x in order along an axis. NaN counts as larger than any number. */
 export function sort(x: Tensor, options: SortOptions = {}): Sorted {
-  const order = orderOf('sort', x, options);
-  const indices = argsortPrimitive([x], order);
-  return { values: x.gather(order.axis, indices), indices };
+  return sorted('sort', x, options);
 }
 
 /** The `k` largest elements along an axis (the last if left out), the largest first. */
@@ -80,6 +95,6 @@ export function topk(x: Tensor, k: number, axis = -1): Sorted {
   const at = resolveAxis('topk', axis, x.ndim);
   const isRight = Number.isInteger(k) && k >= 0 && k <= x.shape[at];
   check(isRight)`topk: k is ${k}, expected a whole number up to ${x.shape[at]}, axis ${at} of ${x}`;
-  const indices = argsort(x, { axis: at, descending: true }).narrow(at, 0, k);
-  return { values: x.gather(at, indices), indices };
+  const [values, indices] = sortPrimitive([x], { axis: at, descending: true, count: k });
+  return { values, indices };
 }

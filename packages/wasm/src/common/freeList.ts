@@ -1,57 +1,57 @@
-/** Free parts of a memory, in order; neighbours are one. All sizes are whole cache lines. */
+/**
+ * Allocation inside a block of memory: a list of the free ranges, from which each request takes the
+ * best fit. All sizes are whole cache lines.
+ */
 
-/** Places start at multiples of this many bytes, a cache line. */
-export const ALIGNMENT = 64;
+/** The size of a cache line in bytes, which all addresses that are allocated are multiples of. */
+export const CACHE_LINE = 64;
 
-/** A number of bytes, rounded up to whole cache lines of 64. */
-export function roundUp(bytes: number): number {
-  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+/** A number of bytes rounded up to whole cache lines. */
+export function alignUp(bytes: number): number {
+  return Math.ceil(bytes / CACHE_LINE) * CACHE_LINE;
 }
 
-/**
- * A free list: `take` gives the start of the smallest free range that fits (best fit), and `free`
- * gives it back.
- */
-export class Gaps {
+/** The free ranges of a block of memory, in order; ranges that touch are merged. */
+export class FreeList {
   #ranges: { start: number; end: number }[];
-  /** The largest end of what was ever taken. */
+  /** The largest end of any range that was ever allocated. */
   end = 0;
 
-  /** Free at first are the bytes from `start` (0 if left out) up to `end` (no end). */
+  /** At first the bytes from `start` (default 0) to `end` (default Infinity) are free. */
   constructor(start: number = 0, end: number = Infinity) {
     this.#ranges = [{ start, end }];
   }
 
-  /** Takes the start of the smallest gap that has room, or gives undefined; nothing is at 0. */
-  take(bytes: number): number | undefined {
-    const size = roundUp(bytes);
+  /**
+   * Allocates from the smallest free range that fits, and gives the start; undefined if none does.
+   * 0 bytes are at 0.
+   */
+  allocate(bytes: number): number | undefined {
+    const size = alignUp(bytes);
     if (size === 0) return 0;
     const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
-    const gap = fitting.sort((a, b) => a.end - a.start - (b.end - b.start))[0];
-    if (gap === undefined) return undefined;
-    const { start } = gap;
-    gap.start += size;
-    this.end = Math.max(this.end, gap.start);
+    const best = fitting.sort((a, b) => a.end - a.start - (b.end - b.start))[0];
+    if (best === undefined) return undefined;
+    const { start } = best;
+    best.start += size;
+    this.end = Math.max(this.end, best.start);
     return start;
   }
 
-  /** How many bytes are free in all. */
+  /** The number of free bytes. */
   get bytes(): number {
     return this.#ranges.reduce((sum, { start, end }) => sum + end - start, 0);
   }
 
-  /** How many bytes are free right before `end`. */
+  /** The number of free bytes right before the address `end`. */
   freeBefore(end: number): number {
     const last = this.#ranges.find((range) => range.end === end);
     return last ? end - last.start : 0;
   }
 
-  /**
-   * Gives back what `take` gave: the same start, and as many bytes as were asked for. Free ranges
-   * that touch become one.
-   */
+  /** Frees what `allocate` gave: the same start, and the number of bytes that were asked for. */
   free(start: number, bytes: number): void {
-    const ranges = [...this.#ranges, { start, end: start + roundUp(bytes) }];
+    const ranges = [...this.#ranges, { start, end: start + alignUp(bytes) }];
     this.#ranges = [];
     for (const range of ranges.sort((a, b) => a.start - b.start)) {
       const before = this.#ranges.at(-1);

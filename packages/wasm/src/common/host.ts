@@ -36,7 +36,7 @@ export function webAssembly(): Host | undefined {
 }
 
 /** The size of a page: memory grows by whole ones. */
-export const PAGE = 65536;
+export const PAGE_BYTES = 65536;
 
 /** A memory of one page that can grow, and how many pages it may have at most. */
 export interface GrowingMemory {
@@ -91,11 +91,11 @@ const Resizable = ArrayBuffer as unknown as new (
 ) => ResizableBuffer;
 
 function plainMemory(mostPages: number): HostMemory {
-  const buffer = new Resizable(PAGE, { maxByteLength: mostPages * PAGE });
+  const buffer = new Resizable(PAGE_BYTES, { maxByteLength: mostPages * PAGE_BYTES });
   const grow = (pages: number): number => {
     const before = buffer.byteLength;
-    buffer.resize(before + pages * PAGE);
-    return before / PAGE;
+    buffer.resize(before + pages * PAGE_BYTES);
+    return before / PAGE_BYTES;
   };
   return { buffer, grow };
 }

@@ -19,7 +19,7 @@ import {
   block, branch, branchIf, call, type Callable, drop, type Local, loop, set, when,
 } from '../assembler/control.ts';
 import type { Module } from '../assembler/module.ts';
-import { NAP_MS } from './liveness.ts';
+import { NAP_MS } from './watchdog.ts';
 
 /** Where the words are, each in a cache line of its own. */
 export const LOOP = 64;
@@ -50,13 +50,13 @@ export type Share = (
   number: Expression<'i32'>, rounds: number, locals: Locals, run: Statements,
 ) => Statements;
 
-/** Adds what all loops need to a module. `late` is called when the others take very long. */
-export function addSharing(module: Module, late: Callable<NoParameters, 'none'>): Share {
+/** Adds what all loops need to a module. `watchdog` is called when the others take very long. */
+export function addWorkSharing(module: Module, watchdog: Callable<NoParameters, 'none'>): Share {
   const open = addOpen(module);
   const enter = addEnter(module);
   const take = addTake(module);
   const finish = addFinish(module);
-  const join = addJoin(module, late);
+  const join = addJoin(module, watchdog);
   return (number, rounds, { self, threads, round, mine }, run) => [
     when(self, [call(enter, { number })], [call(open, { number, rounds, threads })]),
     set(mine, 0),
@@ -166,14 +166,14 @@ function addFinish(module: Module) {
 }
 
 /** The main thread waits until all rounds are done. */
-function addJoin(module: Module, late: Callable<NoParameters, 'none'>) {
+function addJoin(module: Module, watchdog: Callable<NoParameters, 'none'>) {
   return module.function('join', { rounds: 'i32' }, 'none', ({ rounds }, self) => {
     const [looks, done] = [self.local('looks', 'i32'), self.local('done', 'i32')];
     const timedOut = i32.eq(memory.atomic.wait32(DONE, done, NAP), 2);
     return [
       until(i32.eq(i32.atomic.load(DONE), rounds), looks, [
         set(done, i32.atomic.load(DONE)),
-        when(i32.ne(done, rounds), [when(timedOut, [call(late, {})])]),
+        when(i32.ne(done, rounds), [when(timedOut, [call(watchdog, {})])]),
       ]),
     ];
   });

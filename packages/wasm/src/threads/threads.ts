@@ -9,7 +9,7 @@
  */
 import type { HostMemory } from '../common/host.ts';
 import { checkArgument, whole } from '../common/options.ts';
-import { Liveness } from './liveness.ts';
+import { Watchdog } from './watchdog.ts';
 import { DONE, END, LOOP, MOST_THREADS } from './share.ts';
 
 /** The parts of Node that are used; the packages are compiled against the language alone. */
@@ -75,7 +75,7 @@ export function setThreads(count: number | undefined): void {
 }
 
 /** How many threads to use, if so many are asked for: no more than there can be. */
-export function threadsFor(count: number | undefined = usual): number {
+export function threadCountFor(count: number | undefined = usual): number {
   const most = (cores ??= countCores());
   return count === undefined || most === 1 ? most : Math.min(count, MOST_THREADS);
 }
@@ -85,7 +85,7 @@ const CALL = END;
 const words = ['epoch', 'program', 'arena', 'own', 'stride', 'threads', 'loop'] as const;
 type Told = Readonly<Record<(typeof words)[number], number>>;
 /** What is below belongs to nobody else. */
-export const RESERVED: number = CALL + 64;
+export const RESERVED_BYTES: number = CALL + 64;
 
 /** What a call needs to be told: without the epoch, which grows by two with each call. */
 export type Call = Omit<Told, 'epoch' | 'program' | 'loop'>;
@@ -98,7 +98,7 @@ const WORK = `
   const { receiveMessageOnPort, workerData } = require('node:worker_threads');
   const { memory, port, self, at, count } = workerData;
   const words = new Int32Array(memory.buffer, at, count);
-  const imports = { host: { memory, reference() {}, late() {}, watch() {} } };
+  const imports = { host: { memory, reference() {}, watchdog() {}, watch() {} } };
   const programs = new Map();
   let seen = 0;
   for (;;) {
@@ -134,7 +134,7 @@ interface Helper {
 }
 
 /** A program that threads can run together. */
-export interface Shared {
+export interface SharedProgram {
   /** By this number threads are told which program to run. */
   readonly number: number;
   /** The compiled module, whose `run` each thread calls. */
@@ -144,15 +144,15 @@ export interface Shared {
 }
 
 /** The threads that use one memory. */
-export class Threads {
-  /** The shared memory, whose first `RESERVED` bytes are theirs. */
+export class ThreadPool {
+  /** The shared memory, whose first `RESERVED_BYTES` bytes are theirs. */
   readonly memory: HostMemory;
   readonly #words: Int32Array;
   #helpers: Helper[] = [];
   #isRefused = false;
   /** What has happened to a thread. */
   #problem: string | undefined;
-  readonly #liveness = new Liveness();
+  readonly #watchdog = new Watchdog();
   #programs = 0;
   readonly #registry = new FinalizationRegistry<number>((number) => {
     for (const { port, known } of this.#helpers) {
@@ -162,7 +162,7 @@ export class Threads {
 
   constructor(memory: HostMemory) {
     this.memory = memory;
-    this.#words = new Int32Array(memory.buffer, 0, RESERVED / 4);
+    this.#words = new Int32Array(memory.buffer, 0, RESERVED_BYTES / 4);
   }
 
   /** The workers that run, for those who watch over them. */
@@ -171,14 +171,14 @@ export class Threads {
   }
 
   /** A program as one that can be shared, for as long as `owner` lives. */
-  share(owner: object, module: object, loops: number): Shared {
+  share(owner: object, module: object, loops: number): SharedProgram {
     const number = (this.#programs += 1);
     this.#registry.register(owner, number);
     return { number, module, loops };
   }
 
   /** Runs a program: `run` on this thread, given the number of its first loop. */
-  run(program: Shared, call: Call, run: (loop: number) => void): void {
+  run(program: SharedProgram, call: Call, run: (loop: number) => void): void {
     this.#requireHealth();
     this.#start(call.threads - 1);
     for (const { port, known } of this.#helpers.slice(0, call.threads - 1)) {
@@ -206,9 +206,9 @@ export class Threads {
   }
 
   /** Called when the main thread has been waiting for the others: throws if that is in vain. */
-  readonly late = (): void => {
+  readonly watchdog = (): void => {
     const progress = [LOOP, DONE].map((at) => Atomics.load(this.#words, at / 4)).join();
-    if (this.#liveness.isOver(progress)) this.#problem ??= 'a thread no longer answers';
+    if (this.#watchdog.hasExpired(progress)) this.#problem ??= 'a thread no longer answers';
     this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
   };
 

@@ -9,11 +9,11 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part, plus,
-  registers, type Sizes, times, TINY,
+  blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part,
+  registers, type Sizes, TINY,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf, startOf,
+  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, scaleA, type Scan, scanOf, startOf,
   stateRegisters, type Step, unlessReset,
 } from './step.ts';
 import {
@@ -101,9 +101,10 @@ function startGradients({ g, sizes, carry, dA }: Backward, { b, range }: Part): 
   const { state, width, lastAt } = sizes;
   return [
     dA.setAll(() => 0, range),
-    carry.setAll(
-      (n, d) => g.at([plus(plus(lastAt, n), plus(times(b, width), times(d, state)))]), range,
-    ),
+    carry.setAll((n, d) => {
+      const offset = k.plus(k.times(b, width), k.times(d, state));
+      return g.at([k.plus(k.plus(lastAt, n), offset)]);
+    }, range),
   ];
 }
 
@@ -111,7 +112,7 @@ function startGradients({ g, sizes, carry, dA }: Backward, { b, range }: Part): 
 function storeGradients(scan: Backward, { b, range }: Part): k.Statements {
   const { to, sizes, carry, dA, dStateAt, ofA } = scan;
   return [
-    carry.writeTo(to, plus(dStateAt, times(b, sizes.width)), range),
+    carry.writeTo(to, k.plus(dStateAt, k.times(b, sizes.width)), range),
     dA.writeTo(ofA.buffer, ofA.startOf(b), range),
   ];
 }
@@ -139,7 +140,7 @@ function recomputeChunk(
   return [
     forStates(sizes.state, channels, (cells) =>
       cells.map((cell) => {
-        const place = plus(start, plus(times(cell.n, sizes.channels), cell.d));
+        const place = k.plus(start, k.plus(k.times(cell.n, sizes.channels), cell.d));
         return states.set(0, cell, starts.at([place]));
       }),
     ),
@@ -166,7 +167,7 @@ function recomputeStep(
         advance(scan, step, cells, isSmall, [decay, next], (cell) => states.at(t, cell)),
         cells.map((cell, j) => [
           decays.set(t, cell, decay[j]),
-          states.set(plus(t, 1), cell, next[j]),
+          states.set(k.plus(t, 1), cell, next[j]),
         ]),
         ns.map((n, s) => dC.add(t, n, ofState(next, channels, s), dy)),
       ];
@@ -214,8 +215,8 @@ function backpropagateStep(
       // A was multiplied by log₂e.
       const dDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(u[i], throughInput[i]));
       return [
-        k.store(to, plus(duAt, at), k.mul(dt[i], throughInput[i])),
-        k.store(to, plus(dDeltaAt, at), dDelta),
+        k.store(to, k.plus(duAt, at), k.mul(dt[i], throughInput[i])),
+        k.store(to, k.plus(dDeltaAt, at), dDelta),
       ];
     }),
   ];
@@ -263,8 +264,8 @@ function storeSums(
 ): k.Statements {
   return k.loop('t', chunk.count, (t) =>
     k.loop('n', sizes.state, (n) => {
-      const row = plus(startOf(chunk.block), times(rowOf(sizes, chunk, t), sizes.state));
-      return k.store(buffer, plus(row, n), sums.total(t, n));
+      const row = k.plus(startOf(chunk.block), k.times(rowOf(sizes, chunk, t), sizes.state));
+      return k.store(buffer, k.plus(row, n), sums.total(t, n));
     }),
   );
 }

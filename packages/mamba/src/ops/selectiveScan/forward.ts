@@ -10,11 +10,11 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  blocksOf, CHUNK, forChannels, forParts, forStatesOf, type Grid, grid, type Part, plus, registers,
-  type Sizes, times, toValue,
+  blocksOf, CHUNK, forChannels, forParts, forStatesOf, type Grid, grid, type Part, registers,
+  type Sizes,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunksOf, elementAt, outputAt, type Scan, scaleA, scanOf, startOf,
+  advance, type Chunk, chunksOf, elementAt, outputAt, scaleA, type Scan, scanOf, startOf,
   stateRegisters, type Step,
 } from './step.ts';
 
@@ -33,7 +33,7 @@ export function forwardKernel(
     h.setAll((n, d) => initialState.at([part.b, d, n]), part.range),
     k.loop('c', full, (c) => runChunk(scan, { ...part, c, count: CHUNK })),
     rest > 0 ? runChunk(scan, { ...part, c: full, count: rest }) : [],
-    h.writeTo(to, plus(sizes.lastAt, times(part.b, sizes.width)), part.range),
+    h.writeTo(to, k.plus(sizes.lastAt, k.times(part.b, sizes.width)), part.range),
   ]);
 }
 
@@ -70,7 +70,7 @@ function nearOf(sizes: Sizes): Near | undefined {
   if (count === 1) return undefined;
   const [u, delta, y] = ['u', 'D', 'y'].map((name) => k.scratch(name, 'f32', CHUNK * size));
   const at: Near['at'] = (t, d, { range }) =>
-    plus(times(t, size), k.sub(toValue(d), range.from));
+    k.plus(k.times(t, size), k.minus(d, range.from));
   return { u, delta, y, at };
 }
 
@@ -90,10 +90,10 @@ function runChunk(scan: Forward, chunk: Chunk): k.Statements {
 
 /** Stores the states at the start of a chunk. */
 function storeStart({ sizes, to, h }: Forward, chunk: Chunk): k.Statements {
-  const start = plus(sizes.startsAt, startOf(sizes, chunk));
+  const start = k.plus(sizes.startsAt, startOf(sizes, chunk));
   return k.loop('n', sizes.state, (n) =>
-    k.lanes('d', chunk.range, (d) =>
-      k.store(to, plus(plus(start, times(n, sizes.channels)), d), h.at(n, d)),
+    k.vectorized('d', chunk.range, (d) =>
+      k.store(to, k.plus(k.plus(start, k.times(n, sizes.channels)), d), h.at(n, d)),
     ),
   );
 }
@@ -120,7 +120,7 @@ function bringBack({ sizes, to }: Forward, near: Near, chunk: Chunk): k.Statemen
 function forElements(
   { count, range }: Chunk, body: (t: k.Expr, d: k.Expr) => k.Statements,
 ): k.Statements {
-  return k.loop('t', count, (t) => k.lanes('d', range, (d) => body(t, d)));
+  return k.loop('t', count, (t) => k.vectorized('d', range, (d) => body(t, d)));
 }
 
 /** The t-th step of a chunk, for some vectors of channels. */

@@ -17,7 +17,7 @@
  */
 import {
   type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type LinearScanOptions,
-  type Spec, type Tensor, type TypedArray, type NDArray,
+  type NDArray, type Spec, type Tensor, type TypedArray,
 } from '@mambagrad/tensor';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';

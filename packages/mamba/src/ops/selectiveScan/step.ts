@@ -9,8 +9,7 @@
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
 import {
-  type Cell, CHUNK, type Grid, grid, type Part, plus, registers, setDecays, setLimits, type Sizes,
-  times, TINY,
+  type Cell, CHUNK, type Grid, grid, type Part, registers, setDecays, setLimits, type Sizes, TINY,
 } from '../vectors.ts';
 
 /** The inputs of a scan; with flags of steps that start anew, or without. */
@@ -61,19 +60,19 @@ export function chunksOf({ length }: Sizes): readonly [full: number, rest: numbe
 }
 
 /** Which step of the sequence is the t-th of a chunk. */
-export const timeOf = ({ c }: Chunk, t: k.Operand): k.Operand => plus(times(c, CHUNK), t);
+export const timeOf = ({ c }: Chunk, t: k.Operand): k.Operand => k.rowMajor([c, t], [CHUNK]);
 
 /** Which row of [batch · length] is the t-th step of a chunk. */
 export const rowOf = ({ length }: Sizes, chunk: Chunk, t: k.Operand): k.Operand =>
-  plus(times(chunk.b, length), timeOf(chunk, t));
+  k.rowMajor([chunk.b, timeOf(chunk, t)], [length]);
 
 /** Where a number is in [batch, length, channels]. */
 export const outputAt = (sizes: Sizes, chunk: Chunk, t: k.Operand, d: k.Operand): k.Operand =>
-  plus(times(rowOf(sizes, chunk, t), sizes.channels), d);
+  k.rowMajor([rowOf(sizes, chunk, t), d], [sizes.channels]);
 
 /** Where the states at the start of a chunk are in [batch, chunks, state, channels]. */
 export const startOf = ({ chunks, width }: Sizes, { b, c }: Chunk): k.Operand =>
-  times(plus(times(b, chunks), c), width);
+  k.rowMajor([b, c, 0], [chunks, width]);
 
 /** The element of [batch, length, last] at the t-th step of a chunk. */
 export const elementAt = (

@@ -4,7 +4,7 @@
  * rounds of a parallel loop write to memory that no other round touches, added up at the end.
  */
 import * as k from '@mambagrad/kernel';
-import { type Cell, CHUNK, isVector, neighbours, plus, times } from '../vectors.ts';
+import { type Cell, CHUNK, isVector } from '../vectors.ts';
 
 /** Numbers for each step and state of 8 channels. */
 export interface Trace {
@@ -16,8 +16,8 @@ export interface Trace {
 export function traceOf(name: string, steps: number, state: number): Trace {
   const buffer = k.scratch(name, 'f32', steps * state * 8);
   const place = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
-    const first = plus(times(plus(times(t, state), n), 8), 4 * i);
-    return isVector(d) ? neighbours(first) : first;
+    const first = k.rowMajor([t, n, 4 * i], [state, 8]);
+    return isVector(d) ? k.ramp(first) : first;
   };
   return {
     at: (t, cell) => k.load(buffer, place(t, cell)),
@@ -38,11 +38,11 @@ export interface ChannelSums {
 /** Sums in four lanes; behind all of them, those of single channels. */
 export function channelSums(name: string, state: number): ChannelSums {
   const sums = k.scratch(name, 'f32', CHUNK * state * 5);
-  const place = (t: k.Operand, n: k.Operand) => plus(times(t, state), n);
-  const lanesAt = (t: k.Operand, n: k.Operand) => neighbours(times(place(t, n), 4));
-  const singleAt = (t: k.Operand, n: k.Operand) => plus(place(t, n), CHUNK * state * 4);
+  const place = (t: k.Operand, n: k.Operand) => k.rowMajor([t, n], [state]);
+  const lanesAt = (t: k.Operand, n: k.Operand) => k.ramp(k.times(place(t, n), 4));
+  const singleAt = (t: k.Operand, n: k.Operand) => k.plus(place(t, n), CHUNK * state * 4);
   return {
-    clear: () => k.lanes('i', sums.length, (i) => k.store(sums, i, 0)),
+    clear: () => k.vectorized('i', sums.length, (i) => k.store(sums, i, 0)),
     add: (t, n, a, b) => {
       const at = a[0].type === 'f32x4' ? lanesAt(t, n) : singleAt(t, n);
       const sum = a.reduce<k.Expr>((total, x, i) => k.mulAdd(x, b[i], total), k.load(sums, at));
@@ -70,12 +70,13 @@ export function partialsOf(
 ): Partials {
   if (count === 1) return { count, size, buffer: to, startOf: () => totalAt, totalAt };
   const buffer = k.scratch(name, 'f32', count * size);
-  return { count, size, buffer, startOf: (index) => times(index, size), totalAt };
+  return { count, size, buffer, startOf: (index) => k.times(index, size), totalAt };
 }
 
 /** Adds partial gradients up, if there is more than one. */
 export function reducePartials(
   { count, size, buffer, totalAt }: Partials, to: k.Buffer,
 ): k.Statements {
-  return count === 1 ? [] : k.addUp(buffer, [count, size, size], k.sum, to, totalAt);
+  if (count === 1) return [];
+  return k.reducePartials({ buffer, count, length: size, stride: size }, k.sum, to, totalAt);
 }

@@ -14,7 +14,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
-import { type Grid, plus, times, TINY, toValue } from '../vectors.ts';
+import { type Grid, TINY } from '../vectors.ts';
 import { type Backward, backwardOf, type Head, headOf } from './backwardPlan.ts';
 import {
   type Chunk, chunkOf, forGroups, inSteps, pairProduct, product, type Sizes, transposed,
@@ -45,9 +45,9 @@ function startStateGradients(
 ): k.Statements {
   const { heads, headDim, groups, state } = sizes;
   const width = (heads / groups) * state * headDim;
-  return k.lanes('i', width, (i) => {
-    const at = plus(times(plus(times(b, groups), group), width), i);
-    return k.store(to, plus(at, dStateAt), g.at([plus(at, statesAt)]));
+  return k.vectorized('i', width, (i) => {
+    const at = k.rowMajor([b, group, i], [groups, width]);
+    return k.store(to, k.plus(at, dStateAt), g.at([k.plus(at, statesAt)]));
   });
 }
 
@@ -69,8 +69,8 @@ function computeScores(ssd: Backward, { b, group, first, hearing }: Chunk): k.St
   const { B, C, reset, sizes: { steps, state }, ofGroup } = ssd;
   const { rowsB, rowsC, columnsB, columnsC, firstC, scores, dB, dC, dScores } = ofGroup;
   return [
-    rowsB.setAll((s, n) => B.at([b, plus(first, s), group, n])),
-    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    rowsB.setAll((s, n) => B.at([b, k.plus(first, s), group, n])),
+    rowsC.setAll((t, n) => C.at([b, k.plus(first, t), group, n])),
     columnsB.setAll(transposed(rowsB.at)),
     columnsC.setAll(transposed(rowsC.at)),
     reset ? firstC.setAll((n, t) => hearing.fromStart(t, columnsC.at(n, t))) : [],
@@ -100,9 +100,9 @@ function loadHead({ g, input, sizes, ofHead }: Backward, { chunk, head, x }: Hea
   return [
     rowsG.setAll((t, p) => g.at([x(t, p)])),
     columnsG.setAll(transposed(rowsG.at)),
-    columnsX.setAll((p, s) => input.at([chunk.b, plus(chunk.first, s), head, p])),
+    columnsX.setAll((p, s) => input.at([chunk.b, k.plus(chunk.first, s), head, p])),
     product([steps, steps, headDim], rowsG.at, columnsX.at, M.set, { isLower: true }),
-    [sums, written, read].map((all) => k.lanes('t', steps, (t) => k.store(all, t, 0))),
+    [sums, written, read].map((all) => k.vectorized('t', steps, (t) => k.store(all, t, 0))),
   ];
 }
 
@@ -188,7 +188,7 @@ function backpropagateState(ssd: Backward, head: Head, kept: k.Variable): k.Stat
   const { chunk, decays: { since, whole }, dState, G, H } = head;
   const { fromStart, throughout } = chunk.hearing;
   return [
-    rowsG.setAll((t, p) => fromStart(t, k.mul(rowsG.at(t, p), since(toValue(t))))),
+    rowsG.setAll((t, p) => fromStart(t, k.mul(rowsG.at(t, p), since(t)))),
     k.set(kept, 0),
     product([state, headDim, steps], firstC.at, rowsG.at, (n, p, value) => [
       k.set(kept, throughout(k.mulAdd(k.mul(G(n, p), whole), H(n, p), kept))),
@@ -226,7 +226,7 @@ function storeGroupGradients(ssd: Backward, chunk: Chunk): k.Statements {
   const { isPair } = chunk.hearing;
   const place = inSteps({ ...sizes, heads: groups, headDim: state }, chunk, chunk.group);
   const write = (start: number) => (t: k.Expr, n: k.Expr, value: k.Variable) =>
-    k.store(to, plus(place(t, n), start), value);
+    k.store(to, k.plus(place(t, n), start), value);
   return [
     pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(dCAt), {
       start: transposed(dC.at), isTerm: isPair,

@@ -14,7 +14,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
-import { type Grid, plus, TINY } from '../vectors.ts';
+import { type Grid, TINY } from '../vectors.ts';
 import {
   type At, type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
   pairProduct, type Place, product, type Sizes,
@@ -93,7 +93,7 @@ function storeFirstState(
   { initialState, to, sizes }: Forward, b: k.Expr, head: k.Expr,
 ): k.Statements {
   const place = stateAt(sizes, sizes.chunks, b, head);
-  return k.loop('n', sizes.state, (n) => k.lanes('p', sizes.headDim, (p) =>
+  return k.loop('n', sizes.state, (n) => k.vectorized('p', sizes.headDim, (p) =>
     k.store(to, place(n, p), initialState.at([b, head, n, p])),
   ));
 }
@@ -111,9 +111,9 @@ function runChunk(ssd: Forward, chunk: Chunk): k.Statements {
 function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Statements {
   const { B, C, reset, sizes: { steps, state }, columnsB, lastB, rowsC, scores } = ssd;
   return [
-    columnsB.setAll((n, s) => B.at([b, plus(first, s), group, n])),
+    columnsB.setAll((n, s) => B.at([b, k.plus(first, s), group, n])),
     reset ? lastB.setAll((n, s) => hearing.untilEnd(s, columnsB.at(n, s))) : [],
-    rowsC.setAll((t, n) => C.at([b, plus(first, t), group, n])),
+    rowsC.setAll((t, n) => C.at([b, k.plus(first, t), group, n])),
     product([steps, steps, state], rowsC.at, columnsB.at, scores.set, { isLower: true }),
   ];
 }
@@ -128,7 +128,7 @@ function runHead(ssd: Forward, chunk: Chunk, head: k.Expr): k.Statements {
   return [
     decays.compute,
     decayScores(ssd, chunk, decays),
-    x.setAll((s, p) => input.at([b, plus(first, s), head, p])),
+    x.setAll((s, p) => input.at([b, k.plus(first, s), head, p])),
     computeOutputs(ssd, chunk, decays, H, inSteps(sizes, chunk, head)),
     computeState(ssd, chunk, decays, H, stateAt(sizes, k.sub(left, 1), b, head)),
   ];

@@ -5,7 +5,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor';
-import { type Grid, grid, neighbours, plus, times, TINY, toValue } from '../vectors.ts';
+import { type Grid, grid, TINY } from '../vectors.ts';
 
 /** Groups of heads [headDim], their states [state, headDim], and chunks of so many steps. */
 export type Sizes = Readonly<
@@ -41,7 +41,7 @@ export function product(
     k.loop('i', { from: isLower ? j : 0, to: rows, step: 4 }, (i) => {
       const [number, ...values] = [0, ...vectors].map(() => k.variable('x', 'f32x4'));
       const lines = [0, 1, 2, 3].map((row) => vectors.map((n) => (
-        [k.add(i, row), neighbours(plus(j, 4 * n)), k.variable('y', 'f32x4')] as const
+        [k.add(i, row), k.ramp(k.plus(j, 4 * n)), k.variable('y', 'f32x4')] as const
       )));
       return [
         lines.flat().map(([row, column, sum]) => k.set(sum, start(row, column))),
@@ -82,7 +82,7 @@ export function pairProduct(
   return [
     zeros.map((zero) => k.set(zero, 0)),
     k.loop('i', { to: factor.buffer.length, step: 16 }, (i) => zeros.map((zero, n) =>
-      k.set(zero, k.mulAdd(k.load(factor.buffer, neighbours(plus(i, 4 * n))), 0, zero)),
+      k.set(zero, k.mulAdd(k.load(factor.buffer, k.ramp(k.plus(i, 4 * n))), 0, zero)),
     )),
     k.when(
       k.any(k.notEqual(zeros.reduce<k.Expr>((sum, zero) => k.add(sum, zero), zeros[0]), 0)),
@@ -94,7 +94,7 @@ export function pairProduct(
 
 /** Calls the body for columns up to that of a number, four at a time. */
 const forColumns = (last: k.Expr, body: (s: k.Expr) => k.Statements): k.Statements =>
-  k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(neighbours(s)));
+  k.loop('s', { to: k.add(last, 1), step: 4 }, (s) => body(k.ramp(s)));
 
 /** x for pairs of steps, or 0 for those that are none. */
 export type Choose = (x: k.Expr) => k.Expr;
@@ -104,9 +104,9 @@ export function forGroups(
   { batch, length, heads, headDim, groups, state }: Sizes,
   body: (b: k.Expr, group: k.Expr) => k.Statements,
 ): k.Statements {
-  const pieces = k.cut([batch, groups], (length * heads * headDim * state) / groups);
-  return k.parallel('round', pieces.rounds, (round) => {
-    const [before, sequences, some] = pieces.of(round);
+  const pieces = k.partition([batch, groups], (length * heads * headDim * state) / groups);
+  return k.parallel('round', pieces.chunks, (round) => {
+    const [before, sequences, some] = pieces.rangesOf(round);
     return [before, k.loop('b', sequences, (b) => k.loop('g', some, (group) => body(b, group)))];
   });
 }
@@ -139,8 +139,8 @@ export function hearingOf(count: number, reset?: (t: k.Expr) => k.Expr): Hearing
   const number = k.variable('document', 'f32');
   const choose = (x: k.Expr, a: k.Operand, b?: k.Operand): k.Expr => {
     if (!begun) return x;
-    const other = b === undefined ? 0 : k.load(begun, toValue(b));
-    return k.select(k.equal(k.load(begun, toValue(a)), other), x, 0);
+    const other = b === undefined ? 0 : k.load(begun, b);
+    return k.select(k.equal(k.load(begun, a), other), x, 0);
   };
   const isPair = (t: k.Expr, s: k.Expr): k.Expr => {
     const isEarlier = k.lessEqual(s, t);
@@ -163,8 +163,8 @@ export function hearingOf(count: number, reset?: (t: k.Expr) => k.Expr): Hearing
       // Only the last four may be after t.
       const last = k.and(t, -4);
       return [
-        k.loop('s', { to: last, step: 4 }, (s) => body(neighbours(s), (x) => x)),
-        chosen(neighbours(last)),
+        k.loop('s', { to: last, step: 4 }, (s) => body(k.ramp(s), (x) => x)),
+        chosen(k.ramp(last)),
       ];
     },
     ofDocument: (t, s, x) => choose(x, t, s),
@@ -215,7 +215,7 @@ export interface Decays {
    */
   readonly between: Grid;
   /** The same from the start of the chunk up to step t, α_t included. */
-  since(t: k.Expr): k.Expr;
+  since(t: k.Operand): k.Expr;
   /** How much of the input of step s is left at the end of the chunk: the last row. */
   leftAtEnd(s: k.Operand): k.Expr;
   /** The decay of the whole chunk. */
@@ -231,7 +231,7 @@ export function decaysOf(
   const [between, whole] = [matrix('E', steps, steps), k.variable('whole', 'f32')];
   const logAt = (t: k.Expr) => logDecay.at([b, k.add(first, t), head]);
   const compute = [
-    k.lanes('t', steps, (t) => k.store(factors, t, flush(k.exp(logAt(t))))),
+    k.vectorized('t', steps, (t) => k.store(factors, t, flush(k.exp(logAt(t))))),
     k.reduce(whole, steps, { combine: k.add, identity: 0 }, logAt),
     k.set(whole, throughout(flush(k.exp(whole)))),
     between.setAll(() => 0),
@@ -262,12 +262,11 @@ export type Place = (row: k.Operand, p: k.Operand) => k.Operand;
 export const inSteps = (
   { length, heads, headDim }: Sizes, { b, first }: Chunk, head: k.Expr,
 ): Place => (t, p) =>
-  plus(times(plus(times(plus(plus(times(b, length), first), t), heads), head), headDim), p);
+  k.rowMajor([b, k.plus(first, t), head, p], [length, heads, headDim]);
 
 /** Where a number of a head's state is in [left, batch, heads, state, headDim]. */
 export const inStates = (
   { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Expr, head: k.Expr, offset = 0,
 ): Place => (n, p) => {
-  const number = plus(times(plus(times(left, batch), b), heads), head);
-  return plus(plus(plus(times(number, state * headDim), times(n, headDim)), p), offset);
+  return k.plus(k.rowMajor([left, b, head, n, p], [batch, heads, state, headDim]), offset);
 };

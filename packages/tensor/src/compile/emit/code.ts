@@ -8,7 +8,7 @@
  * An op without a kernel runs its reference loop, on the same memory.
  */
 import * as k from '@mambagrad/kernel';
-import { instantiate, type Shared } from '@mambagrad/wasm';
+import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
 import type { Job } from '../schedule/schedule.ts';
@@ -66,21 +66,21 @@ interface Loaded {
   /** How many loops threads share. */
   readonly loops: number;
   /** The same, for the other threads. */
-  readonly program: Shared;
+  readonly program: SharedProgram;
 }
 
 function load(program: PlacedProgram, options: ModuleOptions, host: Host): Loaded {
   const { memory, threads } = program.heap;
   const { module, loops } = moduleOf(program, options);
   const compiled = module.compile();
-  const imports = { memory, late: threads.late, ...host };
+  const imports = { memory, watchdog: threads.watchdog, ...host };
   const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
   return { run, loops, program: threads.share(run, compiled, loops) };
 }
 
 /** Runs a program as WebAssembly; for who watches there is another module, made when needed. */
 function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
-  const { jobs, plan: { bytes, ownBytes: stride }, heap, reference } = program;
+  const { jobs, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((job: Job) => void) | undefined;
   const host: Host = { reference, watch: (number) => watcher?.(jobs[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
@@ -115,8 +115,8 @@ function scriptRunner({ jobs, placesOf, plan, heap, reference }: PlacedProgram):
 }
 
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
-function scriptCache({ memory }: Heap): (kernel: k.Kernel) => k.Run {
-  let scripts = new Map<k.Kernel, k.Run>();
+function scriptCache({ memory }: Heap): (kernel: k.Kernel) => k.CompiledKernel {
+  let scripts = new Map<k.Kernel, k.CompiledKernel>();
   let madeFor: object | undefined;
   return (kernel) => {
     if (madeFor !== memory.buffer) scripts = new Map();

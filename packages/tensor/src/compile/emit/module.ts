@@ -1,15 +1,15 @@
 /**
- * The WebAssembly module of a program: a function for each phase of its kernels, and one, `run`,
+ * The WebAssembly module of a program: a function for each region of its kernels, and one, `run`,
  * that calls them in order, on addresses that are fixed ahead of time. Every thread executes `run`,
  * stage by stage (stages.ts):
  *
- *     shared stage        all threads together, each doing some of the rounds
+ *     shared stage        all threads together, each doing some of the iterations
  *     any other           the main thread alone: if self = 0 { … }
  *     end of a job        the main thread calls the host: a reference loop, or whoever watches
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addSharing, call, type Callable, type Expression, i32, type Local, Module, type Operand,
+  addWorkSharing, call, type Callable, type Expression, i32, type Local, Module, type Operand,
   type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
@@ -52,13 +52,13 @@ type HostFunction = Callable<{ job: 'i32' }, 'none'>;
 interface Context {
   readonly jobs: readonly Job[];
   readonly stages: readonly Stage[];
-  /** The functions of each kernel's phases. */
-  readonly functions: ReadonlyMap<k.Kernel, readonly k.PhaseFunction[]>;
+  /** The functions of each kernel's regions. */
+  readonly functions: ReadonlyMap<k.Kernel, readonly k.RegionFunction[]>;
   readonly reference: HostFunction;
   /** Undefined if nobody watches. */
   readonly watch: HostFunction | undefined;
   /** Makes the code of a shared loop; undefined where there is none. */
-  readonly share: ReturnType<typeof addSharing> | undefined;
+  readonly share: ReturnType<typeof addWorkSharing> | undefined;
   /** The address where checks say that they have found something. */
   readonly flag: number;
   /** Parameters and locals of `run`. */
@@ -76,8 +76,8 @@ export function moduleOf(
   const [reference, watch] = ['reference', 'watch'].map((name) =>
     module.importFunction('host', name, { job: 'i32' }, 'none'),
   );
-  const late = module.importFunction('host', 'late', {}, 'none');
-  const share = shared && loops > 0 ? addSharing(module, late) : undefined;
+  const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
+  const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
   const functions = addKernels(module, jobs, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
     const locals = { ...given, round: local('round', 'i32'), mine: local('mine', 'i32') };
@@ -91,10 +91,10 @@ export function moduleOf(
 /** Adds each kernel that the jobs use, once. */
 function addKernels(
   module: Module, jobs: readonly Job[], fuse: boolean,
-): Map<k.Kernel, k.PhaseFunction[]> {
+): Map<k.Kernel, k.RegionFunction[]> {
   const kernels = [...new Set(jobs.flatMap(({ kernel }) => kernel ?? []))];
   return new Map(kernels.map((kernel, i) => [
-    kernel, k.addPhases(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
+    kernel, k.addRegions(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
   ]));
 }
 
@@ -113,7 +113,7 @@ function runBody(context: Context): Statements {
       endAlone();
       code.push(sharedLoop({ ...context, share }, works, loops++));
     } else {
-      alone.push(...allRounds(context, works));
+      alone.push(...allIterations(context, works));
     }
     if (ends !== undefined) alone.push(...jobEnd(context, ends));
   }
@@ -121,25 +121,25 @@ function runBody(context: Context): Statements {
   return code;
 }
 
-/** One thread does all rounds of all works. */
-function allRounds(context: Context, works: readonly Work[]): Statement[] {
-  return works.map((work) => callPhase(context, work, 0, work.rounds ?? 1));
+/** One thread does all iterations of all works. */
+function allIterations(context: Context, works: readonly Work[]): Statement[] {
+  return works.map((work) => callRegion(context, work, 0, work.iterations ?? 1));
 }
 
-/** Some rounds of a phase, if it has rounds. */
-function callPhase(
-  { functions, locals: { arena, own } }: Context, { kernel, phase, places }: Work,
+/** Some iterations of a region, if it is a parallel loop. */
+function callRegion(
+  { functions, locals: { arena, own } }: Context, { kernel, region, places }: Work,
   from: Operand<'i32'>, to: Operand<'i32'>,
 ): Statement {
   const addresses = places.map(({ isInArena, offset }): Expression<'i32'> =>
     isInArena ? i32.add(arena, offset) : i32.const(offset),
   );
-  const phases = functions.get(kernel);
-  if (phases === undefined) throw new Error(`run: kernel ${kernel.name} is not in the module`);
-  return k.callPhase(phases[phase], addresses, own, from, to);
+  const regions = functions.get(kernel);
+  if (regions === undefined) throw new Error(`run: kernel ${kernel.name} is not in the module`);
+  return k.callRegion(regions[region], addresses, own, from, to);
 }
 
-/** All threads share the rounds of all works; if there is one thread, it just does them. */
+/** All threads share the iterations of all works; if there is one thread, it just does them. */
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
   works: readonly Work[],
@@ -147,16 +147,16 @@ function sharedLoop(
 ): Statements {
   const { share, locals } = context;
   const { loop, round, threads } = locals;
-  // Each work has the rounds that follow those of the works before it.
-  let [rounds, oneRound]: [number, Statement[]] = [0, []];
+  // Each work has the iterations that follow those of the works before it.
+  let [count, body]: [number, Statement[]] = [0, []];
   for (const work of works) {
-    const first = i32.sub(round, rounds);
-    const run = callPhase(context, work, first, i32.add(first, 1));
-    oneRound = rounds === 0 ? [run] : [when(i32.ge_u(round, rounds), [run], oneRound)];
-    rounds += work.rounds ?? 1;
+    const first = i32.sub(round, count);
+    const run = callRegion(context, work, first, i32.add(first, 1));
+    body = count === 0 ? [run] : [when(i32.ge_u(round, count), [run], body)];
+    count += work.iterations ?? 1;
   }
-  const together = share(i32.add(loop, number), rounds, locals, oneRound);
-  return [when(i32.eq(threads, 1), allRounds(context, works), [together])];
+  const together = share(i32.add(loop, number), count, locals, body);
+  return [when(i32.eq(threads, 1), allIterations(context, works), [together])];
 }
 
 /** The end of a job: its reference loop, if that is needed, and the call of the watcher. */

@@ -22,7 +22,10 @@ export function headedKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   if (!lowering.kernel) throw new Error(`${primitive.name} has no kernel`);
   const reads = new Set<Value>();
   const isAlone = members.length === 1;
-  const writes = members.map(({ value }) => value).filter((one) => isAlone || needed.has(one));
+  const { outputs } = head.step;
+  const writes = isAlone
+    ? outputs
+    : members.map(({ value }) => value).filter((one) => needed.has(one));
   const finish: Finish = (index, value) => {
     const registers = new Map<Value, k.Expr>();
     const leaf = readingLeaf(reads, registers);
@@ -38,6 +41,6 @@ export function headedKernel(group: Group, needed: ReadonlySet<Value>): Bound {
     return [sets, stores];
   };
   const elements = inputs.map((input) => network.elements(input, readingLeaf(reads)));
-  const body = lowering.kernel(elements, bufferOf(head.value), isAlone ? undefined : finish);
+  const body = lowering.kernel(elements, outputs.map(bufferOf), isAlone ? undefined : finish);
   return boundKernel(name, reads, writes, body);
 }

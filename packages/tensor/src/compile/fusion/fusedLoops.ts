@@ -33,8 +33,8 @@ export function rowKernel(group: Group, needed: ReadonlySet<Value>): Bound {
   const plan = planRows(group, needed);
   const { axes, pieces } = plan.partition;
   const reads = new Set<Value>();
-  const body = k.parallel('round', pieces.rounds, (round) => {
-    const [before, ...cut] = pieces.of(round);
+  const body = k.parallel('round', pieces.chunks, (round) => {
+    const [before, ...cut] = pieces.rangesOf(round);
     const ranges = new Map(axes.map((axis, i) => [axis, cut[i]]));
     const context = { plan, round, ranges, reads, rowRegisters: new Map() };
     return [before, clearSums(context), rowLoops(context, 0, [group.domain.map(() => 0)])];
@@ -48,7 +48,7 @@ function clearSums(context: Context): k.Statements {
     const { buffer, start = 0, rests } = placeOfSum(context, one);
     const { length } = bufferOf(one.value);
     const fill = (to: k.Buffer, from: k.Operand, value: number): k.Statements =>
-      k.lanes('z', length, (z) => k.store(to, k.add(z, from), value));
+      k.vectorized('z', length, (z) => k.store(to, k.add(z, from), value));
     return [
       fill(buffer, start, identity),
       rests === undefined ? [] : fill(buffer, k.add(rests, start), 0),
@@ -63,7 +63,8 @@ function addUpRounds({ sums, partition: { pieces } }: RowPlan): k.Statements {
     if (parts === undefined) return [];
     const { buffer, room, rests } = parts;
     const to = bufferOf(one.value);
-    return k.addUp(buffer, [pieces.rounds, to.length, room, rests], reduction, to);
+    const size = { count: pieces.chunks, length: to.length, stride: room };
+    return k.reducePartials({ buffer, ...size, compensationAt: rests }, reduction, to);
   });
 }
 
@@ -75,8 +76,8 @@ function rowLoops(context: Context, axis: number, rows: readonly Index[]): k.Sta
   const range = ranges.get(axis) ?? extents[axis];
   if (![...sums.values()].some(({ short }) => short)) return rowLoop(context, axis, range, rows);
   // So many rows are a short sum of their columns.
-  const few = k.SHORT * abreast;
-  const { from, to } = k.stretchOf(range);
+  const few = k.SHORT_SUM * abreast;
+  const { from, to } = k.intervalOf(range);
   return k.loop('few', { from, to, step: few }, (first) => [
     rowLoop(context, axis, { from: first, to: k.min(k.add(first, few), to) }, rows),
     addShortSums(context),
@@ -100,7 +101,7 @@ function rowLoop(
 /** Adds the sums of a few rows to what is kept, and begins them anew. */
 function addShortSums(context: Context): k.Statements {
   return Array.from(context.plan.sums, ([one, { short, reduction }]) =>
-    short === undefined ? [] : k.lanes('z', short.length, (z) => [
+    short === undefined ? [] : k.vectorized('z', short.length, (z) => [
       accumulate(context, one, z, k.load(short, z)),
       k.store(short, z, reduction.identity),
     ]),

@@ -69,9 +69,9 @@ export class Group {
   readonly #read: Set<Value>;
   readonly #readByHead: ReadonlySet<Value>;
 
-  /** A group of one step, which has a lowering. */
+  /** A group of one step, which has a lowering; of several results, if one kernel makes them. */
   constructor(network: Network, first: Step) {
-    const { output: value, inputs, primitive } = first;
+    const { outputs: [value], inputs, primitive } = first;
     const lowering = network.lowering(value) ?? {};
     this.network = network;
     this.domain = lowering.fold ? inputs[0].shape : value.shape;
@@ -148,12 +148,15 @@ export class Group {
   }
 
   /** As what a value could be a member, by its shape alone; undefined if it cannot. */
-  #formOf({ inputs, output: { shape } }: Step, { fold, axes = [] }: AnyLowering): Form | undefined {
+  #formOf(
+    { inputs, outputs: [{ shape }] }: Step, { fold, axes = [] }: AnyLowering,
+  ): Form | undefined {
     const { domain, head, network } = this;
     if (head) {
-      const isFinishing = network.lowering(head.output)?.isFinishing && !fold;
+      const [made] = head.outputs;
+      const isFinishing = network.lowering(made)?.isFinishing && !fold;
       // If others read the head's value, too, it is stored, and may as well be read for this.
-      const isLast = network.readers.get(head.output) === 1;
+      const isLast = network.readers.get(made) === 1;
       return isFinishing && isLast && isReshape(shape, domain) ? 'element' : undefined;
     }
     const last = domain.length - 1;
@@ -172,7 +175,7 @@ export class Group {
    * to the element or row at hand. All else that it reads must be in memory.
    */
   join(step: Step): boolean {
-    const value = step.output;
+    const [value] = step.outputs;
     const lowering = this.network.lowering(value);
     const form = lowering && !lowering.kernel && this.#formOf(step, lowering);
     if (!form) return false;

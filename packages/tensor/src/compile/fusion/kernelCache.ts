@@ -83,8 +83,8 @@ export class Reuse {
     // What text cannot stand for is like nothing that was made before.
     const attributes = head && keyOf(head.attributes, () => `${this.#made.size}`);
     for (const counter of counters) namer.add(counter);
-    const ofMembers = [...members.map(({ value }) => value), ...accesses.map((one) => one.storage)];
-    const values = new Set(ofMembers);
+    const made = members.flatMap(({ step }) => step.outputs);
+    const values = new Set([...made, ...accesses.map((one) => one.storage)]);
     for (const value of values) namer.add(bufferOf(value));
     const specs = members.map(({ form, pass, step, value, lowering: { fold, axes } }) => {
       const folding = fold ? `${step.primitive.name} ${axes}` : '';
@@ -92,7 +92,7 @@ export class Reuse {
       return [form, pass, folding, spec, needed.has(value)].join(' ');
     });
     const results = members.map(({ computed }) => namer.write(computed));
-    const sizes = [...values].map((value) => bufferOf(value).length);
+    const sizes = [...values].map((value) => `${bufferOf(value).kind} ${bufferOf(value).length}`);
     const parts = [head?.primitive.name, attributes, looks, domain, specs, results, sizes];
     return {
       key: [...parts, namer.text()].join('|'),

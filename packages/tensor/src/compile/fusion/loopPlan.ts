@@ -67,7 +67,7 @@ export interface Partition {
   /** The axes that are cut. */
   readonly axes: readonly number[];
   /** What each round goes through of them. */
-  readonly pieces: k.Cut;
+  readonly pieces: k.Partition;
 }
 
 /** Where a fold over several rows is kept until it is complete. */
@@ -219,9 +219,10 @@ function partitionOf(group: Group, { extents, inner, loops, isByRow }: Domain): 
   const added = sums.reduce((total, { value }) => total + bufferOf(value).length, 0);
   const work = (elements / numelOf(cutExtents)) * members.length;
   const isWorthIt = axes.length > 0 && added * 8 <= elements / 2;
-  const pieces = k.cut(
-    cutExtents, isWorthIt ? work : 0, isLongRow ? 16 : 1, added * 8 * members.length,
-  );
+  const pieces = k.partition(cutExtents, isWorthIt ? work : 0, {
+    multipleOf: isLongRow ? 16 : 1,
+    overhead: added * 8 * members.length,
+  });
   return { axes, pieces };
 }
 
@@ -231,7 +232,7 @@ function canBeAbreast(group: Group, domain: Domain): boolean {
   const { loops, extents } = domain;
   const isColumnSum = (one: Member): boolean =>
     one.form === 'fold' && !isFoldedByRow(one, domain) &&
-    termsOf(one, domain) === extents[loops[0]] && reductionOf(one).lost !== undefined;
+    termsOf(one, domain) === extents[loops[0]] && reductionOf(one).roundingError !== undefined;
   return (
     loops.length === 1 && sumsIn(group).length > 0 &&
     members.length + accesses.length <= MOST_ABREAST &&
@@ -240,19 +241,19 @@ function canBeAbreast(group: Group, domain: Domain): boolean {
 }
 
 function sumOf(
-  one: Member, domain: Domain, { pieces: { rounds, most } }: Partition, abreast: number,
+  one: Member, domain: Domain, { pieces: { chunks, largest } }: Partition, abreast: number,
 ): Sum {
   const { kind, length } = bufferOf(one.value);
   const reduction = reductionOf(one);
   const isOneLoop = domain.loops.length === 1;
   // What rounds leave is added up at the end; until then a sum has the terms of one.
   const all = termsOf(one, domain);
-  const terms = isOneLoop ? Math.min(all, most) : all;
-  const isLong = k.isLong(reduction, kind, terms / abreast);
-  if (rounds === 1 && !isLong) return { reduction, parts: undefined, short: undefined };
+  const terms = isOneLoop ? Math.min(all, largest) : all;
+  const isLong = k.isLongSum(reduction, kind, terms / abreast);
+  if (chunks === 1 && !isLong) return { reduction, parts: undefined, short: undefined };
   const rests = isLong ? Math.ceil(length / 16) * 16 : undefined;
   const room = Math.ceil(length / 16) * (isLong ? 32 : 16);
-  const buffer = k.scratch('sums', kind, room * rounds);
+  const buffer = k.scratch('sums', kind, room * chunks);
   const short = isOneLoop && isLong ? k.scratch('short', kind, length) : undefined;
   return { reduction, parts: { buffer, room, rests }, short };
 }

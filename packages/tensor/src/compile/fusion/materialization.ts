@@ -10,12 +10,11 @@
  * more than once. It may get away with a register, if all that reads it joins its group.
  */
 import type * as k from '@mambagrad/kernel';
-import {
-  broadcastIndex, type Elements, flatIndex, type Lowering,
-} from '../../core/lowering.ts';
+import { type CheckedLowering, checkLowerings } from '../../core/checkLowering.ts';
+import { broadcastIndex, type Elements, flatIndex } from '../../core/lowering.ts';
 import { numelOf } from '../../core/shape.ts';
+import { dropUnused } from '../passes/simplify.ts';
 import { endsOf, type Program, type Step, type Value } from '../trace/trace.ts';
-import { checkLowering } from './checkLowering.ts';
 
 /** Gives the element of a memory that is so far in. */
 export type Leaf = (storage: Value, place: k.Operand) => k.Expr;
@@ -26,7 +25,7 @@ type NameIn<T> = T extends unknown ? keyof T : never;
 
 /** A lowering of any kind; what only others have is undefined. */
 export type AnyLowering = {
-  readonly [Name in NameIn<Lowering>]?: Part<Lowering, Name> | undefined;
+  readonly [Name in NameIn<CheckedLowering>]?: Part<CheckedLowering, Name> | undefined;
 };
 
 /** An expression of more ops and loads than this is stored, and others start from there. */
@@ -40,6 +39,8 @@ function count(counts: Map<Value, number>, value: Value, times: number): void {
 }
 
 export class Network {
+  /** Of an op whose results are computed each by itself there is a step for each that is used. */
+  readonly steps: readonly Step[];
   /** The steps that make values. */
   readonly makers: ReadonlyMap<Value, Step>;
   /** How many stored steps, results and new states read a value that is stored. */
@@ -49,29 +50,44 @@ export class Network {
   readonly #constants: ReadonlyMap<Value, k.Expr>;
 
   constructor(program: Program, constants: ReadonlyMap<Value, k.Expr>, inline: boolean) {
-    this.makers = new Map(program.steps.map((step) => [step.output, step]));
+    const lowered = program.steps.flatMap((step) => this.#lower(step));
+    this.steps = dropUnused({ ...program, steps: lowered }).steps;
+    this.makers = new Map(
+      this.steps.flatMap((step) => step.outputs.map((output) => [output, step])),
+    );
     this.#constants = constants;
-    for (const step of program.steps) {
-      const { primitive, attributes, inputs, output } = step;
-      const isLowerable =
-        inputs.length <= MOST_READ && [...inputs, output].every(({ dtype }) => dtype !== 'f64');
-      const lowering = isLowerable ? primitive.lower?.(inputs, attributes, output) : undefined;
-      if (lowering === undefined) continue;
-      this.#lowerings.set(output, checkLowering(primitive.name, inputs, output, lowering));
-    }
     for (const value of endsOf(program)) this.#store(value);
-    if (!inline) for (const { output } of program.steps) this.#store(output);
+    if (!inline) for (const { outputs } of this.steps) for (const one of outputs) this.#store(one);
     const uses = new Map<Value, number>();
-    for (const step of program.steps.toReversed()) this.#decide(step, uses);
-    // How many ops and loads an element takes where it is needed.
+    for (const step of this.steps.toReversed()) this.#decide(step, uses);
+    this.#storeLong();
+    this.#countReaders(program);
+  }
+
+  /** Notes how a step is said in the loop language, and splits it if each result is by itself. */
+  #lower(step: Step): Step[] {
+    const { primitive, attributes, inputs, outputs } = step;
+    const isLowerable =
+      inputs.length <= MOST_READ && [...inputs, ...outputs].every(({ dtype }) => dtype !== 'f64');
+    const given = isLowerable ? primitive.lower?.(inputs, attributes, outputs) : undefined;
+    if (given === undefined) return [step];
+    const lowerings = checkLowerings(primitive.name, inputs, outputs, given);
+    outputs.forEach((output, i) => this.#lowerings.set(output, lowerings[i]));
+    const isSplit = outputs.length > 1 && Array.isArray(given);
+    return isSplit ? outputs.map((output) => ({ ...step, outputs: [output] })) : [step];
+  }
+
+  /** Stores what would take too many ops and loads, where it is needed, to be computed there. */
+  #storeLong(): void {
     const sizes = new Map<Value, number>();
-    for (const { inputs, output } of program.steps) {
+    for (const { inputs, outputs } of this.steps) {
       const size = inputs.reduce((sum, input) => sum + (sizes.get(input) ?? 1), 1);
       if (size > MOST_READ) for (const input of inputs) this.#store(input);
-      if (size > LONGEST) this.#store(output);
-      sizes.set(output, this.isStored(output) ? 1 : size);
+      for (const output of outputs) {
+        if (size > LONGEST) this.#store(output);
+        sizes.set(output, this.isStored(output) ? 1 : size);
+      }
     }
-    this.#countReaders(program);
   }
 
   /** How the step that makes a value is said in the loop language. */
@@ -123,13 +139,15 @@ export class Network {
   /**
    * Decides about the result of a step, when all that use it have asked for what they need: in
    * `uses`, how often each element would be computed. Then notes what that means for its inputs.
+   * Of several results, which one kernel or a reference loop makes, all are stored.
    */
-  #decide({ output, inputs }: Step, uses: Map<Value, number>): void {
+  #decide({ outputs, inputs }: Step, uses: Map<Value, number>): void {
+    const [output] = outputs;
     const own = uses.get(output) ?? 0;
     const lowering = this.#lowerings.get(output);
     const isFree = lowering?.move || (lowering?.isCheap && this.#isMadeElsewhere(inputs[0]));
     const isInline = isFree || lowering?.map || lowering?.element;
-    if (!isInline || (!isFree && own > 1)) this.#store(output);
+    if (!isInline || (!isFree && own > 1)) for (const one of outputs) this.#store(one);
     const times = this.#stored.has(output) ? 1 : own;
     if (lowering === undefined || this.isView(output)) {
       for (const input of inputs) this.#store(input);
@@ -169,8 +187,8 @@ export class Network {
   }
 
   #countReaders(program: Program): void {
-    const made = program.steps.filter(
-      ({ output }) => this.isStored(output) && !this.isView(output),
+    const made = this.steps.filter(
+      ({ outputs: [output] }) => this.isStored(output) && !this.isView(output),
     );
     const read = [
       ...endsOf(program).map((value) => this.storageOf(value)),

@@ -20,7 +20,7 @@ export function valueNames({ steps, writes, results }: Program): Map<Value, stri
   const add = (value: Value): void => {
     if (!names.has(value)) names.set(value, `%${names.size}`);
   };
-  for (const { inputs, output } of steps) [...inputs, output].forEach(add);
+  for (const { inputs, outputs } of steps) [...inputs, ...outputs].forEach(add);
   for (const { state, value } of writes) [state, value].forEach(add);
   results.forEach(add);
   return names;
@@ -47,9 +47,10 @@ export function formatProgram(program: Program): string {
     printed.add(value);
     return name;
   };
-  for (const { primitive, attributes, inputs, output } of program.steps) {
-    const parts = [...inputs.map(use), ...formatAttributes(attributes)];
-    lines.push(`${use(output)} = ${primitive.name}(${parts.join(', ')})  ${describe(output)}`);
+  for (const { primitive, attributes, inputs, outputs } of program.steps) {
+    const parts = [...inputs.map(use), ...formatAttributes(attributes)].join(', ');
+    const [made, specs] = [outputs.map(use).join(', '), outputs.map(describe).join(', ')];
+    lines.push(`${made} = ${primitive.name}(${parts})  ${specs}`);
   }
   for (const { state, value } of program.writes) {
     lines.push(`assign(${use(state)}, ${use(value)})`);

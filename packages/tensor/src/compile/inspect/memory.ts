@@ -60,7 +60,8 @@ export function memoryReports(
     const of = donor ?? replaced;
     return { ...place(value, value), kind, of: of && reportOf(of) };
   });
-  const aliases = program.steps.flatMap(({ output }): AllocationReport[] => {
+  const made = program.steps.flatMap(({ outputs }) => outputs);
+  const aliases = made.flatMap((output): AllocationReport[] => {
     const storage = network.storageOf(output);
     // The kernels that make the value and read it may keep it in registers.
     if (storage === output || !plan.lifetimes.has(storage)) return [];

@@ -6,7 +6,7 @@ import type { Job } from '../schedule/schedule.ts';
 import type { Stage } from '../schedule/stages.ts';
 import { formatTable } from './table.ts';
 
-/** Kernels, or parts of them, that can run at the same time. */
+/** Kernels, or regions of them, that can run at the same time. */
 export interface StageReport {
   /** What runs in this stage, in the order of a single thread. */
   readonly parts: readonly StagePart[];
@@ -17,13 +17,13 @@ export interface StageReport {
   readonly isShared: boolean;
 }
 
-/** A kernel in a stage, or a part of a kernel: it is cut before and after each parallel loop. */
+/** A region of a kernel: a parallel loop, or what is before, between or after parallel loops. */
 export interface StagePart {
   /** The number of the kernel in `kernels()`, from 0. */
   readonly kernel: number;
-  /** The number of the part in its kernel, from 0. */
-  readonly part: number;
-  /** How many chunks its parallel loop has; 1 if it has none. */
+  /** The number of the region in its kernel, from 0. */
+  readonly region: number;
+  /** How many chunks its parallel loop has; 1 if it is none. */
   readonly chunks: number;
 }
 
@@ -31,14 +31,14 @@ export interface StagePart {
 export function stageReports(stages: readonly Stage[], jobs: readonly Job[]): StageReport[] {
   return stages.flatMap(({ works, isShared, ends }): StageReport[] => {
     if (works.length > 0) {
-      const parts = works.map(({ job, phase, rounds = 1 }) => (
-        { kernel: job, part: phase, chunks: rounds }
+      const parts = works.map(({ job, region, iterations = 1 }) => (
+        { kernel: job, region, chunks: iterations }
       ));
       return [{ parts, isShared }];
     }
     const isReference = ends !== undefined && jobs[ends].kernel === undefined;
     return isReference
-      ? [{ parts: [{ kernel: ends, part: 0, chunks: 1 }], isShared: false }]
+      ? [{ parts: [{ kernel: ends, region: 0, chunks: 1 }], isShared: false }]
       : [];
   });
 }
@@ -47,7 +47,9 @@ export function stageReports(stages: readonly Stage[], jobs: readonly Job[]): St
 export function formatStages(reports: readonly StageReport[]): string {
   const rows = reports.map(({ parts, isShared }) => {
     const chunks = parts.map((part) => part.chunks);
-    const kernels = parts.map(({ kernel, part }) => (part > 0 ? `${kernel}.${part}` : kernel));
+    const kernels = parts.map(
+      ({ kernel, region }) => (region > 0 ? `${kernel}.${region}` : kernel),
+    );
     return [
       isShared ? 'all threads' : 'main thread',
       `${chunks.join(' + ')} ${chunks.join() === '1' ? 'chunk' : 'chunks'}`,

@@ -8,12 +8,13 @@
  * gets another arena while it runs.
  */
 import {
-  createMemory, features, Gaps, type HostMemory, PAGE, RESERVED, roundUp, Threads, webAssembly,
+  createMemory, features, FreeList, type HostMemory, PAGE_BYTES, RESERVED_BYTES, alignUp,
+  ThreadPool, webAssembly,
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
 import { warn } from '../../core/host.ts';
+import { type Home, homes } from '../../core/memory.ts';
 import { failure, TensorError } from '../../core/shape.ts';
-import { type Home, homes } from '../../core/tensor.ts';
 
 export class Heap {
   readonly memory: HostMemory;
@@ -24,10 +25,10 @@ export class Heap {
   /** Why programs cannot be WebAssembly here, if they cannot. */
   readonly whyNoWasm: string | undefined;
   /** The threads that can share work on this memory. */
-  readonly threads: Threads;
+  readonly threads: ThreadPool;
   /** Where checks write that something is wrong: the first word. */
   readonly flag = 0;
-  readonly #gaps = new Gaps(RESERVED, PAGE);
+  readonly #gaps = new FreeList(RESERVED_BYTES, PAGE_BYTES);
   /** Kept from call to call, but for as long only as no array needs its place. */
   #arena = { start: 0, bytes: 0 };
   #isRunning = false;
@@ -41,10 +42,10 @@ export class Heap {
       throw new TensorError('compile: the process has no room for a memory of 16 MiB');
     }
     this.memory = made.memory;
-    this.mostBytes = made.mostPages * PAGE;
+    this.mostBytes = made.mostPages * PAGE_BYTES;
     this.shared = !(this.memory.buffer instanceof ArrayBuffer);
     this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
-    this.threads = new Threads(this.memory);
+    this.threads = new ThreadPool(this.memory);
     const isRefused = webAssembly() !== undefined && !made.isForWasm;
     if (isRefused) warn(`compile: ${this.whyNoWasm}; programs will be JavaScript, which is slower`);
   }
@@ -112,10 +113,10 @@ export class Heap {
 
   /** A free place; where there is none memory grows, or, if it cannot, all stays as it is. */
   #allocate(bytes: number): number {
-    const place = this.#gaps.take(bytes);
+    const place = this.#gaps.allocate(bytes);
     if (place !== undefined) return place;
     const size = this.memory.buffer.byteLength;
-    const pages = Math.ceil((roundUp(bytes) - this.#gaps.freeBefore(size)) / PAGE);
+    const pages = Math.ceil((alignUp(bytes) - this.#gaps.freeBefore(size)) / PAGE_BYTES);
     try {
       this.memory.grow(pages);
     } catch {
@@ -124,7 +125,7 @@ export class Heap {
         the place of state that was dropped is free again once it is collected, which takes a turn
         of the event loop: await one between programs (a timer, setImmediate)`;
     }
-    this.#gaps.free(size, pages * PAGE);
+    this.#gaps.free(size, pages * PAGE_BYTES);
     return this.#allocate(bytes);
   }
 }

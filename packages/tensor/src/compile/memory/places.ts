@@ -3,8 +3,9 @@
  * all programs that use it; everything else lies in the arena of the call.
  */
 import { sizeOf, type TypedArray } from '../../core/dtype.ts';
+import type { Home } from '../../core/memory.ts';
 import { numelOf } from '../../core/shape.ts';
-import { type Home, Tensor } from '../../core/tensor.ts';
+import { Tensor } from '../../core/tensor.ts';
 import type { Network } from '../fusion/materialization.ts';
 import type { Job, Schedule } from '../schedule/schedule.ts';
 import type { Place } from '../schedule/stages.ts';

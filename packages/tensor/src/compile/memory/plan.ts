@@ -3,7 +3,7 @@
  * that reads it; two that are never alive together can have the same place. So all of memory is
  * decided ahead: one arena, an offset for each value, and nothing to allocate when it runs.
  */
-import { ALIGNMENT, Gaps } from '@mambagrad/wasm';
+import { CACHE_LINE, FreeList } from '@mambagrad/wasm';
 import { sizeOf } from '../../core/dtype.ts';
 import { describe, numelOf, type Spec } from '../../core/shape.ts';
 import type { Job, Pass, Schedule } from '../schedule/schedule.ts';
@@ -22,7 +22,7 @@ export interface Plan {
   readonly lifetimes: ReadonlyMap<Value, Lifetime>;
   /** The size of the arena in bytes, and behind it what each thread has for itself. */
   readonly bytes: number;
-  readonly ownBytes: number;
+  readonly threadLocalBytes: number;
 }
 
 /** From the number of the job that makes a value to that of the last job that reads it. */
@@ -39,7 +39,7 @@ export function bytesOf({ shape, dtype }: Spec): number {
 
 /** The scratch memory of a job that threads share. */
 export function sharedBytes({ kernel }: Job): number {
-  return kernel ? kernel.scratchBytes - kernel.ownBytes : 0;
+  return kernel ? kernel.scratchBytes - kernel.threadLocalBytes : 0;
 }
 
 /** Where arguments are put before the first job. */
@@ -80,8 +80,8 @@ export function planMemory(
   const inPlace = new Map<Value, Value>();
   const offsets = new Map<Value, number>();
   const scratch = new Map<Job, number>();
-  const gaps = new Gaps();
-  const take = (bytes: number): number => gaps.take(bytes) ?? 0;
+  const gaps = new FreeList();
+  const take = (bytes: number): number => gaps.allocate(bytes) ?? 0;
   const dying = new Map<number, Value[]>();
   for (const [value, { to }] of lifetimes) {
     if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
@@ -110,9 +110,9 @@ export function planMemory(
       if (start !== undefined) gaps.free(start, bytesOf(value));
     }
   });
-  const own = jobs.map(({ kernel }) => kernel?.ownBytes ?? 0);
-  const ownBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
-  return { offsets, scratch, donated, inPlace, lifetimes, bytes: gaps.end, ownBytes };
+  const own = jobs.map(({ kernel }) => kernel?.threadLocalBytes ?? 0);
+  const threadLocalBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
+  return { offsets, scratch, donated, inPlace, lifetimes, bytes: gaps.end, threadLocalBytes };
 }
 
 /**
@@ -149,7 +149,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
   const overwritten = new Set(plan.donated.values());
   const write = (value: Value | Job, start = -1, bytes = 0, by?: Job): void => {
     if (bytes === 0) return;
-    if (start < 0 || start % ALIGNMENT !== 0 || start + bytes > plan.bytes) {
+    if (start < 0 || start % CACHE_LINE !== 0 || start + bytes > plan.bytes) {
       throw new Error(`plan: ${nameOf(value)} has no place in the arena`);
     }
     for (const [other, { value: old, end }] of held) {

@@ -10,9 +10,9 @@
  * once (Figueroa 1995).
  */
 import * as k from '@mambagrad/kernel';
+import { checkLowerings } from '../../core/checkLowering.ts';
 import { allocate } from '../../core/dtype.ts';
 import { Tensor } from '../../core/tensor.ts';
-import { checkLowering } from '../fusion/checkLowering.ts';
 import { type Program, specOf, type Step, type Value } from '../trace/trace.ts';
 
 /**
@@ -25,10 +25,11 @@ export function foldConstants(program: Program, isFusing: boolean): Program {
   const resolve = (value: Value): Value => folded.get(value) ?? value;
   const steps: Step[] = [];
   for (const step of program.steps) {
-    const { output } = step;
+    const { outputs: [output, ...others] } = step;
     const inputs = step.inputs.map(resolve);
     const numbers = inputs.flatMap((input) => numberOf(input, constants) ?? []);
-    const isKnown = numbers.length === inputs.length && isNumber(output);
+    const isKnown =
+      numbers.length === inputs.length && others.length === 0 && isNumber(output);
     const result = isKnown ? resultOf({ ...step, inputs }, numbers, isFusing) : undefined;
     if (result === undefined) {
       steps.push({ ...step, inputs });
@@ -62,11 +63,12 @@ function numberOf(value: Value, constants: ReadonlySet<Tensor>): k.Expr | undefi
 
 /** The result of a step of these numbers, or undefined if that is left to its kernel. */
 function resultOf(
-  { primitive, attributes, inputs, output }: Step, numbers: readonly k.Expr[], isFusing: boolean,
+  { primitive, attributes, inputs, outputs }: Step, numbers: readonly k.Expr[], isFusing: boolean,
 ): number | undefined {
-  const given = primitive.lower?.(inputs, attributes, output);
-  const lowering = given && checkLowering(primitive.name, inputs, output, given);
-  if (lowering === undefined || !('map' in lowering)) return undefined;
+  const given = primitive.lower?.(inputs, attributes, outputs);
+  if (given === undefined) return undefined;
+  const [lowering] = checkLowerings(primitive.name, inputs, outputs, given);
+  if (!('map' in lowering)) return undefined;
   const made = lowering.map(...numbers);
   const result = evaluate(made);
   // Which NaN a NaN is, engines leave open.

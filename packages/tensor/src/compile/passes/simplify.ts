@@ -19,12 +19,12 @@ function numbering<T>(): (thing: T) => number {
   };
 }
 
-/** Drops every step whose result is not returned, written, or read by a step that stays. */
+/** Drops every step of whose results none is returned, written, or read by a step that stays. */
 export function dropUnused(program: Program): Program {
   const used = new Set(endsOf(program));
   const kept: Step[] = [];
   for (const step of program.steps.toReversed()) {
-    if (!used.has(step.output)) continue;
+    if (!step.outputs.some((output) => used.has(output))) continue;
     kept.push(step);
     for (const input of step.inputs) used.add(input);
   }
@@ -39,18 +39,18 @@ export function dropUnused(program: Program): Program {
 export function shareEqual(program: Program): Program {
   const [numberOf, otherOf] = [numbering<Value>(), numbering<unknown>()];
   const identity = (value: unknown): string => `other ${otherOf(value)}`;
-  const first = new Map<string, Value>();
+  const first = new Map<string, Step>();
   const instead = new Map<Value, Value>();
   const resolve = (value: Value): Value => instead.get(value) ?? value;
   const steps: Step[] = [];
   for (const step of program.steps) {
     const inputs = step.inputs.map(resolve);
-    const { primitive, attributes, output } = step;
+    const { primitive, attributes, outputs } = step;
     const key = `${primitive.name}(${inputs.map(numberOf).join()})${keyOf(attributes, identity)}`;
     const known = first.get(key);
-    if (known) instead.set(output, known);
+    if (known) outputs.forEach((output, i) => instead.set(output, known.outputs[i]));
     else {
-      first.set(key, output);
+      first.set(key, step);
       steps.push({ ...step, inputs });
     }
   }
@@ -89,11 +89,14 @@ function factsOf(program: Program, numberOf: (state: Tensor) => number): Map<str
     if (program.constants.has(from)) return `constant ${describe(value)} ${from.data.join()}`;
     return `state ${numberOf(from)} ${describe(value)}`;
   };
-  program.steps.forEach(({ primitive: { name }, attributes, inputs, output }, i) => {
+  program.steps.forEach(({ primitive: { name }, attributes, inputs, outputs }, i) => {
     facts.set(`step ${i}`, name);
     facts.set(`the attributes of ${name} (step ${i})`, formatAttributes(attributes).join(', '));
     inputs.forEach((input, j) => facts.set(`input ${j} of ${name} (step ${i})`, nameOf(input)));
-    names.set(output, `${name} (step ${i})`);
+    outputs.forEach((output, j) => {
+      const which = outputs.length > 1 ? `result ${j} of ` : '';
+      names.set(output, `${which}${name} (step ${i})`);
+    });
   });
   for (const { state, value } of program.writes) {
     facts.set(`what is assigned to ${nameOf(state)}`, nameOf(value));

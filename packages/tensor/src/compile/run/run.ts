@@ -102,7 +102,7 @@ export function bind(program: Program, options: BindOptions): Executable {
       tensors.forEach(refuseShared);
       // The other threads wait for the next loop of the program that called this one.
       const count = heap.isRunning ? 1 : threads;
-      return heap.withArena(plan.bytes + count * plan.ownBytes, (arena) =>
+      return heap.withArena(plan.bytes + count * plan.threadLocalBytes, (arena) =>
         places.within(arena, () => call(bound, tensors, () => code.run(arena, count, watch))),
       );
     },
@@ -122,34 +122,40 @@ function sharingCheck({ steps, writes }: Program): (tensor: Tensor, argument: nu
 }
 
 /** Runs the reference loop of a job of that number, or of one whose check has found something. */
-function referenceLoops({ scheduled, heap, places }: Bound): (number: number) => void {
+function referenceLoops({ program, scheduled, heap, places }: Bound): (number: number) => void {
   const { jobs, network } = scheduled;
+  // An op whose results are computed each by itself has one loop for all.
+  const makers = new Map(
+    program.steps.flatMap((step) => step.outputs.map((output) => [output, step])),
+  );
   /**
    * A value for a reference loop; a copy where memory is not shared: the loop may call other
    * programs, and growing for them would leave arrays of no length behind.
    */
   const valueNow = (value: Value): NDArray => {
-    const maker = network.makers.get(value);
+    const maker = makers.get(value);
     if (!maker || network.isStored(value)) {
       const data = places.arrayOf(value);
       return { shape: value.shape, data: heap.shared ? data : data.slice() };
     }
-    const made = zeros(value);
+    const made = maker.outputs.map(zeros);
     maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
-    return made;
+    return made[maker.outputs.indexOf(value)];
   };
   return (number) => {
-    const { steps: [{ primitive, inputs, output, attributes }], checks } = jobs[number];
+    const { steps: [step], checks } = jobs[number];
+    const { primitive, inputs, outputs, attributes } = makers.get(step.outputs[0]) ?? step;
     const isJob = checks === undefined;
     const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
     const isInPlace = isJob && heap.shared;
-    const written = isInPlace
-      ? { shape: output.shape, data: places.arrayOf(output) }
-      : zeros(output);
-    // A loop may count on zeros, and the place has been used before.
-    if (isInPlace) written.data.fill(0);
+    const written = outputs.map((output): NDArray => {
+      if (!isInPlace) return zeros(output);
+      // A loop may count on zeros, and the place has been used before.
+      return { shape: output.shape, data: places.arrayOf(output).fill(0) };
+    });
     primitive.compute(read, written, attributes);
-    if (isJob && !isInPlace) places.arrayOf(output).set(written.data);
+    if (!isJob || isInPlace) return;
+    outputs.forEach((output, i) => places.arrayOf(output).set(written[i].data));
   };
 }
 

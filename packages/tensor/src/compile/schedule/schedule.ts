@@ -16,7 +16,7 @@ import { endsOf, type Program, type Step, type Value } from '../trace/trace.ts';
 
 export interface Job {
   readonly name: string;
-  /** The ops that it does. */
+  /** The ops that it does; of one whose results are computed each by itself, those made here. */
   readonly steps: readonly Step[];
   /** What it needs in memory, and what it leaves there: the kernel's parameters, in order. */
   readonly reads: readonly Value[];
@@ -83,23 +83,24 @@ function groupsOf(program: Program, network: Network, isGrouping: boolean): (Gro
   const add = (made: Group | Job): number => groups.made.push(made) - 1;
   /** Puts a step into a group, or makes a job of it; gives the number of that. */
   const place = (step: Step): number => {
-    const { output, inputs } = step;
+    const { outputs: [output], inputs } = step;
     const lowering = network.lowering(output);
     if (lowering === undefined) {
       return add(plainJob(step, inputs.map((input) => network.storageOf(input)), undefined));
     }
-    if (numelOf(output.shape) === 0) return -1;
+    if (step.outputs.every(({ shape }) => numelOf(shape) === 0)) return -1;
     const canJoin = isGrouping && !lowering.kernel;
     const joined = canJoin ? join(step, groups, replaced.get(output)) : -1;
     return joined >= 0 ? joined : add(new Group(network, step));
   };
   const checkFor = indexChecks(network);
-  for (const step of numbersFirst(program.steps)) {
-    const { output } = step;
+  for (const step of numbersFirst(network.steps)) {
+    const { outputs } = step;
     const check = checkFor(step);
     if (check) add(check);
-    if (!network.isStored(output) || network.isView(output)) continue;
-    groups.madeBy.set(output, place(step));
+    if (!network.isStored(outputs[0]) || network.isView(outputs[0])) continue;
+    const number = place(step);
+    for (const output of outputs) groups.madeBy.set(output, number);
   }
   return groups.made;
 }
@@ -128,7 +129,7 @@ function indexChecks(network: Network): (step: Step) => Job | undefined {
   /** Which indices are checked, and for which sizes. Another part of them is another. */
   const checked = new Map<Value, Set<number>>();
   return (step) => {
-    const bound = network.lowering(step.output)?.bound;
+    const bound = network.lowering(step.outputs[0])?.bound;
     if (bound === undefined) return undefined;
     const index = step.inputs[bound.input];
     if (numelOf(index.shape) === 0) return undefined;
@@ -145,13 +146,14 @@ function indexChecks(network: Network): (step: Step) => Job | undefined {
  */
 function numbersFirst(steps: readonly Step[]): Step[] {
   const early = new Set<Value>();
-  for (const { inputs, output } of steps) {
+  for (const { inputs, outputs } of steps) {
     const isEarly = inputs.every((input) =>
       input.from === 'step' ? early.has(input) : numelOf(input.shape) <= 1,
     );
-    if (isEarly && numelOf(output.shape) <= 1) early.add(output);
+    if (!isEarly || outputs.some(({ shape }) => numelOf(shape) > 1)) continue;
+    for (const output of outputs) early.add(output);
   }
-  const isEarly = ({ output }: Step): boolean => early.has(output);
+  const isEarly = ({ outputs: [output] }: Step): boolean => early.has(output);
   return [...steps.filter(isEarly), ...steps.filter((step) => !isEarly(step))];
 }
 
@@ -160,7 +162,7 @@ function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefi
     name: step.primitive.name,
     steps: [step],
     reads: [...new Set(reads)],
-    writes: [step.output],
+    writes: step.outputs,
     kernel,
     mayReplace: () => false,
   };

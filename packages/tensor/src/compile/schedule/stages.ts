@@ -14,12 +14,12 @@ export interface Place {
   readonly offset: number;
 }
 
-/** A phase of a job's kernel. */
-export interface Work extends Pick<k.Phase, 'rounds'> {
+/** A region of a job's kernel. */
+export interface Work extends Pick<k.Region, 'iterations'> {
   /** The number of the job. */
   readonly job: number;
   readonly kernel: k.Kernel;
-  readonly phase: number;
+  readonly region: number;
   readonly places: readonly Place[];
 }
 
@@ -61,7 +61,7 @@ function areApart(a: readonly Span[], b: readonly Span[]): boolean {
 
 function isWorthIt(works: readonly Work[], spans: readonly Span[]): boolean {
   const bytes = spans.reduce((sum, { start, end }) => sum + end - start, 0);
-  return works.some(({ rounds }) => rounds) || (works.length > 1 && bytes >= LEAST_BYTES);
+  return works.some(({ iterations }) => iterations) || (works.length > 1 && bytes >= LEAST_BYTES);
 }
 
 /** What the jobs do, in order; none at the same time if the end of each `isTold`. */
@@ -72,8 +72,8 @@ export function stagesOf(
   jobs.forEach((job, number) => {
     const { kernel, checks } = job;
     const places = placesOf(job);
-    const works = !kernel ? [] : kernel.phases.map(({ rounds }, phase) =>
-      ({ job: number, kernel, phase, rounds, places }),
+    const works = !kernel ? [] : kernel.regions.map(({ iterations }, region) =>
+      ({ job: number, kernel, region, iterations, places }),
     );
     const hasEnd = isTold || !kernel || checks !== undefined;
     const spans = kernel && !hasEnd && works.length === 1 ? spansOf(kernel, places) : [];

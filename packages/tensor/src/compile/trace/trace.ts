@@ -24,7 +24,7 @@ export interface Step {
   readonly primitive: Primitive<unknown>;
   readonly attributes: unknown;
   readonly inputs: readonly Value[];
-  readonly output: Value;
+  readonly outputs: readonly Value[];
 }
 
 /** State, a captured tensor or an argument, and the value that it has when the call is over. */
@@ -120,6 +120,7 @@ class LocalGradients {
 
 /** Records what a function does with tensors: while it traces, every op is reported to it. */
 class Recorder implements Tracer {
+  readonly missing = UNKNOWN;
   readonly #startedAt = tick();
   readonly #steps: Step[] = [];
   readonly #guards: (() => boolean)[] = [];
@@ -142,13 +143,11 @@ class Recorder implements Tracer {
     return placeholder;
   }
 
-  apply(...[primitive, inputs, attributes, spec, node]: Parameters<Tracer['apply']>): Tensor {
-    const output: Value = { ...specOf(spec), from: 'step' };
+  apply(...[primitive, inputs, results, attributes]: Parameters<Tracer['apply']>): void {
     const values = inputs.map((input) => this.#valueOf(input));
-    this.#steps.push({ primitive, attributes, inputs: values, output });
-    const result = new Tensor(output, UNKNOWN, node);
-    this.#values.set(result, output);
-    return result;
+    const outputs = results.map((result): Value => ({ ...specOf(result), from: 'step' }));
+    this.#steps.push({ primitive, attributes, inputs: values, outputs });
+    results.forEach((result, i) => this.#values.set(result, outputs[i]));
   }
 
   assign(state: Tensor, value: Tensor): void {

@@ -25,7 +25,7 @@ function processorTime(): number {
 }
 
 /** Watches over those who are waited for, asked once in a nap how far they are. */
-export class Liveness {
+export class Watchdog {
   readonly #used: () => number;
   #progress = '';
   #naps = 0;
@@ -41,7 +41,7 @@ export class Liveness {
    * Whether to wait is in vain: `progress` is what it was for some seconds, and nobody has computed
    * in that time.
    */
-  isOver(progress: string): boolean {
+  hasExpired(progress: string): boolean {
     if (progress !== this.#progress) {
       [this.#progress, this.#naps, this.#windows] = [progress, 0, 0];
     }

@@ -1,5 +1,5 @@
 /** Threads that are waited for: as long as the processor is used somebody is at work. */
-import { Liveness } from '@mambagrad/wasm';
+import { Watchdog } from '@mambagrad/wasm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -9,8 +9,8 @@ const HOUR = 72_000;
 /** After how many naps without progress it is over, if this is used of the processor in each. */
 function napsFor(usedPerNap: (nap: number) => number, most = 2 * HOUR): number {
   let [used, nap] = [0, 0];
-  const liveness = new Liveness(() => used);
-  while (nap < most && !liveness.isOver('loop 1')) used += usedPerNap(nap++);
+  const watchdog = new Watchdog(() => used);
+  while (nap < most && !watchdog.hasExpired('loop 1')) used += usedPerNap(nap++);
   return nap;
 }
 
@@ -41,11 +41,11 @@ describe('who is waited for', () => {
   });
 
   it('is waited for anew after each progress', () => {
-    const liveness = new Liveness(() => 0);
+    const watchdog = new Watchdog(() => 0);
     for (let step = 0; step < 50; step++) {
-      for (let nap = 0; nap < 99; nap++) expect(liveness.isOver(`step ${step}`)).toBe(false);
+      for (let nap = 0; nap < 99; nap++) expect(watchdog.hasExpired(`step ${step}`)).toBe(false);
     }
-    expect(liveness.isOver('step 49')).toBe(true);
+    expect(watchdog.hasExpired('step 49')).toBe(true);
   });
 
   it('is waited for where the processor cannot be asked', () => {

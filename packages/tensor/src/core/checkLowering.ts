@@ -5,22 +5,38 @@
  * name the op.
  */
 import type * as k from '@mambagrad/kernel';
-import type { Bound, Elements, Finish, Index, Lowering } from '../../core/lowering.ts';
+import type {
+  Bound, Elements, Finish, Index, Lowering, SharedKernel,
+} from './lowering.ts';
 import {
   boolean, callable, checkArgument, Kind, listOf, objectWith, type Read, readOptions, show, whole,
-} from '../../core/options.ts';
+} from './options.ts';
 import {
   broadcastsTo, check, reducedShape, sameShape, type Shape, type Spec, TensorError,
-} from '../../core/shape.ts';
+} from './shape.ts';
 
 /** An op as errors name it, and what it is applied to. */
-interface Applied {
+interface Call {
   readonly where: string;
   readonly inputs: readonly Spec[];
+}
+
+/** One of its results. */
+interface Applied extends Call {
   readonly output: Spec;
 }
 
 type OfKind<Name> = Extract<Lowering, Readonly<Record<Name & string, unknown>>>;
+
+/** A kernel of one result or several. */
+export type CheckedKernel = Omit<OfKind<'kernel'>, 'kernel'> & {
+  readonly kernel: (
+    inputs: readonly Elements[], outputs: readonly k.Buffer[], finish: Finish | undefined,
+  ) => k.Statements;
+};
+
+/** The lowering of one result; a kernel may write others, too. */
+export type CheckedLowering = Exclude<Lowering, OfKind<'kernel'>> | CheckedKernel;
 
 const bounds = new Kind<Bound>(
   '{ input, size }, two whole numbers',
@@ -47,17 +63,37 @@ const tables = {
   },
 };
 
+const sharedKernelOptions = {
+  kernel: callable<SharedKernel['kernel']>().required(),
+  bound: bounds.optional(),
+};
+
 /** One of the tables, as it is read. */
 type Given<Name extends keyof typeof tables> = Read<(typeof tables)[Name]>;
 
 /**
- * The lowering that an op gave, with functions that are checked when they are called. Throws if it
- * is none, or does not fit what the op is applied to.
+ * The lowerings that an op gave, one for each of its results, with functions that are checked when
+ * they are called; the same one for all if one kernel writes them. Throws if these are none, or do
+ * not fit what the op is applied to.
  */
-export function checkLowering(
-  op: string, inputs: readonly Spec[], output: Spec, given: unknown,
-): Lowering {
-  const applied = { where: `lowering of ${op}`, inputs, output };
+export function checkLowerings(
+  op: string, inputs: readonly Spec[], outputs: readonly Spec[], given: unknown,
+): CheckedLowering[] {
+  const where = `lowering of ${op}`;
+  if (!Array.isArray(given)) {
+    const shared = checkSharedKernel({ where, inputs }, given);
+    return outputs.map(() => shared);
+  }
+  check(given.length === outputs.length)`${where}: it has ${given.length} for the
+    ${outputs.length} results; expected one for each, or a kernel for all`;
+  return outputs.map((output, i) => {
+    const which = outputs.length > 1 ? `, result ${i}` : '';
+    return checkLowering({ where: `${where}${which}`, inputs, output }, given[i]);
+  });
+}
+
+/** The lowering of one result. */
+function checkLowering(applied: Applied, given: unknown): CheckedLowering {
   const { where } = applied;
   const kinds = Object.keys(tables) as (keyof typeof tables)[];
   const found = kinds.filter((kind) => Object(given) === given && kind in Object(given));
@@ -74,7 +110,7 @@ export function checkLowering(
   throw new TensorError(`${where}: it is ${show(given)}, expected one with ${kinds.join(', ')}`);
 }
 
-function checkMap(applied: Applied, { map }: Given<'map'>): Lowering {
+function checkMap(applied: Applied, { map }: Given<'map'>): CheckedLowering {
   const { where, inputs, output } = applied;
   inputs.forEach((input, i) => {
     check(broadcastsTo(input.shape, output.shape))`${where}: a map is of elements at the same place,
@@ -83,7 +119,7 @@ function checkMap(applied: Applied, { map }: Given<'map'>): Lowering {
   return { map: (...elements) => run(applied, 'map', () => map(...elements)) };
 }
 
-function checkMove(applied: Applied, { move, offset }: Given<'move'>): Lowering {
+function checkMove(applied: Applied, { move, offset }: Given<'move'>): CheckedLowering {
   const [input] = requireOne(applied, 'move');
   return {
     move: (index) => {
@@ -97,7 +133,7 @@ function checkMove(applied: Applied, { move, offset }: Given<'move'>): Lowering 
 
 function checkElement(
   applied: Applied, { element, isCheap, bound }: Given<'element'>,
-): Lowering {
+): CheckedLowering {
   return {
     element: (index, ...inputs) =>
       run(applied, 'element', () => element(index, ...checkedInputs(applied, inputs))),
@@ -106,7 +142,7 @@ function checkElement(
   };
 }
 
-function checkFold(applied: Applied, { fold, axes }: Given<'fold'>): Lowering {
+function checkFold(applied: Applied, { fold, axes }: Given<'fold'>): CheckedLowering {
   const { where, output } = applied;
   const [{ shape }] = requireOne(applied, 'fold');
   const isRight = axes.every((axis, i) => axis < shape.length && axes.indexOf(axis) === i);
@@ -125,14 +161,14 @@ const identities = new Kind<number>('a number', (x) => typeof x === 'number');
 
 function checkKernel(
   applied: Applied, { kernel, bound, isFinishing }: Given<'kernel'>,
-): Lowering {
+): CheckedLowering {
   const { output } = applied;
   const checked = (finish: Finish): Finish => (index, value) => {
     checkIndex(applied, 'kernel finishes', index, output.shape);
     return finish(index, value);
   };
   return {
-    kernel: (inputs, buffer, finish) =>
+    kernel: (inputs, [buffer], finish) =>
       named(applied, () =>
         kernel(checkedInputs(applied, inputs), buffer, finish && checked(finish)),
       ),
@@ -141,8 +177,17 @@ function checkKernel(
   };
 }
 
+function checkSharedKernel(call: Call, given: unknown): CheckedKernel {
+  const { kernel, bound } = readOptions(call.where, given, sharedKernelOptions);
+  return {
+    kernel: (inputs, outputs) =>
+      named(call, () => kernel(checkedInputs(call, inputs), outputs)),
+    ...checkBound(call, bound),
+  };
+}
+
 function checkBound(
-  { where, inputs }: Applied, bound: Bound | undefined,
+  { where, inputs }: Call, bound: Bound | undefined,
 ): { readonly bound?: Bound } {
   if (bound === undefined) return {};
   const { input } = bound;
@@ -152,13 +197,13 @@ function checkBound(
   return { bound };
 }
 
-function requireOne({ where, inputs }: Applied, kind: string): readonly Spec[] {
+function requireOne({ where, inputs }: Call, kind: string): readonly Spec[] {
   check(inputs.length === 1)`${where}: a ${kind} has one input, and there are ${inputs.length}`;
   return inputs;
 }
 
 /** The inputs, which look at each index by which they are read. */
-function checkedInputs(applied: Applied, inputs: readonly Elements[]): Elements[] {
+function checkedInputs(applied: Call, inputs: readonly Elements[]): Elements[] {
   return inputs.map((input, i) => ({
     ...input,
     at: (index) => {
@@ -168,7 +213,7 @@ function checkedInputs(applied: Applied, inputs: readonly Elements[]): Elements[
   }));
 }
 
-function checkIndex({ where }: Applied, what: string, index: unknown, shape: Shape): void {
+function checkIndex({ where }: Call, what: string, index: unknown, shape: Shape): void {
   const isList = Array.isArray(index);
   check(isList)`${where}: ${what} ${show(index)}, expected an index of ${shape.length} positions`;
   const positions = index as Index;
@@ -200,7 +245,7 @@ function run(applied: Applied, kind: string, compute: () => k.Expr): k.Expr {
 }
 
 /** Runs a function of a lowering; what it throws is said in the op's name. */
-function named<T>({ where }: Applied, body: () => T): T {
+function named<T>({ where }: Call, body: () => T): T {
   try {
     return body();
   } catch (error) {
