@@ -114,6 +114,18 @@ describe('a program', () => {
     expect(powers(ones([3, 3])).toArray()).toEqual(ones([3, 3]).toArray());
   });
 
+  it.each(Array.from({ length: 36 }, (_, i) => i + 1))(
+    'may take a part of what %i ops before it compute', (count) => {
+      const f = (x: Tensor) => {
+        let y = x;
+        for (let i = 0; i < count; i++) y = y.neg();
+        return y.slice([2], [6]).mul(3);
+      };
+      const x = uniform([8]);
+      expectSame(compile(f)(x), f(x));
+    },
+  );
+
   it('may be of any depth and read any number of tensors', () => {
     const deep = compile((x: Tensor) => {
       let chain = x.reshape([1, 2]);

@@ -133,7 +133,7 @@ export class Network {
   #store(value: Value): void {
     this.#stored.add(value);
     const maker = this.makers.get(value);
-    if (maker?.primitive.sharesData) this.#store(maker.inputs[0]);
+    if (maker && this.#offsetIn(value) !== undefined) this.#store(maker.inputs[0]);
   }
 
   /**
