@@ -29,8 +29,8 @@ export function checked(original: Planning): Planning['planMemory'] {
     const take = (size: number) => (bytes += alignUp(size)) - alignUp(size);
     const values = [...plan.offsets.keys(), ...plan.donated.keys()];
     const offsets = new Map(values.map((value) => [value, take(bytesOf(value))]));
-    const jobs = [...plan.scratch.keys()];
-    const scratch = new Map(jobs.map((job) => [job, take(job.kernel?.scratchBytes ?? 0)]));
+    const calls = [...plan.scratch.keys()];
+    const scratch = new Map(calls.map((call) => [call, take(call.kernel?.scratchBytes ?? 0)]));
     return { ...plan, offsets, scratch, donated: new Map(), inPlace: new Map(), bytes };
   };
 }

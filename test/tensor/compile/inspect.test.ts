@@ -6,8 +6,10 @@ import {
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inspectionOf } from '../../../packages/tensor/src/compile/inspect/inspection.ts';
-import { dropUnused, shareEqual } from '../../../packages/tensor/src/compile/passes/simplify.ts';
-import { bind, type Executable } from '../../../packages/tensor/src/compile/run/run.ts';
+import { baseOf } from '../../../packages/tensor/src/compile/fusion/materialization.ts';
+import { eliminateCommonSubexpressions } from '../../../packages/tensor/src/compile/passes/commonSubexpressions.ts';
+import { eliminateDeadCode } from '../../../packages/tensor/src/compile/passes/deadCode.ts';
+import { type Executable, link } from '../../../packages/tensor/src/compile/run/run.ts';
 import { type Step, trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { leaf } from '../../support/compare.ts';
 import { withGradients } from '../../support/compiled.ts';
@@ -38,8 +40,8 @@ function forPrograms(expectOf: (drawn: Drawn) => void, backend: 'wasm' | 'js' = 
         state.assign(state.sub(results.find(isLike) ?? 1));
         return results;
       };
-      const program = dropUnused(shareEqual(trace(f, leaves)));
-      const executable = bind(program, { backend, fuse: false });
+      const program = eliminateDeadCode(eliminateCommonSubexpressions(trace(f, leaves)));
+      const executable = link(program, { backend, fuse: false });
       expectOf({ executable, inspection: inspectionOf(executable, () => undefined) });
     }),
     { numRuns: 30 },
@@ -50,14 +52,14 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((size, one) => size * 
 
 describe('kernels', () => {
   it('hold all ops that elements depend on, but for those that give a value another shape', () => {
-    forPrograms(({ executable: { program, schedule: { jobs, network } }, inspection }) => {
+    forPrograms(({ executable: { program, schedule: { calls, materialization } }, inspection }) => {
       const needed = new Set([...program.results, ...program.writes.map(({ value }) => value)]);
       const results = program.steps.toReversed().flatMap(({ outputs, inputs }) => {
         const used = outputs.filter((one) => needed.has(one) && sizeOf(one.shape) > 0);
         if (used.length > 0) for (const input of inputs) needed.add(input);
-        return used.filter((one) => network.storageOf(one) === one);
+        return used.filter((one) => baseOf(materialization, one) === one);
       });
-      const held = new Set<Step>(jobs.flatMap((job) => job.steps));
+      const held = new Set<Step>(calls.flatMap((call) => call.steps));
       const made = new Set([...held].flatMap(({ outputs }) => outputs));
       expect(results.filter((one) => !made.has(one))).toEqual([]);
       const ops = inspection.kernels().flatMap((kernel) => kernel.ops);
@@ -159,12 +161,12 @@ describe('memory', () => {
 describe('stages', () => {
   it('hold each region of each kernel once, in order, and together only what is apart', () => {
     let together = 0;
-    inFineRounds(() => forPrograms(({ executable: { schedule: { jobs } }, inspection }) => {
+    inFineRounds(() => forPrograms(({ executable: { schedule: { calls } }, inspection }) => {
       const stages = inspection.stages();
       const kernels = inspection.kernels();
       const found = stages.flatMap(({ parts }) => parts);
       expect(found.map(({ kernel, region }) => [kernel, region])).toEqual(
-        jobs.flatMap(({ kernel }, i) => (kernel?.regions ?? [{}]).map((_, region) => [i, region])),
+        calls.flatMap(({ kernel }, i) => (kernel?.regions ?? [{}]).map((_, region) => [i, region])),
       );
       for (const { parts } of stages) {
         together += parts.length - 1;

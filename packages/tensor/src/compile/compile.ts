@@ -14,10 +14,12 @@ import { TensorError } from '../core/shape.ts';
 import { mode } from '../core/tensor.ts';
 import { type Inspection, inspectionOf } from './inspect/inspection.ts';
 import type { KernelReport } from './inspect/kernels.ts';
+import { eliminateCommonSubexpressions } from './passes/commonSubexpressions.ts';
+import { eliminateDeadCode } from './passes/deadCode.ts';
 import { foldConstants } from './passes/foldConstants.ts';
-import { differenceOf, dropUnused, shareEqual } from './passes/simplify.ts';
-import { bind, type BindOptions, type Executable } from './run/run.ts';
+import { type Executable, link, type LinkOptions } from './run/run.ts';
 import type { Pass } from './schedule/schedule.ts';
+import { differenceOf } from './trace/difference.ts';
 import { type Program, trace } from './trace/trace.ts';
 import { type Arguments, readArguments } from './trace/tree.ts';
 
@@ -94,7 +96,7 @@ const MANY_PROGRAMS = 8;
 interface Source {
   readonly name: string;
   readonly f: (...args: unknown[]) => unknown;
-  readonly options: BindOptions;
+  readonly options: LinkOptions;
   /** Whether it is traced again at the second call of each program. */
   readonly isChecked: boolean;
   readonly programs: Entry[];
@@ -105,14 +107,14 @@ function traced({ f, options }: Source, args: readonly unknown[]): Program {
   const first = trace(f, args);
   // A tensor that is made in the first call only is there before the second trace: it is state.
   let program = first.assignsToConstants ? trace(f, args) : first;
-  if (!without?.has('share')) program = shareEqual(program);
+  if (!without?.has('share')) program = eliminateCommonSubexpressions(program);
   if (!without?.has('fold')) program = foldConstants(program, fuse);
-  return dropUnused(program);
+  return eliminateDeadCode(program);
 }
 
 function compileFor(source: Source, args: readonly unknown[], key: string): Entry {
   const program = traced(source, args);
-  const executable = bind(program, source.options);
+  const executable = link(program, source.options);
   const inspection = inspectionOf(executable, () => entry.times);
   const entry: Entry = { key, program, executable, inspection, calls: 0, times: undefined };
   return entry;

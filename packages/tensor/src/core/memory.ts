@@ -18,8 +18,8 @@ export function arrayFor(op: string, { shape, dtype }: Spec): TypedArray {
   }
 }
 
-/** A place in the memory of programs. */
-export interface Home {
+/** A range in the memory of programs that holds an array. */
+export interface Allocation {
   /** Where it starts, in bytes. */
   readonly start: number;
   /** The values there: another array where memory has grown that cannot be shared. */
@@ -27,9 +27,9 @@ export interface Home {
 }
 
 /** The arrays that programs change. Every other array keeps its values, and can be shared. */
-export const homes: WeakMap<TypedArray, Home> = new WeakMap();
+export const allocations: WeakMap<TypedArray, Allocation> = new WeakMap();
 
 /** The array, or a copy of one that programs change. */
 export function unshared(array: TypedArray): TypedArray {
-  return homes.has(array) ? array.slice() : array;
+  return allocations.has(array) ? array.slice() : array;
 }

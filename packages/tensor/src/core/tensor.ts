@@ -8,7 +8,7 @@
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { LoweringOfAll } from './lowering.ts';
-import { type Home, unshared } from './memory.ts';
+import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
 import {
   check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
@@ -190,7 +190,7 @@ export class Tensor implements Spec {
   readonly createdAt: number = tick();
   /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
   readonly node: Node | undefined;
-  #data: TypedArray | Home | string;
+  #data: TypedArray | Allocation | string;
   #requiresGrad = false;
   #assignedAt = 0;
   #grad: Tensor | undefined = undefined;
@@ -290,8 +290,8 @@ export class Tensor implements Spec {
    * For programs: moves the values to a place in their memory that holds them already. From then on
    * `data` is the array there, which programs change when they assign to this tensor.
    */
-  moveTo(home: Home): void {
-    this.#data = home;
+  moveTo(allocation: Allocation): void {
+    this.#data = allocation;
   }
 
   /** For programs: notes that the array of this tensor has been written. */

@@ -1,6 +1,6 @@
 /**
- * The code of a program, which calls its kernels in order on places in memory that are fixed ahead
- * of time. There are two backends:
+ * The code of a program, which calls its kernels in order, on addresses that are fixed ahead of
+ * time. There are two backends:
  *
  *     wasm    one WebAssembly module (module.ts), whose function `run` all threads execute
  *     js      a JavaScript function for each kernel, called one by one in the main thread
@@ -11,9 +11,11 @@ import * as k from '@mambagrad/kernel';
 import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
-import type { Job } from '../schedule/schedule.ts';
+import type { KernelCall } from '../schedule/schedule.ts';
 import { type Stage, stagesOf } from '../schedule/stages.ts';
-import { type Host, type ModuleOptions, moduleOf, type PlacedJobs, type Run } from './module.ts';
+import {
+  type AddressedCalls, type HostFunctions, type ModuleOptions, moduleOf, type RunFunction,
+} from './module.ts';
 
 /** What the code is made for. */
 export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
@@ -21,21 +23,21 @@ export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
   readonly backend: 'wasm' | 'js';
 }
 
-/** A program whose values have their places. */
-export interface PlacedProgram extends PlacedJobs {
-  /** Where its values lie, and how large the arena is. */
+/** A program whose values have their addresses. */
+export interface AddressedProgram extends AddressedCalls {
+  /** The memory plan, with the size of the arena. */
   readonly plan: Plan;
-  /** Runs the reference loop of the job of this number, or of what its check has found wrong. */
+  /** Runs the reference loop of the call of this number, or of the op that it checks. */
   readonly reference: (number: number) => void;
 }
 
 /** Code that is ready to run. */
 export interface Code {
   /**
-   * Runs all jobs, with the arena at an address, and behind it scratch memory for each of so many
-   * threads; `watch` is called after each job.
+   * Runs all calls, with the arena at an address, and after it the scratch memory of each of so
+   * many threads; `watch` is called after each call.
    */
-  run(arena: number, threads: number, watch?: (job: Job) => void): void;
+  run(arena: number, threads: number, watch?: (call: KernelCall) => void): void;
   /** What is run, stage by stage. */
   stages(): Stage[];
   /** The module in WebAssembly's text format. */
@@ -43,7 +45,7 @@ export interface Code {
 }
 
 /** Makes the code of a program, for one of the backends. */
-export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): Code {
+export function codeOf(program: AddressedProgram, { backend, fuse }: CodeOptions): Code {
   const { heap } = program;
   const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program);
   return {
@@ -52,7 +54,7 @@ export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): 
       run(arena, threads, watch);
     },
     // One thread runs JavaScript, kernel by kernel.
-    stages: () => stagesOf(program.jobs, program.placesOf, backend === 'js').map(
+    stages: () => stagesOf(program.calls, program.addressesOf, backend === 'js').map(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
@@ -62,27 +64,27 @@ export function codeOf(program: PlacedProgram, { backend, fuse }: CodeOptions): 
 
 /** A module that is ready to run. */
 interface Loaded {
-  readonly run: Run;
+  readonly run: RunFunction;
   /** How many loops threads share. */
   readonly loops: number;
   /** The same, for the other threads. */
   readonly program: SharedProgram;
 }
 
-function load(program: PlacedProgram, options: ModuleOptions, host: Host): Loaded {
+function load(program: AddressedProgram, options: ModuleOptions, host: HostFunctions): Loaded {
   const { memory, threads } = program.heap;
   const { module, loops } = moduleOf(program, options);
   const compiled = module.compile();
   const imports = { memory, watchdog: threads.watchdog, ...host };
-  const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
+  const { run } = instantiate<{ run: RunFunction }>(compiled, { host: imports });
   return { run, loops, program: threads.share(run, compiled, loops) };
 }
 
-/** Runs a program as WebAssembly; for who watches there is another module, made when needed. */
-function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
-  const { jobs, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
-  let watcher: ((job: Job) => void) | undefined;
-  const host: Host = { reference, watch: (number) => watcher?.(jobs[number]) };
+/** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */
+function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
+  const { calls, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
+  let watcher: ((call: KernelCall) => void) | undefined;
+  const host: HostFunctions = { reference, watch: (number) => watcher?.(calls[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
   let watched: Loaded | undefined;
   return (arena, threads, watch) => {
@@ -97,19 +99,23 @@ function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
 }
 
 /** Runs a program as JavaScript, kernel by kernel. */
-function scriptRunner({ jobs, placesOf, plan, heap, reference }: PlacedProgram): Code['run'] {
+function scriptRunner(
+  { calls, addressesOf, plan, heap, reference }: AddressedProgram,
+): Code['run'] {
   const scriptOf = scriptCache(heap);
-  const runJob = (job: Job, number: number, arena: number): void => {
-    const { kernel, checks } = job;
+  const runCall = (call: KernelCall, number: number, arena: number): void => {
+    const { kernel, checks } = call;
     if (kernel === undefined) return reference(number);
-    const places = placesOf(job).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0));
-    scriptOf(kernel)(...places, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
+    const addresses = addressesOf(call).map(
+      ({ isInArena, offset }) => offset + (isInArena ? arena : 0),
+    );
+    scriptOf(kernel)(...addresses, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
   };
   return (arena, _threads, watch) => {
-    jobs.forEach((job, number) => {
-      runJob(job, number, arena);
-      watch?.(job);
+    calls.forEach((call, number) => {
+      runCall(call, number, arena);
+      watch?.(call);
     });
   };
 }

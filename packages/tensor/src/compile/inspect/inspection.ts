@@ -28,12 +28,12 @@ export function inspectionOf(
   executable: Executable, times: () => readonly number[] | undefined,
 ): Inspection {
   const { program, schedule, plan } = executable;
-  const kernels = (): KernelReport[] => kernelReports(program, schedule.jobs, times());
+  const kernels = (): KernelReport[] => kernelReports(program, schedule.calls, times());
   return {
     listing: () => formatProgram(program),
     kernels,
     memory: () => memoryReports(program, schedule, plan),
-    stages: () => stageReports(executable.stages(), schedule.jobs),
+    stages: () => stageReports(executable.stages(), schedule.calls),
     explain: () => `${formatKernels(kernels())}, an arena of ${plan.bytes} bytes`,
     wat: executable.wat,
     arenaBytes: () => plan.bytes,

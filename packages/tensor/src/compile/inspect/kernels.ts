@@ -5,7 +5,7 @@
 import { countOperations, printKernel } from '@mambagrad/kernel';
 import { describe, type Spec } from '../../core/shape.ts';
 import { bytesOf } from '../memory/plan.ts';
-import type { Job } from '../schedule/schedule.ts';
+import type { KernelCall } from '../schedule/schedule.ts';
 import type { Program, Value } from '../trace/trace.ts';
 import { valueNames } from './listing.ts';
 import { formatTable } from './table.ts';
@@ -51,10 +51,10 @@ export function valueReporter(program: Program): (value: Value) => ValueReport {
 
 /** Reports on all kernels, in order; `times` are in milliseconds. */
 export function kernelReports(
-  program: Program, jobs: readonly Job[], times: readonly number[] = [],
+  program: Program, calls: readonly KernelCall[], times: readonly number[] = [],
 ): KernelReport[] {
   const reportOf = valueReporter(program);
-  return jobs.map(({ name, steps, reads, writes, kernel, checks }, i) => ({
+  return calls.map(({ name, steps, reads, writes, kernel, checks }, i) => ({
     name,
     kind: kernel === undefined ? 'reference' : checks === undefined ? 'kernel' : 'check',
     ops: steps.map(({ primitive }) => primitive.name),

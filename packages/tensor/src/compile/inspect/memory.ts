@@ -5,6 +5,7 @@
  */
 import { sizeOf } from '../../core/dtype.ts';
 import { describe } from '../../core/shape.ts';
+import { baseOf, offsetOf } from '../fusion/materialization.ts';
 import { bytesOf, type Lifetime, type Plan, sharedBytes } from '../memory/plan.ts';
 import type { Schedule } from '../schedule/schedule.ts';
 import type { Program, Value } from '../trace/trace.ts';
@@ -34,20 +35,21 @@ export interface AllocationReport {
   readonly of: ValueReport | undefined;
 }
 
-/** Reports on everything that the plan places, and on aliases, in the order of the kernels. */
+/** Reports on everything that the plan addresses, and on aliases, in the order of the kernels. */
 export function memoryReports(
-  program: Program, { jobs, network }: Schedule, plan: Plan,
+  program: Program, { calls, materialization }: Schedule, plan: Plan,
 ): AllocationReport[] {
   const reportOf = valueReporter(program);
-  const place = (value: Value, storage: Value): Omit<AllocationReport, 'kind' | 'of'> => {
-    const start = plan.offsets.get(storage);
-    const [first, { from, to }] = [network.offsetOf(value), plan.lifetimes.get(storage) ?? NEVER];
+  const place = (value: Value, base: Value): Omit<AllocationReport, 'kind' | 'of'> => {
+    const start = plan.offsets.get(base);
+    const first = offsetOf(materialization, value);
+    const { from, to } = plan.lifetimes.get(base) ?? NEVER;
     return {
       value: reportOf(value),
       bytes: bytesOf(value),
       offset: start === undefined ? undefined : start + first * sizeOf(value.dtype),
       from: from < 0 ? undefined : from,
-      to: to === jobs.length ? undefined : to,
+      to: to === calls.length ? undefined : to,
     };
   };
   const placed = [...plan.lifetimes.keys()].filter(
@@ -62,13 +64,13 @@ export function memoryReports(
   });
   const made = program.steps.flatMap(({ outputs }) => outputs);
   const aliases = made.flatMap((output): AllocationReport[] => {
-    const storage = network.storageOf(output);
+    const base = baseOf(materialization, output);
     // The kernels that make the value and read it may keep it in registers.
-    if (storage === output || !plan.lifetimes.has(storage)) return [];
-    return [{ ...place(output, storage), kind: 'alias', of: reportOf(storage) }];
+    if (base === output || !plan.lifetimes.has(base)) return [];
+    return [{ ...place(output, base), kind: 'alias', of: reportOf(base) }];
   });
-  const scratch = jobs.flatMap((job, i): AllocationReport[] => {
-    const [bytes, offset] = [sharedBytes(job), plan.scratch.get(job)];
+  const scratch = calls.flatMap((call, i): AllocationReport[] => {
+    const [bytes, offset] = [sharedBytes(call), plan.scratch.get(call)];
     if (bytes === 0) return [];
     return [{ value: undefined, bytes, offset, from: i, to: i, kind: 'scratch', of: undefined }];
   });

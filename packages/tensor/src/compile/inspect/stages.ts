@@ -2,7 +2,7 @@
  * The stages of a program: one after the other, and in each of them kernels that touch nothing the
  * others write, so that threads can run them at the same time.
  */
-import type { Job } from '../schedule/schedule.ts';
+import type { KernelCall } from '../schedule/schedule.ts';
 import type { Stage } from '../schedule/stages.ts';
 import { formatTable } from './table.ts';
 
@@ -28,17 +28,19 @@ export interface StagePart {
 }
 
 /** Reports on all stages, in order; a reference loop is a stage as well. */
-export function stageReports(stages: readonly Stage[], jobs: readonly Job[]): StageReport[] {
-  return stages.flatMap(({ works, isShared, ends }): StageReport[] => {
-    if (works.length > 0) {
-      const parts = works.map(({ job, region, iterations = 1 }) => (
-        { kernel: job, region, chunks: iterations }
+export function stageReports(
+  stages: readonly Stage[], calls: readonly KernelCall[],
+): StageReport[] {
+  return stages.flatMap(({ tasks, isShared, fence }): StageReport[] => {
+    if (tasks.length > 0) {
+      const parts = tasks.map(({ call, region, iterations = 1 }) => (
+        { kernel: call, region, chunks: iterations }
       ));
       return [{ parts, isShared }];
     }
-    const isReference = ends !== undefined && jobs[ends].kernel === undefined;
+    const isReference = fence !== undefined && calls[fence].kernel === undefined;
     return isReference
-      ? [{ parts: [{ kernel: ends, region: 0, chunks: 1 }], isShared: false }]
+      ? [{ parts: [{ kernel: fence, region: 0, chunks: 1 }], isShared: false }]
       : [];
   });
 }
