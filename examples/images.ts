@@ -3,7 +3,7 @@
  * square, a cross or a diamond, of any size, anywhere, in noise. An image is a grid of patches;
  * each layer scans it along another axis or in another direction.
  */
-import { MambaBlock, MambaND, Residual } from '@mambagrad/mamba';
+import { MambaBlock, MambaND } from '@mambagrad/mamba';
 import { Linear, Module, RMSNorm } from '@mambagrad/nn';
 import { integers, manualSeed, normal, type Tensor, tensor, uniform } from '@mambagrad/tensor';
 import { readOptions } from './options.ts';
@@ -57,14 +57,25 @@ function draw(count: number): Batch {
 }
 
 /** x + scan(norm(x)), over a grid [batch, GRID, GRID, hidden]. */
-function createLayer(layer: number): Residual {
-  const createCore = () => new MambaBlock({ hiddenSize: options.hidden, stateSize: 8 });
-  return new Residual(options.hidden, new MambaND(createCore, { order: 'alternating', layer }));
+class GridLayer extends Module {
+  readonly norm = new RMSNorm(options.hidden);
+  readonly scan: MambaND;
+
+  /** `layer` is its place in the stack, by which it takes one order or the other. */
+  constructor(layer: number) {
+    super();
+    const createCore = () => new MambaBlock({ hiddenSize: options.hidden, stateSize: 8 });
+    this.scan = new MambaND(createCore, { order: 'alternating', layer });
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.add(this.scan.forward(this.norm.forward(x)));
+  }
 }
 
 class Classifier extends Module {
   readonly embedding = new Linear(PATCH * PATCH, options.hidden);
-  readonly layers = Array.from({ length: options.layers }, (_, i) => createLayer(i));
+  readonly layers = Array.from({ length: options.layers }, (_, i) => new GridLayer(i));
   readonly norm = new RMSNorm(options.hidden);
   readonly head = new Linear(options.hidden, names.length);
 

@@ -4,6 +4,7 @@
 //   node scripts/run.mjs example NAME [options] runs examples/NAME
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
+//   node scripts/run.mjs api                    writes the API reference, docs/api
 //   node scripts/run.mjs build                  checks and compiles everything
 //
 // Each installs what is missing and compiles what has changed, and loses no time where there is
@@ -30,8 +31,9 @@ const isWindows = process.platform === 'win32';
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
   examples: { project: 'examples', folders: ['packages', 'examples'] },
-  bench: { project: 'bench', folders: ['packages', 'bench'] },
-  all: { project: '.', folders: ['packages', 'examples', 'bench', 'test'] },
+  bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
+  api: { project: 'scripts', folders: ['packages', 'scripts'] },
+  all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
 };
 
 const commands = {
@@ -46,6 +48,10 @@ const commands = {
   async bench(args) {
     const hasName = args.length > 0 && !args[0].startsWith('-');
     await runProgram('bench', hasName ? args : ['all', ...args]);
+  },
+
+  async api() {
+    if (await prepare('api')) await runHere('scripts/dist/main.js', []);
   },
 
   async build() {

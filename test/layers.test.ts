@@ -17,7 +17,9 @@ const packages: Record<string, readonly string[]> = {
 };
 
 /** What packages export apart, for the packages above and users' own layers. */
-const parts: Record<string, readonly string[]> = { wasm: ['options'], tensor: ['options', 'host'] };
+const parts: Record<string, readonly string[]> = {
+  wasm: ['options'], tensor: ['extend', 'options', 'host'],
+};
 
 /** Files of one folder that are a layer each; those between `below` and `above` stand apart. */
 const apart = {

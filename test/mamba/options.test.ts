@@ -232,13 +232,13 @@ describe('scan orders', () => {
       .forward(grid);
     for (const places of [[0, 0, 1, 2], [0, 1, 2], [0, 1, 2, 4], [0, 1, 2, 3, 3], [0, 1, 2, 1.5]]) {
       expect(run(places)).toThrow(
-        'MambaND: the places of a grid [2, 2] in the given order are ' +
-          `[${places.join(', ')}], expected each place from 0 to 3 once`,
+        'MambaND: the given order of a grid [2, 2] is ' +
+          `[${places.join(', ')}], expected each index from 0 to 3 once`,
       );
     }
-    expect(() => inverseOrder([0, 2, 2])).toThrow('inverseOrder: places are [0, 2, 2], expected');
-    expect(() => inverseOrder([0, -1])).toThrow('inverseOrder: places is [0, -1], expected');
-    expect(run(undefined)).toThrow('are undefined, expected an array');
+    expect(() => inverseOrder([0, 2, 2])).toThrow('inverseOrder: permutation is [0, 2, 2], expected');
+    expect(() => inverseOrder([0, -1])).toThrow('inverseOrder: permutation is [0, -1], expected');
+    expect(run(undefined)).toThrow('is undefined, expected an array');
     expect(run([3, 1, 0, 2])).not.toThrow();
     expect(() => rasterOrder([2, -1])).toThrow('rasterOrder: spatial is [2, -1]');
     expect(() => alternatingOrder(-1)).toThrow('alternatingOrder: layer is -1');

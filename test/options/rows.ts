@@ -19,6 +19,7 @@ import {
   onesLike, pad, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
   zerosLike,
 } from '@mambagrad/tensor';
+import { checkPrimitive } from '@mambagrad/tensor/extend';
 
 /** The interfaces of a call's options, the fewest of them, and what it gives with some. */
 export interface Row {
@@ -142,6 +143,7 @@ export const rows: Readonly<Record<string, Row>> = {
   hessianVectorProduct: free('tensor DerivativeOptions', (options) =>
     hessianVectorProduct((x) => x.exp().sum(), some(3), some(3), options),
   ),
+  checkPrimitive: free('tensor CheckOptions', (options) => checkPrimitive((x) => x.exp(), [some(3)], options)),
   gradcheck: free('tensor GradcheckOptions', (options) => gradcheck((x) => x.exp(), [some(3).cast('f64')], options)),
   compile: free('tensor CompileOptions', (options) => compile((x: Tensor) => x.exp(), options)(some(5))),
 

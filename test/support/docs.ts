@@ -26,12 +26,15 @@ interface Block {
   readonly code: readonly string[];
 }
 
+/** Pages on which a block may be a sketch, which is not run: the API reference has signatures. */
+const sketched = /^docs\/(?:design\.md|api\/)/;
+
 /** Compiles a page; `support` is how the module will import this file. Undefined: no blocks. */
 export function compilePage(name: string, text: string, support: string): PageModule | undefined {
   const fail: Fail = (line, message) => new Error(`${name}:${line}: ${message}`);
   const blocks = blocksOf(text, fail).filter(({ info, line }) => {
     if (info === 'ts') return true;
-    if (info === 'ts sketch' && name === 'docs/design.md') return false;
+    if (info === 'ts sketch' && sketched.test(name)) return false;
     if (!/^(ts|typescript|js|javascript|mjs|mts)\b/.test(info)) return false;
     throw fail(line, `a block is \`\`\`${info}, which would not be run: make it \`\`\`ts`);
   });

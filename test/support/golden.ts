@@ -2,6 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { readSafetensors, type StoredTensor } from './safetensors.ts';
 
+/** What files hold, once they have been read: many tests ask for the cases of one op. */
+const files = new Map<string, ReadonlyMap<string, StoredTensor>>();
+
+function tensorsOf(name: string): ReadonlyMap<string, StoredTensor> {
+  const tensors = files.get(name) ?? readSafetensors(locate(name));
+  files.set(name, tensors);
+  return tensors;
+}
+
 /** A float64 array. */
 export type Values = Extract<StoredTensor, { dtype: 'F64' }>;
 
@@ -22,8 +31,9 @@ export interface OpCase {
 
 /** The cases of ops.json, or those of one op. */
 export function opCases(op?: string): OpCase[] {
-  const tensors = readSafetensors(locate('ops.safetensors'));
-  return readJson<OpRow>('ops.json')
+  const tensors = tensorsOf('ops.safetensors');
+  opRows ??= readJson<OpRow>('ops.json');
+  return opRows
     .filter((row) => op === undefined || row.op === op)
     .map((row) => {
       const values = (name: string) => valuesOf(tensors, `${row.case}.${name}`);
@@ -37,6 +47,8 @@ export function opCases(op?: string): OpCase[] {
       };
     });
 }
+
+let opRows: readonly OpRow[] | undefined;
 
 interface OpRow extends Pick<OpCase, 'case' | 'op' | 'attrs'> {
   readonly inputs: number;

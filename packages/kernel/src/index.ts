@@ -2,20 +2,25 @@
 export {
   addRegions, callRegion, compileWebAssembly, type EmitOptions, type RegionFunction,
 } from './emit/webassembly.ts';
+export { compileGuarded } from './emit/guard.ts';
 export { type CompiledKernel, compileJavaScript, printJavaScript } from './emit/javascript.ts';
 export { countOperations } from './language/count.ts';
 export { clampIndex, least, minus, plus, rowMajor, times } from './language/indexArithmetic.ts';
 export { type Kernel, kernel, type Parameter, type Region } from './language/kernel.ts';
 export * from './math/elementary.ts';
+export { setExp2 } from './math/exp2.ts';
 export { buffer, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
 export { formatNumber, printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
   type Partials, partition, type Partition, type PartitionOptions, reducePartials,
+  withFinestChunks,
 } from './parallel/chunks.ts';
-export { type Matrix } from './matmul/microkernel.ts';
-export { isContiguous, type Product } from './matmul/gemm.ts';
+export {
+  type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,
+} from './matmul/microkernel.ts';
+export type { Product } from './matmul/gemm.ts';
 export { twoProductError, twoSumError } from './math/rounding.ts';
 export {
   type Interval, intervalOf, loop, parallel, type Range, set, split, type Statement,

@@ -1,15 +1,20 @@
 /**
- * @mambagrad/mamba: selective state spaces, from the scan to a language model that writes.
+ * @mambagrad/mamba: selective state space models, from the scan to a language model that generates
+ * text.
  */
 export * from './models/biMamba.ts';
-export * from './layers/block.ts';
+export {
+  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, Mixer,
+} from './layers/block.ts';
 export * from './checkpoints/checkpoint.ts';
 export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
 export * from './layers/convolution.ts';
 export * from './text/generation.ts';
-export * from './models/languageModel.ts';
+export { MambaLM, type MambaLMOptions } from './models/languageModel.ts';
 export * from './models/mamba.ts';
-export * from './layers/mamba2.ts';
+export {
+  type GatedNormOptions, gatedRmsNorm, Mamba2Block, type Mamba2BlockOptions,
+} from './layers/mamba2.ts';
 export * from './models/mambaND.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
@@ -26,4 +31,4 @@ export { Residual } from './layers/residual.ts';
 export { Stack } from './models/stack.ts';
 export { type BodyOptions, type EncoderOptions, type StackOptions } from './models/stackOptions.ts';
 export * from './text/tasks.ts';
-export * from './text/tokenizer.ts';
+export { byteTokenizer, type TextStream, type Tokenizer } from './text/tokenizer.ts';

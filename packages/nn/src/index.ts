@@ -1,5 +1,5 @@
 /**
- * @mambagrad/nn: what it takes to train a small model.
+ * @mambagrad/nn: layers, losses, optimizers, data, training and checkpoints.
  */
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts';
 export { clipNorm, globalNorm } from './optimizers/clipping.ts';
@@ -17,10 +17,11 @@ export {
 export * from './losses/loss.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
-export {
-  type MinimizeOptions, type Moments, type Move, Optimizer, type OptimizerOptions,
-  type ParameterGroup, type StepOptions, type Trained,
-} from './optimizers/optimizer.ts';
+export { Optimizer, type UpdateRule } from './optimizers/optimizer.ts';
+export type {
+  MinimizeOptions, OptimizerOptions, ParameterGroup, StepOptions, Trained,
+} from './optimizers/optimizerOptions.ts';
+export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';

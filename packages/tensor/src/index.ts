@@ -1,5 +1,6 @@
 /**
- * @mambagrad/tensor: tensors on typed arrays, with reverse-mode automatic differentiation.
+ * @mambagrad/tensor: tensors on typed arrays, with reverse-mode automatic differentiation. Authors
+ * of ops find what they need in `@mambagrad/tensor/extend`.
  */
 export * from './autograd/anomaly.ts';
 export * from './autograd/autograd.ts';
@@ -14,9 +15,6 @@ export type { DType, TypedArray } from './core/dtype.ts';
 export * from './autograd/functional.ts';
 export * from './autograd/gradcheck.ts';
 export { formatGraph, formatTree } from './core/graph.ts';
-export type {
-  Bound, Elements, Finish, Index, Lowering, LoweringOfAll, SharedKernel,
-} from './core/lowering.ts';
 export * from './ops/methods.ts';
 export { setThreads } from '@mambagrad/wasm';
 export * from './ops/associativeScan.ts';
@@ -27,12 +25,5 @@ export * from './ops/join.ts';
 export { detach as stopGradient } from './ops/movement.ts';
 export * from './ops/random.ts';
 export * from './ops/table.ts';
-export {
-  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, primitiveNames,
-  type SinglePrimitive,
-} from './core/primitive.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
-export {
-  guard, type InputGradients, type NestedArray, type Node, type Primitive, Tensor, type NDArray,
-  withoutValues,
-} from './core/tensor.ts';
+export { guard, type NestedArray, type Node, Tensor, withoutValues } from './core/tensor.ts';

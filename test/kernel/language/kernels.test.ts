@@ -253,8 +253,8 @@ lane(totalLanes, 3)))
     'a wrong type': [() => k.sqrt(i), 'sqrt: expected f32, found i32'],
     'no value': [() => k.add(1, 2), 'add: all operands are plain numbers'],
     'four lanes for one': [() => k.store(x, 0, v), 'store x: expected f32, found f32x4'],
-    'a fraction': [() => k.add(i, 0.5), 'constant: 0.5 is no i32'],
-    'an index that is no i32': [
+    'a fraction': [() => k.add(i, 0.5), 'constant: 0.5 is not an i32'],
+    'an index that is not an i32': [
       () => k.load(x, k.load(x, 0)), 'load x: the index is f32, not i32',
     ],
     'an index out of bounds': [
@@ -267,14 +267,14 @@ lane(totalLanes, 3)))
     ],
     'a buffer without a place': [
       () => k.kernel('bad', [], k.store(x, 0, 1)),
-      'kernel bad: the buffer x is no parameter, and has no place',
+      'kernel bad: the buffer x is neither a parameter nor at a fixed address',
     ],
     'a mask of four for a branch': [
       () => k.when(k.less(v, 0), []), 'when: expected a mask, found maskx4',
     ],
     'a negative start': [
       () => k.loop('j', { from: -1, to: 3 }, () => []),
-      'loop j: starts from -1, expected 0 or above',
+      'loop j: it starts from -1, expected 0 or more',
     ],
     'a name that is none': [() => k.variable('2x', 'f32'), "variable: the name is '2x'"],
   };

@@ -230,11 +230,13 @@ describe('loadLanguageModel', () => {
   });
 
   it('lists no more tensors than anybody reads', () => {
-    const many = Array.from({ length: 200_000 }, (_, i) => [`a${i}`, ones([])] as const);
-    const long = [['b'.repeat(100_000), ones([])] as const];
+    const one = ones([]);
+    const many = Array.from({ length: 200_000 }, (_, i) => [`a${i}`, one] as const);
+    const long = [['b'.repeat(100_000), one] as const];
     const all = () => loadLanguageModel(config, new Map([...tensors, ...long, ...many]));
-    expect(all).toThrow(/^loadLanguageModel:\n {2}b{200} is unexpected\n {2}a0 is/);
-    expect(all).toThrow(/\n {2}a998 is unexpected\n {2}and 199001 more$/);
+    const [start, end] = [/^loadLanguageModel:\n {2}b{200} is unexpected\n {2}a0 is/,
+      /\n {2}a998 is unexpected\n {2}and 199001 more$/];
+    expect(all).toThrow(new RegExp(`${start.source}[^]*${end.source}`));
   });
 
   it('loads or is refused with an error, whatever is in the config', () => {

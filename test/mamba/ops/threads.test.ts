@@ -7,10 +7,9 @@ import {
 import { afterAll, describe, expect, it } from 'vitest';
 import { expectSame, unevenCotangent } from '../../support/compare.ts';
 import { inFineRounds } from '../../support/rounds.ts';
+import { onThreads, threadCounts } from '../../support/threads.ts';
 
 afterAll(closeThreads);
-
-const counts = [1, 2, 3, 8];
 
 /** What a function gives on each number of threads, several times; all must be the same bits. */
 function expectSameOnAll(body: (...inputs: Tensor[]) => Tensor[], inputs: readonly Tensor[]): void {
@@ -20,10 +19,10 @@ function expectSameOnAll(body: (...inputs: Tensor[]) => Tensor[], inputs: readon
     const loss = outputs.map((y) => y.mul(unevenCotangent(y)).sum()).reduce((a, b) => a.add(b));
     return [...outputs, ...grad(loss, args)];
   };
-  const [alone, ...others] = counts.map((threads) => {
-    const compiled = compile(withGradients, { threads, deterministic: true });
-    return () => inFineRounds(() => compiled(...inputs));
-  });
+  const compiled = compile(withGradients, { deterministic: true });
+  const [alone, ...others] = threadCounts.map((count) =>
+    () => onThreads(count, () => inFineRounds(() => compiled(...inputs))),
+  );
   const expected = alone();
   for (const run of others) {
     for (let i = 0; i < 5; i++) run().forEach((y, at) => expectSame(y, expected[at]));
@@ -68,18 +67,21 @@ describe('the same bits on 1, 2, 3 and 8 threads', () => {
     ['Mamba', sizes],
     ['Mamba-2', { ...sizes, layer: 'mamba2', headDim: 16, stateSize: 24 }],
   ] as const)('of %s in training, loss by loss and to the last parameter', (_name, options) => {
-    const runs = counts.map((threads) => {
-      manualSeed(1);
-      const model = new MambaLM(options);
-      const optimizer = new AdamW(model.parameters(), { lr: 1e-2 });
-      const tokens = integers([3, 150], 0, 20);
-      const step = compile((given: Tensor) => {
-        const loss = crossEntropy(model.forward(given.narrow(1, 0, 149)), given.narrow(1, 1, 149));
-        optimizer.minimize(loss);
-        return loss;
-      }, { threads, deterministic: true });
-      const losses = Array.from({ length: 6 }, () => step(tokens).item());
-      return { losses, parameters: model.parameters() };
+    manualSeed(1);
+    const model = new MambaLM(options);
+    const optimizer = new AdamW(model.parameters(), { lr: 1e-2 });
+    const tokens = integers([3, 150], 0, 20);
+    const step = compile((given: Tensor) => {
+      const loss = crossEntropy(model.forward(given.narrow(1, 0, 149)), given.narrow(1, 1, 149));
+      optimizer.minimize(loss);
+      return loss;
+    }, { deterministic: true });
+    const start = [model.stateDict(), optimizer.stateDict()];
+    const runs = threadCounts.map((count) => {
+      model.loadStateDict(start[0]);
+      optimizer.loadStateDict(start[1]);
+      const losses = Array.from({ length: 6 }, () => onThreads(count, () => step(tokens).item()));
+      return { losses, parameters: [...model.stateDict().values()] };
     });
     for (const { losses, parameters } of runs.slice(1)) {
       expect(losses).toEqual(runs[0].losses);

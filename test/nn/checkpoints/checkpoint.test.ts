@@ -56,7 +56,7 @@ describe('saveSafetensors', () => {
     });
     expect(() => saveSafetensors(path, [['a', ones([2])], ['b', broken]])).toThrow('gone');
     expect(() => saveSafetensors(path, [['a', ones([2])], ['a', ones([2])]])).toThrow(
-      'safetensors: "a" stands twice',
+      'safetensors: "a" appears twice',
     );
     expect(() => saveSafetensors(join(folder, 'none', 'x'), tensors)).toThrow('ENOENT');
     expect(readFileSync(path)).toEqual(before);

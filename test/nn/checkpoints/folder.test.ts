@@ -192,7 +192,7 @@ describe('saveSafetensors', () => {
     expect(files()).toEqual(['x']);
     expect(openSafetensors(path).read('x').toArray()).toEqual([4]);
     attempts = -100;
-    expect(() => saveSafetensors(path, [['x', state]])).toThrow('is removed by others');
+    expect(() => saveSafetensors(path, [['x', state]])).toThrow('other processes remove the temporary file');
   });
 
   it('takes tensors by name, not a model', () => {

@@ -302,7 +302,7 @@ describe('a header that the reference library reads', () => {
     expect(parseSafetensors(entry(6, 3)).entries.get('x')?.end).toBe(3);
     const problem = '"x" is F4[3], whose last byte is not full';
     expect(() => parseSafetensors(entry(3, 2))).toThrow(problem);
-    expect(() => parseSafetensors(entry(6, 3)).read('x')).toThrow('"x" is F4, which is not read');
+    expect(() => parseSafetensors(entry(6, 3)).read('x')).toThrow('"x" is F4, which is not supported');
   });
 });
 
@@ -312,7 +312,7 @@ it('reads what can be read beside what cannot', () => {
   const file = parseSafetensors(fileOf({ x, f32 }, 12));
   expect(file.read('f32').item()).toBe(0);
   expect(file.entries.get('x')?.dtype).toBe('C64');
-  const problem = 'safetensors: "x" is C64, which is not read here; read the others by their names';
+  const problem = 'safetensors: "x" is C64, which is not supported; read the others by their names';
   expect(() => file.read('x')).toThrow(problem);
   expect(() => file.readAll()).toThrow(problem);
 });
@@ -329,8 +329,8 @@ it('reads from a source alone', () => {
 describe('a file of another kind', () => {
   it.each<[string, string, string]>([
     ['a zip', 'PK\x03\x04\x00\x00\x08\x08model/data.pkl', 'as does a zip archive'],
-    ['a pointer', 'version https://git-lfs.github.com/spec/v1', 'as does a pointer of Git LFS'],
-    ['a page', '<!DOCTYPE html><html>', 'the file begins with "<!DOCTYP", as does a page of HTML'],
+    ['a pointer', 'version https://git-lfs.github.com/spec/v1', 'as does a Git LFS pointer'],
+    ['a page', '<!DOCTYPE html><html>', 'the file begins with "<!DOCTYP", as does an HTML or XML page'],
     ['JSON', '{"model_type": "mamba"}', 'the file begins with "{\\"model_", as does JSON'],
     ['text', 'Hello, world!', 'at most 5; the file begins with "Hello, w"'],
   ])('is named (%s)', (_, text, message) => {
@@ -369,8 +369,8 @@ describe('a file that lies', () => {
     ['has a line break in a name', fileOf('{"a\n":{}}'), malformed],
     ['has a wrong escape', fileOf('{"\\x":{}}'), malformed],
     ['has half a character', fileOf('{"\\ud83d":{}}'), malformed],
-    ['has a field twice', fileOf('{"a":{"shape":[],"shape":[]}}'), '"shape" stands twice'],
-    ['has metadata twice', fileOf('{"__metadata__":{},"__metadata__":{}}'), '"__metadata__" st'],
+    ['has a field twice', fileOf('{"a":{"shape":[],"shape":[]}}'), '"shape" appears twice'],
+    ['has metadata twice', fileOf('{"__metadata__":{},"__metadata__":{}}'), '"__metadata__" appears'],
     ['has a number as metadata', fileOf({ __metadata__: { a: 1 } }), 'expected a string'],
     ['has metadata twice, once null', fileOf('{"__metadata__":null,"__metadata__":{}}'), 'twice'],
     ['has nothing like null for metadata', fileOf('{"__metadata__":nul}'), 'expected {, found "n"'],
@@ -416,7 +416,7 @@ describe('a file that lies', () => {
     [
       'has a hole',
       entry({ shape: [1], data_offsets: [4, 8] }),
-      '"x" begins at byte 4, after a hole; expected 0',
+      '"x" begins at byte 4, after a gap; expected 0',
     ],
     [
       'has an overlap',
@@ -477,7 +477,7 @@ describe('encodeSafetensors', () => {
 
   it.each<[string, [string, Tensor][], string]>([
     ['the name of the metadata', [['__metadata__', x]], '__metadata__ is reserved and cannot name'],
-    ['a name twice', [['a', x], ['a', x]], '"a" stands twice'],
+    ['a name twice', [['a', x], ['a', x]], '"a" appears twice'],
     ['half a character', [['\ud83d', x]], 'the string at character 1 of the header is malformed'],
     ['65 axes', [['a', zeros(new Array<number>(65).fill(1))]], 'expected at most 64 sizes'],
   ])('refuses %s', (_, tensors, message) => {

@@ -197,7 +197,7 @@ describe('the size of a batch', () => {
       const wrong = (model: Linear, x: Tensor) => ({
         loss: model.forward(x).mean(), count: tensor(count, f64),
       });
-      await expect(trainOn(batches, {}, wrong)).rejects.toThrow(`a batch counts ${count}`);
+      await expect(trainOn(batches, {}, wrong)).rejects.toThrow(`count of a batch is ${count}`);
     }
   });
 });

@@ -310,7 +310,7 @@ describe('a run that is resumed otherwise', () => {
     trainer.loadStateDict(state.set('optimizer.steps', tensor(5)));
     expect(trainer.stateDict().get('optimizer.steps')?.item()).toBe(5);
     state.set('trainer.setup', tensor([123, 1], { dtype: 'i32' }));
-    expect(() => trainer.loadStateDict(state)).toThrow('trainer.setup is no JSON');
+    expect(() => trainer.loadStateDict(state)).toThrow('trainer.setup is not JSON');
   });
 });
 

@@ -336,6 +336,39 @@ describe('checkpoints', () => {
     expectSameState(trainer.stateDict(), before);
   });
 
+  it('hold the position as six numbers, whose order never changes', async () => {
+    const model = new Scalar(0);
+    const samples = [1, 2, 3, 4].map((x) => tensor(x, { dtype: 'f64' }));
+    const makeTrainerOf = (data: DataLoader<Tensor>) => new Trainer<Tensor>({
+      model,
+      optimizer: new SGD(model.parameters(), { lr: 0 }),
+      loss: () => ({ loss: model.value.square() }),
+      data,
+      compile: false,
+      // The loss stays 0, which is not below the best of the position.
+      validation: { data: samples, every: 1, patience: 3 },
+    });
+    const first = new DataLoader(samples, { batchSize: 2 });
+    const trainer = makeTrainerOf(first);
+    const state = new Map(trainer.stateDict());
+    // Seed, epoch, index; step; best loss, evaluations since.
+    state.set('trainer.position', tensor([7, 2, 2, 9, 0, 1], { dtype: 'f64' }));
+    trainer.loadStateDict(state);
+    expect(trainer.step).toBe(9);
+    expect(first.state()).toEqual({ seed: 7, epoch: 2, index: 2 });
+    expect(await trainer.fit(100)).toBe('patience');
+    expect(trainer.step).toBe(11);
+    const position = trainer.stateDict().get('trainer.position');
+    expect(position?.dtype).toBe('f64');
+    expect(position?.toArray()).toEqual([7, 3, 2, 11, 0, 3]);
+    const second = new DataLoader(samples, { batchSize: 2 });
+    const again = makeTrainerOf(second);
+    again.loadStateDict(trainer.stateDict());
+    expect([again.step, second.state()]).toEqual([11, { seed: 7, epoch: 3, index: 2 }]);
+    expect(await again.fit(100)).toBe('patience');
+    expect(again.step).toBe(11);
+  });
+
   it('can be kept by promises', async () => {
     const kept: [number, StateDict][] = [];
     const checkpoints: CheckpointStore = {

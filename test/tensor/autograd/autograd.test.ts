@@ -1,15 +1,8 @@
 /** grad, backward, noGrad and gradcheck: what they give, leave alone, and refuse. */
 import {
-  backward,
-  definePrimitive,
-  grad,
-  gradcheck,
-  noGrad,
-  ones,
-  stopGradient,
-  Tensor,
-  tensor,
+  backward, grad, gradcheck, noGrad, ones, stopGradient, Tensor, tensor,
 } from '@mambagrad/tensor';
+import { definePrimitive } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
 import { expectClose } from '../../support/compare.ts';
 

@@ -3,8 +3,9 @@
  * also where there is no room; and calls within calls have memory of their own.
  */
 import {
-  compile, closeThreads, definePrimitive, ones, type Tensor, tensor, TensorError, uniform,
+  closeThreads, compile, ones, type Tensor, tensor, TensorError, uniform,
 } from '@mambagrad/tensor';
+import { definePrimitive } from '@mambagrad/tensor/extend';
 import { webAssembly } from '@mambagrad/wasm';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it, vi } from 'vitest';
@@ -180,9 +181,10 @@ describe('a compiled function called in a reference loop, in memory that cannot 
     vi.stubGlobal('SharedArrayBuffer', undefined);
     vi.resetModules();
     const fresh = await import('@mambagrad/tensor');
+    const { definePrimitive: define } = await import('@mambagrad/tensor/extend');
     for (const backend of ['wasm', 'js'] as const) {
       const large = fresh.compile((y: Tensor) => fresh.ones([4e6]).flip(0).sum().add(y), { backend });
-      const outer = fresh.definePrimitive<null>({
+      const outer = define<null>({
         name: `test.outer.${backend}`,
         infer: ([x]) => x,
         compute: ([x], output) => {

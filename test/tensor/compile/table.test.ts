@@ -5,15 +5,12 @@
 import { compile, listOps, ops, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { leaf } from '../../support/compare.ts';
-import {
-  expectAllSame, expectCompiled, twins, withGradients,
-} from '../../support/compiled.ts';
+import { expectCompiled, withGradients } from '../../support/compiled.ts';
 import { withLast } from '../../support/draw.ts';
 import { opCases } from '../../support/golden.ts';
 import { expectGoldenCompiled } from '../../support/goldenCase.ts';
 import type { Row } from '../ops/families.ts';
-import { callOf, rows } from '../ops/rows.ts';
+import { callOf, checkRow, rows } from '../ops/rows.ts';
 
 it('has a row for every op', () => {
   expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
@@ -28,26 +25,16 @@ describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
   ])('is what it is eagerly, with %i, %i, %i, %i and %i in a row', (...sizes) => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
-        const calls = sizes.map((size) => row.draw(withLast(g, size)));
-        const body = (number: number, ...inputs: Tensor[]) => {
-          const { apply } = calls[number];
-          const value = (...args: Tensor[]) => [apply(...args)];
-          return row.constant ? value(...inputs) : withGradients(value)(...inputs);
-        };
-        const compiled = twins(body);
-        const results = calls.map(({ inputs }, number) =>
-          expectCompiled(
-            (...args) => compiled(number, ...args),
-            (...args) => body(number, ...args),
-            inputs,
-            row.constant,
-          ),
-        );
-        // Each program once more, after all the others.
-        for (const [number, { inputs }] of calls.entries()) {
-          const leaves = inputs.map((input) => leaf(input, 'f32'));
-          expectAllSame(compiled(number, ...leaves), results[number]);
-        }
+        for (const size of sizes) checkRow(row, withLast(g, size), ['reference', 'compiled']);
+      }),
+      { numRuns: 2 },
+    );
+  });
+
+  it('has kernels that stay within their memory, and can be cut', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        for (const size of [1, 4, 9]) checkRow(row, withLast(g, size), ['guarded']);
       }),
       { numRuns: 2 },
     );

@@ -15,16 +15,16 @@ import { leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame, withGradients } from '../../support/compiled.ts';
 import { programs } from '../../support/program.ts';
 import { inFineRounds } from '../../support/rounds.ts';
+import { onThreads, threadCounts } from '../../support/threads.ts';
 import { rows } from '../ops/rows.ts';
 
 afterAll(closeThreads);
 
-const counts = [1, 2, 3, 8];
-
-/** Expects the same bits of a function compiled for different numbers of threads, call by call. */
+/** Expects the same bits of a compiled function on different numbers of threads, call by call. */
 function expectSameBits(body: Body, inputs: readonly Tensor[]): void {
+  const wasm = compile(body, { deterministic: true });
   const all: Body[] = [
-    ...counts.map((threads) => compile(body, { threads, deterministic: true })),
+    ...threadCounts.map((count): Body => (...args) => onThreads(count, () => wasm(...args))),
     compile(body, { backend: 'js', deterministic: true }),
   ];
   const leaves = inputs.map((input) => leaf(input, 'f32'));

@@ -191,7 +191,6 @@ test('every function of the package is called here, or takes no arguments that i
   const others = [
     // Tested with what they are about.
     'compile', 'formatKernels', 'formatMemory', 'formatStages', 'setThreads', 'closeThreads',
-    'defineMultiPrimitive', 'definePrimitive', 'primitiveNames',
     'describe', 'threefry2x32',
     // Classes.
     'Generator', 'Tensor', 'TensorError',

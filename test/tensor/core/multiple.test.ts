@@ -4,10 +4,12 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  type ApplyMulti, compile, defineMultiPrimitive, definePrimitive, detectAnomaly, type Elements,
-  formatGraph, formatTree, grad, gradcheck, type LoweringOfAll, noGrad, ones, type Shape,
+  compile, detectAnomaly, formatGraph, formatTree, grad, gradcheck, noGrad, ones, type Shape,
   type Spec, tensor, type Tensor, TensorError, withoutValues,
 } from '@mambagrad/tensor';
+import {
+  type ApplyMulti, defineMultiPrimitive, definePrimitive, type Elements, type LoweringOfAll,
+} from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectSame, leaf } from '../../support/compare.ts';

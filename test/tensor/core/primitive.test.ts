@@ -4,10 +4,12 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  compile, definePrimitive, detectAnomaly, enableGrad, type Lowering, noGrad, ones,
-  primitiveNames, type SinglePrimitive, type Tensor, tensor, TensorError, valueAndGrad,
+  compile, detectAnomaly, enableGrad, noGrad, ones, type Tensor, tensor, TensorError, valueAndGrad,
   withoutValues,
 } from '@mambagrad/tensor';
+import {
+  definePrimitive, type Lowering, primitiveNames, type SinglePrimitive,
+} from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

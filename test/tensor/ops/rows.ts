@@ -4,8 +4,10 @@
  * fails there.
  */
 import { concat, linearScan, ops, stack, type Tensor, where } from '@mambagrad/tensor';
+import { type CheckPart, checkPrimitive } from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
 import {
+  type Draw,
   drawApart,
   drawAxes,
   drawAxis,
@@ -410,4 +412,11 @@ export function callOf(name: string) {
   const op = (ops as unknown as Record<string, (...inputs: Tensor[]) => Tensor>)[name];
   const simple = (_attributes: Attributes, inputs: readonly Tensor[]) => op(...inputs);
   return rows[name].call ?? simple;
+}
+
+/** Checks a call of an op that is drawn, in some of the ways in which an op can be checked. */
+export function checkRow(row: Row, g: Draw, only: readonly CheckPart[]): void {
+  const { inputs, apply } = row.draw(g);
+  const { constant = false, float32: tolerance } = row;
+  checkPrimitive(apply, inputs, { only, constant, exact: constant, tolerance });
 }

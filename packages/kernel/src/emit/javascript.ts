@@ -7,7 +7,7 @@
  * digits, so rounding it again is as good as rounding once (Figueroa 1995).
  */
 import { Names } from '@mambagrad/wasm';
-import { type Expr, kindOf, lanesOf } from '../language/expression.ts';
+import { type Buffer, type Expr, kindOf, lanesOf } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { linesOf, sumOf } from '../language/print.ts';
 
@@ -37,24 +37,46 @@ const RESERVED =
  */
 export type CompiledKernel = (...given: readonly number[]) => void;
 
+/** Sees every access of a kernel to memory while it runs; see guard.ts. */
+export interface Guard {
+  /** The number of each buffer. */
+  readonly numbers: ReadonlyMap<Buffer, number>;
+  /** Gives the place `at` in memory, of a buffer that begins at `start`; or throws. */
+  read(at: number, start: number, buffer: number): number;
+  write(at: number, start: number, buffer: number): number;
+  /** Gives `a` if the condition holds, else `b`: both are computed, as in WebAssembly. */
+  select(condition: unknown, a: number, b: number): number;
+  /** Called before each iteration of a parallel loop, and at its end; returns `isRunning`. */
+  iteration(isRunning: boolean, number: number): boolean;
+}
+
 /**
- * Compiles a kernel to JavaScript, to run on a memory. Needs an engine that may make code from
- * text; a page can forbid that by its content security policy.
+ * Compiles a kernel to JavaScript, to run on a memory, under a guard if there is one. Needs an
+ * engine that may make code from text; a page can forbid that by its content security policy.
  */
 export function compileJavaScript(
-  kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer,
+  kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, guard?: Guard,
 ): CompiledKernel {
-  const text = `'use strict';\n${PRELUDE}return ${printJavaScript(kernel)};`;
-  return (new Function('memory', text) as (memory: object) => CompiledKernel)(memory);
+  const text = `'use strict';\n${PRELUDE}return ${printJavaScript(kernel, guard)};`;
+  const make = new Function('memory', '$guard', text) as (...given: unknown[]) => CompiledKernel;
+  return make(memory, guard);
+}
+
+/** All that the text of an expression depends on. */
+interface Printing {
+  readonly names: Names;
+  /** The numbers of buffers, if accesses to them are guarded. */
+  readonly guarded: Guard['numbers'] | undefined;
 }
 
 /** The JavaScript of a kernel: a function, in which `f32` and `i32` are all of memory. */
-export function printJavaScript(kernel: Kernel): string {
+export function printJavaScript(kernel: Kernel, guard?: Guard): string {
   const names = new Names([...RESERVED.split(' '), ...(PRELUDE.match(/\w{2,}/g) ?? [])]);
+  const printing = { names, guarded: guard?.numbers };
   const parameters = kernel.parameters.map((one) => names.of(one));
   const sharedBytes = kernel.scratchBytes - kernel.threadLocalBytes;
   const scratch = kernel.scratchBytes > 0 ? ['scratch', `own = scratch + ${sharedBytes}`] : [];
-  const single = (value: Expr): string => textOf(value, 0, names);
+  const single = (value: Expr): string => textOf(value, 0, printing);
   return [
     `function ${names.of(kernel)}(${[...parameters, ...scratch].join(', ')}) {`,
     ...kernel.parameters.map((one) => `  ${conversion(one, names.of(one))}`),
@@ -66,18 +88,19 @@ export function printJavaScript(kernel: Kernel): string {
       assign({ target, values: [value] }) {
         const isFirst = target.node === 'variable' && !names.has(target);
         const lanes = lanesOf(target) === 1 ? [0] : [0, 1, 2, 3];
-        const targets = lanes.map((lane) => textOf(target, lane, names));
-        const values = lanes.map((lane) => textOf(value, lane, names));
+        const targets = lanes.map((lane) => textOf(target, lane, printing, 'write'));
+        const values = lanes.map((lane) => textOf(value, lane, printing));
         if (isFirst) return [`let ${pairs(targets, values)};`];
         if (lanes.length === 1) return [`${pairs(targets, values)};`];
         // All values are computed before one is written, as a lane may be computed from others.
         const held = lanes.map((lane) => `$${lane}`);
         return ['{', `  const ${pairs(held, values)};`, `  ${pairs(targets, held)};`, '}'];
       },
-      loop({ counter, values: [from, to], step }) {
+      loop({ counter, values: [from, to], step, isParallel }) {
         const i = names.of(counter);
         const start = `let ${i} = ${single(from)}, $end = ${single(to)}`;
-        return `for (${start}; ${i} < $end; ${i} += ${step}) {`;
+        const goesOn = guard && isParallel ? `$guard.iteration(${i} < $end, ${i})` : `${i} < $end`;
+        return `for (${start}; ${goesOn}; ${i} += ${step}) {`;
       },
       when: ({ values: [condition] }) => `if (${single(condition)}) {`,
       otherwise: '} else {',
@@ -97,9 +120,12 @@ function pairs(targets: readonly string[], values: readonly string[]): string {
   return targets.map((target, i) => `${target} = ${values[i]}`).join(', ');
 }
 
-/** One lane of a value; of a single value, the value. */
-function textOf(value: Expr, lane: number, names: Names): string {
-  const laneOf = (input: Expr, which = lane): string => textOf(input, which, names);
+/** One lane of a value, or what to assign to in its place; of a single value, the value. */
+function textOf(
+  value: Expr, lane: number, printing: Printing, how: 'read' | 'write' = 'read',
+): string {
+  const { names, guarded } = printing;
+  const laneOf = (input: Expr, which = lane): string => textOf(input, which, printing);
   if (value.node === 'constant') return Object.is(value.value, -0) ? '-0' : String(value.value);
   if (value.node === 'variable') {
     return lanesOf(value) === 1 ? names.of(value) : `${names.of(value)}$${lane}`;
@@ -107,7 +133,10 @@ function textOf(value: Expr, lane: number, names: Names): string {
   if (value.node === 'load') {
     const { buffer, index } = value;
     const start = buffer.at === undefined ? names.of(buffer) : `${buffer.at / 4}`;
-    return `${buffer.kind}[${sumOf([start], index, index.constant + lane * index.step, laneOf)}]`;
+    const at = sumOf([start], index, index.constant + lane * index.step, laneOf);
+    const number = guarded?.get(buffer);
+    if (number === undefined) return `${buffer.kind}[${at}]`;
+    return `${buffer.kind}[$guard.${how}(${at}, ${start}, ${number})]`;
   }
   const { name, inputs, detail, meaning: { sign, js } } = value;
   const [first] = inputs;
@@ -117,6 +146,7 @@ function textOf(value: Expr, lane: number, names: Names): string {
   if (name === 'shuffle') return laneOf(inputs[detail[lane] >> 2], detail[lane] & 3);
   if (name === 'any') return `(${[0, 1, 2, 3].map((each) => laneOf(first, each)).join(' | ')})`;
   const operands = [...inputs.map((input) => laneOf(input)), ...detail];
+  if (guarded && name === 'select') return `$guard.select(${operands.join(', ')})`;
   if (js !== undefined) return js.replaceAll(/\b[abc]\b/g, (x) => `${operands['abc'.indexOf(x)]}`);
   if (name === 'mul' && kindOf(value) === 'i32') return `imul(${operands.join(', ')})`;
   if (sign === undefined) return `${name}(${operands.join(', ')})`;

@@ -1,14 +1,15 @@
-/** How much a kernel does: the operations on single numbers, each lane of a vector counted. */
+/** Counting the arithmetic operations of a kernel; one on a vector counts for each lane. */
 import { type Expr, lanesOf } from './expression.ts';
 import type { Kernel } from './kernel.ts';
 import type { Loop, Statement } from './statement.ts';
 
-/** Whole numbers that are known at a place: counters, and what is computed from them. */
+/** The values of i32 expressions that are known at a point: counters, and what they determine. */
 type Known = Map<unknown, number | undefined>;
 
 /**
- * The arithmetic operations of one run, loads, stores and what moves lanes not counted. A loop
- * whose bounds depend on arguments or on memory counts as one round, a branch as its longer side.
+ * The number of arithmetic operations of one run, without loads, stores and moves of lanes. A loop
+ * whose bounds depend on arguments or on memory counts as one iteration, a branch as its longer
+ * side.
  */
 export function countOperations(kernel: Kernel): number {
   const count = counts.get(kernel) ?? countAll(kernel.body, new Map());
@@ -16,7 +17,7 @@ export function countOperations(kernel: Kernel): number {
   return count;
 }
 
-/** Counting goes through rounds one by one where they differ: once is enough. */
+/** The results so far, since counting is slow where iterations differ and must be run through. */
 const counts = new WeakMap<Kernel, number>();
 
 function countAll(statements: readonly Statement[], known: Known): number {
@@ -34,15 +35,15 @@ function countLoop(loop: Loop, known: Known): number {
   const [from, to] = loop.values.map((bound) => numberOf(bound, known));
   const { counter, step, bodies: [body] } = loop;
   if (from === undefined || to === undefined) return countAll(body, known);
-  const rounds = Math.max(0, Math.ceil((to - from) / step));
+  const iterations = Math.max(0, Math.ceil((to - from) / step));
   known.set(counter, from);
-  if (!hasUnevenLoop(body)) return rounds * countAll(body, known);
+  if (!hasUnevenLoop(body)) return iterations * countAll(body, known);
   let total = 0;
   for (let i = from; i < to; i += step) total += countAll(body, known.set(counter, i));
   return total;
 }
 
-/** Whether there is a loop inside whose bounds may differ from round to round. */
+/** Whether there is a loop inside whose bounds may differ between iterations. */
 function hasUnevenLoop(statements: readonly Statement[]): boolean {
   return statements.some(({ statement, values, bodies }) => {
     const isUneven = statement === 'loop' && values.some(({ node }) => node !== 'constant');
@@ -63,7 +64,7 @@ function numberOf(value: Expr, known: Known): number | undefined {
   return arithmetic[value.meaning.name]?.(a, b);
 }
 
-/** Statements hold trees, in which nothing occurs twice. */
+/** The operations of an expression; those of a kernel are trees, in which nothing occurs twice. */
 function countValue(value: Expr): number {
   if (value.node !== 'operation') return 0;
   const { inputs, meaning: { name, isFree } } = value;

@@ -1,27 +1,28 @@
 /**
- * Expressions, which say what a kernel computes: numbers (f32, i32), the results of comparisons
- * (mask), and four of a kind side by side, in lanes. An expression is syntax, not a number:
+ * Expressions, the syntax trees of what a kernel computes. Their values are numbers (f32, i32), the
+ * results of comparisons (mask), or vectors with four lanes of one of these:
  *
  *     add(mul(x, x), 1)        x² + 1, of the type of x
  *
- * Every statement that uses it evaluates it again, from what variables and buffers hold then;
- * within one statement it is evaluated once, however often it occurs.
+ * An expression is syntax, not a number: every statement that uses it evaluates it again, from what
+ * variables and buffers hold at that time. Within one statement it is evaluated once, however often
+ * it occurs.
  *
- * Every operation on f32 is rounded to float32 by itself, and every operation on i32 wraps. Plain
- * numbers take the type of what is beside them, and a single value beside a vector stands in all
- * lanes; f32, i32 and masks do not mix.
+ * Every operation on f32 rounds to float32, and every operation on i32 wraps. A plain number takes
+ * the type of the other operand. A single value next to a vector is broadcast to all lanes. The
+ * kinds f32, i32 and mask do not mix.
  */
 
-/** What a value is, in one lane: a float, an integer of 32 bits, or true or false. */
+/** The kind of a value in one lane: a float or an integer of 32 bits, or true or false. */
 export type Kind = 'f32' | 'i32' | 'mask';
 
-/** One value of a kind, or four. */
+/** The type of a value: a single one of a kind, or a vector of four. */
 export type Type = Kind | 'f32x4' | 'i32x4' | 'maskx4';
 
-/** An expression: a constant, a variable, a load, or an operation on other values. */
+/** An expression: a constant, a variable, a load, or an operation on other expressions. */
 export type Expr = Constant | Variable | Load | Operation;
 
-/** A value, or a number that becomes a constant of the type of the values beside it. */
+/** An expression, or a number, which becomes a constant of the type of the other operand. */
 export type Operand = Expr | number;
 
 export interface Constant {
@@ -31,25 +32,25 @@ export interface Constant {
   readonly value: number;
 }
 
-/** A register: a local variable, the counter of a loop or an argument of the kernel. */
+/** A variable, kept in a register: a local one, a loop counter, or an argument of the kernel. */
 export interface Variable {
-  /** Tells it from the other forms of a value. */
+  /** The discriminant of the forms of an expression. */
   readonly node: 'variable';
-  /** The type of the numbers it holds; what it is set to has the same. */
+  /** The type of its values. */
   readonly type: Type;
-  /** Its name in listings and generated code, which make it unique: two may have the same. */
+  /** Its name in listings and generated code, which number variables of the same name. */
   readonly name: string;
 }
 
-/** What memory holds: one element of a buffer, or one for each lane of the index. */
+/** An element of a buffer, or one for each lane of the index. */
 export interface Load {
-  /** Tells it from the other forms of a value. */
+  /** The discriminant of the forms of an expression. */
   readonly node: 'load';
-  /** The kind of the buffer, in one lane or four, as the index has. */
+  /** The kind of the buffer, with as many lanes as the index. */
   readonly type: Type;
-  /** The buffer that is read or, where the load is the target of a store, written. */
+  /** The buffer that is read, or written if the load is the target of a store. */
   readonly buffer: Buffer;
-  /** Where in the buffer: the index of the element, or of each of the four. */
+  /** The index of the element, or of each of the four. */
   readonly index: Index;
 }
 
@@ -58,29 +59,29 @@ export interface Operation {
   readonly type: Type;
   readonly name: string;
   readonly inputs: readonly Expr[];
-  /** Of a shift its distance; of `lane` and `shuffle` the lanes. */
+  /** The distance of a shift; the lanes of `lane` and `shuffle`. */
   readonly detail: readonly number[];
   readonly meaning: Meaning;
 }
 
-/** All that there is to know of an operation. */
+/** The definition of an operation, in the language and in both emitters. */
 export interface Meaning {
   readonly name: string;
-  /** The kinds that it takes, one at a time. */
+  /** The kinds of operands that it accepts, all of the same kind, separated by spaces. */
   readonly takes: string;
-  /** The kind that it gives, if that is another. */
+  /** The kind of its result, if it differs from that of the operands. */
   readonly gives?: Kind;
-  /** What stands between its operands, where it has a sign. */
+  /** Its infix sign, if it has one. */
   readonly sign?: string;
-  /** It in JavaScript, of a, b and c, if neither its sign nor its name says it. */
+  /** Its JavaScript, of a, b and c, unless that follows from its sign or its name. */
   readonly js?: string;
-  /** The names of its instructions, at most one of them in each family of WebAssembly. */
+  /** The names of its WebAssembly instructions, at most one in each family (f32, f32x4, …). */
   readonly wasm?: string;
-  /** Whether it computes nothing, and only moves what there is. */
+  /** Whether it only moves bits, and does not count as an operation. */
   readonly isFree?: boolean;
 }
 
-/** A part of memory that holds numbers of one kind. */
+/** A region of memory that holds numbers of one kind. */
 export interface Buffer {
   /** Its name in errors, listings and generated code. */
   readonly name: string;
@@ -88,13 +89,13 @@ export interface Buffer {
   readonly kind: 'f32' | 'i32';
   /** The number of elements. */
   readonly length: number;
-  /** Where it starts, in bytes; undefined: the caller says, or it is scratch. */
+  /** Its address in bytes; undefined if the caller passes it, or if it is scratch memory. */
   readonly at: number | undefined;
-  /** Whether it is scratch memory, which holds values during one call of a kernel only. */
+  /** Whether it is scratch memory, whose contents last for one call of the kernel only. */
   readonly isScratch: boolean;
 }
 
-/** An affine index, in elements: constant + Σ times · of, and lane k is k · step further on. */
+/** An affine index, in elements: constant + Σ times · of, and k · step more for lane k. */
 export interface Index {
   readonly terms: readonly { readonly of: Expr; readonly times: number }[];
   readonly constant: number;
@@ -118,24 +119,26 @@ export function typeOf<K extends Kind>(kind: K, lanes: 1 | 4): K | (typeof vecto
   return lanes === 4 ? vectors[kind] : kind;
 }
 
-/** The constant of a type. */
+/** A constant of a type, the same in all lanes. Throws for masks, and if an i32 is out of range. */
 export function constant(type: Type, value: number): Constant {
   const kind = kinds[type];
-  if (kind === 'mask') throw new Error(`constant: ${value} is no ${type}; compare two values`);
+  if (kind === 'mask') throw new Error(`constant: ${value} is not a ${type}; compare two values`);
   if (kind === 'i32' && value !== (value | 0)) {
-    throw new Error(`constant: ${value} is no i32, a whole number from -2147483648 to 2147483647`);
+    throw new Error(
+      `constant: ${value} is not an i32, a whole number from -2147483648 to 2147483647`,
+    );
   }
   return { node: 'constant', type, value: kind === 'f32' ? Math.fround(value) : value | 0 };
 }
 
-/** Throws unless a name can be printed and compiled. */
+/** Throws in the name of `maker` unless a name can be used in generated code. */
 export function checkName(maker: string, name: string): void {
   if (!/^[A-Za-z]\w*$/.test(name)) {
     throw new Error(`${maker}: the name is '${name}', expected a letter, then letters and digits`);
   }
 }
 
-/** A register. It lives from the first `set` to the end of the statements which that is among. */
+/** A new variable. Its scope is the block of its first `set`, from there on. */
 export function variable(name: string, type: Type): Variable {
   checkName('variable', name);
   return { node: 'variable', type, name };
@@ -143,14 +146,14 @@ export function variable(name: string, type: Type): Variable {
 
 const splatting = { name: 'splat', takes: 'f32 i32 mask', wasm: 'splat', isFree: true };
 
-/** A value in all lanes; a vector is that already. */
+/** A value broadcast to all four lanes; a vector stays as it is. */
 export function splat(x: Expr): Expr {
   if (lanesOf(x) === 4) return x;
   const type = typeOf(kindOf(x), 4);
   return x.node === 'constant' ? { ...x, type } : apply(splatting, [x], [], type);
 }
 
-/** A value for something of the given type, or an error in the name of what takes it. */
+/** An operand as an expression of the given type. Throws in the name of `taker` if it cannot be. */
 export function fit(taker: string, type: Type, x: Operand): Expr {
   const value = typeof x === 'number' ? constant(type, x) : x;
   if (value.type === type) return value;
@@ -160,7 +163,7 @@ export function fit(taker: string, type: Type, x: Operand): Expr {
   throw new Error(`${taker}: expected ${type}, found ${value.type}${help}`);
 }
 
-/** Applies an operation to operands of one kind; as a rule it gives as many lanes as they have. */
+/** Applies an operation to operands of one kind. By default the result has as many lanes. */
 export function apply(
   meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = [], gives?: Type,
 ): Operation {

@@ -1,11 +1,11 @@
 /**
- * From values to trees. A value may be used in many places, as `x` in add(mul(x, x), x), and to
- * write it out at each would take exponentially long. So one that a statement uses more than once
- * is held in a variable, which is set just before:
+ * Let-insertion: from expressions that share parts to trees. A part may be used in many places, as
+ * `x` is in add(mul(x, x), x), and to write it out at each would take exponentially long. So a part
+ * that a statement uses more than once is kept in a variable, which is set just before:
  *
  *     y[i] = (x + 1) * (x + 1)        let t1 = x + 1;  y[i] = t1 * t1
  *
- * So is a `selectRare`, whose rare side becomes a branch with its own local variables:
+ * A `selectRare` becomes a branch, in which its rare side has variables of its own:
  *
  *     y[i] = selectRare(m, r, u)      let t1 = u;  if any(m) { t1 = m ? r : t1 };  y[i] = t1
  */
@@ -13,15 +13,15 @@ import { type Expr, lanesOf, type Load, type Operation, type Variable } from './
 import { any, select } from './operations.ts';
 import { set, type Statement, when } from './statement.ts';
 
-/** The values that a value is computed from. */
+/** The expressions that an expression is computed from. */
 export function inputsOf(value: Expr): readonly Expr[] {
   if (value.node === 'load') return value.index.terms.map(({ of }) => of);
   return value.node === 'operation' ? value.inputs : [];
 }
 
-/** A value that is computed in the same way from others; itself if they are the same. */
-function withInputs<V extends Load | Operation>(value: V, change: (input: Expr) => Expr): V {
-  const inputs = inputsOf(value).map(change);
+/** An expression with its inputs replaced; the same object if none changes. */
+function withInputs<V extends Load | Operation>(value: V, replace: (input: Expr) => Expr): V {
+  const inputs = inputsOf(value).map(replace);
   if (inputsOf(value).every((input, i) => input === inputs[i])) return value;
   if (value.node === 'operation') return { ...value, inputs };
   const terms = value.index.terms.map(({ times }, i) => ({ of: inputs[i], times }));
@@ -32,27 +32,51 @@ function isRare(value: Expr): value is Operation {
   return value.node === 'operation' && value.name === 'selectRare';
 }
 
-/** A value in which those that are held in variables are these. */
-function withHeld(value: Expr, holders: ReadonlyMap<Expr, Variable>): Expr {
-  const made = new Map<Expr, Expr>(holders);
-  const change = (one: Expr): Expr => {
-    const known = made.get(one);
-    if (known !== undefined) return known;
-    const isLeaf = one.node === 'constant' || one.node === 'variable';
-    const changed = isLeaf ? one : withInputs(one, change);
-    made.set(one, changed);
-    return changed;
-  };
-  return change(value);
+function isStore(statement: Statement): statement is Statement & { readonly target: Load } {
+  return statement.statement === 'assign' && statement.target.node === 'load';
 }
 
 /**
- * A statement whose values are trees, behind those that set what it uses more than once, in
- * variables that `hold` makes. `check` is called for each value.
+ * A statement whose expressions are trees, after those that set the parts it uses more than once,
+ * in variables that `declare` makes. `check` is called for each expression.
  */
-export function treesOf(
-  one: Statement, check: (value: Expr) => void, hold: (value: Expr) => Variable,
+export function insertLets(
+  statement: Statement, check: (value: Expr) => void, declare: (value: Expr) => Variable,
 ): Statement[] {
+  const uses = countUses(statement, check);
+  const lets: Statement[] = [];
+  const variables = new Map<Expr, Variable>();
+  const treeOf = (value: Expr): Expr => {
+    if (value.node === 'constant' || value.node === 'variable') return value;
+    const known = variables.get(value);
+    if (known !== undefined) return known;
+    if (isRare(value)) return branchFor(value);
+    const tree = withInputs(value, treeOf);
+    if (uses.get(value) === 1) return tree;
+    const held = declare(value);
+    variables.set(value, held);
+    lets.push(set(held, tree));
+    return held;
+  };
+  const branchFor = (value: Operation): Expr => {
+    const [mask, rare, usual] = value.inputs;
+    const [condition, first] = [treeOf(mask), treeOf(usual)];
+    const held = declare(value);
+    lets.push(set(held, first));
+    const chosen = select(condition, substitute(rare, variables), held);
+    lets.push(when(any(condition), set(held, chosen)));
+    variables.set(value, held);
+    return held;
+  };
+  const values = statement.values.map(treeOf);
+  const changes = isStore(statement)
+    ? { values, target: withInputs(statement.target, treeOf) }
+    : { values };
+  return [...lets, { ...statement, ...changes }];
+}
+
+/** How often a statement uses each part of its expressions; `check` is called once for each. */
+function countUses(statement: Statement, check: (value: Expr) => void): Map<Expr, number> {
   const uses = new Map<Expr, number>();
   const visit = (value: Expr): void => {
     if (value.node === 'constant') return;
@@ -63,45 +87,31 @@ export function treesOf(
     visitInputs(value);
   };
   const visitInputs = (value: Expr): void => {
-    // Uses on the rare side are counted in its branch.
+    // Uses on the rare side are counted when its branch is processed.
     const inputs = isRare(value) ? [value.inputs[0], value.inputs[2]] : inputsOf(value);
     inputs.forEach(visit);
-    // What goes to four lanes is used more than once: emitters may write it out for each, and some
-    // lanes are stored when others are still to come.
+    // What is broadcast to four lanes counts as used more than once: the JavaScript emitter writes
+    // it out for each lane, and some lanes are stored before others are computed.
     const isSplat = value.node === 'operation' && value.name === 'splat';
     if (isSplat ? inputs[0].node === 'operation' : value.node === 'load' && lanesOf(value) === 4) {
       inputs.forEach(visit);
     }
   };
-  if (one.statement === 'assign') visitInputs(one.target);
-  one.values.forEach(visit);
+  if (statement.statement === 'assign') visitInputs(statement.target);
+  statement.values.forEach(visit);
+  return uses;
+}
 
-  const trees: Statement[] = [];
-  const holders = new Map<Expr, Variable>();
-  const treeOf = (value: Expr): Expr => {
-    if (value.node === 'constant' || value.node === 'variable') return value;
-    const known = holders.get(value);
+/** An expression in which some parts are replaced by the variables that hold them. */
+function substitute(value: Expr, variables: ReadonlyMap<Expr, Variable>): Expr {
+  const results = new Map<Expr, Expr>(variables);
+  const replace = (part: Expr): Expr => {
+    const known = results.get(part);
     if (known !== undefined) return known;
-    if (isRare(value)) return branchFor(value);
-    const tree = withInputs(value, treeOf);
-    if (uses.get(value) === 1) return tree;
-    const holder = hold(value);
-    holders.set(value, holder);
-    trees.push(set(holder, tree));
-    return holder;
+    const isLeaf = part.node === 'constant' || part.node === 'variable';
+    const result = isLeaf ? part : withInputs(part, replace);
+    results.set(part, result);
+    return result;
   };
-  const branchFor = (value: Operation): Expr => {
-    const [mask, rare, usual] = value.inputs;
-    const [condition, first] = [treeOf(mask), treeOf(usual)];
-    const holder = hold(value);
-    trees.push(set(holder, first));
-    const chosen = select(condition, withHeld(rare, holders), holder);
-    trees.push(when(any(condition), set(holder, chosen)));
-    holders.set(value, holder);
-    return holder;
-  };
-  const values = one.values.map(treeOf);
-  const isStore = one.statement === 'assign' && one.target.node === 'load';
-  const changes = isStore ? { values, target: withInputs(one.target, treeOf) } : { values };
-  return [...trees, { ...one, ...changes }];
+  return replace(value);
 }

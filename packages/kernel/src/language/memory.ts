@@ -1,18 +1,18 @@
 /**
- * Buffers, and where in them to read and write. An index is an affine function of loop counters,
- * worked out when it is written down, so that emitters can keep addresses in step with the loops:
+ * Buffers, and how their elements are loaded and stored. An index is brought into affine form, a
+ * sum of loop counters times constants, so that emitters can compute addresses incrementally:
  *
  *     load(x, add(mul(i, 8), ramp(j)))        x[8i + j], x[8i + j + 1], … in four lanes
  *
- * A vector index reads an element for each lane: neighbours at once if it counts up by one, else
- * one by one. Whatever else it contains (a loaded number, say) is a term of its own.
+ * A vector index reads an element for each lane: all at once if they are neighbours, else one by
+ * one. Other expressions, such as a loaded index, are terms like the counters.
  */
 import {
   type Buffer, checkName, type Expr, fit, type Index, kindOf, lanesOf, type Load, type Operand,
   typeOf,
 } from './expression.ts';
 
-/** A buffer that is passed to the kernel by its place in memory, or has its place fixed. */
+/** A buffer, whose address is passed to the kernel, or fixed by the option `at`, in bytes. */
 export function buffer(
   name: string, kind: 'f32' | 'i32', length: number, options: { readonly at?: number } = {},
 ): Buffer {
@@ -23,17 +23,17 @@ export function buffer(
   return { name, kind, length, at: options.at, isScratch: false };
 }
 
-/** Memory for the kernel's own use while it runs. What it holds at first is not defined. */
+/** Scratch memory, for the kernel's use while it runs. Its initial contents are not defined. */
 export function scratch(name: string, kind: 'f32' | 'i32', length: number): Buffer {
   return { ...buffer(name, kind, length), isScratch: true };
 }
 
-/** The element at an index; those of all lanes if it is a vector. */
+/** The element at an index, or one for each lane if the index is a vector. */
 export function load(from: Buffer, index: Operand): Load {
   return placeOf('load', from, index);
 }
 
-/** An element of a buffer, or four, to be read or written. */
+/** An element of a buffer, or four, to be loaded or stored, with the index in affine form. */
 export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): Load {
   const value = typeof index === 'number' ? fit(how, 'i32', index) : index;
   if (kindOf(value) !== 'i32') {
@@ -41,7 +41,7 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   }
   const factors = new Map<Expr, number>();
   let [constant, step] = [0, 0];
-  /** Adds so many times a part to the sum. */
+  /** Adds a multiple of an expression to the sum. */
   const collect = (part: Expr, factor: number): void => {
     const { name, inputs } = part.node === 'operation' ? part : { name: part.node, inputs: [] };
     const [a, b] = inputs;
@@ -69,7 +69,7 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   return { node: 'load', type, buffer, index: { terms, constant, step } };
 }
 
-/** Whether the four lanes of an index are neighbours in order, to be read or written at once. */
+/** Whether the four lanes of an index are neighbours, in order, so that one access is enough. */
 export function isContiguous({ step, terms }: Index): boolean {
   return step === 1 && terms.every(({ of }) => lanesOf(of) === 1);
 }

@@ -1,7 +1,7 @@
 /**
- * The operations, as functions from values to a value, and with each all that there is to know of
- * it (`Meaning`). Both emitters agree on each to the last bit, with one exception: which NaN a NaN
- * is, they leave open.
+ * The operations, as functions from expressions to an expression. Each has one entry here, with its
+ * meaning in both emitters (`Meaning`). These agree on every result to the last bit, except that
+ * the bits of a NaN are not defined.
  *
  * `min` and `max` are single comparisons, as processors have them. `minimum` and `maximum` are
  * those of IEEE 754 and of JavaScript's Math, which cost more:
@@ -13,14 +13,12 @@ import {
   apply, type Expr, fit, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf,
 } from './expression.ts';
 
-/**
- * An operation on one value, or on each of its four lanes. Throws if the kind of x is not taken.
- */
+/** An operation on a value or on each of its lanes. Throws if it does not accept the kind of x. */
 export type Unary = (x: Expr) => Expr;
 
 /**
  * An operation on two values of one kind; at most one of them may be a plain number. Throws if the
- * kinds differ or are not taken.
+ * kinds differ or are not accepted.
  */
 export type Binary = (a: Operand, b: Operand) => Expr;
 
@@ -44,7 +42,7 @@ export const sub: Binary = binary('sub', 'f32 i32', { sign: '-', wasm: 'sub' });
 export const mul: Binary = binary('mul', 'f32 i32', { sign: '*', wasm: 'mul' });
 /** a / b, of f32 */
 export const div: Binary = binary('div', 'f32', { sign: '/', wasm: 'div' });
-/** a / b without its fraction, of single i32; b must not be 0 */
+/** Truncated division, a / b without its fraction, of single i32; b must not be 0 */
 export const truncDiv: Binary = (a, b) => {
   const made = dividing(a, b);
   if (lanesOf(made) === 1) return made;
@@ -70,17 +68,17 @@ export const sqrt: Unary = unary('sqrt', 'f32', { js: 'fround(sqrt(a))', wasm: '
 export const floor: Unary = unary('floor', 'f32', { wasm: 'floor' });
 /** The smallest whole number not below x */
 export const ceil: Unary = unary('ceil', 'f32', { wasm: 'ceil' });
-/** The whole number next to x on the side of 0 */
+/** x without its fraction, which is rounding toward 0 */
 export const truncate: Unary = unary('truncate', 'f32', { wasm: 'trunc' });
 /** The nearest whole number, the even one if there are two */
 export const nearest: Unary = unary('nearest', 'f32', { wasm: 'nearest' });
 
-/** Comparisons give masks. Only `notEqual` holds for NaN. */
+/** A comparison gives a mask. For NaN only `notEqual` holds. */
 function comparison(name: string, sign: string, wasm: string): Binary {
   return binary(name, 'f32 i32', { gives: 'mask', sign, wasm });
 }
 
-/** A mask of where a = b; −0 equals 0, and NaN nothing */
+/** A mask of where a = b; −0 equals 0, and NaN equals nothing */
 export const equal: Binary = comparison('equal', '==', 'eq');
 /** A mask of where a ≠ b; true where either is NaN */
 export const notEqual: Binary = comparison('notEqual', '!=', 'ne');
@@ -107,15 +105,15 @@ export const not: Unary = (x) => (kindOf(x) === 'mask' ? notMask(x) : xor(x, -1)
 export const toFloat: Unary = unary('toFloat', 'i32', {
   gives: 'f32', js: 'fround(a)', wasm: 'convert_i32_s convert_i32x4_s',
 });
-/** x without its fraction as i32: the nearest one if x is too large, and 0 for NaN */
+/** x without its fraction as an i32; the nearest i32 if x is out of range, and 0 for NaN */
 export const toInteger: Unary = unary('toInteger', 'f32', {
   gives: 'i32', wasm: 'trunc_sat_f32_s trunc_sat_f32x4_s',
 });
-/** The bits of an f32 as i32. Those of a NaN are those of any NaN. */
+/** The bits of an f32 as an i32, a bitcast. The bits of a NaN are not defined. */
 export const toBits: Unary = unary('toBits', 'f32', {
   gives: 'i32', wasm: 'reinterpret_f32', isFree: true,
 });
-/** The f32 of the given bits */
+/** The f32 with the given bits, a bitcast */
 export const fromBits: Unary = unary('fromBits', 'i32', {
   gives: 'f32', wasm: 'reinterpret_i32', isFree: true,
 });
@@ -123,14 +121,14 @@ export const fromBits: Unary = unary('fromBits', 'i32', {
 const multiplyingAndAdding = { name: 'mulAdd', takes: 'f32', js: 'fround(fround(a * b) + c)' };
 
 /**
- * a · b + c, rounded twice. An emitter that is told to fuse rounds once in the lanes of vectors,
- * where the engine can: that is faster, and not the same bits everywhere.
+ * a · b + c, rounded twice. An emitter with the option `fuse` rounds once in the lanes of vectors
+ * where the engine can (a fused multiply-add): that is faster, but not the same bits everywhere.
  */
 export function mulAdd(a: Operand, b: Operand, c: Operand): Expr {
   return apply(multiplyingAndAdding, [a, b, c]);
 }
 
-/** a + b, of f32; if one of them is a product, as `mulAdd`. */
+/** a + b, of f32; a `mulAdd` if one of them is a product. */
 export function addProduct(a: Operand, b: Operand): Expr {
   const isProduct = (x: Operand): x is Operation =>
     typeof x !== 'number' && x.node === 'operation' && x.name === 'mul';
@@ -149,16 +147,16 @@ function shift(name: string, sign: string, wasm: string): Shift {
   };
 }
 
-/** The bits moved left by 0 to 31; zeros come in. Like the others, throws for other distances. */
+/** The bits shifted left by 0 to 31; zeros come in. Throws for other distances. */
 export const shiftLeft: Shift = shift('shiftLeft', '<<', 'shl');
-/** The bits moved right by 0 to 31; copies of the sign come in. */
+/** The bits shifted right by 0 to 31; copies of the sign come in. */
 export const shiftRight: Shift = shift('shiftRight', '>>', 'shr_s');
-/** The bits moved right by 0 to 31; zeros come in. */
+/** The bits shifted right by 0 to 31; zeros come in. */
 export const shiftRightUnsigned: Shift = shift('shiftRightUnsigned', '>>>', 'shr_u');
 
 const selecting = { name: 'select', takes: 'f32 i32', js: '(a ? b : c)' };
 
-/** a where the mask holds, else b. Both are computed. */
+/** a where the mask holds, b elsewhere. Both are computed. */
 export function select(mask: Expr, a: Operand, b: Operand): Expr {
   if (kindOf(mask) !== 'mask') throw new Error(`select: expected a mask, found ${mask.type}`);
   const like = apply(selecting, [a, b]);
@@ -170,8 +168,8 @@ export function select(mask: Expr, a: Operand, b: Operand): Expr {
 const selectingRarely = { name: 'selectRare', takes: 'f32 i32' };
 
 /**
- * rare where the mask holds, else usual. The one is computed only if the mask holds in some lane:
- * letInsertion.ts makes a branch of it.
+ * `rare` where the mask holds, `usual` elsewhere. `rare` is computed only if the mask holds in some
+ * lane: letInsertion.ts makes a branch of it.
  */
 export function selectRare(mask: Expr, rare: Expr, usual: Expr): Expr {
   const { inputs, ...like } = select(mask, rare, usual) as Operation;
@@ -184,7 +182,7 @@ export function any(mask: Expr): Expr {
   return apply({ name: 'any', takes: 'mask', wasm: 'any_true' }, [mask], [], 'mask');
 }
 
-/** The four whole numbers from i on: i, i + 1, i + 2, i + 3. */
+/** A ramp, the vector of the indices i, i + 1, i + 2, i + 3. */
 export function ramp(i: Operand): Expr {
   return apply({ name: 'ramp', takes: 'i32', isFree: true }, [fit('ramp', 'i32', i)], [], 'i32x4');
 }
@@ -196,7 +194,7 @@ export function lane(x: Expr, number: 0 | 1 | 2 | 3): Expr {
   return apply(meaning, [x], [number], kindOf(x));
 }
 
-/** Four lanes out of those of a, numbered 0 to 3, and of b, 4 to 7. */
+/** Four lanes chosen from those of a, numbered 0 to 3, and of b, numbered 4 to 7. */
 export function shuffle(
   a: Expr, b: Expr, lanes: readonly [number, number, number, number],
 ): Expr {
@@ -206,7 +204,7 @@ export function shuffle(
   return apply({ name: 'shuffle', takes: 'f32 i32', isFree: true }, [a, b], lanes);
 }
 
-/** All lanes combined to one value, in the order (0 ∘ 1) ∘ (2 ∘ 3). */
+/** The four lanes combined to one value, in the order (0 ∘ 1) ∘ (2 ∘ 3). */
 export function reduceLanes(combine: Binary, x: Expr): Expr {
   return combine(combine(lane(x, 0), lane(x, 1)), combine(lane(x, 2), lane(x, 3)));
 }

@@ -1,6 +1,6 @@
 /**
- * A kernel as text, one statement a line. `x[i:4]` is four lanes from x[i] on; `let` is where the
- * life of a variable begins.
+ * A kernel as text, one statement a line. `x[i:4]` is four elements from x[i] on, and `let` marks
+ * the first assignment of a variable.
  */
 import { Names } from '@mambagrad/wasm';
 import type { Buffer, Expr, Index } from './expression.ts';
@@ -8,7 +8,7 @@ import type { Kernel } from './kernel.ts';
 import { isContiguous } from './memory.ts';
 import type { Assign, Loop, Statement, When } from './statement.ts';
 
-/** How statements are written; a loop and a branch by what stands before those inside. */
+/** How statements are written. A loop or a branch is a head, the lines inside it, and an end. */
 export interface Notation {
   assign(one: Assign): readonly string[];
   loop(one: Loop): string;
@@ -17,7 +17,7 @@ export interface Notation {
   readonly end: readonly string[];
 }
 
-/** The lines of a block, indented. Names that are new in it end with it. */
+/** The lines of a block, indented. Names are local to the block in which they first occur. */
 export function linesOf(body: readonly Statement[], names: Names, how: Notation): string[] {
   const blockOf = (one: Loop | When): string[] => {
     const head = one.statement === 'loop' ? how.loop(one) : how.when(one);
@@ -31,7 +31,7 @@ export function linesOf(body: readonly Statement[], names: Names, how: Notation)
   return lines.map((line) => `  ${line}`);
 }
 
-/** A sum of an index's terms, with what stands before and after them. */
+/** The sum of the terms of an index, with further parts before them and a constant at the end. */
 export function sumOf(
   before: readonly string[], { terms }: Index, constant: number, text: (of: Expr) => string,
 ): string {
@@ -89,7 +89,7 @@ function textOf(value: Expr, names: Names, isInner = false): string {
   return isInner ? `(${text})` : text;
 }
 
-/** A number; of f32 with as few digits as tell it from the others (`isFloat32`). */
+/** A number; an f32 (`isFloat32`) with as few digits as tell it from other float32 numbers. */
 export function formatNumber(value: number, isFloat32: boolean): string {
   const short = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
   const exact = short.find((one) => isFloat32 && Math.fround(one) === value) ?? value;

@@ -1,33 +1,33 @@
 /**
- * Elementary functions of f32, made of the operations of the language: the same bits in a single
- * value and in a lane, in JavaScript and in WebAssembly. Each takes the argument to a small
- * interval, where a polynomial does the rest:
+ * Elementary functions of f32, made of the operations of the language: they give the same bits for
+ * a single value and in a lane, in JavaScript and in WebAssembly. Each reduces its argument to a
+ * small interval, in which a polynomial approximates the function:
  *
  *     x = n·ln 2 + r,  |r| ≤ ½ ln 2        eˣ = 2ⁿ·eʳ          eʳ ≈ 1 + r + r²·q(r)
  *     x = 2ⁿ·(1 + f),  √½ ≤ 1 + f < √2     log x = n·ln 2 + log(1 + f)
  *
- * The polynomials interpolate at the Chebyshev nodes of the interval, and their coefficients are
- * rounded to float32; of a function with known first terms (1 + r + …) they are the rest of it.
+ * The polynomials interpolate at the Chebyshev nodes of the interval, with coefficients rounded to
+ * float32. Where the first terms of the series are known (1 + r + …), they are kept, and the
+ * polynomial stands for the others.
  *
  * Bounds are in ulp, the distance between neighbouring float32 numbers at the true result, and hold
- * for all arguments, results that underflow to denormals included. Infinities, NaN and signs of
- * zeros are as in JavaScript's Math. Sine and cosine are in trigonometry.ts.
+ * for all arguments, also where results underflow to denormals. Infinities, NaN and signs of zeros
+ * are as in JavaScript's Math. Sine and cosine are in trigonometry.ts.
  */
 import { constant, type Expr, type Operand } from '../language/expression.ts';
 import {
   abs, add, and, div, equal, fromBits, greater, less, max, min, mul, mulAdd, nearest, neg, not, or,
   select, shiftLeft, shiftRight, sub, toBits, toFloat, toInteger,
 } from '../language/operations.ts';
-import { upper } from './rounding.ts';
+import { ROUNDER, upper } from './rounding.ts';
 
 const SIGN_BIT = -0x80000000;
 const SMALLEST_NORMAL = 2 ** -126;
 
-/** 1.5 · 2²³: added to a number of up to 2²², it leaves no bits below 1. */
-const ROUNDER = 12582912;
+/** The bits of `ROUNDER`. */
 const ROUNDER_BITS = 0x4b400000;
 
-/** ln 2 as one number of few bits, so that products with small integers are exact, and the rest. */
+/** ln 2 as a number of few bits, whose products with small integers are exact, and the rest. */
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = Math.LN2 - LN2_HIGH;
 
@@ -37,9 +37,9 @@ export function polynomial(x: Expr, coefficients: readonly number[]): Expr {
   return all.reduceRight((sum, coefficient) => mulAdd(sum, x, coefficient)) as Expr;
 }
 
-/** The size of one number with the sign of another. */
-function withSign(size: Expr, sign: Expr): Expr {
-  return fromBits(or(toBits(size), and(toBits(sign), SIGN_BIT)));
+/** The magnitude of one number with the sign of another. */
+function withSign(magnitude: Expr, sign: Expr): Expr {
+  return fromBits(or(toBits(magnitude), and(toBits(sign), SIGN_BIT)));
 }
 
 /** 2ⁿ for whole n from −126 to 127 */
@@ -47,20 +47,20 @@ export function powerOfTwo(n: Expr): Expr {
   return fromBits(shiftLeft(add(n, 127), 23));
 }
 
-/** x · 2ⁿ in two steps, as 2ⁿ alone may be too large or too small for a number. */
+/** x · 2ⁿ in two steps, as 2ⁿ by itself may overflow or underflow. */
 function scale(x: Expr, n: Expr): Expr {
   const half = shiftRight(n, 1);
   return mul(mul(x, powerOfTwo(half)), powerOfTwo(sub(n, half)));
 }
 
 /**
- * For |x| of up to about 10⁵: x = n·ln 2 + r. Gives n + more in the last bits, and the growth
+ * Writes x, of up to about 10⁵, as n·ln 2 + r. Gives a number with n + offset in its last bits, and
  * eʳ − 1.
  */
-function reduceExponent(x: Expr, more = 0): { bits: Expr; growth: Expr } {
-  const shifted = add(mul(x, Math.LOG2E), ROUNDER + more);
-  const whole = sub(shifted, ROUNDER + more);
-  const r = mulAdd(whole, -LN2_LOW, mulAdd(whole, -LN2_HIGH, x));
+function reduceExponent(x: Expr, offset = 0): { bits: Expr; growth: Expr } {
+  const shifted = add(mul(x, Math.LOG2E), ROUNDER + offset);
+  const n = sub(shifted, ROUNDER + offset);
+  const r = mulAdd(n, -LN2_LOW, mulAdd(n, -LN2_HIGH, x));
   const q = polynomial(r, [0.5, 0.166665733, 0.0416665487, 0.00836377405, 0.00139269268]);
   return { bits: toBits(shifted), growth: mulAdd(mul(r, r), q, r) };
 }
@@ -71,14 +71,14 @@ export function exp(x: Expr): Expr {
   return scale(add(growth, 1), sub(bits, ROUNDER_BITS));
 }
 
-/** e^−|x|, within 1.1 ulp: 2ⁿ is made at once, 2⁶⁴ times as large, as it may be too small. */
+/** e^−|x|, within 1.1 ulp. 2ⁿ may underflow, so we scale by 2ⁿ⁺⁶⁴ and then by 2⁻⁶⁴. */
 function expOfNegative(x: Expr): Expr {
   const negative = fromBits(or(toBits(x), SIGN_BIT));
   const { bits, growth } = reduceExponent(max(negative, -104), 64 + 127);
   return mul(mul(add(growth, 1), fromBits(shiftLeft(bits, 23))), 2 ** -64);
 }
 
-/** eˣ − 1, within 2 ulp, near 0 too */
+/** eˣ − 1, within 2 ulp, also near 0 */
 export function expm1(x: Expr): Expr {
   const { bits, growth } = reduceExponent(min(max(x, -18), 89));
   const n = sub(bits, ROUNDER_BITS);
@@ -98,7 +98,7 @@ function splitPower(x: Expr): { n: Expr; f: Expr } {
   return { n: sub(toFloat(octave), select(isDenormal, constant('f32', 24), 0)), f };
 }
 
-/** A logarithm where x > 0 is finite; elsewhere −∞ at 0, ∞ at ∞ and NaN. */
+/** The given logarithm where x > 0 is finite; −∞ at 0, ∞ at ∞, and NaN elsewhere. */
 function orSpecial(x: Expr, logarithm: Expr): Expr {
   const special = select(equal(x, 0), -Infinity, select(less(x, 0), NaN, x));
   return select(and(greater(x, 0), less(x, Infinity)), logarithm, special);
@@ -117,12 +117,12 @@ export function log(x: Expr): Expr {
   return orSpecial(x, mulAdd(n, LN2_HIGH, add(f, low)));
 }
 
-/** log(1 + x), within 2 ulp, near 0 too */
+/** log(1 + x), within 2 ulp, also near 0 */
 export function log1p(x: Expr): Expr {
   const sum = add(x, 1);
-  // What the sum has lost of x; dividing by it turns that into the change of the logarithm.
-  const lost = div(sub(x, sub(sum, 1)), max(sum, SMALLEST_NORMAL));
-  const result = add(log(sum), select(less(x, 2 ** 24), lost, 0));
+  // The rounding error of the sum; divided by the sum it is the change of the logarithm.
+  const correction = div(sub(x, sub(sum, 1)), max(sum, SMALLEST_NORMAL));
+  const result = add(log(sum), select(less(x, 2 ** 24), correction, 0));
   return select(equal(sum, 1), x, result);
 }
 
@@ -150,32 +150,32 @@ export function softplus(x: Expr): Expr {
 
 /** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */
 export function erf(x: Expr): Expr {
-  const size = min(abs(x), 4);
-  const inner = polynomial(mul(x, x), [
+  const magnitude = min(abs(x), 4);
+  const near = polynomial(mul(x, x), [
     0.128379166, -0.37612626, 0.112835944, -0.0268542115, 0.00518908724, -0.00080168643,
     0.0000787587487,
   ]);
-  // The logarithm of 1 − erf
-  const outer = polynomial(size, [
+  // The logarithm of 1 − erf |x|
+  const logRest = polynomial(magnitude, [
     0.000321866246, -1.13024187, -0.631809533, -0.110097244, 0.0264316425, -0.00476350961,
     0.000597677252, -0.0000461647833, 0.00000164267897,
   ]);
-  const far = withSign(sub(1, exp(outer)), x);
-  return select(less(size, 1), mulAdd(x, inner, x), far);
+  const far = withSign(sub(1, exp(logRest)), x);
+  return select(less(magnitude, 1), mulAdd(x, near, x), far);
 }
 
 /** 2/ln 2 as a number of 12 bits, and the rest. */
 const TWO_LOG2E_HIGH = 2.884765625;
 const TWO_LOG2E_LOW = 2 * Math.LOG2E - TWO_LOG2E_HIGH;
 
-/** log₂ ¾ and log₂ 1¼: 12 binary digits behind the point, and the rest. */
+/** log₂ ¾ and log₂ 1¼: 12 binary digits after the point, and the rest. */
 const LOG2_LOW_CENTER = [-1700 / 2 ** 12, Math.log2(0.75) + 1700 / 2 ** 12];
 const LOG2_HIGH_CENTER = [1319 / 2 ** 12, Math.log2(1.25) - 1319 / 2 ** 12];
 
 /** log₂ x as a sum of two numbers, to about 34 bits. */
 function log2Sum(x: Expr): readonly [high: Expr, low: Expr] {
   const { n, f } = splitPower(x);
-  // x = 2ⁿ·m, and m is near to a center c, which is ¾, 1 or 1¼.
+  // x = 2ⁿ·m, where m is near one of the centers c = ¾, 1 and 1¼.
   const choose = (low: number, middle: number, high: number): Expr =>
     select(less(f, Math.sqrt(0.75) - 1), low, select(
       greater(f, Math.sqrt(1.25) - 1), high, constant('f32', middle),
@@ -195,10 +195,10 @@ function log2Sum(x: Expr): readonly [high: Expr, low: Expr] {
   const small = add(mul(mul(s, square), series), s2);
   const main = mul(s1, TWO_LOG2E_HIGH);
   const more = add(mul(s1, TWO_LOG2E_LOW), mul(small, 2 * Math.LOG2E));
-  const whole = add(n, choose(LOG2_LOW_CENTER[0], 0, LOG2_HIGH_CENTER[0]));
-  const sum = add(whole, main);
-  const lost = add(sub(main, sub(sum, whole)), choose(LOG2_LOW_CENTER[1], 0, LOG2_HIGH_CENTER[1]));
-  const low = add(lost, more);
+  const log2c = add(n, choose(LOG2_LOW_CENTER[0], 0, LOG2_HIGH_CENTER[0]));
+  const sum = add(log2c, main);
+  const error = sub(main, sub(sum, log2c));
+  const low = add(add(error, choose(LOG2_LOW_CENTER[1], 0, LOG2_HIGH_CENTER[1])), more);
   const high = add(sum, low);
   return [orSpecial(x, high), sub(low, sub(high, sum))];
 }
@@ -208,24 +208,25 @@ export function pow(x: Expr, exponent: Operand): Expr {
   const y = typeof exponent === 'number' ? constant('f32', exponent) : exponent;
   const [high, low] = log2Sum(abs(x));
   const product = mul(y, high);
-  // The product again, as an exact one and what it lacks; and from it the nearest whole number.
+  // y·log₂ x again, as the exact product of the upper parts and a correction, minus the nearest
+  // whole number.
   const [y1, high1] = [upper(y), upper(high)];
-  const lacking = add(mul(sub(y, y1), high), add(mul(y1, sub(high, high1)), mul(y, low)));
+  const correction = add(mul(sub(y, y1), high), add(mul(y1, sub(high, high1)), mul(y, low)));
   const whole = nearest(product);
-  const r = add(sub(mul(y1, high1), whole), lacking);
+  const r = add(sub(mul(y1, high1), whole), correction);
   const power = polynomial(r, [
     1, 0.693147182, 0.240226507, 0.0555035621, 0.00961808208, 0.00133913232, 0.000154535621,
   ]);
-  // There is none of ∞ · log₂ 1, where |x| = 1, and none of NaN.
-  const none = select(equal(abs(y), Infinity), abs(x), product);
-  const beyond = select(greater(product, 0), Infinity, select(less(product, 0), 0, none));
-  const isInside = less(abs(product), 160);
-  const size = select(isInside, scale(power, toInteger(whole)), beyond);
+  // Where the product is NaN: |x| = 1 and y = ±∞ give |x|, which is 1; else an operand is NaN.
+  const ofNaN = select(equal(abs(y), Infinity), abs(x), product);
+  const outOfRange = select(greater(product, 0), Infinity, select(less(product, 0), 0, ofNaN));
+  const isInRange = less(abs(product), 160);
+  const magnitude = select(isInRange, scale(power, toInteger(whole)), outOfRange);
 
   const isWhole = equal(nearest(y), y);
   const isOdd = and(less(abs(y), 2 ** 24), equal(and(toInteger(y), 1), 1));
-  const isMinus = and(less(toBits(x), 0), and(isWhole, isOdd));
-  const hasNone = and(and(less(x, 0), greater(x, -Infinity)), not(isWhole));
-  const result = select(hasNone, NaN, select(isMinus, neg(size), size));
+  const isNegative = and(less(toBits(x), 0), and(isWhole, isOdd));
+  const isUndefined = and(and(less(x, 0), greater(x, -Infinity)), not(isWhole));
+  const result = select(isUndefined, NaN, select(isNegative, neg(magnitude), magnitude));
   return select(or(equal(y, 0), equal(x, 1)), 1, result);
 }

@@ -1,19 +1,17 @@
 /**
- * Matrix products by tiles (microkernel.ts), whose sums stay in registers while k runs: for 64
- * operations, 4 numbers of a are read and 8 of b.
+ * GEMM, the product of two large matrices: blocks and packed panels (packing.ts) around the
+ * register tile (microkernel.ts). Names are those of BLIS (Van Zee and van de Geijn, 2015):
  *
- *     for each block of k                        b is brought into panels of 8 columns
- *       for each block of 36 rows                what is read of a stays in the cache nearby
- *         for each 8 columns, for each 4 rows
- *           a tile:  y[i..i+4, j..j+8] += a[i..i+4, k] · b[k, j..j+8]  for the k of the block
+ *     for each block of k, KC of them            b is packed into panels of NR columns
+ *       for each block of MC rows                the block of a stays in the cache
+ *         for each panel, for each MR rows
+ *           a tile:  y[i..i+MR, j..j+NR] += a[i..i+MR, k] · b[k, j..j+NR]  for the k of the block
  *
- * Up to 1024 k are one block; between blocks the sums wait in y. What is left over is done by tiles
- * of fewer rows, and of 4 columns or 1. What is to be done to each element of the product, such as
- * to add a bias, is done when a block of rows is ready, as that is in the cache nearby.
+ * Between blocks of k the sums wait in y. Rows and columns that are left over are computed by tiles
+ * of fewer rows, and of 4 columns or 1. The epilogue, such as adding a bias, is applied as soon as
+ * a block of rows is complete, while it is in the cache.
  *
- * A panel is read from its start to its end, however b lay in memory, so transposes cost no more
- * than bringing b into panels does, which is little work beside the product. If the columns of a
- * lie together and not its rows, it is brought into order in the same way.
+ * `planGemm` decides what to pack and how to block; the other functions write the loops.
  */
 import { features } from '@mambagrad/wasm';
 import { type Buffer, type Expr, type Operand, variable } from '../language/expression.ts';
@@ -21,18 +19,21 @@ import { least, minus, plus, times } from '../language/indexArithmetic.ts';
 import { load, scratch } from '../language/memory.ts';
 import { add, equal, min, ramp } from '../language/operations.ts';
 import {
-  type Interval, listOf, loop, type Range, type Statements, store, vectorized, when,
+  type Interval, listOf, loop, type Range, type Statements, vectorized, when,
 } from '../language/statement.ts';
-import { CHAIN, type Depths, type Matrix, type Result, tile } from './microkernel.ts';
+import {
+  CHAIN, type DepthRange, type Matrix, multiplyTile, NR, type Result,
+} from './microkernel.ts';
+import {
+  packedPanel, packedStrip, packPanel, packStrips, type Panels, type Strips,
+} from './packing.ts';
 
-/** A panel has so many columns. */
-export const PANEL = 8;
-/** So many rows of a are gone through for each panel: whole tiles, of 4 rows or of 6. */
-export const ROW_BLOCK = 36;
-/** Where y takes up more sums of chains, what it loses is kept. */
+/** The rows of a block of a: whole tiles, of 4 rows or of 6. */
+export const MC = 36;
+/** A unit of k: four of them, of a panel, fit into the L1 cache. */
+export const KC_UNIT = 256;
+/** With more chains than this, the sum of the chains is long, and y has a compensation. */
 const MOST_CHAINS = 64;
-/** In units of so many k sums are cut: four of them stay in the nearest cache, in a panel. */
-export const DEPTH_BLOCK = 256;
 
 /** y = a·b */
 export interface Product extends Result {
@@ -48,238 +49,201 @@ export interface Product extends Result {
   readonly depth: number;
 }
 
-/** What is brought of b: panels of so many rows each, from some row and column on. */
-export interface Panels {
-  readonly buffer: Buffer;
-  readonly height: number;
-  readonly firstRow: Operand;
-  readonly firstColumn: Operand;
-}
-
-/** Some work on a product: blocks of rows times panels, over a stretch of k. */
-export interface Work extends Depths {
-  readonly rowBlocks: Interval;
-  readonly panels: Interval;
-  /** Where b was brought; undefined: it is read where it is. */
-  readonly from: Panels | undefined;
-  /** Where the product goes; undefined: to its own `y`. */
-  readonly result: Result | undefined;
-}
-
-/** How a product goes by tiles, and the memory for it. */
-export interface Tiles {
+/** How a product is blocked, and the scratch memory for it. */
+export interface GemmPlan {
   readonly product: Product;
+  /** The number of blocks of rows. */
   readonly rowBlocks: number;
+  /** The number of panels, the last of which may have fewer columns. */
   readonly panels: number;
-  /** So many k are one block. */
-  readonly deepest: number;
-  /** Whether one chain is enough for the sums over a block. */
-  readonly isShort: boolean;
-  /** So many rows a tile has, but for those that are left over. */
+  /** The number of k in a block, KC. */
+  readonly blockDepth: number;
+  /** Whether the sums over a block are a single chain. */
+  readonly isOneChain: boolean;
+  /** The rows of a full register tile, MR. */
   readonly tileRows: number;
-  /** The rows in whole tiles, and the columns in whole panels. */
-  readonly wholeRows: number;
-  readonly wide: number;
-  /** Whether b should be brought into panels, and a, block by block, into `strips`. */
-  readonly isPacked: boolean;
-  readonly isStripped: boolean;
-  readonly strips: Buffer;
-  /** A block of rows of the result, to be finished. */
-  readonly nearby: Buffer;
-  /** Where to keep what y loses, if it takes up so many sums that it shows. */
-  readonly rests: Depths['rests'];
+  /** The number of rows in full tiles, and of columns in full panels. */
+  readonly tiledRows: number;
+  readonly tiledColumns: number;
+  /** Whether b is worth packing. */
+  readonly packsB: boolean;
+  /** The memory of packed strips, if a is worth packing. */
+  readonly packedA: Pick<Strips, 'buffer' | 'height' | 'depth'> | undefined;
+  /** A block of rows of the result that waits for the epilogue. */
+  readonly resultBlock: Buffer;
+  /** The compensation of y, if the sums have many chains. */
+  readonly compensation: DepthRange['compensation'];
 }
 
-export function tilesOf(product: Product): Tiles {
+export function planGemm(product: Product): GemmPlan {
   const { a, b, rows, columns, depth } = product;
-  // Six rows take all 16 registers, which pays where a product and its sum are one operation.
+  // Six rows take all 16 registers, which pays where a multiplication and addition are one
+  // instruction.
   const tileRows = features().relaxedSimd ? 6 : 4;
-  const deepest = depth <= 4 * DEPTH_BLOCK ? depth : 2 * DEPTH_BLOCK;
-  const losesMuch = depth > MOST_CHAINS * CHAIN;
+  const blockDepth = depth <= 4 * KC_UNIT ? depth : 2 * KC_UNIT;
+  const hasManyChains = depth > MOST_CHAINS * CHAIN;
+  const packsA = rows >= MC && !isContiguousAlong((at) => a(0, at));
   return {
     product,
-    rowBlocks: Math.ceil(rows / ROW_BLOCK),
-    panels: Math.ceil(columns / PANEL),
-    deepest,
-    isShort: deepest <= CHAIN,
+    rowBlocks: Math.ceil(rows / MC),
+    panels: Math.ceil(columns / NR),
+    blockDepth,
+    isOneChain: blockDepth <= CHAIN,
     tileRows,
-    wholeRows: rows - (rows % tileRows),
-    wide: columns - (columns % PANEL),
-    isPacked: rows >= ROW_BLOCK || !isContiguous((column) => b(0, column)),
-    isStripped: rows >= ROW_BLOCK && !isContiguous((at) => a(0, at)),
-    strips: scratch('a', 'f32', deepest * ROW_BLOCK),
-    nearby: scratch('y', 'f32', Math.min(ROW_BLOCK, rows) * columns),
-    rests: losesMuch ? rowsIn(scratch('rests', 'f32', rows * columns), columns) : undefined,
+    tiledRows: rows - (rows % tileRows),
+    tiledColumns: columns - (columns % NR),
+    packsB: rows >= MC || !isContiguousAlong((column) => b(0, column)),
+    packedA: packsA
+      ? { buffer: scratch('a', 'f32', blockDepth * MC), height: tileRows, depth: blockDepth }
+      : undefined,
+    resultBlock: scratch('y', 'f32', Math.min(MC, rows) * columns),
+    compensation: hasManyChains
+      ? rowsIn(scratch('rests', 'f32', rows * columns), columns)
+      : undefined,
   };
 }
 
-/** Calls the body for each 8 columns of some panels, then for 4, and for each of what is left. */
-function forPanels(
-  { product: { columns }, panels, wide }: Tiles,
-  some: Interval, body: (j: Operand, width: number) => Statements,
+/** A part of a product: blocks of rows times panels, for a range of k. */
+export interface GemmPart extends DepthRange {
+  /** An interval of blocks of rows. */
+  readonly rowBlocks: Interval;
+  /** An interval of panels. */
+  readonly panels: Interval;
+  /** The packed panels; undefined if b is read in place. */
+  readonly packedB: Panels | undefined;
+  /** Where the elements go; undefined for the result of the product. */
+  readonly result: Result | undefined;
+}
+
+/** Packs an interval of panels of b, for the k of another. */
+export function packPanels(
+  plan: GemmPlan, into: Panels, panels: Interval, depths: Interval,
 ): Statements {
-  const half = columns % PANEL >= 4 ? wide + 4 : wide;
-  const { from, to } = within(some, PANEL, wide);
+  return forPanels(plan, panels, (j, width) =>
+    packPanel(plan.product.b, into, [j, width], panelStart(plan, j, width), depths),
+  );
+}
+
+/** Calls the body for each full panel of an interval, then for 4 columns, then for single ones. */
+function forPanels(
+  { product: { columns }, panels: count, tiledColumns }: GemmPlan,
+  panels: Interval, body: (j: Operand, width: number) => Statements,
+): Statements {
+  const half = columns % NR >= 4 ? tiledColumns + 4 : tiledColumns;
+  const { from, to } = scaleInterval(panels, NR, tiledColumns);
   return [
-    wide > 0 ? loop('j', { from, to, step: PANEL }, (j) => body(j, PANEL)) : [],
-    whenAt(some.to, panels, [
-      half > wide ? body(wide, 4) : [],
+    tiledColumns > 0 ? loop('j', { from, to, step: NR }, (j) => body(j, NR)) : [],
+    whenEqual(panels.to, count, [
+      half > tiledColumns ? body(tiledColumns, 4) : [],
       loop('j', { from: half, to: columns }, (j) => body(j, 1)),
     ]),
   ];
 }
 
-/** Brings some panels of b, over a stretch of k, to where they are read from. */
-export function packPanels(
-  tiles: Tiles, into: Panels, some: Interval, depths: Interval,
-): Statements {
-  const { b } = tiles.product;
-  return forPanels(tiles, some, (j, width) =>
-    loop('k', depths, (at) =>
-      Array.from({ length: Math.ceil(width / 4) }, (_, n) => {
-        const column = plus(j, 4 * n);
-        const place = plus(inPanel(tiles, into, at, j, width), 4 * n);
-        return width < 4
-          ? store(into.buffer, place, b(at, column))
-          : store(into.buffer, ramp(place), b(at, ramp(column)));
-      }),
-    ),
-  );
+/** The first column of the panel that contains the columns from j on. */
+function panelStart({ tiledColumns }: GemmPlan, j: Operand, width: number): Operand {
+  return width === NR ? j : tiledColumns;
 }
 
-/** Where in its panel an element of b is. */
-function inPanel(
-  { wide }: Tiles, { height, firstRow, firstColumn }: Panels,
-  at: Operand, j: Operand, width: number,
-): Operand {
-  const row = times(minus(at, firstRow), PANEL);
-  // A panel has all its rows one after the other; the last may be narrower, and is not.
-  const first = width === PANEL ? j : wide;
-  const start = times(minus(first, firstColumn), height);
-  return plus(plus(row, start), minus(j, first));
-}
-
-/** Some work on a product: whole tiles, block of rows by block of rows, and the rows left over. */
-export function multiplyTiles(tiles: Tiles, work: Work): Statements {
-  const { product: { rows }, wholeRows, rowBlocks } = tiles;
-  const { from, to } = within(work.rowBlocks, ROW_BLOCK, wholeRows);
+/** Computes a part of a product: its blocks in full tiles, then the rows that are left over. */
+export function multiplyPart(plan: GemmPlan, part: GemmPart): Statements {
+  const { product: { rows }, tiledRows, rowBlocks } = plan;
+  const { from, to } = scaleInterval(part.rowBlocks, MC, tiledRows);
   return [
-    loop('block', { from, to, step: ROW_BLOCK }, (first) =>
-      multiplyBlock(tiles, work, { from: first, to: min(add(first, ROW_BLOCK), wholeRows) }),
+    loop('block', { from, to, step: MC }, (first) =>
+      multiplyBlock(plan, part, { from: first, to: min(add(first, MC), tiledRows) }),
     ),
-    wholeRows === rows ? [] : whenAt(work.rowBlocks.to, rowBlocks, multiplyRest(tiles, work)),
+    tiledRows === rows ? [] : whenEqual(part.rowBlocks.to, rowBlocks, multiplyRest(plan, part)),
   ];
 }
 
-function multiplyBlock(tiles: Tiles, work: Work, block: Interval): Statements {
-  const { product: { a }, tileRows, isStripped, isShort } = tiles;
-  const y = resultFrom(tiles, work, block.from);
+/** Computes a block of rows in full tiles. */
+function multiplyBlock(plan: GemmPlan, part: GemmPart, rows: Interval): Statements {
+  const { product: { a }, tileRows, packedA, isOneChain } = plan;
+  const y = resultFrom(plan, part, rows.from);
+  const strips =
+    packedA && { ...packedA, firstRow: rows.from, firstDepth: part.depths.from };
   return [
-    isStripped ? packStrips(tiles, work, block) : [],
-    forPanels(tiles, work.panels, (j, width) => {
-      const right = rightOf(tiles, work, j, width);
-      return loop('i', { ...block, step: tileRows }, (i) => {
-        const strip: Matrix = (row, at) =>
-          load(tiles.strips, inStrip(tiles, work, [block.from, i], row, at));
-        const left = isStripped ? strip : a;
-        return tile(left, right, [i, tileRows], [j, width], work, y, isShort);
+    strips ? packStrips(a, strips, rows, part.depths) : [],
+    forPanels(plan, part.panels, (j, width) => {
+      const right = rightFactor(plan, part, j, width);
+      return loop('i', { ...rows, step: tileRows }, (i) => {
+        const left = strips ? packedStrip(strips, i) : a;
+        return multiplyTile([left, right], [i, tileRows], [j, width], part, y, isOneChain);
       });
     }),
-    finishRows(tiles, work, y, block),
+    finishRows(plan, part, y, rows),
   ];
 }
 
-function multiplyRest(tiles: Tiles, work: Work): Statements {
-  const { product: { a, rows }, wholeRows, isShort } = tiles;
-  const y = resultFrom(tiles, work, wholeRows);
-  const height = rows - wholeRows;
+/** Computes the rows that are left over, in tiles of fewer rows. */
+function multiplyRest(plan: GemmPlan, part: GemmPart): Statements {
+  const { product: { a, rows }, tiledRows, isOneChain } = plan;
+  const y = resultFrom(plan, part, tiledRows);
+  const height = rows - tiledRows;
   return [
-    forPanels(tiles, work.panels, (j, width) => {
-      const right = rightOf(tiles, work, j, width);
-      return tile(a, right, [wholeRows, height], [j, width], work, y, isShort);
+    forPanels(plan, part.panels, (j, width) => {
+      const right = rightFactor(plan, part, j, width);
+      return multiplyTile([a, right], [tiledRows, height], [j, width], part, y, isOneChain);
     }),
-    finishRows(tiles, work, y, { from: wholeRows, to: rows }),
+    finishRows(plan, part, y, { from: tiledRows, to: rows }),
   ];
 }
 
-/** Where the rows from one on are summed up: nearby, if they are to be finished at once. */
-function resultFrom({ product, nearby }: Tiles, work: Work, first: Operand): Result {
-  const { result = product, isFirst, isLast } = work;
-  const isNear = result.epilogue && isFirst && isLast;
-  return isNear ? { ...result, ...rowsIn(nearby, product.columns, first) } : result;
+/** The right factor of a tile: the packed panel, or b itself. */
+function rightFactor(plan: GemmPlan, { packedB }: GemmPart, j: Operand, width: number): Matrix {
+  return packedB ? packedPanel(packedB, j, panelStart(plan, j, width)) : plan.product.b;
 }
 
-/** The epilogue of some rows, once they are ready. */
-function finishRows({ product }: Tiles, work: Work, y: Result, rows: Interval): Statements {
-  const { columns } = product;
-  return work.isLast ? applyEpilogue(y, columns, rows, within(work.panels, PANEL, columns)) : [];
+/** Where the rows from one on are summed up: in scratch memory, if an epilogue follows at once. */
+function resultFrom({ product, resultBlock }: GemmPlan, part: GemmPart, first: Operand): Result {
+  const { result = product, isFirst, isLast } = part;
+  const isFollowed = result.epilogue && isFirst && isLast;
+  return isFollowed ? { ...result, ...rowsIn(resultBlock, product.columns, first) } : result;
 }
 
-/** The elements of b for the columns from j on: out of their panel, if b was brought. */
-function rightOf(tiles: Tiles, { from }: Work, j: Operand, width: number): Matrix {
-  if (from === undefined) return tiles.product.b;
-  return (at, column) =>
-    load(from.buffer, plus(inPanel(tiles, from, at, j, width), minus(column, j)));
+/** Applies the epilogue to some rows, once they are complete. */
+function finishRows(
+  { product: { columns } }: GemmPlan, part: GemmPart, y: Result, rows: Interval,
+): Statements {
+  if (!part.isLast) return [];
+  return applyEpilogue(y, columns, rows, scaleInterval(part.panels, NR, columns));
 }
 
-/** Brings a block of rows of a into strips. */
-function packStrips(tiles: Tiles, work: Work, block: Interval): Statements {
-  const { product: { a }, tileRows, strips } = tiles;
-  const rowsOf = (i: Expr): Expr[] =>
-    [ramp(i), ...Array.from({ length: tileRows - 4 }, (_, r) => add(i, 4 + r))];
-  return loop('k', work.depths, (at) =>
-    loop('i', { ...block, step: tileRows }, (i) =>
-      rowsOf(i).map((row) =>
-        store(strips, inStrip(tiles, work, [block.from, i], row, at), a(row, at)),
-      ),
-    ),
-  );
-}
-
-/**
- * Where in its strip an element of a is, given the first rows of its block and of its tile. The
- * rows of a tile are side by side, and so are its columns then.
- */
-function inStrip(
-  { deepest, tileRows }: Tiles, { depths }: Work,
-  [first, i]: readonly [Operand, Expr], row: Operand, at: Operand,
-): Operand {
-  const line = times(minus(at, depths.from), tileRows);
-  return plus(times(minus(i, first), deepest), plus(line, minus(row, i)));
-}
-
-/** Where rows are in a buffer of their own, from some row on. */
+/** The layout of some rows in a buffer, from a row on. */
 export function rowsIn(
   y: Buffer, columns: number, first: Operand = 0,
-): Pick<Result, 'y' | 'place'> {
-  const place = (row: Operand, column: Operand): Operand =>
+): Pick<Result, 'y' | 'indexOf'> {
+  const indexOf = (row: Operand, column: Operand): Operand =>
     plus(times(minus(row, first), columns), column);
-  return { y, place };
+  return { y, indexOf };
 }
 
-/** Finishes elements of a product of so many columns that lie in `y`: some rows, some columns. */
+/** Applies the epilogue, if there is one, to some rows and columns of a result. */
 export function applyEpilogue(
-  { y, place, epilogue }: Result, columns: number, rows: Range, some: Range = columns,
+  { y, indexOf, epilogue }: Result, columns: number, rows: Range, some: Range = columns,
 ): Statements {
   if (!epilogue) return [];
-  // In a single column there are no neighbours.
+  // A single column has no neighbours.
   const each = columns < 4 ? loop : vectorized;
-  return loop('i', rows, (i) => each('j', some, (j) => epilogue(i, j, load(y, place(i, j)))));
+  return loop('i', rows, (i) => each('j', some, (j) => epilogue(i, j, load(y, indexOf(i, j)))));
 }
 
 /** Whether elements at neighbouring indices are neighbours in memory. */
-export function isContiguous(at: (i: Operand) => Expr): boolean {
+export function isContiguousAlong(at: (i: Operand) => Expr): boolean {
   const sample = at(ramp(variable('i', 'i32')));
   return sample.node === 'load' && sample.index.step === 1;
 }
 
-/** A stretch in smaller units, of which each of its own has so many, as far as there are any. */
-export function within({ from, to }: Interval, units: number, count: number): Interval {
-  return { from: times(from, units), to: least(times(to, units), count) };
+/** An interval of blocks as one of their elements, of which there are `count`. */
+export function scaleInterval(
+  { from, to }: Interval, blockSize: number, count: number,
+): Interval {
+  return { from: times(from, blockSize), to: least(times(to, blockSize), count) };
 }
 
-/** Statements that run if a number is another, which may be known. */
-function whenAt(x: Operand, end: number, body: Statements): Statements {
-  if (typeof x === 'number') return x === end ? body : [];
-  return listOf(body).length === 0 ? [] : when(equal(x, end), body);
+/** Statements that run if a number, which may be known, is another. */
+function whenEqual(x: Operand, other: number, body: Statements): Statements {
+  if (typeof x === 'number') return x === other ? body : [];
+  return listOf(body).length === 0 ? [] : when(equal(x, other), body);
 }

@@ -1,15 +1,17 @@
 /**
- * Matrix products of few rows, such as a layer's with a single vector, where the columns of b lie
- * one behind the other in memory, as weights do. Each number of b is read for few products, so what
- * takes time is to read it, and all depends on how.
+ * GEMV: matrix products of few rows, such as a layer's with a single vector, where the columns of b
+ * are contiguous, as those of weights are. Each number of b is used for few products, so the time
+ * goes into reading b, and all depends on the order:
  *
- *     for each block of columns                  8 stretches, one behind the other
- *       for each column of a stretch             8 columns at a time, one of each stretch
+ *     for each block of columns                  8 streams, one behind the other in memory
+ *       for each column of a stream              8 columns at a time, one of each stream
  *         for k, four in lanes:  y[i, j] += a[i, k] · b[k, j]
  *
- * Processors notice reading in sequence, and bring what comes next ahead of time, but only to the
- * end of a page of memory (4 KiB), and anew in each. A single sequence waits at the start of every
- * page; of eight that are pages apart, the others go on.
+ * The hardware prefetcher follows sequential reads, but only to the end of a page of memory (4 KiB)
+ * and starts anew in the next. A single stream waits at the start of every page; of eight streams
+ * that are pages apart, the others go on.
+ *
+ * `planGemv` decides the numbers; the other functions write the loops.
  */
 import { type Expr, type Operand, type Variable, variable } from '../language/expression.ts';
 import { least, plus, times } from '../language/indexArithmetic.ts';
@@ -17,149 +19,180 @@ import { add, mulAdd, ramp, reduceLanes } from '../language/operations.ts';
 import {
   type Interval, intervalOf, loop, parallel, set, type Statements, store,
 } from '../language/statement.ts';
-import { accumulator, isLongSum, sum } from '../math/sums.ts';
+import { type Accumulator, accumulator, isLongSum, sum } from '../math/sums.ts';
 import { partition } from '../parallel/chunks.ts';
 import { applyEpilogue, type Product } from './gemm.ts';
 import { CHAIN } from './microkernel.ts';
 
-/** Up to so many rows this is faster than tiles, which bring b into an order of their own. */
-export const FEW_ROWS = 16;
-/** Stretches of so many bytes, or a little more, are far enough apart. */
-const STRETCH = 32768;
-/** Shorter ones, down to so many, where there would be fewer than 16 blocks to share out. */
-const SHORTEST = 8192;
-/** So many sums at a time stay in registers; eight stretches are enough. */
+/** The most rows for which this is faster than GEMM, which packs b first. */
+export const GEMV_ROWS = 16;
+/** The bytes of a stream, or a little more: far enough apart for the prefetcher. */
+const STREAM_BYTES = 32768;
+/** The bytes of a stream where longer ones would make fewer than 16 blocks for threads. */
+const LEAST_STREAM_BYTES = 8192;
+/** The most streams that are read at once. */
+const MOST_STREAMS = 8;
+/** The most sums that stay in registers. */
 const MOST_SUMS = 16;
 
-/** How a product of few rows goes. */
-interface Plan {
+/** How a product of few rows is computed. */
+interface GemvPlan {
   readonly product: Product;
-  /** Rows that are gone through together. */
-  readonly bands: readonly (readonly number[])[];
-  /** So many stretches are read at once, of so many bytes. */
+  /** Groups of rows that are computed together. */
+  readonly rowGroups: readonly (readonly number[])[];
+  /** The number of streams that are read at once, and the bytes of each. */
   readonly streams: number;
-  readonly stretch: number;
-  /** Where the k of a round start, four in lanes each, beside its first. */
+  readonly streamBytes: number;
+  /** The offsets of the vectors of k that an iteration of the unrolled loop adds. */
   readonly unrolled: readonly number[];
-  /** So many k go in whole rounds, and so many in lanes. */
-  readonly long: number;
-  readonly whole: number;
-  /** Whether a sum is one of parts (see sums.ts), and whether what those lose is kept. */
-  readonly isCut: boolean;
-  readonly isExact: boolean;
+  /** The end of the unrolled loop over k, and of the one that adds single vectors. */
+  readonly unrolledEnd: number;
+  readonly vectorEnd: number;
+  /** Whether a sum has several chains (see math/sums.ts), and whether it is compensated. */
+  readonly hasChains: boolean;
+  readonly isCompensated: boolean;
 }
 
-function planOf(product: Product): Plan {
+function planGemv(product: Product): GemvPlan {
   const { rows, columns, depth } = product;
   const height = Math.ceil(rows / Math.ceil(rows / 4));
   const unrolled = height > 1 ? [0, 4] : [0, 4, 8, 12];
   const all = Array.from({ length: rows }, (_, row) => row);
+  const bytesFor16Blocks = (4 * columns * depth) / (16 * MOST_STREAMS);
   return {
     product,
-    bands: all.filter((row) => row % height === 0).map((row) => all.slice(row, row + height)),
-    streams: Math.min(8, Math.floor(MOST_SUMS / height)),
-    stretch: Math.min(STRETCH, Math.max(SHORTEST, (4 * columns * depth) / (16 * 8))),
+    rowGroups: all.filter((row) => row % height === 0).map((row) => all.slice(row, row + height)),
+    streams: Math.min(MOST_STREAMS, Math.floor(MOST_SUMS / height)),
+    streamBytes: Math.min(STREAM_BYTES, Math.max(LEAST_STREAM_BYTES, bytesFor16Blocks)),
     unrolled,
-    long: depth - (depth % (4 * unrolled.length)),
-    whole: depth - (depth % 4),
-    isCut: depth > 4 * CHAIN,
-    isExact: isLongSum(sum, 'f32', depth / (4 * CHAIN)),
+    unrolledEnd: depth - (depth % (4 * unrolled.length)),
+    vectorEnd: depth - (depth % 4),
+    hasChains: depth > 4 * CHAIN,
+    isCompensated: isLongSum(sum, 'f32', depth / (4 * CHAIN)),
   };
 }
 
-/** y = a·b; the columns of b must be contiguous. A part of a kernel is not cut. */
-export function matrixVector(product: Product, isPart: boolean): Statements {
-  return columnsFrom(planOf(product), 0, isPart);
+/** y = a·b; the columns of b must be contiguous. A part of a chunk is not partitioned itself. */
+export function gemv(product: Product, isPart: boolean): Statements {
+  return columnsFrom(planGemv(product), 0, isPart);
 }
 
-/** All columns from one on: as many blocks as there are, then what is left, in short ones. */
-function columnsFrom(plan: Plan, from: number, isPart: boolean): Statements {
-  const { product: { rows, columns, depth }, streams, stretch } = plan;
+/** All columns from one on: as many blocks as fit, then the rest in shorter streams. */
+function columnsFrom(plan: GemvPlan, from: number, isPart: boolean): Statements {
+  const { product: { rows, columns, depth }, streams, streamBytes } = plan;
   const left = columns - from;
   const count = Math.min(streams, left);
-  // Of an odd number of columns, so that not all stretches come to ends of pages at a time.
-  const length = Math.min(Math.ceil(stretch / (4 * depth)) | 1, Math.floor(left / count));
+  // An odd number of columns, so that not all streams reach the end of a page at the same time.
+  const length = Math.min(Math.ceil(streamBytes / (4 * depth)) | 1, Math.floor(left / count));
   const to = columns - (left % (count * length));
   const width = count * length;
-  // To read a number takes as long as two operations, or four rows.
+  // Reading a number takes as long as two operations, or four rows.
   const work = isPart ? 0 : (width * depth * Math.max(rows / 4, 1)) / 2;
-  const pieces = partition([(to - from) / width], work);
-  const some = parallel('round', pieces.chunks, (round) => {
-    const range = intervalOf(pieces.rangesOf(round)[1]);
+  const { chunks, rangesOf } = partition([(to - from) / width], work);
+  const blocks = parallel('chunk', chunks, (chunk) => {
+    const range = intervalOf(rangesOf(chunk)[1]);
     const [start, end] = [range.from, range.to].map((at) => plus(times(at, width), from));
     return loop('block', { from: start, to: end, step: width }, (first) =>
       columnBlock(plan, first, count, length),
     );
   });
-  return to < columns ? [some, columnsFrom(plan, to, isPart)] : some;
+  return to < columns ? [blocks, columnsFrom(plan, to, isPart)] : blocks;
 }
 
-/** A block of columns: so many stretches of a length. */
-function columnBlock(plan: Plan, first: Variable, count: number, length: number): Statements {
-  const { product, bands } = plan;
+/** A block of columns: `count` streams of `length` columns each. */
+function columnBlock(plan: GemvPlan, first: Variable, count: number, length: number): Statements {
+  const { product, rowGroups } = plan;
   const { rows, columns } = product;
   return [
-    bands.map((band) =>
+    rowGroups.map((group) =>
       loop('j', { from: first, to: add(first, length) }, (j) => {
-        const beside = Array.from({ length: count }, (_, n) => plus(j, n * length));
-        return sums(plan, { band, beside });
+        const ofStreams = Array.from({ length: count }, (_, n) => plus(j, n * length));
+        return computeCells(plan, { rows: group, columns: ofStreams });
       }),
     ),
     applyEpilogue(product, columns, rows, { from: first, to: add(first, count * length) }),
   ];
 }
 
-/** Some rows and columns of a product. */
+/** The elements of y in some rows and columns, one of each stream; column by column. */
 interface Cells {
-  readonly band: readonly number[];
-  readonly beside: readonly Operand[];
+  readonly rows: readonly number[];
+  readonly columns: readonly Operand[];
 }
 
-/** The sums for some rows and columns, each in four lanes that are added up at the end. */
-function sums(plan: Plan, cells: Cells): Statements {
-  const { product: { depth, place, y }, unrolled, long, whole, isCut, isExact } = plan;
-  const places = cells.beside.flatMap((column) => cells.band.map((row) => place(row, column)));
-  const partial = places.map(() => variable('p', 'f32x4'));
-  const total = places.map(() => variable('y', 'f32'));
-  const all = partial.map(() =>
-    isCut ? accumulator(variable('all', 'f32x4'), sum, isExact) : undefined,
-  );
-  const four = (at: Operand): Statements => addTo(plan, cells, partial, ramp(at));
-  /** Sums up, from 0, over a stretch of k that goes in whole rounds. */
-  const chain = (some: Interval): Statements => [
-    partial.map((one) => set(one, 0)),
-    loop('k', { ...some, step: 4 * unrolled.length }, (at) =>
-      unrolled.map((n) => four(add(at, n))),
+/** Computes some elements of y, each in four lanes that are added up at the end. */
+function computeCells(plan: GemvPlan, cells: Cells): Statements {
+  const { product: { depth, indexOf, y }, unrolledEnd, vectorEnd, hasChains, isCompensated } = plan;
+  const indices = cells.columns.flatMap((column) => cells.rows.map((row) => indexOf(row, column)));
+  const partials = indices.map(() => variable('p', 'f32x4'));
+  const totals = indices.map(() => variable('y', 'f32'));
+  const chainTotals = !hasChains
+    ? undefined
+    : partials.map(() => accumulator(variable('all', 'f32x4'), sum, isCompensated));
+  const lanesOf = (i: number): Expr => (chainTotals ? chainTotals[i].result : partials[i]);
+  return [
+    chainTotals
+      ? addChains(plan, cells, partials, chainTotals)
+      : addVectors(plan, cells, partials, { from: 0, to: unrolledEnd }),
+    chainTotals ? [] : addRest(plan, cells, partials),
+    totals.map((total, i) => set(total, reduceLanes(add, lanesOf(i)))),
+    loop('k', { from: vectorEnd, to: depth }, (at) => addProducts(plan, cells, totals, at)),
+    totals.map((total, i) => store(y, indices[i], total)),
+  ];
+}
+
+/** Adds up vectors of products chain by chain. */
+function addChains(
+  plan: GemvPlan, cells: Cells, partials: readonly Variable[], totals: readonly Accumulator[],
+): Statements {
+  const { unrolledEnd, vectorEnd } = plan;
+  const addToTotals = partials.map((partial, i) => totals[i].add(partial));
+  const hasRest = unrolledEnd < vectorEnd;
+  return [
+    totals.map(({ start }) => start),
+    loop('chain', { to: unrolledEnd, step: 4 * CHAIN }, (from) => [
+      addVectors(plan, cells, partials, { from, to: least(plus(from, 4 * CHAIN), unrolledEnd) }),
+      addToTotals,
+    ]),
+    hasRest ? partials.map((partial) => set(partial, 0)) : [],
+    addRest(plan, cells, partials),
+    hasRest ? addToTotals : [],
+  ];
+}
+
+/** Sets partial sums, four in lanes, to the products of an interval of k: the unrolled loop. */
+function addVectors(
+  plan: GemvPlan, cells: Cells, partials: readonly Variable[], interval: Interval,
+): Statements {
+  const { unrolled } = plan;
+  return [
+    partials.map((partial) => set(partial, 0)),
+    loop('k', { ...interval, step: 4 * unrolled.length }, (at) =>
+      unrolled.map((n) => addProducts(plan, cells, partials, ramp(add(at, n)))),
     ),
   ];
-  const toAll = partial.map((one, i) => all[i]?.add(one) ?? []);
-  return [
-    all.map((one) => one?.start ?? []),
-    !isCut ? chain({ from: 0, to: long }) : loop('chain', { to: long, step: 4 * CHAIN }, (from) => [
-      chain({ from, to: least(plus(from, 4 * CHAIN), long) }),
-      toAll,
-    ]),
-    isCut && long < whole ? partial.map((one) => set(one, 0)) : [],
-    loop('k', { from: long, to: whole, step: 4 }, four),
-    isCut && long < whole ? toAll : [],
-    total.map((one, i) => set(one, reduceLanes(add, all[i]?.result ?? partial[i]))),
-    loop('k', { from: whole, to: depth }, (at) => addTo(plan, cells, total, at)),
-    total.map((one, i) => store(y, places[i], one)),
-  ];
 }
 
-/** Adds the product at one k, or at four in lanes, to the sum of each cell, column by column. */
-function addTo(
-  { product: { a, b } }: Plan, { band, beside }: Cells, into: readonly Variable[], at: Expr,
+/** Adds the vectors of products that are left after the unrolled loop. */
+function addRest(plan: GemvPlan, cells: Cells, partials: readonly Variable[]): Statements {
+  const { unrolledEnd, vectorEnd } = plan;
+  return loop('k', { from: unrolledEnd, to: vectorEnd, step: 4 }, (at) =>
+    addProducts(plan, cells, partials, ramp(at)),
+  );
+}
+
+/** Adds to the sum of each cell the product at one k, or at four in lanes. */
+function addProducts(
+  { product: { a, b } }: GemvPlan, { rows, columns }: Cells, sums: readonly Variable[], at: Expr,
 ): Statements {
-  const left = band.map(() => variable('a', into[0].type));
-  const right = variable('b', into[0].type);
-  const sumOf = (i: number, n: number) => into[n * band.length + i];
+  const left = rows.map(() => variable('a', sums[0].type));
+  const right = variable('b', sums[0].type);
+  const sumOf = (i: number, n: number): Variable => sums[n * rows.length + i];
   return [
-    left.map((one, i) => set(one, a(band[i], at))),
-    beside.map((column, n) => [
+    left.map((factor, i) => set(factor, a(rows[i], at))),
+    columns.map((column, n) => [
       set(right, b(at, column)),
-      left.map((one, i) => set(sumOf(i, n), mulAdd(one, right, sumOf(i, n)))),
+      left.map((factor, i) => set(sumOf(i, n), mulAdd(factor, right, sumOf(i, n)))),
     ]),
   ];
 }

@@ -1,14 +1,12 @@
 /**
- * How a matrix product is cut into rounds for threads. There are three ways:
+ * How a matrix product y = a·b is partitioned into chunks for threads. There are four strategies:
  *
- *     by rows      many rows: b is brought into panels once, for all; a round takes some rows
- *     by depth     few rows and a long sum: a round takes some k, and what the rounds have summed
- *                  up is added at the end
- *     by columns   else: a round brings its own columns of b into panels
+ *     gemv      few rows, and columns of b that are contiguous: b is read in place (gemv.ts)
+ *     splitM    many rows: b is packed once, for all chunks; a chunk computes some rows
+ *     splitK    few rows and a long sum: a chunk sums over some k, and the partial sums are reduced
+ *     splitN    else: a chunk packs its own panels of b, and computes some columns
  *
- * With few rows, to bring b into panels would cost more than the product (gemv.ts).
- *
- * Gradients of weights are sums over all steps of all sequences: they go by depth.
+ * The gradient of a weight is a sum over all steps of all sequences: it is split along k.
  */
 import type { Buffer, Operand } from '../language/expression.ts';
 import { least, plus, times } from '../language/indexArithmetic.ts';
@@ -18,143 +16,167 @@ import {
   type Interval, intervalOf, loop, parallel, type Statements,
 } from '../language/statement.ts';
 import { sum } from '../math/sums.ts';
-import { partition, reducePartials } from '../parallel/chunks.ts';
+import { type Partition, partition, reducePartials } from '../parallel/chunks.ts';
 import {
-  applyEpilogue, DEPTH_BLOCK, isContiguous, multiplyTiles, packPanels, PANEL, type Product,
-  ROW_BLOCK, rowsIn, type Tiles, tilesOf, within, type Work,
+  applyEpilogue, type GemmPart, type GemmPlan, isContiguousAlong, KC_UNIT, MC, multiplyPart,
+  packPanels, planGemm, type Product, rowsIn, scaleInterval,
 } from './gemm.ts';
-import { FEW_ROWS, matrixVector } from './gemv.ts';
-import type { Result } from './microkernel.ts';
+import { gemv, GEMV_ROWS } from './gemv.ts';
+import { NR, type Result } from './microkernel.ts';
+import type { Panels } from './packing.ts';
 
-/** More numbers are not brought into panels at once, nor kept for rounds. */
+/** The most numbers of b that are packed at once, and the most partial sums that are kept. */
 const MOST_KEPT = 2 ** 22;
-/** So many products with their sums take as long as a single operation elsewhere. */
+/** How many multiplications with additions take as long as one operation elsewhere. */
 export const MULTIPLY_ADDS_PER_OPERATION = 8;
 
-/** y = a·b as the statements of a kernel, or of a part of one, which is not cut. */
+/**
+ * y = a·b, as the statements of a kernel. A product that `isPart` of a kernel's chunk is not
+ * partitioned itself.
+ */
 export function multiply(given: Product, isPart = false): Statements {
-  const { b, rows, columns, depth } = given;
-  const near = given.epilogue && rowsIn(scratch('y', 'f32', rows * columns), columns);
-  const product = { ...given, ...near };
-  const isAlongDepth = depth >= 4 && isContiguous((at) => b(at, 0));
-  if (rows <= FEW_ROWS && isAlongDepth) return matrixVector(product, isPart);
-  const tiles = tilesOf(product);
-  const hasRows = (blocks: number): boolean =>
-    rows >= blocks * ROW_BLOCK && depth * columns <= MOST_KEPT;
-  const sums = Math.ceil(depth / DEPTH_BLOCK) * rows * columns;
-  if (!isPart && hasRows(8)) return byRows(product, tiles);
-  if (!isPart && depth >= 4 * DEPTH_BLOCK && sums <= MOST_KEPT) return byDepth(product, tiles);
-  if (!isPart && hasRows(4)) return byRows(product, tiles);
-  return byColumns(product, tiles, isPart);
+  const { rows, columns } = given;
+  const complete = given.epilogue && rowsIn(scratch('y', 'f32', rows * columns), columns);
+  const product = { ...given, ...complete };
+  const strategy = strategyOf(product, isPart);
+  if (strategy === 'gemv') return gemv(product, isPart);
+  const plan = planGemm(product);
+  if (strategy === 'splitM') return splitM(plan);
+  if (strategy === 'splitN') return splitN(plan, isPart);
+  const split = partitionDepth(product);
+  return split.chunks === 1 ? splitN(plan, true) : splitK(plan, split);
 }
 
-/** How many operations a round has that does so much. */
+/** The strategy for the sizes of a product. */
+function strategyOf(
+  { b, rows, columns, depth }: Product, isPart: boolean,
+): 'gemv' | 'splitM' | 'splitK' | 'splitN' {
+  const hasContiguousColumns = depth >= 4 && isContiguousAlong((at) => b(at, 0));
+  if (rows <= GEMV_ROWS && hasContiguousColumns) return 'gemv';
+  if (isPart) return 'splitN';
+  const hasRows = (blocks: number): boolean => rows >= blocks * MC && depth * columns <= MOST_KEPT;
+  const partialSums = Math.ceil(depth / KC_UNIT) * rows * columns;
+  if (hasRows(8)) return 'splitM';
+  if (depth >= 4 * KC_UNIT && partialSums <= MOST_KEPT) return 'splitK';
+  return hasRows(4) ? 'splitM' : 'splitN';
+}
+
+/** The operations of one of so many equal parts of a product. */
 function workOf({ rows, columns, depth }: Product, parts: number): number {
   return (rows * columns * depth) / parts / MULTIPLY_ADDS_PER_OPERATION;
 }
 
-function byRows(product: Product, tiles: Tiles): Statements {
-  const { depth, columns } = product;
-  const buffer = scratch('b', 'f32', depth * tiles.panels * PANEL);
-  const from = { buffer, height: depth, firstRow: 0, firstColumn: 0 };
-  const nearby = scratch('y', 'f32', ROW_BLOCK * columns);
-  const [all, panels] = [{ from: 0, to: depth }, { from: 0, to: tiles.panels }];
-  const { rests } = tiles;
-  const packing = partition([tiles.panels], (depth * columns) / tiles.panels);
-  const pieces = partition([tiles.rowBlocks], workOf(product, tiles.rowBlocks));
+/** Packs all of b in one parallel loop, and computes blocks of rows in another. */
+function splitM(plan: GemmPlan): Statements {
+  const { product, compensation } = plan;
+  const { depth, columns, epilogue } = product;
+  const buffer = scratch('b', 'f32', depth * plan.panels * NR);
+  const packedB: Panels = { buffer, height: depth, firstRow: 0, firstColumn: 0 };
+  const resultBlock = scratch('y', 'f32', MC * columns);
+  const [depths, panels] = [{ from: 0, to: depth }, { from: 0, to: plan.panels }];
+  const packing = partition([plan.panels], (depth * columns) / plan.panels);
+  const computing = partition([plan.rowBlocks], workOf(product, plan.rowBlocks));
+  const computeRows = (rowBlocks: Interval, result?: Result): Statements =>
+    forDepthBlocks(depths, plan, (range) =>
+      multiplyPart(plan, { rowBlocks, panels, packedB, compensation, result, ...range }),
+    );
   return [
-    parallel('round', packing.chunks, (round) =>
-      packPanels(tiles, from, intervalOf(packing.rangesOf(round)[1]), all),
+    parallel('chunk', packing.chunks, (chunk) =>
+      packPanels(plan, packedB, intervalOf(packing.rangesOf(chunk)[1]), depths),
     ),
-    parallel('round', pieces.chunks, (round) => {
-      const some = intervalOf(pieces.rangesOf(round)[1]);
-      const blocks = (rowBlocks: Interval, result?: Result): Statements =>
-        forDepths(all, tiles, (depths, ends) =>
-          multiplyTiles(tiles, { rowBlocks, panels, depths, from, rests, result, ...ends }),
-        );
-      if (!product.epilogue || tiles.deepest === depth) return blocks(some);
-      // What is to be finished waits in memory between blocks of k, and that is to be little.
-      return loop('rows', some, (block) => {
-        const near = rowsIn(nearby, columns, mul(block, ROW_BLOCK));
-        return blocks({ from: block, to: add(block, 1) }, { ...near, epilogue: product.epilogue });
+    parallel('chunk', computing.chunks, (chunk) => {
+      const blocks = intervalOf(computing.rangesOf(chunk)[1]);
+      if (!epilogue || plan.blockDepth === depth) return computeRows(blocks);
+      // Between blocks of k, sums wait in memory: those of one block of rows stay in the cache.
+      return loop('rows', blocks, (block) => {
+        const result = { ...rowsIn(resultBlock, columns, mul(block, MC)), epilogue };
+        return computeRows({ from: block, to: add(block, 1) }, result);
       });
     }),
   ];
 }
 
-function byDepth(product: Product, tiles: Tiles): Statements {
-  const { rows, columns, depth, y } = product;
-  const [size, blocks] = [rows * columns, Math.ceil(depth / DEPTH_BLOCK)];
-  const pieces = partition([blocks], workOf(product, blocks), {
-    overhead: size * MULTIPLY_ADDS_PER_OPERATION,
-  });
-  if (pieces.chunks === 1) return byColumns(product, tiles, true);
-  const sums = scratch('sums', 'f32', pieces.chunks * size);
-  const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
+/** The chunks of a product that is split along k: units of k, not too few beside the reduction. */
+function partitionDepth(product: Product): Partition {
+  const units = Math.ceil(product.depth / KC_UNIT);
+  const overhead = product.rows * product.columns * MULTIPLY_ADDS_PER_OPERATION;
+  return partition([units], workOf(product, units), { overhead });
+}
+
+/** Each chunk sums over some k into a row of partial sums; then these are reduced. */
+function splitK(plan: GemmPlan, { chunks, rangesOf }: Partition): Statements {
+  const { product } = plan;
+  const { rows, columns, depth, y, epilogue } = product;
+  const size = rows * columns;
+  const partials = scratch('sums', 'f32', chunks * size);
+  const buffer = scratch('b', 'f32', plan.blockDepth * plan.panels * NR);
   const finishing = partition([rows], 4 * columns);
+  const isOneUnit = chunks === Math.ceil(depth / KC_UNIT);
   return [
-    parallel('round', pieces.chunks, (round) => {
-      const start = mul(round, size);
-      const place = (row: Operand, column: Operand): Operand =>
+    parallel('chunk', chunks, (chunk) => {
+      const start = mul(chunk, size);
+      const indexOf = (row: Operand, column: Operand): Operand =>
         plus(plus(start, times(row, columns)), column);
-      const some = within(intervalOf(pieces.rangesOf(round)[1]), DEPTH_BLOCK, depth);
-      const all = { from: 0, to: tiles.panels };
-      return packedProduct(tiles, panels, all, some, { y: sums, place }, pieces.chunks === blocks);
+      const depths = scaleInterval(intervalOf(rangesOf(chunk)[1]), KC_UNIT, depth);
+      const panels = { from: 0, to: plan.panels };
+      return packAndMultiply(plan, buffer, panels, depths, { y: partials, indexOf }, isOneUnit);
     }),
-    reducePartials({ buffer: sums, count: pieces.chunks, length: size, stride: size }, sum, y),
-    !product.epilogue ? [] : parallel('round', finishing.chunks, (round) =>
-      applyEpilogue(product, columns, finishing.rangesOf(round)[1]),
+    reducePartials({ buffer: partials, count: chunks, length: size, stride: size }, sum, y),
+    !epilogue ? [] : parallel('chunk', finishing.chunks, (chunk) =>
+      applyEpilogue(product, columns, finishing.rangesOf(chunk)[1]),
     ),
   ];
 }
 
-function byColumns(product: Product, tiles: Tiles, isPart: boolean): Statements {
-  const work = isPart ? 0 : workOf(product, tiles.panels);
-  const pieces = partition([tiles.panels], work, { multipleOf: 8 });
-  const panels = scratch('b', 'f32', tiles.deepest * tiles.panels * PANEL);
-  return parallel('round', pieces.chunks, (round) => {
-    const some = intervalOf(pieces.rangesOf(round)[1]);
-    return packedProduct(tiles, panels, some, { from: 0, to: product.depth });
+/** Each chunk packs some panels of b and computes their columns. */
+function splitN(plan: GemmPlan, isPart: boolean): Statements {
+  const { product, blockDepth } = plan;
+  const work = isPart ? 0 : workOf(product, plan.panels);
+  const { chunks, rangesOf } = partition([plan.panels], work, { multipleOf: 8 });
+  const buffer = scratch('b', 'f32', blockDepth * plan.panels * NR);
+  return parallel('chunk', chunks, (chunk) => {
+    const panels = intervalOf(rangesOf(chunk)[1]);
+    return packAndMultiply(plan, buffer, panels, { from: 0, to: product.depth });
   });
 }
 
-/** All rows times some panels, which are brought block by block of k. */
-function packedProduct(
-  tiles: Tiles, buffer: Buffer, panels: Interval, some: Interval,
-  result?: Result, isBlock = false,
+/** Computes all rows for some panels, which are packed block by block of k if that is worth it. */
+function packAndMultiply(
+  plan: GemmPlan, buffer: Buffer, panels: Interval, depths: Interval,
+  result?: Result, isOneBlock = false,
 ): Statements {
-  const rowBlocks = { from: 0, to: tiles.rowBlocks };
-  // Parts of sums take up few chains each.
-  const rests = result ? undefined : tiles.rests;
-  const [firstColumn, height] = [times(panels.from, PANEL), tiles.deepest];
-  return forDepths(some, tiles, (depths, ends) => {
-    const own = { buffer, height, firstRow: depths.from, firstColumn };
-    const from = tiles.isPacked ? own : undefined;
+  const rowBlocks = { from: 0, to: plan.rowBlocks };
+  // A partial sum has few chains.
+  const compensation = result ? undefined : plan.compensation;
+  const [firstColumn, height] = [times(panels.from, NR), plan.blockDepth];
+  return forDepthBlocks(depths, plan, (range) => {
+    const packed = { buffer, height, firstRow: range.depths.from, firstColumn };
+    const packedB = plan.packsB ? packed : undefined;
     return [
-      tiles.isPacked ? packPanels(tiles, own, panels, depths) : [],
-      multiplyTiles(tiles, { rowBlocks, panels, depths, from, rests, result, ...ends }),
+      packedB ? packPanels(plan, packedB, panels, range.depths) : [],
+      multiplyPart(plan, { rowBlocks, panels, packedB, compensation, result, ...range }),
     ];
-  }, isBlock);
+  }, isOneBlock);
 }
 
-/**
- * Calls the body for blocks of k, if they are not one anyway; the first begins the sums, the others
- * go on with them.
- */
-function forDepths(
-  { from, to }: Interval, { deepest }: Tiles,
-  body: (depths: Interval, ends: Pick<Work, 'isFirst' | 'isLast'>) => Statements, isBlock = false,
+/** Calls the body for each block of an interval of k; the first block begins the sums. */
+function forDepthBlocks(
+  { from, to }: Interval, { blockDepth }: GemmPlan,
+  body: (range: Pick<GemmPart, 'depths' | 'isFirst' | 'isLast'>) => Statements,
+  isOneBlock = false,
 ): Statements {
-  if (isBlock || (from === 0 && to === deepest)) {
-    return body({ from, to }, { isFirst: true, isLast: true });
+  if (isOneBlock || (from === 0 && to === blockDepth)) {
+    return body({ depths: { from, to }, isFirst: true, isLast: true });
   }
-  const block = (start: Operand, isFirst: boolean, isLast: boolean): Statements =>
-    body({ from: start, to: least(plus(start, deepest), to) }, { isFirst, isLast });
-  // Where it ends is known, unless sums are only parts of sums.
-  const last = typeof to === 'number' ? (Math.ceil(to / deepest) - 1) * deepest : to;
+  const block = (start: Operand, isFirst: boolean, isLast: boolean): Statements => {
+    const depths = { from: start, to: least(plus(start, blockDepth), to) };
+    return body({ depths, isFirst, isLast });
+  };
+  // The end is known, unless the sums are partial: these need not know their last block.
+  const last = typeof to === 'number' ? (Math.ceil(to / blockDepth) - 1) * blockDepth : to;
   return [
     block(from, true, false),
-    loop('block', { from: plus(from, deepest), to: last, step: deepest }, (start) =>
+    loop('block', { from: plus(from, blockDepth), to: last, step: blockDepth }, (start) =>
       block(start, false, false),
     ),
     last === to ? [] : block(last, false, true),

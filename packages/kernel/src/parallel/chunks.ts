@@ -22,6 +22,22 @@ import { accumulator, isLongSum, type Reduction } from '../math/sums.ts';
 /** Operations in a chunk, each of them one instruction for four numbers. */
 const CHUNK_OPERATIONS = 2 ** 15;
 
+let isFinest = false;
+
+/**
+ * Runs `body` while everything that can be partitioned is, into chunks as small as can be: small
+ * work shows then how its parts fit together, and whether any depends on another.
+ */
+export function withFinestChunks<T>(body: () => T): T {
+  const before = isFinest;
+  isFinest = true;
+  try {
+    return body();
+  } finally {
+    isFinest = before;
+  }
+}
+
 /** Nested loops, partitioned into chunks. */
 export interface Partition {
   /** The number of chunks, from 1. */
@@ -54,7 +70,8 @@ export function partition(
 ): Partition {
   const { multipleOf, overhead } = readOptions('partition', options, partitionOptions);
   const [outer, inner] = [1, 1, ...extents].slice(-2);
-  const chunkWork = Math.max(CHUNK_OPERATIONS, overhead);
+  // Work of 0 stays in one chunk.
+  const chunkWork = isFinest && work > 0 ? 0 : Math.max(CHUNK_OPERATIONS, overhead);
   const indices = Math.max(1, Math.round(chunkWork / Math.max(work, 1)));
   // A chunk is a part of the inner axis, or all of it for some indices of the outer one.
   const size = Math.min(Math.ceil(indices / multipleOf) * multipleOf, inner);

@@ -1,20 +1,22 @@
 /**
- * Language models as others store them: the names, shapes and settings of transformers and of the
- * original mamba_ssm. Both store the parameters under their names in snake case:
+ * Language models in the formats of other libraries: the names, shapes and settings of transformers
+ * and of mamba_ssm, the code of the paper's authors. Names of parameters are the same in both:
  *
  *     layers.0.mixer.ssm.dtProj.weight   ↔   backbone.layers.0.mixer.dt_proj.weight
  *
- * Files are no matter of this module: it takes and gives text, and tensors by name. Neither is
- * believed: before a model is built, the sizes in the config are compared with the tensors.
+ * This module reads and writes no files: it works on the text of the config and on tensors by name.
+ * Neither is trusted: the sizes in the config are compared with the tensors before a model is
+ * built.
  */
 import { loadState, saveState, type StateDict } from '@mambagrad/nn';
 import { describe, type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
 import {
-  checkArgument, instanceOf, type Kind, objectWith, oneOf, tensors as anyTensor,
+  checkArgument, instanceOf, type Kind, objectWith, oneOf, readOptions, tensors as anyTensor,
 } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { mamba2Defaults } from '../layers/mamba2.ts';
-import { MambaLM, type MambaLMOptions } from '../models/languageModel.ts';
+import { defaultDtRank } from '../layers/selectiveSSM.ts';
+import { MambaLM, mambaLMOptions, type MambaLMOptions } from '../models/languageModel.ts';
 import {
   type CheckpointConfig, formatConfig, readConfig, type ReadConfig,
 } from './config.ts';
@@ -25,14 +27,14 @@ const LOAD = 'loadLanguageModel';
 const LAYER = /^backbone\.layers\.(\d+)\./;
 const EMBEDDING = 'backbone.embeddings.weight';
 const HEAD = 'lm_head.weight';
-/** What mamba_ssm calls EMBEDDING. */
+/** The name of EMBEDDING in mamba_ssm. */
 const ORIGINAL_EMBEDDING = 'backbone.embedding.weight';
 
 const models = instanceOf(MambaLM);
 const stateDicts: Kind<StateDict> = objectWith('a Map of tensors by name', 'get', 'entries');
 const floats = oneOf('f32', 'f64');
 
-/** Each parameter by its name in transformers. */
+/** All parameters by their names in transformers. */
 function storedParameters(model: MambaLM): [string, Tensor][] {
   return model.namedParameters().map(([path, parameter]) => {
     const snake = path
@@ -46,10 +48,10 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
 // Saving
 
 /**
- * A model's config.json, as text that transformers reads, and its parameters by transformers'
- * names. A Mamba-2 whose norm is not that of transformers (it comes before the gate, or has a part
- * for each of several groups) gets config and names of mamba_ssm. Throws if that has no such model
- * either: if the norm's parts are not the groups, or normEps is not 1e-5.
+ * The config.json of a model, as text, and its parameters by name, in the format of transformers. A
+ * Mamba-2 model whose norm transformers does not support (it precedes the gate, or has a part for
+ * each of several groups) is saved in the format of mamba_ssm. Throws if that does not support it
+ * either: if normGroups is not numGroups, or normEps is not 1e-5.
  */
 export function saveLanguageModel(
   model: MambaLM,
@@ -62,44 +64,40 @@ export function saveLanguageModel(
     return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
   }
   const config = formatConfig(originalConfig(settings));
-  // It stores a tied head a second time.
+  // mamba_ssm stores a tied head a second time.
   const head = model.lmHead ? [] : [[HEAD, model.embedding.weight] as const];
   const named = stored.map(([name, x]) =>
     [name === EMBEDDING ? ORIGINAL_EMBEDDING : name, x] as const);
   return { config, tensors: saveState([...named, ...head]) };
 }
 
-/** Options of which none is there and undefined. */
-type Given = {
-  readonly [Key in keyof MambaLMOptions]: Exclude<MambaLMOptions[Key], undefined>;
-};
-
-/** The options of a model, with the defaults of those that were not given. */
+/** The options of a model with their defaults, also those that depend on the kind of its blocks. */
 function settingsOf({ options }: MambaLM) {
-  const { layer = 'mamba', hiddenSize, numGroups = mamba2Defaults.numGroups } = options;
-  const defaults = {
-    numLayers: 2, normEps: 1e-5, tieEmbeddings: true, dtRank: Math.ceil(hiddenSize / 16),
-    normGroups: numGroups, dtLimit: [0, Infinity] as const,
-    ...mamba2Defaults, ...(layer === 'mamba' && blockDefaults),
+  const all = readOptions('MambaLM', options, mambaLMOptions);
+  const { layer, hiddenSize, numGroups } = all;
+  const { stateSize } = layer === 'mamba' ? blockDefaults : mamba2Defaults;
+  return {
+    ...all,
+    stateSize: all.stateSize ?? stateSize,
+    dtRank: all.dtRank ?? defaultDtRank(hiddenSize),
+    normGroups: all.normGroups ?? numGroups,
   };
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...defaults, ...(Object.fromEntries(given) as unknown as Given), layer };
 }
 type Settings = ReturnType<typeof settingsOf>;
 
-/** The settings under their keys in a table: the first that it has for each. */
+/** The settings as a config: each under the first key that the table has for it. */
 function byKey(settings: Settings, table: Keys): CheckpointConfig {
   const values = new Map<string, unknown>(Object.entries(settings));
   const entries = Object.entries(table).flatMap(([key, { option = '' }]) => {
-    const isLeft = values.has(option);
+    if (!values.has(option)) return [];
     const value = values.get(option);
     values.delete(option);
-    return isLeft ? [[key, value]] : [];
+    return [[key, value]];
   });
   return Object.fromEntries(entries) as CheckpointConfig;
 }
 
-/** Without limits, Δ is from 0 to infinity: better left out, as JSON has no infinity. */
+/** Whether Δ is clamped. The range from 0 to infinity is omitted, as JSON has no infinity. */
 function hasLimits({ dtLimit: [min, max] }: Settings): boolean {
   return min > 0 || max < Infinity;
 }
@@ -107,7 +105,7 @@ function hasLimits({ dtLimit: [min, max] }: Settings): boolean {
 function transformersConfig(settings: Settings): CheckpointConfig {
   const { layer, hiddenSize, expandFactor, headDim } = settings;
   const inner = expandFactor * hiddenSize;
-  // `expand` must be whole. Mamba also has intermediate_size for its exact width; Mamba-2 has not.
+  // `expand` must be an integer. For Mamba, but not Mamba-2, intermediate_size is the exact width.
   const ofMamba = { expand: Math.ceil(expandFactor), intermediate_size: inner };
   const { time_step_limit, ...config } = byKey(settings, keys[layer]);
   return {
@@ -149,10 +147,10 @@ function originalConfig(settings: Settings): CheckpointConfig {
 // Loading
 
 /**
- * The model of a checkpoint: of its config, as text or parsed, and its tensors by name; dtype is
- * that of the model, 'f32' or 'f64'. Default 'f32'. Throws if the config is not one that
- * `optionsOfConfig` reads, or has other sizes than the tensors; and one error that names every
- * tensor that is missing, has another shape, or has no place in the model.
+ * Builds the model of a checkpoint from its config, as text or parsed, and its tensors by name.
+ * `dtype` is that of the model, 'f32' or 'f64'. Default 'f32'. Throws if `optionsOfConfig` does,
+ * if the sizes in the config differ from those of the tensors, or if tensors are missing,
+ * unexpected, or of another shape; that error lists all of them.
  */
 export function loadLanguageModel(
   config: CheckpointConfig | string, tensors: StateDict, dtype: DType = 'f32',
@@ -174,7 +172,7 @@ export function loadLanguageModel(
   return model;
 }
 
-/** A tied head may be stored a second time, or under this name alone, but must be the embedding. */
+/** A tied head may be stored too, or instead of the embedding, but must be equal to it. */
 function dropHead(stored: Map<string, Tensor>): void {
   const head = stored.get(HEAD);
   if (!head) return;
@@ -191,9 +189,9 @@ function dropHead(stored: Map<string, Tensor>): void {
 }
 
 /**
- * Throws unless the sizes that a config gives are those of the tensors. Whatever is not in a tensor
- * that is there is at most as large as all tensors together, so that no config takes more memory
- * than its tensors do.
+ * Throws unless the sizes in a config are those of the tensors. If the tensor that would show a
+ * size is missing, the size is limited to the number of all values, so that a config cannot demand
+ * much more memory than its tensors take.
  */
 function requireSizes({ options, keyOf }: ReadConfig, stored: StateDict): void {
   const mixer = 'backbone.layers.0.mixer.';
@@ -227,7 +225,7 @@ function requireSizes({ options, keyOf }: ReadConfig, stored: StateDict): void {
     const isRight = Number.isNaN(size) ? given <= all : given === size;
     if (Number.isNaN(given) || isRight) continue;
     const key = keyOf(option);
-    // Of the key for a width, not a factor.
+    // The key intermediate_size is a width, the option expandFactor a factor.
     const shown = (x: number) => (key === 'intermediate_size' ? Math.round(x * hidden) : x);
     const tensor = stored.get(name);
     const found = tensor ? `${name} is ${describe(tensor)}` : `all tensors have ${all} values`;

@@ -1,7 +1,7 @@
 /**
- * The config.json of a language model as text, and the options that it stands for. Python writes
- * numbers that JSON does not have, in one of two ways, as `Infinity` or as `{"__float__":
- * "Infinity"}`; and where it expects a fraction it takes 0.0, but not 0.
+ * The config.json of a language model as text, and the options that it specifies. Python writes
+ * numbers that JSON lacks in one of two ways, as `Infinity` or as `{"__float__": "Infinity"}`; and
+ * where transformers expects a float it accepts 0.0 but not 0.
  */
 import { TensorError } from '@mambagrad/tensor';
 import { warn } from '@mambagrad/tensor/host';
@@ -9,16 +9,16 @@ import { checkArgument, show } from '@mambagrad/tensor/options';
 import type { MambaLMOptions } from '../models/languageModel.ts';
 import { innerKeys, type Keys, keys, type Layer } from './keys.ts';
 
-/** What config.json holds: transformers' keys, or mamba_ssm's (d_model, n_layer, ssm_cfg). */
+/** A parsed config.json, with the keys of transformers or of mamba_ssm (d_model, ssm_cfg, …). */
 export type CheckpointConfig = Readonly<Record<string, unknown>>;
 
-/** The options of a config, and the key that gave each. */
+/** The options of a config, and the key that each comes from. */
 export interface ReadConfig {
   readonly options: MambaLMOptions;
   readonly keyOf: (option: keyof MambaLMOptions) => string;
 }
 
-/** By option: the value that the config has for it, and under which key. */
+/** By option: its value in the config, and the key of that value. */
 type Settings = Map<string, { readonly key: string; readonly value: unknown }>;
 
 /** The kinds of models by their names in transformers, and in mamba_ssm. */
@@ -28,27 +28,27 @@ const layers = new Map<unknown, Layer>([
 const required = [
   ['vocabSize', 'vocab_size'], ['hiddenSize', 'hidden_size'], ['numLayers', 'num_hidden_layers'],
 ] as const;
-/** What transformers means by a Mamba-2 that does not say. */
+/** The defaults of transformers for Mamba-2, where they differ from those of `MambaLM`. */
 const impliedByTransformers = { numGroups: 8, tieEmbeddings: false, normGroups: 1 };
 
 const fail = (problem: string): TensorError => new TensorError(`optionsOfConfig: ${problem}`);
 
 /**
- * The options that a config.json stands for, as text or parsed. Throws if it is of another model,
- * lacks a size, or asks for something that is not computed here. Keys that are not known are
- * dropped, with one warning that names them.
+ * The options that a config.json, as text or parsed, specifies. Throws if it is of another kind of
+ * model, lacks a size, or specifies something that is not supported. Unknown keys are ignored, with
+ * one warning that names them.
  */
 export function optionsOfConfig(config: CheckpointConfig | string): MambaLMOptions {
   return readConfig(config).options;
 }
 
-/** The same, with the keys that the options come from. */
+/** The options of a config together with the keys that they come from. */
 export function readConfig(given: unknown): ReadConfig {
   const config = typeof given === 'string' ? parse(given) : given;
   if (!isObject(config)) throw fail(`the config is ${show(config)}, expected a JSON object`);
   const inner = config.ssm_cfg ?? {};
   if (!isObject(inner)) throw fail(`ssm_cfg is ${show(inner)}, expected a JSON object`);
-  // Models of transformers that were mamba_ssm's may have its keys, too.
+  // A config that was converted from mamba_ssm to transformers may have the keys of both.
   const isOriginal = config.d_model !== undefined && config.hidden_size === undefined;
   const type = config.model_type ?? 'mamba';
   const name = isOriginal ? inner.layer ?? type : type;
@@ -76,7 +76,7 @@ export function readConfig(given: unknown): ReadConfig {
   };
 }
 
-/** Adds the settings of a config to `settings`, and gives the keys that are in no table. */
+/** Adds the settings of a config to `settings`, and returns the keys that the table lacks. */
 function readKeys(
   config: CheckpointConfig, table: Keys, prefix: string, settings: Settings,
 ): string[] {
@@ -96,20 +96,20 @@ function readKeys(
   return given.filter(([key]) => !Object.hasOwn(table, key)).map(([key]) => prefix + key);
 }
 
-/** mamba_ssm rounds the vocabulary up, unlike transformers. */
+/** Rounds the vocabulary size up to a multiple, as mamba_ssm does and transformers does not. */
 function padVocabulary(settings: Settings, multiple: unknown): void {
   const { key, value } = settings.get('vocabSize') ?? { key: '', value: 0 };
   const padded = Math.ceil(Number(value) / Number(multiple)) * Number(multiple);
   settings.set('vocabSize', { key, value: padded });
 }
 
-/** Adds what follows from several keys, and checks that they agree. */
+/** Adds settings that are derived from several keys, and checks that the keys agree. */
 function addDerived(settings: Settings, config: CheckpointConfig, layer: Layer): void {
   const get = (option: string, fallback: number) => Number(settings.get(option)?.value ?? fallback);
   const hidden = get('hiddenSize', 0);
   const { num_heads: heads, d_ssm: scanned, intermediate_size: width } = config;
   if (layer === 'mamba' && typeof width === 'number') {
-    // transformers' `expand` may be wrong, the width is not.
+    // `expand` of transformers may be rounded; the width is exact.
     const factor = width / hidden;
     if (factor * hidden !== width) {
       throw fail(`intermediate_size is ${width}: no number times hidden_size, ${hidden}, is that`);
@@ -138,7 +138,7 @@ function warnOf(unknown: readonly string[]): void {
 
 // Text
 
-/** A float that JSON does not have, as newer Python code writes it. */
+/** The key by which newer Python code marks a float that JSON lacks. */
 const TAG = '__float__';
 const tagged = new Map<unknown, number>([
   ['Infinity', Infinity], ['-Infinity', -Infinity], ['NaN', NaN],
@@ -146,7 +146,7 @@ const tagged = new Map<unknown, number>([
 
 function parse(text: string): unknown {
   try {
-    // Strings are passed over, and so is one that never ends.
+    // Strings are skipped, also one that is not terminated.
     const json = text.replace(/"(?:[^"\\]|\\[^])*"?|-?(?:Infinity|NaN)/g, (part) =>
       part.startsWith('"') ? part : `{"${TAG}":"${part}"}`,
     );
@@ -160,27 +160,27 @@ function parse(text: string): unknown {
   }
 }
 
-/** A value with its tagged floats, or those of the array that it is, as numbers. */
+/** Converts a tagged float, or those in an array, to numbers. */
 function decode(value: unknown): unknown {
   const number = (x: unknown) => (isObject(x) && TAG in x ? tagged.get(x[TAG]) ?? x : x);
   return Array.isArray(value) ? value.map(number) : number(value);
 }
 
-/** The settings that Python wants to be fractions. */
-const fractions = new Set(['layer_norm_epsilon', 'time_step_limit', 'dt_limit']);
+/** The keys whose values transformers requires to be floats. */
+const floats = new Set(['layer_norm_epsilon', 'time_step_limit', 'dt_limit']);
 
-/** A config as text that Python reads. */
+/** Formats a config as text that Python code reads. */
 export function formatConfig(config: CheckpointConfig, indent = ''): string {
   const lines = Object.entries(config).map(([key, value]) => {
     const text = isObject(value) ? formatConfig(value, `${indent}  `)
-      : fractions.has(key) ? formatFraction(value) : JSON.stringify(value);
+      : floats.has(key) ? formatFloat(value) : JSON.stringify(value);
     return `\n${indent}  ${JSON.stringify(key)}: ${text}`;
   });
   return `{${lines.join()}\n${indent}}`;
 }
 
-function formatFraction(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(formatFraction).join(', ')}]`;
+function formatFloat(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(formatFloat).join(', ')}]`;
   return Number.isInteger(value) ? Number(value).toFixed(1) : String(value);
 }
 

@@ -1,33 +1,35 @@
 /**
- * The Mamba block (Gu and Dao, "Mamba" (2023), figure 3): the input is widened and halved into a
- * signal and a gate; the signal passes a short causal convolution, and the selective state space
- * model mixes along time; the gate lets through; and a projection leads back.
+ * The Mamba block (Gu and Dao, "Mamba" (2023), figure 3). A projection expands the input to a
+ * signal x and a gate z. The signal passes through a short causal convolution, a SiLU nonlinearity
+ * and the selective state space model, which mixes along time; the result is multiplied by the gate
+ * and projected back to the width of the input:
  *
  *     (x, z) = W_in v,   u = silu(conv(x)),   y = W_out (ssm(u) ⊙ silu(z))
  *
  * I = expandFactor · hiddenSize is the inner width.
  */
 import { Linear } from '@mambagrad/nn';
-import { type Generator, type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, number, objectWith, type Option, pickOptions, readOptions, tensors,
+  boolean, checkArgument, type FullTable, number, objectWith, type Read, readOptions, tensors,
   whole,
 } from '@mambagrad/tensor/options';
-import type { SelectiveScanAlgorithm } from '../ops/selectiveScan/selectiveScan.ts';
 import {
-  keepSteps, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
+  clearPadding, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags,
 } from '../sequence/sequence.ts';
 import { DepthwiseConv1d } from './convolution.ts';
-import { SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions } from './selectiveSSM.ts';
+import {
+  defaultDtRank, SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions,
+} from './selectiveSSM.ts';
 
 /** The sizes of a Mamba block; stateSize, dtRank, algorithm and generator are those of its SSM. */
 export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
   /** The width of the input and the result. */
   readonly hiddenSize: number;
-  /** The inner width in multiples of hiddenSize; it must come out whole. Default 2. */
+  /** I / hiddenSize, such that I is a whole number. Default 2. */
   readonly expandFactor?: number | undefined;
-  /** The length of the convolution. Default 4. */
+  /** K, the kernel size of the convolution. Default 4. */
   readonly convSize?: number | undefined;
   /** Whether the first and the last projection have a bias. Default false. */
   readonly bias?: boolean | undefined;
@@ -35,20 +37,11 @@ export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
   readonly convBias?: boolean | undefined;
 }
 
-/** The table of them. */
-export const blockOptions: {
-  readonly hiddenSize: Option<number>;
-  readonly stateSize: Option<number>;
-  readonly dtRank: Option<number | undefined>;
-  readonly algorithm: Option<SelectiveScanAlgorithm>;
-  readonly generator: Option<Generator | undefined>;
-  readonly expandFactor: Option<number>;
-  readonly convSize: Option<number>;
-  readonly bias: Option<boolean>;
-  readonly convBias: Option<boolean>;
-} = {
+const { channels: _channels, ...ssmOptions } = selectiveSSMOptions;
+
+export const blockOptions: FullTable<BlockOptions, 'dtRank' | 'generator'> = {
   hiddenSize: whole(1).required(),
-  ...pickOptions(selectiveSSMOptions, { stateSize: 0, dtRank: 0, algorithm: 0, generator: 0 }),
+  ...ssmOptions,
   expandFactor: number({ above: 0 }).orElse(2),
   convSize: whole(1).orElse(4),
   bias: boolean.orElse(false),
@@ -68,9 +61,9 @@ export function innerWidth(
   );
 }
 
-/** What a block remembers: the last inputs of its convolution, and the state of its SSM. */
+/** The state of a block: the last inputs of its convolution, and the state of its SSM. */
 export interface BlockState {
-  /** [batch, convSize − 1, the channels that are convolved] */
+  /** [batch, convSize − 1, channels of the convolution] */
   readonly conv: Tensor;
   /** [batch, I, N]; of Mamba-2 [batch, heads, I / heads, N] */
   readonly ssm: Tensor;
@@ -79,18 +72,18 @@ export interface BlockState {
 /** The shapes of the tensors of a block's state. */
 export type BlockStateShapes = { readonly [Key in keyof BlockState]: Shape };
 
-/** A block that mixes along time, of whatever kind, and then projects each step by itself. */
+/** The base of all blocks: mixes along time, then projects each step separately. */
 export abstract class Mixer extends Recurrent<BlockState> {
   /** From the inner width I back to the width of the block; weight [hidden, I] */
   abstract readonly outProj: Linear;
 
-  /** From x [batch, length, hidden] to what `outProj` takes, [batch, length, I]. */
+  /** Maps x [batch, length, hidden] to the input of `outProj`, [batch, length, I]. */
   abstract mix(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState>;
 
-  /** The shapes of the state of so many rows. */
+  /** The shapes of the state for a number of rows. */
   abstract stateShapes(batch: number): BlockStateShapes;
 
-  /** Zeros, of these shapes. */
+  /** Zeros of the shapes of `stateShapes`. */
   initialState(batch: number): BlockState {
     const { dtype } = this.outProj.weight;
     const { conv, ssm } = this.stateShapes(batch);
@@ -103,7 +96,7 @@ export abstract class Mixer extends Recurrent<BlockState> {
     return { y: this.outProj.forward(y), state };
   }
 
-  /** Throws in the name of `op` unless the value of this name is a state of so many rows. */
+  /** Throws in the name of `op` unless its argument `name` is a state of `batch` rows. */
   requireState(op: string, name: string, state: unknown, batch: number): void {
     checkArgument(op, name, state, blockStates);
     const { conv, ssm } = state as BlockState;
@@ -115,7 +108,7 @@ export abstract class Mixer extends Recurrent<BlockState> {
     requireShape(op, `${name}.ssm`, ssm, { dtype, shape: shapes.ssm });
   }
 
-  /** Checks what `mix` is given, and clears the steps that are padding. */
+  /** Checks the arguments of `mix`, and sets steps that are padding to 0. */
   protected readSteps(
     x: Tensor, options: ScanOptions<BlockState>,
   ): { x: Tensor; state: BlockState | undefined; flags: SequenceFlags } {
@@ -125,33 +118,32 @@ export abstract class Mixer extends Recurrent<BlockState> {
     requireSteps(op, x, dtype, ['batch', 'length', hidden]);
     requireFlags(op, flags, x.shape);
     if (state !== undefined) this.requireState(op, 'state', state, x.shape[0]);
-    return { x: keepSteps(x, flags.mask), state, flags };
+    return { x: clearPadding(x, flags.mask), state, flags };
   }
 }
 
 const blockStates = objectWith<BlockState>('{ conv, ssm }');
 
-const { stateSize, expandFactor, convSize, bias, convBias } =
-  readOptions('MambaBlock', { hiddenSize: 1 }, blockOptions);
+const {
+  hiddenSize: _hiddenSize, dtRank: _dtRank, algorithm: _algorithm, generator: _generator,
+  ...defaults
+} = readOptions('MambaBlock', { hiddenSize: 1 }, blockOptions);
 
-/** The options that a Mamba block has if it is told nothing but its width. */
-export const blockDefaults: {
-  readonly stateSize: number; readonly expandFactor: number; readonly convSize: number;
-  readonly bias: boolean; readonly convBias: boolean;
-} = { stateSize, expandFactor, convSize, bias, convBias };
+/** The default sizes of a Mamba block, and whether it has biases. */
+export const blockDefaults: Omit<
+  Read<typeof blockOptions>, 'hiddenSize' | 'dtRank' | 'algorithm' | 'generator'
+> = defaults;
 
 /**
  * The Mamba block: x [batch, length, hidden] to the same shape, without norm or residual
  * connection.
  */
 export class MambaBlock extends Mixer {
-  /** [I, hidden] twice over: the signal, then the gate */
+  /** To the signal and the gate, in this order; weight [2I, hidden] */
   readonly inProj: Linear;
-  /**
-   * Over the last `convSize` steps of the signal, each channel by itself; weight [I, 1, convSize]
-   */
+  /** Over the last `convSize` steps of each channel of the signal; weight [I, 1, convSize] */
   readonly conv1d: DepthwiseConv1d;
-  /** Over the signal after its convolution and silu, with I channels and the gate */
+  /** The state space model of the I channels; it also applies the gate */
   readonly ssm: SelectiveSSM;
   readonly outProj: Linear;
 
@@ -160,7 +152,7 @@ export class MambaBlock extends Mixer {
     const op = new.target.name;
     const all = readOptions(op, options, blockOptions);
     const { hiddenSize, bias, generator, stateSize, algorithm } = all;
-    const { dtRank = Math.ceil(hiddenSize / 16) } = all;
+    const { dtRank = defaultDtRank(hiddenSize) } = all;
     const channels = innerWidth(op, all);
     this.inProj = new Linear(hiddenSize, 2 * channels, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, all.convSize, { bias: all.convBias, generator });

@@ -1,35 +1,35 @@
 /**
- * The depthwise convolution of a block, read in pieces: its state is the last K − 1 inputs, which
- * are all that the next outputs need of the past.
+ * The depthwise convolution of a block, which can process a sequence in pieces. Its state is the
+ * last K − 1 inputs, the only past inputs that the next results depend on:
  *
  *     y[t, d] = Σₖ weight[d, 0, k] · x[t − (K − 1) + k, d] + bias[d]
  *
- * Taps that reach back into another document count as 0. Steps of padding are taken out: taps reach
- * across them, to steps that count.
+ * Taps that read another document count as 0. Steps that are padding are skipped: taps read the
+ * steps before them instead.
  */
 import { Conv1d, conv1d, type LayerOptions, layerOptions } from '@mambagrad/nn';
 import { arange, type Tensor, zeros } from '@mambagrad/tensor';
 import { readOptions } from '@mambagrad/tensor/options';
 import {
-  flagOptions, keepSteps, readFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
+  flagOptions, clearPadding, readFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags, takeSteps,
 } from '../sequence/sequence.ts';
 
-/** A causal convolution of each channel by itself; weight [channels, 1, kernelSize]. */
+/** A causal convolution of each channel separately; weight [channels, 1, kernelSize]. */
 export class DepthwiseConv1d extends Conv1d {
-  /** A convolution of each of the channels by itself, with a bias unless the options say no. */
+  /** With a bias, unless `bias` is false. */
   constructor(channels: number, kernelSize: number, options: LayerOptions = {}) {
     const given = readOptions(new.target.name, options, layerOptions);
     super(channels, channels, kernelSize, { ...given, padding: 'causal', groups: channels });
   }
 
-  /** No inputs so far: zeros [batch, kernelSize − 1, channels]. */
+  /** The state before the first step: zeros [batch, kernelSize − 1, channels]. */
   initialState(batch: number): Tensor {
     const [channels, , kernel] = this.weight.shape;
     return zeros([batch, kernel - 1, channels], { dtype: this.weight.dtype });
   }
 
-  /** x and y [batch, length, channels]. */
+  /** Maps x [batch, length, channels] to the same shape. */
   override forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
     return this.scan(x, readOptions('DepthwiseConv1d', flags, flagOptions)).y;
   }
@@ -44,17 +44,17 @@ export class DepthwiseConv1d extends Conv1d {
     const [batch] = x.shape;
     requireShapes(op, dtype, { state: [state, [batch, past, groups]] });
     const { reset, mask } = readFlags(op, flags, x.shape);
-    // Padding is sorted behind all that counts, and put back afterwards.
+    // A stable sort moves padding to the end of each row; afterwards the order is restored.
     const order = mask?.equal(0).argsort();
     const sorted = (steps: Tensor) => (order ? takeSteps(steps, order) : steps);
-    const rows = (state ?? this.initialState(batch)).concat([sorted(keepSteps(x, mask))], 1);
+    const rows = (state ?? this.initialState(batch)).concat([sorted(clearPadding(x, mask))], 1);
     const segments = reset && sorted(reset.cast(x.dtype).cumsum(1)).pad([0, past], [0, 0]);
 
     const y = conv1d(rows, this.weight, this.bias, { groups, segments });
-    // The rows that count end at `past` and as many more as there are steps that count.
-    const places = mask && arange(0, past, 1, { dtype: 'i32' }).add(mask.sum(1, true));
+    // With n steps that are not padding, the last `past` inputs begin at row n of the sorted rows.
+    const indices = mask && arange(0, past, 1, { dtype: 'i32' }).add(mask.sum(1, true));
     const last = (steps: Tensor) =>
-      places ? takeSteps(steps, places) : steps.narrow(1, steps.shape[1] - past, past);
+      indices ? takeSteps(steps, indices) : steps.narrow(1, steps.shape[1] - past, past);
     const current = reset?.sum(1, true).cast(x.dtype);
     const isCurrent = segments && current && last(segments).equal(current).unsqueeze(-1);
     return {

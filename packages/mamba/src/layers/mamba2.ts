@@ -1,17 +1,18 @@
 /**
- * The Mamba-2 block (Dao and Gu, "Transformers are SSMs" (2024), figure 6, right). Gate, signal, B,
- * C and Δ all come from one projection of the input; signal, B and C pass one causal convolution;
- * heads of channels share a decay; a norm stands before the projection back:
+ * The Mamba-2 block (Dao and Gu, "Transformers are SSMs" (2024), figure 6, right). One projection
+ * of the input gives the gate, the signal, B, C and Δ; one causal convolution is applied to signal,
+ * B and C; the channels of a head share a decay; and a gated norm precedes the last projection:
  *
  *     z, xBC, Δ = W_in u;     x, B, C = silu(conv(xBC));     y = W_out norm(ssd(x, Δ, B, C), z)
  *
- * I = expandFactor · hiddenSize is the inner width, P the width of a head, H = I / P the heads, G
- * the groups, N the state size. Parameters have the layout of the authors' and transformers' code.
+ * I = expandFactor · hiddenSize is the inner width, P the channels of a head, H = I / P the number
+ * of heads, G the number of groups, N the state size. Parameters have the layout of mamba_ssm and
+ * transformers.
  */
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, uniform } from '@mambagrad/tensor';
 import {
-  boolean, Kind, number, type Option, pickOptions, readOptions, type Table, whole,
+  boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
 import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
@@ -21,74 +22,55 @@ import {
 import { DepthwiseConv1d } from './convolution.ts';
 import { deltaBias, undecayed } from './selectiveSSM.ts';
 
-/** The sizes of a Mamba-2 block; the default of stateSize is 128. */
+/** The sizes of a Mamba-2 block; stateSize is 128 by default. */
 export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algorithm'> {
   /** P, the channels of a head, a divisor of I. Default 64. */
   readonly headDim?: number | undefined;
-  /** G, so many groups of heads, each with B and C of its own. Default 1. */
+  /** G, the number of groups of heads; the heads of a group share B and C. Default 1. */
   readonly numGroups?: number | undefined;
-  /** The steps that `ssd` takes at most as one matrix; changes no result. Default 64. */
+  /** The chunk size of `ssd`, which changes the speed but not the result. Default 64. */
   readonly chunkSize?: number | undefined;
-  /** Whether the norm comes before the gate, norm(y) · silu(z), or after. Default false. */
+  /** Whether the norm precedes the gate, norm(y) · silu(z), or follows it. Default false. */
   readonly normBeforeGate?: boolean | undefined;
-  /** How many parts of I are normalised each by itself. Default G; in transformers' models 1. */
+  /** The number of parts of I that are normalised separately. Default G; in transformers 1. */
   readonly normGroups?: number | undefined;
   /** ε of the norm. Default 1e-5. */
   readonly normEps?: number | undefined;
-  /** The least and the largest Δ; those beyond are brought to it. Default [0, Infinity]. */
+  /** The range to which Δ is clamped. Default [0, Infinity]. */
   readonly dtLimit?: readonly [min: number, max: number] | undefined;
 }
 
-/** The least and the largest number of a range. */
+/** The two ends of a range. */
 const ranges: Kind<readonly [number, number]> = new Kind(
   'an array of two numbers, from 0 and ascending',
   (x) => Array.isArray(x) && x.length === 2 && x.every((end) => typeof end === 'number') &&
     x[0] >= 0 && x[0] <= x[1],
 );
 
-/** The table of what a Mamba-2 block has besides what every block has. */
-export const ownMamba2Options: {
-  readonly headDim: Option<number>;
-  readonly numGroups: Option<number>;
-  readonly chunkSize: Option<number>;
-  readonly normBeforeGate: Option<boolean>;
-  readonly normGroups: Option<number | undefined>;
-  readonly dtLimit: Option<readonly [number, number]>;
-} = {
+const { dtRank: _dtRank, algorithm: _algorithm, ...sharedOptions } = blockOptions;
+
+export const mamba2BlockOptions: FullTable<Mamba2BlockOptions, 'normGroups' | 'generator'> = {
+  ...sharedOptions,
+  stateSize: whole(1).orElse(128),
   headDim: whole(1).orElse(64),
   numGroups: whole(1).orElse(1),
   chunkSize: whole(1).orElse(64),
   normBeforeGate: boolean.orElse(false),
   normGroups: whole(1).optional(),
+  normEps: number({ from: 0 }).orElse(1e-5),
   dtLimit: ranges.orElse([0, Infinity]),
 };
 
-/** The table of all its options. */
-export const mamba2BlockOptions: {
-  readonly [Key in keyof Table<Mamba2BlockOptions>]: Key extends keyof typeof ownMamba2Options
-    ? (typeof ownMamba2Options)[Key]
-    : Key extends keyof typeof blockOptions ? (typeof blockOptions)[Key] : Option<number>;
-} = {
-  ...pickOptions(blockOptions, {
-    hiddenSize: 0, expandFactor: 0, convSize: 0, bias: 0, convBias: 0, generator: 0,
-  }),
-  ...ownMamba2Options,
-  stateSize: whole(1).orElse(128),
-  normEps: number({ from: 0 }).orElse(1e-5),
-};
+const {
+  hiddenSize: _hiddenSize, normGroups: _normGroups, normEps: _normEps, dtLimit: _dtLimit,
+  generator: _generator, ...defaults
+} = readOptions('Mamba2Block', { hiddenSize: 1 }, mamba2BlockOptions);
 
-const { stateSize, headDim, numGroups, expandFactor, convSize, chunkSize, ...others } =
-  readOptions('Mamba2Block', { hiddenSize: 1 }, mamba2BlockOptions);
-const { bias, convBias, normBeforeGate } = others;
-
-/** The options that a Mamba-2 block has if it is told nothing but its width. */
-export const mamba2Defaults: {
-  readonly stateSize: number; readonly headDim: number; readonly numGroups: number;
-  readonly expandFactor: number; readonly convSize: number; readonly chunkSize: number;
-  readonly bias: boolean; readonly convBias: boolean; readonly normBeforeGate: boolean;
-} = {
-  stateSize, headDim, numGroups, expandFactor, convSize, chunkSize, bias, convBias, normBeforeGate,
-};
+/** The default sizes of a Mamba-2 block, and whether it has biases. */
+export const mamba2Defaults: Omit<
+  Read<typeof mamba2BlockOptions>,
+  'hiddenSize' | 'normGroups' | 'normEps' | 'dtLimit' | 'generator'
+> = defaults;
 
 function sizesOf(op: string, options: Mamba2BlockOptions) {
   const all = readOptions(op, options, mamba2BlockOptions);
@@ -97,8 +79,8 @@ function sizesOf(op: string, options: Mamba2BlockOptions) {
   const heads = inner / headDim;
   if (heads % numGroups !== 0) {
     throw new TensorError(
-      `${op}: ${inner} channels (expandFactor · hiddenSize) do not make heads of ${headDim} in ` +
-        `${numGroups} groups of as many each; change headDim or numGroups`,
+      `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
+        `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
     );
   }
   if (inner % normGroups !== 0) {
@@ -110,21 +92,19 @@ function sizesOf(op: string, options: Mamba2BlockOptions) {
   return { ...all, normGroups, inner, heads, read, channels: inner + 2 * read };
 }
 
-/**
- * The Mamba-2 block: x [batch, length, hidden] to the same shape, without the residual connection.
- */
+/** The Mamba-2 block: x [batch, length, hidden] to the same shape, without residual connection. */
 export class Mamba2Block extends Mixer {
-  /** To the gate [I], the convolved channels [I + 2GN] and a step size for each head [H] */
+  /** To the gate [I], the channels of the convolution [I + 2GN] and Δ [H], in this order */
   readonly inProj: Linear;
-  /** Over the signal, B and C, in this order */
+  /** Over the signal [I], B [GN] and C [GN], in this order */
   readonly conv1d: DepthwiseConv1d;
-  /** Δ is softplus of its projection plus this, [H]; it sets the scale of time */
+  /** [H], added to the projection of Δ before softplus; it sets the time scale */
   readonly dtBias: Parameter;
-  /** log(−A), [H]: A itself is always negative, from −1 to −16 at the start */
+  /** log(−A), [H], so that A is always negative; initially A is between −1 and −16 */
   readonly ALog: Parameter;
   /** The skip connection, [H] */
   readonly D: Parameter;
-  /** With the gate, over what the scan gives; weight [I] */
+  /** The gated norm of the result of the scan; weight [I] */
   readonly norm: RMSNorm;
   readonly outProj: Linear;
   readonly #sizes: ReturnType<typeof sizesOf>;
@@ -171,11 +151,11 @@ export class Mamba2Block extends Mixer {
   }
 }
 
-/** Options of `gatedRmsNorm`: the parts of the features, and the side of the gate. */
+/** Options of `gatedRmsNorm`: the parts of the features, and the order of norm and gate. */
 export interface GatedNormOptions {
-  /** How many parts of the features are normalised each by itself. Default 1. */
+  /** The number of parts of the features that are normalised separately. Default 1. */
   readonly normGroups?: number | undefined;
-  /** Whether the norm comes before the gate. Default false. */
+  /** Whether the norm precedes the gate. Default false. */
   readonly normBeforeGate?: boolean | undefined;
   /** ε of the norm. Default 1e-5. */
   readonly normEps?: number | undefined;
@@ -183,7 +163,7 @@ export interface GatedNormOptions {
 
 const gatedNormOptions = {
   normGroups: whole(1).orElse(1),
-  normBeforeGate: ownMamba2Options.normBeforeGate,
+  normBeforeGate: mamba2BlockOptions.normBeforeGate,
   normEps: mamba2BlockOptions.normEps,
 } satisfies Table<GatedNormOptions>;
 

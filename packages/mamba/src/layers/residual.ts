@@ -1,5 +1,6 @@
 /**
- * A residual step: what mixes along time works on the normalised input, and adds to it.
+ * A residual connection: a mixer is applied to the normalised input, and its result is added to the
+ * input.
  *
  *     y = x + dropout(mixer(norm(x)))
  */
@@ -9,17 +10,17 @@ import {
   checkArgument, instanceOf, type Kind, objectWith, readOptions,
 } from '@mambagrad/tensor/options';
 import {
-  flagOptions, keepSteps, requireFlags, requireSteps, type ScanOptions, scanOptions, type Scanned,
-  type SequenceFlags, type SequenceLayer,
+  clearPadding, flagOptions, requireFlags, requireSteps, type ScanOptions, scanOptions,
+  type Scanned, type SequenceFlags, type SequenceLayer,
 } from '../sequence/sequence.ts';
 import type { BlockState, Mixer } from './block.ts';
 
-/** What can mix along time. */
+/** A layer that maps sequences to sequences of the same shape. */
 export const sequenceLayers: Kind<SequenceLayer> = objectWith(
   'a layer with a forward method', 'forward',
 );
 
-/** What mixes along time, with its normalisation and residual connection: x + mixer(norm(x)). */
+/** A layer that mixes along time, with norm, dropout and residual connection. */
 export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Module {
   /** Over the width, before the mixer */
   readonly norm: RMSNorm;
@@ -27,7 +28,7 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
   readonly mixer: Inner;
   readonly #dropout: Dropout;
 
-  /** `width` is that of the layer; ε of the norm is `eps`. */
+  /** `width` is the size of the last axis of x; `eps` is the ε of the norm. */
   constructor(width: number, mixer: Inner, dropout: Dropout = new Dropout(0), eps = 1e-5) {
     super();
     checkArgument('Residual', 'mixer', mixer, sequenceLayers);
@@ -43,7 +44,7 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
     return input.add(this.#dropout.forward(this.mixer.forward(this.norm.forward(input), flags)));
   }
 
-  /** The same in pieces; with `lastOnly`, y [batch, 1, width] is the result of the last step. */
+  /** Processes a piece; with `lastOnly`, y is the result of the last step, [batch, 1, width]. */
   scan(
     this: Residual<Mixer>, x: Tensor, options: ScanOptions<BlockState> = {}, lastOnly = false,
   ): Scanned<BlockState> {
@@ -58,6 +59,6 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
     const { shape: [width], dtype } = this.norm.weight;
     requireSteps('Residual', x, dtype, ['batch', 'length', width]);
     requireFlags('Residual', flags, x.shape);
-    return keepSteps(x, flags.mask);
+    return clearPadding(x, flags.mask);
   }
 }

@@ -1,63 +1,60 @@
 /**
- * The selective state space model as a layer: the selective scan with Δ, B and C projected from the
- * input itself, which is what makes it selective (Gu and Dao, "Mamba" (2023), algorithm 2):
+ * The selective state space model as a layer. A state space model in continuous time,
+ * h′ = A h + B u, y = C h + D u, is discretised with the step size Δ. It is selective because Δ, B
+ * and C are projected from the input (Gu and Dao, "Mamba" (2023), algorithm 2):
  *
  *     (r, B, C) = W_x u,   Δ = softplus(W_Δ r + b_Δ),   A = −exp(A_log)
  *
- * D channels, N numbers of state in each, R the rank of the projection to Δ.
+ * There are D channels with N numbers of state each; R is the rank of the projection to Δ.
  */
-import { Linear, linear, Parameter } from '@mambagrad/nn';
-import { arange, Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
+import { layerOptions, Linear, linear, Parameter } from '@mambagrad/nn';
+import { arange, type Generator, ones, type Tensor, uniform, zeros } from '@mambagrad/tensor';
 import {
-  boolean, instanceOf, type Option, readOptions, type Table, tensors, whole,
+  boolean, type FullTable, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '../ops/selectiveScan/selectiveScan.ts';
 import {
-  keepSteps, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
+  clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
   type Scanned,
 } from '../sequence/sequence.ts';
 
-/** Options of `SelectiveSSM`; a `MambaBlock` hands its own on. */
+/** Options of `SelectiveSSM`. */
 export interface SelectiveSSMOptions {
   /** D, the width of the input. */
   readonly channels: number;
-  /** N, the numbers that each channel remembers. Default 16; of Mamba2 and Mamba2Block 128. */
+  /** N, the numbers of state in each channel. Default 16; of Mamba2 and Mamba2Block 128. */
   readonly stateSize?: number | undefined;
   /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉; of blocks ⌈hiddenSize / 16⌉. */
   readonly dtRank?: number | undefined;
-  /** How the scan is computed; does not change what is learned. Default 'fused'. */
+  /** The algorithm of the scan, which does not change what is learned. Default 'fused'. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
-  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  /** The source of random initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
-/** The options that say where initial values come from. */
-export const generatorOption: Option<Generator | undefined> = instanceOf(Generator).optional();
-
-export const selectiveSSMOptions: {
-  readonly channels: Option<number>;
-  readonly stateSize: Option<number>;
-  readonly dtRank: Option<number | undefined>;
-  readonly algorithm: Option<SelectiveScanAlgorithm>;
-  readonly generator: Option<Generator | undefined>;
-} = {
+export const selectiveSSMOptions: FullTable<SelectiveSSMOptions, 'dtRank' | 'generator'> = {
   channels: whole(1).required(),
   stateSize: whole(1).orElse(16),
   dtRank: whole(1).optional(),
   algorithm: scanAlgorithms.orElse('fused'),
-  generator: generatorOption,
+  generator: layerOptions.generator,
 };
 
-/** The options of a scan of the layer; what it returns besides is up to the selective scan. */
+/** The options of `scan` are those of any scan and two of `selectiveScan`. */
 const ssmScanOptions = {
   ...scanOptions<Tensor>(), z: tensors.optional(), returnStates: boolean.orElse(false),
 } satisfies Table<SSMScanOptions>;
 
 type SSMScanOptions = ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'>;
 
-/** The range of step sizes Δ at the start, spread evenly in their logarithm; the paper's values. */
+/** The rank of the projection to Δ for an input of some width. */
+export function defaultDtRank(width: number): number {
+  return Math.ceil(width / 16);
+}
+
+/** The range of the initial step sizes Δ, which are log-uniform; the values of the paper. */
 const DELTA_MIN = 1e-3;
 const DELTA_MAX = 1e-1;
 
@@ -65,11 +62,11 @@ const DELTA_MAX = 1e-1;
  * The layer: u [batch, length, D] to the same shape, with a state of N numbers for each channel.
  */
 export class SelectiveSSM extends Recurrent<Tensor> {
-  /** From the input to the low-rank Δ, B and C, in this order */
+  /** From the input to r, B and C, in this order; weight [R + 2N, D] */
   readonly xProj: Linear;
-  /** From rank R to a step size for each channel; its bias sets the scale of time */
+  /** From r to Δ, weight [D, R]; its bias sets the time scale */
   readonly dtProj: Linear & { readonly bias: Parameter };
-  /** log(−A), [D, N]: A itself is always negative, at the start −1, …, −N */
+  /** log(−A), [D, N], so that A is always negative; initially −1, …, −N in each channel */
   readonly ALog: Parameter;
   /** The skip connection, [D] */
   readonly D: Parameter;
@@ -79,7 +76,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     super();
     const given = readOptions(new.target.name, options, selectiveSSMOptions);
     const { channels, stateSize, generator } = given;
-    const { dtRank = Math.ceil(channels / 16) } = given;
+    const { dtRank = defaultDtRank(channels) } = given;
     const withoutBias = { bias: false, generator };
     this.xProj = new Linear(channels, dtRank + 2 * stateSize, withoutBias);
     const projection = new Linear(dtRank, channels, withoutBias);
@@ -89,7 +86,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     this.#algorithm = given.algorithm;
   }
 
-  /** Zeros [batch, D, N]. */
+  /** The state before the first step: zeros [batch, D, N]. */
   initialState(batch: number): Tensor {
     return zeros([batch, ...this.ALog.shape], { dtype: this.ALog.dtype });
   }
@@ -104,7 +101,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     requireSteps(op, u, dtype, ['batch', 'length', channels]);
     requireFlags(op, given, u.shape);
     requireShapes(op, dtype, { state: [state, [u.shape[0], channels, stateSize]] });
-    const input = keepSteps(u, given.mask);
+    const input = clearPadding(u, given.mask);
     const rank = this.dtProj.weight.shape[1];
     const [low, B, C] = this.xProj.forward(input).split([rank, stateSize, stateSize], -1);
     const delta = linear(low, this.dtProj.weight);
@@ -120,15 +117,15 @@ export class SelectiveSSM extends Recurrent<Tensor> {
   }
 }
 
-/** A parameter that weight decay would only hurt: a rate, a scale. */
+/** A parameter without weight decay, which would distort rates and scales. */
 export function undecayed(value: Tensor): Parameter {
   return new Parameter(value, { noWeightDecay: true });
 }
 
 /**
- * What is added to Δ before softplus, at the start: softplus of it is log-uniform between DELTA_MIN
- * and DELTA_MAX, so that the channels begin with memories of different lengths. The inverse of
- * softplus is Δ + log(1 − e^−Δ), which is exact for small Δ.
+ * The initial bias of Δ, which is added before softplus. Its softplus is log-uniform between
+ * DELTA_MIN and DELTA_MAX, so that channels begin with memories of different lengths. The inverse
+ * of softplus is Δ + log(1 − e^−Δ), computed with expm1, which is accurate for small Δ.
  */
 export function deltaBias(size: number, generator: Generator | undefined): Parameter {
   const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;

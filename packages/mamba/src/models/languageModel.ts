@@ -1,31 +1,31 @@
 /**
- * A language model: tokens become vectors, blocks mix them along time, and the normalised result is
- * compared with a vector for every token. These are the vectors of the embedding again (tied), so
- * that a token is read and written alike, or others (untied).
+ * A language model: an embedding maps tokens to vectors, blocks mix the vectors along time, and a
+ * head maps the normalised result to a logit for every token, the score of that token as the next
+ * one. The weight of the head is that of the embedding (tied), or a separate one (untied).
  */
 import { Embedding, Linear, linear, RMSNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, pickOptions, readOptions, type Table, whole,
+  boolean, checkArgument, type FullTable, pickOptions, readOptions, whole,
 } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
-import { keepSteps, type Scanned, type ScanOptions, scanOptions } from '../sequence/sequence.ts';
+import { clearPadding, type Scanned, type ScanOptions, scanOptions } from '../sequence/sequence.ts';
 import { RecurrentStack, type StackState } from './recurrentStack.ts';
-import { type StackOptions, stackOptions } from './stackOptions.ts';
+import { type StackOptions, stackOptions, type WithoutDefault } from './stackOptions.ts';
 
-/** Options of `MambaLM`: those of its blocks, and what has to do with tokens. */
+/** Options of `MambaLM`: those of its blocks, of the vocabulary and of the head. */
 export interface MambaLMOptions extends StackOptions {
   /** The number of different tokens. */
   readonly vocabSize: number;
-  /** Whether the head is the embedding. Default true. */
+  /** Whether the head shares the weight of the embedding. Default true. */
   readonly tieEmbeddings?: boolean | undefined;
 }
 
-const mambaLMOptions = {
+export const mambaLMOptions: FullTable<MambaLMOptions, WithoutDefault> = {
   ...stackOptions, vocabSize: whole(1).required(), tieEmbeddings: boolean.orElse(true),
-} satisfies Table<MambaLMOptions>;
+};
 
-/** Options as they were given: what was left out is not there. */
+/** Options as they were given, without those that were left out. */
 type Given<Options> = { readonly [Key in keyof Options]: Exclude<Options[Key], undefined> };
 
 /** The options without those that are undefined. */
@@ -34,36 +34,33 @@ function given<Options extends object>(options: Options): Given<Options> {
   return Object.fromEntries(entries) as Given<Options>;
 }
 
-/** The standard deviation of embeddings at the start, as in the paper's code. */
+/** The initial standard deviation of embeddings, as in mamba_ssm. */
 const EMBEDDING_STD = 0.02;
 
-/** Steps that `prefill` reads at once, so that two programs serve texts of every length. */
+/** `prefill` reads this many steps at a time, so that two programs serve prompts of any length. */
 const PIECE = 32;
 
 const { state: stateOption, mask: maskOption } = scanOptions<StackState>();
 const prefillOptions = { state: stateOption, mask: maskOption };
 
-/**
- * Tokens i32 [batch, length] to logits [batch, length, vocabSize], of the token that comes next.
- */
+/** Maps tokens i32 [batch, length] to logits of the next token, [batch, length, vocabSize]. */
 export class MambaLM extends RecurrentStack {
-  /** Those with which it was made. */
+  /** The options that were given to the constructor. */
   readonly options: Given<MambaLMOptions>;
   declare readonly embedding: Embedding;
-  /** [vocabSize, hidden], where it is not the embedding */
+  /** The head, [vocabSize, hidden]; undefined if it is tied to the embedding */
   readonly lmHead: Linear | undefined;
 
   constructor(options: MambaLMOptions) {
-    const { vocabSize, hiddenSize, normEps = 1e-5, tieEmbeddings, generator } = readOptions(
-      new.target.name, options, mambaLMOptions,
-    );
+    const { vocabSize, hiddenSize, normEps, tieEmbeddings, generator } =
+      readOptions(new.target.name, options, mambaLMOptions);
     const embedding = new Embedding(vocabSize, hiddenSize, { std: EMBEDDING_STD, generator });
     const body = { ...pickOptions(options, stackOptions), pool: 'none' } as const;
     super(body, embedding, new RMSNorm(hiddenSize, { eps: normEps }));
     this.options = given(options);
     const head = { bias: false, generator };
     this.lmHead = tieEmbeddings ? undefined : new Linear(hiddenSize, vocabSize, head);
-    // What each layer adds starts smaller the more of them add up (GPT-2's rule).
+    // The results of L layers add up, so each is initially scaled by 1/√L, as in GPT-2.
     for (const { mixer: { outProj: { weight } } } of this.layers) {
       weight.assign(weight.detach().div(Math.sqrt(this.layers.length)));
     }
@@ -80,9 +77,9 @@ export class MambaLM extends RecurrentStack {
   }
 
   /**
-   * Reads any number of tokens, i32 [batch, length], going on from any state: y [batch, vocabSize]
-   * are the logits after the last one. Compiled, without gradients. Padding (`mask`) must be in
-   * front, so that each row has its last token at the end.
+   * Reads a prompt, i32 [batch, length], of any length from 1 and from any state: y
+   * [batch, vocabSize] are the logits after its last token. Compiled, without gradients. Padding
+   * (`mask`) must be at the beginning of rows, so that all end with their last token.
    */
   prefill(
     tokens: Tensor, options: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
@@ -93,19 +90,19 @@ export class MambaLM extends RecurrentStack {
     const [batch, length] = tokens.shape;
     if (length === 0) throw new TensorError(`${op}: there are no tokens, expected at least one`);
     if (state !== undefined) this.requireState(op, state, batch);
-    // The first piece is filled up in front.
+    // The first piece is padded at its beginning.
     const missing = PIECE * Math.ceil(length / PIECE) - length;
     const padded = (x: Tensor) => x.pad([0, missing], [0, 0]).split(PIECE, 1);
     const masks = padded(mask ?? ones([batch, length], { dtype: 'i32' }));
     let read: Scanned<StackState> = { y: tokens, state: state ?? this.initialState(batch) };
-    for (const [i, piece] of padded(keepSteps(tokens, mask)).entries()) {
+    for (const [i, piece] of padded(clearPadding(tokens, mask)).entries()) {
       const isWhole = !mask && (i > 0 || missing === 0);
       read = this.advance(piece, { state: read.state, mask: isWhole ? undefined : masks[i] });
     }
     return read;
   }
 
-  /** Compiles `prefill` and `step` for so many rows, ahead of the first call. */
+  /** Compiles `prefill` and `step` for `batch` rows, ahead of the first call. */
   override prepare(batch = 1): this {
     checkArgument(`${this.constructor.name}.prepare`, 'batch', batch, whole(1));
     const { state } = this.prefill(zeros([batch, PIECE + 1], { dtype: 'i32' }));
@@ -113,7 +110,7 @@ export class MambaLM extends RecurrentStack {
     return this;
   }
 
-  protected override read(h: Tensor): Tensor {
-    return linear(super.read(h), (this.lmHead ?? this.embedding).weight);
+  protected override head(h: Tensor): Tensor {
+    return linear(super.head(h), (this.lmHead ?? this.embedding).weight);
   }
 }

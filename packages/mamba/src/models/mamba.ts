@@ -1,51 +1,55 @@
 /**
- * Mamba and Mamba-2 as encoders of sequences of vectors: blocks on top of each other, after a
- * projection to the hidden size where the input has another. The last step has seen the whole
- * sequence, so its vector stands for it.
+ * Mamba and Mamba-2 as encoders of sequences of vectors: a stack of blocks, after a projection to
+ * the hidden size if the input has another size. The result of the last step depends on the whole
+ * sequence, so by default it represents the sequence.
  */
-import { pickOptions, readOptions, type Table } from '@mambagrad/tensor/options';
+import { type FullTable, pickOptions, readOptions } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { mamba2Defaults } from '../layers/mamba2.ts';
 import { RecurrentStack, recurrentStackOptions } from './recurrentStack.ts';
 import {
-  type EncoderOptions, encoderOptions, inputProjection, type StackOptions,
+  type EncoderOptions, encoderOptions, inputProjection, type StackOptions, type WithoutDefault,
 } from './stackOptions.ts';
 
 /** Options of `Mamba`: those of an encoder, and those of its blocks. */
 export type MambaOptions = EncoderOptions & Omit<StackOptions, keyof EncoderOptions>;
 
-/** The table of them. */
-export const mambaOptions: Table<MambaOptions> = { ...recurrentStackOptions, ...encoderOptions };
+const mambaOptions: FullTable<MambaOptions, WithoutDefault> = {
+  ...recurrentStackOptions, ...encoderOptions,
+};
 
-const defaults = { hiddenSize: 256, numLayers: 2, windowSize: 60, dropout: 0.1 } as const;
+const { layer: _layer, ...mamba2Options } = mambaOptions;
 
-/** x [batch, length, embedDim] to what `pool` says; by default a vector for each sequence. */
+const { hiddenSize, numLayers, windowSize } =
+  readOptions('Mamba', { embedDim: 1 }, encoderOptions);
+
+/** A start for the options that do not depend on the kind of block. */
+const encoderDefaults = { hiddenSize, numLayers, windowSize, dropout: 0.1 };
+
+/** An encoder from [batch, length, embedDim] to one vector for each sequence, or see `pool`. */
 export class Mamba extends RecurrentStack {
   constructor(options: MambaOptions) {
-    const { embedDim, hiddenSize = 256, generator } = readOptions(
-      new.target.name, options, mambaOptions,
-    );
+    const { embedDim, hiddenSize, generator } =
+      readOptions(new.target.name, options, mambaOptions);
     const embedding = inputProjection({ embedDim, hiddenSize, generator });
     super({ ...pickOptions(options, recurrentStackOptions), hiddenSize }, embedding);
   }
 
-  /** Options to start from; embedDim is up to the data. */
+  /** Options to start from; embedDim depends on the data. */
   static recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
-    return { ...defaults, ...blockDefaults };
+    return { ...encoderDefaults, ...blockDefaults };
   }
 }
 
-/** The same, of Mamba-2 blocks. */
+/** An encoder like `Mamba`, of Mamba-2 blocks. */
 export class Mamba2 extends Mamba {
   constructor(options: Omit<MambaOptions, 'layer'>) {
     readOptions(new.target.name, options, mamba2Options);
     super({ ...options, layer: 'mamba2' });
   }
 
-  /** Options to start from; embedDim is up to the data. */
+  /** Options to start from; embedDim depends on the data. */
   static override recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
-    return { ...defaults, ...mamba2Defaults };
+    return { ...encoderDefaults, ...mamba2Defaults };
   }
 }
-
-const { layer: _layer, ...mamba2Options } = mambaOptions;

@@ -1,7 +1,8 @@
 /**
- * A sequence layer for images, volumes and fields of any number of axes: the places are put in a
- * row, go through the layer as a sequence, and are put back. As a scan sees only what came before,
- * several orders, with a layer for each, can be summed:
+ * A sequence layer for images, volumes and grids of any number of axes. The cells of the grid are
+ * arranged as a sequence, which goes through the layer, and the results are arranged as a grid
+ * again. A scan depends only on earlier cells, so the results of several orders, with a layer for
+ * each, can be summed:
  *
  *     y = Σᵢ orderᵢ⁻¹(coreᵢ(orderᵢ(x)))
  */
@@ -12,20 +13,21 @@ import {
 } from '@mambagrad/tensor/options';
 import { sequenceLayers } from '../layers/residual.ts';
 import {
-  alternatingOrder, crossOrders, inverseOrder, placesOf, rasterOrder, reverseOrder, type ScanOrder,
+  alternatingOrder, crossOrders, inverseOrder, permutationOf, rasterOrder, reverseOrder,
+  type ScanOrder,
 } from '../sequence/scanOrder.ts';
-import { keepSteps, requireShapes, type SequenceLayer } from '../sequence/sequence.ts';
+import { clearPadding, requireShapes, type SequenceLayer } from '../sequence/sequence.ts';
 
-/** Options of `MambaND`: in which orders the grid is scanned. */
+/** Options of `MambaND`: the orders in which the grid is scanned. */
 export interface MambaNDOptions {
-  /** Whether a second core scans from the end, and is added. Default false. */
+  /** Whether a second core scans in reverse, and its results are added. Default false. */
   readonly bidirectional?: boolean | undefined;
   /**
-   * `raster`, row by row; `alternating`, by the `layer`; `cross`, by rows and by columns, there and
-   * back, with four cores; or any other order. Default 'raster'.
+   * 'raster', row by row; 'alternating', an order that depends on `layer`; 'cross', along rows and
+   * along columns, forwards and backwards, with four cores; or a custom order. Default 'raster'.
    */
   readonly order?: 'raster' | 'alternating' | 'cross' | ScanOrder | undefined;
-  /** The place in a stack of layers, from 0, that chooses the alternating order. Default 0. */
+  /** The index of the layer in a stack, which selects the alternating order. Default 0. */
   readonly layer?: number | undefined;
 }
 
@@ -35,19 +37,17 @@ const mambaNDOptions = {
   layer: whole().orElse(0),
 } satisfies Table<MambaNDOptions>;
 
-/** Which places of a grid count. */
+/** Which cells of a grid are padding. */
 export interface GridFlags {
-  /** i32 [batch, ...spatial], 0 at padding: such places change no other, and may hold anything. */
+  /** i32 [batch, ...spatial], 0 at padding: such cells may hold anything, and affect no others. */
   readonly mask?: Tensor | undefined;
 }
 
 const gridFlags = { mask: tensors.optional() } satisfies Table<GridFlags>;
 
-/**
- * A grid [batch, ...spatial, channels] to the same shape: the sum over its cores, each in an order.
- */
+/** Maps a grid [batch, ...spatial, channels] to the same shape: a sum over cores and orders. */
 export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module {
-  /** One for each order in which the grid is scanned */
+  /** A layer for each order in which the grid is scanned */
   readonly cores: readonly Core[];
   readonly #orders: readonly ScanOrder[];
 
@@ -60,26 +60,27 @@ export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module 
     const named = {
       raster: [rasterOrder], alternating: [alternatingOrder(layer)], cross: crossOrders,
     };
-    const one = typeof order === 'string' ? named[order] : [order];
-    this.#orders = bidirectional && one.length === 1 ? [...one, reverseOrder(one[0])] : one;
+    const orders = typeof order === 'string' ? named[order] : [order];
+    const isReversible = bidirectional && orders.length === 1;
+    this.#orders = isReversible ? [...orders, reverseOrder(orders[0])] : orders;
     this.cores = this.#orders.map(() => createCore());
     for (const core of this.cores) {
       checkArgument(op, 'the result of createCore', core, sequenceLayers);
     }
   }
 
-  /** What scans in the (first) order. */
+  /** The core that scans in the first order. */
   get core(): Core {
     return this.cores[0];
   }
 
-  /** What scans the same from the end. Throws unless there is one. */
+  /** The core that scans in the second order, the reverse. Throws if there is only one. */
   get coreReverse(): Core {
     if (this.cores.length > 1) return this.cores[1];
     throw new TensorError('MambaND: there is no coreReverse; make it with bidirectional: true');
   }
 
-  /** [batch, ...spatial, channels], with at least one axis of space, to the same shape. */
+  /** Maps x [batch, ...spatial, channels], with at least one spatial axis, to the same shape. */
   forward(x: Tensor, flags: GridFlags = {}): Tensor {
     const { mask } = readOptions('MambaND', flags, gridFlags);
     checkArgument('MambaND', 'x', x, tensors);
@@ -89,21 +90,20 @@ export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module 
     }
     requireShapes('MambaND', 'i32', { mask: [mask, [batch, ...spatial]] });
     const length = spatial.reduce((product, size) => product * size, 1);
-    const counts = mask?.reshape([batch, length]);
-    const sequence = keepSteps(x.reshape([batch, length, x.shape[x.ndim - 1]]), counts);
+    const flatMask = mask?.reshape([batch, length]);
+    const cells = clearPadding(x.reshape([batch, length, x.shape[x.ndim - 1]]), flatMask);
     const outputs = this.#orders.map((order, i) => {
-      const places = placesOf('MambaND', order, spatial);
-      const inOrder = counts && { mask: arrange(counts, places) };
-      return arrange(
-        this.cores[i].forward(arrange(sequence, places), inOrder), inverseOrder(places),
-      );
+      const permutation = permutationOf('MambaND', order, spatial);
+      const coreFlags = flatMask && { mask: permute(flatMask, permutation) };
+      const y = this.cores[i].forward(permute(cells, permutation), coreFlags);
+      return permute(y, inverseOrder(permutation));
     });
     return outputs.reduce((sum, output) => sum.add(output)).reshape(x.shape);
   }
 }
 
-/** The steps of x [batch, length, ...] in another order. */
-function arrange(x: Tensor, order: readonly number[]): Tensor {
-  if (order.every((from, to) => from === to)) return x;
-  return x.indexSelect(1, tensor(Int32Array.from(order)));
+/** The steps of x [batch, length, ...] in the order of a permutation. */
+function permute(x: Tensor, permutation: readonly number[]): Tensor {
+  if (permutation.every((from, to) => from === to)) return x;
+  return x.indexSelect(1, tensor(Int32Array.from(permutation)));
 }

@@ -1,11 +1,11 @@
 /**
- * A stack whose layers are recurrent blocks is recurrent itself: its state is that of every layer,
- * and it reads sequences whole, in pieces, or step by step.
+ * A stack whose layers are recurrent blocks is recurrent itself: its state is the list of the
+ * states of its layers, and it processes sequences whole, in pieces, or step by step.
  */
 import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type Kind, listOf, objectWith, pickOptions, readOptions, type Table,
+  boolean, checkArgument, type FullTable, type Kind, listOf, objectWith, pickOptions, readOptions,
   whole,
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from '../layers/block.ts';
@@ -15,26 +15,25 @@ import {
 } from '../sequence/sequence.ts';
 import { Stack } from './stack.ts';
 import {
-  type BodyOptions, bodyOptions, createMixers, type StackOptions, stackOptions,
+  type BodyOptions, bodyOptions, createMixers, type StackOptions, stackOptions, type WithoutDefault,
 } from './stackOptions.ts';
 
 /** The state of every layer. */
 export type StackState = readonly BlockState[];
 
-/** The options of a stack of blocks, and of what its `forward` gives. */
+/** The options of a stack of blocks, with those of its result. */
 export type RecurrentStackOptions = StackOptions & Pick<BodyOptions, 'pool' | 'windowSize'>;
 
-/** The table of them. */
-export const recurrentStackOptions: Table<RecurrentStackOptions> = {
+export const recurrentStackOptions: FullTable<RecurrentStackOptions, WithoutDefault> = {
   ...stackOptions, pool: bodyOptions.pool, windowSize: bodyOptions.windowSize,
 };
 
 /**
- * A `Stack` of Mamba or Mamba-2 blocks. Its `scan` differentiates; `advance` and `step` are for
- * use.
+ * A `Stack` of Mamba or Mamba-2 blocks. `scan` is differentiable; `advance` and `step` are compiled
+ * for inference.
  */
 export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
-  /** As much of a state as can be said without its batch. */
+  /** The structure of a state; shapes depend on the batch and are checked by the layers. */
   readonly #states: Kind<StackState>;
 
   constructor(options: RecurrentStackOptions, embedding?: Linear | Embedding, normF?: RMSNorm) {
@@ -55,30 +54,30 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     return this.scan(x, readOptions(this.constructor.name, flags, flagOptions), true).y;
   }
 
-  /** With `lastOnly`, y is the result of the last step that is no padding, [batch, ...]. */
+  /** With `lastOnly`, y is the result of the last step that is not padding, [batch, ...]. */
   scan(x: Tensor, options: ScanOptions<StackState> = {}, lastOnly = false): Scanned<StackState> {
     const op = this.constructor.name;
     checkArgument(op, 'lastOnly', lastOnly, boolean);
     const { state, ...flags } = this.#readOptions(op, options);
     let h = this.readInput(op, x, flags);
     if (state !== undefined) this.requireState(op, state, x.shape[0]);
-    // There is no last step of none, which `pooled` says.
+    // Of an empty sequence there is no last step: `pooled` throws that error.
     const mayCut = lastOnly && !flags.mask && x.shape[1] > 0;
     const next = this.layers.map((layer, i) => {
-      // Nobody asks for the other steps of the last layer.
+      // Only the last step of the last layer is needed.
       const isCut = mayCut && i === this.layers.length - 1;
       const scanned = layer.scan(h, { ...flags, state: state?.[i] }, isCut);
       h = scanned.y;
       return scanned.state;
     });
-    return { y: this.read(lastOnly ? pooled(op, h, 'last', flags.mask) : h), state: next };
+    return { y: this.head(lastOnly ? pooled(op, h, 'last', flags.mask) : h), state: next };
   }
 
-  /** `scan` for use, with `lastOnly`: compiled for each shape of x, without gradients. */
+  /** `scan` with `lastOnly` for inference: compiled for each shape of x, without gradients. */
   readonly advance: (x: Tensor, options?: ScanOptions<StackState>) => Scanned<StackState> =
     (x, options = {}) => this.#run(`${this.constructor.name}.advance`, x, options);
 
-  /** A single step, compiled, without gradients, in the same time however many came before. */
+  /** A single step for inference, compiled, without gradients, in constant time and memory. */
   step(x: Tensor, state: StackState): Scanned<StackState> {
     const op = `${this.constructor.name}.step`;
     requireState(op, state);
@@ -93,13 +92,13 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
   }
 
   readonly #advance: (x: Tensor, options: ScanOptions<StackState>) => Scanned<StackState> =
-    this.forUse((x, options) => this.scan(x, options, true));
+    this.compileForInference((x, options) => this.scan(x, options, true));
 
   #readOptions(op: string, options: ScanOptions<StackState>): ScanOptions<StackState> {
     return readOptions(op, options, scanOptions<StackState>());
   }
 
-  /** Throws in the name of `op` unless it is a state of this model, of so many rows. */
+  /** Throws in the name of `op` unless `state` is a state of this model for `batch` rows. */
   protected requireState(op: string, state: StackState, batch: number): void {
     checkArgument(op, 'state', state, this.#states);
     this.layers.forEach(({ mixer }, i) => {

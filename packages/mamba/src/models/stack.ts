@@ -1,7 +1,7 @@
 /**
- * Layers on top of each other: the body that all models share. What differs is the layers, how
- * their input is made, and how the last result is read. Where the layers are recurrent blocks, each
- * a residual step x + block(norm(x)), the whole is recurrent, too.
+ * A stack of layers, the body that all models share: an embedding of the input, residual layers
+ * x + mixer(norm(x)), and a final norm. Models differ in the mixers, in the embedding, and in the
+ * head, which maps the last hidden vectors to results.
  */
 import { Dropout, Embedding, type Linear, Module, type RMSNorm } from '@mambagrad/nn';
 import {
@@ -10,31 +10,28 @@ import {
 import { checkArgument, listOf, readOptions, whole } from '@mambagrad/tensor/options';
 import { Residual, sequenceLayers } from '../layers/residual.ts';
 import {
-  flagOptions, keepSteps, type Pool, pooled, requireFlags, requireSteps, requireTokens,
+  flagOptions, clearPadding, type Pool, pooled, requireFlags, requireSteps, requireTokens,
   type SequenceFlags, type SequenceLayer,
 } from '../sequence/sequence.ts';
 import {
   type BodyOptions, bodyOptions, type EncoderOptions, outputOptions,
 } from './stackOptions.ts';
 
-/**
- * The body of a model: an embedding if there is one, residual layers of width hiddenSize, and a
- * norm.
- */
+/** The body of a model: an optional embedding, residual layers of width hiddenSize, and a norm. */
 export abstract class Stack<Inner extends SequenceLayer> extends Module {
-  /** What makes the input of the first layer, where that is not the model's own */
+  /** Maps the input to the hidden size; undefined if it has that size already */
   readonly embedding: Linear | Embedding | undefined;
-  /** Each x + dropout(mixer(norm(x))), the first one nearest to the input */
+  /** The layers x + dropout(mixer(norm(x))), in the order in which they are applied */
   readonly layers: readonly Residual<Inner>[];
-  /** The norm of the last result, if there is one */
+  /** The norm after the last layer, if there is one */
   readonly normF: RMSNorm | undefined;
-  /** The one that all layers use */
+  /** The dropout of all layers */
   readonly dropout: Dropout;
   protected readonly pool: Pool;
   readonly #hiddenSize: number;
   readonly #windowSize: number;
 
-  /** Every module of the stack, once a program has been made of it. */
+  /** All modules of the stack, cached at the first call for inference. */
   #modules: readonly Module[] | undefined;
 
   constructor(
@@ -59,30 +56,28 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
 
   /** The size of the result's last axis: hiddenSize, or with `pool: 'ends'` twice that. */
   static outputSize(options: Partial<EncoderOptions>): number {
-    const { hiddenSize = 256, pool } = readOptions(
-      `${this.name}.outputSize`, options, outputOptions,
-    );
+    const { hiddenSize, pool } = readOptions(`${this.name}.outputSize`, options, outputOptions);
     return hiddenSize * (pool === 'ends' ? 2 : 1);
   }
 
-  /** The number of values that a model of these options learns; it is not built for that. */
+  /** The number of parameter values of a model with these options, which takes no memory. */
   static paramCount<Options>(this: new (options: Options) => Module, options: Options): number {
     return withoutValues(() => new this(options).parameterCount());
   }
 
-  /** The model's input to [batch, length, hidden]. */
+  /** Maps the model's input to hidden vectors [batch, length, hidden]. */
   protected embed(x: Tensor): Tensor {
     return this.embedding?.forward(x) ?? x;
   }
 
-  /** From [..., hidden] to the model's results. */
-  protected read(h: Tensor): Tensor {
+  /** Maps hidden vectors [..., hidden] to the model's results. */
+  protected head(h: Tensor): Tensor {
     return this.normF?.forward(h) ?? h;
   }
 
   /**
-   * Throws in the name of `op` unless x is what `embed` takes, steps of vectors or of tokens, and
-   * the flags fit it.
+   * Throws in the name of `op` unless x is an input of `embed`, a sequence of vectors or of tokens,
+   * and the flags fit it.
    */
   protected requireInput(op: string, x: Tensor, flags: SequenceFlags): void {
     const { embedding } = this;
@@ -96,30 +91,30 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     if (embedding instanceof Embedding) requireTokens(op, x, embedding.weight.shape[0], flags.mask);
   }
 
-  /** Checks the input, clears the steps that are padding, and embeds it. */
+  /** Checks the input, sets steps that are padding to 0, and embeds it. */
   protected readInput(op: string, x: Tensor, flags: SequenceFlags): Tensor {
     this.requireInput(op, x, flags);
-    const h = this.embed(keepSteps(x, flags.mask));
+    const h = this.embed(clearPadding(x, flags.mask));
     const { dtype } = (this.embedding ?? this.layers.at(0)?.norm)?.weight ?? h;
     requireSteps(op, h, dtype, ['batch', 'length', this.#hiddenSize]);
     return h;
   }
 
-  /** The model's input to what stands for the whole sequence: see `pool`. */
+  /** Maps the model's input to a result for the whole sequence; see `pool`. */
   forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
     const y = this.forwardSequence(x, flags);
     return pooled(this.constructor.name, y, this.pool, flags.mask);
   }
 
-  /** The model's input to the results of all steps, [batch, length, ...]. */
+  /** Maps the model's input to the results of all steps, [batch, length, ...]. */
   forwardSequence(x: Tensor, flags: SequenceFlags = {}): Tensor {
     const op = this.constructor.name;
     const given = readOptions(op, flags, flagOptions);
     const h = this.readInput(op, x, given);
-    return this.read(this.layers.reduce((now, layer) => layer.forward(now, given), h));
+    return this.head(this.layers.reduce((hidden, layer) => layer.forward(hidden, given), h));
   }
 
-  /** `forward` for use: compiled for each shape of x, without gradients and dropout. */
+  /** `forward` for inference: compiled for each shape of x, without gradients and dropout. */
   readonly predict: (x: Tensor, flags?: SequenceFlags) => Tensor = (x, flags = {}) => {
     const op = `${this.constructor.name}.predict`;
     const given = readOptions(op, flags, flagOptions);
@@ -128,9 +123,9 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   };
 
   readonly #predict: (x: Tensor, flags: SequenceFlags) => Tensor =
-    this.forUse((x, flags) => this.forward(x, flags));
+    this.compileForInference((x, flags) => this.forward(x, flags));
 
-  /** Compiles `predict` for so many rows of windowSize steps, ahead of the first call. */
+  /** Compiles `predict` for `batch` rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {
     checkArgument(`${this.constructor.name}.prepare`, 'batch', batch, whole(1));
     const { dtype, shape } = (this.embedding ?? this.layers[0].norm).weight;
@@ -138,18 +133,19 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     return this;
   }
 
-  /** The same function for use: compiled, without gradients and dropout. */
-  protected forUse<Args extends unknown[], Result>(
+  /** Compiles a function for inference, to run without gradients and with all modules in `eval`. */
+  protected compileForInference<Args extends unknown[], Result>(
     f: (...args: Args) => Result,
   ): (...args: Args) => Result {
     const program = compile((...args: Args) => {
-      // A program holds on to its parameters, and `to` replaces them.
+      // A program captures the parameters; `to` replaces them, and then it must be traced again.
       guard(() => (this.embedding ?? this.layers.at(0)?.norm)?.weight);
       return noGrad(() => f(...args));
     });
-    // Not within the function: a program is one of a mode, and would be traced again in this.
+    // The mode is set outside the compiled function. It is part of the key under which programs are
+    // cached, so changing it inside would trace again.
     return (...args) => {
-      // Any layer may have a mode. The list is kept, as calls are many, and programs keep layers.
+      // The list of modules is cached: calls are frequent, and layers stay the same.
       this.#modules ??= this.namedModules().map(([, module]) => module);
       return this.inEval(() => program(...args), this.#modules);
     };

@@ -1,20 +1,17 @@
 /**
- * The options of stacks of layers, as tables: those of every stack, those of encoders, and those of
- * the blocks of either kind. An option of the other kind is a mistake.
+ * The options of models: those of every stack of layers, those of encoders, and those of the blocks
+ * of each kind. An option that only the other kind of block has is an error.
  */
-import { Linear } from '@mambagrad/nn';
+import { layerOptions, Linear } from '@mambagrad/nn';
 import { type Generator, TensorError } from '@mambagrad/tensor';
 import {
-  anything, number, oneOf, type Option, pickOptions, readOptions, type Table, whole,
+  anything, type FullTable, number, oneOf, pickOptions, readOptions, whole,
 } from '@mambagrad/tensor/options';
 import { type BlockOptions, blockOptions, MambaBlock, type Mixer } from '../layers/block.ts';
-import {
-  Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions, ownMamba2Options,
-} from '../layers/mamba2.ts';
-import { generatorOption } from '../layers/selectiveSSM.ts';
+import { Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions } from '../layers/mamba2.ts';
 import type { Pool } from '../sequence/sequence.ts';
 
-/** What encoders have in common, the models that read vectors. */
+/** Options of every encoder, a model of sequences of vectors. */
 export interface EncoderOptions {
   /** The size of the input vectors. */
   readonly embedDim: number;
@@ -22,36 +19,27 @@ export interface EncoderOptions {
   readonly hiddenSize?: number | undefined;
   /** The number of layers. Default 2; of BiMamba 4. */
   readonly numLayers?: number | undefined;
-  /** The share of what a layer adds that is left out in training. Default 0; of BiMamba 0.1. */
+  /** The dropout probability of the result of each layer. Default 0; of BiMamba 0.1. */
   readonly dropout?: number | undefined;
-  /** What `forward` gives of the results of all steps. Default 'last'. */
+  /** How `forward` reduces the results of all steps to one. Default 'last'. */
   readonly pool?: Pool | undefined;
-  /** The length of sequence that `prepare` makes ready for. Default 60. */
+  /** The length of sequences that `prepare` compiles for. Default 60. */
   readonly windowSize?: number | undefined;
-  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  /** The source of random initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
-/** The table of them. */
-export const encoderOptions: {
-  readonly embedDim: Option<number>;
-  readonly hiddenSize: Option<number>;
-  readonly numLayers: Option<number>;
-  readonly dropout: Option<number>;
-  readonly pool: Option<Pool>;
-  readonly windowSize: Option<number>;
-  readonly generator: Option<Generator | undefined>;
-} = {
+export const encoderOptions: FullTable<EncoderOptions, 'generator'> = {
   embedDim: whole(1).required(),
   hiddenSize: whole(1).orElse(256),
   numLayers: whole().orElse(2),
   dropout: number({ from: 0, to: 1 }).orElse(0),
   pool: oneOf('last', 'mean', 'ends', 'none').orElse('last'),
   windowSize: whole(1).orElse(60),
-  generator: generatorOption,
+  generator: layerOptions.generator,
 };
 
-/** The projection from embedDim to hiddenSize, where they differ. */
+/** The projection from embedDim to hiddenSize; undefined if they are equal. */
 export function inputProjection(
   options: Pick<EncoderOptions, 'embedDim' | 'generator'> & { readonly hiddenSize: number },
 ): Linear | undefined {
@@ -59,7 +47,7 @@ export function inputProjection(
   return embedDim === hiddenSize ? undefined : new Linear(embedDim, hiddenSize, { generator });
 }
 
-/** The options that every stack has. */
+/** Options of every stack of layers. */
 export interface BodyOptions
   extends Pick<EncoderOptions, 'dropout' | 'pool' | 'windowSize'> {
   /** The width of the layers. */
@@ -68,55 +56,54 @@ export interface BodyOptions
   readonly normEps?: number | undefined;
 }
 
-export const bodyOptions: {
-  readonly hiddenSize: Option<number>;
-  readonly normEps: Option<number>;
-  readonly dropout: Option<number>;
-  readonly pool: Option<Pool>;
-  readonly windowSize: Option<number>;
-} = {
+const { dropout, pool, windowSize } = encoderOptions;
+
+export const bodyOptions: FullTable<BodyOptions> = {
   hiddenSize: whole(1).required(),
   normEps: number({ from: 0 }).orElse(1e-5),
-  ...pickOptions(encoderOptions, { dropout: 0, pool: 0, windowSize: 0 }),
+  dropout,
+  pool,
+  windowSize,
 };
 
-/** The sizes of a stack of recurrent blocks; normEps is that of all norms. */
+/** Options of a stack of recurrent blocks; normEps is that of all norms. */
 export interface StackOptions
   extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
   /** The kind of the blocks: MambaBlock or Mamba2Block. Default 'mamba'. */
   readonly layer?: 'mamba' | 'mamba2' | undefined;
 }
 
-/** What a stack has besides its blocks. */
+/** The options of a stack besides those of its blocks. */
 const ownStackOptions = {
   numLayers: encoderOptions.numLayers,
   dropout: encoderOptions.dropout,
   normEps: bodyOptions.normEps,
   layer: oneOf('mamba', 'mamba2').orElse('mamba'),
-  // Left out, it is what blocks of the kind have.
+  // Its default is that of the kind of block.
   stateSize: whole(1).optional(),
 };
 
-/** What only blocks of one kind have. */
-const ofKind = {
-  mamba: { dtRank: blockOptions.dtRank, algorithm: blockOptions.algorithm },
-  mamba2: ownMamba2Options,
-};
+/** The options of the blocks of each kind. */
+const ofKind = { mamba: blockOptions, mamba2: mamba2BlockOptions };
 
-/** The table of a stack of blocks of either kind. */
-export const stackOptions: Table<StackOptions> = {
+/** The options of a stack that have no default, or one that depends on others. */
+export type WithoutDefault = 'stateSize' | 'dtRank' | 'normGroups' | 'generator';
+
+/** The options of a stack of blocks of either kind. */
+export const stackOptions: FullTable<StackOptions, WithoutDefault> = {
   ...blockOptions, ...mamba2BlockOptions, ...ownStackOptions,
 };
 
 /**
- * The blocks of a stack. Throws in the name of `op` if there is an option of which blocks of this
- * kind know nothing.
+ * The blocks of a stack. Throws in the name of `op` if an option is given that only blocks of the
+ * other kind have.
  */
 export function createMixers(op: string, options: StackOptions): readonly Mixer[] {
-  const { layer = 'mamba', numLayers } = readOptions(op, options, stackOptions);
+  const { layer, numLayers } = readOptions(op, options, stackOptions);
   const other = layer === 'mamba' ? 'mamba2' : 'mamba';
-  const wrong = Object.keys(ofKind[other]).find(
-    (key) => options[key as keyof StackOptions] !== undefined,
+  const known = { ...ofKind[layer], ...ownStackOptions };
+  const wrong = Object.keys(pickOptions(options, ofKind[other])).find(
+    (key) => !(key in known) && options[key as keyof StackOptions] !== undefined,
   );
   if (wrong !== undefined) {
     throw new TensorError(
@@ -126,11 +113,11 @@ export function createMixers(op: string, options: StackOptions): readonly Mixer[
   const create: () => Mixer = layer === 'mamba'
     ? () => new MambaBlock(pickOptions(options, blockOptions))
     : () => new Mamba2Block(pickOptions(options, mamba2BlockOptions));
-  return Array.from({ length: numLayers ?? 0 }, create);
+  return Array.from({ length: numLayers }, create);
 }
 
-/** The options of any model of this package, of which the size of its result depends on two. */
-export const outputOptions: Table<Pick<EncoderOptions, 'hiddenSize' | 'pool'>> = {
+/** The options of any model; the size of its result depends on only two of them. */
+export const outputOptions: FullTable<Pick<EncoderOptions, 'hiddenSize' | 'pool'>> = {
   ...Object.fromEntries(
     Object.keys({ ...stackOptions, ...encoderOptions, combine: 0 })
       .map((name) => [name, anything().optional()]),

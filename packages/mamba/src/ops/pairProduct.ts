@@ -8,9 +8,8 @@
  * is NaN, and a step that is not finite would spoil all others. Each is the gradient of the other.
  */
 import * as k from '@mambagrad/kernel';
-import {
-  type Apply, definePrimitive, type Elements, type Shape, type Tensor,
-} from '@mambagrad/tensor';
+import type { Shape, Tensor } from '@mambagrad/tensor';
+import { type Apply, definePrimitive, type Elements } from '@mambagrad/tensor/extend';
 import { isVector } from './vectors.ts';
 
 const transposed = (x: Tensor): Tensor => x.transpose(-2, -1);

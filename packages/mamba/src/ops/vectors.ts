@@ -188,35 +188,3 @@ export function forStatesOf(
     forStates(count, channels, (...at) => body(isSmall, ...at), isSmall ? UNROLLED : 2);
   return k.when(k.any(isLarge.reduce((a, b) => k.or(a, b))), all(false), all(true));
 }
-
-/** 1.5 · 2²³: a number of up to 2²² that it is added to is rounded, and left in the last bits. */
-const ROUNDER = 12582912;
-
-/** 2ˣ for |x| ≤ ½, within 2e-7 of itself, and exactly 1 at 0. */
-const POWERS = [1, 0.693147004, 0.240222424, 0.0555073358, 0.00967151299, 0.00132647227];
-
-/**
- * Sets registers to the factors exp(ΔA), given ΔA·log₂e: within 3e-7 of themselves, for arguments
- * from −100 to 126; outside, what they are at the end. If all are small, they are not brought into
- * these bounds.
- */
-export function setDecays(
-  decays: readonly k.Variable[], exponents: readonly k.Expr[], isSmall: boolean,
-): k.Statements {
-  const [inside, shifted, fraction] = ['x', 's', 'f'].map((name) =>
-    decays.map(({ type }) => k.variable(name, type)),
-  );
-  const all = (value: (i: number) => k.Expr, into = decays): k.Statements =>
-    into.map((one, i) => k.set(one, value(i)));
-  const last = POWERS.length - 1;
-  return [
-    all((i) => (isSmall ? exponents[i] : k.min(k.max(exponents[i], -100), 126)), inside),
-    all((i) => k.add(inside[i], ROUNDER), shifted),
-    all((i) => k.sub(inside[i], k.sub(shifted[i], ROUNDER)), fraction),
-    all((i) => k.mulAdd(fraction[i], POWERS[last], POWERS[last - 1])),
-    POWERS.slice(0, -2).reverse().map((power) =>
-      all((i) => k.mulAdd(decays[i], fraction[i], power)),
-    ),
-    all((i) => k.fromBits(k.add(k.toBits(decays[i]), k.shiftLeft(k.toBits(shifted[i]), 23)))),
-  ];
-}

@@ -1,96 +1,94 @@
 /**
- * Scan orders: the ways in which the places of a grid can be put in a row. An order is given as
- * the places' row-major numbers one after the other, a permutation, so that
+ * Scan orders: the ways in which the cells of a grid can be arranged as a sequence. An order is a
+ * permutation p: step s of the sequence is the cell with the row-major index p(s), so that
  *
- *     sequence_s = grid_order(s),     grid_p = sequence_inverse(p),     inverse(order(s)) = s
+ *     sequence[s] = grid[p(s)],     grid[c] = sequence[p⁻¹(c)],     p⁻¹(p(s)) = s
  */
 import { type Shape, TensorError } from '@mambagrad/tensor';
 import { callable, checkArgument, listOf, shapes, show, whole } from '@mambagrad/tensor/options';
 
-/** For a grid of the given size along each axis: the place that is visited at each step. */
+/** For a grid with the given sizes: the row-major index of the cell that each step visits. */
 export type ScanOrder = (spatial: Shape) => number[];
 
-/** All places, with the axes nested as listed: the last one runs fastest. */
-function nested(op: string, spatial: Shape, axesOf: (rank: number) => number[]): number[] {
+/** All cells, with the axes nested in the given order: the last one varies fastest. */
+function nestedOrder(op: string, spatial: Shape, axesOf: (rank: number) => number[]): number[] {
   checkArgument(op, 'spatial', spatial, shapes);
   const axes = axesOf(spatial.length);
   const stride = (axis: number) => spatial.slice(axis + 1).reduce((a, b) => a * b, 1);
   const along = (axis: number) => Array.from({ length: spatial[axis] }, (_, i) => i * stride(axis));
   return axes.reduce(
-    (places, axis) => places.flatMap((place) => along(axis).map((further) => place + further)),
+    (cells, axis) => cells.flatMap((cell) => along(axis).map((offset) => cell + offset)),
     [0],
   );
 }
 
 const axesUpTo = (rank: number): number[] => Array.from({ length: rank }, (_, axis) => axis);
 
-/** Row by row: the last axis runs fastest. */
-export const rasterOrder: ScanOrder = (spatial) => nested('rasterOrder', spatial, axesUpTo);
+/** Row by row: the last axis varies fastest. */
+export const rasterOrder: ScanOrder = (spatial) => nestedOrder('rasterOrder', spatial, axesUpTo);
 
-/** Column by column: the first axis runs fastest. */
+/** Column by column: the first axis varies fastest. */
 export const columnOrder: ScanOrder = (spatial) =>
-  nested('columnOrder', spatial, (rank) => axesUpTo(rank).reverse());
+  nestedOrder('columnOrder', spatial, (rank) => axesUpTo(rank).reverse());
 
-/** The same places from the last to the first. */
+/** An order from its last cell to its first. */
 export function reverseOrder(order: ScanOrder): ScanOrder {
   checkArgument('reverseOrder', 'order', order, callable());
   return (spatial) => [...order(spatial)].reverse();
 }
 
 /**
- * The order of one layer out of many, of which every two take turns with the fastest axis, there
- * and back: in 2-D along rows, back, along columns, back, and again (Li et al., "Mamba-ND" (2024)).
+ * The order of one layer in a stack whose layers alternate between directions: in 2-D along rows
+ * forwards, along rows backwards, along columns forwards, along columns backwards, and so on (Li et
+ * al., "Mamba-ND" (2024)).
  */
 export function alternatingOrder(layer: number): ScanOrder {
   checkArgument('alternatingOrder', 'layer', layer, whole());
-  const order: ScanOrder = (spatial) => nested('alternatingOrder', spatial, (rank) => {
+  const order: ScanOrder = (spatial) => nestedOrder('alternatingOrder', spatial, (rank) => {
     const fastest = rank - 1 - (Math.floor(layer / 2) % rank);
     return [...axesUpTo(rank).toSpliced(fastest, 1), fastest];
   });
   return layer % 2 === 0 ? order : reverseOrder(order);
 }
 
-/** By rows and by columns, there and back (Liu et al., "VMamba" (2024)). */
+/** Along rows and along columns, forwards and backwards (Liu et al., "VMamba" (2024)). */
 export const crossOrders: readonly ScanOrder[] = [rasterOrder, columnOrder].flatMap((order) => [
   order,
   reverseOrder(order),
 ]);
 
 /**
- * At which step each place is visited: `inverseOrder(p)[p[s]]` is s. Throws unless every place is
- * there once.
+ * The inverse of a permutation, the step at which each cell is visited: `inverseOrder(p)[p[s]]` is
+ * s. Throws unless every cell appears once.
  */
-export function inverseOrder(places: readonly number[]): number[] {
-  checkArgument('inverseOrder', 'places', places, listOf(whole()));
-  requirePermutation('inverseOrder: places', places, places.length);
-  return inverse(places);
-}
-
-function inverse(places: readonly number[]): number[] {
-  const steps = new Array<number>(places.length);
-  places.forEach((place, step) => (steps[place] = step));
+export function inverseOrder(permutation: readonly number[]): number[] {
+  checkArgument('inverseOrder', 'permutation', permutation, listOf(whole()));
+  requirePermutation('inverseOrder: permutation', permutation, permutation.length);
+  const steps = new Array<number>(permutation.length);
+  permutation.forEach((cell, step) => (steps[cell] = step));
   return steps;
 }
 
-/** Throws, naming `subject`, unless the places are those of a grid of so many, each once. */
-function requirePermutation(subject: string, places: readonly number[], count: number): void {
-  const isThere = new Uint8Array(count);
-  for (const place of places) {
-    if (Number.isInteger(place) && place >= 0 && place < count) isThere[place] = 1;
+/** Throws, naming `subject`, unless each index from 0 to below `count` appears once. */
+function requirePermutation(subject: string, found: readonly number[], count: number): void {
+  const appears = new Uint8Array(count);
+  for (const index of found) {
+    if (Number.isInteger(index) && index >= 0 && index < count) appears[index] = 1;
   }
-  if (places.length === count && !isThere.includes(0)) return;
+  if (found.length === count && !appears.includes(0)) return;
   throw new TensorError(
-    `${subject} are ${show(places)}, expected each place from 0 to ${count - 1} once`,
+    `${subject} is ${show(found)}, expected each index from 0 to ${count - 1} once`,
   );
 }
 
-/** The places of a grid in an order. Throws in the name of `op` unless each is there once. */
-export function placesOf(op: string, order: ScanOrder, spatial: Shape): readonly number[] {
-  const places: unknown = order(spatial);
-  const subject = `${op}: the places of a grid [${spatial.join(', ')}] in the given order`;
-  if (!Array.isArray(places)) {
-    throw new TensorError(`${subject} are ${show(places)}, expected an array`);
+/** The permutation of a grid's cells in an order. Throws in the name of `op` if it is none. */
+export function permutationOf(op: string, order: ScanOrder, spatial: Shape): readonly number[] {
+  const permutation: unknown = order(spatial);
+  const subject = `${op}: the given order of a grid [${spatial.join(', ')}]`;
+  if (!Array.isArray(permutation)) {
+    throw new TensorError(`${subject} is ${show(permutation)}, expected an array`);
   }
-  requirePermutation(subject, places, spatial.reduce((product, size) => product * size, 1));
-  return places;
+  const count = spatial.reduce((product, size) => product * size, 1);
+  requirePermutation(subject, permutation, count);
+  return permutation;
 }

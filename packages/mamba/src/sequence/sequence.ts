@@ -1,14 +1,15 @@
 /**
- * Sequences in pieces. A recurrent module reads from left to right, and what it remembers is its
- * state; so a sequence may come whole, in pieces, or step by step:
+ * Sequences in pieces. A recurrent module processes a sequence from left to right and summarises
+ * the past in a state. So a sequence can be processed whole, in pieces, or step by step, with the
+ * same results:
  *
  *     (y₁, s₁) = scan(x₁, s₀),   (y₂, s₂) = scan(x₂, s₁)   ⇔   (y₁ ∥ y₂, s₂) = scan(x₁ ∥ x₂, s₀)
  *
- * A state is a plain object of tensors, whose values never change. To come back to it, or to go on
- * from it in several ways, it is enough to have kept it.
+ * A state is a plain object of tensors, which are immutable. To return to a state, or to continue
+ * from it in several ways, keep it.
  *
- * A row of a batch may hold several documents (packing), or fewer steps than there are (padding).
- * Flags say which step is what.
+ * A row of a batch may hold several documents (packing), or fewer steps than the others (padding).
+ * Flags mark the first steps of documents, and padding.
  */
 import { Module } from '@mambagrad/nn';
 import {
@@ -19,76 +20,74 @@ import {
   anything, checkArgument, Kind, readOptions, show, type Table, tensors,
 } from '@mambagrad/tensor/options';
 
-/** What each step of a sequence is; every tensor i32 [batch, length]. */
+/** Marks steps of sequences; each tensor is i32 [batch, length]. */
 export interface SequenceFlags {
-  /** Not 0 where the state starts anew: nothing from before reaches this step or later ones. */
+  /** Not 0 where the state is reset: this and later steps do not depend on earlier ones. */
   readonly reset?: Tensor | undefined;
-  /** The number of each step's document: where it changes, the state starts anew. */
+  /** The document of each step, as a number: where it changes, the state is reset. */
   readonly segmentIds?: Tensor | undefined;
   /**
-   * 0 at padding: such steps leave the state as it is, and their results mean nothing. Their inputs
-   * may be anything, NaN too: they reach no other step and no gradient.
+   * 0 at padding: such steps leave the state as it is, and their results are meaningless. Their
+   * inputs may be anything, even NaN: they affect no other step and no gradient.
    */
   readonly mask?: Tensor | undefined;
 }
 
-/** The table of these, for functions that read them through theirs. */
+/** The table of these flags. */
 export const flagOptions: Table<SequenceFlags> = {
   reset: tensors.optional(), segmentIds: tensors.optional(), mask: tensors.optional(),
 };
 
-/** A layer from [batch, length, width] to the same shape. */
+/** A layer that maps [batch, length, width] to the same shape. */
 export interface SequenceLayer extends Module {
   /** x and the result [batch, length, width]; flags as in `SequenceFlags`, or none. */
   forward(x: Tensor, flags?: SequenceFlags): Tensor;
 }
 
-/** Options of `scan`: what the sequence goes on from, and which of its steps count. */
+/** Options of `scan`: the state to continue from, and flags. */
 export interface ScanOptions<State> extends SequenceFlags {
-  /** What to go on from; it reaches the first document only. Default the initial state. */
+  /** The state to continue from; only the first document sees it. Default the initial state. */
   readonly state?: State | undefined;
 }
 
-/** One table for all kinds of states, as each step of a text is read through it. */
+/** One table for states of all types: making one for every step of a text would cost time. */
 const anyScanOptions: Table<ScanOptions<never>> = {
   ...flagOptions, state: anything<never>().optional(),
 };
 
-/** The table of these. */
+/** The table of the options of `scan`. */
 export function scanOptions<State>(): Table<ScanOptions<State>> {
   return anyScanOptions;
 }
 
-/** A state, which only what made it knows. */
+/** Any state: its structure is checked by the module that made it. */
 const states: Kind<unknown> = new Kind(
   'the state that an earlier call gave, or initialState(batch)',
   (state) => state !== undefined && state !== null,
 );
 
-/** The results of a piece of a sequence, and what the next piece goes on from. */
+/** The results of a piece of a sequence, and the state to continue from. */
 export interface Scanned<State> {
-  /**
-   * The result of each step, [batch, length, ...]; where only the last is asked for, [batch, ...].
-   */
+  /** The result of each step, [batch, length, ...], or of the last step only, [batch, ...]. */
   readonly y: Tensor;
-  /** The state after the last step; it never changes, so it can be used again. */
+  /** The state after the last step; it is immutable, so it can be used several times. */
   readonly state: State;
 }
 
-/** A module that can read a sequence in pieces. */
+/** A module that can process a sequence in pieces. */
 export abstract class Recurrent<State> extends Module {
-  /** Reads x [batch, length, ...]: the result of each step, y [batch, length, ...]. */
+  /** Maps x [batch, length, ...] to y [batch, length, ...], the result of each step. */
   abstract scan(x: Tensor, options?: ScanOptions<State>): Scanned<State>;
 
-  /** The state of so many rows before anything was read. */
+  /** The state of `batch` rows before the first step. */
   abstract initialState(batch: number): State;
 
-  /** The results of a whole sequence. */
+  /** Maps a whole sequence to the result of each step. */
   forward(x: Tensor, flags: SequenceFlags = {}): Tensor {
     return this.scan(x, readOptions(`${this.constructor.name}.forward`, flags, flagOptions)).y;
   }
 
-  /** A single step, [batch, ...], in time and memory that do not depend on those before. */
+  /** Processes a single step, x and y [batch, ...], in constant time and memory. */
   step(x: Tensor, state: State): Scanned<State> {
     requireState(`${this.constructor.name}.step`, state);
     const { y, state: next } = this.scan(x.unsqueeze(1), { state });
@@ -96,14 +95,14 @@ export abstract class Recurrent<State> extends Module {
   }
 }
 
-/** Throws in the name of `op` if there is no state. */
+/** Throws in the name of `op` if the state is missing. */
 export function requireState(op: string, state: unknown): void {
   checkArgument(op, 'state', state, states);
 }
 
 /**
- * Whether x is a tensor of the dtype and shape, in which an axis with a name has any size. Each
- * step of a text is checked like this, so that text is only made of what is wrong.
+ * Whether x is a tensor of this dtype and shape; an axis that is given by a name may have any size.
+ * This runs for each step of a text, so error messages are made elsewhere.
  */
 function isTensorOf(x: unknown, dtype: DType, axes: readonly (string | number)[]): x is Tensor {
   return x instanceof Tensor && x.dtype === dtype && x.ndim === axes.length &&
@@ -111,8 +110,8 @@ function isTensorOf(x: unknown, dtype: DType, axes: readonly (string | number)[]
 }
 
 /**
- * Throws in the name of `op` unless x is steps of vectors, [batch, length, width], of the dtype.
- * `axes` names them otherwise.
+ * Throws in the name of `op` unless x is a sequence of this dtype with these axes, such as
+ * ['batch', 'length', width].
  */
 export function requireSteps(
   op: string, x: unknown, dtype: DType, axes: readonly (string | number)[],
@@ -122,23 +121,23 @@ export function requireSteps(
 }
 
 /**
- * Throws in the name of `op` unless all tokens [batch, length] that are no padding are from 0 to
- * below `vocabSize`; in a trace, where they have no values yet, the program will look.
+ * Throws in the name of `op` unless all tokens [batch, length] that are not padding are from 0 to
+ * below `vocabSize`. While tracing they have no values: then the embedding checks them at run time.
  */
 export function requireTokens(op: string, tokens: Tensor, vocabSize: number, mask?: Tensor): void {
-  const [values, counts] = [valuesOf(tokens), mask && valuesOf(mask)];
-  if (!values || (mask && !counts)) return;
-  const at = values.findIndex((token, i) =>
-    !(token >= 0 && token < vocabSize) && counts?.[i] !== 0,
+  const [values, flags] = [valuesOf(tokens), mask && valuesOf(mask)];
+  if (!values || (mask && !flags)) return;
+  const wrong = values.findIndex((token, i) =>
+    !(token >= 0 && token < vocabSize) && flags?.[i] !== 0,
   );
-  if (at < 0) return;
-  const [row, step] = [Math.floor(at / tokens.shape[1]), at % tokens.shape[1]];
+  if (wrong < 0) return;
+  const [row, step] = [Math.floor(wrong / tokens.shape[1]), wrong % tokens.shape[1]];
   throw new TensorError(
-    `${op}: token [${row}, ${step}] is ${values[at]}, expected one from 0 to ${vocabSize - 1}`,
+    `${op}: token [${row}, ${step}] is ${values[wrong]}, expected one from 0 to ${vocabSize - 1}`,
   );
 }
 
-/** The values of a tensor, unless it has none: in a trace it is but a name for them. */
+/** The values of a tensor; undefined while tracing, when it has only a shape. */
 export function valuesOf(x: Tensor): TypedArray | undefined {
   try {
     return x.data;
@@ -147,10 +146,10 @@ export function valuesOf(x: Tensor): TypedArray | undefined {
   }
 }
 
-/** Arguments by name, those that are there and those that are not, with the shapes they need. */
+/** Arguments by name, each with its value, undefined if it is absent, and its expected shape. */
 type Expected = Readonly<Record<string, readonly [given: unknown, shape: Shape]>>;
 
-/** Throws in the name of `op` unless all that is there has the dtype and its shape. */
+/** Throws in the name of `op` unless each argument that is present has the dtype and its shape. */
 export function requireShapes(op: string, dtype: DType, expected: Expected): void {
   for (const name of Object.keys(expected)) {
     const [given, shape] = expected[name];
@@ -158,14 +157,14 @@ export function requireShapes(op: string, dtype: DType, expected: Expected): voi
   }
 }
 
-/** Throws in the name of `op` unless a value is a tensor of the dtype and shape. */
+/** Throws in the name of `op` unless its argument `name` is a tensor of this dtype and shape. */
 export function requireShape(op: string, name: string, given: unknown, wanted: Spec): void {
   if (isTensorOf(given, wanted.dtype, wanted.shape)) return;
   throw new TensorError(`${op}: ${name} is ${show(given)}, expected ${describe(wanted)}`);
 }
 
-/** x [batch, length, ...] with zeros at the steps that are padding. */
-export function keepSteps(x: Tensor, mask: Tensor | undefined): Tensor {
+/** Sets the steps of x [batch, length, ...] that are padding to 0. */
+export function clearPadding(x: Tensor, mask: Tensor | undefined): Tensor {
   return mask ? mask.reshape([...mask.shape, ...x.shape.slice(2).map(() => 1)]).where(x, 0) : x;
 }
 
@@ -179,13 +178,13 @@ export function requireFlags(
   });
 }
 
-/** Checks flags, for the named op, and brings them to 0 and 1: two are left of the three. */
+/** Checks flags in the name of `op`, and reduces the three to `reset` and `mask`, each 0 or 1. */
 export function readFlags(
   op: string, flags: SequenceFlags, [batch, length]: Shape,
 ): { reset: Tensor | undefined; mask: Tensor | undefined } {
   const { reset, segmentIds, mask } = flags;
   requireFlags(op, flags, [batch, length]);
-  // The first step has none before it from which it could differ.
+  // The first step never counts as a change: there is none before it.
   const changes = segmentIds
     ?.notEqual(segmentIds.pad([0, 1], [0, -1]))
     .mul(arange(0, length, 1, { dtype: 'i32' }).greater(0));
@@ -203,24 +202,27 @@ export function takeSteps(x: Tensor, index: Tensor): Tensor {
   return x.gather(1, column.broadcastTo([...index.shape, ...rest]));
 }
 
-/** What stands for a whole sequence: its last step, the mean, both ends side by side, or all. */
+/**
+ * How the results of all steps are reduced to one: the last step, the mean of all, the first and
+ * last concatenated, or not at all.
+ */
 export type Pool = 'last' | 'mean' | 'ends' | 'none';
 
 /**
- * The same of x [batch, length, width], without the steps that are padding; of a row that is
- * nothing else, zeros. Throws in the name of `op` if there are no steps.
+ * Pools the steps of x [batch, length, width] that are not padding; a row of padding only gives
+ * zeros. Throws in the name of `op` if the length is 0.
  */
 export function pooled(op: string, x: Tensor, pool: Pool, mask?: Tensor): Tensor {
   const [batch, length] = x.shape;
   if (pool === 'none') return x;
   if (length === 0) {
-    throw new TensorError(`${op}: x has no steps, of which '${pool}' expects at least one`);
+    throw new TensorError(`${op}: x has no steps, expected at least one for pool '${pool}'`);
   }
   if (pool === 'last' && !mask) return x.narrow(1, length - 1, 1).squeeze(1);
   const counts = mask?.notEqual(0) ?? ones([batch, length], { dtype: 'i32' });
   const count = counts.sum(1, true);
   if (pool === 'mean') {
-    return keepSteps(x, counts).sum(1).div(count.maximum(1).cast(x.dtype));
+    return clearPadding(x, counts).sum(1).div(count.maximum(1).cast(x.dtype));
   }
   const ranks = arange(1, length + 1, 1, { dtype: 'i32' });
   const [last, first] = [ranks, ranks.flip()].map((rank) => {

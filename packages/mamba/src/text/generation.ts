@@ -1,14 +1,14 @@
 /**
- * Writing: a language model says how likely each token is to come next; one is drawn and read, and
- * so on. As the model's state has a fixed size, a token costs the same after ten or ten thousand
- * others.
+ * Text generation: the model gives a logit for each token that may come next, one token is sampled
+ * and fed back, and so on. The state of the model has a fixed size, so a token costs the same after
+ * ten or ten thousand others.
  *
  * Logits x become probabilities softmax(x / T). A low temperature T sharpens them; topK and topP
- * (Holtzman et al., "The curious case of neural text degeneration" (2020)) leave unlikely tokens
- * out.
+ * (nucleus sampling: Holtzman et al., "The curious case of neural text degeneration" (2020))
+ * exclude unlikely tokens.
  */
 import { Generator, type Tensor, tensor, TensorError, uniform } from '@mambagrad/tensor';
-import { nextTurn, now } from '@mambagrad/tensor/host';
+import { yieldEvery } from '@mambagrad/tensor/host';
 import {
   anything, checkArgument, instanceOf, listOf, number, objectWith, oneOf, readOptions, show, string,
   type Table, tensors, whole,
@@ -23,13 +23,13 @@ import { streamOf, type Tokenizer } from './tokenizer.ts';
  * temperature.
  */
 export interface SampleOptions {
-  /** T, from 0; at 0 the likeliest token is taken (greedy). Default 1. */
+  /** T, from 0; at 0 the most likely token is taken (greedy). Default 1. */
   readonly temperature?: number | undefined;
-  /** Draw from this many of the likeliest tokens. Default Infinity. */
+  /** Sample from this many of the most likely tokens. Default Infinity. */
   readonly topK?: number | undefined;
-  /** Draw from the fewest likeliest tokens that have this probability together. Default 1. */
+  /** Sample from the fewest most likely tokens whose probabilities add up to this. Default 1. */
   readonly topP?: number | undefined;
-  /** The source of chance. Default the generator that `manualSeed` seeds. */
+  /** The source of random numbers. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
@@ -40,30 +40,32 @@ const sampleOptions = {
   generator: instanceOf(Generator).optional(),
 } satisfies Table<SampleOptions>;
 
-/** A lower temperature is 0 in float32, or next to it. */
-const LEAST_TEMPERATURE = 2 ** -126;
+/** Lower temperatures are 0 or denormal in float32. */
+const MIN_TEMPERATURE = 2 ** -126;
 
 /**
- * A token for each row of logits [batch, vocabSize]: i32 [batch]. A logit may be −∞, which is never
- * drawn; a row of nothing else, or with NaN or ∞, is an error.
+ * Samples a token for each row of logits [batch, vocabSize]: i32 [batch]. A token with the logit −∞
+ * is never sampled. Throws if a row contains NaN or ∞, or nothing but −∞.
  */
 export function sample(logits: Tensor, options: SampleOptions = {}): Tensor {
   const { temperature, topK, topP, generator } = readOptions('sample', options, sampleOptions);
   requireLogits(logits);
   if (temperature === 0) return logits.argmax(-1);
-  // The largest becomes 0, so that a low temperature makes none of them overflow.
-  const scaled = logits.sub(logits.max(-1, true)).div(Math.max(temperature, LEAST_TEMPERATURE));
+  // With the largest logit at 0, a low temperature cannot make logits overflow.
+  const scaled = logits.sub(logits.max(-1, true)).div(Math.max(temperature, MIN_TEMPERATURE));
   const { values, indices } = scaled.topk(Math.min(topK, logits.shape[1]));
   const probabilities = values.softmax(-1);
-  const before = probabilities.cumsum(-1).sub(probabilities);
-  // Of clocks that ring at random, at rates p, the first is number i with probability pᵢ. A uniform
-  // number may be 0, though never 1: a clock waits for ever then, and not for no time at all.
-  const wait = uniform(values.shape, 0, 1, { generator }).log().neg();
-  const race = before.less(topP).where(values.sub(wait.log().cast(values.dtype)), -Infinity);
-  return indices.gather(-1, race.argmax(-1, true)).squeeze(-1);
+  const sumOfMoreLikely = probabilities.cumsum(-1).sub(probabilities);
+  // The Gumbel-max trick: the index of the largest xᵢ − log(−log uᵢ), with uniform uᵢ, is i with
+  // probability softmax(x)ᵢ. A u of 0, which is possible, excludes its token; a u of 1 would select
+  // it, but never occurs.
+  const exponential = uniform(values.shape, 0, 1, { generator }).log().neg();
+  const perturbed = values.sub(exponential.log().cast(values.dtype));
+  const best = sumOfMoreLikely.less(topP).where(perturbed, -Infinity).argmax(-1, true);
+  return indices.gather(-1, best).squeeze(-1);
 }
 
-/** Throws unless each row has a largest logit; in a trace there are no values to look at. */
+/** Throws unless each row has a largest logit. While tracing there are no values to check. */
 function requireLogits(logits: Tensor): void {
   checkArgument('sample', 'logits', logits, tensors);
   const [, vocabSize] = logits.shape;
@@ -74,22 +76,22 @@ function requireLogits(logits: Tensor): void {
   }
   const values = valuesOf(logits);
   for (let start = 0; values && start < values.length; start += vocabSize) {
-    let most = -Infinity;
-    for (let i = start; i < start + vocabSize; i++) most = Math.max(most, values[i]);
-    if (Number.isFinite(most)) continue;
+    let max = -Infinity;
+    for (let i = start; i < start + vocabSize; i++) max = Math.max(max, values[i]);
+    if (Number.isFinite(max)) continue;
     throw new TensorError(
-      `sample: the largest logit of row ${start / vocabSize} is ${most}, expected a finite number`,
+      `sample: the largest logit of row ${start / vocabSize} is ${max}, expected a finite number`,
     );
   }
 }
 
-/** Options of `generate` and `generateText`: how to draw tokens, and when to stop. */
+/** Options of `generate` and `generateText`: how to sample tokens, and when to stop. */
 export interface GenerateOptions extends SampleOptions {
-  /** Stop after so many tokens. Default 100. */
+  /** The maximum number of tokens in a row. Default 100. */
   readonly maxTokens?: number | undefined;
-  /** Tokens that end a row; they are not given. Default []. */
+  /** Tokens that end a row; they are not yielded. Default []. */
   readonly stopTokens?: readonly number[] | undefined;
-  /** What was read before the prompts. Default nothing. */
+  /** The state to continue from, of everything before the prompts. Default the initial state. */
   readonly state?: StackState | undefined;
 }
 
@@ -100,10 +102,10 @@ const generateOptions = {
   state: anything<StackState>().optional(),
 } satisfies Table<GenerateOptions>;
 
-/** After so many milliseconds of work others get their turn. */
+/** After this many milliseconds of work the event loop has its turn. */
 const WORK_TIME = 20;
 
-/** Throws unless there are prompts, none of them is empty, and all tokens are the model's. */
+/** Throws unless there are prompts, none of them empty, of tokens in the model's vocabulary. */
 function requirePrompts(model: MambaLM, prompts: readonly (readonly number[])[]): void {
   checkArgument('generate', 'model', model, instanceOf(MambaLM));
   checkArgument('generate', 'prompts', prompts, listOf(listOf(number())));
@@ -115,21 +117,21 @@ function requirePrompts(model: MambaLM, prompts: readonly (readonly number[])[])
   const { vocabSize } = model.options;
   const tokens = whole(0, vocabSize - 1);
   prompts.forEach((prompt, row) => {
-    const at = prompt.findIndex((token) => !tokens.accepts(token));
-    if (at >= 0) checkArgument('generate', `prompts[${row}][${at}]`, prompt[at], tokens);
+    const i = prompt.findIndex((token) => !tokens.accepts(token));
+    if (i >= 0) checkArgument('generate', `prompts[${row}][${i}]`, prompt[i], tokens);
   });
 }
 
-/** Rows of numbers with zeros in front, so that all end at the same step: i32 [rows, length]. */
-function aligned(rows: readonly (readonly number[])[], length: number): Tensor {
+/** Rows padded with zeros in front, so that all end at the same step: i32 [rows, length]. */
+function padRows(rows: readonly (readonly number[])[], length: number): Tensor {
   const all = new Int32Array(rows.length * length);
   rows.forEach((row, i) => all.set(row, (i + 1) * length - row.length));
   return tensor(all, { shape: [rows.length, length] });
 }
 
 /**
- * Goes on from prompts, of any lengths from 1, by one token for each row at a time: undefined for
- * rows that have come to an end. Ends when all have.
+ * Continues prompts of any lengths from 1. Yields one token for each row at a time, or undefined
+ * for a row that has ended, until all rows have ended.
  */
 export async function* generate(
   model: MambaLM, prompts: readonly (readonly number[])[], options: GenerateOptions = {},
@@ -137,13 +139,14 @@ export async function* generate(
   const { maxTokens, stopTokens, state: start, ...sampling } =
     readOptions('generate', options, generateOptions);
   requirePrompts(model, prompts);
-  // As many numbers cannot be the arguments of Math.max.
+  // Math.max cannot take arbitrarily many arguments.
   const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0);
   const isRagged = prompts.some(({ length }) => length < longest);
-  const mask = isRagged ? aligned(prompts.map((row) => row.map(() => 1)), longest) : undefined;
-  let { y, state } = model.prefill(aligned(prompts, longest), { state: start, mask });
+  const mask = isRagged ? padRows(prompts.map((row) => row.map(() => 1)), longest) : undefined;
+  let { y, state } = model.prefill(padRows(prompts, longest), { state: start, mask });
   const isOpen = prompts.map(() => true);
-  for (let count = 1, turn = now(); count <= maxTokens; count++) {
+  const pause = yieldEvery(WORK_TIME);
+  for (let count = 1; count <= maxTokens; count++) {
     const next = sample(y, sampling);
     const tokens = Array.from(next.data, (token, row) => {
       isOpen[row] &&= !stopTokens.includes(token);
@@ -152,16 +155,14 @@ export async function* generate(
     if (!isOpen.includes(true)) return;
     yield tokens;
     if (count < maxTokens) ({ y, state } = model.step(next, state));
-    if (now() - turn < WORK_TIME) continue;
-    await nextTurn();
-    turn = now();
+    await pause();
   }
 }
 
-/** What the functions here need of a tokenizer. */
+/** An object with the methods of a tokenizer. */
 const tokenizers = objectWith<Tokenizer>('{ encode, decode }', 'encode', 'decode');
 
-/** Goes on from a text, giving each piece of new text as soon as no further token can change it. */
+/** Continues a text. Yields each piece of new text as soon as no further token can change it. */
 export async function* generateText(
   model: MambaLM, tokenizer: Tokenizer, prompt: string, options?: GenerateOptions,
 ): AsyncGenerator<string, void> {
@@ -172,7 +173,7 @@ export async function* generateText(
     const text = token === undefined ? '' : stream.write(token);
     if (text !== '') yield text;
   }
-  // Half a character may be left at the end.
+  // The end of the text may be half of a character.
   const rest = stream.end();
   if (rest !== '') yield rest;
 }

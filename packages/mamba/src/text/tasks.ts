@@ -1,13 +1,13 @@
 /**
- * Selective copying, the task with which the Mamba paper opens (section 4.1.1): a few tokens to
- * remember stand at random places among noise, and have to be written out in order once the input
- * says so.
+ * Selective copying, a synthetic task of the Mamba paper (section 4.1.1): a few tokens to remember
+ * are at random positions among noise, and the model has to output them in order when the input
+ * asks for it.
  *
  *     input    . . 3 . . . 5 . 1 . . 2 | ? ? ? ?         . noise   ? now
  *     target                             3 5 1 2
  *
- * As the gaps vary, no fixed convolution or recurrence solves it: the state must take in tokens and
- * pass over noise, by content.
+ * The gaps vary, so no convolution or recurrence with fixed coefficients solves it: the state must
+ * remember tokens and ignore noise, depending on the content.
  */
 import {
   concat, full, Generator, integers, type Tensor, TensorError, uniform, zeros,
@@ -20,13 +20,13 @@ import {
  * The sizes of `selectiveCopying`, each from 1, `vocabSize` from 3; `tokens` is at most `places`.
  */
 export interface SelectiveCopyingOptions {
-  /** How many tokens are to be remembered. Default 4. */
+  /** The number of tokens to remember. Default 4. */
   readonly tokens?: number | undefined;
-  /** Among how many places they are put. Default 24. */
+  /** The number of positions among which they are scattered. Default 24. */
   readonly places?: number | undefined;
-  /** Tokens there are, noise (0) and the sign to write (the last) included. Default 8. */
+  /** The number of different tokens, including noise (0) and the request (the last). Default 8. */
   readonly vocabSize?: number | undefined;
-  /** The source of chance. Default the generator that `manualSeed` seeds. */
+  /** The source of random numbers. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
@@ -37,15 +37,15 @@ const selectiveCopyingOptions = {
   generator: instanceOf(Generator).optional(),
 } satisfies Table<SelectiveCopyingOptions>;
 
-/** A batch of the task: what is read, and what is to be answered. */
+/** A batch of the task. */
 export interface SelectiveCopyingBatch {
   /** i32 [batch, places + tokens] */
   readonly inputs: Tensor;
-  /** i32 [batch, tokens]: what is to be written at the last positions */
+  /** i32 [batch, tokens]: the correct outputs at the last positions */
   readonly targets: Tensor;
 }
 
-/** A batch of `count` fresh sequences. Throws if the sizes leave nothing to remember or no room. */
+/** A batch of `count` random sequences. Throws if there are more tokens than positions. */
 export function selectiveCopying(
   count: number, options: SelectiveCopyingOptions = {},
 ): SelectiveCopyingBatch {
@@ -56,11 +56,11 @@ export function selectiveCopying(
   if (tokens > places) {
     throw new TensorError(`${op}: ${tokens} tokens do not fit into ${places} places`);
   }
-  // The first of the places in a random order, in ascending order, are filled.
+  // Random distinct positions, in ascending order: the first of a random permutation, sorted.
   const shuffled = uniform([count, places], 0, 1, { generator }).argsort();
   const chosen = shuffled.narrow(1, 0, tokens).sort().values;
   const targets = integers([count, tokens], 1, vocabSize - 1, generator);
   const noise = zeros([count, places], { dtype: 'i32' });
-  const sign = full([count, tokens], vocabSize - 1, { dtype: 'i32' });
-  return { inputs: concat([noise.scatterAdd(1, chosen, targets), sign], 1), targets };
+  const request = full([count, tokens], vocabSize - 1, { dtype: 'i32' });
+  return { inputs: concat([noise.scatterAdd(1, chosen, targets), request], 1), targets };
 }

@@ -1,28 +1,28 @@
 /**
- * Text as tokens. The simplest tokenizer there is takes the bytes of UTF-8: 256 tokens spell every
- * text, and there is nothing to train and nothing to store.
+ * Tokenizers, which convert text to tokens and back. The simplest one uses the bytes of UTF-8: 256
+ * tokens represent every text, and there is nothing to train or to store.
  */
 import { anything, checkArgument, listOf, string, whole } from '@mambagrad/tensor/options';
 
-/** All that a language model needs of a tokenizer, this one or any other. */
+/** The interface of a tokenizer; a user's own can be used as well. */
 export interface Tokenizer {
-  /** The tokens of a text, whole numbers from 0; none for ''. */
+  /** Converts a text to tokens, whole numbers from 0; '' to no tokens. */
   encode(text: string): number[];
-  /** U+FFFD stands for what is no text, as half of a character. */
+  /** Converts tokens to text. U+FFFD replaces what is not text, such as half of a character. */
   decode(tokens: readonly number[]): string;
-  /** Decodes token by token. Without it, whole texts are decoded again and compared. */
+  /** Decodes token by token. Without it, all tokens are decoded again each time. */
   stream?(): TextStream;
 }
 
-/** Text that comes token by token. */
+/** A decoder of text that arrives token by token. */
 export interface TextStream {
-  /** Takes in a token, and gives the further text that no later token can change. */
+  /** Adds a token, and returns the further text that no later token can change. */
   write(token: number): string;
-  /** The text that is left when no token follows. */
+  /** Returns the rest of the text after the last token. */
   end(): string;
 }
 
-// Known to browsers and Node alike, though not part of the language.
+// Part of browsers and Node, but not of the language.
 declare class TextEncoder {
   encode(text: string): Uint8Array;
 }
@@ -33,7 +33,7 @@ declare class TextDecoder {
 
 const bytes = whole(0, 255);
 
-/** The bytes of UTF-8; the vocabulary has the size 256. */
+/** A tokenizer whose tokens are the bytes of UTF-8: a vocabulary of 256. */
 export const byteTokenizer: Tokenizer = {
   encode: (text) => {
     checkArgument('byteTokenizer.encode', 'text', text, string);
@@ -41,12 +41,12 @@ export const byteTokenizer: Tokenizer = {
   },
   decode: (tokens) => {
     checkArgument('byteTokenizer.decode', 'tokens', tokens, listOf(anything()));
-    const at = tokens.findIndex((token) => !bytes.accepts(token));
-    if (at >= 0) checkArgument('byteTokenizer.decode', `tokens[${at}]`, tokens[at], bytes);
+    const i = tokens.findIndex((token) => !bytes.accepts(token));
+    if (i >= 0) checkArgument('byteTokenizer.decode', `tokens[${i}]`, tokens[i], bytes);
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(tokens));
   },
   stream: () => {
-    // It gives U+FFFD as soon as bytes can begin no character, and waits only for the others.
+    // It returns U+FFFD as soon as bytes cannot begin a character, and waits only if they can.
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     return {
       write: (token) => {
@@ -58,17 +58,17 @@ export const byteTokenizer: Tokenizer = {
   },
 };
 
-/** The most that is held back: three bytes may be the beginning of a character of four. */
-const HELD = 3;
+/** At most this many U+FFFD are held back: three bytes may begin a character of four. */
+const MAX_HELD = 3;
 
-/** The stream of a tokenizer; of one that has none, by decoding all tokens so far each time. */
+/** The stream of a tokenizer; if it has none, one that decodes all tokens again each time. */
 export function streamOf(tokenizer: Tokenizer): TextStream {
   if (tokenizer.stream) return tokenizer.stream();
   const tokens: number[] = [];
-  let given = 0;
-  const upTo = (text: string, end: number): string => {
-    const piece = text.slice(given, end);
-    given = Math.max(given, end);
+  let returned = 0;
+  const newTextUpTo = (text: string, end: number): string => {
+    const piece = text.slice(returned, end);
+    returned = Math.max(returned, end);
     return piece;
   };
   return {
@@ -76,12 +76,12 @@ export function streamOf(tokenizer: Tokenizer): TextStream {
       tokens.push(token);
       const text = tokenizer.decode(tokens);
       let end = text.length;
-      while (end > text.length - HELD && text[end - 1] === '\ufffd') end--;
-      return upTo(text, end);
+      while (end > text.length - MAX_HELD && text[end - 1] === '\ufffd') end--;
+      return newTextUpTo(text, end);
     },
     end: () => {
       const text = tokenizer.decode(tokens);
-      return upTo(text, text.length);
+      return newTextUpTo(text, text.length);
     },
   };
 }

@@ -1,27 +1,27 @@
 /**
  * Tensors in safetensors files, read one by one and written as a whole.
  *
- * A file is written beside the one that it is to replace, forced to the disk, and renamed over it.
- * A rename is one step: whatever happens, and whenever, the name leads to the whole old checkpoint
- * or to the whole new one. All of it is synchronous, so no training step comes in between.
+ * Writing is atomic. The new content goes to a temporary file in the same folder, is flushed to the
+ * disk, and is renamed over the old file. A rename happens as a whole or not at all, so after a
+ * crash at any moment the name leads to the complete old file or the complete new one. All calls
+ * are synchronous, so no training step runs in between.
  */
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { checkArgument, Kind, string } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
-import { partName, removeStaleParts } from './parts.node.ts';
+import { temporaryName, removeStaleFiles } from './temporary.node.ts';
 import { type SafetensorsOptions, safetensorsPieces, SafetensorsReader } from './safetensors.ts';
 
-
-/** The most bytes that are read at once. */
+/** At most this many bytes are read at once. */
 const CHUNK = 2 ** 26;
-/** Node's permission model has no fsync: then each write waits until the disk has it. */
+/** Node's permission model forbids fsync; there each write waits until it is on the disk. */
 const isRestricted = (process as { permission?: object }).permission !== undefined;
 const { O_CREAT, O_EXCL, O_SYNC = 0, O_WRONLY } = fs.constants;
 const NEW_FILE = isRestricted ? O_WRONLY | O_CREAT | O_EXCL | O_SYNC : 'wx';
 
-/** How often a file is written again that somebody has removed before it was renamed. */
+/** How often a file is written if other processes remove it before it is renamed. */
 const ATTEMPTS = 5;
 
 const namedTensors = new Kind<Iterable<readonly [string, Tensor]>>(
@@ -30,8 +30,8 @@ const namedTensors = new Kind<Iterable<readonly [string, Tensor]>>(
 );
 
 /**
- * Opens a safetensors file: its header is read and checked, its tensors are read one by one as they
- * are asked for. Call `close()` when done. Throws a TensorError for a file that is not right.
+ * Opens a safetensors file: reads and checks its header; each tensor is read when it is asked for.
+ * Call `close()` when done. Throws a TensorError for a malformed file.
  */
 export function openSafetensors(path: string): SafetensorsReader {
   const file = fs.openSync(path, 'r');
@@ -53,7 +53,7 @@ export function openSafetensors(path: string): SafetensorsReader {
   }
 }
 
-/** Every tensor of a safetensors file by name. */
+/** Reads every tensor of a safetensors file, by name. */
 export function loadSafetensors(path: string): Map<string, Tensor> {
   const file = openSafetensors(path);
   try {
@@ -64,9 +64,9 @@ export function loadSafetensors(path: string): Map<string, Tensor> {
 }
 
 /**
- * Writes tensors to a safetensors file, which is replaced as a whole or, after any error or crash,
- * left as it was. What a crash leaves beside it, `PATH.tmp-…`, goes with the next save to the same
- * path; what another process is writing there stays.
+ * Writes tensors to a safetensors file, which is replaced as a whole or, after an error or crash,
+ * stays as it was. A crash may leave a temporary file, `PATH.tmp-…`; the next save to the same path
+ * removes it, but not a file that another process is writing.
  */
 export function saveSafetensors(
   path: string, tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
@@ -74,19 +74,22 @@ export function saveSafetensors(
   checkArgument('saveSafetensors', 'path', path, string);
   checkArgument('saveSafetensors', 'tensors', tensors, namedTensors);
   const [folder, name, all] = [dirname(path), basename(path), [...tensors]];
-  removeStaleParts(folder, (part) => part.startsWith(`${name}.tmp-`));
-  for (let attempt = 1; !replaceFile(path, join(folder, partName(name)), all, options); attempt++) {
-    if (attempt < ATTEMPTS) continue;
-    throw new TensorError(`saveSafetensors: what is written beside ${path} is removed by others`);
+  removeStaleFiles(folder, (file) => file.startsWith(`${name}.tmp-`));
+  let attempt = 1;
+  while (!replaceFile(path, join(folder, temporaryName(name)), all, options)) {
+    if (attempt++ < ATTEMPTS) continue;
+    throw new TensorError(
+      `saveSafetensors: other processes remove the temporary file of ${path} while it is written`,
+    );
   }
   try {
     withFile(folder, 'r', fs.fsyncSync);
   } catch {
-    // Not every system can force a folder to the disk: the old file may be back after a power cut.
+    // Not every system can flush a folder: after a power cut the old file may be back.
   }
 }
 
-/** Writes one file and renames it over another. False if it was gone before it was renamed. */
+/** Writes a temporary file and renames it. False if another process removed it before that. */
 function replaceFile(
   path: string, temporary: string, tensors: readonly (readonly [string, Tensor])[],
   options: SafetensorsOptions | undefined,

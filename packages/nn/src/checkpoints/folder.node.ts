@@ -1,10 +1,11 @@
 /**
- * @mambagrad/nn/node: files of tensors, and checkpoints.
+ * @mambagrad/nn/node: safetensors files, and checkpoints in a folder.
  *
- * Checkpoints in a folder: a file for each of the last few steps that were saved,
- * `step-100.safetensors`. The last one is the one that was written last, which need not have the
- * highest step: training may go back and on from an earlier one. So each file holds a number, one
- * higher than all that were there when it was written. Clocks are not asked: they can be set back.
+ * A folder holds a file for each of the last saved steps, such as `step-100.safetensors`. The
+ * latest checkpoint is the one that was written last, which need not have the highest step:
+ * training may return to an earlier step and continue from there. So each file holds a sequence
+ * number, one higher than all that were there when it was written. (Times would not do: clocks can
+ * be set back.)
  *
  * Several processes may save to one folder at once: a process never touches the temporary files of
  * another, and removes only checkpoints whose number is below that of the one it has just written.
@@ -13,27 +14,31 @@ import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, oneOf, string, whole } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { warn } from '@mambagrad/tensor/host';
+import { messageOf, warn } from '@mambagrad/tensor/host';
 import type { StateDict } from '../modules/state.ts';
 import type { CheckpointStore } from '../training/trainerOptions.ts';
 import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
-import { removeStaleParts } from './parts.node.ts';
+import { removeStaleFiles } from './temporary.node.ts';
 
 export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 
-/** A checkpoint whose header could be read, or, without a number, could not. */
+/** A checkpoint in a folder. */
 interface Found {
   readonly path: string;
   readonly step: number;
+  /** Its sequence number; 0 if the file has none, undefined if the header cannot be read. */
   readonly number?: number;
+  /** Why its header cannot be read. */
   readonly problem?: string;
 }
 
+/** The key of the sequence number in the metadata of a file. */
 const NUMBER = 'number';
 
 /**
- * Keeps the last `keep` checkpoints in a folder, which is made if there is none; Infinity keeps
- * all. `load` gives the last that can be read, and warns of those that cannot.
+ * A store that keeps the last `keep` checkpoints in a folder, which it creates if necessary;
+ * Infinity keeps all. `load` gives the latest checkpoint that can be read, and warns of later ones
+ * that cannot.
  */
 export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
   checkArgument('checkpointFolder', 'folder', folder, string);
@@ -50,7 +55,7 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
       for (const old of others.filter(isWhole).slice(keep - 1)) {
         if ((old.number ?? 0) < number) fs.rmSync(old.path, { force: true });
       }
-      removeStaleParts(folder, (name) => /^step-\d+\.safetensors\.tmp-/.test(name));
+      removeStaleFiles(folder, (name) => /^step-\d+\.safetensors\.tmp-/.test(name));
     },
     load() {
       return loadLatest(folder);
@@ -60,12 +65,12 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
 
 const isWhole = ({ problem }: Found): boolean => problem === undefined;
 
-/** The checkpoints in a folder, the one that was written last first. */
+/** The checkpoints in a folder, the latest first, those that cannot be read last. */
 function checkpointsIn(folder: string): Found[] {
   const found = fs.readdirSync(folder).flatMap((name): Found[] => {
     const [, digits] = /^step-(0|[1-9]\d{0,15})\.safetensors$/.exec(name) ?? [];
     const [path, step] = [join(folder, name), Number(digits)];
-    // Not a folder of that name, nor a link that leads nowhere.
+    // Folders of that name and dangling links are ignored.
     if (!(fs.statSync(path, { throwIfNoEntry: false })?.isFile() && step >= 0)) return [];
     try {
       const file = openSafetensors(path);
@@ -81,13 +86,13 @@ function checkpointsIn(folder: string): Found[] {
   return found.sort((a, b) => numberOf(b) - numberOf(a) || b.step - a.step);
 }
 
-/** How often a folder is listed again of which other processes have removed every checkpoint. */
+/** How often a folder is listed if other processes remove its checkpoints meanwhile. */
 const ATTEMPTS = 100;
 
 /**
- * The state of the checkpoint that was written last, of those that can be read. Another process may
- * remove what was listed before it is opened; it has then written later ones, so the folder is
- * listed again.
+ * The state of the latest checkpoint that can be read. Another process may remove a file after it
+ * was listed and before it is opened; it has then written a later one, so the folder is listed
+ * again.
  */
 function loadLatest(folder: string): StateDict | undefined {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
@@ -109,14 +114,12 @@ function loadLatest(folder: string): StateDict | undefined {
     const lines = ['checkpointFolder: no checkpoint can be read:', ...problems];
     throw new TensorError(lines.join('\n  '));
   }
-  throw new TensorError(`checkpointFolder: others remove each checkpoint of ${folder} once listed`);
+  throw new TensorError(
+    `checkpointFolder: other processes remove each checkpoint in ${folder} before it is read`,
+  );
 }
 
-/** Has another process removed the file in the meantime? */
+/** Whether an error says that the file does not exist (any more). */
 function isGone(error: unknown): boolean {
   return (error as { code?: string }).code === 'ENOENT';
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,13 +1,13 @@
 /**
- * safetensors, the format in which models are exchanged: tensors by name, and strings about them.
- * A file is the length N of its header in 8 bytes (little-endian, as all numbers), the header, N
- * bytes of JSON, and the tensors' bytes, which fill the rest with neither hole nor overlap:
+ * safetensors, a common file format for models: tensors by name, with strings as metadata. A file
+ * begins with the length N of its header in 8 bytes (little-endian, as all numbers). Then follow
+ * the header, N bytes of JSON, and the bytes of the tensors, without gaps or overlaps:
  *
  *     {"__metadata__": {"step": "7"},
  *      "weight": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}
  *
- * A file may come from anyone, so nothing in it is believed until it is checked, and nothing is
- * allocated that the file does not fill. https://github.com/huggingface/safetensors#format
+ * A file may come from anyone, so everything in it is checked before it is used, and no more memory
+ * is allocated than the file has bytes for. https://github.com/huggingface/safetensors#format
  */
 import { type Shape, Tensor, TensorError } from '@mambagrad/tensor';
 import {
@@ -21,33 +21,33 @@ import {
 
 export type { SafetensorsDType };
 
-/** What a file says of a tensor; `begin` and `end` are bytes from the end of the header. */
+/** The header's entry for a tensor; `begin` and `end` count bytes from the end of the header. */
 export interface SafetensorsEntry {
   /** The type of its elements in the file. */
   readonly dtype: SafetensorsDType;
   /** The size of each axis. */
   readonly shape: Shape;
-  /** Its first byte. */
+  /** The offset of its first byte. */
   readonly begin: number;
-  /** The byte after its last. */
+  /** The offset after its last byte. */
   readonly end: number;
 }
 
-/** Where bytes come from, such as memory or a file. */
+/** A source of bytes, such as memory or a file. */
 export interface SafetensorsSource {
-  /** How many bytes there are. */
+  /** The number of bytes. */
   readonly size: number;
-  /** The `length` bytes from `offset` on, in a buffer that the caller may keep. */
+  /** Reads `length` bytes from `offset` on, into a buffer that belongs to the caller. */
   read(offset: number, length: number): ArrayBuffer;
-  /** Releases what the source holds, such as an open file; nothing is read afterwards. */
+  /** Releases resources, such as an open file; nothing is read afterwards. */
   close?(): void;
 }
 
-/** Options of writing: of `encodeSafetensors` and `saveSafetensors`. */
+/** Options of `encodeSafetensors` and `saveSafetensors`. */
 export interface SafetensorsOptions {
-  /** Strings by name, kept beside the tensors. Default none. */
+  /** Strings by name, stored with the tensors. Default none. */
   readonly metadata?: ReadonlyMap<string, string> | undefined;
-  /** What i32 is written as; PyTorch takes I64 for indices. Default 'I32'. */
+  /** The type in which i32 is written; PyTorch needs I64 for indices. Default 'I32'. */
   readonly integers?: 'I32' | 'I64' | undefined;
 }
 
@@ -69,16 +69,16 @@ const pairs = new Kind<readonly [string, Tensor]>(
 );
 
 const METADATA = '__metadata__';
-/** As in the reference implementation. */
+/** The maximum in bytes, as in the reference implementation. */
 const LONGEST_HEADER = 100_000_000;
 
 const error = (problem: string): TensorError => new TensorError(`safetensors: ${problem}`);
 
-/** A file whose header is read and checked; its tensors are read when they are asked for. */
+/** Reads a file: its header at once, each tensor when it is asked for. */
 export class SafetensorsReader {
-  /** The tensors' dtypes, shapes and places by name, in the order of the header. */
+  /** The dtype, shape and offsets of each tensor by name, in the order of the header. */
   readonly entries: ReadonlyMap<string, SafetensorsEntry>;
-  /** The strings kept beside the tensors, by name; empty if the file has none. */
+  /** The strings stored with the tensors, by name; empty if the file has none. */
   readonly metadata: ReadonlyMap<string, string>;
   readonly #dataBegin: number;
   #source: SafetensorsSource | undefined;
@@ -101,8 +101,8 @@ export class SafetensorsReader {
   }
 
   /**
-   * Reads one tensor. Throws if there is none of this name, if it has a whole number that is no
-   * i32, or if it is of a type that is not read here (C64, F6, F4).
+   * Reads one tensor. Throws if there is no tensor of this name, if an integer does not fit i32, or
+   * if its type is not supported (C64, F6, F4).
    */
   read(name: string): Tensor {
     checkArgument('SafetensorsReader.read', 'name', name, string);
@@ -112,7 +112,7 @@ export class SafetensorsReader {
     const { reading } = elementTypes[entry.dtype];
     if (!reading) {
       throw error(
-        `${quote(name)} is ${entry.dtype}, which is not read here; read the others by their names`,
+        `${quote(name)} is ${entry.dtype}, which is not supported; read the others by their names`,
       );
     }
     const bytes = this.#source.read(this.#dataBegin + entry.begin, entry.end - entry.begin);
@@ -125,7 +125,7 @@ export class SafetensorsReader {
     return new Map(Array.from(this.entries.keys(), (name) => [name, this.read(name)]));
   }
 
-  /** Lets go of the source. */
+  /** Closes the source. */
   close(): void {
     this.#source?.close?.();
     this.#source = undefined;
@@ -141,8 +141,8 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsReader {
 }
 
 /**
- * A file with these tensors, f32 as F32, f64 as F64. Throws if a name comes twice, is
- * `__metadata__`, or has a lone surrogate, which no string of the metadata may have either.
+ * Encodes tensors as a file, f32 as F32 and f64 as F64. Throws if a name appears twice, is
+ * `__metadata__`, or contains a lone surrogate; strings of the metadata may not contain one either.
  */
 export function encodeSafetensors(
   tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
@@ -164,7 +164,7 @@ export function* safetensorsPieces(
   const stored = Array.from(tensors, (pair) => {
     checkArgument('safetensors', 'tensors', pair, pairs);
     const [name, x] = pair;
-    if (names.has(name)) throw error(`${quote(name)} stands twice`);
+    if (names.has(name)) throw error(`${quote(name)} appears twice`);
     names.add(name);
     return { name, x, dtype: dtypes[x.dtype] };
   });
@@ -182,11 +182,11 @@ export function* safetensorsPieces(
     fields.unshift(`"${METADATA}":{${strings.join()}}`);
   }
   const text = encodeText(`{${fields.join()}}`);
-  // Spaces fill the header up to a multiple of 8.
+  // Spaces pad the header to a multiple of 8 bytes.
   const header = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
   new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
   header.set(text, 8);
-  // What could not be read is not written: this checks the names.
+  // Reading the header checks the names: a file that could not be read is not written.
   parseHeader(header.slice(8).buffer, end);
 
   yield header;
@@ -200,22 +200,22 @@ function formatField(name: string, value: unknown): string {
   return `${JSON.stringify(name)}:${JSON.stringify(value)}`;
 }
 
-/** Reads a header, and checks that the tensors fill the `length` bytes after it. */
+/** Parses a header, and checks that the tensors fill exactly the `length` bytes after it. */
 function parseHeader(bytes: ArrayBuffer, length: number) {
   const scanner = new HeaderScanner(bytes);
   const entries = new Map<string, SafetensorsEntry>();
   const metadata = new Map<string, string>();
-  // As in the reference implementation, the last of several with one name counts.
+  // If a name appears twice the last entry counts, as in the reference implementation.
   scanner.object([METADATA], (name) => {
     if (name !== METADATA) entries.set(name, parseEntry(scanner, quote(name)));
     else if (!scanner.null()) scanner.object([], (key) => metadata.set(key, scanner.string()));
   });
   scanner.end();
   for (const [name, entry] of entries) checkLength(quote(name), entry);
-  const places = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  const byOffset = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let filled = 0;
-  for (const [name, { begin, end }] of places) {
-    const problem = begin > filled ? 'after a hole' : 'inside another tensor';
+  for (const [name, { begin, end }] of byOffset) {
+    const problem = begin > filled ? 'after a gap' : 'inside another tensor';
     if (begin === filled) filled = end;
     else throw error(`${quote(name)} begins at byte ${begin}, ${problem}; expected ${filled}`);
   }
@@ -244,10 +244,10 @@ function parseEntry(scanner: HeaderScanner, name: string): SafetensorsEntry {
   return { dtype, shape, begin, end };
 }
 
-/** Throws unless a tensor has the bytes that its elements take. */
+/** Throws unless a tensor has exactly the bytes that its elements need. */
 function checkLength(name: string, { dtype, shape, begin, end }: SafetensorsEntry): void {
   const spec = `${name} is ${dtype}[${shape.join(', ')}]`;
-  // A size of 0 does not excuse the others.
+  // Overflow is checked without sizes of 0, which would hide it.
   const span = shape.reduce((product, size) => product * (size || 1), elementTypes[dtype].bits);
   const length = shape.includes(0) ? 0 : span / 8;
   if (!Number.isSafeInteger(span)) throw error(`${spec}, too large for any file`);
@@ -255,21 +255,21 @@ function checkLength(name: string, { dtype, shape, begin, end }: SafetensorsEntr
   if (end - begin !== length) throw error(`${spec}, ${length} bytes, but has ${end - begin}`);
 }
 
-/** Files that are taken for safetensors files, by their first bytes. */
-const others: readonly (readonly [start: string, kind: string])[] = [
+/** Other formats that are mistaken for safetensors, by their first bytes. */
+const otherFormats: readonly (readonly [start: string, kind: string])[] = [
   ['PK\x03\x04', 'a zip archive, such as those of PyTorch'],
-  ['\x80', 'a pickle of Python'],
-  ['version ', 'a pointer of Git LFS to a file'],
+  ['\x80', 'a Python pickle'],
+  ['version ', 'a Git LFS pointer'],
   ['GGUF', 'a GGUF file'],
   ['\x89HDF', 'an HDF5 file'],
-  ['\x93NUMPY', 'an array of NumPy'],
+  ['\x93NUMPY', 'a NumPy array'],
   ['\x1f\x8b', 'a gzip archive'],
-  ['<', 'a page of HTML or XML'],
+  ['<', 'an HTML or XML page'],
   ['{', 'JSON'],
 ];
 
 function describeStart(bytes: Uint8Array): string {
   const start = String.fromCharCode(...bytes);
-  const kind = others.find(([known]) => start.startsWith(known))?.[1];
+  const kind = otherFormats.find(([known]) => start.startsWith(known))?.[1];
   return quote(start) + (kind ? `, as does ${kind}` : '');
 }

@@ -1,20 +1,20 @@
 /**
- * The header of a safetensors file is a small part of JSON: objects whose fields are known, lists
- * of sizes, strings. A parser of just that part sees what `JSON.parse` hides, a name that stands
- * twice, and goes deeper only to pass over a field that nobody knows, and not too deep:
+ * The header of a safetensors file uses a small part of JSON: objects with known fields, lists of
+ * sizes, and strings. A recursive descent parser for that part detects a name that appears twice,
+ * which `JSON.parse` hides, and limits the depth of unknown fields, which it skips:
  *
  *     object = '{' [string ':' value {',' string ':' value}] '}'
  *     sizes = '[' [number {',' number}] ']'
  */
 import { TensorError } from '@mambagrad/tensor';
 
-/** More axes than any tensor has; NumPy's limit. */
+/** The maximum number of axes; NumPy's limit. */
 const MOST_AXES = 64;
-/** Lists and objects within each other, as in the reference implementation. */
+/** The maximum depth of nested lists and objects, as in the reference implementation. */
 const DEEPEST = 127;
 const NUMBER_OR_WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
 
-/** Declared here: the packages are compiled against the language alone. */
+/** Declared here, as the packages are compiled without the types of browsers and Node. */
 const { TextDecoder, TextEncoder } = globalThis as unknown as {
   TextDecoder: new (label: string, options: object) => { decode(bytes: ArrayBuffer): string };
   TextEncoder: new () => { encode(text: string): Uint8Array };
@@ -22,7 +22,7 @@ const { TextDecoder, TextEncoder } = globalThis as unknown as {
 
 export const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** A string of a file as messages show it. */
+/** A string from a file as error messages show it, shortened if necessary. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
 }
@@ -35,6 +35,7 @@ function attempt<T>(step: () => T, problem: string): T {
   }
 }
 
+/** Reads the text of a header from its beginning to its end. */
 export class HeaderScanner {
   readonly #text: string;
   #at = 0;
@@ -45,29 +46,29 @@ export class HeaderScanner {
   }
 
   /**
-   * An object: calls `field`, which must read the value, with each name. Those of `unique` may not
-   * stand there twice.
+   * Reads an object: calls `field`, which must read the value, with each name. Names in `unique`
+   * may not appear twice.
    */
   object(unique: readonly string[], field: (name: string) => void): void {
     const names = new Set<string>();
     this.#list('{', '}', () => {
       const name = this.string();
       const isTwice = names.has(name) && unique.includes(name);
-      if (isTwice) throw new TensorError(`safetensors: ${quote(name)} stands twice`);
+      if (isTwice) throw new TensorError(`safetensors: ${quote(name)} appears twice`);
       names.add(name);
       this.#expect(':');
       field(name);
     });
   }
 
-  /** Reads `null`, if that is what comes. */
+  /** Reads `null`, if it is next; returns whether it was. */
   null(): boolean {
     const isNext = this.#text.startsWith('null', this.#at);
     if (isNext) this.#advance(4);
     return isNext;
   }
 
-  /** Passes over a value of any kind, that of a field in an object in an object. */
+  /** Skips a value of any kind. `depth` counts the lists and objects around it. */
   skip(depth = 2): void {
     const first = this.#text.charAt(this.#at);
     if (depth >= DEEPEST && /[[{]/.test(first)) throw this.#error('less depth');
@@ -84,7 +85,7 @@ export class HeaderScanner {
     }
   }
 
-  /** A list of whole numbers. */
+  /** Reads a list of whole numbers. */
   sizes(): number[] {
     const sizes: number[] = [];
     this.#list('[', ']', () => {
@@ -98,6 +99,7 @@ export class HeaderScanner {
     return sizes;
   }
 
+  /** Reads a string. */
   string(): string {
     const [text, at] = [this.#text, this.#at];
     if (text[at] !== '"') throw this.#error('a string');
@@ -105,13 +107,13 @@ export class HeaderScanner {
     while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
     const problem = `the string at character ${at} of the header is malformed`;
     const value = attempt(() => JSON.parse(text.slice(at, end + 1)) as string, problem);
-    // Half a character could be escaped, but not be written as UTF-8.
+    // A lone surrogate, half of a character, can be escaped in JSON but not written as UTF-8.
     if (/\p{Surrogate}/u.test(value)) throw new TensorError(`safetensors: ${problem}`);
     this.#advance(end + 1 - at);
     return value;
   }
 
-  /** Throws unless all is read. */
+  /** Throws unless the whole text has been read. */
   end(): void {
     if (this.#at < this.#text.length) throw this.#error('the end');
   }
@@ -134,7 +136,7 @@ export class HeaderScanner {
     return isNext;
   }
 
-  /** Goes on past a token and the white space behind it. */
+  /** Moves past a token and the white space after it. */
   #advance(length: number): void {
     this.#at += length;
     while (/[ \t\n\r]/.test(this.#text.charAt(this.#at))) this.#at += 1;

@@ -1,12 +1,12 @@
 /**
- * The element types of safetensors files, and what they are read as: small floats as f32, which has
- * all of their values, booleans and whole numbers as i32, which must have theirs. An F8 is a sign,
- * an exponent e and a mantissa m of M bits; with a bias b it stands for
+ * The element types of safetensors files, and the dtypes that they are converted to: small floats
+ * to f32, which represents them exactly, and booleans and integers to i32, if they fit. An F8
+ * consists of a sign, an exponent e and a mantissa m of M bits; with a bias b its value is
  *
- *     ±(1 + m / 2ᴹ) · 2ᵉ⁻ᵇ,   or where e is 0 for   ±(m / 2ᴹ) · 2¹⁻ᵇ
+ *     ±(1 + m / 2ᴹ) · 2ᵉ⁻ᵇ,   or if e is 0 (a denormal)   ±(m / 2ᴹ) · 2¹⁻ᵇ
  *
- * except for some patterns that mean NaN or infinity, in each type others. Micikevicius et al.,
- * "FP8 formats for deep learning" (2022); a type with FNUZ has no infinity and no −0.
+ * except for some bit patterns, different in each type, that mean NaN or infinity. Micikevicius et
+ * al., "FP8 formats for deep learning" (2022); types with FNUZ have no infinity and no −0.
  */
 import { type DType, TensorError, type TypedArray } from '@mambagrad/tensor';
 import { quote } from './safetensorsHeader.ts';
@@ -17,13 +17,13 @@ export type SafetensorsDType =
   | 'U8' | 'BOOL' | 'F8_E4M3' | 'F8_E5M2' | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ' | 'F8_E8M0' | 'F6_E2M3'
   | 'F6_E3M2' | 'F4';
 
-/** Turns the bytes of a tensor of this name into its array. */
+/** Converts the bytes of the tensor `name` to an array of its dtype. */
 type Decode = (bytes: ArrayBuffer, name: string) => TypedArray;
 
 interface ElementType {
-  /** The bits that an element takes. */
+  /** The number of bits of an element. */
   readonly bits: number;
-  /** What it is read as; complex numbers and those that share a byte are not. */
+  /** How it is read; undefined for complex numbers and types smaller than a byte. */
   readonly reading?: { readonly dtype: DType; readonly decode: Decode };
 }
 
@@ -31,7 +31,7 @@ const readAs = (dtype: DType) => (bits: number, decode: Decode): ElementType =>
   ({ bits, reading: { dtype, decode } });
 const [f32, f64, i32] = [readAs('f32'), readAs('f64'), readAs('i32')];
 
-/** In the order in which tensors are written: each then starts at a multiple of its items' size. */
+/** In the order in which tensors are written, so that each is aligned to its element size. */
 export const elementTypes: Readonly<Record<SafetensorsDType, ElementType>> = {
   I64: i32(64, (bytes, name) => narrow(bytes, name, true)),
   U64: i32(64, (bytes, name) => narrow(bytes, name, false)),
@@ -51,17 +51,17 @@ export const elementTypes: Readonly<Record<SafetensorsDType, ElementType>> = {
   F8_E5M2: f32(8, fromF8((byte) => fromHalf(Uint16Array.of(byte << 8).buffer)[0])),
   F8_E4M3FNUZ: f32(8, fromF8((byte) => (byte === 0x80 ? NaN : small(byte, 3, 8)))),
   F8_E5M2FNUZ: f32(8, fromF8((byte) => (byte === 0x80 ? NaN : small(byte, 2, 16)))),
-  // A power of two: no sign, no mantissa.
+  // Only an exponent: a power of two.
   F8_E8M0: f32(8, fromF8((byte) => (byte === 0xff ? NaN : 2 ** (byte - 127)))),
   F6_E2M3: { bits: 6 },
   F6_E3M2: { bits: 6 },
   F4: { bits: 4 },
 };
 
-/** The names of the types, in that order. */
+/** The names of the types, in the same order. */
 export const elementTypeNames = Object.keys(elementTypes) as readonly SafetensorsDType[];
 
-/** I64 or U64 to i32: the upper half must be what the sign of the lower makes it. */
+/** I64 or U64 to i32: the upper half must be the sign extension of the lower half. */
 function narrow(bytes: ArrayBuffer, name: string, isSigned: boolean): Int32Array {
   const halves = new Int32Array(bytes);
   return new Int32Array(halves.length / 2).map((_, i) => {
@@ -72,7 +72,7 @@ function narrow(bytes: ArrayBuffer, name: string, isSigned: boolean): Int32Array
   });
 }
 
-/** i32 to I64. */
+/** i32 to I64, by sign extension. */
 export function widen(values: TypedArray): Int32Array<ArrayBuffer> {
   return new Int32Array(2 * values.length).map((_, i) => values[i >> 1] >> (i % 2 === 0 ? 0 : 31));
 }
@@ -93,8 +93,9 @@ function fromBrainFloat(bytes: ArrayBuffer): Float32Array {
 }
 
 /**
- * F16 has 5 bits of exponent and 10 of mantissa. Moved to their places in an F32 they are the
- * number over 2¹¹² = 2^(127 − 15), denormals included, if NaN and the infinities get theirs.
+ * F16 has 5 bits of exponent and 10 bits of mantissa. Shifted to the fields of an F32 they give the
+ * value divided by 2¹¹² = 2^(127 − 15), the difference of the biases, also for denormals. NaN and
+ * infinities need the full exponent of an F32.
  */
 function fromHalf(bytes: ArrayBuffer): Float32Array {
   const bits = new Uint32Array(new Uint16Array(bytes)).map((half) => {
@@ -104,13 +105,13 @@ function fromHalf(bytes: ArrayBuffer): Float32Array {
   return new Float32Array(bits.buffer).map((value) => value * 2 ** 112);
 }
 
-/** Looks each byte up among the values of all 256. */
+/** Converts bytes by a table of all 256 values. */
 function fromF8(valueOf: (byte: number) => number): Decode {
   const values = Float32Array.from({ length: 256 }, (_, byte) => valueOf(byte));
   return (bytes) => new Float32Array(new Uint8Array(bytes)).map((byte) => values[byte]);
 }
 
-/** What a byte stands for, as above, with so many bits of mantissa. */
+/** The value of an F8 by the formula above. */
 function small(byte: number, mantissaBits: number, bias: number): number {
   const exponent = (byte & 0x7f) >> mantissaBits;
   const mantissa = (byte % 2 ** mantissaBits) / 2 ** mantissaBits;

@@ -1,6 +1,6 @@
 /**
- * Collating: many samples of one form become one batch of that form, in which each number or tensor
- * has become a tensor with one more axis in front. What is shorter is padded.
+ * Collating: samples of one structure become a batch of the same structure, in which each number or
+ * array is a tensor with a batch axis in front. Shorter samples are padded.
  *
  *     [{ tokens: [1, 2], label: 0 }, { tokens: [3], label: 1 }]
  *       → { tokens: [[1, 2], [3, 0]], label: [0, 1] }
@@ -11,26 +11,26 @@ import {
   checkArgument, dtypes, Kind, readOptions, show, type Table, whole,
 } from '@mambagrad/tensor/options';
 
-/** Numbers, nested in arrays as deep as there are axes. */
+/** A number, or nested arrays of numbers, one level for each axis. */
 type Numbers = number | readonly Numbers[];
 
-/** The batch that samples of a form become. */
+/** The batch made of samples of a type. */
 export type Collated<Sample> = Sample extends Tensor | TypedArray | Numbers
   ? Tensor
   : { [Field in keyof Sample]: Collated<Sample[Field]> };
 
-/** One value for all, or one for each field by its name. */
+/** One value for all fields, or an object with a value for each field. */
 export type PerField<T extends DType | number> =
   T | { readonly [field: string]: PerField<T> } | undefined;
 
-/** Options of `collate`; each can differ from field to field of the samples. */
+/** Options of `collate`; each may differ from field to field of the samples. */
 export interface CollateOptions {
   /**
    * The dtype of plain numbers, such as 'i32' for tokens and labels. Default f32; typed arrays keep
    * their own.
    */
   readonly dtype?: PerField<DType>;
-  /** What samples are filled up with, at the end of each axis. Default 0. */
+  /** The value that shorter samples are padded with, at the end of each axis. Default 0. */
   readonly padding?: PerField<number>;
 }
 
@@ -49,10 +49,10 @@ const collateOptions = {
 } satisfies Table<CollateOptions>;
 
 /**
- * A batch of at least one sample. Samples are numbers, arrays of numbers (nested or typed),
- * tensors, or plain objects of such; each tensor of the batch is as long in every axis as the
- * longest sample. Throws if samples differ in their fields or in their number of axes, or if the
- * padding cannot be held by the dtype.
+ * Makes a batch of at least one sample. Samples are numbers, arrays of numbers (nested or typed),
+ * tensors, or plain objects of these. Along each axis a tensor of the batch has the size of the
+ * largest sample. Throws if samples differ in their fields or in their number of axes, or if the
+ * dtype cannot represent the padding.
  */
 export function collate<Sample>(
   samples: readonly Sample[], options: CollateOptions = {},
@@ -63,7 +63,7 @@ export function collate<Sample>(
   return gather('', samples, dtype, padding) as Collated<Sample>;
 }
 
-/** The field `path` of a batch, from the values that the samples have there. */
+/** The field `path` of a batch, from the values of that field in all samples. */
 function gather(
   path: string, samples: readonly unknown[], dtype: PerField<DType>, padding: PerField<number>,
 ): unknown {
@@ -77,12 +77,12 @@ function gather(
   const fields = names.map((name) => {
     const values = samples.map((sample): unknown => Reflect.get(Object(sample), name));
     const inner = path === '' ? name : `${path}.${name}`;
-    return [name, gather(inner, values, at(dtype, name), at(padding, name))];
+    return [name, gather(inner, values, optionOf(dtype, name), optionOf(padding, name))];
   });
   return Object.fromEntries(fields);
 }
 
-/** The fields that the samples have, which must be the same for all. */
+/** The names of the fields of the samples. Throws unless they are the same in all. */
 function fieldsOf(where: string, samples: readonly unknown[]): string[] {
   const present = (sample: unknown): string[] =>
     Object.entries(Object(sample)).flatMap(([name, value]) => (value === undefined ? [] : [name]));
@@ -92,19 +92,20 @@ function fieldsOf(where: string, samples: readonly unknown[]): string[] {
     if (!isPlain(sample)) {
       throw new TensorError(`${where}: sample ${i} is ${show(sample)}, others have fields`);
     }
-    const own = present(sample);
-    const more = own.find((name) => !known.has(name));
-    const missing = own.length < known.size ? names.find((name) => !own.includes(name)) : undefined;
-    const [has, lacks] = more === undefined ? [0, i] : [i, 0];
-    if ((more ?? missing) === undefined) continue;
+    const found = present(sample);
+    const extra = found.find((name) => !known.has(name));
+    const missing =
+      found.length < known.size ? names.find((name) => !found.includes(name)) : undefined;
+    const [has, lacks] = extra === undefined ? [0, i] : [i, 0];
+    if ((extra ?? missing) === undefined) continue;
     throw new TensorError(
-      `${where}: sample ${has} has the field '${more ?? missing}', sample ${lacks} has not`,
+      `${where}: sample ${has} has the field '${extra ?? missing}', sample ${lacks} has not`,
     );
   }
   return names;
 }
 
-/** Numbers, arrays or tensors, filled up to one shape, as one tensor. */
+/** Numbers, arrays or tensors, padded to one shape and stacked. */
 function stackPadded(
   where: string, samples: readonly unknown[],
   dtype: PerField<DType>, padding: NonNullable<PerField<number>>,
@@ -112,7 +113,7 @@ function stackPadded(
   if (dtype !== undefined) checkArgument(where, 'dtype', dtype, dtypes);
   checkArgument(where, 'padding', padding, numbers);
   const options = dtype === undefined ? {} : { dtype: dtype as DType };
-  // Labels, most likely: nothing has to be filled up.
+  // Plain numbers, such as labels, make one tensor and need no padding.
   const areNumbers = samples.length > 0 && samples.every((sample) => typeof sample === 'number');
   const tensors = (areNumbers ? [samples] : samples).map((sample) =>
     sample instanceof Tensor ? sample : tensor(sample as TensorData, options),
@@ -127,12 +128,12 @@ function stackPadded(
         'axes and the same dtype',
     );
   }
-  const longest = [...(tensors[0]?.shape ?? [])];
+  const largest = [...(tensors[0]?.shape ?? [])];
   for (const { shape } of tensors) {
-    shape.forEach((size, axis) => (longest[axis] = Math.max(longest[axis] ?? 0, size)));
+    shape.forEach((size, axis) => (largest[axis] = Math.max(largest[axis] ?? 0, size)));
   }
   const padded = tensors.map((x) => {
-    const missing = x.shape.map((size, axis) => longest[axis] - size);
+    const missing = x.shape.map((size, axis) => largest[axis] - size);
     if (missing.every((count) => count === 0)) return x;
     return x.pad(missing.map(() => 0), missing, { value: padding as number });
   });
@@ -144,6 +145,7 @@ function isPlain(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !isArray && !(value instanceof Tensor);
 }
 
-function at<T extends DType | number>(option: PerField<T>, name: string): PerField<T> {
+/** The value of an option for the field `name`. */
+function optionOf<T extends DType | number>(option: PerField<T>, name: string): PerField<T> {
   return typeof option === 'object' ? option[name] : option;
 }

@@ -1,10 +1,10 @@
 /**
- * Data, a batch at a time: samples from an array, in its order or shuffled, or as a function makes
- * them, gathered into tensors with a leading batch axis.
+ * Data in batches. Samples come from an array, in order or shuffled, or from a function, and are
+ * collated into tensors with a leading batch axis.
  *
- * Where a loader stands is three numbers: the seed, the epoch, and how many of its samples have
- * been given. The order within an epoch follows from seed and epoch alone, so with these three a
- * run goes on exactly where another stopped.
+ * The state of a loader is three numbers: the seed, the epoch, and how many samples of the epoch
+ * have been used. The order of an epoch is a function of seed and epoch, so a run that is given
+ * these three continues exactly where another stopped.
  */
 import { Generator, permutation, tensor, TensorError, threefry2x32 } from '@mambagrad/tensor';
 import {
@@ -13,33 +13,33 @@ import {
 import { warn } from '@mambagrad/tensor/host';
 import { collate, type Collated } from './collate.ts';
 
-/** Where a loader stands: plain numbers, to be kept in a checkpoint. */
+/** The position of a loader, as plain numbers for a checkpoint. */
 export interface LoaderState {
   /** The seed of the order, a whole number from 0. */
   readonly seed: number;
-  /** How many epochs are over: how many times all samples have been given. */
+  /** The number of epochs that are finished. */
   readonly epoch: number;
-  /** How many samples of this epoch have been given. */
+  /** The number of samples of this epoch that are in earlier batches. */
   readonly index: number;
 }
 
 /**
- * Samples: an array, or a function that gives those of an epoch one by one, such as a generator
- * function. It is handed a generator of random numbers, another for each epoch, the same for the
- * same seed; with no other source of chance it can be resumed.
+ * Samples: an array, or a function that yields those of an epoch one by one, such as a generator
+ * function. It gets a generator of random numbers that depends only on the seed and the epoch; if
+ * it uses no other source of randomness, it can be resumed.
  */
 export type DataSource<Sample> =
   readonly Sample[] | ((generator: Generator, epoch: number) => Iterable<Sample>);
 
-/** Options of `DataLoader`. `shuffle` is for arrays: a function decides its order itself. */
+/** Options of `DataLoader`. `shuffle` is for arrays only: a function decides its order itself. */
 export interface DataLoaderOptions<Sample, Batch> {
   /** Samples in a batch, from 1. Default 1. */
   readonly batchSize?: number | undefined;
-  /** Whether an array's samples come in another random order in each epoch. Default false. */
+  /** Whether the samples of an array are in a new random order in each epoch. Default false. */
   readonly shuffle?: boolean | undefined;
-  /** Where the random numbers start, a whole number from 0. Default 0. */
+  /** The seed of the random numbers, a whole number from 0. Default 0. */
   readonly seed?: number | undefined;
-  /** Whether to leave out the last batch of an epoch if it is not full. Default false. */
+  /** Whether to drop the last batch of an epoch if it is not full. Default false. */
   readonly dropLast?: boolean | undefined;
   /** Makes a batch of samples. Default `collate` without options. */
   readonly collate?: ((samples: readonly Sample[]) => Batch) | undefined;
@@ -60,28 +60,28 @@ const sources = new Kind<DataSource<unknown>>(
   (x) => Array.isArray(x) || typeof x === 'function',
 );
 
-/** What decides the order in which a loader gives its samples, besides where it stands. */
+/** The settings of a loader that a checkpoint depends on: they determine what its state means. */
 export interface LoaderSettings {
-  /** Undefined for a function, which may not end. */
+  /** The number of samples; undefined for a function, which may be endless. */
   readonly samples: number | undefined;
   /** Samples in a batch, from 1. */
   readonly batchSize: number;
-  /** Whether each epoch has a random order. */
+  /** Whether each epoch has a new random order. */
   readonly shuffle: boolean;
-  /** Whether a last batch that is not full is left out. */
+  /** Whether a last batch that is not full is dropped. */
   readonly dropLast: boolean;
 }
 
 /**
- * Batches, made as they are asked for: `for (const batch of loader)` runs to the end of an epoch. A
- * loop that was left early is taken up by the next one where it stopped.
+ * Batches, made one at a time: `for (const batch of loader)` runs to the end of the epoch. After a
+ * loop that ended early, the next one continues where it stopped.
  */
 export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Batch> {
   readonly #source: DataSource<Sample>;
   readonly #options: Read<typeof loaderOptions>;
   #state: LoaderState;
-  /** The order of an epoch, kept for the loops that take it up. */
-  #order: { readonly epochOf: string; readonly places: ArrayLike<number> } | undefined;
+  /** The order of an epoch, cached for loops that continue it. */
+  #order: { readonly epochOf: string; readonly indices: ArrayLike<number> } | undefined;
   #isWarned = false;
 
   /** Throws if a function's samples are to be shuffled, or if an option is out of its range. */
@@ -96,28 +96,28 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     this.#state = { seed, epoch: 0, index: 0 };
   }
 
-  /** The number of batches in an epoch; undefined for a function, which may not end. */
+  /** The number of batches in an epoch; undefined for a function, which may be endless. */
   get length(): number | undefined {
     if (typeof this.#source === 'function') return undefined;
     const batches = this.#source.length / this.#options.batchSize;
     return this.#options.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
-  /** What a loader must share with another to go on from where that one stood. */
+  /** The settings in which a loader must agree with another to continue from its state. */
   get settings(): LoaderSettings {
     const { batchSize, shuffle, dropLast } = this.#options;
     const samples = typeof this.#source === 'function' ? undefined : this.#source.length;
     return { samples, batchSize, shuffle, dropLast };
   }
 
-  /** Where this loader stands: in a loop, behind the batch at hand. */
+  /** The position of this loader; within a loop, after the current batch. */
   state(): LoaderState {
     return this.#state;
   }
 
   /**
-   * Goes to where another loader of the same data stood: the next loop gives what was left of the
-   * epoch. A function is run from the start of the epoch, and what was given before passed over.
+   * Goes to the position of another loader of the same data: the next loop yields the rest of the
+   * epoch. A function is run from the start of the epoch, and its first samples are skipped.
    */
   load({ seed, epoch, index }: LoaderState): void {
     const state = { seed, epoch, index };
@@ -136,7 +136,7 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     const { batchSize, dropLast, collate: gather } = this.#options;
     const samples: Sample[] = [];
     let given = index;
-    const finish = (): Batch => {
+    const finishBatch = (): Batch => {
       const batch = gather(samples.splice(0) as never[]) as Batch;
       this.#state = { seed, epoch, index: given };
       return batch;
@@ -144,33 +144,33 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     for (const sample of this.#samples(seed, epoch, index)) {
       given += 1;
       samples.push(sample);
-      if (samples.length === batchSize) yield finish();
+      if (samples.length === batchSize) yield finishBatch();
     }
-    if (samples.length > 0 && !dropLast) yield finish();
+    if (samples.length > 0 && !dropLast) yield finishBatch();
     this.#state = { seed, epoch: epoch + 1, index: 0 };
     if (index === 0 && (given === 0 || (dropLast && given < batchSize))) this.#warnOfEmpty(given);
   }
 
-  /** The samples of an epoch from a place on. */
+  /** The samples of an epoch, from the index `from` on. */
   *#samples(seed: number, epoch: number, from: number): Iterable<Sample> {
     const source = this.#source;
     if (typeof source === 'function') {
-      let passed = 0;
+      let index = 0;
       for (const sample of source(generatorOf(seed, epoch), epoch)) {
-        if (passed++ >= from) yield sample;
+        if (index++ >= from) yield sample;
       }
       return;
     }
-    const places = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
-    for (let i = from; i < source.length; i++) yield source[places ? places[i] : i];
+    const order = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
+    for (let i = from; i < source.length; i++) yield source[order ? order[i] : i];
   }
 
   #shuffled(count: number, seed: number, epoch: number): ArrayLike<number> {
     const epochOf = `${count} ${seed} ${epoch}`;
     if (this.#order?.epochOf !== epochOf) {
-      this.#order = { epochOf, places: permutation(count, generatorOf(seed, epoch)).data };
+      this.#order = { epochOf, indices: permutation(count, generatorOf(seed, epoch)).data };
     }
-    return this.#order.places;
+    return this.#order.indices;
   }
 
   #warnOfEmpty(samples: number): void {
@@ -183,8 +183,8 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
 }
 
 /**
- * The generator of an epoch: of those that `new Generator(seed).split(epochs)` would give, the one
- * with this number. As each random word is a function of its position, the others need not be made.
+ * The generator of an epoch: element `epoch` of `new Generator(seed).split(epochs)`. Each random
+ * word is a function of its position, so the others need not be made.
  */
 function generatorOf(seed: number, epoch: number): Generator {
   const key = [seed % 2 ** 32, Math.floor(seed / 2 ** 32)] as const;

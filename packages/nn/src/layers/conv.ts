@@ -1,46 +1,43 @@
 /**
- * Convolution along time: every step is a weighted sum of K steps around it,
+ * Convolution along time: each step of the result is a weighted sum of K steps of the input,
  *
  *     y[t, o] = bias[o] + Σₖ Σᵢ weight[o, i, k] · x[t + k − before, i]
  *
- * with zeros beyond the ends. The causal one has before = K − 1: the last tap meets the current
- * step, no tap meets a later one. With groups, channels are cut into as many parts, each with
- * a convolution of its own; with a group for each channel it is called depthwise.
+ * with zeros beyond the ends (padding). A causal convolution has before = K − 1: the last tap reads
+ * the current step, and no tap reads a later one. With groups, the channels are split into that
+ * many parts, which are convolved separately; with one channel in a group it is called depthwise.
  */
 import { concat, describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import {
-  checkArgument, oneOf, type Option, pickOptions, readOptions, tensors, whole,
+  checkArgument, oneOf, pickOptions, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   type LayerOptions, layerOptions, linear, requireSizes, WeightedLayer,
 } from './linear.ts';
 
-/** Options of `conv1d` and, beside those of a layer, of `Conv1d`. The stride is always 1. */
+/** Options of `conv1d` and, with those of a layer, of `Conv1d`. The stride is always 1. */
 export interface ConvOptions {
-  /** Zeros on both sides, or `causal`: K − 1 in front, so that the length stays. Default 0. */
+  /** Zeros on both sides; or 'causal', K − 1 zeros in front, which keeps the length. Default 0. */
   readonly padding?: number | 'causal' | undefined;
-  /** How many parts the channels are cut into. Default 1. */
+  /** The number of groups that the channels are split into. Default 1. */
   readonly groups?: number | undefined;
   /**
-   * The number of each step's segment, [batch, length]: taps in another than the last's are 0.
-   * Default: all steps are of one segment.
+   * The segment of each step as a number, [batch, length]: a tap that reads another segment than
+   * the last tap counts as 0. Default: all steps are in one segment.
    */
   readonly segments?: Tensor | undefined;
 }
 
-const convOptions: {
-  readonly padding: Option<number | 'causal'>;
-  readonly groups: Option<number>;
-  readonly segments: Option<Tensor | undefined>;
-} = {
+const convOptions = {
   padding: whole().or(oneOf('causal')).orElse(0),
   groups: whole(1).orElse(1),
   segments: tensors.optional(),
-};
+} satisfies Table<ConvOptions>;
 
 /**
- * x [batch, length, in], weight [out, in / groups, K], bias [out]; the result is
- * [batch, length + zeros − K + 1, out]. As PyTorch's, but for channels being the last axis of x.
+ * Convolves x [batch, length, in] with a weight [out, in / groups, K] and adds a bias [out], if
+ * given: the result is [batch, length + zeros − K + 1, out]. Like PyTorch's `conv1d`, but with
+ * channels as the last axis of x. Throws if the shapes do not fit.
  */
 export function conv1d(
   x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {},
@@ -65,19 +62,22 @@ export function conv1d(
   const isDepthwise = inner === 1 && out === groups;
   if (groups > 1 && !isDepthwise) {
     const [weights, biases] = [weight.chunk(groups), bias?.chunk(groups)];
-    const alone = (part: Tensor, i: number): Tensor =>
+    const convolveGroup = (part: Tensor, i: number): Tensor =>
       conv1d(part, weights[i], biases?.[i], { padding, segments });
-    return concat(x.chunk(groups, -1).map(alone), -1);
+    return concat(x.chunk(groups, -1).map(convolveGroup), -1);
   }
   const padded = (rows: Tensor): Tensor => rows.pad([0, before, 0], [0, after, 0]);
-  const [values, numbers] = [padded(x), segments && padded(segments.unsqueeze(-1))];
-  const own = numbers?.narrow(1, kernel - 1, length);
-  // A sum of one term each, which is stored: the weights of a tap side by side, for all steps.
+  const [values, segmentOf] = [padded(x), segments && padded(segments.unsqueeze(-1))];
+  const current = segmentOf?.narrow(1, kernel - 1, length);
+  // The sum over an axis of size 1 is materialised, so that the weights of a tap are contiguous.
   const columns = isDepthwise ? weight.transpose(0, 2).sum(1) : weight;
   const taps = Array.from({ length: kernel }, (_, k) => {
     const all = values.narrow(1, k, length);
-    // Not the product: what is left out may be NaN, and the weight's gradient is a sum over it.
-    const part = own && numbers ? numbers.narrow(1, k, length).equal(own).where(all, 0) : all;
+    // Selected before the product: the steps left out may be NaN, which would reach the gradient of
+    // the weight, a sum over all steps.
+    const part = current && segmentOf
+      ? segmentOf.narrow(1, k, length).equal(current).where(all, 0)
+      : all;
     return isDepthwise
       ? part.mul(columns.narrow(0, k, 1).squeeze(0))
       : linear(part, weight.narrow(2, k, 1).squeeze(2));
@@ -101,7 +101,7 @@ export class Conv1d extends WeightedLayer {
     const { groups } = readOptions(op, options, { ...convOptions, ...layerOptions });
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new TensorError(
-        `${op}: ${inChannels} and ${outChannels} channels are no multiples of groups, ${groups}`,
+        `${op}: ${inChannels} and ${outChannels} channels are not multiples of groups, ${groups}`,
       );
     }
     super([outChannels, inChannels / groups, kernelSize], pickOptions(options, layerOptions));

@@ -1,6 +1,6 @@
 /**
- * Dropout: in training each number is dropped with probability p, and those that stay are scaled so
- * that the expected value stays; in use nothing happens.
+ * Dropout: in training each number is set to 0 with probability p, and the others are scaled so
+ * that the expected value stays the same. In `eval` nothing changes.
  *
  *     y = x · m / (1 − p),  m = 1 with probability 1 − p, else 0
  *
@@ -14,7 +14,7 @@ import { Module } from '../modules/module.ts';
 
 /** Options of `Dropout`, besides its probability. */
 export interface DropoutOptions {
-  /** What it draws from. Default the generator that `manualSeed` seeds. */
+  /** The source of random numbers. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
@@ -22,14 +22,11 @@ const dropoutOptions = {
   generator: instanceOf(Generator).optional(),
 } satisfies Table<DropoutOptions>;
 
-/**
- * Dropout as a layer, active while `training` is set; otherwise, or with p = 0, x comes back as it
- * is.
- */
+/** Dropout as a layer. In `eval`, or with p = 0, it returns its input. */
 export class Dropout extends Module {
-  /** The probability with which a number is dropped. */
+  /** The probability that a number is dropped. */
   readonly p: number;
-  /** Where it draws from; the default generator, if undefined. */
+  /** The source of random numbers; the default generator, if undefined. */
   readonly generator: Generator | undefined;
 
   /** `p` is a number from 0 to 1. */
@@ -45,7 +42,7 @@ export class Dropout extends Module {
   forward(x: Tensor): Tensor {
     if (this.p === 0 || !this.training) return x;
     const isDropped = uniform(x.shape, 0, 1, { generator: this.generator }).less(this.p);
-    // With p = 1 all is dropped and the scale does not matter, as long as it is finite.
+    // With p = 1 everything is dropped, and the scale only needs to be finite.
     return isDropped.where(0, x.div(this.p < 1 ? 1 - this.p : 1));
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The gated feed-forward layer: one projection, through an activation, decides how much of
- * another passes, number by number.
+ * The gated feed-forward layer: one projection, after an activation, is multiplied elementwise with
+ * another, as a gate that scales each number.
  *
  *     y = W_down (silu(W_gate x) ⊙ W_up x)
  *
@@ -16,7 +16,10 @@ const feedForwardOptions = {
   bias: boolean.orElse(false),
 } satisfies Table<LayerOptions>;
 
-/** `hiddenFeatures` default to 8/3 · features: as many weights as two layers of 4 · features. */
+/**
+ * The layer above. `hiddenFeatures` is by default 8/3 · features, which makes as many weights as
+ * the usual two layers with 4 · features between them.
+ */
 export class GatedFeedForward extends Module {
   /** [hiddenFeatures, features]; its result goes through silu and multiplies that of `upProj`. */
   readonly gateProj: Linear;
@@ -33,10 +36,10 @@ export class GatedFeedForward extends Module {
   ) {
     super();
     requireSizes(new.target.name, { features, hiddenFeatures });
-    const own = readOptions(new.target.name, options, feedForwardOptions);
-    this.gateProj = new Linear(features, hiddenFeatures, own);
-    this.upProj = new Linear(features, hiddenFeatures, own);
-    this.downProj = new Linear(hiddenFeatures, features, own);
+    const given = readOptions(new.target.name, options, feedForwardOptions);
+    this.gateProj = new Linear(features, hiddenFeatures, given);
+    this.upProj = new Linear(features, hiddenFeatures, given);
+    this.downProj = new Linear(hiddenFeatures, features, given);
   }
 
   /** [..., features] to the same shape */

@@ -1,9 +1,9 @@
 /**
- * The two layers that hold a matrix: Linear multiplies by it, Embedding looks up its rows.
+ * The two layers that consist of a matrix: Linear multiplies by it, Embedding looks up its rows.
  */
 import { Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, instanceOf, number, type Option, readOptions, type Table, whole,
+  boolean, checkArgument, type FullTable, instanceOf, number, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { fanInOf, initialize, type Initializer, initializers } from '../modules/init.ts';
 import { Module, Parameter } from '../modules/module.ts';
@@ -12,18 +12,14 @@ import { Module, Parameter } from '../modules/module.ts';
 export interface LayerOptions {
   /** Whether to add a learned bias. Default true; of GatedFeedForward false. */
   readonly bias?: boolean | undefined;
-  /** How the weight starts. Default uniform within ±1/√fanIn, as the bias does. */
+  /** The initial values of the weight. Default uniform within ±1/√fanIn, as those of the bias. */
   readonly init?: Initializer | undefined;
-  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  /** The source of random initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
-/** The table of a layer's options, for layers that are made of others. */
-export const layerOptions: {
-  readonly bias: Option<boolean>;
-  readonly init: Option<Initializer | undefined>;
-  readonly generator: Option<Generator | undefined>;
-} = {
+/** The table of these options, for layers that are made of others. */
+export const layerOptions: FullTable<LayerOptions, 'init' | 'generator'> = {
   bias: boolean.orElse(true),
   init: initializers.optional(),
   generator: instanceOf(Generator).optional(),
@@ -34,11 +30,11 @@ export function requireSizes(op: string, sizes: Readonly<Record<string, unknown>
   for (const [name, size] of Object.entries(sizes)) checkArgument(op, name, size, whole(1));
 }
 
-/** A layer with a weight and a bias, which start as PyTorch's do: uniform within ±1/√fanIn. */
+/** A layer with a weight and a bias, at first uniform within ±1/√fanIn, as in PyTorch. */
 export abstract class WeightedLayer extends Module {
   /** [out, in, ...kernel]; fanIn is in · kernel */
   readonly weight: Parameter;
-  /** [out], if there is one */
+  /** [out]; undefined with `bias: false` */
   readonly bias: Parameter | undefined;
 
   constructor(shape: Shape, options: LayerOptions) {
@@ -70,11 +66,12 @@ export class Linear extends WeightedLayer {
   }
 
   /**
-   * What `forward` gives, in parts of these sizes. Each is a product by itself, and lies in one
-   * piece: cheaper than to cut it afterwards. Throws unless the sizes add up to outFeatures.
+   * The result of `forward`, split along the last axis into parts of these sizes. Each part is a
+   * matrix product, which is contiguous: cheaper than to split the result afterwards. Throws
+   * unless the sizes add up to outFeatures.
    */
   forwardInParts(x: Tensor, sizes: readonly number[]): Tensor[] {
-    // The parts of a single row lie in one piece anyway.
+    // The parts of a single row are contiguous anyway.
     if (x.numel === x.shape[x.ndim - 1]) return this.forward(x).split(sizes, -1);
     const biases = this.bias?.split(sizes);
     return this.weight.split(sizes).map((weight, i) => linear(x, weight, biases?.[i]));
@@ -85,7 +82,7 @@ export class Linear extends WeightedLayer {
 export interface EmbeddingOptions {
   /** The standard deviation of the initial values, from 0. Default 1. */
   readonly std?: number | undefined;
-  /** The source of the initial values. Default the generator that `manualSeed` seeds. */
+  /** The source of random initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
@@ -94,7 +91,7 @@ const embeddingOptions = {
   generator: layerOptions.generator,
 } satisfies Table<EmbeddingOptions>;
 
-/** A vector for each of a set of tokens. Its values start normal. */
+/** A learned vector for each of a set of tokens, with normally distributed initial values. */
 export class Embedding extends Module {
   /** [count, features] */
   readonly weight: Parameter;

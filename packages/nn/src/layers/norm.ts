@@ -1,6 +1,6 @@
 /**
- * Normalisation of the last axis: the features of each position are brought to unit size, so that
- * depth neither blows them up nor lets them fade.
+ * Normalisation over the last axis: the features of each position are scaled to a root mean square
+ * of 1, so that they neither explode nor vanish in a deep model.
  */
 import { ones, type Tensor, zeros } from '@mambagrad/tensor';
 import { checkArgument, number, readOptions, type Table } from '@mambagrad/tensor/options';

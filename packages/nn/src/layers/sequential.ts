@@ -1,11 +1,11 @@
 /**
- * Layers one after the other: y = fₙ(… f₂(f₁(x))).
+ * A chain of layers, each applied to the result of the one before: y = fₙ(… f₂(f₁(x))).
  */
 import type { Tensor } from '@mambagrad/tensor';
 import { checkArgument, Kind } from '@mambagrad/tensor/options';
 import { Module } from '../modules/module.ts';
 
-/** A module from tensor to tensor, or a function, such as an activation. */
+/** A module that maps a tensor to a tensor, or a function that does, such as an activation. */
 export type Layer = (Module & { forward(x: Tensor): Tensor }) | ((x: Tensor) => Tensor);
 
 const layers = new Kind<Layer>(
@@ -14,11 +14,11 @@ const layers = new Kind<Layer>(
 );
 
 /**
- * `new Sequential(new Linear(8, 32), relu, new Linear(32, 2))`. Its parameters are named by the
- * layers' places, as in `2.weight`.
+ * `new Sequential(new Linear(8, 32), relu, new Linear(32, 2))`. Names of parameters begin with the
+ * position of the layer, as in `2.weight`.
  */
 export class Sequential extends Module {
-  readonly [place: number]: Layer;
+  readonly [position: number]: Layer;
   readonly #count: number;
 
   constructor(...given: Layer[]) {
@@ -28,9 +28,9 @@ export class Sequential extends Module {
     Object.assign(this, given);
   }
 
-  /** Hands x to the first layer, its result to the next, and so on; without layers, x itself. */
+  /** Applies the layers in order. Without layers it returns x. */
   forward(x: Tensor): Tensor {
-    // From the fields, which are what is trained, even if one was replaced.
+    // Read from the fields: if one was replaced, the new layer is the one that is trained.
     return Array.from({ length: this.#count }, (_, i) => this[i]).reduce(
       (y, layer) => (typeof layer === 'function' ? layer(y) : layer.forward(y)),
       x,

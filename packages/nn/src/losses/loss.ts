@@ -1,32 +1,36 @@
 /**
- * What a model is trained to make small: a number for each prediction, brought to one. With x the
- * logits or predictions, z the targets and σ the logistic function:
+ * Loss functions, which training minimises. Each computes a number for every prediction and reduces
+ * them to one. With x the logits or predictions, z the targets and σ the logistic function:
  *
  *     cross-entropy          −log softmax(x)[z]
  *     binary cross-entropy   −z·log σ(x) − (1 − z)·log(1 − σ(x))
  *     squared error          (x − z)²
  */
-import { definePrimitive, describe, type Tensor, TensorError } from '@mambagrad/tensor';
+import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
+import { definePrimitive } from '@mambagrad/tensor/extend';
 import {
   checkArgument, number, oneOf, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 
-/** Options of every loss: what becomes of the numbers that it has for each element or position. */
+/** Options of every loss: how the losses of all elements or positions are reduced. */
 export interface LossOptions {
   /**
-   * The mean of all numbers, their sum, or each by itself. A mean of no numbers is an error.
-   * Default 'mean'.
+   * The mean of all losses, their sum, or each of them, unreduced. The mean of zero losses is an
+   * error. Default 'mean'.
    */
   readonly reduction?: 'mean' | 'sum' | 'none' | undefined;
 }
 
 type Reduction = NonNullable<LossOptions['reduction']>;
 
-/** Options of `crossEntropy`: which positions count, and how the targets are spread. */
+/** Options of `crossEntropy`: which positions are ignored, and how targets are smoothed. */
 export interface CrossEntropyOptions extends LossOptions {
-  /** Positions with this target do not count. Default -100. */
+  /** Positions with this target are ignored. Default -100. */
   readonly ignoreIndex?: number | undefined;
-  /** The share of each target, from 0 to 1, that is spread evenly over all classes. Default 0. */
+  /**
+   * The part of each target's probability, from 0 to 1, that is spread evenly over all classes.
+   * Default 0.
+   */
   readonly labelSmoothing?: number | undefined;
 }
 
@@ -42,8 +46,8 @@ const crossEntropyOptions = {
 
 /**
  * The mean of −log p(target), with p the softmax of the logits: logits [..., classes], targets i32
- * [...]. Positions to ignore count neither above nor below, and unreduced they are 0; if none is
- * left the mean is 0.
+ * [...]. Ignored positions are left out of the mean, which is 0 if all are ignored; unreduced their
+ * loss is 0. Throws if shapes or dtypes do not fit, or if a target is not a class.
  */
 export function crossEntropy(
   logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {},
@@ -70,8 +74,8 @@ export function crossEntropy(
 }
 
 /**
- * The targets themselves. A target outside 0…1, whose loss has no lower bound, is an error, also in
- * a compiled function: where an element of `isWrong` (i32) is not 0, the reference loop runs, and
+ * The targets, unchanged. A target outside 0…1, whose loss has no lower bound, is an error, also in
+ * a compiled function: if an element of `isWrong` (i32) is not 0, the reference loop runs and
  * throws.
  */
 const probabilities = definePrimitive<object>({
@@ -89,9 +93,9 @@ const probabilities = definePrimitive<object>({
 });
 
 /**
- * The binary cross-entropy of logits and targets from 0 to 1, in one shape and dtype. Each
- * logarithm is a softplus, so that nothing overflows and sure answers keep their digits. Throws if
- * a target is below 0 or above 1.
+ * The binary cross-entropy of logits and targets from 0 to 1, of the same shape and dtype. Each
+ * logarithm is computed as a softplus, so that nothing overflows and the loss of a confident
+ * prediction keeps its digits. Throws if a target is below 0 or above 1.
  */
 export function binaryCrossEntropyWithLogits(
   logits: Tensor, targets: Tensor, options: LossOptions = {},
@@ -106,7 +110,7 @@ export function binaryCrossEntropyWithLogits(
   return reduce(op, z.mul(ifOne).add(z.neg().add(1).mul(ifZero)), reduction);
 }
 
-/** The squared error of predictions x and targets, in one shape and dtype. */
+/** The squared error of predictions x and targets, of the same shape and dtype. */
 export function mseLoss(x: Tensor, targets: Tensor, options: LossOptions = {}): Tensor {
   const { reduction } = readOptions('mseLoss', options, lossOptions);
   requireSame('mseLoss', x, targets);
@@ -118,13 +122,13 @@ function reduce(op: string, losses: Tensor, reduction: Reduction, counted?: Tens
   if (reduction === 'sum') return losses.sum();
   if (losses.numel === 0) {
     throw new TensorError(
-      `${op}: the batch is empty, ${describe(losses)}; the mean of no numbers is undefined`,
+      `${op}: the batch is empty, ${describe(losses)}; the mean of zero losses is undefined`,
     );
   }
   return counted ? losses.sum().div(counted) : losses.mean();
 }
 
-/** Broadcasting would hide a mistake: [n] less [n, 1] are n² differences. */
+/** Throws unless shapes are equal. Broadcasting would hide a mistake: [n] − [n, 1] is [n, n]. */
 function requireSame(op: string, predictions: Tensor, targets: Tensor): void {
   requireTensors(op, predictions, targets);
   if (describe(predictions) === describe(targets)) return;

@@ -1,29 +1,33 @@
 /**
- * The fields of a tree of modules: of each module, and of the arrays, plain objects, Maps and Sets
- * in which it keeps others. An element of an array or a Set is named by its position, an entry of a
- * Map by its key if that is a string or a number, else by its position.
+ * A walk over the fields of a tree of modules: the fields of each module, and the entries of the
+ * arrays, plain objects, Maps and Sets in them. An element of an array or a Set is named by its
+ * position, an entry of a Map by its key if that is a string or a number, else by its position.
  */
 import { TensorError } from '@mambagrad/tensor';
 
+/** A field, or an entry of a container, somewhere in the tree. */
 export interface Field {
-  /** The names of all fields on the way, joined by dots. */
+  /** The names of all fields from the root to this one, joined by dots. */
   readonly path: string;
   readonly value: unknown;
-  /** Puts another value in the place of this one. */
+  /** Replaces the value by another. */
   readonly replace: (value: unknown) => void;
 }
 
-/** All fields of the tree below `owner`, in order, the fields of each object once. */
+/**
+ * All fields of the tree below `owner`, depth first, in the order in which they were set. An object
+ * that several fields hold is visited once.
+ */
 export function* fieldsOf(
   owner: object, isModule: (value: object) => boolean, path = '',
   seen: Set<object> = new Set([owner]),
 ): Iterable<Field> {
   for (const [name, value, replace] of entriesOf(owner)) {
     if (isObject(value) && seen.has(value)) continue;
-    const own = path === '' ? name : `${path}.${name}`;
-    yield { path: own, value, replace };
+    const fullPath = path === '' ? name : `${path}.${name}`;
+    yield { path: fullPath, value, replace };
     if (!isObject(value) || !(isModule(value) || isContainer(value))) continue;
-    yield* fieldsOf(value, isModule, own, seen.add(value));
+    yield* fieldsOf(value, isModule, fullPath, seen.add(value));
   }
 }
 
@@ -38,7 +42,7 @@ function entriesOf(owner: object): Entry[] {
   }
   if (owner instanceof Set) {
     return Array.from(owner, (value, i): Entry => {
-      // All elements again, so that they keep their order.
+      // A Set cannot replace an element in place: all are added again, in their order.
       const replace = (other: unknown): void => {
         const all = [...owner].map((old: unknown) => (old === value ? other : old));
         owner.clear();

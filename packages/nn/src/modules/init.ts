@@ -1,7 +1,8 @@
 /**
- * How weights start. A sum of n products keeps the size of its terms if the weights have a variance
- * of 1/n. With n the inputs of a unit (fanIn) signals keep their size on the way forward, with n
- * its outputs (fanOut) gradients keep theirs on the way back:
+ * Initial values of weights. A sum of n products has the variance of its terms if the weights have
+ * a variance of 1/n. With n the number of inputs of a unit (fanIn) activations keep their variance
+ * from layer to layer in the forward pass; with n the number of its outputs (fanOut) gradients keep
+ * theirs in the backward pass:
  *
  *     Xavier: std = gain · √(2 / (fanIn + fanOut))        Kaiming: std = gain / √fanIn
  *
@@ -23,14 +24,14 @@ export const initializers: Kind<Initializer> = oneOf(
   'zeros', 'ones', 'normal', 'xavierUniform', 'xavierNormal', 'kaimingUniform', 'kaimingNormal',
 );
 
-/** Options of `initialize`: the scale of its values, and where they come from. */
+/** Options of `initialize`: the scale of the values, and the source of random numbers. */
 export interface InitializeOptions {
   /**
-   * What the standard deviation is multiplied by, from 0. Default 1, and √2 for Kaiming's, which
-   * makes up for the half of the signal that a relu takes away.
+   * A factor of the standard deviation, from 0. Default 1, and √2 for Kaiming's, which makes up for
+   * the half of the variance that a relu removes.
    */
   readonly gain?: number | undefined;
-  /** The source of random values. Default the generator that `manualSeed` seeds. */
+  /** The source of random numbers. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
 
@@ -40,8 +41,9 @@ const initializeOptions = {
 } satisfies Table<InitializeOptions>;
 
 /**
- * First values (f32) for a weight [out, in, ...kernel], with a fanIn of in · kernel and a fanOut of
- * out · kernel. Uniform ones spread over ±√3 · std.
+ * Initial values (f32) of a weight [out, in, ...kernel], with a fanIn of in · kernel and a fanOut
+ * of out · kernel. Uniform values range over ±√3 · std. Throws if Xavier's or Kaiming's initialiser
+ * is given a shape of fewer than two axes.
  */
 export function initialize(
   shape: Shape, initializer: Initializer, options: InitializeOptions = {},
@@ -66,7 +68,7 @@ export function initialize(
   return uniform(shape, -Math.sqrt(3) * std, Math.sqrt(3) * std, { generator });
 }
 
-/** The inputs of each unit of a weight [out, in, ...kernel]. */
+/** fanIn, the number of inputs of each unit of a weight [out, in, ...kernel]. */
 export function fanInOf(shape: Shape): number {
   return shape.slice(1).reduce((product, size) => product * size, 1);
 }

@@ -1,8 +1,9 @@
 /**
- * A model is a tree of modules, and a module is an object with fields: tensors to learn, tensors to
- * keep, other modules, and arrays, plain objects, Maps and Sets of these. The names of fields make
- * the names of tensors, as in `layers.0.norm.weight`, and their order is that in which the fields
- * were set. A private field (`#name`) cannot be seen from outside, so what is in it is not found.
+ * A model is a tree of modules. A module is an object whose fields hold parameters, which are
+ * trained, buffers, which are only kept, other modules, and arrays, plain objects, Maps and Sets of
+ * these. The path of fields that leads to a tensor is its name, as in `layers.0.norm.weight`;
+ * tensors are listed in the order in which the fields were set. A private field (`#name`) is
+ * invisible from outside, so parameters and modules in it are not found.
  */
 import { type DType, Generator, guard, Tensor, TensorError } from '@mambagrad/tensor';
 import {
@@ -13,8 +14,8 @@ import { fieldsOf } from './fields.ts';
 import { loadState, saveState, type StateDict } from './state.ts';
 
 /**
- * A tensor that a module keeps but does not learn, such as a running mean. Tensors in other fields
- * that are no parameters are no part of a module's state.
+ * A tensor that is part of a module's state but is not trained, such as a running mean. A plain
+ * tensor in a field is not part of the state.
  */
 export class Buffer extends Tensor {
   /** Takes over the values of `value`. */
@@ -24,11 +25,11 @@ export class Buffer extends Tensor {
   }
 }
 
-/** Options of `Parameter`: how it is trained, whatever its values are. */
+/** Options of `Parameter`: how it is trained. */
 export interface ParameterOptions {
   /**
-   * Keep weight decay away from this parameter, as it should be from scales and decay rates.
-   * Default false.
+   * Whether optimizers exclude this parameter from weight decay, as is right for scales, biases and
+   * decay rates. Default false.
    */
   readonly noWeightDecay?: boolean | undefined;
 }
@@ -37,7 +38,7 @@ const parameterOptions = {
   noWeightDecay: boolean.orElse(false),
 } satisfies Table<ParameterOptions>;
 
-/** Options of `loadStateDict`; shapes have to agree in any case. */
+/** Options of `loadStateDict`; shapes and dtypes have to agree in any case. */
 export interface LoadOptions {
   /** Whether names that are missing or unexpected are errors. Default true. */
   readonly strict?: boolean | undefined;
@@ -45,9 +46,9 @@ export interface LoadOptions {
 
 const loadOptions = { strict: boolean.orElse(true) } satisfies Table<LoadOptions>;
 
-/** A tensor that is learned: a leaf that requires gradients. */
+/** A tensor that is trained: a leaf that requires gradients. */
 export class Parameter extends Tensor {
-  /** Whether optimizers leave this parameter out of weight decay. */
+  /** Whether optimizers exclude this parameter from weight decay. */
   readonly noWeightDecay: boolean;
 
   /** Takes over the values of `value`. */
@@ -64,14 +65,14 @@ export abstract class Module {
   #training = true;
 
   /**
-   * Whether the model is being trained, as it is at first, or used: `Dropout` asks. It may change
-   * between the calls of a compiled function, which has a program for each.
+   * Whether the module is in training, as at first, or in `eval`: dropout acts in training only. It
+   * may change between the calls of a compiled function, which has a program for each mode.
    */
   get training(): boolean {
     return guard(() => this.#training);
   }
 
-  /** Sets `training`, here and in every module below. Returns this module. */
+  /** Sets `training` of this module and of every module below it. Returns this module. */
   train(training = true): this {
     checkArgument('train', 'training', training, boolean);
     for (const [, module] of this.namedModules()) module.#training = training;
@@ -84,8 +85,9 @@ export abstract class Module {
   }
 
   /**
-   * What `f` gives, called in `eval`; behind it every module is in the mode that it was in. Whoever
-   * does so often may keep the list of modules; by default it is made anew.
+   * Calls `f` with all modules in `eval`, puts every module back into the mode that it was in, and
+   * returns the result of `f`. For frequent calls the list of modules can be kept and passed; by
+   * default it is made anew.
    */
   inEval<Result>(f: () => Result, modules: readonly Module[] = this.#modules()): Result {
     const modes = modules.map((module) => module.#training);
@@ -102,14 +104,14 @@ export abstract class Module {
   }
 
   /**
-   * Every parameter with its path, in the order in which fields were set. One that is reached by
-   * several paths (a tied weight) is listed once, under the first.
+   * Every parameter with its path, in the order in which fields were set. A parameter with several
+   * paths (a tied weight) is listed once, under the first.
    */
   namedParameters(): [string, Parameter][] {
     return this.#named(Parameter);
   }
 
-  /** Every buffer with its path, likewise. */
+  /** Every buffer with its path, in the same order, also once. */
   namedBuffers(): [string, Buffer][] {
     return this.#named(Buffer);
   }
@@ -119,7 +121,7 @@ export abstract class Module {
     return this.#named(Generator).map(([, generator]) => generator);
   }
 
-  /** This module, with the path '', and every one below it, each before those that it holds. */
+  /** This module, with the path '', and every module below it, each before its submodules. */
   namedModules(): [string, Module][] {
     return [['', this], ...this.#named(Module)];
   }
@@ -145,20 +147,20 @@ export abstract class Module {
     return this.namedParameters().map(([, parameter]) => parameter);
   }
 
-  /** The number of values to learn. */
+  /** The number of values in all parameters together. */
   parameterCount(): number {
     return this.parameters().reduce((sum, parameter) => sum + parameter.numel, 0);
   }
 
-  /** The present values of all parameters and buffers by path, as copies. */
+  /** Copies of the values of all parameters and buffers, by path. */
   stateDict(): StateDict {
     return saveState(this.#state());
   }
 
   /**
-   * Gives parameters and buffers the values with their paths. Throws one error that lists every
-   * name that is missing, unexpected, or of another shape or dtype, and then has changed nothing.
-   * With `strict: false`, missing and unexpected names are passed over.
+   * Assigns to parameters and buffers the values under their paths. Throws one error that lists
+   * every name that is missing, unexpected, or has another shape or dtype; then nothing has
+   * changed. With `strict: false`, missing and unexpected names are ignored.
    */
   loadStateDict(values: StateDict, options: LoadOptions = {}): void {
     const { strict } = readOptions('loadStateDict', options, loadOptions);
@@ -170,9 +172,9 @@ export abstract class Module {
   }
 
   /**
-   * Replaces every parameter, and every buffer of a floating dtype, by one of the given dtype, for
-   * checking in f64. Optimizers and compiled functions made before keep the old ones. Returns this
-   * module.
+   * Replaces every parameter, and every buffer of a floating dtype, by a copy of the given dtype,
+   * such as f64 for gradient checks. Optimizers and compiled functions that exist already keep the
+   * old ones. Returns this module.
    */
   to(dtype: DType): this {
     checkArgument('to', 'dtype', dtype, oneOf('f32', 'f64'));
@@ -193,17 +195,17 @@ export abstract class Module {
   }
 }
 
-/** The tensors that were warned of. */
-const known = new WeakSet<Tensor>();
+/** The tensors that a warning was shown for. */
+const warned = new WeakSet<Tensor>();
 
-/** Warns, once, of a tensor that its owner may believe to be a parameter. */
+/** Warns, once, of a plain tensor that looks as if it was meant to be a parameter. */
 function warnIfPlain(path: string, value: Tensor): void {
   const isState = value instanceof Parameter || value instanceof Buffer;
-  if (isState || !value.requiresGrad || value.node || known.has(value)) return;
-  known.add(value);
+  if (isState || !value.requiresGrad || value.node || warned.has(value)) return;
+  warned.add(value);
   warn(
-    `Module: the field '${path}' is ${show(value)} that requires gradients but is no Parameter: ` +
-      'it is neither trained nor saved; make it a Parameter or a Buffer',
+    `Module: the field '${path}' is ${show(value)} that requires gradients but is not a ` +
+      'Parameter: it is neither trained nor saved; make it a Parameter or a Buffer',
   );
 }
 

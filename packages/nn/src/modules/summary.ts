@@ -1,5 +1,5 @@
 /**
- * A model at a glance: its modules and what each of them learns.
+ * A model at a glance: a table of its modules and their parameters.
  *
  *     layer      type       parameters       count
  *     ────────────────────────────────────────────
@@ -12,9 +12,9 @@ import { checkArgument, instanceOf } from '@mambagrad/tensor/options';
 import { Module } from './module.ts';
 
 /**
- * A table to be printed, with a row for each module: its path, its class, the names and shapes of
- * the parameters that it holds itself, and how many values they have. A tied one counts where it
- * comes first. The last row has the total.
+ * A table to print, with a row for each module: its path, its class, the names and shapes of its
+ * direct parameters, and the number of their values. A tied parameter counts where it appears
+ * first. The last row has the total.
  */
 export function summary(model: Module): string {
   checkArgument('summary', 'model', model, instanceOf(Module));
@@ -23,7 +23,7 @@ export function summary(model: Module): string {
     return { path, prefix, type: constructor.name, shapes: new Array<string>(), count: 0 };
   });
   for (const [name, { shape, numel }] of model.namedParameters()) {
-    // Modules come before those that they hold, so the last one whose path fits is the owner.
+    // Modules come before their submodules, so the last one whose path fits is the owner.
     const owner = layers.findLast(({ prefix }) => name.startsWith(prefix)) ?? layers[0];
     owner.shapes.push(`${name.slice(owner.prefix.length)} [${shape.join(', ')}]`);
     owner.count += numel;

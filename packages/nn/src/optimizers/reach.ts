@@ -1,7 +1,7 @@
 /**
- * Which parameters a loss reaches. A layer that is not found in any field of the model works, and
- * never learns: its parameters are leaves of the loss's graph that the optimizer does not hold. A
- * parameter that the loss never uses does not learn either. Neither can be seen in the numbers.
+ * The parameters that a loss reaches, which shows two mistakes that no number does. A layer that is
+ * in no field of the model computes, but never learns: its parameters are leaves of the loss's
+ * graph, and the optimizer does not hold them. A parameter that no loss uses never learns either.
  */
 import { describe, type Tensor } from '@mambagrad/tensor';
 import { warn } from '@mambagrad/tensor/host';
@@ -9,7 +9,7 @@ import { warn } from '@mambagrad/tensor/host';
 /** The leaves on which a tensor depends and that require gradients, oldest first. */
 export function leavesOf(output: Tensor): Set<Tensor> {
   const seen = new Set([output]);
-  // A set also visits what is added to it on the way.
+  // Iteration over a set also visits what is added meanwhile.
   for (const { node } of seen) {
     for (const input of node?.inputs ?? []) if (input.requiresGrad) seen.add(input);
   }
@@ -24,25 +24,25 @@ function list(parameters: readonly Tensor[], names: ReadonlyMap<Tensor, string>)
 }
 
 /**
- * Warns of leaves that the losses depend on and that are not trained, and, if `isComplete`, of
- * trained parameters that no loss depends on.
+ * Warns of leaves that the losses depend on and the optimizer does not train, and, with
+ * `warnOfUnused`, of trained parameters that no loss depends on.
  */
 export function warnOfReach(
   op: string, losses: readonly Tensor[], trained: readonly Tensor[],
-  names: ReadonlyMap<Tensor, string> = new Map(), isComplete = false,
+  names: ReadonlyMap<Tensor, string> = new Map(), warnOfUnused = false,
 ): void {
   const reached = new Set(losses.flatMap((loss) => [...leavesOf(loss)]));
   const held = new Set(trained);
-  const strangers = [...reached].filter((leaf) => !held.has(leaf));
-  if (strangers.length > 0) {
+  const untrained = [...reached].filter((leaf) => !held.has(leaf));
+  if (untrained.length > 0) {
     warn(
-      `${op}: the loss depends on ${list(strangers, names)}, which the optimizer does not train; ` +
+      `${op}: the loss depends on ${list(untrained, names)}, which the optimizer does not train; ` +
         'keep layers in fields of modules, and pass all parameters; if it is meant, set their ' +
         'requiresGrad to false',
     );
   }
-  const idle = trained.filter((parameter) => parameter.requiresGrad && !reached.has(parameter));
-  if (isComplete && idle.length > 0) {
-    warn(`${op}: the loss does not depend on ${list(idle, names)}, which will not be trained`);
+  const unused = trained.filter((parameter) => parameter.requiresGrad && !reached.has(parameter));
+  if (warnOfUnused && unused.length > 0) {
+    warn(`${op}: the loss does not depend on ${list(unused, names)}, which will not be trained`);
   }
 }

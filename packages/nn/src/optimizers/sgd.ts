@@ -1,17 +1,16 @@
 /**
- * Stochastic gradient descent, with momentum μ and dampening δ if asked for: velocity gathers
- * gradients, as a ball gathers speed, and Nesterov's variant looks a step ahead. As PyTorch has it,
- * which dampens all gradients but the first:
+ * Stochastic gradient descent, with optional momentum μ and dampening δ. The velocity v accumulates
+ * gradients, as a ball rolling downhill gathers speed; Nesterov's variant looks one step ahead. As
+ * in PyTorch, the first gradient is not dampened:
  *
- *     v ← μv + (1 − δ)g          move = v, or g + μv in Nesterov's variant
+ *     v ← μv + (1 − δ)g          u = v, or g + μv in Nesterov's variant
  *
  * Sutskever et al., "On the importance of initialization and momentum in deep learning" (2013).
  */
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { boolean, number, readOptions, type Table } from '@mambagrad/tensor/options';
-import {
-  type Move, Optimizer, type OptimizerOptions, optimizerOptions, type Trained,
-} from './optimizer.ts';
+import { Optimizer, type UpdateRule } from './optimizer.ts';
+import { type OptimizerOptions, optimizerOptions, type Trained } from './optimizerOptions.ts';
 
 /** Options of `SGD`, besides those of every optimizer. */
 export interface SGDOptions extends OptimizerOptions {
@@ -19,7 +18,7 @@ export interface SGDOptions extends OptimizerOptions {
   readonly momentum?: number | undefined;
   /** δ, from 0 to 1. Default 0. */
   readonly dampening?: number | undefined;
-  /** Takes momentum and no dampening. Default false. */
+  /** Whether to use Nesterov's variant, which needs momentum without dampening. Default false. */
   readonly nesterov?: boolean | undefined;
 }
 
@@ -31,8 +30,8 @@ const sgdOptions = {
 } satisfies Table<SGDOptions>;
 
 /**
- * Stochastic gradient descent by the formulas above. With a momentum of 0 it keeps no state but the
- * step.
+ * Stochastic gradient descent by the formulas above. Without momentum it keeps no state for a
+ * parameter.
  */
 export class SGD extends Optimizer {
   readonly #momentum: number;
@@ -52,13 +51,14 @@ export class SGD extends Optimizer {
     this.#nesterov = nesterov;
   }
 
-  protected override moveAt(steps: Tensor): Move {
+  protected override updateRule(steps: Tensor): UpdateRule {
     const [momentum, dampening] = [this.#momentum, this.#dampening];
     if (momentum === 0) return (g) => g;
     const isFirst = steps.equal(1);
-    return (g, { velocity }, own) => {
-      const share = dampening === 0 ? g : own(isFirst).where(g, g.mul(1 - dampening));
-      velocity.assign(velocity.mul(momentum).add(share));
+    return (g, { velocity }, entryOf) => {
+      const dampened =
+        dampening === 0 ? g : entryOf(isFirst).where(g, g.mul(1 - dampening));
+      velocity.assign(velocity.mul(momentum).add(dampened));
       return this.#nesterov ? g.add(velocity.mul(momentum)) : velocity;
     };
   }

@@ -1,25 +1,26 @@
 /**
- * What a loss function gives, and its mean over several batches. The loss of a batch is a mean over
- * what is in it, so a batch of 64 must count 64 times as much as a batch of 1. With nᵢ what batch i
- * holds, its samples unless the loss function says otherwise,
+ * The losses of a batch, and their mean over several batches. The loss of a batch is itself a mean
+ * over its samples, so a batch of 64 must weigh 64 times as much as a batch of 1. With nᵢ the
+ * number of samples in batch i, or the count that the loss function gives instead,
  *
  *     L = Σ nᵢ Lᵢ / Σ nᵢ
  *
- * which is what all of it would give as one batch.
+ * which is the loss of all the samples as one batch.
  */
 import { describe, Tensor, TensorError } from '@mambagrad/tensor';
 import { show } from '@mambagrad/tensor/options';
+import { warn } from '@mambagrad/tensor/host';
 
 /**
- * The loss of a batch, by that name, and whatever else there is to be told of it, each a mean. The
- * name `count` is that of the number by which the batch counts among others, such as its tokens.
+ * The loss of a batch under the name `loss`, and any other numbers to log, each a mean. `count` is
+ * the weight of the batch among others, such as the number of its tokens.
  */
 export type Losses<T> = Readonly<Record<string, T>> & { readonly loss: T; readonly count?: T };
 
-/** What a loss function has given, if it is right. */
+/** The result of a loss function, if it is right; throws if it is not. */
 export function checkLosses(found: unknown): Losses<Tensor> {
   if (found instanceof Promise) {
-    throw new TensorError('the loss function is async; it must give its losses at once');
+    throw new TensorError('the loss function is async; it must return its losses at once');
   }
   const isObject = typeof found === 'object' && found !== null && !(found instanceof Tensor);
   if (!isObject || !('loss' in found)) {
@@ -35,15 +36,26 @@ export function checkLosses(found: unknown): Losses<Tensor> {
 }
 
 /**
- * How many samples a batch holds: the length of the first axis of its first tensor, or 1 if it has
- * none. Calls `onDoubt` if other tensors begin with another length.
+ * A function that gives the number of samples in a batch: the length of the first axis of its first
+ * tensor, or 1 if it holds none. It warns, once, of a batch whose tensors begin with different
+ * lengths.
  */
-export function samplesIn(batch: unknown, onDoubt: (shapes: string) => void): number {
-  const tensors = tensorsIn(batch).filter(({ ndim }) => ndim > 0);
-  const sizes = new Set(tensors.map(({ shape }) => shape[0]));
-  if (sizes.size > 1) onDoubt(tensors.slice(0, 4).map(describe).join(', '));
-  const [first = 1] = sizes;
-  return first;
+export function createSampleCounter(): (batch: unknown) => number {
+  let isWarned = false;
+  return (batch) => {
+    const tensors = tensorsIn(batch).filter(({ ndim }) => ndim > 0);
+    const sizes = new Set(tensors.map(({ shape }) => shape[0]));
+    if (sizes.size > 1 && !isWarned) {
+      isWarned = true;
+      warn(
+        `Trainer: a batch holds ${tensors.slice(0, 4).map(describe).join(', ')}, and is taken ` +
+          'for as many samples as the first axis of the first has; if it holds another number, ' +
+          'let the loss function return { loss, count }',
+      );
+    }
+    const [first = 1] = sizes;
+    return first;
+  };
 }
 
 function tensorsIn(tree: unknown): Tensor[] {
@@ -52,7 +64,7 @@ function tensorsIn(tree: unknown): Tensor[] {
   return Object.values(tree).flatMap(tensorsIn);
 }
 
-/** Throws unless all losses have the same names; so either all have a count, or none. */
+/** Throws unless all losses have the same names, so that all have a count or none has. */
 export function requireSameNames(all: readonly Losses<unknown>[]): void {
   const names = all.map((losses) => Object.keys(losses).sort().join(', '));
   const other = names.find((name) => name !== names[0]);
@@ -62,8 +74,11 @@ export function requireSameNames(all: readonly Losses<unknown>[]): void {
   );
 }
 
-/** The mean of each of the losses, where a batch counts by its `count`, else by its samples. */
-export function meansOf(
+/**
+ * The weighted mean of each of the losses, and the sum of the weights. The weight of a batch is its
+ * `count`, else the number of its samples.
+ */
+export function meanLosses(
   op: string, all: readonly Losses<Tensor>[], samples: readonly number[],
 ): { means: Losses<number>; total: number } {
   if (all.length === 0) throw new TensorError(`${op}: the data has no batch`);
@@ -71,16 +86,16 @@ export function meansOf(
   const counts = all.map(({ count }, i) => count?.item() ?? samples[i]);
   const wrong = counts.find((count) => !(count >= 0 && count < Infinity));
   if (wrong !== undefined) {
-    throw new TensorError(`${op}: a batch counts ${wrong}, expected a number from 0`);
+    throw new TensorError(`${op}: the count of a batch is ${wrong}, expected a number from 0`);
   }
   const total = counts.reduce((sum, count) => sum + count, 0);
-  // Of batches that all hold nothing, each counts alike; and so does one alone.
+  // Batches that are all empty have equal weights; a single batch is its own mean.
   const weights = total === 0 || all.length === 1 ? counts.map(() => 1) : counts;
-  const whole = weights.reduce((sum, weight) => sum + weight, 0);
-  // What counts for nothing may be NaN, a mean of nothing.
+  const sumOfWeights = weights.reduce((sum, weight) => sum + weight, 0);
+  // The loss of an empty batch may be NaN, the mean of no numbers.
   const term = (x: Tensor, weight: number): number => (weight === 0 ? 0 : weight * x.item());
   const mean = (name: string): number =>
-    all.reduce((sum, losses, i) => sum + term(losses[name], weights[i]), 0) / whole;
+    all.reduce((sum, losses, i) => sum + term(losses[name], weights[i]), 0) / sumOfWeights;
   const names = Object.keys(all[0]).filter((name) => name !== 'count');
   const means = Object.fromEntries(names.map((name) => [name, mean(name)]));
   return { means: means as Losses<number>, total };

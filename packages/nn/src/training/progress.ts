@@ -1,6 +1,6 @@
 /**
- * How far a long job has come: on a terminal one line that is drawn over and over, with a bar, the
- * numbers that matter and the time left; elsewhere (a file, a pipe) a plain line now and then.
+ * The progress of a long job. On a terminal it is one line that is redrawn in place, with a bar,
+ * smoothed metrics and the time left; elsewhere (a file, a pipe) a plain line now and then.
  */
 
 import {
@@ -8,21 +8,21 @@ import {
 } from '@mambagrad/tensor/options';
 import { now } from '@mambagrad/tensor/host';
 
-/** Where progress is shown; `process.stdout` is one. */
+/** The terminal, file or pipe in which progress is shown, such as `process.stdout`. */
 export interface ProgressOutput {
-  /** Writes text as it is; what it returns is ignored. */
+  /** Writes text as it is; its result is ignored. */
   write(text: string): unknown;
-  /** Whether it is a terminal, on which a line can be drawn again. Default false. */
+  /** Whether it is a terminal, on which a line can be redrawn. Default false. */
   readonly isTTY?: boolean | undefined;
   /** The width of the terminal. Default 80. */
   readonly columns?: number | undefined;
 }
 
-/** Options of `Progress`: how long the job is, where it is shown, and by which clock. */
+/** Options of `Progress`: the length of the job, the output, and the clock. */
 export interface ProgressOptions {
   /** The number of steps of the whole job, from 0; Infinity if it has no end. */
   readonly total: number;
-  /** Where it is shown. */
+  /** The output to which the lines are written. */
   readonly output: ProgressOutput;
   /** A clock in milliseconds that is never set back. Default `performance.now`. */
   readonly now?: (() => number) | undefined;
@@ -35,39 +35,41 @@ const progressOptions = {
 } satisfies Table<ProgressOptions>;
 
 /**
- * What is shown beside the step, by name. Numbers are smoothed, and a terminal shows how the first
- * has changed; strings are shown as they are.
+ * The values that are shown beside the step, by name. Numbers are smoothed by an exponential moving
+ * average, and a terminal shows the curve of the first; strings are shown as they are.
  */
 export type Metrics = Readonly<Record<string, number | string>>;
 
-/** A terminal's line is drawn again after this many milliseconds, plain lines come less often. */
+/** A terminal's line is redrawn at most once in this many milliseconds. */
 const REDRAW_AFTER = 100;
+/** The number of plain lines for the whole job. */
 const PLAIN_LINES = 20;
-/** The bar is as long as the terminal's width allows, between these; below, there is none. */
-const BAR_WIDTH = { least: 4, most: 20 };
+/** The limits of the bar's width; where the terminal leaves less room, there is no bar. */
+const BAR_WIDTH = { min: 4, max: 20 };
 const CURVE_WIDTH = 8;
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 const HEIGHTS = '▁▂▃▄▅▆▇█';
-/** How much of what is shown is the latest number; the rest is what was shown before. */
-const LATEST = 0.1;
+/** The weight of the latest number in the moving average. */
+const SMOOTHING = 0.1;
 
 /** Shows the progress of one job: `update` after every step, `end` when it is over. */
 export class Progress {
   readonly #options: Read<typeof progressOptions>;
-  /** The first update: what came before says nothing about the rate. */
+  /** The first update, from which the rate is measured: what came before it took its own time. */
   #start: { readonly step: number; readonly time: number } | undefined;
   readonly #means = new Map<string, number>();
-  /** The mean of the first number, update by update. */
+  /** The moving average of the first number at each update. */
   readonly #curve: number[] = [];
   #drawnAt = -Infinity;
-  #plainAt = 0;
+  #nextPlainStep = 0;
+  /** Whether the cursor is on a line that may be redrawn. */
   #isOpen = false;
 
   constructor(options: ProgressOptions) {
     this.#options = readOptions('Progress', options, progressOptions);
   }
 
-  /** Shows that `step` steps are done, unless it was shown a moment ago; the last always is. */
+  /** Shows that `step` steps are done, unless a line was drawn just before; the last always is. */
   update(step: number, metrics: Metrics = {}): void {
     checkArgument('Progress.update', 'step', step, number({ from: 0 }));
     const { total, output } = this.#options;
@@ -76,7 +78,7 @@ export class Progress {
     for (const [name, value] of Object.entries(metrics)) {
       if (typeof value === 'string') continue;
       const before = this.#means.get(name) ?? value;
-      this.#means.set(name, before + LATEST * (value - before));
+      this.#means.set(name, before + SMOOTHING * (value - before));
     }
     const [first] = this.#means.values();
     if (first !== undefined) this.#curve.push(first);
@@ -87,17 +89,17 @@ export class Progress {
       const text = this.#describe(step, metrics, now);
       // The last column stays free: a full line would wrap.
       const room = (output.columns ?? 80) - 1;
-      const width = Math.min(BAR_WIDTH.most, room - text.length - 3);
-      const line = width < BAR_WIDTH.least ? text : `${bar(step / total, width)} ${text}`;
+      const width = Math.min(BAR_WIDTH.max, room - text.length - 3);
+      const line = width < BAR_WIDTH.min ? text : `${bar(step / total, width)} ${text}`;
       output.write(`\r${line.slice(0, room)}\u001b[K`);
       this.#isOpen = true;
-    } else if (isLast || step >= this.#plainAt) {
-      this.#plainAt = step + total / PLAIN_LINES;
+    } else if (isLast || step >= this.#nextPlainStep) {
+      this.#nextPlainStep = step + total / PLAIN_LINES;
       output.write(`${this.#describe(step, metrics, now)}\n`);
     }
   }
 
-  /** Leaves the line as it is and goes to the next; call it when the job ends, however it does. */
+  /** Ends the line that is redrawn. Call it when the job ends, in success or failure. */
   end(): void {
     if (this.#isOpen) this.#options.output.write('\n');
     this.#isOpen = false;
@@ -119,21 +121,21 @@ export class Progress {
   }
 }
 
-/** Three digits, and all those before the point. */
+/** A number with three significant digits, or as a whole number if it is larger. */
 const short = (value: number): string =>
   Math.abs(value) < 999.5 ? value.toPrecision(3) : Math.round(value).toLocaleString('en');
 
-/** Some numbers as a row of bars, at most so many, from the lowest ▁ to the highest █. */
+/** A curve of at most `width` characters, from ▁ for the lowest value to █ for the highest. */
 export function sparkline(values: readonly number[], width: number): string {
   const count = Math.min(values.length, width);
   const last = (i: number): number => values[Math.floor((i * values.length) / count) - 1];
   const shown = Array.from({ length: count }, (_, i) => last(i + 1));
-  const [least, most] = [Math.min(...shown), Math.max(...shown)];
-  const scale = 7 / (most - least || 1);
-  return shown.map((value) => HEIGHTS[Math.round(scale * (value - least))]).join('');
+  const [min, max] = [Math.min(...shown), Math.max(...shown)];
+  const scale = 7 / (max - min || 1);
+  return shown.map((value) => HEIGHTS[Math.round(scale * (value - min))]).join('');
 }
 
-/** A bar of eighths of characters, filled to a fraction from 0 to 1. */
+/** A bar that is filled to a fraction from 0 to 1, in steps of an eighth of a character. */
 function bar(fraction: number, width: number): string {
   const eighths = Math.round(Math.min(Math.max(fraction, 0), 1) * width * 8);
   const filled = '█'.repeat(Math.floor(eighths / 8)) + EIGHTHS[eighths % 8];

@@ -1,38 +1,49 @@
 /**
- * The setup of a training run, kept in its checkpoints: settings with which its state means
- * something. The moments of Adam are of no use to SGD, and a position in data that is shuffled is
- * none in data that is not. It is kept as text, in a tensor of character codes.
+ * The setup of a training run: the kind of its optimizer and the settings of its data. Checkpoints
+ * keep it, because their tensors mean something only together with it: the moments of Adam are
+ * useless to SGD, and a position in shuffled data points elsewhere in data that is not shuffled. It
+ * is stored as JSON, in a tensor of character codes.
  */
 import { type Tensor, tensor } from '@mambagrad/tensor';
 
-/** Its name among the tensors of a trainer. */
+/** The name of the setup among the tensors of a trainer. */
 export const SETUP = 'trainer.setup';
 
-/** The kind of the optimizer, and the settings of the loader. */
+/** The class of the optimizer, and the settings of the loader. */
 export type Setup = Readonly<Record<string, string | number | boolean | undefined>>;
 
-export function setupTensor(setup: Setup): Tensor {
+/** A setup as a checkpoint holds it, i32 [characters]. */
+export function encodeSetup(setup: Setup): Tensor {
   const codes = Array.from(JSON.stringify(setup), (character) => character.charCodeAt(0));
   return tensor(codes, { dtype: 'i32' });
 }
 
-/** A setting as an error shows it, however long it is. */
-function text(value: Setup[string]): string {
+/** The setup that `encodeSetup` has encoded; undefined if it is no JSON. */
+function decodeSetup(encoded: Tensor): Setup | undefined {
+  const text = Array.from(encoded.data, (code) => String.fromCharCode(code)).join('');
+  try {
+    return Object(JSON.parse(text)) as Setup;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A setting as an error shows it, at most 80 characters of it. */
+function showSetting(value: Setup[string]): string {
   return value === undefined ? 'not given' : String(value).slice(0, 80);
 }
 
-/** What differs between a setup that was kept, if one was, and another. */
-export function differences(kept: Tensor | undefined, own: Setup): string[] {
-  if (kept === undefined) return [];
-  let before: Setup = {};
-  try {
-    const text = Array.from(kept.data, (code) => String.fromCharCode(code)).join('');
-    before = Object(JSON.parse(text)) as Setup;
-  } catch {
-    return [`${SETUP} is no JSON`];
-  }
-  const names = new Set([...Object.keys(own), ...Object.keys(before)]);
+/**
+ * The settings in which the setup of a checkpoint differs from the `expected` one, as lines of an
+ * error. Checkpoints of early versions have no setup, which counts as no difference.
+ */
+export function setupDifferences(encoded: Tensor | undefined, expected: Setup): string[] {
+  if (encoded === undefined) return [];
+  const found = decodeSetup(encoded);
+  if (found === undefined) return [`${SETUP} is not JSON`];
+  const names = new Set([...Object.keys(expected), ...Object.keys(found)]);
   return [...names]
-    .filter((name) => before[name] !== own[name])
-    .map((name) => `${name} is ${text(before[name])}, expected ${text(own[name])}`);
+    .filter((name) => found[name] !== expected[name])
+    .map((name) =>
+      `${name} is ${showSetting(found[name])}, expected ${showSetting(expected[name])}`);
 }

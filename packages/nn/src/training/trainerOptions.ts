@@ -1,5 +1,5 @@
 /**
- * All that a trainer can be told, and what it tells.
+ * The options of a trainer, and the record that it makes of each step.
  */
 import { type CompileOptions, Generator, type Tensor } from '@mambagrad/tensor';
 import {
@@ -8,113 +8,118 @@ import {
 import type { DataLoader } from '../data/loader.ts';
 import { Module } from '../modules/module.ts';
 import type { StateDict } from '../modules/state.ts';
-import { Optimizer, type StepOptions, stepOptions } from '../optimizers/optimizer.ts';
+import { Optimizer } from '../optimizers/optimizer.ts';
+import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
 import type { Losses } from './metrics.ts';
 import type { ProgressOutput } from './progress.ts';
 
-/** Batches, epoch by epoch, from a position that can be kept, as a `DataLoader` gives them. */
+/** Batches in epochs, with a position that can be saved and loaded, such as a `DataLoader`. */
 export type Batches<Batch> =
   & Pick<DataLoader<never, Batch>, 'state' | 'load' | typeof Symbol.iterator>
   & Partial<Pick<DataLoader<never, Batch>, 'settings'>>;
 
-/** What a step gave. */
+/** The record of a step. */
 export interface StepRecord {
-  /** The first is 1. */
+  /** The number of the step, from 1. */
   readonly step: number;
-  /** The learning rate that the step was taken with. */
+  /** The learning rate of the step. */
   readonly lr: number;
   /** The norm of the gradient of all parameters, before it was clipped. */
   readonly gradientNorm: number;
-  /** What the loss function gave, averaged over the step's batches. */
+  /** The results of the loss function, averaged over the batches of the step. */
   readonly metrics: Losses<number>;
-  /** The same on the data for validation, if it was time for that. */
+  /** The same for the validation data, if the step was followed by a validation. */
   readonly validation?: Losses<number>;
 }
 
-/** Where checkpoints are kept; `checkpointFolder` in '@mambagrad/nn/node' makes one. */
+/** A place for checkpoints; `checkpointFolder` in '@mambagrad/nn/node' makes one. */
 export interface CheckpointStore {
-  /** Keeps the state after the step `step`; the trainer waits for the promise, if there is one. */
+  /** Saves the state after the step `step`; the trainer awaits the promise, if there is one. */
   save(step: number, state: StateDict): void | Promise<void>;
   /** The state that was saved last, if any was. */
   load(): StateDict | undefined | Promise<StateDict | undefined>;
 }
 
-/** Where progress is shown, and who asks to stop; Node's `process` is one. */
+/** The process: shows progress, and receives signals to stop; Node's `process` is one. */
 export interface Host {
-  /** The terminal, file or pipe that progress is written to. */
+  /** The terminal, file or pipe in which progress is shown. */
   readonly stdout: ProgressOutput;
   /** Calls the listener at the next signal of that name. */
   once(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
-  /** Takes back a listener that was given to `once`. */
+  /** Removes a listener that was added by `once`. */
   off(signal: 'SIGINT' | 'SIGTERM', listener: () => void): unknown;
 }
 
-/** Where lines are written, such as a stream. */
+/** A destination for lines of text, such as a stream. */
 export interface Log {
-  /** Writes one line, which ends with a line break. */
+  /** Writes a line that ends with a line break. */
   write(line: string): unknown;
 }
 
-/** Validation during `fit`: on which data, how often, and when to stop for it. */
+/** Validation during `fit`: on which data, how often, and when to stop early. */
 export interface ValidationOptions<Batch> {
   /** The batches to evaluate on: a loader's epoch, or an array. */
   readonly data: Batches<Batch> | readonly Batch[];
-  /** Evaluates after so many steps, from 1. */
+  /** The number of steps from one evaluation to the next, from 1. */
   readonly every: number;
-  /** Stops after so many evaluations in a row without a lower loss, from 1. Default Infinity. */
+  /** Stop after this many successive evaluations without a lower loss, from 1. Default Infinity. */
   readonly patience?: number | undefined;
 }
 
 /** Options of `Trainer`: the model, its loss and data, and how to train it. */
 export interface TrainerOptions<Batch> extends StepOptions {
-  /** The model, whose state is kept in checkpoints, and which `evaluate` puts in `eval`. */
+  /** The model, whose state checkpoints contain, and which `evaluate` puts in `eval`. */
   readonly model: Module;
-  /** The optimizer of its parameters, or of some of them. */
+  /** The optimizer of the model's parameters, or of some of them. */
   readonly optimizer: Optimizer;
   /**
-   * The loss of a batch (0-d), a mean over what is in it, and other numbers to show. It is
-   * compiled: batches are tensors, or plain objects and arrays of them, and it must not read their
-   * values. Among several batches, each counts by its samples, the length of its first axis; or by
-   * `count` (0-d), if that is given too, such as the tokens over which the loss is the mean.
+   * Computes the loss of a batch (0-d), which is minimised, and any other numbers to log. The
+   * function is compiled: batches are tensors, or plain objects and arrays of tensors, and it must
+   * not read their values. The loss is a mean over the batch. In a mean over several batches, the
+   * weight of each is its number of samples, the length of its first axis; or `count` (0-d), if
+   * the function returns it, such as the number of tokens.
    */
   readonly loss: (batch: Batch) => Losses<Tensor>;
-  /** A loader; or a function that draws a batch, by the default generator or `generators`. */
+  /** A loader, or a function that draws a batch from the default generator or `generators`. */
   readonly data: Batches<Batch> | (() => Batch);
-  /** Batches in a step, from 1: one batch of that many times the size. Default 1. */
+  /**
+   * The number of batches in a step, from 1, whose gradients are accumulated: the same as one
+   * batch of that many times the size. Default 1.
+   */
   readonly accumulate?: number | undefined;
-  /** Factors of the optimizer's `baseLr`. Default always 1. */
+  /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
   readonly schedule?: Schedule | undefined;
-  /** When to evaluate the model on data for validation. Default never. */
+  /** How to validate the model during training. Default not at all. */
   readonly validation?: ValidationOptions<Batch> | undefined;
-  /** How to compile, or false: run line by line. Default {}. */
+  /** Options of `compile`, or false to run eagerly, line by line. Default {}. */
   readonly compile?: CompileOptions | false | undefined;
   /**
-   * What random numbers come from besides the default generator and fields of modules. Default [].
+   * The random generators in use besides the default one and those in fields of modules. Their
+   * state is part of checkpoints. Default [].
    */
   readonly generators?: readonly Generator[] | undefined;
-  /** Keeps the state after `checkpointEvery` so many steps and when fit ends. */
+  /** Saves the state after every `checkpointEvery` steps and when `fit` ends. */
   readonly checkpoints?: CheckpointStore | undefined;
-  /** From 1. Default 100. */
+  /** The number of steps from one checkpoint to the next, from 1. Default 100. */
   readonly checkpointEvery?: number | undefined;
-  /** Whether to go on from the latest checkpoint, if there is one. Default false. */
+  /** Whether to continue from the latest checkpoint, if there is one. Default false. */
   readonly resume?: boolean | undefined;
-  /** Where progress is shown; SIGINT and SIGTERM end `fit` after the current step. */
+  /** Shows progress; SIGINT and SIGTERM end `fit` after the current step. */
   readonly host?: Host | undefined;
-  /** Gets a line of JSON for each step: the record, and the seconds since fit began. */
+  /** Receives a line of JSON for each step: its record, and the seconds since `fit` began. */
   readonly log?: Log | undefined;
-  /** Called after each step; the next one waits for the promises that they return. Default []. */
+  /** Called after each step; their promises are awaited before the next one. Default []. */
   readonly callbacks?: readonly ((record: StepRecord) => unknown)[] | undefined;
 }
 
+/** The options that have a default. */
+type WithDefault =
+  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'callbacks';
+
 /** The options of a trainer with their defaults. */
 export type TrainerSettings<Batch> = TrainerOptions<Batch> & {
-  readonly accumulate: number;
-  readonly compile: CompileOptions | false;
-  readonly generators: readonly Generator[];
-  readonly checkpointEvery: number;
-  readonly resume: boolean;
-  readonly callbacks: readonly ((record: StepRecord) => unknown)[];
+  readonly [Key in WithDefault]: NonNullable<TrainerOptions<Batch>[Key]>;
 };
 
 const loaders = new Kind<Batches<never>>(
@@ -125,7 +130,7 @@ const loaders = new Kind<Batches<never>>(
 const objects = (expected: string): Kind<never> =>
   new Kind(expected, (x) => typeof x === 'object' && x !== null && !Array.isArray(x));
 
-/** Batches to evaluate on. */
+/** The data of an evaluation. */
 export const batches: Kind<Batches<never> | readonly never[]> =
   loaders.or(new Kind<readonly never[]>('an array of batches', Array.isArray));
 

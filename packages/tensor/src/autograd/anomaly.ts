@@ -1,11 +1,11 @@
 /**
- * Anomaly mode: finds where NaN or infinity comes from. One of them in a loss says little, as every
- * op on the way hands it on (NaN + x = NaN); the op to look at is the first that makes one.
+ * Anomaly mode finds the op that made a NaN or an infinity. In a loss they say little, because
+ * every later op propagates them (NaN + x = NaN); the op to look at is the first that makes one.
  *
- * An infinity may be meant: masks put −∞ where softmax shall give 0. So an infinity that follows
- * from one which the op was given is let through. We find out by trying: the op is computed once
- * more, with 1 for every infinity in its inputs and attributes, and is to blame for whatever is
- * infinite even so. NaN is never meant.
+ * An infinity may be intended: masks put −∞ where softmax should give 0. So an infinity that an op
+ * only propagates is not an error. To find out, we run the op again with 1 in place of every
+ * infinity in its inputs and attributes: whatever is still infinite was made by the op. NaN is
+ * never intended.
  */
 import { allocate } from '../core/dtype.ts';
 import { callable, checkArgument } from '../core/options.ts';
@@ -13,20 +13,20 @@ import { describe, formatShape, stridesOf, TensorError } from '../core/shape.ts'
 import { mode, type Node, type Observer, type Tensor, withMode } from '../core/tensor.ts';
 
 /**
- * Runs `body` and returns its result; the first op in it, forwards or backwards, that gives NaN, or
- * an infinity where it was given none, throws. The error names the op, the element, and the shape
- * and range of values of each input; in a backward pass also the op whose gradient is computed, and
- * its cause shows where that op was applied, if it was within `body`. Throws if `body` is async.
+ * Runs `body` and returns its result. The first op in it, forwards or backwards, that makes a NaN
+ * or an infinity throws. The error names the op, the element, and the shape and range of values of
+ * each input; in a backward pass also the op whose gradient is computed, and its cause shows where
+ * that op was applied, if it was within `body`. Throws if `body` is async.
  */
 export function detectAnomaly<T>(body: () => T): T {
   checkArgument('detectAnomaly', 'body', body, callable());
   return withMode('detectAnomaly', { observer: inspect }, body);
 }
 
-/** Where each node was made: the stack of an error that is thrown only as a cause. */
+/** Where each node was recorded: an error with that stack, thrown only as a cause. */
 const places = new WeakMap<Node, Error>();
 
-/** The most inputs of an op, such as concat, that an error shows. */
+/** The number of inputs of an op, such as concat, that an error shows. */
 const MOST_INPUTS = 8;
 
 const inspect: Observer = (primitive, inputs, results, attributes) => {
@@ -54,8 +54,8 @@ const inspect: Observer = (primitive, inputs, results, attributes) => {
 };
 
 /**
- * For each result the first element that is NaN, or an infinity that the op made by itself; −1 if
- * none is.
+ * For each result the first element that is NaN, or an infinity that the op made and did not only
+ * propagate; −1 if there is none.
  */
 const anomaliesOf = (...[primitive, inputs, results, attributes]: Parameters<Observer>) => {
   if (!results.some(({ data }) => data.some(isInfinite))) {
@@ -92,7 +92,7 @@ function formatCall({ primitive, inputs }: Node): string {
   return `${primitive.name}(${[...all, ...(inputs.length > MOST_INPUTS ? ['…'] : [])].join(', ')})`;
 }
 
-/** ` from -1 to 2, 1 NaN, 3 infinite`, of what there is. */
+/** The range of values as text: ` from -1 to 2, 1 NaN, 3 infinite`. */
 function rangeOf({ data }: Tensor): string {
   const finite = data.filter((value: number) => Number.isFinite(value)).sort();
   const nan = data.filter((value: number) => Number.isNaN(value)).length;
@@ -102,7 +102,7 @@ function rangeOf({ data }: Tensor): string {
     finite.length > 0 ? ` from ${short(finite[0])} to ${short(finite[finite.length - 1])}` : '',
     nan > 0 ? `, ${nan} NaN` : '',
     infinite > 0 ? `, ${infinite} infinite` : '',
-    // Whatever an op of the body made on its own was found already.
+    // If an op in the body had made them, it would have been reported.
     nan + infinite > 0 ? ' (given, not computed here)' : '',
   ].join('');
 }

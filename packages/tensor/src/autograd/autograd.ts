@@ -1,14 +1,15 @@
 /**
- * Reverse-mode differentiation. Every tensor that was computed from tensors which require gradients
- * has a node: its primitive and inputs. For y = f(x₁, …) and a loss that depends on y, the chain
- * rule says
+ * Backpropagation, also called reverse-mode differentiation. Every tensor that was computed from
+ * tensors which require gradients has a node, which holds its primitive and inputs. For y = f(x₁,
+ * …) and a loss that depends on y, the chain rule says
  *
  *     ∂loss/∂xᵢ  +=  ∂loss/∂y · ∂y/∂xᵢ
  *
- * so going from the loss backwards, once the gradient of each node's result is complete, its rule
- * gives a share to each of its inputs. (An op with several results is visited once: its rule gets
- * the gradients of all of them.) Nodes are numbered as they are made, so descending numbers visit
- * every node after all that use its results: no recursion, however deep the graph.
+ * So we go from the loss backwards. When the gradient of a node's result is complete, its gradient
+ * rule (a vector-Jacobian product) adds to the gradient of each of its inputs. (An op with several
+ * results is visited once: its rule gets the gradients of all of them.) Nodes are numbered as they
+ * are made, so descending numbers are a reverse topological order, and the deepest graph needs no
+ * recursion.
  */
 import { show } from '@mambagrad/wasm/options';
 import { zerosLike } from '../core/create.ts';
@@ -19,26 +20,26 @@ import {
 import { broadcastsTo, check, describe, failure, sameShape } from '../core/shape.ts';
 import { type InputGradients, type Node, Tensor, withMode } from '../core/tensor.ts';
 
-/** Runs `body` without leaving nodes behind: for updates, evaluation and generation. */
+/** Runs `body` without recording nodes: for updates, evaluation and generation. */
 export function noGrad<T>(body: () => T): T {
   checkArgument('noGrad', 'body', body, callable());
   return withMode('noGrad', { recording: false }, body);
 }
 
-/** Runs `body` with nodes left behind, within `noGrad` too. */
+/** Runs `body` with nodes recorded, also within `noGrad`. */
 export function enableGrad<T>(body: () => T): T {
   checkArgument('enableGrad', 'body', body, callable());
   return withMode('enableGrad', { recording: true }, body);
 }
 
-/** Options of `backward`: where the pass starts, and whether it can be differentiated again. */
+/** Options of `backward`: the cotangent, and whether gradients can be differentiated again. */
 export interface BackwardOptions {
   /**
    * The gradient of the final quantity with respect to the tensor that the pass starts from, in its
    * shape. May be left out for a tensor of one element, where it is 1.
    */
   readonly cotangent?: Tensor | undefined;
-  /** Whether the gradients shall be differentiable themselves. Default false. */
+  /** Whether the gradients can be differentiated themselves. Default false. */
   readonly createGraph?: boolean | undefined;
 }
 
@@ -47,9 +48,9 @@ const backwardOptions = {
   createGraph: boolean.orElse(false),
 } satisfies Table<BackwardOptions>;
 
-/** Options of `grad`: those of `backward`, and what an input means that was not used. */
+/** Options of `grad`: those of `backward`, and whether inputs may be unused. */
 export interface GradOptions extends BackwardOptions {
-  /** Give zeros for an input on which the output does not depend, not an error. Default false. */
+  /** Whether an input on which the output does not depend gets zeros. Default false: it throws. */
   readonly allowUnused?: boolean | undefined;
 }
 
@@ -98,14 +99,14 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
   });
 }
 
-/** The gradients of `output` with respect to what is wanted of the graph behind it. */
+/** The gradients of `output` with respect to those tensors of its graph that are wanted. */
 function pullBack(
   op: string, output: Tensor, isWanted: (tensor: Tensor) => boolean,
   { cotangent, createGraph }: Read<typeof backwardOptions>,
 ): Map<Tensor, Tensor> {
   const seed = seedOf(op, output, cotangent);
   const tensors = graphOf(output, (tensor) => tensor.requiresGrad);
-  // Forwards: only what depends on a wanted tensor takes part.
+  // Forwards: only tensors that depend on a wanted one need a gradient.
   const needed = new Set<Tensor>();
   for (const tensor of tensors) {
     const isBehind = tensor.node?.inputs.some((input) => needed.has(input));
@@ -145,7 +146,7 @@ function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tens
   return zerosLike(output).add(1);
 }
 
-/** Applies a node's gradient rule, with values that were overwritten since replaced by errors. */
+/** Applies a node's gradient rule. Values that were overwritten since throw if it reads them. */
 function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): InputGradients {
   const asItWas = (kind: 'input' | 'result') => (tensor: Tensor, i: number): Tensor => {
     if (tensor.assignedAt <= node.id) return tensor;
@@ -159,14 +160,14 @@ function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): Inpu
   const results = node.results.map(asItWas('result'));
   const { name, gradient } = node.primitive;
   const shares = gradient?.call(node.primitive, cotangents, results, inputs, node.attributes) ?? [];
-  // Only inputs that nobody differentiates, such as flags, may be left out.
+  // Only inputs that require no gradient, such as flags, may be left out.
   const left = node.inputs.findIndex(({ requiresGrad }, i) => requiresGrad && !(i in shares));
   check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
     ${left}, ${inputs[left]}; expected a function, or null if it has no gradient`;
   return shares;
 }
 
-/** Sums a gradient over the axes along which its input was broadcast; anything else is a bug. */
+/** Sums a gradient over the axes along which its input was broadcast. */
 function fit(op: string, i: number, gradient: Tensor, input: Tensor): Tensor {
   const { shape, dtype } = gradient;
   check(dtype === input.dtype)`${op}: its gradient rule gave ${gradient} for input ${i}, ${input}`;

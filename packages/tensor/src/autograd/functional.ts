@@ -1,12 +1,12 @@
 /**
- * Derivatives of functions: what `grad` does from a result back to its inputs, here for a function
- * of tensors at a point. For f: ℝⁿ → ℝᵐ and, where m = 1, its Hessian H,
+ * Derivatives of functions: `grad` goes from a tensor back to its inputs; these take a function and
+ * a point. For f: ℝⁿ → ℝᵐ and, where m = 1, its Hessian H,
  *
  *     jacobian:              J[i, j] = ∂fᵢ/∂xⱼ         m backward passes, one for each row
  *     hessianVectorProduct:  Hv = ∂(∂f/∂x · v)/∂x      two passes, and H is never stored
  *
- * The function gets inputs of its own, so only what it does with its arguments counts: not what
- * else it reads.
+ * The function is called with fresh leaves, so only its arguments count, not other tensors that it
+ * reads.
  */
 import { eye, zeros } from '../core/create.ts';
 import { isFloat } from '../core/dtype.ts';
@@ -19,9 +19,9 @@ import { grad, type GradOptions } from './autograd.ts';
 
 /** Options of `valueAndGrad`, `jacobian` and `hessianVectorProduct`. */
 export interface DerivativeOptions extends Omit<GradOptions, 'cotangent'> {
-  /** Whether the results shall be differentiable themselves, else constants. Default false. */
+  /** Whether the results can be differentiated themselves. Default false: they are constants. */
   readonly createGraph?: boolean | undefined;
-  /** Give zeros for an input on which f does not depend, not an error. Default false. */
+  /** Whether an input on which f does not depend gets zeros. Default false: it throws. */
   readonly allowUnused?: boolean | undefined;
 }
 
@@ -30,7 +30,7 @@ const derivativeOptions = {
   allowUnused: boolean.orElse(false),
 } satisfies Table<DerivativeOptions>;
 
-/** The results of a function that `valueAndGrad` made. Constants, unless `createGraph` was set. */
+/** The value and gradients that a function made by `valueAndGrad` returns. */
 export interface ValueAndGradients {
   /** The value of f, a 0-d tensor. */
   readonly value: Tensor;
@@ -39,9 +39,9 @@ export interface ValueAndGradients {
 }
 
 /**
- * The function that gives the value of `f` and its gradients with respect to its arguments, whether
- * those require gradients or not; i32 arguments are passed on. Throws if `f` does not give a
- * scalar, or does not depend on one of its floating arguments (see `allowUnused`).
+ * A function that returns the value of `f` and its gradients with respect to its arguments, whether
+ * those require gradients or not; i32 arguments are passed through. It throws if `f` does not
+ * return a scalar, or does not depend on one of its floating arguments (see `allowUnused`).
  */
 export function valueAndGrad<Inputs extends Tensor[]>(
   f: (...inputs: Inputs) => Tensor, options: DerivativeOptions = {},
@@ -61,7 +61,7 @@ export function valueAndGrad<Inputs extends Tensor[]>(
 }
 
 /**
- * The derivative of every element of y = f(x) by every element of x: of shape
+ * The derivatives of all elements of y = f(x) with respect to all elements of x, in the shape
  * [...y.shape, ...x.shape]. Throws if y does not depend on x (see `allowUnused`).
  */
 export function jacobian(
@@ -83,9 +83,9 @@ export function jacobian(
 }
 
 /**
- * The Hessian of a scalar function at x times v, which has the shape of x, as does the result; 0
- * where f is linear. Throws if `f` does not give a scalar or does not depend on x (see
- * `allowUnused`).
+ * The product of a vector v and the Hessian of a scalar function at x. v and the result have the
+ * shape of x; where f is linear the result is 0. Throws if `f` does not return a scalar or does not
+ * depend on x (see `allowUnused`).
  */
 export function hessianVectorProduct(
   f: (x: Tensor) => Tensor, x: Tensor, v: Tensor, options: DerivativeOptions = {},
@@ -103,7 +103,7 @@ export function hessianVectorProduct(
   });
 }
 
-/** x as an input of its own: a fresh leaf, or a node made of x, if gradients shall flow on. */
+/** x as a fresh leaf; or, if gradients should flow on to x, as the result of a node. */
 function inputOf(x: Tensor, { createGraph }: DerivativeOptions): Tensor {
   if (createGraph && x.requiresGrad) return x.unsqueeze(0).squeeze(0);
   const leaf = x.detach();
@@ -118,7 +118,7 @@ function requireTensor(op: string, value: Tensor): Tensor {
 
 function requireScalar(op: string, value: Tensor): Tensor {
   requireTensor(op, value);
-  check(value.numel === 1)`${op}: the function gave ${value}, expected a scalar; reduce it (sum,
+  check(value.numel === 1)`${op}: the function returned ${value}, expected a scalar; reduce it (sum,
     mean)`;
   return value;
 }

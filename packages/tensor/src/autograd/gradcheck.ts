@@ -3,9 +3,9 @@
  *
  *     ∂f/∂x ≈ (f(x + h) − f(x − h)) / 2h
  *
- * with an error of h² from the curve and ε/h from rounding: about 1e-10 in float64 for h near 1e-5.
- * A result of many elements is first weighted to one number by a fixed random cotangent, never by
- * ones: under those the gradient of softmax, for one, is 0 and a wrong rule would pass.
+ * with an error of h² from curvature and ε/h from rounding: about 1e-10 in float64 for h near 1e-5.
+ * A result of many elements is first reduced to one number by a fixed random cotangent. Weights of
+ * 1 would hide mistakes: the gradient of Σ softmax(x), for example, is 0.
  */
 import { tensor } from '../core/create.ts';
 import { allocate, type TypedArray } from '../core/dtype.ts';
@@ -30,9 +30,9 @@ const gradcheckOptions = {
 } satisfies Table<GradcheckOptions>;
 
 /**
- * Throws unless the gradients of `f` at `inputs` (float64, with f64 results) agree with finite
- * differences; the message names the input and element that is furthest off. Inputs of dtype i32
- * are passed on unchecked. Returns the largest error found.
+ * Throws unless the gradients of `f` at `inputs` (f64, with f64 results) agree with finite
+ * differences; the message names the input and element with the largest error. i32 inputs are
+ * passed through. Returns the largest error found.
  */
 export function gradcheck(
   f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[],
@@ -74,12 +74,12 @@ export function gradcheck(
   return worst;
 }
 
-/** Requires gradients in every call of `f`, so that `f` may itself take gradients. */
+/** A fresh leaf; it requires gradients in every call, so that `f` may itself take gradients. */
 function leafOf({ shape, dtype }: Tensor, data: TypedArray): Tensor {
   return tensor(data, { shape, requiresGrad: dtype === 'f64' });
 }
 
-/** Fixed weights between ±0.5 and ±1.5, no two alike: a cotangent that no symmetry hides from. */
+/** Fixed weights between ±0.5 and ±1.5, all different, so that no symmetry hides a mistake. */
 function spread({ shape, dtype, numel }: Tensor): Tensor {
   const data = allocate(dtype, numel).map((_, i) => {
     const fraction = (i * 0.6180339887498949 + 0.25) % 1;

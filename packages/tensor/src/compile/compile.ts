@@ -3,7 +3,7 @@
  * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory
  * is planned ahead, and from then on calls run it.
  *
- *     trace → simplify → schedule → plan memory → run
+ *     trace → simplify → fuse → schedule → plan memory → emit → run
  */
 import { threadCountFor } from '@mambagrad/wasm';
 import { now, warn } from '../core/host.ts';
@@ -14,11 +14,8 @@ import { TensorError } from '../core/shape.ts';
 import { mode } from '../core/tensor.ts';
 import { type Inspection, inspectionOf } from './inspect/inspection.ts';
 import type { KernelReport } from './inspect/kernels.ts';
-import { eliminateCommonSubexpressions } from './passes/commonSubexpressions.ts';
-import { eliminateDeadCode } from './passes/deadCode.ts';
-import { foldConstants } from './passes/foldConstants.ts';
+import { type Pass, simplify } from './passes/simplify.ts';
 import { type Executable, link, type LinkOptions } from './run/run.ts';
-import type { Pass } from './schedule/schedule.ts';
 import { differenceOf } from './trace/difference.ts';
 import { type Program, trace } from './trace/trace.ts';
 import { type Arguments, readArguments } from './trace/tree.ts';
@@ -106,10 +103,8 @@ function traced({ f, options }: Source, args: readonly unknown[]): Program {
   const { without, fuse } = options;
   const first = trace(f, args);
   // A tensor that is made in the first call only is there before the second trace: it is state.
-  let program = first.assignsToConstants ? trace(f, args) : first;
-  if (!without?.has('share')) program = eliminateCommonSubexpressions(program);
-  if (!without?.has('fold')) program = foldConstants(program, fuse);
-  return eliminateDeadCode(program);
+  const program = first.assignsToConstants ? trace(f, args) : first;
+  return simplify(program, fuse, without);
 }
 
 function compileFor(source: Source, args: readonly unknown[], key: string): Entry {

@@ -1,5 +1,5 @@
 /**
- * Tensors from nothing: from arrays, constants and ranges.
+ * Creating tensors: from arrays, constants and ranges.
  */
 import type { DType, TypedArray } from './dtype.ts';
 import { arrayFor } from './memory.ts';
@@ -14,7 +14,7 @@ import { type NestedArray, Tensor } from './tensor.ts';
 export interface CreateOptions {
   /** Default 'f32'. */
   readonly dtype?: DType | undefined;
-  /** Whether `backward()` shall leave a gradient here. Default false. */
+  /** Whether `backward()` sets `grad` of this tensor. Default false. */
   readonly requiresGrad?: boolean | undefined;
 }
 
@@ -23,11 +23,11 @@ const createOptions = {
   requiresGrad: boolean.orElse(false),
 } satisfies Table<CreateOptions>;
 
-/** Options of `tensor`, which can take dtype and shape from what it is given. */
+/** Options of `tensor`; dtype and shape can follow from the numbers. */
 export interface TensorOptions extends CreateOptions {
-  /** The type of the typed array that is given, else `f32`. */
+  /** By default that of a typed array, else `f32`. */
   readonly dtype?: DType | undefined;
-  /** The shape of the elements of a flat array; one axis if left out. */
+  /** The shape for the numbers of a flat array; by default it has one axis. */
   readonly shape?: Shape | undefined;
 }
 
@@ -37,9 +37,9 @@ const tensorOptions = {
   shape: shapes.optional(),
 } satisfies Table<TensorOptions>;
 
-/** Options of `zerosLike`, `onesLike` and `fullLike`, which take after a tensor. */
+/** Options of `zerosLike`, `onesLike` and `fullLike`. */
 export interface LikeOptions extends CreateOptions {
-  /** That of the tensor that is given, if left out. */
+  /** By default that of the given tensor. */
   readonly dtype?: DType | undefined;
 }
 
@@ -48,7 +48,7 @@ const likeOptions = {
   requiresGrad: boolean.orElse(false),
 } satisfies Table<LikeOptions>;
 
-/** Numbers as they come: alone, nested in arrays as deep as there are axes, or in a typed array. */
+/** A number, arrays of numbers nested as deep as there are axes, or a typed array. */
 export type TensorData = NestedArray | readonly NestedArray[] | TypedArray;
 
 /**
@@ -66,7 +66,7 @@ export function tensor(from: TensorData, options: TensorOptions = {}): Tensor {
   return generate('tensor', shape, settings, (i) => numbers[i]);
 }
 
-/** The dtype that holds the numbers of a typed array; those of some are too wide for any. */
+/** The dtype for the numbers of a typed array. Throws if no dtype holds them (BigInt64Array). */
 function dtypeOfArray(array: ArrayBufferView): DType {
   const name = String((array as Partial<TypedArray>)[Symbol.toStringTag]);
   const isRight = /^(Float|U?[iI]nt)\d/.test(name);
@@ -74,12 +74,12 @@ function dtypeOfArray(array: ArrayBufferView): DType {
   return name === 'Float64Array' ? 'f64' : name.startsWith('Float') ? 'f32' : 'i32';
 }
 
-/** As many axes as NumPy and PyTorch allow: arrays nested deeper most likely hold themselves. */
+/** As many axes as NumPy and PyTorch allow; deeper nesting is most likely a cycle. */
 const MOST_AXES = 64;
 /** More elements than any typed array can have. */
 const MOST_ELEMENTS = 2 ** 33;
 
-/** The numbers in nested arrays, and their shape: read off the first ones, checked everywhere. */
+/** The numbers in nested arrays, and their shape, which every array must match. */
 function readNested(from: NestedArray | readonly NestedArray[]): [numbers: number[], Shape] {
   const found: number[] = [];
   for (let level: unknown = from; Array.isArray(level); level = level[0]) {
@@ -106,7 +106,7 @@ function readNested(from: NestedArray | readonly NestedArray[]): [numbers: numbe
   return [numbers, found];
 }
 
-/** What every tensor is made with. */
+/** The options that all creation functions share. */
 type Settings = Read<typeof createOptions>;
 
 /** The tensor whose i-th element is `valueAt(i)`, which its dtype must be able to hold. */
@@ -127,7 +127,7 @@ function finish(shape: Shape, data: TypedArray, requiresGrad: boolean, dtype: DT
   return result;
 }
 
-/** A constant for `full` and its like: `op` is the one that errors name. */
+/** A constant for `full` and its variants; errors name `op`. */
 function fill(
   op: string, shape: Shape, value: number, { dtype, requiresGrad }: Settings,
 ): Tensor {

@@ -15,7 +15,7 @@ export function allocate(dtype: DType, numel: number): TypedArray {
   return dtype === 'f64' ? new Float64Array(numel) : new Int32Array(numel);
 }
 
-/** The bytes of an element. */
+/** The size of an element in bytes. */
 export function sizeOf(dtype: DType): number {
   return dtype === 'f64' ? 8 : 4;
 }

@@ -1,7 +1,7 @@
 /**
- * The graph behind a tensor, as a list, and as text in two forms: a tree, and a program. Nodes are
- * numbered as they are made, so sorted by number they are a program that computes the tensor, one
- * op a line:
+ * The graph that computed a tensor: as a list in topological order, and as text, a program or a
+ * tree. Nodes are numbered as they are made, so ascending numbers are a topological order, and the
+ * graph is a program with one op on each line:
  *
  *     %0 = leaf(requiresGrad)  f32[2, 3]
  *     %1 = constant  f32[] 2.
@@ -13,14 +13,14 @@ import { describe } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * `output` and all that it was computed from, in an order of evaluation: leaves, then results. Only
- * tensors of which `isPart` holds are taken, and none that is reached only through others.
+ * `output` and all tensors that it was computed from, in topological order, leaves first. Only
+ * tensors that satisfy `isPart` are visited.
  */
 export function graphOf(
   output: Tensor, isPart: (tensor: Tensor) => boolean = () => true,
 ): Tensor[] {
   const found = new Set([output].filter(isPart));
-  // A set's iteration also visits what is added to it on the way: no recursion.
+  // Iterating over a set also visits elements that are added meanwhile: no recursion.
   for (const { node } of found) {
     for (const input of node?.inputs ?? []) if (isPart(input)) found.add(input);
   }
@@ -65,7 +65,7 @@ function formatSpec(tensor: Tensor): string {
   return tensor.node === undefined && tensor.ndim === 0 ? String(tensor) : describe(tensor);
 }
 
-/** The level from which on lines are not indented further. */
+/** The depth from which on lines are not indented further. */
 const DEEPEST = 40;
 
 /**
@@ -98,7 +98,7 @@ function formatPlace(tensor: Tensor): string {
   return `${place}  ${formatSpec(tensor)}`;
 }
 
-/** The most entries of a list that are shown. */
+/** The number of entries of a list that are shown. */
 const LONGEST = 8;
 
 /** The attributes of an op in short form: `axes=[0, 1]`. */

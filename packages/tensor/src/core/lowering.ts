@@ -1,14 +1,14 @@
 /**
- * How an op is said in the loop language, so that `compile` can make kernels of it. Most ops need
- * not say how their loop runs, only what one element of the result is:
+ * Lowering: how an op is expressed in the loop language, so that `compile` can make kernels of it.
+ * Most ops need no loop for this. They say what one element of the result is:
  *
  *     map      a function of the elements at the same place (add, exp): the inputs broadcast
  *     move     the element of the input at another index (permute, slice)
  *     element  any expression of elements of the inputs (pad, gather)
  *     fold     all elements along some axes, combined (sum, max)
  *
- * These can be joined into one kernel with what is around them. What cannot be said so is a
- * `kernel` of its own (matmul, a scan). An op without a lowering runs its reference loop.
+ * Such ops can be fused with their neighbours into one kernel. An op that has no such form gives
+ * its whole `kernel` (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
 import { boolean, number, readOptions, type Table } from '@mambagrad/wasm/options';
@@ -16,36 +16,36 @@ import {
   numelOf, sameShape, type Shape, type Spec, stridesOf, TensorError,
 } from './shape.ts';
 
-/** An index for each axis: a number, a counter, or, along one axis, four neighbours in lanes. */
+/** A position for each axis: a number, a loop counter, or, along one axis, four lanes. */
 export type Index = readonly k.Operand[];
 
-/** A tensor as its elements: an index gives a value, which is a load or what it is computed by. */
+/** A tensor as its elements: an index gives an expression, a load or the computation. */
 export interface Elements extends Spec {
   /** The value of the element at an index, which has a number for each axis of the shape. */
   at(index: Index): k.Expr;
 }
 
-/** All elements of the input of this number must be whole numbers from 0 to below `size`. */
+/** A condition for an i32 input: each element must be at least 0 and less than `size`. */
 export interface Bound {
-  /** The place of the input among the op's inputs, from 0. */
+  /** Which of the op's inputs, counted from 0. */
   readonly input: number;
   /** Every element must be below this number. */
   readonly size: number;
 }
 
-/** What one element of the result is, given its index; or, of a `kernel`, what writes them all. */
+/** What one element of the result is, given its index; or a `kernel`, which writes all. */
 export type Lowering =
   | { readonly map: (...elements: k.Expr[]) => k.Expr }
   | {
       readonly move: (index: Index) => Index;
-      /** Where in the input's array the result lies, if it does so in one piece. */
+      /** Where the result starts in the input's array, if it is a contiguous part of that. */
       readonly offset?: number | undefined;
     }
   | {
       readonly element: (index: Index, ...inputs: Elements[]) => k.Expr;
-      /** As little work as a `move`: rather done again than stored. */
+      /** Whether it is as little work as a `move`: it is recomputed rather than stored. */
       readonly isCheap?: boolean;
-      /** Where it does not hold, the reference loop runs, to throw. */
+      /** If it does not hold, the reference loop runs, in order to throw. */
       readonly bound?: Bound;
     }
   | { readonly fold: k.Reduction; readonly axes: readonly number[] }
@@ -62,7 +62,7 @@ export type Lowering =
 export interface SharedKernel {
   /** Gives the statements that write every element of each output. */
   readonly kernel: (inputs: readonly Elements[], outputs: readonly k.Buffer[]) => k.Statements;
-  /** Where it does not hold, the reference loop runs, to throw. */
+  /** If it does not hold, the reference loop runs, in order to throw. */
   readonly bound?: Bound;
 }
 
@@ -78,12 +78,20 @@ export type LoweringOfAll = readonly Lowering[] | SharedKernel;
  */
 export type Finish = (index: Index, value: k.Expr) => k.Statements;
 
-/** The i32 1 or 0 that stands for a mask in a tensor. */
+/**
+ * The i32 1 or 0 that stands for a mask in a tensor.
+ *
+ *     lower: () => ({ map: (a, b) => truth(k.less(a, b)) })
+ */
 export function truth(mask: k.Expr): k.Expr {
   return k.select(mask, k.constant('i32', 1), k.constant('i32', 0));
 }
 
-/** The mask of where an i32 is not 0; of a `truth` the mask that it was made of. */
+/**
+ * The mask of where an i32 is not 0; of a `truth` the mask that it was made of.
+ *
+ *     lower: () => ({ map: (condition, a, b) => k.select(isTrue(condition), a, b) })
+ */
 export function isTrue(x: k.Expr): k.Expr {
   if (x.node === 'operation' && x.name === 'select') {
     const [mask, one, zero] = x.inputs;
@@ -93,7 +101,11 @@ export function isTrue(x: k.Expr): k.Expr {
   return k.notEqual(x, 0);
 }
 
-/** Where the element at an index is in a row-major array that starts at `offset`. */
+/**
+ * Where in a row-major array of this shape, which starts at `offset`, the element at an index is.
+ *
+ *     k.store(y, flatIndex([i, j], [2, 3]), value)    // y[3i + j]
+ */
 export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
   let sum: k.Operand = offset;
   for (let axis = shape.length - 1, stride = 1; axis >= 0; stride *= shape[axis--]) {
@@ -103,12 +115,12 @@ export function flatIndex(index: Index, shape: Shape, offset = 0): k.Operand {
   return sum;
 }
 
-/** Whether shapes differ only in how the axes before the last are cut. */
+/** Whether one shape is a reshape of the other that leaves the last axis as it is. */
 export function isReshape(a: Shape, b: Shape): boolean {
   return numelOf(a) === numelOf(b) && a.at(-1) === b.at(-1);
 }
 
-/** The index under another shape of the element at an index, if that is all they differ in. */
+/** The index in the shape `to` of the element at an index in `from`, a reshape as above. */
 export function reshapedIndex(index: Index, from: Shape, to: Shape): Index {
   if (sameShape(from, to)) return index;
   const leading = to.slice(0, -1);
@@ -128,16 +140,20 @@ export function reshapedIndex(index: Index, from: Shape, to: Shape): Index {
   return [...above, index[index.length - 1]];
 }
 
-/** The index in an array of `shape` that an index in the shape it is broadcast to stands for. */
+/**
+ * The index in an array of `shape` of the element that is at an index once it is broadcast.
+ *
+ *     a.at(broadcastIndex(index, a.shape))
+ */
 export function broadcastIndex(index: Index, shape: Shape): Index {
   return shape.map((size, axis) => (size === 1 ? 0 : index[axis + index.length - shape.length]));
 }
 
 /** How `forEach` runs its body. */
 export interface Rounds {
-  /** Whether neighbours along the last axis, if there are four, go in lanes. Default true. */
+  /** Whether the loop over the last axis is vectorised if it has four elements. Default true. */
   readonly isInLanes?: boolean | undefined;
-  /** The operations for one index, if threads may share them; 0: they may not. Default 1. */
+  /** The operations for one index; 0 if threads must not share the work. Default 1. */
   readonly work?: number | undefined;
 }
 
@@ -146,14 +162,20 @@ const roundsOptions = {
   work: number({ from: 0 }).orElse(1),
 } satisfies Table<Rounds>;
 
-/** Runs the body for every index of a shape; a statement of its own, not part of another. */
+/**
+ * Runs the body for every index of a shape. Threads share the work, so no body may read or write
+ * what another writes; and it must be one of the outermost statements of a kernel.
+ *
+ *     kernel: ([x], y) => forEach(x.shape, (index) =>
+ *       k.store(y, flatIndex(index, x.shape), k.exp(x.at(index))))
+ */
 export function forEach(
   shape: Shape, body: (index: Index) => k.Statements, rounds: Rounds = {},
 ): k.Statements {
   const { isInLanes, work } = readOptions('forEach', rounds, roundsOptions, TensorError);
   const last = shape.length - 1;
   const isWide = isInLanes && shape[last] >= 4;
-  // Threads share the first axes, and neighbours stay together.
+  // Threads share the first axes that have more than one element.
   const axes = shape.flatMap((size, axis) => (size === 1 ? [] : [axis])).slice(0, 2);
   const inner = axes.reduce((count, axis) => count / shape[axis], numelOf(shape));
   const pieces = k.partition(axes.map((axis) => shape[axis]), inner * work, {

@@ -1,7 +1,7 @@
 /**
- * Arrays: fresh ones for results, and which ones lie in the memory of programs, where they change.
- * An engine that has no memory left, or no arrays so long, says neither for what nor how much: here
- * is the error that does.
+ * Arrays: allocating them for results, and knowing which ones lie in the memory of programs, where
+ * their values change. If the engine has no room for an array, the error here says for which op and
+ * how many bytes.
  */
 import { allocate, sizeOf, type TypedArray } from './dtype.ts';
 import { describe, failure, numelOf, type Spec } from './shape.ts';
@@ -22,14 +22,14 @@ export function arrayFor(op: string, { shape, dtype }: Spec): TypedArray {
 export interface Allocation {
   /** Where it starts, in bytes. */
   readonly start: number;
-  /** The values there: another array where memory has grown that cannot be shared. */
+  /** The values there. Memory that cannot be shared gets another array when it grows. */
   readonly array: TypedArray;
 }
 
-/** The arrays that programs change. Every other array keeps its values, and can be shared. */
+/** The arrays that programs write to. Every other array is immutable, and can be shared. */
 export const allocations: WeakMap<TypedArray, Allocation> = new WeakMap();
 
-/** The array, or a copy of one that programs change. */
+/** The array, or a copy if programs write to it. */
 export function unshared(array: TypedArray): TypedArray {
   return allocations.has(array) ? array.slice() : array;
 }

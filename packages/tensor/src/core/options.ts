@@ -11,8 +11,8 @@ import { type Shape, TensorError } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 export {
-  anything, boolean, type Bounds, callable, instanceOf, Kind, listOf, number, objectWith, oneOf,
-  type Option, pickOptions, type Read, show, string, type Table, whole,
+  anything, boolean, type Bounds, callable, type FullTable, instanceOf, Kind, listOf, number,
+  objectWith, oneOf, type Option, pickOptions, type Read, show, string, type Table, whole,
 } from '@mambagrad/wasm/options';
 
 /** A tensor of any shape and dtype. */

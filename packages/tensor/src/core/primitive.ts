@@ -1,11 +1,12 @@
 /**
- * The one door through which every op passes, the library's own and anyone else's.
+ * Defining and applying primitives. Every op is dispatched by one function here, the library's own
+ * and anyone else's:
  *
  *     const double = definePrimitive<{}>({ name: 'double', infer, compute, gradient });
  *     const y = double([x], {});
  *
- * Applying a primitive checks shapes, computes the values, and leaves a node behind if a gradient
- * may be asked for. What else happens depends on the mode, which holds while a function runs.
+ * It infers shapes, computes values, and records a node if a gradient may be needed. In other modes
+ * it reports the op to a tracer instead, or to an observer.
  *
  * In general a primitive has a list of results (`defineMultiPrimitive`). Most have one, and are
  * written without lists (`definePrimitive`).
@@ -21,10 +22,10 @@ import {
   type InputGradients, mode, type NDArray, type Node, type Primitive, Tensor, tick,
 } from './tensor.ts';
 
-/** How a defined primitive with one result is called: its tensors, then its attributes. */
+/** Applies a primitive with one result to tensors and attributes. */
 export type Apply<Attributes> = (inputs: readonly Tensor[], attributes: Attributes) => Tensor;
 
-/** How a defined primitive with a list of results is called; gives the results in order. */
+/** Applies a primitive with a list of results; returns them in order. */
 export type ApplyMulti<Attributes> = (
   inputs: readonly Tensor[], attributes: Attributes,
 ) => readonly Tensor[];
@@ -42,28 +43,34 @@ export interface SinglePrimitive<Attributes> {
   /** The reference loop: writes every element of `output.data`, which starts as zeros. */
   compute(inputs: readonly NDArray[], output: NDArray, attributes: Attributes): void;
   /**
-   * The gradient rule: from `g`, the gradient with respect to the result `y`, the gradients with
-   * respect to the inputs, each a function that is called if that input needs it. Made of tensor
-   * methods, hence differentiable itself. A gradient may have the shape that its input was
-   * broadcast to. Without a rule the result counts as a constant.
+   * The gradient rule (vector-Jacobian product): from `g`, the gradient with respect to the result
+   * `y`, it gives a function for each input, called if that input needs it, that computes the
+   * gradient with respect to it. It uses tensor methods, hence is differentiable itself. A gradient
+   * may have the shape to which its input was broadcast. Without a rule the result is a constant.
    */
   gradient?(
     g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
-  /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
+  /**
+   * The op in the loop language, for `compile`; without it, or for f64, programs call `compute`.
+   */
   lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
-  /** The result is the first input's array under another shape; `compute` is not called. */
+  /** Whether the result is the first input's array in another shape; `compute` is not called. */
   readonly sharesData?: boolean;
 }
 
 const names = new Set<string>();
 
-/** The names of all primitives defined so far. */
+/**
+ * The names of all primitives defined so far.
+ *
+ *     primitiveNames().includes('softmax')    // false: it is made of max, sub, exp, sum and div
+ */
 export function primitiveNames(): readonly string[] {
   return [...names];
 }
 
-/** Names are parts of code that is generated, and of errors. */
+/** Names become part of generated code, and of errors. */
 const opNames = new Kind<string>(
   "a name of letters, digits and _, such as 'softsign' or 'mine.softsign'",
   (x) => typeof x === 'string' && /^[A-Za-z]\w*(\.\w+)*$/.test(x),
@@ -94,9 +101,9 @@ function isSpec(spec: Spec): boolean {
   return dtypes.accepts(spec?.dtype) && spec.shape?.every?.(isSize);
 }
 
-/** Throws unless what a shape rule gives is a shape and a dtype for each result. */
+/** Throws unless a shape rule has returned a shape and a dtype for each result. */
 function checkSpecs(op: string, list: readonly Spec[]): void {
-  // The check that can say what is wrong takes its time, and so is made only if something is.
+  // This check is fast. The slow one below finds out what is wrong.
   if (Array.isArray(list) && list.length > 0 && list.every(isSpec)) return;
   const where = `infer of ${op}`;
   checkArgument(where, 'its result', list, specLists);
@@ -113,7 +120,7 @@ function takeName(definer: string, name: string): void {
   names.add(name);
 }
 
-/** Applies a primitive: gives its results, and reports them to whoever looks on. */
+/** Applies a primitive, and reports it to the tracer or observer, if there is one. */
 function apply<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
 ): readonly Tensor[] {
@@ -137,7 +144,7 @@ function apply<Attributes>(
   return results;
 }
 
-/** The elements of each result. */
+/** The data of each result, computed by the reference loop. */
 function computed<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
   list: readonly Spec[],
@@ -153,7 +160,22 @@ function computed<Attributes>(
 /**
  * Defines a primitive with a list of results, and returns the function that applies it. Wrap that
  * in a function with named arguments and documentation: that is the op. Throws if the name is taken
- * or no name, or if the primitive has anything else than the functions that belong to one.
+ * or is not a name, or if the primitive has anything else than the functions that belong to one.
+ *
+ *     const apply = defineMultiPrimitive<null>({
+ *       name: 'mine.sinCos',
+ *       infer: ([x]) => [x, x],
+ *       compute: ([x], [sin, cos]) => {
+ *         sin.data.set(x.data.map(Math.sin));
+ *         cos.data.set(x.data.map(Math.cos));
+ *       },
+ *       gradient: ([gSin, gCos], [sin, cos]) => [() => {
+ *         const parts = [gSin?.mul(cos), gCos?.mul(sin).neg()];
+ *         return parts.filter((part) => part !== undefined).reduce((sum, part) => sum.add(part));
+ *       }],
+ *       lower: () => [{ map: k.sin }, { map: k.cos }],
+ *     });
+ *     const [sin, cos] = apply([x], null);
  */
 export function defineMultiPrimitive<Attributes>(
   primitive: Omit<Primitive<Attributes>, 'sharesData'>,
@@ -166,7 +188,19 @@ export function defineMultiPrimitive<Attributes>(
 /**
  * Defines a primitive with one result, and returns the function that applies it. Wrap that in a
  * function with named arguments and documentation: that is the op. Throws if the name is taken or
- * no name, or if the primitive has anything else than the functions that belong to one.
+ * is not a name, or if the primitive has anything else than the functions that belong to one.
+ *
+ *     const apply = definePrimitive<{ times: number }>({
+ *       name: 'mine.scale',
+ *       infer: ([x]) => {
+ *         requireFloat('scale', 'x', x);
+ *         return { shape: x.shape, dtype: x.dtype };
+ *       },
+ *       compute: ([x], y, { times }) => y.data.set(x.data.map((value) => value * times)),
+ *       gradient: (g, _y, _inputs, { times }) => [() => g.mul(times)],
+ *       lower: (_inputs, { times }) => ({ map: (x) => k.mul(x, times) }),
+ *     });
+ *     const scale = (x: Tensor, times: number) => apply([x], { times });
  */
 export function definePrimitive<Attributes>(
   primitive: SinglePrimitive<Attributes>,

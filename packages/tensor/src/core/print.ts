@@ -1,6 +1,6 @@
 /**
- * Tensors as text, the way NumPy prints arrays: aligned columns, one bracket per axis, and the
- * middle left out of what is too large to read.
+ * Tensors as text, as NumPy prints arrays: aligned columns, one bracket per axis, and the middle of
+ * large arrays left out.
  */
 import type { TypedArray } from './dtype.ts';
 import { numelOf, type Shape } from './shape.ts';
@@ -45,7 +45,7 @@ function numberFormatter(
   return (value) => {
     if (!Number.isFinite(value)) return String(value).replace('Infinity', 'inf').toLowerCase();
     if (scientific && sizes.length > 0) return value.toExponential(digits);
-    // The decimals that rounding leaves at zero everywhere carry nothing; NumPy drops them too.
+    // If all values are whole, no decimals are shown, as in NumPy.
     return whole ? `${value.toFixed(0)}.` : value.toFixed(digits);
   };
 }

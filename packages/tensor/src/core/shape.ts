@@ -24,12 +24,15 @@ export interface Spec {
 
 /** Every error that this library throws for a wrong argument. */
 export class TensorError extends Error {
+  /** Tells it from other errors, where the class cannot be asked for. */
   override readonly name: string = 'TensorError';
 }
 
 /**
- * An error whose message is a template: a tensor stands there as `f32[2, 3]`, a list as `[2, 3]`,
- * and going on in another line as a space. No value takes up more than a line or two.
+ * An error whose message is a template. A tensor in it is printed as `f32[2, 3]`, a list as
+ * `[2, 3]`, and a line break with its indentation as a space; long values are cut short.
+ *
+ *     throw failure`softsign: x is ${x}, expected f32 or f64`;
  */
 export function failure(parts: TemplateStringsArray, ...values: readonly unknown[]): TensorError {
   const raw = parts.map((part) => part.replaceAll(/\s*\n\s*/g, ' '));
@@ -52,7 +55,11 @@ function inMessage(value: unknown): string {
   return isSpec && isShort(value.shape) ? describe(value as Spec) : show(value);
 }
 
-/** Throws, unless the condition holds, what the template after it says: check(n > 0)`n is ${n}`. */
+/**
+ * Throws the error that the template after it describes, unless the condition holds.
+ *
+ *     check(x.ndim === 2)`softsign: x is ${x}, expected two axes`;
+ */
 export function check(isRight: boolean): (...template: Parameters<typeof failure>) => void {
   return (...template) => {
     if (!isRight) throw failure(...template);
@@ -68,14 +75,29 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }
 
+/**
+ * The number of elements of an array of this shape.
+ *
+ *     numelOf([2, 3])    // 6
+ */
 export function numelOf(shape: Shape): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
+/**
+ * Whether two shapes have the same axes with the same sizes.
+ *
+ *     sameShape([2, 3], [2, 3])    // true
+ */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
+/**
+ * For each axis, how far apart neighbours are in a row-major array of this shape, in elements.
+ *
+ *     stridesOf([2, 3, 4])    // [12, 4, 1]
+ */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
@@ -99,7 +121,11 @@ export function checkShape(op: string, shape: Shape): Shape {
   return shape;
 }
 
-/** The axis counted from the front, or an error that names the op. */
+/**
+ * The axis counted from the front, or an error that names the op.
+ *
+ *     resolveAxis('softsign', -1, 3)    // 2
+ */
 export function resolveAxis(op: string, axis: number, ndim: number): number {
   if (!Number.isInteger(axis) || axis < -ndim || axis >= ndim) {
     const range = ndim === 0 ? 'a 0-d tensor has none' : `expected ${-ndim} to ${ndim - 1}`;
@@ -111,7 +137,12 @@ export function resolveAxis(op: string, axis: number, ndim: number): number {
   return axis < 0 ? axis + ndim : axis;
 }
 
-/** Axes in ascending order, each once; all of them if `axes` is left out. */
+/**
+ * Axes counted from the front, in ascending order; all of them if `axes` is left out. Throws in the
+ * name of the op if one is out of range or named twice.
+ *
+ *     resolveAxes('mine.sum', [-1, 0], 3)    // [0, 2]
+ */
 export function resolveAxes(op: string, axes: Axes, ndim: number): number[] {
   if (axes === undefined) return Array.from({ length: ndim }, (_, axis) => axis);
   const list = Array.isArray(axes) ? Array.from<number>(axes) : [axes as number];
@@ -121,15 +152,22 @@ export function resolveAxes(op: string, axes: Axes, ndim: number): number[] {
   return resolved;
 }
 
-/** The shape with the given axes (resolved) removed, or kept as size 1. */
+/**
+ * The shape with the given axes, counted from the front, removed, or kept with size 1.
+ *
+ *     reducedShape([2, 3, 4], [1], false)    // [2, 4]
+ *     reducedShape([2, 3, 4], [1], true)     // [2, 1, 4]
+ */
 export function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): number[] {
   if (keepDims) return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 
 /**
- * NumPy's rule: shapes are aligned at their last axis, missing axes count as 1, and sizes must be
- * equal or 1. Undefined if they do not broadcast.
+ * The shape to which both broadcast, by NumPy's rule: shapes are aligned at their last axis,
+ * missing axes count as 1, and sizes must be equal or 1. Undefined if they do not broadcast.
+ *
+ *     broadcastShapes([2, 1], [3])    // [2, 3]
  */
 export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
   const result: number[] = [];
@@ -147,7 +185,12 @@ export function broadcastsTo(shape: Shape, target: Shape): boolean {
   return sameShape(broadcastShapes(shape, target) ?? [], target);
 }
 
-/** Strides that read an array of `shape` as if it had the shape `target`: 0 where it repeats. */
+/**
+ * Strides that read an array of `shape` as if it had the shape `target`, to which it broadcasts: 0
+ * where it repeats.
+ *
+ *     broadcastStrides([3], [2, 3])    // [0, 1]
+ */
 export function broadcastStrides(shape: Shape, target: Shape): number[] {
   const strides = stridesOf(shape);
   const missing = target.length - shape.length;

@@ -3,12 +3,12 @@
  *
  *     erf(x) = 2/√π ∫₀ˣ e^(−t²) dt
  *
- * in double precision. Near 0 by Kummer's series, all of whose terms are positive, so that nothing
- * cancels; further out by the continued fraction of its complement (Abramowitz and Stegun, 7.1.6
- * and 7.1.14).
+ * in float64. Near 0 we use Kummer's series, whose terms are all positive, so there is no
+ * cancellation; further out the continued fraction of 1 − erf (Abramowitz and Stegun, 7.1.6 and
+ * 7.1.14).
  */
 
-/** Below this the series is used; at it, 60 steps of the fraction reach the last digit. */
+/** Below this we use the series; from here on 60 steps of the fraction are exact in float64. */
 const SERIES_UP_TO = 2.5;
 const FRACTION_STEPS = 60;
 const TWO_OVER_ROOT_PI = 2 / Math.sqrt(Math.PI);

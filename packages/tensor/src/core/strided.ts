@@ -1,16 +1,17 @@
 /**
- * Walking several arrays in step. An op on tensors of different layouts (broadcast, permuted,
- * sliced, flipped) is one set of nested loops in which every array moves by strides of its own: 0
- * where it repeats, negative where it runs backwards.
+ * Strided loops over several arrays. An op on tensors of different layouts (broadcast, permuted,
+ * sliced, flipped) is one nest of loops in which each array has its own strides: 0 where it
+ * repeats, negative where it is read backwards.
  *
- * All loops here have two levels: an inner one along a row, and an outer one over the rows, whose
- * starting offsets are worked out ahead. Neighbouring axes that every array walks evenly are merged
- * first, so that arrays of equal layout are one long row.
+ * Here the nest has two levels: an inner loop along a row, and an outer one over rows, whose
+ * starting offsets are computed first. Neighbouring axes are merged where all arrays have even
+ * strides, so arrays of equal layout are one long row.
  */
 import { flatIndex, type Index } from './lowering.ts';
 import { numelOf, type Shape, stridesOf } from './shape.ts';
 import type { NDArray } from './tensor.ts';
 
+/** The iteration over a shape, cut into rows; see `rowsOf`. */
 export interface Rows {
   /** The number of elements in a row. */
   readonly length: number;
@@ -20,7 +21,13 @@ export interface Rows {
   readonly steps: readonly number[];
 }
 
-/** Cuts the iteration over `shape` into rows, for arrays that move by the given strides. */
+/**
+ * Cuts the iteration over `shape` into rows, for arrays that move by the given strides.
+ * Neighbouring axes that all arrays walk evenly become one, so that rows are as long as can be.
+ *
+ *     // A [2, 3] beside a [3] that is broadcast.
+ *     rowsOf([2, 3], [[3, 1], [0, 1]])    // length 3, starts [[0, 3], [0, 0]], steps [1, 1]
+ */
 export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): Rows {
   const sizes: number[] = [];
   const merged: number[][] = strides.map(() => []);
@@ -38,7 +45,7 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
   return { length, steps, starts: merged.map((own) => offsetsOf(sizes, own)) };
 }
 
-/** Where the elements of an array lie that moves by the given strides, in order. */
+/** The offsets, in row-major order, of all elements of an array with the given strides. */
 export function offsetsOf(sizes: Shape, strides: readonly number[]): Int32Array {
   const offsets = new Int32Array(numelOf(sizes));
   if (offsets.length === 0) return offsets;
@@ -62,21 +69,27 @@ export interface Lines {
   readonly stride: number;
 }
 
+/**
+ * The lines along an axis of a row-major array of this shape: element i of a line is at
+ * `start + i * stride`.
+ *
+ *     linesOf([2, 3], 0)    // { starts: [0, 1, 2], length: 2, stride: 3 }
+ */
 export function linesOf(shape: Shape, axis: number): Lines {
   const strides = stridesOf(shape);
   const starts = offsetsOf(shape.with(axis, 1), strides);
   return { starts, length: shape[axis], stride: strides[axis] };
 }
 
-/** An array, and where in it the element with an index is: at that index, if it is left out. */
+/** An array, and a rule from an index to the index of its element; by default the same index. */
 export interface Place {
   readonly array: NDArray;
   readonly at?: (index: Index) => Index;
 }
 
 /**
- * Where the elements lie in an array of `shape` that `at` finds, a function from index to index:
- * the first one's offset, and the strides along the axes, which a step along each of them tells.
+ * The layout of the elements that an affine rule `at` picks from an array of `shape`: the offset of
+ * the first, and the strides, found by one step along each axis.
  */
 export function layoutOf(
   at: (index: Index) => Index, ndim: number, shape: Shape,
@@ -87,7 +100,7 @@ export function layoutOf(
   return { offset, strides: first.map((_, axis) => placeOf(first.with(axis, 1)) - offset) };
 }
 
-/** Copies elements, for each index of the given shape one, from one place to another. */
+/** Copies, for each index of the given shape, one element from one array to another. */
 export function copyBlock(shape: Shape, from: Place, to: Place): void {
   const [source, target] = [from, to].map(({ array, at }) =>
     at ? layoutOf(at, shape.length, array.shape) : { offset: 0, strides: stridesOf(array.shape) },
@@ -101,16 +114,15 @@ export function copyBlock(shape: Shape, from: Place, to: Place): void {
   }
 }
 
-/** Any array of numbers, as a loop sees it that is not for one dtype. */
+/** An array of numbers in a loop that works for every dtype. */
 export type NumberArray = { readonly length: number; [index: number]: number };
 
 /**
- * Makes a loop around `f` that is one op's own. V8 gathers types and inlines calls per piece of
- * source text, so a loop that many ops share calls its `f` the slow way for all of them (5 to 10
- * times slower for an addition). Hence `makeLoop` is compiled anew, from its own text, which must
- * use nothing from outside. The op's name goes into the text, as equal texts would be compiled
- * once. Where code cannot be made from text (a page's content security policy) the shared loop
- * serves.
+ * A copy of a loop around `f` for one op alone. V8 collects types and inlines calls per function in
+ * the source, so a loop that many ops share is megamorphic: it calls `f` without inlining, 5 to 10
+ * times slower for an addition. So we compile `makeLoop` again from its text, which must not refer
+ * to anything outside. The op's name is part of the text, since V8 compiles equal texts once. Where
+ * a content security policy forbids code from text, all ops use the shared loop.
  */
 export function ownLoop<F, Loop>(name: string, makeLoop: (f: F) => Loop, f: F): Loop {
   try {

@@ -1,9 +1,10 @@
 /**
- * The tensor, the node that records how it was made, the primitive that made it, and the mode.
+ * The tensor, the node that records how it was computed, the primitive that computed it, and the
+ * mode in which ops run.
  *
- * Applying a primitive to tensors makes a new tensor whose node names the primitive, its inputs and
- * its attributes. Nodes point from results to inputs, so a result holds the whole graph of its
- * making: read backwards it is the tape of reverse-mode differentiation, read forwards a program.
+ * Applying a primitive to tensors makes a new tensor whose node holds the primitive, its inputs and
+ * its attributes. Nodes point from results to inputs, so a tensor holds the whole graph that
+ * computed it: read backwards it is the tape of backpropagation, read forwards a program.
  */
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
@@ -14,7 +15,7 @@ import {
   check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
 } from './shape.ts';
 
-/** A typed array and its shape, as loops see a tensor. */
+/** A typed array and its shape: a tensor as reference loops see it. */
 export interface NDArray {
   /** The size of each axis. */
   readonly shape: Shape;
@@ -22,12 +23,12 @@ export interface NDArray {
   readonly data: TypedArray;
 }
 
-/** For each input of a node, how to compute its gradient, or null where there is none. */
+/** For each input of a node a function that computes its gradient, or null if it has none. */
 export type InputGradients = readonly ((() => Tensor) | null)[];
 
 /**
- * One op: everything there is to know about it, in one place, in terms of lists: it has one result
- * or several. `Attributes` are the arguments that are not tensors (axes, sizes, flags).
+ * An op: its shape rule, reference loop, gradient rule and lowering, in terms of lists, as it has
+ * one result or several. `Attributes` are the arguments that are not tensors (axes, sizes, flags).
  */
 export interface Primitive<Attributes> {
   /**
@@ -41,45 +42,48 @@ export interface Primitive<Attributes> {
     inputs: readonly NDArray[], outputs: readonly NDArray[], attributes: Attributes,
   ): void;
   /**
-   * The gradient rule: from the gradients with respect to the results (the cotangents), the
-   * gradients with respect to the inputs, each a function that is called if that input needs it.
-   * The cotangent of a result on which nothing depends is undefined, never that of all. Made of
-   * tensor methods, hence differentiable itself. A gradient may have the shape that its input was
-   * broadcast to. Without a rule the results count as constants, as does a result that is i32.
+   * The gradient rule (vector-Jacobian product): from the gradients with respect to the results,
+   * the cotangents, it gives a function for each input, called if that input needs it, that
+   * computes the gradient with respect to it. The cotangent of a result on which nothing depends is
+   * undefined; at least one is given. It uses tensor methods, hence is differentiable itself. A
+   * gradient may have the shape to which its input was broadcast. Without a rule the results are
+   * constants; i32 results always are.
    */
   gradient?(
     cotangents: readonly (Tensor | undefined)[], results: readonly Tensor[],
     inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
-  /** What `compile` makes of it; without, it calls `compute`. Only asked if no dtype is f64. */
+  /**
+   * The op in the loop language, for `compile`; without it, or for f64, programs call `compute`.
+   */
   lower?(
     inputs: readonly Spec[], attributes: Attributes, outputs: readonly Spec[],
   ): LoweringOfAll | undefined;
-  /** The only result is the first input's array under another shape; `compute` is not called. */
+  /** Whether the only result is the first input's array in another shape, without `compute`. */
   readonly sharesData?: boolean;
 }
 
-/** How a tensor was made. Ids count up: ascending ids are an order of evaluation. */
+/** How a tensor was computed. Ids count up, so ascending ids are a topological order. */
 export interface Node {
-  /** The time on the clock that also dates tensors and assigns. */
+  /** The time at which it was made, by the clock that also dates tensors and assigns. */
   readonly id: number;
   /** The op that was applied. */
   readonly primitive: Primitive<unknown>;
   /** The tensors it was applied to, in order. */
   readonly inputs: readonly Tensor[];
-  /** What else it was given: axes, sizes, flags. */
+  /** Its arguments that are not tensors: axes, sizes, flags. */
   readonly attributes: unknown;
-  /** What it gave, in order. Of these, the floating ones have this node. */
+  /** Its results, in order. Those that are f32 or f64 have this node. */
   readonly results: readonly Tensor[];
 }
 
-/** What holds for every op that is applied while a function runs. */
+/** How ops run while a function runs. */
 export interface Mode {
-  /** Whether results that may need a gradient remember how they were made. */
+  /** Whether a node is recorded for results that may need a gradient. */
   readonly recording: boolean;
-  /** Sees the results of every op as they are made. */
+  /** Is called with the results of every op. */
   readonly observer?: Observer | undefined;
-  /** Takes over what ops and assigns do, while a function is traced. */
+  /** Records ops and assigns instead of running them, while a function is traced. */
   readonly tracer?: Tracer | undefined;
   /** The node for which a backward pass is computing gradients. */
   differentiating?: Node | undefined;
@@ -90,11 +94,11 @@ export type Observer = (
   attributes: unknown,
 ) => void;
 
-/** Notes what happens instead of doing it: see compile/trace.ts. */
+/** Records ops and assigns instead of running them: see compile/trace/trace.ts. */
 export interface Tracer {
-  /** The error of reading the data of a result, which has none. */
+  /** The message of the error that reading the data of a result throws. */
   readonly missing: string;
-  /** Sees the results of every op, tensors without a value. */
+  /** Called with the results of every op, tensors without data. */
   apply(...op: Parameters<Observer>): void;
   assign(state: Tensor, value: Tensor): void;
   /** Called before the gradient of a tensor is set. */
@@ -103,16 +107,16 @@ export interface Tracer {
   readGrad(tensor: Tensor, grad: Tensor | undefined): void;
   /** Called before the data of a tensor is read; throws if it would be frozen in the trace. */
   read(tensor: Tensor): void;
-  /** Notes that what is traced holds only as long as `read` gives what it gives now. */
+  /** Records that the trace is valid only while `read` returns what it returns now. */
   guard(read: () => unknown): void;
 }
 
-/** The mode in force; `withMode` changes it. */
+/** The current mode; `withMode` changes it. */
 export let mode: Mode = { recording: true };
 
 /**
- * Throws in the name of `op` unless the function that gave this result is over: one that is async,
- * or a generator, would run on later, in whatever mode holds then.
+ * Throws in the name of `op` unless the function that returned this result is over: an async
+ * function or a generator would go on running later, in another mode.
  */
 export function checkIsOver(op: string, result: unknown): void {
   if (typeof result !== 'object' || result === null) return;
@@ -124,8 +128,8 @@ export function checkIsOver(op: string, result: unknown): void {
 }
 
 /**
- * Runs `body` in a mode of its own, the present one but for `change`, and puts the present one
- * back, also after an error. Throws in the name of `op` if `body` is async or a generator.
+ * Runs `body` in the current mode with some changes, and restores the mode, also after an error.
+ * Throws in the name of `op` if `body` is async or a generator.
  */
 export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
   check(typeof body === 'function')`${op}: its argument is ${show(body)}, expected a function`;
@@ -141,8 +145,8 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
 }
 
 /**
- * Runs `body` with ops that give tensors of shapes without values, in no time and no memory: what
- * it builds can be counted, and be given values.
+ * Runs `body` with ops that infer shapes and compute nothing, in no time and no memory. Parameters
+ * of a model that is built so can be counted, and loaded.
  */
 export function withoutValues<T>(body: () => T): T {
   checkArgument('withoutValues', 'body', body, callable(), TensorError);
@@ -156,8 +160,8 @@ export function withoutValues<T>(body: () => T): T {
 }
 
 /**
- * The result of `read`, a setting that decides what a function computes, such as whether a model
- * trains: a program that was traced under one value is not used under another.
+ * The result of `read`, a setting on which a function's computation depends, such as whether a
+ * model trains. The value is part of the key under which `compile` caches the program.
  */
 export function guard<T>(read: () => T): T {
   checkArgument('guard', 'read', read, callable(), TensorError);
@@ -180,15 +184,16 @@ function fits(a: Spec, b: Spec): boolean {
 export type NestedArray = number | NestedArray[];
 
 /**
- * An n-dimensional array of numbers that remembers how it was computed. Make one with `tensor`,
- * `zeros`, `uniform` and their like; every op is a method. Only `assign` changes its values.
+ * An n-dimensional array of numbers that records how it was computed. Make one with `tensor`,
+ * `zeros`, `uniform` and so on; every op is a method. Tensors are immutable, with one exception:
+ * `assign`.
  */
 export class Tensor implements Spec {
   readonly shape: Shape;
   readonly dtype: DType;
   /** When this tensor was made, by the clock of the nodes. */
   readonly createdAt: number = tick();
-  /** How this tensor was computed; undefined for leaves and for results that nobody may need. */
+  /** How this tensor was computed; undefined for leaves and for results that need no gradient. */
   readonly node: Node | undefined;
   #data: TypedArray | Allocation | string;
   #requiresGrad = false;
@@ -220,7 +225,7 @@ export class Tensor implements Spec {
     return numelOf(this.shape);
   }
 
-  /** The elements in row-major order. Not a copy: read it, and write with `assign`. */
+  /** The elements in row-major order. Not a copy: do not write to it, use `assign`. */
   get data(): TypedArray {
     mode.tracer?.read(this);
     if (typeof this.#data === 'string') throw new TensorError(this.#data);
@@ -255,7 +260,7 @@ export class Tensor implements Spec {
     this.#grad = value;
   }
 
-  /** Notes the gradient and the date of the last assign; the function it gives puts them back. */
+  /** Saves the gradient and the date of the last assign; returns a function that restores them. */
   snapshot(): () => void {
     const [grad, assignedAt] = [this.#grad, this.#assignedAt];
     return () => {
@@ -270,16 +275,16 @@ export class Tensor implements Spec {
   }
 
   /**
-   * Gives this tensor another value of the same shape and dtype: the one way in which state
-   * (parameters, moments, generators) changes. Gradients do not flow through it, and a backward
-   * pass that still needs the old value throws. Returns this tensor.
+   * Replaces the value of this tensor by one of the same shape and dtype: state (parameters,
+   * moments, generators) changes only so. No gradient flows through it, and a backward pass that
+   * still needs the old value throws. Returns this tensor.
    */
   assign(value: Tensor): this {
     const { node } = this;
     check(value instanceof Tensor)`assign: the value is ${value}, expected a tensor, ${this}`;
     check(!node)`assign: ${this} is the result of ${node?.primitive.name}; only leaves are state`;
     check(fits(value, this))`assign: the value is ${value}, expected ${this}`;
-    // Arrays are never written once made, so the value's own can be taken over.
+    // Arrays are immutable once made, so both tensors can share the value's array.
     if (mode.tracer) mode.tracer.assign(this, value);
     else this.#data = unshared(value.data);
     this.#assignedAt = tick();
@@ -287,14 +292,14 @@ export class Tensor implements Spec {
   }
 
   /**
-   * For programs: moves the values to a place in their memory that holds them already. From then on
-   * `data` is the array there, which programs change when they assign to this tensor.
+   * For programs: replaces the array by one in their memory that holds the same values. From then
+   * on `data` is that array, to which programs write when they assign to this tensor.
    */
   moveTo(allocation: Allocation): void {
     this.#data = allocation;
   }
 
-  /** For programs: notes that the array of this tensor has been written. */
+  /** For programs: records that they have written to the array of this tensor. */
   noteAssigned(): void {
     this.#assignedAt = tick();
   }

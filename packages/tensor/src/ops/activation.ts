@@ -1,6 +1,6 @@
 /**
- * The nonlinearities between layers. Each is written so that no intermediate overflows: softplus,
- * for one, as max(x, 0) + log(1 + e^−|x|), whose exponential is never above 1.
+ * Activation functions: the nonlinearities between layers. Each is written so that no intermediate
+ * overflows: softplus, for example, as max(x, 0) + log(1 + e^−|x|), whose exponential is at most 1.
  */
 import * as k from '@mambagrad/kernel';
 import { oneOf, readOptions, type Table } from '../core/options.ts';
@@ -20,15 +20,15 @@ export const sigmoid: Unary = unary(
   'sigmoid', (x) => 1 / (1 + Math.exp(-x)), k.sigmoid, (g, y) => g.mul(y).mul(y.neg().add(1)),
 );
 
-/** log(1 + eˣ), the smooth relu that keeps step sizes positive */
+/** log(1 + eˣ), a smooth relu; Mamba uses it to keep step sizes positive */
 export const softplus: Unary = unary(
   'softplus', (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), k.softplus,
   (g, _y, x) => g.mul(x.sigmoid()),
 );
 
 /**
- * x·σ(x), also called swish. Its slope is σ(x)·(1 + x − x·σ(x)), in which, unlike in the rule for a
- * product, nothing overflows that another factor would make 0 again.
+ * x·σ(x), also called swish. Its derivative is written σ(x)·(1 + x − x·σ(x)): in the product rule's
+ * form a factor may overflow where another is 0.
  */
 export const silu: Unary = unary(
   'silu', (x) => x / (1 + Math.exp(-x)), (x) => k.mul(x, k.sigmoid(x)),
@@ -40,7 +40,7 @@ export const silu: Unary = unary(
 
 const ROOT_HALF = Math.SQRT1_2;
 
-/** x·Φ(x), whose slope is Φ(x) + x·Φ′(x) with Φ′ the normal density. */
+/** x·Φ(x), whose derivative is Φ(x) + x·Φ′(x), with Φ′ the normal density. */
 const exactGelu: Unary = unary(
   'gelu', (x) => 0.5 * x * (1 + erf(x * ROOT_HALF)),
   (x) => k.mul(k.mul(x, 0.5), k.add(k.erf(k.mul(x, ROOT_HALF)), 1)),
@@ -52,7 +52,7 @@ const exactGelu: Unary = unary(
 
 /** Options of `gelu`: which of its two formulas. */
 export interface GeluOptions {
-  /** Whether by the error function, or the formula with tanh that is near it. Default 'none'. */
+  /** The exact formula, with the error function, or the one with tanh. Default 'none'. */
   readonly approximate?: 'none' | 'tanh' | undefined;
 }
 
@@ -61,8 +61,8 @@ const geluOptions = {
 } satisfies Table<GeluOptions>;
 
 /**
- * x·Φ(x), with Φ the normal distribution function; or, with `approximate: 'tanh'`, the formula that
- * came before fast error functions. Hendrycks and Gimpel, "Gaussian error linear units" (2016).
+ * x·Φ(x), with Φ the normal distribution function; with `approximate: 'tanh'` the approximation
+ * that older models use. Hendrycks and Gimpel, "Gaussian error linear units" (2016).
  */
 export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
   requireFloat('gelu', 'x', x);
@@ -72,8 +72,9 @@ export function gelu(x: Tensor, options: GeluOptions = {}): Tensor {
 }
 
 /**
- * Exponentials along `axis`, divided by their sum: positive, adding up to 1. The largest entry is
- * subtracted first, so nothing overflows. Infinite logits give NaN as the limit is undefined.
+ * Exponentials along `axis` divided by their sum, so that they add up to 1. The largest element is
+ * subtracted first, so none overflows. If it is infinite, the result is NaN: the limit is
+ * undefined.
  */
 export function softmax(x: Tensor, axis = -1): Tensor {
   const exps = belowLargest('softmax', x, axis).exp();
@@ -87,7 +88,7 @@ function belowLargest(op: string, x: Tensor, axis: number): Tensor {
   return x.sub(x.detach().max(at, true));
 }
 
-/** The logarithm of softmax, without taking the logarithm of a number that became 0. */
+/** The logarithm of softmax, accurate even where softmax underflows to 0. */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   const shifted = belowLargest('logSoftmax', x, axis);
   return shifted.sub(shifted.exp().sum(axis, true).log());

@@ -1,6 +1,6 @@
 /**
- * Pieces, copies, rotations and triangles: what is said shorter than with narrow, concat and
- * broadcastTo, of which these ops are made.
+ * Pieces, copies, rotations and triangles: short names for common combinations of narrow, concat
+ * and broadcastTo. They have no loops or gradients of their own.
  */
 import { arange } from '../core/create.ts';
 import { check, resolveAxis, type Shape } from '../core/shape.ts';
@@ -23,8 +23,8 @@ export function unbind(x: Tensor, axis = 0): Tensor[] {
 }
 
 /**
- * Copies of all of x, one behind the other: so many along each axis, along the last axes if fewer
- * are named. NumPy's tile, PyTorch's repeat.
+ * x repeated as a whole, `counts[i]` times along axis i; fewer counts are for the last axes.
+ * NumPy's tile, PyTorch's repeat.
  */
 export function tile(x: Tensor, counts: readonly number[]): Tensor {
   requireTensor('tile', 'x', x);
@@ -39,7 +39,9 @@ export function tile(x: Tensor, counts: readonly number[]): Tensor {
     .reshape(shape.map((size, axis) => copies[axis] * size));
 }
 
-/** Each slice along an axis `count` times in a row. */
+/**
+ * Each slice along an axis repeated `count` times, next to itself: [a, b] twice is [a, a, b, b].
+ */
 export function repeatInterleave(x: Tensor, count: number, axis: number): Tensor {
   requireTensor('repeatInterleave', 'x', x);
   requireCount('repeatInterleave', 'count', count, 0);
@@ -50,7 +52,7 @@ export function repeatInterleave(x: Tensor, count: number, axis: number): Tensor
     .reshape(x.shape.with(at, x.shape[at] * count));
 }
 
-/** Elements moved along an axis; those pushed over the end come in at the start. */
+/** Elements moved `shift` places along an axis; those moved past the end re-enter at the start. */
 export function roll(x: Tensor, shift: number, axis: number): Tensor {
   requireTensor('roll', 'x', x);
   requireCount('roll', 'shift', shift);
@@ -60,12 +62,12 @@ export function roll(x: Tensor, shift: number, axis: number): Tensor {
   return x.narrow(at, size - over, over).concat([x.narrow(at, 0, size - over)], at);
 }
 
-/** For each place in the last two axes, how far it is to the right of the diagonal. */
+/** For each element of the last two axes, column − row: how far right of the diagonal it is. */
 function fromDiagonal(op: string, x: Tensor, diagonal: number): Tensor {
   requireTensor(op, 'x', x);
   const isRight = Number.isInteger(diagonal) && (diagonal | 0) === diagonal;
   check(isRight)`${op}: diagonal is ${diagonal}, expected a whole number`;
-  check(x.ndim >= 2)`${op}: x is ${x}, expected rows and columns as last axes`;
+  check(x.ndim >= 2)`${op}: x is ${x}, expected rows and columns as its last axes`;
   const [rows, columns] = x.shape.slice(-2).map((size) => arange(0, size, 1, { dtype: 'i32' }));
   return columns.sub(rows.unsqueeze(1));
 }

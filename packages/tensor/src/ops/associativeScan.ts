@@ -1,7 +1,7 @@
 /**
- * Running composites under any associative operation: y_t = x_0 ∘ x_1 ∘ … ∘ x_t along one axis.
- * Associativity lets the products be grouped as we like, so that few rounds suffice, each of which
- * combines many pairs at once. Made of tensor ops, hence differentiable.
+ * Prefix scans under any associative operation: y_t = x_0 ∘ x_1 ∘ … ∘ x_t along one axis.
+ * Associativity allows any grouping, so O(log n) rounds suffice, each of which combines many pairs
+ * at once. The scan is composed of tensor ops, hence differentiable.
  */
 import {
   axisNumber, boolean, callable, checkArgument, oneOf, readOptions, type Table, tensorLists,
@@ -9,22 +9,22 @@ import {
 import { check, resolveAxis, sameShape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 
-/** Elements of the scanned set: one or more tensors that belong together, such as (a, b). */
+/** An element of the scan: one or more tensors that belong together, such as (a, b). */
 export type ScanElements = readonly Tensor[];
 
 /**
- * The operation, on many pairs at once: the tensors of `earlier` and `later` have the elements'
- * shapes, but for the length of the scanned axis.
+ * The operation, applied to many pairs at once: the tensors of `earlier` and `later` have the
+ * elements' shapes, except for the length of the scanned axis.
  */
 export type Combine = (earlier: ScanElements, later: ScanElements) => ScanElements;
 
-/** Options of `associativeScan`: along which axis, from which end, and in which grouping. */
+/** Options of `associativeScan`: the axis, the direction, and the algorithm. */
 export interface AssociativeScanOptions {
   /** The scanned axis. Default 0. */
   readonly axis?: number | undefined;
-  /** From the last element to the first, which makes the last the earliest. Default false. */
+  /** Whether to scan from the last element to the first. Default false. */
   readonly reverse?: boolean | undefined;
-  /** In which order neighbours are combined. Default 'blelloch'. */
+  /** How elements are grouped. Default 'blelloch'. */
   readonly algorithm?: 'blelloch' | 'hillisSteele' | undefined;
 }
 
@@ -36,7 +36,7 @@ const scanOptions = {
 
 type Algorithm = (combine: Combine, x: ScanElements, length: number, axis: number) => ScanElements;
 
-/** Elements first, first + step, … below stop. */
+/** The elements first, first + step, … below stop along an axis. */
 function take(x: ScanElements, axis: number, first: number, stop: number, step = 1): ScanElements {
   return x.map((tensor) => {
     const along = (rest: number, own: number) => tensor.shape.map(() => rest).with(axis, own);
@@ -45,15 +45,15 @@ function take(x: ScanElements, axis: number, first: number, stop: number, step =
 }
 
 /**
- * The tree, without an identity: combine neighbours, scan the half as many results, which gives
- * every second composite, and combine each of those with the element after it for the others.
+ * Blelloch's tree, without an identity element: combine pairs of neighbours, scan the results, half
+ * as many, which gives every second prefix, and combine each of those with the element after it.
  */
 const blelloch: Algorithm = (combine, x, length, axis) => {
   if (length < 2) return x;
   const half = Math.floor(length / 2);
   const pairs = combine(take(x, axis, 0, 2 * half, 2), take(x, axis, 1, 2 * half, 2));
   const odd = blelloch(combine, pairs, half, axis);
-  // The composites up to 2, 4, …: there are as many as elements left at even places.
+  // The prefixes before elements 2, 4, …
   const before = take(odd, axis, 0, Math.ceil(length / 2) - 1);
   const even = combine(before, take(x, axis, 2, length, 2));
   return x.map((tensor, i) => {
@@ -65,7 +65,7 @@ const blelloch: Algorithm = (combine, x, length, axis) => {
   });
 };
 
-/** Doubling: in the round with distance d, each element takes in the d elements before it. */
+/** Doubling: in the round of distance d, each prefix is combined with the one d places before. */
 const hillisSteele: Algorithm = (combine, x, length, axis) => {
   let current = x;
   for (let distance = 1; distance < length; distance *= 2) {
@@ -79,9 +79,9 @@ const hillisSteele: Algorithm = (combine, x, length, axis) => {
 const algorithms = { blelloch, hillisSteele };
 
 /**
- * All running composites of `elements` under `combine`, which must be associative; it need not be
- * commutative, and the earlier operand is its first. Any length, 0 included; every tensor must have
- * the same length along `axis`. Source: Blelloch, "Prefix sums and their applications" (1990);
+ * All prefixes of `elements` combined by `combine`, which must be associative, but need not be
+ * commutative: its first argument is the earlier one. Any length works, also 0; every tensor must
+ * have the same length along `axis`. Source: Blelloch, "Prefix sums and their applications" (1990);
  * Hillis and Steele, "Data parallel algorithms" (1986).
  */
 export function associativeScan(

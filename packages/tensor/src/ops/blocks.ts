@@ -1,7 +1,7 @@
 /**
  * Ops that cut blocks out of tensors and put them back. Slice and pad are each other's gradient:
- * one reads every step-th element of a block, the other writes a block of elements that far apart
- * among zeros.
+ * slice reads every step-th element of a block, and pad writes elements that far apart into a block
+ * of zeros.
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements, Index } from '../core/lowering.ts';
@@ -12,7 +12,7 @@ import { copyBlock } from '../core/strided.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { move, requireCount, requireCounts, requireList, requireTensor } from './define.ts';
 
-/** Numbers for each axis, by what they are. */
+/** Lists that have a number for each axis, by name. */
 type PerAxis<Names extends string> = Readonly<Record<Names, readonly number[]>>;
 
 const slicePrimitive = move<PerAxis<'start' | 'stop' | 'step'>>('slice', {
@@ -26,14 +26,14 @@ const slicePrimitive = move<PerAxis<'start' | 'stop' | 'step'>>('slice', {
   },
 });
 
-/** The length of so many elements, each so far from the next. */
+/** The length of an axis of `size` elements once neighbours are `spread` apart. */
 function spreadOut(size: number, spread: number): number {
   return size === 0 ? 0 : (size - 1) * spread + 1;
 }
 
 /**
- * The block from `start` up to, not including, `stop`, every `step`-th element along each axis;
- * every one if `step` is left out. All are given for the leading axes; the others stay whole.
+ * The block from `start` up to, not including, `stop`: every `step`-th element along each axis, or
+ * every one if `step` is left out. Shorter lists are for the leading axes; the others stay whole.
  * Negative positions count from the end.
  */
 export function slice(
@@ -62,7 +62,7 @@ export function slice(
   return slicePrimitive([x], { start: starts, stop: stops, step: steps });
 }
 
-/** `length` elements from `start` on along one axis, as PyTorch's narrow. */
+/** The `length` elements from `start` on along one axis, as PyTorch's narrow. */
 export function narrow(x: Tensor, axis: number, start: number, length: number): Tensor {
   requireTensor('narrow', 'x', x);
   const at = resolveAxis('narrow', axis, x.ndim);
@@ -106,7 +106,7 @@ const padPrimitive = definePrimitive<PadAttributes>({
   lower: ([{ shape, dtype }], { before, after, spread, value }) => {
     if (spread.some((distance) => distance > 1) || shape.includes(0)) return undefined;
     const outside = k.constant(dtype === 'i32' ? 'i32' : 'f32', value);
-    // An index outside is brought inside, as what is loaded there is not used.
+    // Indices outside x are clamped, and what is loaded there is replaced by `value`.
     const element = (index: Index, x: Elements): k.Expr => {
       const masks: k.Expr[] = [];
       const inside = index.map((i, axis) => {
@@ -129,8 +129,8 @@ const padPrimitive = definePrimitive<PadAttributes>({
 });
 
 /**
- * x with `before` new elements in front and `after` behind, along each of its axes. Negative
- * numbers cut elements off, so that one of each moves x along: pad([1], [-1]) is one step later.
+ * x with `before` new elements at the start and `after` at the end of each axis. Negative numbers
+ * cut elements off, so one of each shifts x: pad([1], [-1]) delays it by one step.
  */
 export function pad(
   x: Tensor, before: readonly number[], after: readonly number[],
@@ -143,7 +143,7 @@ export function pad(
   requireCounts('pad', 'spread', spread, 1, x.ndim);
   const isHeld = x.dtype !== 'i32' || (value | 0) === value;
   check(isHeld)`pad: value is ${value}, which is not an i32, as x is`;
-  // What is added comes first, as only then is there enough of what is cut off.
+  // Pad before cutting: there may be more to cut off than x has.
   const added = (list: readonly number[]) => list.map((count) => Math.max(0, count));
   const isLarger = [...before, ...after].some((count) => count > 0) || spread.some((n) => n > 1);
   const attributes = { before: added(before), after: added(after), spread, value };

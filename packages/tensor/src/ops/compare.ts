@@ -1,6 +1,6 @@
 /**
- * Comparisons, which give i32 0 or 1; selection by them; and the change of dtype. Comparisons jump,
- * so they are constants to the backward pass.
+ * Comparisons, which give i32 0 or 1; selection by such masks; and casts. Comparisons are piecewise
+ * constant, so no gradient flows through them.
  */
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../core/dtype.ts';
@@ -110,8 +110,8 @@ const castPrimitive = definePrimitive<DType>({
 });
 
 /**
- * The same numbers in another dtype. To i32 they are cut towards zero; NaN becomes 0, and what is
- * too large the nearest i32.
+ * The same numbers in another dtype. To i32 they are truncated towards zero, NaN becomes 0, and
+ * numbers out of range become the nearest i32.
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensor('cast', 'x', x);

@@ -1,7 +1,7 @@
 /**
- * Families of primitives. Elementwise ops differ in a function of numbers: give that, the same in
- * the loop language and its derivative, and the shape rule, the broadcasting loop and the gradient
- * rule follow. Ops that move elements differ in a rule that says where each comes from.
+ * Definers for families of primitives. Elementwise ops differ in a function of numbers: from that,
+ * its form in the loop language and its derivative follow the shape rule, the broadcasting loop and
+ * the gradient rule. Ops that move elements differ in a rule that says where each comes from.
  */
 import type { Expr } from '@mambagrad/kernel';
 import { allocate, type DType, isFloat } from '../core/dtype.ts';
@@ -14,12 +14,14 @@ import {
 import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
 import { Tensor } from '../core/tensor.ts';
 
-/** An argument that may be a plain number: it takes the dtype of the tensors beside it. */
+/** An argument that may be a plain number, which takes the dtype of the other operand. */
 export type Operand = Tensor | number;
 
 /**
  * An operand as a tensor, for the named op and argument: a number becomes a 0-d constant. Throws if
- * that cannot be of the dtype.
+ * it is neither, or an i32 cannot hold the number.
+ *
+ *     tensorOf('mine.scale', 2, x.dtype, 'factor')
  */
 export function tensorOf(op: string, value: Operand, dtype: DType, name = 'b'): Tensor {
   if (value instanceof Tensor) return value;
@@ -31,24 +33,40 @@ export function tensorOf(op: string, value: Operand, dtype: DType, name = 'b'): 
   return new Tensor({ shape: [], dtype }, allocate(dtype, 1).fill(value));
 }
 
-/** Throws unless an argument is a tensor. */
+/**
+ * Throws unless an argument is a tensor.
+ *
+ *     requireTensor('softsign', 'x', x);    // softsign: x is 3, expected a tensor
+ */
 export function requireTensor(op: string, name: string, x: Tensor): void {
   if (!(x instanceof Tensor)) checkArgument(op, name, x, tensors);
 }
 
-/** Throws unless the argument is a tensor, `f32` or `f64`. */
+/**
+ * Throws unless the argument is a tensor of `f32` or `f64`.
+ *
+ *     requireFloat('softsign', 'x', x);    // softsign: x is i32[2], expected f32 or f64; …
+ */
 export function requireFloat(op: string, name: string, x: Tensor): void {
   requireTensor(op, name, x);
   check(isFloat(x.dtype))`${op}: ${name} is ${x}, expected f32 or f64; use cast first`;
 }
 
-/** Throws unless the argument is a tensor, `i32`. */
+/**
+ * Throws unless the argument is a tensor of `i32`.
+ *
+ *     requireIndices('gather', 'index', index);
+ */
 export function requireIndices(op: string, name: string, x: Tensor): void {
   requireTensor(op, name, x);
   check(x.dtype === 'i32')`${op}: ${name} is ${x}, expected i32; use cast('i32') first`;
 }
 
-/** Throws unless two arguments are tensors of the same dtype. */
+/**
+ * Throws unless two arguments are tensors of the same dtype.
+ *
+ *     requireSameDType('linear', x, weight, ['x', 'weight']);
+ */
 export function requireSameDType(
   op: string, a: Tensor, b: Tensor, names: Names = ['a', 'b'],
 ): void {
@@ -58,14 +76,14 @@ export function requireSameDType(
     cast to make them equal`;
 }
 
-/** What an error calls two arguments. */
+/** The names of two arguments in errors. */
 type Names = readonly [string, string];
 
 function isCount(value: number, least: number): boolean {
   return Number.isSafeInteger(value) && value >= least;
 }
 
-/** Throws unless a number is whole, and not below the least, if there is one. */
+/** Throws unless a number is whole, and at least `least`. */
 export function requireCount(
   op: string, name: string, value: number, least: number = -Infinity,
 ): void {
@@ -74,13 +92,13 @@ export function requireCount(
   throw failure`${op}: ${name} is ${show(value)}, expected a whole number${range}`;
 }
 
-/** Throws unless the argument is an array, of numbers that are checked elsewhere. */
+/** Throws unless the argument is an array; its elements are checked elsewhere. */
 export function requireList(op: string, name: string, list: readonly number[]): void {
   if (Array.isArray(list)) return;
   throw failure`${op}: ${name} is ${show(list)}, expected an array of whole numbers`;
 }
 
-/** Throws unless a list has so many whole numbers, none below the least. */
+/** Throws unless a list has `length` whole numbers, each at least `least`. */
 export function requireCounts(
   op: string, name: string, list: readonly number[], least: number, length?: number,
 ): void {
@@ -92,7 +110,11 @@ export function requireCounts(
   }
 }
 
-/** The shape to which both broadcast, or an error that names the op and the shapes. */
+/**
+ * The shape to which both broadcast, or an error that names the op and the shapes.
+ *
+ *     const shape = requireBroadcast('hypot', a, b);
+ */
 export function requireBroadcast(op: string, a: Spec, b: Spec, names: Names = ['a', 'b']): Shape {
   const shape = broadcastShapes(a.shape, b.shape);
   if (shape !== undefined) return shape;
@@ -111,8 +133,8 @@ export function requireNonEmpty(op: string, x: Tensor, axes: readonly number[]):
 type ScalarFunction = (a: number, b: number) => number;
 
 /**
- * The reference loop of an elementwise op of one input or two, which broadcast. `integers` takes
- * the place of `f` where the result is i32.
+ * The reference loop of an elementwise op of one input or two, which broadcast. Where the result is
+ * i32, `integers` is used instead of `f`.
  */
 export function elementwise(
   name: string, f: ScalarFunction, integers: ScalarFunction = f,
@@ -143,10 +165,10 @@ function mapLoop(f: ScalarFunction) {
   };
 }
 
-/** A function for f32 and f64, or two: that and one for i32, which the op accepts then. */
+/** A function for f32 and f64; or two, of which the second makes the op accept i32. */
 type ForFloats<F> = F | readonly [floats: F, integers: F];
 
-/** From `g`, `y` and the inputs, the gradient with respect to one of them, in the shape of y. */
+/** The gradient with respect to one input, in the shape of y, from `g`, `y` and the inputs. */
 type Rule = (g: Tensor, y: Tensor, a: Tensor, b: Tensor) => Tensor;
 
 /** An op of one input or two, whose result is i32 if it is a comparison. */
@@ -170,12 +192,21 @@ function pointwise(
   });
 }
 
+/** An op of one tensor, as `unary` defines it. */
 export type Unary = (x: Tensor) => Tensor;
+/** An op of a tensor and a tensor or number, as `binary` defines it. */
 export type Binary = (a: Tensor, b: Operand) => Tensor;
 
 /**
- * An op that maps each element by itself: its function of a number, the same in the loop language,
- * and from `g`, `y = f(x)` and `x` the gradient `g · f′(x)`, or null if it is piecewise constant.
+ * Defines an op that maps each element by itself. It takes the function of a number; the same in
+ * the loop language; and the gradient `g · f′(x)` from `g`, `y = f(x)` and `x`, or null if the
+ * result is a constant to the backward pass. The op is for f32 and f64; a second form in the loop
+ * language makes it one for i32 as well.
+ *
+ *     const cube = unary(
+ *       'mine.cube', (x) => x ** 3, (x) => k.mul(x, k.mul(x, x)),
+ *       (g, _y, x) => g.mul(x).mul(x).mul(3),
+ *     );
  */
 export function unary(
   name: string, f: (x: number) => number, lower: ForFloats<(x: Expr) => Expr>,
@@ -189,8 +220,14 @@ export function unary(
 }
 
 /**
- * An op that maps pairs of elements, broadcasting its two inputs by NumPy's rule. The gradients are
- * those with respect to `a` and `b`, in the broadcast shape.
+ * Defines an op that maps pairs of elements and broadcasts its inputs by NumPy's rule. It takes
+ * what `unary` takes, for two numbers; the gradients are those with respect to `a` and `b`, in the
+ * shape of the result. A comparison gives i32.
+ *
+ *     const hypot = binary(
+ *       'mine.hypot', Math.hypot, (a, b) => k.sqrt(k.add(k.mul(a, a), k.mul(b, b))),
+ *       [(g, y, a) => g.mul(a).div(y), (g, y, _a, b) => g.mul(b).div(y)],
+ *     );
  */
 export function binary(
   name: string, f: ForFloats<ScalarFunction>, lower: ForFloats<(a: Expr, b: Expr) => Expr>,
@@ -203,15 +240,26 @@ export function binary(
   };
 }
 
-interface MoveDefinition<Attributes> {
+/** What `move` needs to know of an op. */
+export interface MoveDefinition<Attributes> {
   /** The result's shape, or an error. */
   readonly shape: (x: Tensor, attributes: Attributes) => Shape;
-  /** The index in x of the element that is at an index of the result: sums and multiples of it. */
+  /** The index in x of the element at an index of the result: an affine function of it. */
   readonly from: (attributes: Attributes, x: Shape) => (index: Index) => Index;
+  /** The gradient with respect to x, from that with respect to the result and both shapes. */
   readonly gradient: (g: Tensor, attributes: Attributes, x: Shape, y: Shape) => Tensor;
 }
 
-/** An op that moves elements, each by the same rule: one strided copy, or none at all. */
+/**
+ * Defines an op that moves elements, each by the same rule: one strided copy, or none at all where
+ * the elements stay in order. This one takes every second element of a vector:
+ *
+ *     const evens = move<null>('mine.evens', {
+ *       shape: (x) => [Math.ceil(x.shape[0] / 2)],
+ *       from: () => ([i]) => [k.times(i, 2)],
+ *       gradient: (g, _attributes, x) => g.pad([0], [1 - (x[0] % 2)], { spread: [2] }),
+ *     });
+ */
 export function move<Attributes>(
   name: string, { shape, from, gradient }: MoveDefinition<Attributes>,
 ): Apply<Attributes> {

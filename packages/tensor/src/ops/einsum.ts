@@ -1,10 +1,11 @@
 /**
- * Einstein's notation: `ij,jk->ik` names the axes of the operands and of the result. Elements whose
- * equal names have equal indices are multiplied, and what the result does not name is summed over:
+ * Einstein summation: `ij,jk->ik` names the axes of the operands and of the result. Elements with
+ * equal indices along equal names are multiplied, and indices absent from the result are summed
+ * over:
  *
  *     y_ik = Σ_j a_ij b_jk
  *
- * Two operands at a time are brought to the form of a batched matrix product.
+ * Operands are contracted two at a time, each time as a batched matrix product.
  */
 import { arange } from '../core/create.ts';
 import { checkArgument, string, tensorLists } from '../core/options.ts';
@@ -19,7 +20,7 @@ interface Named {
 }
 
 /**
- * The sum of products that `spec` describes. Letters name axes; one may stand twice in an operand
+ * The sum of products that `spec` describes. Letters name axes; one may appear twice in an operand
  * (its diagonal). Without `->` the result has the letters that occur once, in alphabetical order.
  * Throws if the sizes of one letter differ, or a letter of the result is in no operand.
  */
@@ -77,7 +78,7 @@ function takeDiagonals(x: Tensor, axes: readonly string[]): Named {
   return takeDiagonals(diagonal, axes.toSpliced(second, 1));
 }
 
-/** Sums over the axes that nobody wants any more. */
+/** Sums over the indices that neither the result nor a later operand needs. */
 function sumOut({ x, axes }: Named, wanted: ReadonlySet<string>): Named {
   const done = axes.flatMap((name, axis) => (wanted.has(name) ? [] : [axis]));
   if (done.length === 0) return { x, axes };

@@ -34,13 +34,13 @@ export const mul: Binary = binary('mul', [(a, b) => a * b, Math.imul], [k.mul, k
 export const div: Binary = binary('div', (a, b) => a / b, k.div, [
   (g, _y, _a, b) => g.div(b),
   (g, y, _a, b) => {
-    // −g·y/b, in an order in which nothing overflows unless the gradient does, and no 0 meets ∞.
+    // −g·y/b, in an order in which no intermediate overflows unless the gradient does (nor is 0·∞).
     const isLarge = y.abs().greater(1);
     return isLarge.where(g, y).div(b).mul(isLarge.where(y, g)).neg();
   },
 ]);
 
-/** JavaScript's power, but that of 1 is 1, and so are (−1)^∞ and (−1)^−∞: as in IEEE 754. */
+/** JavaScript's power, except that 1ᵇ and (−1)^±∞ are 1 for every b, as in IEEE 754. */
 function power(a: number, b: number): number {
   return a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b;
 }
@@ -50,12 +50,12 @@ function power(a: number, b: number): number {
  * is 0; where a = 0 and b ≥ 0, that with respect to b.
  */
 export const pow: Binary = binary('pow', power, k.pow, [
-  // Where the factor beside it is 0, a power or logarithm that would be infinite is taken of 1.
+  // Where the other factor is 0, we take the power or logarithm of 1: 0·∞ would be NaN.
   (g, _y, a, b) => g.mul(b).mul(a.pow(b.equal(0).where(1, b).sub(1))),
   (g, y, a, b) => g.mul(y).mul(a.equal(0).mul(b.greaterEqual(0)).where(1, a).log()),
 ]);
 
-/** The one of two that wins, whose gradient it gets; at a tie each gets half, beside NaN all. */
+/** The larger or smaller of two, whose gradient it gets; ties share it evenly, NaN gets all. */
 function winner(
   name: string, f: (a: number, b: number) => number, lower: readonly [k.Binary, k.Binary],
   loses: (x: Tensor, other: Tensor) => Tensor,
@@ -69,16 +69,16 @@ function winner(
 }
 
 /**
- * The larger of a and b; NaN if either is. At a tie each gets half of the gradient; where one is
- * NaN, both get it.
+ * The larger of a and b; NaN if either is NaN. Ties share the gradient evenly; where one is NaN,
+ * both get all of it.
  */
 export const maximum: Binary = winner(
   'maximum', (a, b) => Math.max(a, b), [k.maximum, k.max], (x, other) => x.less(other),
 );
 
 /**
- * The smaller of a and b; NaN if either is. At a tie each gets half of the gradient; where one is
- * NaN, both get it.
+ * The smaller of a and b; NaN if either is NaN. Ties share the gradient evenly; where one is NaN,
+ * both get all of it.
  */
 export const minimum: Binary = winner(
   'minimum', (a, b) => Math.min(a, b), [k.minimum, k.min], (x, other) => x.greater(other),
@@ -95,7 +95,7 @@ export const abs: Unary = unary(
 
 const signOf: k.Unary = (x) => k.select(k.greater(x, 0), 1, k.select(k.less(x, 0), -1, x));
 
-/** −1, 0 or 1; a constant to the backward pass */
+/** −1, 0 or 1; no gradient flows through it */
 export const sign: Unary = unary('sign', Math.sign, [signOf, signOf], null);
 
 /** eˣ */
@@ -137,13 +137,13 @@ export const sin: Unary = unary('sin', Math.sin, k.sin, (g, _y, x) => g.mul(x.co
 /** The cosine of x, in radians */
 export const cos: Unary = unary('cos', Math.cos, k.cos, (g, _y, x) => g.mul(x.sin()).neg());
 
-/** The largest whole number not above x; a constant to the backward pass */
+/** The largest whole number not above x; no gradient flows through it */
 export const floor: Unary = unary('floor', Math.floor, k.floor, null);
 
-/** The smallest whole number not below x; a constant to the backward pass */
+/** The smallest whole number not below x; no gradient flows through it */
 export const ceil: Unary = unary('ceil', Math.ceil, k.ceil, null);
 
-/** The nearest whole number, the even one if there are two; a constant to the backward pass */
+/** The nearest whole number, the even one of two; no gradient flows through it */
 export const round: Unary = unary(
   'round',
   (x) => (x - Math.floor(x) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)),
@@ -161,7 +161,7 @@ export const tanh: Unary = unary('tanh', Math.tanh, k.tanh, (g, y) =>
   g.mul(y.square().neg().add(1)),
 );
 
-/** The bounds of `clamp`; one that is left out does not bound. Throws if `min` is above `max`. */
+/** The bounds of `clamp`, each optional. Throws if `min` is above `max`. */
 export interface ClampOptions {
   /** Default −Infinity. */
   readonly min?: number | undefined;
@@ -176,7 +176,9 @@ const clampOptions = {
   max: bounds.orElse(Infinity),
 } satisfies Table<ClampOptions>;
 
-/** x held between two bounds; the gradient is 1 from bound to bound, and 0 outside. */
+/**
+ * x limited to a range; its gradient passes within the range, bounds included, and is 0 outside.
+ */
 export function clamp(x: Tensor, options: ClampOptions): Tensor {
   requireFloat('clamp', 'x', x);
   const { min, max } = readOptions('clamp', options, clampOptions);

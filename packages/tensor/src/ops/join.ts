@@ -1,6 +1,6 @@
 /**
- * Ops that join a list of tensors: end to end along an axis that they have, or side by side along a
- * new one. The gradient hands each its own block back.
+ * Ops that join a list of tensors, along an axis that they have (concat) or along a new one
+ * (stack). Each input's gradient is its block of the result's gradient.
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach, type Index } from '../core/lowering.ts';
@@ -43,25 +43,25 @@ const concatPrimitive = definePrimitive<number>({
   },
 });
 
-/** Where along the axis of the result each of the inputs starts. */
+/** Where each input starts along the axis of the result. */
 function startsOf(inputs: readonly Pick<Spec, 'shape'>[], axis: number): number[] {
   let end = 0;
   return inputs.map(({ shape }) => (end += shape[axis]) - shape[axis]);
 }
 
-/** An index so much further along an axis. */
+/** The index `by` places further along an axis. */
 function moved(axis: number, by: number): (index: Index) => Index {
   return (index) => index.with(axis, k.plus(index[axis], by));
 }
 
-/** Tensors one after the other along an existing axis. */
+/** Tensors concatenated along an existing axis. */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   checkArgument('concat', 'tensors', tensors, tensorLists);
   check(tensors.length > 0)`concat: expected at least one tensor, got none`;
   return concatPrimitive(tensors, resolveAxis('concat', axis, tensors[0].ndim));
 }
 
-/** Tensors of one shape side by side along a new axis. */
+/** Tensors of the same shape stacked along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   checkArgument('stack', 'tensors', tensors, tensorLists);
   check(tensors.length > 0)`stack: expected at least one tensor, got none`;

@@ -47,7 +47,7 @@ const productPrimitive = definePrimitive<null>({
         return k.multiply({
           a: (row, at) => a.at([...left, row, at]),
           b: (at, column) => b.at([...right, at, column]),
-          place: (row, column) => flatIndex([...index, row, column], shape),
+          indexOf: (row, column) => flatIndex([...index, row, column], shape),
           epilogue: finish && ((row, column, value) => finish([...index, row, column], value)),
           ...{ rows, columns, depth, y },
         }, isPart);
@@ -59,7 +59,7 @@ const productPrimitive = definePrimitive<null>({
   }),
   gradient: (g, _y, [a, b]) => [
     () => g.matmul(transposed(b)),
-    // aᵀ·g = (gᵀ·a)ᵀ: of the two, the smaller is the one to rearrange.
+    // aᵀ·g = (gᵀ·a)ᵀ: transpose the smaller of a and g.
     () => (a.numel < g.numel ? transposed(a).matmul(g) : transposed(transposed(g).matmul(a))),
   ],
 });
@@ -69,9 +69,9 @@ function transposed(x: Tensor): Tensor {
 }
 
 /**
- * y = a·b for one matrix, in tiles of 2 rows and 4 columns: six numbers read serve eight products.
- * At the edges a tile takes the last row or column more than once, and writes it as often, with the
- * same value: no loops of their own for what is left over.
+ * y = a·b for one matrix, in register tiles of 2 rows and 4 columns: each step of the k loop loads
+ * six numbers for eight products. At the edges a tile repeats the last row or column and writes the
+ * same value twice, which saves loops for the remainder.
  */
 function multiply(
   a: TypedArray,
@@ -111,8 +111,9 @@ function multiply(
 }
 
 /**
- * The matrix product of a [..., M, K] and b [..., K, N]: [..., M, N], leading axes broadcast. A
- * vector a [K] counts as one row, a vector b [K] as one column, and that axis is dropped again.
+ * The matrix product of a [..., M, K] and b [..., K, N], of shape [..., M, N]; leading axes
+ * broadcast. A vector a [K] is taken as one row, a vector b [K] as one column, and the result does
+ * not have that axis.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   requireSameDType('matmul', a, b);
@@ -125,7 +126,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   if (b.ndim > 2 || a.ndim === 2 || a.shape[a.ndim - 1] !== inner) {
     return productPrimitive([a, b], null);
   }
-  // One matrix for the whole batch: the batch is more rows, and ∂b is one product, not a sum.
+  // One matrix for the whole batch: as more rows of one product, whose ∂b needs no sum over it.
   const leading = a.shape.slice(0, -1);
   const rows = a.reshape([numelOf(leading), inner]);
   return productPrimitive([rows, b], null).reshape([...leading, columns]);

@@ -1,6 +1,6 @@
 /**
- * Every op of the table is a free function, `sum(x, 0)`, and thereby also a method, `x.sum(0)`.
- * Gradient rules use the methods, which is why the files of ops need not know each other.
+ * Every op of the table is a function, `sum(x, 0)`, and a method, `x.sum(0)`. Gradient rules call
+ * the methods, so that files of ops need not import each other.
  */
 import { backward } from '../autograd/autograd.ts';
 import { checkArgument, tensorLists } from '../core/options.ts';

@@ -1,8 +1,8 @@
 /**
- * Ops that give the same elements another arrangement: another shape, order of axes or direction,
- * or repeat them. Each says where in x an element of the result comes from, and has its like as
- * gradient: permute the inverse permutation, flip itself, broadcastTo the sum over what was
- * repeated.
+ * Ops that rearrange elements: they change the shape, the order of axes or the direction, or repeat
+ * them. Each is a rule that says which element of x an element of the result is. The gradient
+ * rearranges back: of permute it is the inverse permutation, of flip a flip, of broadcastTo the sum
+ * over the repeated axes.
  */
 import { minus } from '@mambagrad/kernel';
 import { broadcastIndex, type Index } from '../core/lowering.ts';
@@ -22,7 +22,7 @@ const reshapePrimitive = definePrimitive<Shape>({
     return { shape, dtype: x.dtype };
   },
   compute: ([x], { data }) => data.set(x.data),
-  // Axes of size 1 come and go without moving anything; else it is another look at the array.
+  // Adding or removing axes of size 1 is a rule for indices; any other reshape aliases the array.
   lower: ([x], shape) => {
     const longAxes = (sizes: Shape) => sizes.flatMap((size, axis) => (size === 1 ? [] : [axis]));
     const [own, given] = [longAxes(x.shape), longAxes(shape)];
@@ -36,7 +36,7 @@ const reshapePrimitive = definePrimitive<Shape>({
   sharesData: true,
 });
 
-/** The same elements, in the same order, under another shape. One size may be −1: what is left. */
+/** The same elements in the same order in another shape. One size may be −1: it is inferred. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   requireTensor('reshape', 'x', x);
   const free = Array.isArray(shape) ? shape.indexOf(-1) : -1;
@@ -51,7 +51,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return reshape(x, shape.with(free, size));
 }
 
-/** All elements in one axis. */
+/** All elements along one axis. */
 export function flatten(x: Tensor): Tensor {
   requireTensor('flatten', 'x', x);
   return x.reshape([x.numel]);
@@ -64,7 +64,7 @@ export function unsqueeze(x: Tensor, axis: number): Tensor {
   return x.reshape(x.shape.toSpliced(at, 0, 1));
 }
 
-/** Without the given axis, which must have size 1; without all such axes if it is left out. */
+/** x without the given axes, which must have size 1; without all axes of size 1 by default. */
 export function squeeze(x: Tensor, axis?: Axes): Tensor {
   requireTensor('squeeze', 'x', x);
   if (axis === undefined) return x.reshape(x.shape.filter((size) => size !== 1));
@@ -83,7 +83,7 @@ const detachPrimitive = definePrimitive<null>({
   sharesData: true,
 });
 
-/** The same values as a constant: gradients do not flow through it. Also `stopGradient`. */
+/** The same values as a constant: no gradient flows through it. Also called `stopGradient`. */
 export function detach(x: Tensor): Tensor {
   requireTensor('detach', 'x', x);
   return detachPrimitive([x], null);
@@ -95,7 +95,7 @@ const permutePrimitive = move<readonly number[]>('permute', {
   gradient: (g, order) => g.permute(order.map((_, axis) => order.indexOf(axis))),
 });
 
-/** Axes in another order: axis i of the result is axis `order[i]` of x. */
+/** x with its axes in another order: axis i of the result is axis `order[i]` of x. */
 export function permute(x: Tensor, order: readonly number[]): Tensor {
   requireTensor('permute', 'x', x);
   check(Array.isArray(order))`permute: order is ${order}, expected an array of axes`;
@@ -105,7 +105,7 @@ export function permute(x: Tensor, order: readonly number[]): Tensor {
   return permutePrimitive([x], axes);
 }
 
-/** Two axes swapped. */
+/** x with two axes swapped. */
 export function transpose(x: Tensor, axis0: number, axis1: number): Tensor {
   requireTensor('transpose', 'x', x);
   const first = resolveAxis('transpose', axis0, x.ndim);
@@ -139,7 +139,7 @@ const flipPrimitive = move<readonly number[]>('flip', {
   gradient: (g, axes) => g.flip(axes),
 });
 
-/** The order of elements reversed along the given axes, or along all. */
+/** x with the order of elements reversed along the given axes, or along all. */
 export function flip(x: Tensor, axis?: Axes): Tensor {
   requireTensor('flip', 'x', x);
   return flipPrimitive([x], resolveAxes('flip', axis, x.ndim));

@@ -1,8 +1,8 @@
 /**
- * Reductions: many elements become one. The loop walks the input once, in the order of memory, and
- * adds each row either to one accumulator (the last axis is reduced) or to a row of them.
- * Accumulators are double precision, so that float32 sums lose nothing on the way; what additions
- * of float64 round off is added up as well (Neumaier, 1974).
+ * Reductions: ops that combine all elements along some axes into one. The loop walks the input
+ * once, in memory order, and combines each row into one accumulator (if the last axis is reduced)
+ * or into a row of them. Accumulators are float64, so float32 sums lose nothing; the rounding
+ * errors of the float64 additions are summed as well (compensated summation; Neumaier, 1974).
  */
 import * as k from '@mambagrad/kernel';
 import { boolean, checkArgument } from '../core/options.ts';
@@ -24,15 +24,15 @@ interface ReduceAttributes {
 type Reduction = (x: Tensor, axis?: Axes, keepDims?: boolean) => Tensor;
 
 interface ReduceDefinition {
-  /** Joins the accumulator and the next element. */
+  /** Combines the accumulator and the next element. */
   readonly combine: (total: number, x: number) => number;
-  /** What `combine` has rounded off. */
+  /** The rounding error of `combine`. */
   readonly lost?: (total: number, x: number, result: number) => number;
-  /** `combine` in the loop language, and what changes nothing. */
+  /** `combine` in the loop language, and its identity element. */
   readonly lower: k.Reduction;
-  /** The same for i32, where it is another. */
+  /** The same for i32, where it differs. */
   readonly integers?: k.Reduction;
-  /** Whether nothing can be reduced: to what changes nothing. */
+  /** Whether zero elements can be reduced: to the identity element. */
   readonly canBeEmpty?: boolean;
   gradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor;
 }
@@ -66,7 +66,7 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
   };
 }
 
-/** Adds rows of x to `totals`, each from its start, moving by `step` (0: all into one). */
+/** Combines rows of x into `totals`, each from its start on, `step` apart (0: all into one). */
 function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine' | 'lost'>>) {
   return (
     x: NumberArray, totals: NumberArray, errors: NumberArray, length: number, starts: NumberArray,
@@ -82,7 +82,7 @@ function reduceLoop({ combine, lost }: Required<Pick<ReduceDefinition, 'combine'
       }
     }
     for (let i = 0; i < totals.length; i++) {
-      // Past infinity errors are NaN and mean nothing; and −0 plus nothing is 0.
+      // Errors of an infinite total are NaN; and adding an error of 0 would make −0 into 0.
       if (errors[i] !== 0 && Number.isFinite(totals[i])) totals[i] += errors[i];
     }
   };
@@ -98,15 +98,15 @@ export const sum: Reduction = reduction('sum', {
 });
 
 /**
- * Ties share the gradient evenly, so that it does not depend on the order of elements. Where there
- * is NaN, that is the extreme.
+ * Ties share the gradient evenly, so that it does not depend on the order of elements. If there are
+ * NaNs, they are the extremes.
  */
 function extremeGradient(g: Tensor, y: Tensor, x: Tensor, axes: readonly number[]): Tensor {
   const isExtreme = x.equal(y).maximum(x.isNaN());
   return isExtreme.where(g.div(isExtreme.cast(g.dtype).sum(axes, true)), 0);
 }
 
-/** The largest element along the given axes; NaN if there is one. */
+/** The largest element along the given axes, or over all; NaN if one of them is NaN. */
 export const max: Reduction = reduction('max', {
   combine: (largest, x) => Math.max(largest, x),
   lower: { combine: k.maximum, identity: -Infinity },
@@ -114,7 +114,7 @@ export const max: Reduction = reduction('max', {
   gradient: extremeGradient,
 });
 
-/** The smallest element along the given axes; NaN if there is one. */
+/** The smallest element along the given axes, or over all; NaN if one of them is NaN. */
 export const min: Reduction = reduction('min', {
   combine: (smallest, x) => Math.min(smallest, x),
   lower: { combine: k.minimum, identity: Infinity },
@@ -123,8 +123,8 @@ export const min: Reduction = reduction('min', {
 });
 
 /**
- * The sum that undoes a broadcast: over the axes along which an array of `shape` was repeated to
- * give x. The adjoint of `broadcastTo`.
+ * The sum over the axes along which an array of `shape` would be repeated to get the shape of x.
+ * The adjoint of `broadcastTo`: its gradient rule.
  */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   requireTensor('sumTo', 'x', x);
@@ -137,7 +137,7 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
 
 type ArgReduction = (x: Tensor, axis?: number, keepDims?: boolean) => Tensor;
 
-/** The place of the element that no other beats; NaN beats all, and the first wins a tie. */
+/** The index of the element that beats all others; NaN beats numbers, and the first wins a tie. */
 function argExtreme(name: string, beats: (x: number, best: number) => boolean): ArgReduction {
   const apply = definePrimitive<number>({
     name,

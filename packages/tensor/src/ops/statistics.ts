@@ -1,13 +1,13 @@
 /**
- * What describes a set of numbers: means, variances, norms, and the logarithm of a sum of
- * exponentials. Made of sums and maxima.
+ * Statistics: means, variances, norms, and the logarithm of a sum of exponentials. They are
+ * composed of sums and maxima, and scaled so that no intermediate overflows.
  */
 import { boolean, checkArgument, number, oneOf, readOptions, type Table } from '../core/options.ts';
 import { type Axes, check, numelOf, resolveAxes } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireFloat, requireNonEmpty } from './define.ts';
 
-/** The mean over the given axes, or over all. An empty axis is an error. */
+/** The mean over the given axes, or over all. Throws if one of them is empty. */
 export function mean(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   requireFloat('mean', 'x', x);
   checkArgument('mean', 'keepDims', keepDims, boolean);
@@ -39,15 +39,15 @@ function variance(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tensor
   return deviations.square().sum(axes, keepDims).div(divisor);
 }
 
-/** How far the elements are from their mean, and by what their squares are divided. */
+/** The deviations from the mean, and the divisor for the sum of their squares. */
 function spreadOf(op: string, x: Tensor, axis: Axes, options: VarianceOptions) {
   requireFloat(op, 'x', x);
   const { correction, keepDims } = readOptions(op, options, varianceOptions);
   const axes = resolveAxes(op, axis, x.ndim);
   const count = countAlong(x, axes);
   const isEnough = count > correction;
-  check(isEnough)`${op}: correction is ${correction} and there are ${count} elements; expected fewer
-    than those`;
+  check(isEnough)`${op}: correction is ${correction} and there are ${count} elements; expected
+    a correction below that`;
   requireNonEmpty(op, x, axes);
   const deviations = x.sub(x.mean(axes, true));
   return { deviations, axes, divisor: count - correction, keepDims };
@@ -56,10 +56,10 @@ function spreadOf(op: string, x: Tensor, axis: Axes, options: VarianceOptions) {
 // A function cannot be named var, but it can be exported by that name.
 export { variance as var };
 
-/** The standard deviation, the square root of `var`. Its gradient where it is 0 is 0. */
+/** The standard deviation, the square root of `var`. Where it is 0, so is its gradient. */
 export function std(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tensor {
   const { deviations, axes, divisor, keepDims } = spreadOf('std', x, axis, options);
-  // Measured by the largest of them, no square overflows, and none is lost below the smallest.
+  // Divided by the largest deviation, no square overflows, nor do all of them underflow.
   const largest = deviations.detach().abs().max(axes, true);
   const unit = largest.greater(0).mul(largest.less(Infinity)).where(largest, 1);
   const variances = deviations.div(unit).square().sum(axes, true).div(divisor);
@@ -67,7 +67,7 @@ export function std(x: Tensor, axis?: Axes, options: VarianceOptions = {}): Tens
   return keepDims ? result : result.squeeze(axes);
 }
 
-/** A root has no slope at 0, so it is taken of 1 there, and the result put back to 0. */
+/** A root whose gradient at 0 is 0: there we take the root of 1, and select 0 instead. */
 function rootOf(x: Tensor, take: (x: Tensor) => Tensor): Tensor {
   const isZero = x.equal(0);
   return isZero.where(0, take(isZero.where(1, x)));
@@ -87,8 +87,8 @@ const normOptions = {
 } satisfies Table<NormOptions>;
 
 /**
- * The length of x as a vector, over the given axes or over all. Its gradient at 0 is 0, and so is
- * that with respect to an element that is 0.
+ * The length of x as a vector, over the given axes or over all. Where the norm or an element is 0,
+ * the gradient is 0.
  */
 export function norm(x: Tensor, axis?: Axes, options: NormOptions = {}): Tensor {
   requireFloat('norm', 'x', x);
@@ -106,13 +106,13 @@ export function norm(x: Tensor, axis?: Axes, options: NormOptions = {}): Tensor 
 
 const LARGEST_FLOAT32 = 2 ** 128 - 2 ** 104;
 
-/** log Σ eˣ along the given axes, however large or small the x. */
+/** log Σ eˣ along the given axes, or over all; no exponential overflows. */
 export function logsumexp(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   requireFloat('logsumexp', 'x', x);
   checkArgument('logsumexp', 'keepDims', keepDims, boolean);
   const axes = resolveAxes('logsumexp', axis, x.ndim);
   requireNonEmpty('logsumexp', x, axes);
-  // Finite, as an infinity less itself is NaN.
+  // Clamped to be finite: ∞ − ∞ would be NaN.
   const most = x.dtype === 'f32' ? LARGEST_FLOAT32 : Number.MAX_VALUE;
   const largest = x.detach().max(axes, true).clamp({ min: -most, max: most });
   const sums = x.sub(largest).exp().sum(axes, true).log().add(largest);

@@ -1,4 +1,4 @@
-/** The table of ops: all those whose first argument is a tensor, once. */
+/** The table of ops: all whose first argument is a tensor. */
 export * from './activation.ts';
 export * from './arrange.ts';
 export * from './blocks.ts';

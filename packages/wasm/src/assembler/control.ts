@@ -46,8 +46,12 @@ export function instruct<T extends ResultType>(
 export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
   item: Item<Kind>, type: T,
 ): Variable<T, Kind> {
-  const made = { ...item, ...instruct(`${item.kind}.get`, type, []) };
-  return Object.assign(made, { immediates: [made] });
+  const immediates: Reference[] = [];
+  const instruction = `${item.kind}.get` as const;
+  const opcode = opcodes[instruction];
+  const made = { ...item, type, instruction, opcode, operands: [], immediates };
+  immediates.push(made);
+  return made;
 }
 
 /** Gives a variable a value. */

@@ -58,6 +58,13 @@ export interface Option<T> {
 /** A table with an entry for every key of an interface of options: `{ … } satisfies Table<O>`. */
 export type Table<Options> = { readonly [Key in keyof Options]-?: Option<Options[Key]> };
 
+/** A table in which every option has a default or is required, but for those that are named. */
+export type FullTable<Options, Optional extends keyof Options = never> = {
+  readonly [Key in keyof Options]-?: Option<
+    Key extends Optional ? Options[Key] : Exclude<Options[Key], undefined>
+  >;
+};
+
 /** The options read through a table: every key with its value, its default, or undefined. */
 export type Read<T> = { readonly [Key in keyof T]: T[Key] extends Option<infer V> ? V : never };
 

@@ -1,16 +1,21 @@
 /**
- * How threads share the rounds of a parallel loop, in WebAssembly. The main thread leads:
+ * Work sharing: how threads divide the iterations of a parallel loop, in WebAssembly. All threads
+ * run the same code. The main thread leads:
  *
- *     main     opens the loop: each thread is given a range of the rounds
- *     all      take rounds, one at a time: of their own range first, then of what others have left
- *     main     waits until all rounds are done, and goes on
+ *     fork      main     gives each thread a range of the iterations, and wakes those that sleep
+ *     claim     all      take iterations one at a time: first from their own range, then they steal
+ *                        from the ranges of others
+ *     arrive    all      add the number of iterations they have completed to a counter
+ *     join      main     waits until the counter has reached all iterations, and goes on
  *
- * So nobody waits for a thread that is late, or busy elsewhere: the others do its share, and which
- * thread does a round changes no result. A range is one word, the number of the loop and the next
- * round; a thread takes that round by exchanging the word for the next, if it is still the same.
- * Numbers of loops only ever grow, so a thread that comes too late finds nothing to take.
+ * So nobody waits for a thread that is late or busy elsewhere: the others steal its work. Which
+ * thread runs an iteration changes no result.
  *
- * Who waits looks for a while, as all should be over soon, and then sleeps until it is woken.
+ * A range is one 64-bit word, the number of the loop and the next iteration. To claim it, a thread
+ * replaces the word by its successor with compare-and-exchange, which succeeds for one thread only.
+ * Loop numbers only ever grow, so a thread that comes too late finds nothing to claim.
+ *
+ * To wait is to spin for a while, as most loops are over soon, and then to sleep until notified.
  */
 import {
   type Expression, i32, i64, memory, type Operand, type Statement, type Statements,
@@ -19,86 +24,94 @@ import {
   block, branch, branchIf, call, type Callable, drop, type Local, loop, set, when,
 } from '../assembler/control.ts';
 import type { Module } from '../assembler/module.ts';
-import { NAP_MS } from './watchdog.ts';
+import { CACHE_LINE } from '../common/freeList.ts';
+import { WAIT_TIMEOUT_MS } from './watchdog.ts';
 
-/** Where the words are, each in a cache line of its own. */
-export const LOOP = 64;
-export const DONE = 128;
-export const RANGES: number = 256;
-
-/** At most so many threads, each with a word for its range. */
+/** The address of the number of the current loop. Each word has a cache line to itself. */
+export const LOOP: number = CACHE_LINE;
+/** The address of the number of iterations that are completed. */
+export const COMPLETED: number = 2 * CACHE_LINE;
+/** The address of the range of the first thread; those of the others follow. */
+export const RANGES: number = 4 * CACHE_LINE;
+/** The most threads that can share loops. */
 export const MOST_THREADS = 64;
-export const END: number = RANGES + 64 * MOST_THREADS;
+/** The address after the last range. */
+export const RANGES_END: number = RANGES + CACHE_LINE * MOST_THREADS;
 
-/** So often who waits looks before it sleeps: for some tenths of a millisecond. */
-const LOOKS = 200_000;
-/** For so many nanoseconds the main thread sleeps before it asks whether the others are alive. */
-const NAP = BigInt(NAP_MS) * 1_000_000n;
+/** How often a waiting thread looks before it sleeps: some tenths of a millisecond. */
+const SPIN_LIMIT = 200_000;
+/** How long the main thread sleeps, in nanoseconds, before it asks the watchdog. */
+const WAIT_TIMEOUT = BigInt(WAIT_TIMEOUT_MS) * 1_000_000n;
 
 /** The locals of the function in which threads share loops. */
 export interface Locals {
-  /** The number of the thread, 0 for the main one, and how many there are. */
+  /** The number of the thread, 0 for the main one. */
   readonly self: Local<'i32'>;
+  /** The number of threads. */
   readonly threads: Local<'i32'>;
-  /** The round that a thread does, and how many it has done. */
-  readonly round: Local<'i32'>;
-  readonly mine: Local<'i32'>;
+  /** The iteration that the thread has claimed. */
+  readonly iteration: Local<'i32'>;
+  /** The number of iterations of this loop that the thread has completed. */
+  readonly completed: Local<'i32'>;
 }
 
-/** The code of a loop, with a number of its own, for every thread: `run` does one round. */
+/** Makes the code of a loop, which all threads run; `body` is the code of one iteration. */
 export type Share = (
-  number: Expression<'i32'>, rounds: number, locals: Locals, run: Statements,
+  number: Expression<'i32'>, iterations: number, locals: Locals, body: Statements,
 ) => Statements;
 
-/** Adds what all loops need to a module. `watchdog` is called when the others take very long. */
+/**
+ * Adds to a module the functions that parallel loops call. `watchdog` is called when the main
+ * thread has waited for long.
+ */
 export function addWorkSharing(module: Module, watchdog: Callable<NoParameters, 'none'>): Share {
-  const open = addOpen(module);
-  const enter = addEnter(module);
-  const take = addTake(module);
-  const finish = addFinish(module);
+  const fork = addFork(module);
+  const awaitFork = addAwaitFork(module);
+  const claim = addClaim(module);
+  const arrive = addArrive(module);
   const join = addJoin(module, watchdog);
-  return (number, rounds, { self, threads, round, mine }, run) => [
-    when(self, [call(enter, { number })], [call(open, { number, rounds, threads })]),
-    set(mine, 0),
+  return (number, iterations, { self, threads, iteration, completed }, body) => [
+    when(self, [call(awaitFork, { number })], [call(fork, { number, iterations, threads })]),
+    set(completed, 0),
     block('none', (none) => [
-      loop('round', (next) => [
-        set(round, call(take, { number, rounds, self, threads })),
-        branchIf(none, i32.lt_s(round, 0)),
-        run,
-        set(mine, i32.add(mine, 1)),
+      loop('iteration', (next) => [
+        set(iteration, call(claim, { number, iterations, self, threads })),
+        branchIf(none, i32.lt_s(iteration, 0)),
+        body,
+        set(completed, i32.add(completed, 1)),
         branch(next),
       ]),
     ]),
-    when(mine, [call(finish, { mine, rounds })]),
-    when(i32.eqz(self), [call(join, { rounds })]),
+    when(completed, [call(arrive, { completed, iterations })]),
+    when(i32.eqz(self), [call(join, { iterations })]),
   ];
 }
 
 type NoParameters = Record<string, never>;
 
-/** Where the word of a thread's range is. */
+/** The address of the range of a thread. */
 function rangeOf(thread: Operand<'i32'>): Expression<'i32'> {
-  return i32.add(i32.mul(thread, 64), RANGES);
+  return i32.add(i32.mul(thread, CACHE_LINE), RANGES);
 }
 
-/** The first round of a thread's range, where that of the thread before it ends. */
+/** The first iteration of a thread's range, which is the end of the range before it. */
 function startOf(
-  rounds: Operand<'i32'>, thread: Operand<'i32'>, threads: Operand<'i32'>,
+  iterations: Operand<'i32'>, thread: Operand<'i32'>, threads: Operand<'i32'>,
 ): Expression<'i32'> {
-  return i32.div_u(i32.mul(rounds, thread), threads);
+  return i32.div_u(i32.mul(iterations, thread), threads);
 }
 
 /** The main thread gives each thread its range, and wakes those that wait for the loop. */
-function addOpen(module: Module) {
-  const parameters = { number: 'i32', rounds: 'i32', threads: 'i32' } as const;
-  return module.function('open', parameters, 'none', ({ number, rounds, threads }, self) => {
+function addFork(module: Module) {
+  const parameters = { number: 'i32', iterations: 'i32', threads: 'i32' } as const;
+  return module.function('fork', parameters, 'none', ({ number, iterations, threads }, self) => {
     const thread = self.local('thread', 'i32');
-    const word = (round: Expression<'i32'>) =>
-      i64.or(i64.shl(i64.extend_i32_u(number), 32n), i64.extend_i32_u(round));
+    const word = (iteration: Expression<'i32'>) =>
+      i64.or(i64.shl(i64.extend_i32_u(number), 32n), i64.extend_i32_u(iteration));
     return [
-      i32.atomic.store(DONE, 0),
+      i32.atomic.store(COMPLETED, 0),
       loop('each', (next) => [
-        i64.atomic.store(rangeOf(thread), word(startOf(rounds, thread, threads))),
+        i64.atomic.store(rangeOf(thread), word(startOf(iterations, thread, threads))),
         set(thread, i32.add(thread, 1)),
         branchIf(next, i32.lt_u(thread, threads)),
       ]),
@@ -108,84 +121,86 @@ function addOpen(module: Module) {
   });
 }
 
-/** Another thread waits until the loop is open. */
-function addEnter(module: Module) {
-  return module.function('enter', { number: 'i32' }, 'none', ({ number }, self) => {
-    const [looks, now] = [self.local('looks', 'i32'), self.local('now', 'i32')];
-    const isOpen = i32.ge_s(i32.sub(i32.atomic.load(LOOP), number), 0);
+/** Every other thread waits until the main one has forked the loop of a number, or a later one. */
+function addAwaitFork(module: Module) {
+  return module.function('awaitFork', { number: 'i32' }, 'none', ({ number }, self) => {
+    const [spins, current] = [self.local('spins', 'i32'), self.local('current', 'i32')];
+    const isForked = i32.ge_s(i32.sub(i32.atomic.load(LOOP), number), 0);
     return [
-      until(isOpen, looks, [
-        set(now, i32.atomic.load(LOOP)),
-        when(i32.lt_s(i32.sub(now, number), 0), [
-          drop(memory.atomic.wait32(LOOP, now, -1n)),
+      spinUntil(isForked, spins, [
+        set(current, i32.atomic.load(LOOP)),
+        when(i32.lt_s(i32.sub(current, number), 0), [
+          drop(memory.atomic.wait32(LOOP, current, -1n)),
         ]),
       ]),
     ];
   });
 }
 
-/** The next round for a thread, from its own range or another's; −1 if there is none left. */
-function addTake(module: Module) {
-  const parameters = { number: 'i32', rounds: 'i32', self: 'i32', threads: 'i32' } as const;
-  return module.function('take', parameters, 'i32', ({ number, rounds, self, threads }, own) => {
-    const [whose, round] = [own.local('whose', 'i32'), own.local('round', 'i32')];
-    const word = own.local('word', 'i64');
+/** Claims an iteration from the thread's own range, or steals one; −1 if there is none left. */
+function addClaim(module: Module) {
+  const parameters = { number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32' } as const;
+  return module.function('claim', parameters, 'i32', (given, claim) => {
+    const { number, iterations, self, threads } = given;
+    const [owner, iteration] = [claim.local('owner', 'i32'), claim.local('iteration', 'i32')];
+    const word = claim.local('word', 'i64');
     const isOfLoop = i32.eq(i32.wrap_i64(i64.shr_u(word, 32n)), number);
-    const end = startOf(rounds, i32.add(whose, 1), threads);
-    const swapped = i64.atomic.rmw.cmpxchg(rangeOf(whose), word, i64.add(word, 1n));
+    const end = startOf(iterations, i32.add(owner, 1), threads);
+    const exchanged = i64.atomic.rmw.cmpxchg(rangeOf(owner), word, i64.add(word, 1n));
     return [
-      set(whose, self),
+      set(owner, self),
       loop('each', (next) => [
         block('empty', (empty) => [
           loop('try', (again) => [
-            set(word, i64.atomic.load(rangeOf(whose))),
-            set(round, i32.wrap_i64(word)),
+            set(word, i64.atomic.load(rangeOf(owner))),
+            set(iteration, i32.wrap_i64(word)),
             branchIf(empty, i32.eqz(isOfLoop)),
-            branchIf(empty, i32.ge_u(round, end)),
-            branchIf(again, i64.ne(swapped, word)),
-            own.return(round),
+            branchIf(empty, i32.ge_u(iteration, end)),
+            branchIf(again, i64.ne(exchanged, word)),
+            claim.return(iteration),
           ]),
         ]),
-        set(whose, i32.add(whose, 1)),
-        when(i32.eq(whose, threads), [set(whose, 0)]),
-        branchIf(next, i32.ne(whose, self)),
+        set(owner, i32.add(owner, 1)),
+        when(i32.eq(owner, threads), [set(owner, 0)]),
+        branchIf(next, i32.ne(owner, self)),
       ]),
       -1,
     ];
   });
 }
 
-/** A thread says how many rounds it has done; if no other is left, it wakes the main thread. */
-function addFinish(module: Module) {
-  const parameters = { mine: 'i32', rounds: 'i32' } as const;
-  return module.function('finish', parameters, 'none', ({ mine, rounds }) => [
-    when(i32.eq(i32.add(i32.atomic.rmw.add(DONE, mine), mine), rounds), [
-      drop(memory.atomic.notify(DONE, 1)),
-    ]),
-  ]);
+/** A thread adds what it has completed to the counter; the last one wakes the main thread. */
+function addArrive(module: Module) {
+  const parameters = { completed: 'i32', iterations: 'i32' } as const;
+  return module.function('arrive', parameters, 'none', ({ completed, iterations }) => {
+    const all = i32.add(i32.atomic.rmw.add(COMPLETED, completed), completed);
+    return [when(i32.eq(all, iterations), [drop(memory.atomic.notify(COMPLETED, 1))])];
+  });
 }
 
-/** The main thread waits until all rounds are done. */
+/** The main thread waits until all iterations are completed. */
 function addJoin(module: Module, watchdog: Callable<NoParameters, 'none'>) {
-  return module.function('join', { rounds: 'i32' }, 'none', ({ rounds }, self) => {
-    const [looks, done] = [self.local('looks', 'i32'), self.local('done', 'i32')];
-    const timedOut = i32.eq(memory.atomic.wait32(DONE, done, NAP), 2);
+  return module.function('join', { iterations: 'i32' }, 'none', ({ iterations }, self) => {
+    const [spins, completed] = [self.local('spins', 'i32'), self.local('completed', 'i32')];
+    const hasTimedOut = i32.eq(memory.atomic.wait32(COMPLETED, completed, WAIT_TIMEOUT), 2);
     return [
-      until(i32.eq(i32.atomic.load(DONE), rounds), looks, [
-        set(done, i32.atomic.load(DONE)),
-        when(i32.ne(done, rounds), [when(timedOut, [call(watchdog, {})])]),
+      spinUntil(i32.eq(i32.atomic.load(COMPLETED), iterations), spins, [
+        set(completed, i32.atomic.load(COMPLETED)),
+        when(i32.ne(completed, iterations), [when(hasTimedOut, [call(watchdog, {})])]),
       ]),
     ];
   });
 }
 
-/** Looks until something holds, and after a while does something else between looks. */
-function until(holds: Expression<'i32'>, looks: Local<'i32'>, sleep: Statements): Statement {
+/** Spins until a condition holds; once the limit is reached, sleeps between looks. */
+function spinUntil(
+  condition: Expression<'i32'>, spins: Local<'i32'>, sleep: Statements,
+): Statement {
   return block('over', (over) => [
-    loop('look', (again) => [
-      branchIf(over, holds),
-      set(looks, i32.add(looks, 1)),
-      when(i32.gt_u(looks, LOOKS), [sleep]),
+    loop('spin', (again) => [
+      branchIf(over, condition),
+      set(spins, i32.add(spins, 1)),
+      when(i32.gt_u(spins, SPIN_LIMIT), [sleep]),
       branch(again),
     ]),
   ]);

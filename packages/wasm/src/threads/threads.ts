@@ -1,16 +1,16 @@
 /**
- * The threads that help the main one. Each is a worker that has the same memory and the same
- * modules; it waits until the main thread starts a program, runs the same code as that does, and
- * shares the loops in it (share.ts). Between programs it looks for the next one for a while, then
- * sleeps.
+ * The thread pool: workers that help the main thread. Each has the same memory and the same
+ * modules. It waits until the main thread starts a program, then runs the same code and shares the
+ * parallel loops in it (share.ts). Between programs it spins for a while, then sleeps.
  *
- * Threads are started when a program first wants them, and never keep the process alive. When one
- * dies, the call that notices throws, and the next starts threads anew.
+ * Workers are started when a program first needs them, and never keep the process alive. If one
+ * dies, the call that notices throws, and the next call starts new ones.
  */
+import { CACHE_LINE } from '../common/freeList.ts';
 import type { HostMemory } from '../common/host.ts';
 import { checkArgument, whole } from '../common/options.ts';
+import { COMPLETED, LOOP, MOST_THREADS, RANGES_END } from './share.ts';
 import { Watchdog } from './watchdog.ts';
-import { DONE, END, LOOP, MOST_THREADS } from './share.ts';
 
 /** The parts of Node that are used; the packages are compiled against the language alone. */
 interface Port {
@@ -41,60 +41,64 @@ function builtin<Name extends keyof Node>(name: Name): Node[Name] | undefined {
   return process?.getBuiltinModule?.(`node:${name}`);
 }
 
-/** With less than this, 32 GiB, addresses are few: a memory alone may take 10. */
-const FEW_ADDRESSES = 2 ** 35;
+/** The address space that we need to start threads: 32 GiB, since one memory may reserve 10. */
+const LEAST_ADDRESS_SPACE = 2 ** 35;
 
-/** Whether addresses are few (`ulimit -v`): a thread for which there are none ends the process. */
-function hasFewAddresses(): boolean {
+/** Whether the address space is limited (`ulimit -v`): a worker that gets none ends the process. */
+function isAddressSpaceLimited(): boolean {
   try {
     const limits = builtin('fs')?.readFileSync('/proc/self/limits', 'utf8') ?? '';
-    return Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Infinity) < FEW_ADDRESSES;
+    return Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Infinity) < LEAST_ADDRESS_SPACE;
   } catch {
-    // No Linux, or it may not be read.
+    // Not Linux, or the file may not be read.
     return false;
   }
 }
 
-/** One for each core, or one where more cannot be had. */
+/** The number of cores, or 1 where there can be no other threads. */
 function countCores(): number {
   if (typeof SharedArrayBuffer !== 'function' || !builtin('worker_threads')) return 1;
-  if (hasFewAddresses()) return 1;
+  if (isAddressSpaceLimited()) return 1;
   return Math.min(builtin('os')?.availableParallelism() ?? 1, MOST_THREADS);
 }
 
 let cores: number | undefined;
-let usual: number | undefined;
+let defaultCount: number | undefined;
 
 /**
- * How many threads compiled functions use that do not say so themselves; undefined: as many as
- * there are cores. Throws if it is no whole number from 1.
+ * Sets the number of threads of compiled functions that have no `threads` option; undefined stands
+ * for one for each core. Throws if the count is not a whole number from 1.
  */
 export function setThreads(count: number | undefined): void {
   if (count !== undefined) checkArgument('setThreads', 'count', count, whole(1));
-  usual = count;
+  defaultCount = count;
 }
 
-/** How many threads to use, if so many are asked for: no more than there can be. */
-export function threadCountFor(count: number | undefined = usual): number {
+/** The number of threads to use, given the number that is asked for, which may be too many. */
+export function threadCountFor(count: number | undefined = defaultCount): number {
   const most = (cores ??= countCores());
   return count === undefined || most === 1 ? most : Math.min(count, MOST_THREADS);
 }
 
-/** What threads are told when a program starts: words behind those by which they share loops. */
-const CALL = END;
-const words = ['epoch', 'program', 'arena', 'own', 'stride', 'threads', 'loop'] as const;
-type Told = Readonly<Record<(typeof words)[number], number>>;
-/** What is below belongs to nobody else. */
-export const RESERVED_BYTES: number = CALL + 64;
-
-/** What a call needs to be told: without the epoch, which grows by two with each call. */
-export type Call = Omit<Told, 'epoch' | 'program' | 'loop'>;
+/** The address of the message to all threads when a program starts, after the words of share.ts. */
+const MESSAGE = RANGES_END;
+/** The words of the message, in order. The epoch grows by two with each message. */
+const messageWords = ['epoch', 'program', 'arena', 'own', 'stride', 'threads', 'loop'] as const;
+type MessageWord = (typeof messageWords)[number];
+/** The bytes at the start of the memory that threads need for themselves. */
+export const RESERVED_BYTES: number = MESSAGE + CACHE_LINE;
 
 /**
- * What a thread does, as text: it is started from that alone, wherever this file lies. While the
- * epoch is odd the words are being changed.
+ * A call of a program: the addresses of its arena and of the first thread's local memory, how many
+ * bytes each thread has there, and the number of threads.
  */
-const WORK = `
+export type Call = Readonly<Record<Exclude<MessageWord, 'epoch' | 'program' | 'loop'>, number>>;
+
+/**
+ * The code of a worker, as text, so that it can be started wherever this file lies. While the epoch
+ * is odd the message is being written.
+ */
+const WORKER = `
   const { receiveMessageOnPort, workerData } = require('node:worker_threads');
   const { memory, port, self, at, count } = workerData;
   const words = new Int32Array(memory.buffer, at, count);
@@ -103,8 +107,8 @@ const WORK = `
   let seen = 0;
   for (;;) {
     let epoch;
-    for (let looks = 0; (epoch = Atomics.load(words, 0)) === seen || epoch % 2 !== 0; looks++) {
-      if (looks > 20000) Atomics.wait(words, 0, epoch);
+    for (let spins = 0; (epoch = Atomics.load(words, 0)) === seen || epoch % 2 !== 0; spins++) {
+      if (spins > 20000) Atomics.wait(words, 0, epoch);
     }
     const [, program, arena, own, stride, threads, loop] = words.map((_, i) => (
       Atomics.load(words, i)
@@ -129,28 +133,28 @@ const WORK = `
 interface Helper {
   readonly worker: NodeWorker;
   readonly port: Port;
-  /** The programs that it knows. */
+  /** The numbers of the programs that it has the modules of. */
   readonly known: Set<number>;
 }
 
-/** A program that threads can run together. */
+/** A program that all threads run together. */
 export interface SharedProgram {
-  /** By this number threads are told which program to run. */
+  /** The number that tells threads which program to run. */
   readonly number: number;
   /** The compiled module, whose `run` each thread calls. */
   readonly module: object;
-  /** How many loops it shares. */
+  /** The number of parallel loops in it. */
   readonly loops: number;
 }
 
-/** The threads that use one memory. */
+/** The workers that share one memory with the main thread. */
 export class ThreadPool {
-  /** The shared memory, whose first `RESERVED_BYTES` bytes are theirs. */
+  /** The shared memory; its first `RESERVED_BYTES` belong to the pool. */
   readonly memory: HostMemory;
   readonly #words: Int32Array;
   #helpers: Helper[] = [];
   #isRefused = false;
-  /** What has happened to a thread. */
+  /** What has happened to a worker that has failed. */
   #problem: string | undefined;
   readonly #watchdog = new Watchdog();
   #programs = 0;
@@ -165,19 +169,22 @@ export class ThreadPool {
     this.#words = new Int32Array(memory.buffer, 0, RESERVED_BYTES / 4);
   }
 
-  /** The workers that run, for those who watch over them. */
+  /** The workers that are running. */
   get workers(): readonly NodeWorker[] {
     return this.#helpers.map(({ worker }) => worker);
   }
 
-  /** A program as one that can be shared, for as long as `owner` lives. */
+  /** Registers a program, for as long as `owner` is reachable. */
   share(owner: object, module: object, loops: number): SharedProgram {
     const number = (this.#programs += 1);
     this.#registry.register(owner, number);
     return { number, module, loops };
   }
 
-  /** Runs a program: `run` on this thread, given the number of its first loop. */
+  /**
+   * Runs a program on all threads: `run` is called on this one with the number of the first loop.
+   * Throws if a worker has failed.
+   */
   run(program: SharedProgram, call: Call, run: (loop: number) => void): void {
     this.#requireHealth();
     this.#start(call.threads - 1);
@@ -186,33 +193,37 @@ export class ThreadPool {
       known.add(program.number);
       port.postMessage({ number: program.number, module: program.module });
     }
-    const at = (name: (typeof words)[number]) => CALL / 4 + words.indexOf(name);
     const loop = (Atomics.load(this.#words, LOOP / 4) + 1) | 0;
-    const told: Omit<Told, 'epoch'> = { ...call, program: program.number, loop };
-    Atomics.add(this.#words, at('epoch'), 1);
-    for (const name of words) {
-      if (name !== 'epoch') Atomics.store(this.#words, at(name), told[name]);
-    }
-    Atomics.add(this.#words, at('epoch'), 1);
-    Atomics.notify(this.#words, at('epoch'));
+    this.#send({ ...call, program: program.number, loop });
     try {
       run(loop);
     } catch (error) {
-      // Threads that wait for a loop of this call must not wait for ever.
+      // Threads that wait for a loop of this call must not wait forever.
       Atomics.store(this.#words, LOOP / 4, (loop + program.loops) | 0);
       Atomics.notify(this.#words, LOOP / 4);
       throw error;
     }
   }
 
-  /** Called when the main thread has been waiting for the others: throws if that is in vain. */
+  /** Writes the message to the workers, which spin on its epoch or sleep. */
+  #send(message: Readonly<Record<Exclude<MessageWord, 'epoch'>, number>>): void {
+    const at = (name: MessageWord): number => MESSAGE / 4 + messageWords.indexOf(name);
+    Atomics.add(this.#words, at('epoch'), 1);
+    for (const name of messageWords) {
+      if (name !== 'epoch') Atomics.store(this.#words, at(name), message[name]);
+    }
+    Atomics.add(this.#words, at('epoch'), 1);
+    Atomics.notify(this.#words, at('epoch'));
+  }
+
+  /** Called when the main thread has been waiting for others: throws if that is in vain. */
   readonly watchdog = (): void => {
-    const progress = [LOOP, DONE].map((at) => Atomics.load(this.#words, at / 4)).join();
+    const progress = [LOOP, COMPLETED].map((at) => Atomics.load(this.#words, at / 4)).join();
     if (this.#watchdog.hasExpired(progress)) this.#problem ??= 'a thread no longer answers';
     this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
   };
 
-  /** Throws if a thread has died, or says that it has failed. */
+  /** Throws if a worker has died, or has reported an error. */
   #requireHealth(when = ''): void {
     this.#helpers.forEach(({ port }, i) => {
       const message = builtin('worker_threads')?.receiveMessageOnPort(port)?.message;
@@ -230,13 +241,14 @@ export class ThreadPool {
     while (this.#helpers.length < count) {
       const { port1: port, port2 } = new node.MessageChannel();
       const self = this.#helpers.length + 1;
-      const given = { memory: this.memory, port: port2, self, at: CALL, count: words.length };
-      const options = { eval: true, workerData: given, transferList: [port2], execArgv: [] };
+      const message = { at: MESSAGE, count: messageWords.length };
+      const workerData = { memory: this.memory, port: port2, self, ...message };
+      const options = { eval: true, workerData, transferList: [port2], execArgv: [] };
       let worker: NodeWorker;
       try {
-        worker = new node.Worker(WORK, options);
+        worker = new node.Worker(WORKER, options);
       } catch {
-        // A process may be forbidden to have threads: the main one does all by itself, then.
+        // The process may not be allowed to have threads: the main one then works alone.
         this.#isRefused = true;
         return;
       }
@@ -251,7 +263,7 @@ export class ThreadPool {
     }
   }
 
-  /** Ends all threads. */
+  /** Terminates all workers. */
   async close(): Promise<void> {
     const ending = this.#helpers;
     [this.#helpers, this.#problem] = [[], undefined];

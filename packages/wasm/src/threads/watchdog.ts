@@ -1,56 +1,57 @@
 /**
- * Whether a thread that is waited for still lives. It cannot answer while it computes, and the one
- * that waits hears of no event. But who computes uses the processor, and the time that a process
- * has used is known to all of its threads: as long as it grows, somebody is at work.
+ * The watchdog of the main thread, for when it waits for another thread that may have died. A
+ * waiting thread gets no events, and a thread that computes cannot answer. But computing uses
+ * processor time, and the time used by the whole process can be read from any thread: while it
+ * grows, some thread is at work.
  */
 
-/** A thread that waits asks once in so many milliseconds. */
-export const NAP_MS = 50;
-/** So many times it asks before it compares what was used: 5 s. */
-const WINDOW = 5000 / NAP_MS;
-/** To ask takes some of the processor itself: less than so many milliseconds in that time. */
-const LEAST_MS = 25;
-/** After so many windows, an hour, it is over in any case: no round takes as long. */
-const MOST_WINDOWS = 720;
+/** How often a waiting thread asks the watchdog, in milliseconds. */
+export const WAIT_TIMEOUT_MS = 50;
+/** The number of asks between two looks at the processor time: 5 s. */
+const WINDOW = 5000 / WAIT_TIMEOUT_MS;
+/** Less processor time than this in a window, in milliseconds, is what asking itself takes. */
+const IDLE_MS = 25;
+/** After so many windows without progress, an hour, we give up in any case. */
+const MAX_WINDOWS = 720;
 
 /** The parts of Node that are used. */
 interface Process {
   cpuUsage?(): { readonly user: number; readonly system: number };
 }
 
-/** How many milliseconds of processors the process has used; NaN where that is not told. */
+/** The processor time that the process has used, in milliseconds; NaN where it is not known. */
 function processorTime(): number {
   const used = (globalThis as { process?: Process }).process?.cpuUsage?.();
   return used ? (used.user + used.system) / 1000 : NaN;
 }
 
-/** Watches over those who are waited for, asked once in a nap how far they are. */
+/** Decides whether the threads that are waited for are dead; asked once in each timeout. */
 export class Watchdog {
   readonly #used: () => number;
   #progress = '';
-  #naps = 0;
+  #asks = 0;
   #windows = 0;
   #usedBefore = 0;
 
-  /** `used` says how many milliseconds of processors the process has used so far. */
+  /** `used` gives the processor time of the process in milliseconds. */
   constructor(used: () => number = processorTime) {
     this.#used = used;
   }
 
   /**
-   * Whether to wait is in vain: `progress` is what it was for some seconds, and nobody has computed
-   * in that time.
+   * Whether waiting is in vain: `progress` has stayed the same for five seconds in which the
+   * process used no processor time, or for an hour.
    */
   hasExpired(progress: string): boolean {
     if (progress !== this.#progress) {
-      [this.#progress, this.#naps, this.#windows] = [progress, 0, 0];
+      [this.#progress, this.#asks, this.#windows] = [progress, 0, 0];
     }
-    if (this.#naps === 0) this.#usedBefore = this.#used();
-    this.#naps += 1;
-    if (this.#naps < WINDOW) return false;
-    this.#naps = 0;
+    if (this.#asks === 0) this.#usedBefore = this.#used();
+    this.#asks += 1;
+    if (this.#asks < WINDOW) return false;
+    this.#asks = 0;
     this.#windows += 1;
-    const isIdle = this.#used() - this.#usedBefore < LEAST_MS;
-    return isIdle || this.#windows >= MOST_WINDOWS;
+    const isIdle = this.#used() - this.#usedBefore < IDLE_MS;
+    return isIdle || this.#windows >= MAX_WINDOWS;
   }
 }

@@ -7,7 +7,7 @@
  *       forwards through the chunk, then backwards
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import {
   blocksOf, CHUNK, forChannels, forParts, forStates, forStatesOf, type Grid, grid, type Part,
   registers, type Sizes, TINY,

@@ -8,7 +8,7 @@
  * The state at the start of each chunk of 32 steps is kept, for the way back.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import {
   blocksOf, CHUNK, forChannels, forParts, forStatesOf, type Grid, grid, type Part, registers,
   type Sizes,

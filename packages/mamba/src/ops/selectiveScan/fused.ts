@@ -16,9 +16,10 @@
  * sliced apart.
  */
 import {
-  type Apply, concat, definePrimitive, enableGrad, grad, linearScan, type LinearScanOptions,
-  type NDArray, type Spec, type Tensor, type TypedArray,
+  concat, enableGrad, grad, linearScan, type LinearScanOptions, type Spec, type Tensor,
+  type TypedArray,
 } from '@mambagrad/tensor';
+import { type Apply, definePrimitive, type NDArray } from '@mambagrad/tensor/extend';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';
 import { forwardKernel } from './forward.ts';

@@ -17,7 +17,7 @@ import {
   boolean, type Kind, oneOf, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
-  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+  flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
 import { composedScan, fusedScan, type ScanInputs } from './fused.ts';
 import { segmentedScan } from './segmented.ts';
@@ -102,7 +102,7 @@ export function selectiveScan(
     initialState: [initialState, stateShape],
   });
   const { reset, mask } = readFlags('selectiveScan', given, u.shape);
-  const kept = (x: Tensor): Tensor => keepSteps(x, mask);
+  const kept = (x: Tensor): Tensor => clearPadding(x, mask);
   const biased = deltaBias ? kept(delta).add(deltaBias) : delta;
   const step = kept(deltaSoftplus ? biased.softplus() : biased);
   const input = kept(u);

@@ -7,9 +7,9 @@
  * A kernel goes through chunks of 32 steps of a part, a block of the channels of a sequence.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import {
-  type Cell, CHUNK, type Grid, grid, type Part, registers, setDecays, setLimits, type Sizes, TINY,
+  type Cell, CHUNK, type Grid, grid, type Part, registers, setLimits, type Sizes, TINY,
 } from '../vectors.ts';
 
 /** The inputs of a scan; with flags of steps that start anew, or without. */
@@ -114,7 +114,7 @@ export function advance(
   const { chunk, t, dt, dtU } = step;
   const exponents = cells.map(({ n, d, i }) => k.mul(dt[i], scaledA.at(n, d)));
   return [
-    setDecays(decays, exponents, isSmall),
+    k.setExp2(decays, exponents, isSmall),
     cells.map((cell, j) => {
       const taken = k.mulAdd(dtU[cell.i], elementAt(B, chunk, t, cell.n), TINY);
       const carried = k.mulAdd(decays[j], stateOf(cell), taken);

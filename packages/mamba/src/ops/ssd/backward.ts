@@ -13,7 +13,7 @@
  * it would take fewer sums to subtract what does not pass t, but then little would be left of a_t.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import { type Grid, TINY } from '../vectors.ts';
 import { type Backward, backwardOf, type Head, headOf } from './backwardPlan.ts';
 import {

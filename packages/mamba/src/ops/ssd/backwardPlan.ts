@@ -4,10 +4,10 @@
  * that hold one of its heads.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import type { Grid } from '../vectors.ts';
 import {
-  type At, type Chunk, type Decays, decaysOf, inStates, inSteps, matrix, type Place, type Sizes,
+  type Chunk, type Decays, decaysOf, inStates, inSteps, matrix, type Place, type Sizes,
 } from './products.ts';
 
 /** The plan of the whole kernel. */
@@ -108,8 +108,8 @@ export interface Head {
   readonly x: Place;
   /** Where the gradient of the state is: G, until it is that of H. */
   readonly dState: Place;
-  readonly G: At;
-  readonly H: At;
+  readonly G: k.Matrix;
+  readonly H: k.Matrix;
 }
 
 /** The head with this index, in a chunk. */

@@ -13,10 +13,10 @@
  * way round than outside, so that the channels of a head are in lanes everywhere.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import { type Grid, TINY } from '../vectors.ts';
 import {
-  type At, type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
+  type Chunk, chunkOf, type Decays, decaysOf, forGroups, inStates, inSteps, matrix,
   pairProduct, type Place, product, type Sizes,
 } from './products.ts';
 
@@ -124,7 +124,7 @@ function runHead(ssd: Forward, chunk: Chunk, head: k.Expr): k.Statements {
   const { b, first, left } = chunk;
   const decays = decaysOf(sizes, logDecay, chunk, head);
   const before = stateAt(sizes, left, b, head);
-  const H: At = (n, p) => k.load(to, before(n, p));
+  const H: k.Matrix = (n, p) => k.load(to, before(n, p));
   return [
     decays.compute,
     decayScores(ssd, chunk, decays),
@@ -145,11 +145,11 @@ function decayScores(
 
 /** Y = M X + (what is left of the state at the start, H) C. */
 function computeOutputs(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, y: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, y: Place,
 ): k.Statements {
   const { to, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
   const { isPair, fromStart } = hearing;
-  const outputs: At = (t, p) => k.load(to, y(t, p));
+  const outputs: k.Matrix = (t, p) => k.load(to, y(t, p));
   return [
     product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
       k.store(to, y(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
@@ -162,7 +162,7 @@ function computeOutputs(
 
 /** The state at the end = what is left of that at the start, H, + Bᵀ (what is left of X). */
 function computeState(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: At, after: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, after: Place,
 ): k.Statements {
   const { to, sizes: { steps, headDim, state }, lastB, x } = ssd;
   const { untilEnd, throughout } = hearing;

@@ -13,9 +13,8 @@
  * (forward.ts and backward.ts). As for the selective scan, results are packed one behind the
  * other.
  */
-import {
-  type Apply, definePrimitive, type Spec, type Tensor, type TypedArray,
-} from '@mambagrad/tensor';
+import type { Spec, Tensor, TypedArray } from '@mambagrad/tensor';
+import { type Apply, definePrimitive } from '@mambagrad/tensor/extend';
 import { secondGradient, splitLike } from '../selectiveScan/fused.ts';
 import { backwardKernel } from './backward.ts';
 import { chunked, type SSDInputs, type SSDResult } from './composed.ts';

@@ -1,10 +1,10 @@
 /**
  * What the kernels of state space duality are made of: products of matrices that lie in scratch
  * memory, and the decays of a chunk. All sizes are multiples of four, so that nothing is left over:
- * a product is made of tiles of 4 rows and 8 columns, as in a matrix product (gemm.ts).
+ * a product is made of register tiles of 4 rows and 8 columns, as any matrix product is.
  */
 import * as k from '@mambagrad/kernel';
-import type { Elements } from '@mambagrad/tensor';
+import type { Elements } from '@mambagrad/tensor/extend';
 import { type Grid, grid, TINY } from '../vectors.ts';
 
 /** Groups of heads [headDim], their states [state, headDim], and chunks of so many steps. */
@@ -12,10 +12,7 @@ export type Sizes = Readonly<
   Record<'batch' | 'length' | 'heads' | 'headDim' | 'groups' | 'state' | 'steps' | 'chunks', number>
 >;
 
-/** An element of a matrix. */
-export type At = (row: k.Operand, column: k.Operand) => k.Expr;
-
-export const transposed = (at: At): At => (row, column) => at(column, row);
+export const transposed = (at: k.Matrix): k.Matrix => (row, column) => at(column, row);
 
 /** A matrix in scratch memory, row by row. */
 export const matrix = (name: string, rows: number, columns: number): Grid =>
@@ -34,34 +31,26 @@ interface ProductOptions {
  */
 export function product(
   [rows, columns, depth]: readonly [number, number, number | ((i: k.Expr) => k.Range)],
-  left: At, right: At, finish: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
+  left: k.Matrix, right: k.Matrix,
+  finish: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
   { start = () => 0, isLower = false, isTerm }: ProductOptions = {},
 ): k.Statements {
-  const strip = (j: k.Operand, vectors: readonly number[]): k.Statements =>
+  const choose = isTerm && ((row: k.Expr, at: k.Expr, value: k.Expr) =>
+    k.select(isTerm(row, at), value, 0));
+  const strip = (j: k.Operand, width: number): k.Statements =>
     k.loop('i', { from: isLower ? j : 0, to: rows, step: 4 }, (i) => {
-      const [number, ...values] = [0, ...vectors].map(() => k.variable('x', 'f32x4'));
-      const lines = [0, 1, 2, 3].map((row) => vectors.map((n) => (
-        [k.add(i, row), k.ramp(k.plus(j, 4 * n)), k.variable('y', 'f32x4')] as const
-      )));
+      const tileRows = [0, 1, 2, 3].map((n) => k.add(i, n));
+      const { sums, accumulate } = k.registerTile(tileRows, k.tileColumns(j, width));
       return [
-        lines.flat().map(([row, column, sum]) => k.set(sum, start(row, column))),
-        k.loop('k', typeof depth === 'number' ? depth : depth(i), (at) => [
-          values.map((value, n) => k.set(value, right(at, lines[0][n][1]))),
-          lines.map((line) => [
-            k.set(number, left(line[0][0], at)),
-            line.map(([row, , sum], n) => {
-              const value = isTerm ? k.select(isTerm(row, at), values[n], 0) : values[n];
-              return k.set(sum, k.mulAdd(number, value, sum));
-            }),
-          ]),
-        ]),
-        lines.flat().map((cell) => finish(...cell)),
+        sums.map(({ row, column, total }) => k.set(total, start(row, column))),
+        accumulate(typeof depth === 'number' ? depth : depth(i), left, right, choose),
+        sums.map(({ row, column, total }) => finish(row, column, total)),
       ];
     });
-  const wide = columns - (columns % 8);
+  const wide = columns - (columns % k.NR);
   return [
-    k.loop('j', { to: wide, step: 8 }, (j) => strip(j, [0, 1])),
-    wide < columns ? strip(wide, [0]) : [],
+    k.loop('j', { to: wide, step: k.NR }, (j) => strip(j, k.NR)),
+    wide < columns ? strip(wide, 4) : [],
   ];
 }
 
@@ -71,7 +60,7 @@ export function product(
  * would be NaN, and a form runs that looks at each term.
  */
 export function pairProduct(
-  sizes: Parameters<typeof product>[0], left: At, factor: Grid,
+  sizes: Parameters<typeof product>[0], left: k.Matrix, factor: Grid,
   finish: Parameters<typeof product>[3],
   options: ProductOptions & Required<Pick<ProductOptions, 'isTerm'>>,
 ): k.Statements {

@@ -18,7 +18,7 @@
 import { describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
 import {
-  flagOptions, keepSteps, readFlags, requireShapes, type SequenceFlags,
+  flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
 import { chunked, recurrent, type SSDInputs, type SSDResult } from './composed.ts';
 import { fused } from './fused.ts';
@@ -77,12 +77,12 @@ export function ssd(
     initialState: [initialState, stateShape],
   });
   const { reset, mask } = readFlags('ssd', given, x.shape);
-  const [input, duration, written, read] = [x, dt, B, C].map((each) => keepSteps(each, mask));
+  const [input, duration, written, read] = [x, dt, B, C].map((each) => clearPadding(each, mask));
   const inputs: SSDInputs = [
     input.mul(duration.unsqueeze(-1)), duration.mul(A), written, read, initialState,
     ...(reset ? [reset] : []),
   ];
   const form = length === 1 ? recurrent : { fused, chunked, recurrent }[algorithm];
   const { y, lastState } = form(inputs, chunkSize);
-  return { y: keepSteps(D ? y.add(input.mul(D.unsqueeze(-1))) : y, mask), lastState };
+  return { y: clearPadding(D ? y.add(input.mul(D.unsqueeze(-1))) : y, mask), lastState };
 }

@@ -21,6 +21,8 @@ import {
 export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
   /** What kernels become. */
   readonly backend: 'wasm' | 'js';
+  /** Whether JavaScript kernels throw when they access memory in a wrong way. Default false. */
+  readonly isGuarded?: boolean;
 }
 
 /** A program whose values have their addresses. */
@@ -45,9 +47,11 @@ export interface Code {
 }
 
 /** Makes the code of a program, for one of the backends. */
-export function codeOf(program: AddressedProgram, { backend, fuse }: CodeOptions): Code {
+export function codeOf(
+  program: AddressedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
+): Code {
   const { heap } = program;
-  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program);
+  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
   return {
     run: (arena, threads, watch) => {
       heap.view('i32', heap.flag, 1)[0] = 0;
@@ -100,16 +104,17 @@ function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
 
 /** Runs a program as JavaScript, kernel by kernel. */
 function scriptRunner(
-  { calls, addressesOf, plan, heap, reference }: AddressedProgram,
+  { calls, addressesOf, plan, heap, reference }: AddressedProgram, isGuarded: boolean,
 ): Code['run'] {
-  const scriptOf = scriptCache(heap);
+  const scriptOf = scriptCache(heap, isGuarded);
   const runCall = (call: KernelCall, number: number, arena: number): void => {
     const { kernel, checks } = call;
     if (kernel === undefined) return reference(number);
     const addresses = addressesOf(call).map(
       ({ isInArena, offset }) => offset + (isInArena ? arena : 0),
     );
-    scriptOf(kernel)(...addresses, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
+    const scratch = kernel.scratchBytes > 0 ? [arena + plan.bytes] : [];
+    scriptOf(kernel, call)(...addresses, ...scratch);
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
   };
   return (arena, _threads, watch) => {
@@ -121,13 +126,20 @@ function scriptRunner(
 }
 
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
-function scriptCache({ memory }: Heap): (kernel: k.Kernel) => k.CompiledKernel {
+function scriptCache(
+  { memory }: Heap, isGuarded: boolean,
+): (kernel: k.Kernel, call: KernelCall) => k.CompiledKernel {
   let scripts = new Map<k.Kernel, k.CompiledKernel>();
   let madeFor: object | undefined;
-  return (kernel) => {
+  const compile = (kernel: k.Kernel, { reads, writes }: KernelCall): k.CompiledKernel => {
+    if (!isGuarded) return k.compileJavaScript(kernel, memory.buffer);
+    const filled = kernel.parameters.slice(reads.length, reads.length + writes.length);
+    return k.compileGuarded(kernel, memory.buffer, filled);
+  };
+  return (kernel, call) => {
     if (madeFor !== memory.buffer) scripts = new Map();
     madeFor = memory.buffer;
-    const script = scripts.get(kernel) ?? k.compileJavaScript(kernel, memory.buffer);
+    const script = scripts.get(kernel) ?? compile(kernel, call);
     scripts.set(kernel, script);
     return script;
   };

@@ -63,7 +63,9 @@ interface Context {
   /** The address where checks say that they have found something. */
   readonly flag: number;
   /** Parameters and locals of `run`. */
-  readonly locals: Readonly<Record<keyof typeof runParameters | 'round' | 'mine', Local<'i32'>>>;
+  readonly locals: Readonly<
+    Record<keyof typeof runParameters | 'iteration' | 'completed', Local<'i32'>>
+  >;
 }
 
 /** Makes the module, and counts its shared loops. */
@@ -82,7 +84,8 @@ export function moduleOf(
   const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
   const functions = addKernels(module, calls, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
-    const locals = { ...given, round: local('round', 'i32'), mine: local('mine', 'i32') };
+    const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
+    const locals = { ...given, ...own };
     const host = { reference, watch: isWatched ? watch : undefined };
     return runBody({ calls, stages, functions, ...host, share, flag, locals });
   });
@@ -148,13 +151,13 @@ function sharedLoop(
   number: number,
 ): Statements {
   const { share, locals } = context;
-  const { loop, round, threads } = locals;
+  const { loop, iteration, threads } = locals;
   // Each task has the iterations that follow those of the tasks before it.
   let [count, body]: [number, Statement[]] = [0, []];
   for (const task of tasks) {
-    const first = i32.sub(round, count);
+    const first = i32.sub(iteration, count);
     const run = callRegion(context, task, first, i32.add(first, 1));
-    body = count === 0 ? [run] : [when(i32.ge_u(round, count), [run], body)];
+    body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
   const together = share(i32.add(loop, number), count, locals, body);

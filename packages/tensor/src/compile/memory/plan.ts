@@ -8,7 +8,8 @@ import { CACHE_LINE, FreeList } from '@mambagrad/wasm';
 import { sizeOf } from '../../core/dtype.ts';
 import { describe, numelOf, type Spec } from '../../core/shape.ts';
 import { baseOf } from '../fusion/materialization.ts';
-import type { KernelCall, Pass, Schedule } from '../schedule/schedule.ts';
+import type { Pass } from '../passes/simplify.ts';
+import type { KernelCall, Schedule } from '../schedule/schedule.ts';
 import { rootsOf, type Program, type Value } from '../trace/trace.ts';
 
 /** Where everything is in the arena, and for how long. */

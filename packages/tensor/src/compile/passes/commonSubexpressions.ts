@@ -5,6 +5,7 @@
  */
 import type { Program, Step, Value } from '../trace/trace.ts';
 import { keyOf, numbering } from '../trace/tree.ts';
+import { rewritten } from './rewrite.ts';
 
 /**
  * Of steps with the same primitive, attributes and inputs only the first stays. Primitives are
@@ -28,10 +29,5 @@ export function eliminateCommonSubexpressions(program: Program): Program {
       steps.push({ ...step, inputs });
     }
   }
-  return {
-    ...program,
-    steps,
-    writes: program.writes.map(({ state, value }) => ({ state, value: resolve(value) })),
-    results: program.results.map(resolve),
-  };
+  return rewritten(program, steps, resolve);
 }

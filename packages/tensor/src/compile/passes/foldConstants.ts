@@ -14,6 +14,7 @@ import { checkLowerings } from '../../core/checkLowering.ts';
 import { allocate } from '../../core/dtype.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { type Program, specOf, type Step, type Value } from '../trace/trace.ts';
+import { rewritten } from './rewrite.ts';
 
 /**
  * Folds constants. Where kernels may fuse multiplications with additions (`isFusing`), a product
@@ -40,13 +41,7 @@ export function foldConstants(program: Program, isFusing: boolean): Program {
     constants.add(constant);
     folded.set(output, { ...spec, from: constant });
   }
-  return {
-    ...program,
-    steps,
-    constants,
-    writes: program.writes.map(({ state, value }) => ({ state, value: resolve(value) })),
-    results: program.results.map(resolve),
-  };
+  return rewritten({ ...program, constants }, steps, resolve);
 }
 
 /** Whether a value is a single number that kernels can compute with. */

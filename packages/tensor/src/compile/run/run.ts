@@ -13,7 +13,8 @@ import { baseOf, isMaterialized } from '../fusion/materialization.ts';
 import { AddressMap, tensorFor } from '../memory/addresses.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
 import { type Plan, planMemory } from '../memory/plan.ts';
-import { type KernelCall, type Pass, type Schedule, schedule } from '../schedule/schedule.ts';
+import type { Pass } from '../passes/simplify.ts';
+import { type KernelCall, type Schedule, schedule } from '../schedule/schedule.ts';
 import type { Stage } from '../schedule/stages.ts';
 import { type Program, specOf, type Value } from '../trace/trace.ts';
 

@@ -17,6 +17,7 @@ import { KernelCache } from '../fusion/kernelCache.ts';
 import {
   baseOf, isComputed, type Materialization, materialize, readsOf, stepsFor, withoutMoves,
 } from '../fusion/materialization.ts';
+import type { Pass } from '../passes/simplify.ts';
 import { rootsOf, type Program, type Step, type Value } from '../trace/trace.ts';
 
 /** A call of a kernel on values in memory, or of a reference loop. */
@@ -49,14 +50,6 @@ const MOST_OPS = 16;
 
 /** Where a check says that it has found something. */
 export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
-
-/**
- * What can be left out: `share` computes equal things once, `fold` computes numbers that are known
- * while tracing, `inline` computes values where they are needed instead of materialising them,
- * `group` fuses several into one kernel, and `inPlace` puts results where something lies that is
- * not needed any more.
- */
-export type Pass = 'share' | 'fold' | 'inline' | 'group' | 'inPlace';
 
 /** Schedules a program; `constants` are numbers that are known, and need no memory. */
 export function schedule(
