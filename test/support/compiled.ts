@@ -9,6 +9,7 @@
 import { compile, grad, type Tensor, tensor } from '@mambagrad/tensor';
 import { expect } from 'vitest';
 import { expectSame, leaf, requireShape, unevenCotangent } from './compare.ts';
+import { asTwins } from './sharing.ts';
 
 /** A function of tensors; undefined stands for a gradient that there is none of. */
 export type Body<Args extends unknown[] = Tensor[]> = (...args: Args) => (Tensor | undefined)[];
@@ -19,7 +20,7 @@ export function twins<Args extends unknown[]>(body: Body<Args>): Body<Args> {
   const js = compile(body, { deterministic: true, backend: 'js' });
   let isFirst = true;
   return (...args) => {
-    const [found, twin] = [wasm(...args), js(...args)];
+    const [found, twin] = asTwins([wasm, js].map((compiled) => () => compiled(...args)));
     if (isFirst) expect(wasm.explain()).toMatch(/^\d+ kernels?, /m);
     isFirst = false;
     expectAllSame(found, twin);

@@ -11,6 +11,7 @@ import { expectClose, leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame } from '../../support/compiled.ts';
 import { type Draw, drawTensor } from '../../support/draw.ts';
 import { inFineRounds } from '../../support/rounds.ts';
+import { asTwins } from '../../support/sharing.ts';
 
 afterAll(closeThreads);
 
@@ -121,7 +122,7 @@ describe('what follows a matrix product', () => {
           compile(body, { ...options, backend: 'js' }),
         ];
         const leaves = inputs.map((input) => leaf(input, 'f32'));
-        const run = () => all.map((compiled) => compiled(...leaves));
+        const run = () => asTwins(all.map((compiled) => () => compiled(...leaves)));
         const [found, ...others] = isFine ? inFineRounds(run) : run();
         for (const other of others) expectAllSame(other, found);
         body(...leaves.map((input) => leaf(input))).forEach((exact, i) => {

@@ -27,13 +27,12 @@ export function foldConstants(program: Program, isFusing: boolean): Program {
   const steps: Step[] = [];
   for (const step of program.steps) {
     const { outputs: [output, ...others] } = step;
-    const inputs = step.inputs.map(resolve);
-    const numbers = inputs.flatMap((input) => numberOf(input, constants) ?? []);
-    const isKnown =
-      numbers.length === inputs.length && others.length === 0 && isNumber(output);
-    const result = isKnown ? resultOf({ ...step, inputs }, numbers, isFusing) : undefined;
+    const isChanged = step.inputs.some((input) => folded.has(input));
+    const next = isChanged ? { ...step, inputs: step.inputs.map(resolve) } : step;
+    const isCandidate = others.length === 0 && isNumber(output);
+    const result = isCandidate ? resultOf(next, constants, isFusing) : undefined;
     if (result === undefined) {
-      steps.push({ ...step, inputs });
+      steps.push(next);
       continue;
     }
     const spec = specOf(output);
@@ -56,10 +55,13 @@ function numberOf(value: Value, constants: ReadonlySet<Tensor>): k.Expr | undefi
   return constants.has(from) ? k.constant(dtype, from.data[0]) : undefined;
 }
 
-/** The result of a step of these numbers, or undefined if that is left to its kernel. */
+/** The result of a step whose inputs are all known, or undefined if that is left to its kernel. */
 function resultOf(
-  { primitive, attributes, inputs, outputs }: Step, numbers: readonly k.Expr[], isFusing: boolean,
+  { primitive, attributes, inputs, outputs }: Step, constants: ReadonlySet<Tensor>,
+  isFusing: boolean,
 ): number | undefined {
+  const numbers = inputs.flatMap((input) => numberOf(input, constants) ?? []);
+  if (numbers.length < inputs.length) return undefined;
   const given = primitive.lower?.(inputs, attributes, outputs);
   if (given === undefined) return undefined;
   const [lowering] = checkLowerings(primitive.name, inputs, outputs, given);
