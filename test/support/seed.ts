@@ -1,6 +1,6 @@
 /**
  * The seed of all property tests of one run: SEED from the environment or else a random one.
- * Vitest calls this once, before the first test; `inject('seed')` gives it to each file.
+ * Vitest calls this for each project, before the first test; `inject('seed')` gives it to each file.
  */
 import { randomInt } from 'node:crypto';
 import type { TestProject } from 'vitest/node';
@@ -19,6 +19,10 @@ export default function chooseSeed(project: TestProject): void {
   if (!/^\d*$/.test(given) || seed > largest) {
     throw new Error(`SEED=${given}: expected an integer from 0 to ${largest}`);
   }
-  console.log(`seed ${seed} (SEED=${seed} npm test repeats this run)`);
+  if (process.env['SEED'] !== String(seed)) {
+    console.log(`seed ${seed} (SEED=${seed} npm test repeats this run)`);
+  }
+  // The other projects of the run get the same.
+  process.env['SEED'] = String(seed);
   project.provide('seed', seed);
 }

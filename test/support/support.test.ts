@@ -1,5 +1,7 @@
 /** The tools of the tests, held to the mistakes that they are there to find. */
+import { ones, type Tensor } from '@mambagrad/tensor';
 import { describe, expect, test } from 'vitest';
+import { twins } from './compiled.ts';
 import { compilePage } from './docs.ts';
 import { opCases, optimizerRuns, selectiveScanCases } from './golden.ts';
 import { parseSafetensors } from './safetensors.ts';
@@ -163,5 +165,22 @@ describe('pages', () => {
     expect(() => compile(page(["import { a } from 'm';"], ["import { a } from 'n';"]))).toThrow(
       "docs/x.md:6: a has been imported from 'm' already",
     );
+  });
+});
+
+describe('twins', () => {
+  test('are traced once for each program, at a call that all of them take part in', () => {
+    let traces = 0;
+    const compiled = twins((x: Tensor) => ((traces += 1), [x.exp().sum()]));
+    for (const [size, expected] of [[3, 1], [3, 1], [5, 2]]) {
+      compiled(ones([size]));
+      expect(traces).toBe(expected);
+    }
+  });
+
+  test('are not mixed up with what is compiled beside them', () => {
+    const [double, triple] = [2, 3].map((n) => twins((x: Tensor) => [x.mul(n)]));
+    expect(double(ones([2]))[0]?.data).toEqual(Float32Array.of(2, 2));
+    expect(triple(ones([2]))[0]?.data).toEqual(Float32Array.of(3, 3));
   });
 });

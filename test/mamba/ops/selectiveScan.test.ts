@@ -12,6 +12,7 @@ import {
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
+import { asTwins } from '../../support/sharing.ts';
 import { selectiveScanCases } from '../../support/golden.ts';
 
 const algorithms: readonly SelectiveScanAlgorithm[] = [
@@ -255,7 +256,9 @@ describe('selectiveScan', () => {
         const { f, list } = both(inputs, options);
         const flat = (gradients: readonly Tensor[]) => concat(gradients.map((x) => x.flatten()));
         const expected = valueAndGradients(f, list);
-        const results = backends.map((how) => compiledValueAndGradients(f, list, how));
+        const results = asTwins(
+          backends.map((how) => () => compiledValueAndGradients(f, list, how)),
+        );
         const [fast, one, other] = results.map(({ value, gradients }) => [value, flat(gradients)]);
         expectClose(fast[0], expected.value, 1e-5);
         expectClose(fast[1], flat(expected.gradients), 1e-5);

@@ -10,6 +10,7 @@ import {
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
+import { asTwins } from '../../support/sharing.ts';
 
 const algorithms: readonly SSDAlgorithm[] = ['fused', 'chunked', 'recurrent'];
 
@@ -245,11 +246,10 @@ describe('ssd', () => {
         const inputs = drawInputs(g, length, drawSizes(g, 2, 2, 2, 13, 19));
         const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: drawInteger(g, 1, 40) });
         const exact = valueAndGradients(f, inputs);
-        const results = backends.map((how) => {
-          const { value, gradients } = compiledValueAndGradients(f, inputs, how);
-          return [value, ...gradients];
-        });
-        const [fast, one, other] = results;
+        const results = asTwins(
+          backends.map((how) => () => compiledValueAndGradients(f, inputs, how)),
+        );
+        const [fast, one, other] = results.map(({ value, gradients }) => [value, ...gradients]);
         expectClose(fast[0], exact.value, 1e-5);
         expectClose(joined(fast.slice(1)), joined(exact.gradients), 1e-5);
         one.forEach((x, i) => expectSame(x, other[i]));

@@ -245,7 +245,7 @@ describe('collate', () => {
 
   it('refuses samples that differ in kind, and none at all', () => {
     expect(() => collate<number | number[]>([[1], 2])).toThrow(
-      'collate: sample 1 is f32[], sample 0 is f32[1]; expected as many axes and the same dtype',
+      'collate: sample 1 is f32[], sample 0 is f32[1]; expected the same number of axes and the same dtype',
     );
     expect(() => collate([{ a: 1 }, {}])).toThrow(
       "collate: sample 0 has the field 'a', sample 1 has not",
@@ -293,5 +293,5 @@ describe('collate', () => {
     const { shape, data } = collate(many.map(({ y }) => (y % 100 ? full : empty)), { padding: -1 });
     expect(shape).toEqual([150_000, 1]);
     expect(data.every((x: number, i: number) => x === (i % 100 ? 5 : -1))).toBe(true);
-  }, 60_000);
+  });
 });

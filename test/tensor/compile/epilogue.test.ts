@@ -2,15 +2,16 @@
  * What follows from the elements of a matrix product is computed in its kernel: the same bits as
  * when the product is stored first, however it is cut, and whatever is read besides.
  */
+import { withFinestChunks } from '@mambagrad/kernel';
 import { closeThreads, compile, grad, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bind } from '../../../packages/tensor/src/compile/run/run.ts';
+import { link } from '../../../packages/tensor/src/compile/run/run.ts';
 import { trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectClose, leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame } from '../../support/compiled.ts';
 import { type Draw, drawTensor } from '../../support/draw.ts';
-import { inFineRounds } from '../../support/rounds.ts';
+import { asTwins } from '../../support/sharing.ts';
 
 afterAll(closeThreads);
 
@@ -80,7 +81,7 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
     },
     kernels: 2,
   }),
-  'the product kept, and what ends where it is read': (g, _, rows, depth, columns) => ({
+  'the product kept, and what fence where it is read': (g, _, rows, depth, columns) => ({
     inputs: [[rows, depth], [depth, columns], [rows, columns]].map((shape) => drawTensor(g, shape)),
     body: (x, weight, other) => {
       const [ended, y] = [other.sin(), x.matmul(weight)];
@@ -121,8 +122,8 @@ describe('what follows a matrix product', () => {
           compile(body, { ...options, backend: 'js' }),
         ];
         const leaves = inputs.map((input) => leaf(input, 'f32'));
-        const run = () => all.map((compiled) => compiled(...leaves));
-        const [found, ...others] = isFine ? inFineRounds(run) : run();
+        const run = () => asTwins(all.map((compiled) => () => compiled(...leaves)));
+        const [found, ...others] = isFine ? withFinestChunks(run) : run();
         for (const other of others) expectAllSame(other, found);
         body(...leaves.map((input) => leaf(input))).forEach((exact, i) => {
           const output = found[i];
@@ -156,8 +157,8 @@ describe('what follows a matrix product', () => {
       compiled.state.forEach((one, j) => expectClose(one, eager.state[j], 1e-5, 1e-6));
     }
     // Either is made where the old one lies, when that is not needed any more.
-    const { plan } = bind(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
-    expect(plan.inState.size).toBe(2);
+    const { plan } = link(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
+    expect(plan.donated.size).toBe(2);
     const before = compiled.state.map((one) => one.data.slice());
     expect(() => run(tensor([0, 3, 1], { dtype: 'i32' }))).toThrow('index 3 ');
     expect(compiled.state.map((one) => one.data)).toEqual(before);

@@ -87,7 +87,7 @@ function requireLogits(logits: Tensor): void {
 
 /** Options of `generate` and `generateText`: how to sample tokens, and when to stop. */
 export interface GenerateOptions extends SampleOptions {
-  /** The maximum number of tokens in a row. Default 100. */
+  /** The maximum number of tokens for each prompt. Default 100. */
   readonly maxTokens?: number | undefined;
   /** Tokens that end a row; they are not yielded. Default []. */
   readonly stopTokens?: readonly number[] | undefined;

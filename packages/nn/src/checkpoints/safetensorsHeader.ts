@@ -38,7 +38,7 @@ function attempt<T>(step: () => T, problem: string): T {
 /** Reads the text of a header from its beginning to its end. */
 export class HeaderScanner {
   readonly #text: string;
-  #at = 0;
+  #offset = 0;
 
   constructor(bytes: ArrayBuffer) {
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -63,20 +63,20 @@ export class HeaderScanner {
 
   /** Reads `null`, if it is next; returns whether it was. */
   null(): boolean {
-    const isNext = this.#text.startsWith('null', this.#at);
+    const isNext = this.#text.startsWith('null', this.#offset);
     if (isNext) this.#advance(4);
     return isNext;
   }
 
   /** Skips a value of any kind. `depth` counts the lists and objects around it. */
   skip(depth = 2): void {
-    const first = this.#text.charAt(this.#at);
+    const first = this.#text.charAt(this.#offset);
     if (depth >= DEEPEST && /[[{]/.test(first)) throw this.#error('less depth');
     if (first === '{') this.object([], () => this.skip(depth + 1));
     else if (first === '[') this.#list('[', ']', () => this.skip(depth + 1));
     else if (first === '"') this.string();
     else {
-      NUMBER_OR_WORD.lastIndex = this.#at;
+      NUMBER_OR_WORD.lastIndex = this.#offset;
       const found = NUMBER_OR_WORD.exec(this.#text)?.[0];
       if (found === undefined || /\d/.test(found) && !Number.isFinite(Number(found))) {
         throw this.#error('a value');
@@ -89,8 +89,9 @@ export class HeaderScanner {
   sizes(): number[] {
     const sizes: number[] = [];
     this.#list('[', ']', () => {
-      const size = Number.parseInt(this.#text.slice(this.#at, this.#at + 17), 10);
-      if (!Number.isSafeInteger(size) || !this.#text.startsWith(`${Math.abs(size)}`, this.#at)) {
+      const size = Number.parseInt(this.#text.slice(this.#offset, this.#offset + 17), 10);
+      const isWritten = this.#text.startsWith(`${Math.abs(size)}`, this.#offset);
+      if (!Number.isSafeInteger(size) || !isWritten) {
         throw this.#error('a whole number from 0 to 2^53 - 1');
       }
       if (sizes.push(size) > MOST_AXES) throw this.#error(`at most ${MOST_AXES} sizes`);
@@ -101,21 +102,21 @@ export class HeaderScanner {
 
   /** Reads a string. */
   string(): string {
-    const [text, at] = [this.#text, this.#at];
-    if (text[at] !== '"') throw this.#error('a string');
-    let end = at + 1;
+    const [text, start] = [this.#text, this.#offset];
+    if (text[start] !== '"') throw this.#error('a string');
+    let end = start + 1;
     while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
-    const problem = `the string at character ${at} of the header is malformed`;
-    const value = attempt(() => JSON.parse(text.slice(at, end + 1)) as string, problem);
+    const problem = `the string at character ${start} of the header is malformed`;
+    const value = attempt(() => JSON.parse(text.slice(start, end + 1)) as string, problem);
     // A lone surrogate, half of a character, can be escaped in JSON but not written as UTF-8.
     if (/\p{Surrogate}/u.test(value)) throw new TensorError(`safetensors: ${problem}`);
-    this.#advance(end + 1 - at);
+    this.#advance(end + 1 - start);
     return value;
   }
 
   /** Throws unless the whole text has been read. */
   end(): void {
-    if (this.#at < this.#text.length) throw this.#error('the end');
+    if (this.#offset < this.#text.length) throw this.#error('the end');
   }
 
   #list(open: string, close: string, item: () => void): void {
@@ -131,19 +132,19 @@ export class HeaderScanner {
   }
 
   #accept(character: string): boolean {
-    const isNext = this.#text[this.#at] === character;
+    const isNext = this.#text[this.#offset] === character;
     if (isNext) this.#advance(1);
     return isNext;
   }
 
   /** Moves past a token and the white space after it. */
   #advance(length: number): void {
-    this.#at += length;
-    while (/[ \t\n\r]/.test(this.#text.charAt(this.#at))) this.#at += 1;
+    this.#offset += length;
+    while (/[ \t\n\r]/.test(this.#text.charAt(this.#offset))) this.#offset += 1;
   }
 
   #error(expected: string): TensorError {
-    const found = `found ${quote(this.#text.charAt(this.#at))} at character ${this.#at}`;
+    const found = `found ${quote(this.#text.charAt(this.#offset))} at character ${this.#offset}`;
     return new TensorError(`safetensors: expected ${expected}, ${found} of the header`);
   }
 }

@@ -124,8 +124,8 @@ function stackPadded(
   for (const [i, x] of tensors.entries()) {
     if (x.ndim === first.ndim && x.dtype === first.dtype) continue;
     throw new TensorError(
-      `${where}: sample ${i} is ${describe(x)}, sample 0 is ${describe(first)}; expected as many ` +
-        'axes and the same dtype',
+      `${where}: sample ${i} is ${describe(x)}, sample 0 is ${describe(first)}; expected the ` +
+        'same number of axes and the same dtype',
     );
   }
   const largest = [...(tensors[0]?.shape ?? [])];

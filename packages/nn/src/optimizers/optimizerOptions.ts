@@ -1,5 +1,5 @@
 /**
- * What an optimizer can be told: which parameters to train, singly or in groups, and how.
+ * The options of optimizers, and of groups of parameters that are trained differently.
  */
 import type { Tensor } from '@mambagrad/tensor';
 import {
@@ -17,7 +17,7 @@ export interface ParameterGroup {
   readonly weightDecay?: number | undefined;
 }
 
-/** What an optimizer trains: parameters, groups of them, or both. */
+/** The parameters that an optimizer trains, as tensors, as groups, or both. */
 export type Trained = readonly (Tensor | ParameterGroup)[];
 
 /** Options of every optimizer; a `ParameterGroup` may have its own. */

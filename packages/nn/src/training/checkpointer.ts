@@ -1,6 +1,6 @@
 /**
- * Checkpoints of a training run: one after every so many steps, and one at its end. No step is
- * saved twice.
+ * Checkpoints of a training run: one at regular intervals, and one at its end. No step is saved
+ * twice.
  */
 import type { TrainingState } from './trainingState.ts';
 import type { CheckpointStore } from './trainerOptions.ts';

@@ -8,7 +8,7 @@ import { rememberState } from '../modules/state.ts';
 import { type Losses, meanLosses } from './metrics.ts';
 import type { Batches } from './trainerOptions.ts';
 
-/** What `evaluate` uses of a trainer. */
+/** The parts of a trainer that `evaluate` uses. */
 export interface Evaluation<Batch> {
   readonly model: Module;
   /** The losses of a batch. */

@@ -48,9 +48,9 @@ export function createSampleCounter(): (batch: unknown) => number {
     if (sizes.size > 1 && !isWarned) {
       isWarned = true;
       warn(
-        `Trainer: a batch holds ${tensors.slice(0, 4).map(describe).join(', ')}, and is taken ` +
-          'for as many samples as the first axis of the first has; if it holds another number, ' +
-          'let the loss function return { loss, count }',
+        `Trainer: a batch holds ${tensors.slice(0, 4).map(describe).join(', ')}; the first axis ` +
+          'of the first is taken as its number of samples; if it is another number, let the loss ' +
+          'function return { loss, count }',
       );
     }
     const [first = 1] = sizes;

@@ -1,6 +1,6 @@
 /**
- * The position of a training run: where its data stands, how many steps were taken, and how
- * validation has gone. A checkpoint holds it as one tensor of six numbers,
+ * The position of a training run: that of its data, the number of steps taken, and how validation
+ * has gone. A checkpoint holds it as one tensor of six numbers,
  *
  *     [seed, epoch, index, step, bestLoss, evaluationsSinceBest]
  *
@@ -11,7 +11,7 @@ import { type Tensor, tensor } from '@mambagrad/tensor';
 import type { LoaderState } from '../data/loader.ts';
 import type { EarlyStopping } from './earlyStopping.ts';
 
-/** Where a training run stands. */
+/** How far a training run is. */
 export interface Position {
   /** The seed, epoch and index of the loader; all 0 for data that is a function. */
   readonly data: LoaderState;

@@ -18,7 +18,7 @@ export function encodeSetup(setup: Setup): Tensor {
   return tensor(codes, { dtype: 'i32' });
 }
 
-/** The setup that `encodeSetup` has encoded; undefined if it is no JSON. */
+/** The setup that `encodeSetup` has encoded; undefined if it is not JSON. */
 function decodeSetup(encoded: Tensor): Setup | undefined {
   const text = Array.from(encoded.data, (code) => String.fromCharCode(code)).join('');
   try {

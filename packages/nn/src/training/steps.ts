@@ -15,7 +15,7 @@ import type { TrainerSettings } from './trainerOptions.ts';
 
 /** The results of a train step. */
 export interface TrainStepResult {
-  /** What the loss function returned for each batch. */
+  /** The results of the loss function, for each batch. */
   readonly losses: Losses<Tensor>[];
   /** The norm of the gradient of all parameters, before it was clipped (0-d). */
   readonly gradientNorm: Tensor;

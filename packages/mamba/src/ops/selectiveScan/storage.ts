@@ -4,7 +4,7 @@
  * rounds of a parallel loop write to memory that no other round touches, added up at the end.
  */
 import * as k from '@mambagrad/kernel';
-import { type Cell, CHUNK, isVector } from '../vectors.ts';
+import { type Cell, CHUNK } from '../vectors.ts';
 
 /** Numbers for each step and state of 8 channels. */
 export interface Trace {
@@ -17,7 +17,7 @@ export function traceOf(name: string, steps: number, state: number): Trace {
   const buffer = k.scratch(name, 'f32', steps * state * 8);
   const place = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
     const first = k.rowMajor([t, n, 4 * i], [state, 8]);
-    return isVector(d) ? k.ramp(first) : first;
+    return k.isVector(d) ? k.ramp(first) : first;
   };
   return {
     at: (t, cell) => k.load(buffer, place(t, cell)),

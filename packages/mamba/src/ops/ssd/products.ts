@@ -88,14 +88,14 @@ const forColumns = (last: k.Expr, body: (s: k.Expr) => k.Statements): k.Statemen
 /** x for pairs of steps, or 0 for those that are none. */
 export type Choose = (x: k.Expr) => k.Expr;
 
-/** Calls the body for each group of heads of each sequence, in rounds that threads can share. */
+/** Calls the body for each group of heads of each sequence, in chunks that threads can share. */
 export function forGroups(
   { batch, length, heads, headDim, groups, state }: Sizes,
   body: (b: k.Expr, group: k.Expr) => k.Statements,
 ): k.Statements {
   const pieces = k.partition([batch, groups], (length * heads * headDim * state) / groups);
-  return k.parallel('round', pieces.chunks, (round) => {
-    const [before, sequences, some] = pieces.rangesOf(round);
+  return k.parallel('chunk', pieces.chunks, (chunk) => {
+    const [before, sequences, some] = pieces.rangesOf(chunk);
     return [before, k.loop('b', sequences, (b) => k.loop('g', some, (group) => body(b, group)))];
   });
 }

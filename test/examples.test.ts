@@ -1,0 +1,30 @@
+/** The programs of examples/: each trains a step, and ends with what it has to show. */
+import { fileURLToPath } from 'node:url';
+import { expect, it, vi } from 'vitest';
+
+const text = fileURLToPath(new URL('../README.md', import.meta.url));
+const small = ['--steps', '1', '--batch', '2', '--hidden', '4', '--seed', '7'];
+
+it.each([
+  ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
+  ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
+  ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
+  ['writer', 'A model', [
+    '--file', text, '--layers', '1', '--length', '8', '--prompt', 'a', '--write', '3',
+  ]],
+])('%s', async (name, shown, options) => {
+  const printed: string[] = [];
+  const print = (text: unknown) => printed.push(String(text)) > 0;
+  vi.spyOn(process.stdout, 'write').mockImplementation(print);
+  vi.spyOn(console, 'log').mockImplementation(print);
+  const { argv } = process;
+  try {
+    process.argv = [argv[0], name, ...small, ...options];
+    await import(new URL(`../examples/${name}.ts`, import.meta.url).href);
+  } finally {
+    process.argv = argv;
+    vi.restoreAllMocks();
+  }
+  expect(printed.join('')).toContain('step 1/1');
+  expect(printed.join('')).toContain(shown);
+});
