@@ -117,10 +117,13 @@ function pullBack(
   const gradients = new Map<Tensor, Tensor>();
   if (needed.has(output)) gradients.set(output, seed);
   withMode(op, { recording: createGraph }, (mode) => {
-    const nodes = new Set(tensors.reverse().map(({ node }) => node));
-    for (const node of nodes) {
-      const cotangents = node?.results.map((result) => gradients.get(result)) ?? [];
-      if (node === undefined || cotangents.every((g) => g === undefined)) continue;
+    let last: Node | undefined;
+    for (const { node } of tensors.reverse()) {
+      // The results of a node have its number, and so are neighbours.
+      if (node === undefined || node === last) continue;
+      last = node;
+      const cotangents = node.results.map((result) => gradients.get(result));
+      if (cotangents.every((g) => g === undefined)) continue;
       mode.differentiating = node;
       const shares = sharesOf(node, cotangents);
       for (const [i, input] of node.inputs.entries()) {
@@ -150,8 +153,7 @@ function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tens
 
 /** Applies a node's gradient rule. Values that were overwritten since throw if it reads them. */
 function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): InputGradients {
-  const inputs = node.inputs.map((input, i) => asItWas(node, 'input', input, i));
-  const results = node.results.map((result, i) => asItWas(node, 'result', result, i));
+  const [inputs, results] = [asTheyWere(node, 'input'), asTheyWere(node, 'result')];
   const { name, gradient } = node.primitive;
   const shares = gradient?.call(node.primitive, cotangents, results, inputs, node.attributes) ?? [];
   // Only inputs that require no gradient, such as flags, may be left out.
@@ -161,13 +163,18 @@ function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): Inpu
   return shares;
 }
 
-/** An input or result of a node; throws when it is read if it was assigned another value since. */
-function asItWas({ id, primitive }: Node, kind: string, tensor: Tensor, i: number): Tensor {
-  if (tensor.assignedAt <= id) return tensor;
-  const { message } = failure`backward: ${primitive.name} needs the value that its ${kind} ${i},
-    ${tensor}, had before it was assigned another; compute again what follows from it, or call
-    backward before assign`;
-  return new Tensor(tensor, message);
+/** A node's inputs or results; those that were assigned to since throw when they are read. */
+function asTheyWere(node: Node, kind: 'input' | 'result'): readonly Tensor[] {
+  const tensors = kind === 'input' ? node.inputs : node.results;
+  const isOverwritten = ({ assignedAt }: Tensor): boolean => assignedAt > node.id;
+  if (!tensors.some(isOverwritten)) return tensors;
+  return tensors.map((tensor, i) => {
+    if (!isOverwritten(tensor)) return tensor;
+    const { message } = failure`backward: ${node.primitive.name} needs the value that its ${kind}
+      ${i}, ${tensor}, had before it was assigned another; compute again what follows from it, or
+      call backward before assign`;
+    return new Tensor(tensor, message);
+  });
 }
 
 /** Sums a gradient over the axes along which its input was broadcast. */
