@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
  * at all that a process has allocated, or end by what the engine does on its own.
  */
 const alone = [
-  'test/docs.test.ts',
+  'test/{contributing,docs}.test.ts',
   'test/options/options.test.ts',
   'test/mamba/ops/threads.test.ts',
   'test/tensor/compile/{engines,heap,limits,memory,state,threads}.test.ts',
@@ -21,8 +21,8 @@ const common = {
   globalSetup: 'test/support/seed.ts',
   setupFiles: 'test/setup.ts',
   environment: 'node',
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 150_000,
+  hookTimeout: 150_000,
 } as const;
 
 export default defineConfig({
@@ -39,6 +39,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'together',
+          setupFiles: ['test/setup.ts', 'test/setupTwins.ts'],
           include: ['test/**/*.test.ts'],
           exclude: alone,
           isolate: false,

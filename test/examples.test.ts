@@ -9,7 +9,9 @@ it.each([
   ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
   ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
   ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
-  ['writer', 'A model', ['--file', text, '--layers', '1', '--length', '8', '--write', '3', '--prompt', 'a']],
+  ['writer', 'A model', [
+    '--file', text, '--layers', '1', '--length', '8', '--prompt', 'a', '--write', '3',
+  ]],
 ])('%s', async (name, shown, options) => {
   const printed: string[] = [];
   const print = (text: unknown) => printed.push(String(text)) > 0;

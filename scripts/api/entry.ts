@@ -90,7 +90,9 @@ function classSignature(name: string, place: Place): string {
 
 function typeSignature(name: string, rest: string): string {
   const code = reindent(`type ${name}${rest.replace(/^(?=[=])/, ' ')}`);
-  if (code.split('\n').every((line) => line.length <= 96)) return code;
+  // Comments on its parts say more than short lines would.
+  const most = code.includes('/*') ? 120 : 96;
+  if (code.split('\n').every((line) => line.length <= most)) return code;
   const [head, value = ''] = splitAtFirst(oneLine(code), '= ');
   const parts = splitAtTop(value, '|').map((part) => part.trim());
   if (parts.length === 1) return formatCode(code);

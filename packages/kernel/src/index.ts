@@ -1,4 +1,4 @@
-/** The loop language: kernels as values, their mathematics, and the two emitters. */
+/** The loop language: kernels as values, their mathematics, and two emitters. */
 export {
   addRegions, callRegion, compileWebAssembly, type EmitOptions, type RegionFunction,
 } from './emit/webassembly.ts';
@@ -9,13 +9,13 @@ export { clampIndex, least, minus, plus, rowMajor, times } from './language/inde
 export { type Kernel, kernel, type Parameter, type Region } from './language/kernel.ts';
 export * from './math/elementary.ts';
 export { setExp2 } from './math/exp2.ts';
-export { buffer, load, scratch } from './language/memory.ts';
+export { buffer, LINE_ELEMENTS, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
 export { formatNumber, printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
-  type Partials, partition, type Partition, type PartitionOptions, reducePartials,
-  withFinestChunks,
+  chunkRange, type Partials, partition, type Partition, type PartitionOptions, reducePartials,
+  rowAndPart, withFinestChunks,
 } from './parallel/chunks.ts';
 export {
   type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,
@@ -32,6 +32,6 @@ export {
 } from './math/sums.ts';
 export { cos, sin } from './math/trigonometry.ts';
 export {
-  type Buffer, constant, type Expr, type Kind, type Load, type Operand, splat, type Type,
+  type Buffer, constant, type Expr, isVector, type Kind, type Load, type Operand, splat, type Type,
   type Variable, variable,
 } from './language/expression.ts';

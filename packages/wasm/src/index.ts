@@ -1,6 +1,6 @@
 /**
- * An assembler for WebAssembly: code written as typed expressions, turned into a module's bytes,
- * into readable text, or into functions that run. It knows nothing of tensors.
+ * An assembler for WebAssembly: typed expressions become the bytes of a module, readable text, or
+ * functions that run. And threads that share the loops of a module. Nothing here knows of tensors.
  */
 export { Bytes } from './assembler/bytes.ts';
 export {

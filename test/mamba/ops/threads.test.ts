@@ -1,4 +1,5 @@
 /** Scans and whole training steps on several threads: the same bits on 1, 2, 3 and 8. */
+import { withFinestChunks } from '@mambagrad/kernel';
 import { MambaLM, type MambaLMOptions, selectiveScan, ssd } from '@mambagrad/mamba';
 import { AdamW, crossEntropy } from '@mambagrad/nn';
 import {
@@ -6,7 +7,6 @@ import {
 } from '@mambagrad/tensor';
 import { afterAll, describe, expect, it } from 'vitest';
 import { expectSame, unevenCotangent } from '../../support/compare.ts';
-import { inFineRounds } from '../../support/rounds.ts';
 import { onThreads, threadCounts } from '../../support/threads.ts';
 
 afterAll(closeThreads);
@@ -21,7 +21,7 @@ function expectSameOnAll(body: (...inputs: Tensor[]) => Tensor[], inputs: readon
   };
   const compiled = compile(withGradients, { deterministic: true });
   const [alone, ...others] = threadCounts.map((count) =>
-    () => onThreads(count, () => inFineRounds(() => compiled(...inputs))),
+    () => onThreads(count, () => withFinestChunks(() => compiled(...inputs))),
   );
   const expected = alone();
   for (const run of others) {

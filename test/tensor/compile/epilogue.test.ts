@@ -2,6 +2,7 @@
  * What follows from the elements of a matrix product is computed in its kernel: the same bits as
  * when the product is stored first, however it is cut, and whatever is read besides.
  */
+import { withFinestChunks } from '@mambagrad/kernel';
 import { closeThreads, compile, grad, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -10,7 +11,6 @@ import { trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectClose, leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame } from '../../support/compiled.ts';
 import { type Draw, drawTensor } from '../../support/draw.ts';
-import { inFineRounds } from '../../support/rounds.ts';
 import { asTwins } from '../../support/sharing.ts';
 
 afterAll(closeThreads);
@@ -123,7 +123,7 @@ describe('what follows a matrix product', () => {
         ];
         const leaves = inputs.map((input) => leaf(input, 'f32'));
         const run = () => asTwins(all.map((compiled) => () => compiled(...leaves)));
-        const [found, ...others] = isFine ? inFineRounds(run) : run();
+        const [found, ...others] = isFine ? withFinestChunks(run) : run();
         for (const other of others) expectAllSame(other, found);
         body(...leaves.map((input) => leaf(input))).forEach((exact, i) => {
           const output = found[i];

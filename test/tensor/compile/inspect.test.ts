@@ -1,4 +1,5 @@
 /** What can be seen of a program: its ops, kernels, memory and stages, as values and as text. */
+import { withFinestChunks } from '@mambagrad/kernel';
 import {
   type AllocationReport, compile, formatKernels, formatMemory, formatStages, type Inspection,
   normal, ones, type Tensor, tensor, zeros,
@@ -14,7 +15,6 @@ import { type Step, trace } from '../../../packages/tensor/src/compile/trace/tra
 import { leaf } from '../../support/compare.ts';
 import { withGradients } from '../../support/compiled.ts';
 import { programs } from '../../support/program.ts';
-import { inFineRounds } from '../../support/rounds.ts';
 
 interface Drawn {
   readonly executable: Executable;
@@ -161,7 +161,7 @@ describe('memory', () => {
 describe('stages', () => {
   it('hold each region of each kernel once, in order, and together only what is apart', () => {
     let together = 0;
-    inFineRounds(() => forPrograms(({ executable: { schedule: { calls } }, inspection }) => {
+    withFinestChunks(() => forPrograms(({ executable: { schedule: { calls } }, inspection }) => {
       const stages = inspection.stages();
       const kernels = inspection.kernels();
       const found = stages.flatMap(({ parts }) => parts);

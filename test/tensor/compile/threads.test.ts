@@ -2,6 +2,7 @@
  * Programs that threads share: the same bits for any number of threads, for programs cut as finely
  * as can be and for large ones; and what happens when threads die, are late, or are started anew.
  */
+import { withFinestChunks } from '@mambagrad/kernel';
 import {
   closeThreads, compile, normal, setThreads, type Tensor, zeros,
 } from '@mambagrad/tensor';
@@ -14,7 +15,6 @@ import { LOOP, RANGES } from '../../../packages/wasm/src/threads/share.ts';
 import { leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame, withGradients } from '../../support/compiled.ts';
 import { programs } from '../../support/program.ts';
-import { inFineRounds } from '../../support/rounds.ts';
 import { asTwins } from '../../support/sharing.ts';
 import { onThreads, threadCounts } from '../../support/threads.ts';
 import { rows } from '../ops/rows.ts';
@@ -31,7 +31,7 @@ function expectSameBits(body: Body, inputs: readonly Tensor[]): void {
   const leaves = inputs.map((input) => leaf(input, 'f32'));
   for (const given of [leaves, leaves.map((one) => (one.dtype === 'i32' ? one : leaf(one.mul(0.9))))]) {
     const calls = all.map((compiled) => () => compiled(...given));
-    const [first, ...others] = inFineRounds(() => asTwins(calls));
+    const [first, ...others] = withFinestChunks(() => asTwins(calls));
     for (const other of others) expectAllSame(other, first);
   }
 }

@@ -313,7 +313,7 @@ describe('errors', () => {
     // @ts-expect-error: a number is no vector.
     expect(() => f32x4.add(f32x4.splat(1), 2)).toThrow('f32x4.add: expected v128, found 2');
     // @ts-expect-error: an i64 is a bigint.
-    expect(() => i64.const(2.5)).toThrow('i64.const: 2.5 is no integer of 64 bits');
+    expect(() => i64.const(2.5)).toThrow('i64.const: 2.5 is not an integer of 64 bits');
   });
 
   test('a result that is missing, of another type, or left over', () => {
@@ -340,8 +340,8 @@ describe('errors', () => {
       'f32.load: the alignment is 8, expected a power of two, at most 4',
     );
     expect(() => i32.atomic.load(at(0, 0, 2))).toThrow('the alignment is 2, expected 4');
-    expect(() => i32.const(2 ** 32)).toThrow('i32.const: 4294967296 is no integer of 32 bits');
-    expect(() => i32.add(0, 0.5)).toThrow('i32.const: 0.5 is no integer of 32 bits');
+    expect(() => i32.const(2 ** 32)).toThrow('i32.const: 4294967296 is not an integer of 32 bits');
+    expect(() => i32.add(0, 0.5)).toThrow('i32.const: 0.5 is not an integer of 32 bits');
   });
 
   test('what a module can have once', () => {
@@ -353,7 +353,7 @@ describe('errors', () => {
       'function f: the module has a function of that name already',
     );
     expect(() => module.importFunction('host', 'late', {}, 'none')).toThrow(
-      'function late: is imported after others were made, expected before',
+      'function late: it is imported after others were made, expected before',
     );
     expect(() => new Module().memory({ min: 1, shared: true })).toThrow(
       'shared memory needs a max',

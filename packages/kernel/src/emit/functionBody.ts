@@ -1,20 +1,20 @@
 /**
- * The code of a kernel in a WebAssembly function, from the outside in:
+ * The body of a WebAssembly function for the statements of a kernel, from the outside in:
  *
- *     blockOf            statements, one after the other
+ *     blockOf            a block of statements
  *     addStatement       a store, an assignment, a branch or a loop
  *     valueOf            a constant, a variable, a load or an operation
  *
- * A vector of four lanes is one SIMD register, a variable is a local. Vector constants are brought
- * into locals before the loops, out of mutable globals: engines would otherwise build a constant
- * anew in every round.
+ * A variable is a local, and a vector of four lanes is one SIMD register. Vector constants are
+ * loaded into locals before the loops, from mutable globals: engines would otherwise build each
+ * constant again in every iteration.
  */
 import {
   type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, select, set,
   type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
-  type Buffer, type Constant, type Expr, lanesOf, type Load, type Operation, type Type,
+  type Buffer, type Constant, type Expr, isVector, lanesOf, type Load, type Operation, type Type,
   type Variable,
 } from '../language/expression.ts';
 import type { Kernel } from '../language/kernel.ts';
@@ -22,11 +22,11 @@ import { isContiguous } from '../language/memory.ts';
 import type { Loop, Statement } from '../language/statement.ts';
 import { type KernelFunction, type Place, Pointers } from './inductionVariables.ts';
 
-/** The function that the code is for. */
+/** The function that the code is emitted into. */
 export interface Target {
   readonly module: Module;
   readonly self: KernelFunction;
-  /** Its parameters by name: beside those of the kernel `scratch`, `own`, `from` and `to`. */
+  /** Its parameters by name: those of the kernel, and `scratch`, `own`, `from` and `to`. */
   readonly given: Readonly<Record<string, Local>>;
   /** The locals of the kernel's parameters. */
   readonly locals: ReadonlyMap<object, Local>;
@@ -34,19 +34,20 @@ export interface Target {
   readonly fuses: boolean;
 }
 
-/** A function while its code is written. */
+/** The state of the emission of one function. */
 interface Emission extends Target {
-  /** The locals of parameters, and of the variables met so far. */
+  /** The locals of the parameters, and of the variables seen so far. */
   readonly locals: Map<object, Local>;
   readonly pointers: Pointers;
-  /** The locals of vector constants, and what gives them their values. */
+  /** The locals of vector constants. */
   readonly constants: Map<string, Local>;
+  /** The statements that set them, at the start of the function. */
   readonly before: Code[];
-  /** The block that is being emitted, as far as it is. */
+  /** The statements of the current block so far. */
   code: Code[];
 }
 
-/** The code of some statements of a kernel. */
+/** Emits the code of some statements of a kernel. */
 export function emit(kernel: Kernel, body: readonly Statement[], target: Target): Codes {
   const { self } = target;
   const to: Emission = {
@@ -61,7 +62,7 @@ export function emit(kernel: Kernel, body: readonly Statement[], target: Target)
   return [to.before, code];
 }
 
-/** The address so many bytes behind the start of a buffer. */
+/** The address of a byte of a buffer, given its offset. */
 function addressOf(
   kernel: Kernel, { locals, given }: Target, buffer: Buffer, bytes: number,
 ): Expression<'i32'> {
@@ -74,7 +75,7 @@ function addressOf(
   return offset === 0 ? start : i32.add(start, offset);
 }
 
-/** Statements as code of their own, beside what is being emitted. */
+/** The code of a block inside the current one. */
 function blockOf(to: Emission, statements: readonly Statement[]): Code[] {
   const outside = to.code;
   const inside: Code[] = [];
@@ -100,7 +101,7 @@ function addStatement(to: Emission, one: Statement): void {
   }
 }
 
-/** A loop; of a parallel one the rounds that the function was given. */
+/** A loop; a parallel one runs the iterations that the function is called for. */
 function addLoop(to: Emission, one: Loop): void {
   const [first, end] = one.isParallel
     ? [to.given.from as Local<'i32'>, to.given.to as Local<'i32'>]
@@ -156,7 +157,7 @@ export function wasmType({ type }: { readonly type: Type }): ValueType {
   return type === 'f32' ? 'f32' : 'i32';
 }
 
-/** A value that is computed once, before the statement, to be used twice. */
+/** A value that is used twice: it is computed once, before the statement. */
 function hold<E extends Expression>(to: Emission, name: string, value: E): E {
   if (/\.(get|const)$/.test(value.instruction)) return value;
   const local = to.self.local(name, value.type);
@@ -179,11 +180,11 @@ function placeOf(to: Emission, one: Load): Place {
   return to.pointers.place(one, 0, (of) => valueOf(to, of));
 }
 
-/** The places of all lanes. Terms that are vectors are held, to be taken apart. */
+/** The places of the four lanes. Terms that are vectors are computed once for all of them. */
 function placesOf(to: Emission, one: Load): Place[] {
   const held = new Map<Expr, Expression<'v128'>>();
   for (const { of } of one.index.terms) {
-    if (lanesOf(of) === 4) held.set(of, hold(to, 'index', valueOf<'v128'>(to, of)));
+    if (isVector(of)) held.set(of, hold(to, 'index', valueOf<'v128'>(to, of)));
   }
   return [0, 1, 2, 3].map((lane) => to.pointers.place(one, lane, (of) => {
     const vector = held.get(of);
@@ -191,13 +192,13 @@ function placesOf(to: Emission, one: Load): Place[] {
   }));
 }
 
-/** Makes an instruction of whatever it takes: the language has checked the types. */
+/** Builds an instruction. The language has checked the types of the operands. */
 type Builder = (...given: readonly unknown[]) => Expression;
 
-/** Instructions by their names. */
+/** Builders by the names of the instructions. */
 type Family = Readonly<Record<string, Builder>>;
 
-/** The families on values of a type. One mask is 0 or 1; in a lane it is no bit or all. */
+/** The family for each type. A single mask is 0 or 1; in a lane, no bits or all bits are set. */
 const families = {
   f32, i32, mask: i32, f32x4, i32x4, maskx4: i32x4,
 } as object as Readonly<Record<Type, Family>>;
@@ -215,8 +216,7 @@ function operationOf(to: Emission, operation: Operation): Expression {
 /** Most operations have an instruction for single values and one for four lanes. */
 function instructionOf(operation: Operation): Builder | undefined {
   const { type, inputs: [input], meaning: { wasm = '' } } = operation;
-  const isVector = lanesOf(input) === 4;
-  const places = [families[input.type], families[type], isVector ? v128 : {}] as Family[];
+  const places = [families[input.type], families[type], isVector(input) ? v128 : {}] as Family[];
   for (const instruction of wasm.split(' ')) {
     const family = places.find((one) => Object.hasOwn(one, instruction));
     if (family !== undefined) return family[instruction];
@@ -224,17 +224,16 @@ function instructionOf(operation: Operation): Builder | undefined {
   return undefined;
 }
 
-/** An operation that takes several instructions, or other things than its operands. */
+/** An operation that is more than one instruction, or one with other operands. */
 function composed(
   to: Emission, { name, type, inputs, detail }: Operation, [a, b, c]: readonly Expression<never>[],
 ): Expression {
-  const isVector = lanesOf(inputs[0]) === 4;
   if (name === 'ramp') return i32x4.add(i32x4.splat(a), i32x4.const([0, 1, 2, 3]));
   if (name === 'shuffle') return i8x16.shuffle(a, b, words(...detail));
-  if (name === 'select') return isVector ? v128.bitselect(b, c, a) : select(a, b, c);
-  if (name === 'mulAdd' && isVector && to.fuses) return f32x4.relaxed_madd(a, b, c);
+  if (name === 'select') return isVector(inputs[0]) ? v128.bitselect(b, c, a) : select(a, b, c);
+  if (name === 'mulAdd' && isVector(inputs[0]) && to.fuses) return f32x4.relaxed_madd(a, b, c);
   if (name === 'mulAdd') return families[type].add(families[type].mul(a, b), c);
-  // The bits of f32 and of i32 in four lanes are the same register.
+  // A bitcast of four lanes does nothing: the register is the same.
   if (name === 'toBits' || name === 'fromBits') return a;
   const [x, y] = [hold(to, 'a', a), hold(to, 'b', b)];
   const [small, large] = name === 'min' ? [y, x] : [x, y];

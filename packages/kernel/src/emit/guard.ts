@@ -1,23 +1,23 @@
 /**
- * Running a kernel under guard: as JavaScript in which every access to memory is looked at before
- * it is made. It is slow, and finds what no comparison of results can: a value that was read out of
- * range and then not used; and what goes right by luck, as chunks ran in their order in one thread.
+ * Running a kernel under guard: as JavaScript in which every access to memory is checked before it
+ * is made. This is slow, but finds mistakes that no comparison of results can: a value that is read
+ * out of range and then not used, or a race that goes well because one thread runs all chunks.
  *
  *     out of range      element 12 of a buffer of 12
  *     not written yet   scratch memory that is read before it is written
  *     a race            an iteration of a parallel loop that touches what another writes
- *     left out          elements of a result that nobody writes
+ *     left out          elements of a result that are never written
  */
 import { Names } from '@mambagrad/wasm';
 import type { Buffer } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { type CompiledKernel, compileJavaScript, type Guard } from './javascript.ts';
 
-/** Who touched an element in this parallel loop: an iteration by its number, nobody, or several. */
+/** Instead of the number of the iteration that accessed an element: none, or several. */
 const NOBODY = -1;
 const SEVERAL = -2;
 
-/** What has happened to the elements of a buffer in a call. */
+/** The accesses to the elements of a buffer in a call. */
 interface Log {
   readonly buffer: Buffer;
   /** Its name in the printed kernel. */

@@ -1,12 +1,13 @@
 /**
- * Addresses, kept rather than computed. For every affine index each loop has a pointer: it starts
- * from that of the loop outside, and moves on by a constant at the end of each round. So in
+ * Strength reduction: addresses are updated in each iteration, and not computed again. Every affine
+ * index has an induction variable in each loop, a pointer, which starts from the pointer of the
+ * loop outside and advances by a constant at the end of each iteration:
  *
  *     for i in 0..8
  *       for j in 0..100        x[100 * i + j]: xAt = base + 400·i, once for each i; then xAt += 4
  *
- * nothing is multiplied inside. Indices that differ by a constant share a pointer, as a load or a
- * store adds a constant for free.
+ * So the inner loop has no multiplication. Indices that differ by a constant share a pointer, as a
+ * load or a store adds a constant for free.
  */
 import {
   at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
@@ -15,10 +16,10 @@ import {
 import type { Buffer, Expr, Index, Load } from '../language/expression.ts';
 import type { Loop } from '../language/statement.ts';
 
-/** A function that computes a kernel: parameters by name, and no result. */
+/** A function for a region of a kernel: parameters by name, and no result. */
 export type KernelFunction = WasmFunction<Record<string, ValueType>, 'none'>;
 
-/** Where to load or store. */
+/** The place of a load or a store: an address and a constant offset. */
 export type Place = ReturnType<typeof at>;
 
 /** A loop that is being emitted. */
@@ -26,20 +27,21 @@ interface Frame {
   readonly loop: Loop;
   readonly from: Expression<'i32'>;
   readonly pointers: Map<string, Local<'i32'>>;
-  /** What comes before the loop, and at the end of each round. */
+  /** The code that sets the pointers before the loop, and advances them after each iteration. */
   readonly before: Code[];
   readonly after: Code[];
 }
 
 type Terms = Index['terms'];
 
+/** The pointers of a function while it is emitted. */
 export class Pointers {
   readonly #self: KernelFunction;
-  /** The address so many bytes behind the start of a buffer. */
+  /** The address of a byte of a buffer, given its offset. */
   readonly #start: (buffer: Buffer, bytes: number) => Expression<'i32'>;
   readonly #frames: Frame[] = [];
   readonly #numbers = new Map<object, number>();
-  /** By buffer and terms, the constant of an access that is sure to happen where this one does. */
+  /** By buffer and terms, the offset of an access that certainly happens where this one does. */
   #anchors = new Map<string, number>();
 
   constructor(self: KernelFunction, start: (buffer: Buffer, bytes: number) => Expression<'i32'>) {
@@ -47,7 +49,7 @@ export class Pointers {
     this.#start = start;
   }
 
-  /** Emits what is inside a loop, and gives it with what the pointers need. */
+  /** Emits the body of a loop, and gives it with the code for its pointers. */
   within(loop: Loop, from: Expression<'i32'>, inside: () => Code[]): Frame & { body: Code[] } {
     const frame: Frame = { loop, from, pointers: new Map(), before: [], after: [] };
     this.#frames.push(frame);
@@ -56,7 +58,7 @@ export class Pointers {
     return { ...frame, body };
   }
 
-  /** Emits what may never run: what it accesses says nothing about addresses elsewhere. */
+  /** Emits code that may not run, so that its accesses cannot be anchors of accesses elsewhere. */
   apart(inside: () => Code[]): Code[] {
     const before = this.#anchors;
     this.#anchors = new Map(before);
@@ -65,7 +67,7 @@ export class Pointers {
     return code;
   }
 
-  /** Where an element is: an address, and a constant that the access adds. */
+  /** The place of an element: a pointer, and a constant that the access adds. */
   place(
     { buffer, index: { terms, constant, step } }: Load,
     lane: number,
@@ -76,9 +78,9 @@ export class Pointers {
       terms.filter(({ of }) => of === counter)
     ));
     const others = terms.filter((term) => !counted.includes(term));
-    // The constant of an access must not be negative, nor what it is added to: addresses do not
-    // wrap. Where they might be, the constant is added to the pointer, which other accesses with
-    // the same terms and a larger constant can share: where it points to is accessed, too.
+    // Neither the constant of an access nor the pointer may be negative, as addresses do not wrap.
+    // Where they might be, the constant is added to the pointer, which then points to an element
+    // that is accessed. Accesses with the same terms and a larger constant can share it.
     const isSafe = offset >= 0 && others.length === 0 && counted.every(({ times }) => times > 0);
     const anchor = isSafe ? 0 : this.#anchor(this.#keyOf(buffer, terms), offset);
     const address = others.reduce<Expression<'i32'>>(
@@ -88,7 +90,7 @@ export class Pointers {
     return at(address, offset - anchor, 4);
   }
 
-  /** The constant of an access seen before that is not above this one, or this one. */
+  /** The offset of an earlier access if it is not larger than this one, or this one. */
   #anchor(key: string, offset: number): number {
     const anchor = Math.min(this.#anchors.get(key) ?? Infinity, offset);
     this.#anchors.set(key, anchor);
@@ -104,7 +106,7 @@ export class Pointers {
     return [number(buffer), ...terms.map(({ of, times }) => `${number(of)} ${times}`)].join();
   }
 
-  /** The address start + extra + Σ 4 · times · counter, kept by the innermost of these loops. */
+  /** The pointer start + extra + Σ 4 · times · counter, which the innermost of the loops keeps. */
   #pointer(buffer: Buffer, terms: Terms, extra: number): Expression<'i32'> {
     const last = terms.at(-1);
     const frame = this.#frames.find(({ loop }) => loop.counter === last?.of);

@@ -1,17 +1,17 @@
 /**
- * A kernel as plain JavaScript. A vector is four numbers: what has lanes is written out once for
- * each, so a lane is computed as a single value is. A mask is 0 or 1.
+ * A kernel as plain JavaScript. A vector is four numbers, and its operations are written out once
+ * for each lane, just as for a single value. A mask is 0 or 1.
  *
- * Numbers are doubles here, and `fround` after each step gives what float32 arithmetic gives. For
- * + − × ÷ √ of two float32 numbers that holds to the last bit: a double has more than twice the
- * digits, so rounding it again is as good as rounding once (Figueroa 1995).
+ * JavaScript computes in float64, and `fround` after each operation rounds to float32. For
+ * + − × ÷ √ of float32 numbers this gives exactly the bits of float32 arithmetic: a float64 has
+ * more than twice the digits, so that rounding twice is the same as rounding once (Figueroa, 1995).
  */
 import { Names } from '@mambagrad/wasm';
 import { type Buffer, type Expr, kindOf, lanesOf } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { linesOf, sumOf } from '../language/print.ts';
 
-/** What the text of every kernel may use: the operations that have no sign, by their names. */
+/** Definitions before every kernel: the operations that have no infix sign, by their names. */
 const PRELUDE = `\
 const { abs, ceil, floor, fround, imul, round, sqrt } = Math;
 const { trunc: truncate, min: minimum, max: maximum } = Math;
@@ -32,8 +32,9 @@ const RESERVED =
   'void while with yield arguments undefined NaN Infinity memory scratch own';
 
 /**
- * Runs a kernel on the memory it was made for: places of buffers and numbers, then of scratch; and
- * of the scratch memory of its own thread, if that is not behind the other.
+ * Runs a kernel on the memory it was compiled for. Its arguments are the parameters in order,
+ * buffers as addresses in bytes; then, if the kernel has any, the address of its scratch memory;
+ * and of the thread-local part, unless that follows the rest.
  */
 export type CompiledKernel = (...given: readonly number[]) => void;
 
@@ -52,7 +53,7 @@ export interface Guard {
 
 /**
  * Compiles a kernel to JavaScript, to run on a memory, under a guard if there is one. Needs an
- * engine that may make code from text; a page can forbid that by its content security policy.
+ * engine that may compile text; a page can forbid that by its content security policy.
  */
 export function compileJavaScript(
   kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, guard?: Guard,
@@ -69,7 +70,7 @@ interface Printing {
   readonly guarded: Guard['numbers'] | undefined;
 }
 
-/** The JavaScript of a kernel: a function, in which `f32` and `i32` are all of memory. */
+/** The JavaScript of a kernel: a function, in which `f32` and `i32` are views of all memory. */
 export function printJavaScript(kernel: Kernel, guard?: Guard): string {
   const names = new Names([...RESERVED.split(' '), ...(PRELUDE.match(/\w{2,}/g) ?? [])]);
   const printing = { names, guarded: guard?.numbers };
@@ -92,7 +93,7 @@ export function printJavaScript(kernel: Kernel, guard?: Guard): string {
         const values = lanes.map((lane) => textOf(value, lane, printing));
         if (isFirst) return [`let ${pairs(targets, values)};`];
         if (lanes.length === 1) return [`${pairs(targets, values)};`];
-        // All values are computed before one is written, as a lane may be computed from others.
+        // All lanes are computed before one is assigned, as a lane may depend on others.
         const held = lanes.map((lane) => `$${lane}`);
         return ['{', `  const ${pairs(held, values)};`, `  ${pairs(targets, held)};`, '}'];
       },
@@ -110,7 +111,7 @@ export function printJavaScript(kernel: Kernel, guard?: Guard): string {
   ].join('\n');
 }
 
-/** Arguments as numbers of their type, and the places of buffers in elements. */
+/** The conversion of an argument to its type, or of an address from bytes to elements. */
 function conversion(parameter: Parameter, name: string): string {
   if (!('node' in parameter)) return `${name} >>>= 2;`;
   return parameter.type === 'f32' ? `${name} = fround(${name});` : `${name} |= 0;`;
@@ -120,7 +121,7 @@ function pairs(targets: readonly string[], values: readonly string[]): string {
   return targets.map((target, i) => `${target} = ${values[i]}`).join(', ');
 }
 
-/** One lane of a value, or what to assign to in its place; of a single value, the value. */
+/** The text of one lane of a value, or of a target; a single value has only lane 0. */
 function textOf(
   value: Expr, lane: number, printing: Printing, how: 'read' | 'write' = 'read',
 ): string {

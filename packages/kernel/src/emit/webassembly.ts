@@ -1,10 +1,10 @@
 /**
- * A kernel as WebAssembly: a function for each of its regions, in a module that may hold many. The
- * code inside them is in functionBody.ts.
+ * A kernel as WebAssembly: a function for each of its regions, in a module that may contain many
+ * kernels. The bodies of the functions are emitted by functionBody.ts.
  */
 import {
-  call, type Expression, features, type HostMemory, i32, type Local, Module, Names, type Operand,
-  type Statement as Code, type ValueType,
+  call, type Expression, features, type HostMemory, i32, type Local, MAX_PAGES, Module, Names,
+  type Operand, type Statement as Code, type ValueType,
 } from '@mambagrad/wasm';
 import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
 import type { Kernel } from '../language/kernel.ts';
@@ -12,36 +12,36 @@ import { emit, wasmType } from './functionBody.ts';
 import type { KernelFunction } from './inductionVariables.ts';
 import type { CompiledKernel } from './javascript.ts';
 
-/** How kernels are made into WebAssembly: options of `compileWebAssembly` and `addRegions`. */
+/** Options of `compileWebAssembly` and `addRegions`. */
 export interface EmitOptions {
   /**
-   * Whether `mulAdd` of vectors is rounded once, where the engine can (relaxed SIMD). Default
-   * false.
+   * Whether `mulAdd` of vectors is a fused multiply-add, which rounds once, where the engine has it
+   * (relaxed SIMD). Default false.
    */
   readonly fuse?: boolean | undefined;
 }
 
 const emitOptions = { fuse: boolean.orElse(false) } satisfies Table<EmitOptions>;
 
-/** A region as a function: a parallel one of the first round and the one behind the last, too. */
+/** A region of a kernel as a function. */
 export interface RegionFunction {
   /**
-   * Takes the kernel's parameters and, if it has any, the byte where its scratch memory starts; a
-   * parallel region also where the thread's own scratch memory starts, and the range of iterations,
-   * `from` up to but not including `to`.
+   * Takes the kernel's parameters and the address of its scratch memory, if it has any. A parallel
+   * region also takes the address of the thread-local memory and a range of iterations, from `from`
+   * up to `to`, which is excluded.
    */
   readonly run: KernelFunction;
-  /** The number of iterations of a parallel region; undefined where one thread does it all. */
+  /** The number of iterations of a parallel region; undefined of a serial one. */
   readonly iterations: number | undefined;
 }
 
-/** Compiles a kernel to WebAssembly, to run on a memory, in one thread. */
+/** Compiles a kernel to WebAssembly, to run on a memory in one thread. */
 export function compileWebAssembly(
   kernel: Kernel, memory: HostMemory, options: EmitOptions = {},
 ): CompiledKernel {
   const module = new Module();
   const shared = !(memory.buffer instanceof ArrayBuffer);
-  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
+  module.importMemory('host', 'memory', shared ? { min: 0, max: MAX_PAGES, shared } : { min: 0 });
   const regions = addRegions(module, kernel, options);
   const run = module.function('run', parametersOf(kernel), 'none', (given) => {
     const { scratch } = given as Record<string, Local<'i32'> | undefined>;
@@ -65,7 +65,7 @@ export function callRegion(
   return call(run, Object.fromEntries(keys.map((key, i) => [key, values[i] as Operand<'i32'>])));
 }
 
-/** What a kernel takes, with types: its parameters and, if it has any, its scratch memory. */
+/** The parameters of a kernel with their types, and the address of its scratch memory, if any. */
 function parametersOf(kernel: Kernel): Record<string, ValueType> {
   const names = new Names(['scratch', 'own', 'from', 'to']);
   const parameters = kernel.parameters.map((one): [string, ValueType] => (

@@ -115,6 +115,11 @@ export function lanesOf({ type }: { readonly type: Type }): 1 | 4 {
   return kinds[type] === type ? 1 : 4;
 }
 
+/** Whether an operand has four lanes. */
+export function isVector(x: Operand): boolean {
+  return typeof x !== 'number' && lanesOf(x) === 4;
+}
+
 export function typeOf<K extends Kind>(kind: K, lanes: 1 | 4): K | (typeof vectors)[K] {
   return lanes === 4 ? vectors[kind] : kind;
 }
@@ -148,7 +153,7 @@ const splatting = { name: 'splat', takes: 'f32 i32 mask', wasm: 'splat', isFree:
 
 /** A value broadcast to all four lanes; a vector stays as it is. */
 export function splat(x: Expr): Expr {
-  if (lanesOf(x) === 4) return x;
+  if (isVector(x)) return x;
   const type = typeOf(kindOf(x), 4);
   return x.node === 'constant' ? { ...x, type } : apply(splatting, [x], [], type);
 }
@@ -169,7 +174,7 @@ export function apply(
 ): Operation {
   const { name, takes } = meaning;
   const values = operands.filter((operand) => typeof operand !== 'number');
-  const widest = values.find((value) => lanesOf(value) === 4) ?? values[0];
+  const widest = values.find(isVector) ?? values[0];
   if (widest === undefined) throw new Error(`${name}: all operands are plain numbers`);
   const kind = kindOf(widest);
   if (!takes.includes(kind)) {

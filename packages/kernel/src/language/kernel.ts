@@ -26,7 +26,7 @@ export type Parameter = Buffer | Variable;
 export interface Kernel {
   /** Its name in errors, listings and generated code. */
   readonly name: string;
-  /** What a call passes, in this order; then the address of the scratch memory, if it has any. */
+  /** The arguments of a call, in order; after them comes the address of the scratch memory. */
   readonly parameters: readonly Parameter[];
   /** The offset of each scratch buffer in the kernel's scratch memory, in bytes. */
   readonly scratch: ReadonlyMap<Buffer, number>;

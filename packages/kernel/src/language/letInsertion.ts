@@ -9,7 +9,7 @@
  *
  *     y[i] = selectRare(m, r, u)      let t1 = u;  if any(m) { t1 = m ? r : t1 };  y[i] = t1
  */
-import { type Expr, lanesOf, type Load, type Operation, type Variable } from './expression.ts';
+import { type Expr, isVector, type Load, type Operation, type Variable } from './expression.ts';
 import { any, select } from './operations.ts';
 import { set, type Statement, when } from './statement.ts';
 
@@ -93,7 +93,7 @@ function countUses(statement: Statement, check: (value: Expr) => void): Map<Expr
     // What is broadcast to four lanes counts as used more than once: the JavaScript emitter writes
     // it out for each lane, and some lanes are stored before others are computed.
     const isSplat = value.node === 'operation' && value.name === 'splat';
-    if (isSplat ? inputs[0].node === 'operation' : value.node === 'load' && lanesOf(value) === 4) {
+    if (isSplat ? inputs[0].node === 'operation' : value.node === 'load' && isVector(value)) {
       inputs.forEach(visit);
     }
   };

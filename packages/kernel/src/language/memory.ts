@@ -7,10 +7,17 @@
  * A vector index reads an element for each lane: all at once if they are neighbours, else one by
  * one. Other expressions, such as a loaded index, are terms like the counters.
  */
+import { CACHE_LINE } from '@mambagrad/wasm';
 import {
-  type Buffer, checkName, type Expr, fit, type Index, kindOf, lanesOf, type Load, type Operand,
-  typeOf,
+  type Buffer, checkName, type Expr, fit, type Index, isVector, kindOf, lanesOf, type Load,
+  type Operand, typeOf,
 } from './expression.ts';
+
+/**
+ * The number of elements of a cache line. Chunks that write to a buffer start at multiples of it,
+ * so that threads do not write to the same line (false sharing).
+ */
+export const LINE_ELEMENTS: number = CACHE_LINE / 4;
 
 /** A buffer, whose address is passed to the kernel, or fixed by the option `at`, in bytes. */
 export function buffer(
@@ -64,8 +71,8 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   collect(value, 1);
   const all = Array.from(factors, ([of, times]) => ({ of, times }));
   const terms = all.filter(({ times }) => times !== 0);
-  const isVector = step !== 0 || terms.some(({ of }) => lanesOf(of) === 4);
-  const type = typeOf(buffer.kind, isVector ? 4 : 1);
+  const hasLanes = step !== 0 || terms.some(({ of }) => isVector(of));
+  const type = typeOf(buffer.kind, hasLanes ? 4 : 1);
   return { node: 'load', type, buffer, index: { terms, constant, step } };
 }
 

@@ -10,7 +10,8 @@
  *     minimum(a, b)                     NaN if either is; −0 is below 0
  */
 import {
-  apply, type Expr, fit, kindOf, lanesOf, type Meaning, type Operand, type Operation, splat, typeOf,
+  apply, type Expr, fit, isVector, kindOf, lanesOf, type Meaning, type Operand, type Operation,
+  splat, typeOf,
 } from './expression.ts';
 
 /** An operation on a value or on each of its lanes. Throws if it does not accept the kind of x. */
@@ -160,7 +161,7 @@ const selecting = { name: 'select', takes: 'f32 i32', js: '(a ? b : c)' };
 export function select(mask: Expr, a: Operand, b: Operand): Expr {
   if (kindOf(mask) !== 'mask') throw new Error(`select: expected a mask, found ${mask.type}`);
   const like = apply(selecting, [a, b]);
-  const lanes = lanesOf(mask) === 4 ? 4 : lanesOf(like);
+  const lanes = isVector(mask) ? 4 : lanesOf(like);
   const inputs = [mask, ...like.inputs].map((x) => (lanes === 4 ? splat(x) : x));
   return { ...like, inputs, type: typeOf(kindOf(like), lanes) };
 }

@@ -42,7 +42,7 @@ export interface Reduction {
 /** The reduction that adds. */
 export const sum: Reduction = { combine: add, identity: 0, roundingError: twoSumError };
 
-/** Whether a reduction of so many terms of a type is a sum that is too long for one short sum. */
+/** Whether a reduction is a sum with too many terms, of a type, for one short sum. */
 export function isLongSum({ roundingError }: Reduction, type: Type, terms: number): boolean {
   return roundingError !== undefined && kindOf({ type }) === 'f32' && terms > SHORT_SUM;
 }

@@ -3,7 +3,7 @@
  * are contiguous, as those of weights are. Each number of b is used for few products, so the time
  * goes into reading b, and all depends on the order:
  *
- *     for each block of columns                  8 streams, one behind the other in memory
+ *     for each block of columns                  8 streams, one after the other in memory
  *       for each column of a stream              8 columns at a time, one of each stream
  *         for k, four in lanes:  y[i, j] += a[i, k] · b[k, j]
  *

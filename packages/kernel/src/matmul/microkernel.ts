@@ -10,7 +10,7 @@
  * are many themselves, y has a compensation, which is added at the end.
  */
 import {
-  type Buffer, constant, type Expr, lanesOf, type Operand, type Variable, variable,
+  type Buffer, constant, type Expr, isVector, type Operand, type Variable, variable,
 } from '../language/expression.ts';
 import { least, plus } from '../language/indexArithmetic.ts';
 import { load } from '../language/memory.ts';
@@ -66,8 +66,7 @@ export interface RegisterTile<Row extends Operand = Operand, Column extends Oper
 export function registerTile<Row extends Operand, Column extends Operand>(
   rows: readonly Row[], columns: readonly Column[],
 ): RegisterTile<Row, Column> {
-  const [column] = columns;
-  const type = typeof column === 'object' && lanesOf(column) === 4 ? 'f32x4' : 'f32';
+  const type = isVector(columns[0]) ? 'f32x4' : 'f32';
   const lines = rows.map((row) => {
     const sums = columns.map((own) => ({ row, column: own, total: variable('y', type) }));
     return { row, sums };

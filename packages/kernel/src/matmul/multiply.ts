@@ -61,7 +61,7 @@ function strategyOf(
   return hasRows(4) ? 'splitM' : 'splitN';
 }
 
-/** The operations of one of so many equal parts of a product. */
+/** The number of operations of one of several equal parts of a product. */
 function workOf({ rows, columns, depth }: Product, parts: number): number {
   return (rows * columns * depth) / parts / MULTIPLY_ADDS_PER_OPERATION;
 }
@@ -96,7 +96,7 @@ function splitM(plan: GemmPlan): Statements {
   ];
 }
 
-/** The chunks of a product that is split along k: units of k, not too few beside the reduction. */
+/** The chunks of a product that is split along k; large enough to outweigh the reduction. */
 function partitionDepth(product: Product): Partition {
   const units = Math.ceil(product.depth / KC_UNIT);
   const overhead = product.rows * product.columns * MULTIPLY_ADDS_PER_OPERATION;

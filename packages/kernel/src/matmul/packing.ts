@@ -7,7 +7,7 @@
  *     strip   a[i..i+MR, 0]  a[i..i+MR, 1]  a[i..i+MR, 2]  …
  *
  * So the inner loop reads both from start to end however a and b lie in memory, and transposes
- * cost no more than packing, which is little work beside the product.
+ * cost no more than packing, which is little work compared with the product.
  */
 import type { Buffer, Expr, Operand } from '../language/expression.ts';
 import { minus, plus, times } from '../language/indexArithmetic.ts';

@@ -8,14 +8,16 @@
  * The number of chunks depends on the size of the work alone, never on the number of threads. So
  * partial sums are made of the same terms and added in the same order on one thread and on many,
  * and results are the same bits. A chunk takes about ten microseconds: long enough that claiming it
- * costs nothing beside it, short enough that threads finish at about the same time.
+ * costs next to nothing, short enough that threads finish at about the same time.
  */
 import { number, readOptions, type Table, whole } from '@mambagrad/wasm/options';
-import { type Buffer, type Expr, lanesOf, typeOf, variable } from '../language/expression.ts';
-import { load } from '../language/memory.ts';
+import {
+  type Buffer, type Expr, lanesOf, typeOf, type Variable, variable,
+} from '../language/expression.ts';
+import { LINE_ELEMENTS, load } from '../language/memory.ts';
 import { add, min, mul, sub, truncDiv } from '../language/operations.ts';
 import {
-  loop, parallel, type Range, set, type Statements, store, vectorized,
+  type Interval, loop, parallel, type Range, set, type Statements, store, vectorized,
 } from '../language/statement.ts';
 import { accumulator, isLongSum, type Reduction } from '../math/sums.ts';
 
@@ -25,8 +27,8 @@ const CHUNK_OPERATIONS = 2 ** 15;
 let isFinest = false;
 
 /**
- * Runs `body` while everything that can be partitioned is, into chunks as small as can be: small
- * work shows then how its parts fit together, and whether any depends on another.
+ * Runs `body` with the smallest possible chunks wherever work can be partitioned. For tests: even
+ * small work then has several chunks, which must fit together and not depend on each other.
  */
 export function withFinestChunks<T>(body: () => T): T {
   const before = isFinest;
@@ -85,18 +87,23 @@ export function partition(
   const rangesOf = (chunk: Expr): ReturnType<Partition['rangesOf']> => {
     if (extents.length === 1) return [[], chunkRange(chunk, size, inner)];
     if (perRow === 1) return [[], chunkRange(chunk, rows, outer), inner];
-    const [i, part] = ['i', 'part'].map((name) => variable(name, 'i32'));
-    const setup = [
-      set(i, truncDiv(chunk, perRow)),
-      set(part, sub(chunk, mul(i, perRow))),
-    ];
-    return [setup, { from: i, to: add(i, 1) }, chunkRange(part, size, inner)];
+    const { setup, row, part } = rowAndPart(chunk, perRow);
+    return [setup, { from: row, to: add(row, 1) }, chunkRange(part, size, inner)];
   };
   return { chunks, largest: size, rangesOf };
 }
 
-/** The indices of a chunk: `size` of them, but the last chunk may have fewer. */
-function chunkRange(chunk: Expr, size: number, count: number): Range {
+/** The number of a chunk as that of a row and of a part in it, if each row has so many parts. */
+export function rowAndPart(
+  chunk: Expr, perRow: number,
+): { readonly setup: Statements; readonly row: Variable; readonly part: Variable } {
+  const [row, part] = ['i', 'part'].map((name) => variable(name, 'i32'));
+  const setup = [set(row, truncDiv(chunk, perRow)), set(part, sub(chunk, mul(row, perRow)))];
+  return { setup, row, part };
+}
+
+/** The indices of a chunk: `size` of them out of `count`, but the last chunk may have fewer. */
+export function chunkRange(chunk: Expr, size: number, count: number): Interval {
   const from = mul(chunk, size);
   const to = add(from, size);
   return { from, to: count % size === 0 ? to : min(to, count) };
@@ -112,7 +119,7 @@ export interface Partials {
   readonly length: number;
   /** The distance between the starts of two rows, in elements. */
   readonly stride: number;
-  /** How far after each element its compensation lies (see math/sums.ts), if it has one. */
+  /** The distance from each element to its compensation (see math/sums.ts), if it has one. */
   readonly compensationAt?: number | undefined;
 }
 
@@ -124,7 +131,7 @@ export function reducePartials(
   { buffer, count, length, stride, compensationAt }: Partials,
   reduction: Reduction, to: Buffer, start = 0,
 ): Statements {
-  const { chunks, rangesOf } = partition([length], count, { multipleOf: 16 });
+  const { chunks, rangesOf } = partition([length], count, { multipleOf: LINE_ELEMENTS });
   return parallel('chunk', chunks, (chunk) => {
     const [, range] = rangesOf(chunk);
     return vectorized('i', range, (i) => {

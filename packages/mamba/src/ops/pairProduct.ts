@@ -10,7 +10,6 @@
 import * as k from '@mambagrad/kernel';
 import type { Shape, Tensor } from '@mambagrad/tensor';
 import { type Apply, definePrimitive, type Elements } from '@mambagrad/tensor/extend';
-import { isVector } from './vectors.ts';
 
 const transposed = (x: Tensor): Tensor => x.transpose(-2, -1);
 
@@ -21,10 +20,10 @@ function sums(
   result: (sum: k.Variable, cell: readonly k.Expr[]) => k.Expr = (sum) => sum,
 ): k.Statements {
   const pieces = k.partition([count], rows * columns * depth);
-  return k.parallel('round', pieces.chunks, (round) => {
-    const [before, some] = pieces.rangesOf(round);
+  return k.parallel('chunk', pieces.chunks, (chunk) => {
+    const [before, some] = pieces.rangesOf(chunk);
     const ofRow = (s: k.Expr, i: k.Expr) => k.vectorized('j', columns, (j) => {
-      const sum = k.variable('sum', isVector(j) ? 'f32x4' : 'f32');
+      const sum = k.variable('sum', k.isVector(j) ? 'f32x4' : 'f32');
       return [
         k.set(sum, 0),
         k.loop('k', depth, (at) => k.set(sum, add(sum, at, [s, i, j]))),

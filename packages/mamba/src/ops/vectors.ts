@@ -15,11 +15,9 @@ export const TINY = 1e-18;
 /** States that are written out in a row; more of them are a loop. */
 const UNROLLED = 16;
 
-/** Sizes, and where the last states and those at the starts of chunks are in what is packed. */
+/** Sizes: the `width` of a sequence's states is channels · state. */
 export type Sizes = Readonly<
-  Record<
-    'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks' | 'lastAt' | 'startsAt', number
-  >
+  Record<'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks', number>
 >;
 
 /** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
@@ -29,16 +27,14 @@ export interface Cell {
   readonly i: number;
 }
 
-export const isVector = (d: k.Expr): boolean => d.type === 'i32x4';
-
 /** For each name, a register for each vector of channels. */
 export function registers(names: readonly string[], channels: readonly k.Expr[]): k.Variable[][] {
-  const type = (d: k.Expr) => (isVector(d) ? 'f32x4' : 'f32');
+  const type = (d: k.Expr) => (k.isVector(d) ? 'f32x4' : 'f32');
   return names.map((name) => channels.map((d) => k.variable(name, type(d))));
 }
 
-/** At least so many rounds, if there are channels enough. */
-const ROUNDS = 8;
+/** The chunks that we want at least, if there are enough channels. */
+const LEAST_CHUNKS = 8;
 
 /** Whether there is work enough to be shared. */
 function isLarge({ batch, length, channels, state }: Sizes): boolean {
@@ -51,8 +47,8 @@ function isLarge({ batch, length, channels, state }: Sizes): boolean {
  */
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
   const { batch, channels } = sizes;
-  const wanted = isLarge(sizes) ? Math.ceil(ROUNDS / batch) : 1;
-  const unit = channels < 128 ? 16 : 32;
+  const wanted = isLarge(sizes) ? Math.ceil(LEAST_CHUNKS / batch) : 1;
+  const unit = channels < 128 ? k.LINE_ELEMENTS : 2 * k.LINE_ELEMENTS;
   const size = Math.max(Math.ceil(channels / wanted / unit), 1) * unit;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
@@ -66,7 +62,7 @@ export interface Part {
   readonly range: k.Interval;
 }
 
-/** Calls the body for each sequence and block of channels, in rounds that threads can share. */
+/** Calls the body for each sequence and block of channels, in chunks that threads can share. */
 export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.Statements {
   const { batch, channels } = sizes;
   const { count, size } = blocksOf(sizes);
@@ -74,15 +70,12 @@ export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.St
     const loop = isLarge(sizes) ? k.parallel : k.loop;
     return loop('b', batch, (b) => body({ b, block: 0, range: { from: 0, to: channels } }));
   }
-  const [sequence, block] = ['b', 'block'].map((name) => k.variable(name, 'i32'));
-  return k.parallel('round', batch * count, (round) => {
-    const from = k.mul(block, size);
-    const end = k.add(from, size);
-    const range = { from, to: channels % size === 0 ? end : k.min(end, channels) };
+  return k.parallel('chunk', batch * count, (chunk) => {
+    const { setup, row: sequence, part: block } = k.rowAndPart(chunk, count);
+    const range = k.chunkRange(block, size, channels);
     return [
-      k.set(sequence, k.truncDiv(round, count)),
-      k.set(block, k.sub(round, k.mul(sequence, count))),
-      // A loop of one round, as loops keep addresses in step.
+      setup,
+      // A loop of one iteration, as only loops have induction variables.
       k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body({ b, block, range })),
     ];
   });
@@ -164,7 +157,7 @@ export function setLimits(
   limits: k.Buffer, scaledA: Grid, { state }: Sizes, some: k.Interval,
 ): k.Statements {
   return k.vectorized('d', some, (d) => {
-    const most = k.variable('most', isVector(d) ? 'f32x4' : 'f32');
+    const most = k.variable('most', k.isVector(d) ? 'f32x4' : 'f32');
     return [
       k.set(most, 0),
       k.loop('n', state, (n) => k.set(most, k.max(most, k.abs(scaledA.at(n, d))))),

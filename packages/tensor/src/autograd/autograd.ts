@@ -50,7 +50,9 @@ const backwardOptions = {
 
 /** Options of `grad`: those of `backward`, and whether inputs may be unused. */
 export interface GradOptions extends BackwardOptions {
-  /** Whether an input on which the output does not depend gets zeros. Default false: it throws. */
+  /**
+   * Whether an input on which the output does not depend gets zeros, not an error. Default false.
+   */
   readonly allowUnused?: boolean | undefined;
 }
 
@@ -148,16 +150,8 @@ function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tens
 
 /** Applies a node's gradient rule. Values that were overwritten since throw if it reads them. */
 function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): InputGradients {
-  const asItWas = (kind: 'input' | 'result') => (tensor: Tensor, i: number): Tensor => {
-    if (tensor.assignedAt <= node.id) return tensor;
-    const { message } = failure`backward: ${node.primitive.name} needs the value that its ${kind}
-      ${i}, ${tensor}, had before it was assigned another; compute again what follows from it, or
-      call backward before assign`;
-    return new Tensor(tensor, message);
-  };
-  const inputs = node.inputs.map(asItWas('input'));
-  // Results that have a node cannot be assigned to.
-  const results = node.results.map(asItWas('result'));
+  const inputs = node.inputs.map((input, i) => asItWas(node, 'input', input, i));
+  const results = node.results.map((result, i) => asItWas(node, 'result', result, i));
   const { name, gradient } = node.primitive;
   const shares = gradient?.call(node.primitive, cotangents, results, inputs, node.attributes) ?? [];
   // Only inputs that require no gradient, such as flags, may be left out.
@@ -165,6 +159,15 @@ function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): Inpu
   check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
     ${left}, ${inputs[left]}; expected a function, or null if it has no gradient`;
   return shares;
+}
+
+/** An input or result of a node; throws when it is read if it was assigned another value since. */
+function asItWas({ id, primitive }: Node, kind: string, tensor: Tensor, i: number): Tensor {
+  if (tensor.assignedAt <= id) return tensor;
+  const { message } = failure`backward: ${primitive.name} needs the value that its ${kind} ${i},
+    ${tensor}, had before it was assigned another; compute again what follows from it, or call
+    backward before assign`;
+  return new Tensor(tensor, message);
 }
 
 /** Sums a gradient over the axes along which its input was broadcast. */

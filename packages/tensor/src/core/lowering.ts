@@ -179,10 +179,10 @@ export function forEach(
   const axes = shape.flatMap((size, axis) => (size === 1 ? [] : [axis])).slice(0, 2);
   const inner = axes.reduce((count, axis) => count / shape[axis], numelOf(shape));
   const pieces = k.partition(axes.map((axis) => shape[axis]), inner * work, {
-    multipleOf: isWide ? 16 : 1,
+    multipleOf: isWide ? k.LINE_ELEMENTS : 1,
   });
-  return k.parallel('round', pieces.chunks, (round) => {
-    const [before, ...ranges] = pieces.rangesOf(round);
+  return k.parallel('chunk', pieces.chunks, (chunk) => {
+    const [before, ...ranges] = pieces.rangesOf(chunk);
     const nest = (index: Index): k.Statements => {
       const axis = index.length;
       const next = (i: k.Operand): k.Statements => nest([...index, i]);

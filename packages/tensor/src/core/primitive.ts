@@ -19,7 +19,7 @@ import {
 } from './options.ts';
 import { check, type Spec } from './shape.ts';
 import {
-  type InputGradients, mode, type NDArray, type Node, type Primitive, Tensor, tick,
+  type InputGradients, mode, type NDArray, type Primitive, Tensor, tick,
 } from './tensor.ts';
 
 /** Applies a primitive with one result to tensors and attributes. */
@@ -34,9 +34,7 @@ export type ApplyMulti<Attributes> = (
  * A primitive with one result, written without lists; see `Primitive` for what its functions do.
  */
 export interface SinglePrimitive<Attributes> {
-  /**
-   * Unique among primitives: letters, digits and _, in parts with dots between, `mine.softsign`.
-   */
+  /** Unique: letters, digits and _, in parts separated by dots, as in `mine.softsign`. */
   readonly name: string;
   /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
   infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
@@ -51,9 +49,7 @@ export interface SinglePrimitive<Attributes> {
   gradient?(
     g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
-  /**
-   * The op in the loop language, for `compile`; without it, or for f64, programs call `compute`.
-   */
+  /** The op in the loop language. Without it, or for f64, programs call `compute`. */
   lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
   /** Whether the result is the first input's array in another shape; `compute` is not called. */
   readonly sharesData?: boolean;
@@ -120,41 +116,47 @@ function takeName(definer: string, name: string): void {
   names.add(name);
 }
 
+/** The results of a node until they are made. */
+const none: readonly Tensor[] = [];
+
 /** Applies a primitive, and reports it to the tracer or observer, if there is one. */
 function apply<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
 ): readonly Tensor[] {
   const list = primitive.infer(inputs, attributes);
   checkSpecs(primitive.name, list);
-  const isSmooth = primitive.gradient !== undefined && list.some(({ dtype }) => isFloat(dtype));
+  const isSmooth = primitive.gradient !== undefined && list.some(isFloating);
   const isRecorded = isSmooth && mode.recording && inputs.some((input) => input.requiresGrad);
-  const results: Tensor[] = [];
-  const node: Node | undefined = isRecorded
-    ? { id: tick(), primitive, inputs, attributes, results }
+  const node = isRecorded
+    ? { id: tick(), primitive, inputs, attributes, results: none }
     : undefined;
-  const { tracer } = mode;
-  const sources = tracer
-    ? list.map(() => tracer.missing)
-    : computed(primitive, inputs, attributes, list);
-  list.forEach((spec, i) => {
-    results.push(new Tensor(spec, sources[i], isFloat(spec.dtype) ? node : undefined));
+  const { tracer, observer } = mode;
+  const outputs = tracer ? undefined : computed(primitive, inputs, attributes, list);
+  const results = list.map((spec, i) => {
+    const source = outputs ? outputs[i].data : (tracer?.missing ?? '');
+    return new Tensor(spec, source, isFloating(spec) ? node : undefined);
   });
+  if (node) node.results = results;
   if (tracer) tracer.apply(primitive, inputs, results, attributes);
-  else mode.observer?.(primitive, inputs, results, attributes);
+  else observer?.(primitive, inputs, results, attributes);
   return results;
+}
+
+function isFloating({ dtype }: Spec): boolean {
+  return isFloat(dtype);
 }
 
 /** The data of each result, computed by the reference loop. */
 function computed<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
   list: readonly Spec[],
-): readonly NDArray['data'][] {
-  if (primitive.sharesData) return [inputs[0].data];
-  const outputs = list.map((spec) => (
+): readonly NDArray[] {
+  if (primitive.sharesData) return inputs;
+  const outputs = list.map((spec): NDArray => (
     { shape: spec.shape, data: arrayFor(primitive.name, spec) }
   ));
   primitive.compute(inputs, outputs, attributes);
-  return outputs.map(({ data }) => data);
+  return outputs;
 }
 
 /**
@@ -218,7 +220,7 @@ function inLists<Attributes>(single: SinglePrimitive<Attributes>): Primitive<Att
     name,
     sharesData,
     infer: (inputs, attributes) => [single.infer(inputs, attributes)],
-    compute: (inputs, [output], attributes) => single.compute(inputs, output, attributes),
+    compute: (inputs, outputs, attributes) => single.compute(inputs, outputs[0], attributes),
     ...(single.gradient && {
       // A node with one result is visited only if that has a cotangent.
       gradient: ([g], [y], inputs, attributes) =>

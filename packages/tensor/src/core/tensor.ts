@@ -31,9 +31,7 @@ export type InputGradients = readonly ((() => Tensor) | null)[];
  * one result or several. `Attributes` are the arguments that are not tensors (axes, sizes, flags).
  */
 export interface Primitive<Attributes> {
-  /**
-   * Unique among primitives: letters, digits and _, in parts with dots between, `mine.softsign`.
-   */
+  /** Unique: letters, digits and _, in parts separated by dots, as in `mine.softsign`. */
   readonly name: string;
   /** The shape rule: checks the inputs, or throws, and gives each result's shape and dtype. */
   infer(inputs: readonly Tensor[], attributes: Attributes): readonly Spec[];
@@ -53,9 +51,7 @@ export interface Primitive<Attributes> {
     cotangents: readonly (Tensor | undefined)[], results: readonly Tensor[],
     inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
-  /**
-   * The op in the loop language, for `compile`; without it, or for f64, programs call `compute`.
-   */
+  /** The op in the loop language. Without it, or for f64, programs call `compute`. */
   lower?(
     inputs: readonly Spec[], attributes: Attributes, outputs: readonly Spec[],
   ): LoweringOfAll | undefined;

@@ -55,7 +55,7 @@ function running(name: string, definition: RunningDefinition) {
       kernel: ([x], y) =>
         forEach(shape.toSpliced(axis, 1), (beside) => {
           const length = shape[axis];
-          const isWide = beside.some((i) => typeof i !== 'number' && i.type === 'i32x4');
+          const isWide = beside.some(k.isVector);
           const [total, rest, term, next] = ['total', 'rest', 'term', 'next'].map((own) =>
             k.variable(own, isWide ? 'f32x4' : 'f32'),
           );

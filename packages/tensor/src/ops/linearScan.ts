@@ -177,7 +177,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
         const start = initialState
           ? unlessReset(0, k.add(first, k.mul(a.at(at(0)), initialState.at(beside))))
           : first;
-        const isWide = beside.some((i) => typeof i !== 'number' && i.type === 'i32x4');
+        const isWide = beside.some(k.isVector);
         const h = k.variable('h', isWide ? 'f32x4' : 'f32');
         return [
           k.set(h, start),

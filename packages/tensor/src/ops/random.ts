@@ -1,18 +1,19 @@
 /**
  * Random numbers as a function: Threefry scrambles a counter with a key, so the n-th number of a
  * stream is computed from n, in any order and on any number of threads, and equal seeds give equal
- * bits. The state of a generator is a tensor, [key, key, draws], that each draw counts up.
+ * bits. The state of a generator is a tensor, [key, key, draws]; a draw gives numbers and the next
+ * state, which counts one draw more.
  *
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Threefry-2×32 with
  * 20 rounds.
  */
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../core/dtype.ts';
-import { flatIndex } from '../core/lowering.ts';
+import { flatIndex, truth } from '../core/lowering.ts';
 import {
   checkArgument, instanceOf, number, oneOf, readOptions, show, type Table,
 } from '../core/options.ts';
-import { definePrimitive } from '../core/primitive.ts';
+import { defineMultiPrimitive } from '../core/primitive.ts';
 import { check, checkShape, type Shape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
 import { requireCount } from './define.ts';
@@ -72,11 +73,12 @@ interface UniformAttributes {
   readonly range: number;
 }
 
-const uniformPrimitive = definePrimitive<UniformAttributes>({
+const uniformPrimitive = defineMultiPrimitive<UniformAttributes>({
   name: 'uniform',
-  infer: (_state, { shape, dtype }) => ({ shape, dtype }),
-  compute: ([state], { data }, { dtype, range }) => {
+  infer: ([state], { shape, dtype }) => [{ shape, dtype }, state],
+  compute: ([state], [{ data }, next], { dtype, range }) => {
     const [key0, key1, draw] = state.data;
+    next.data.set([key0, key1, draw + 1]);
     for (let i = 0; i < data.length; i++) {
       const [high, low] = threefry2x32([key0, key1], [i, draw]);
       // As many bits as the significand holds, so that no value rounds up to 1.
@@ -87,17 +89,27 @@ const uniformPrimitive = definePrimitive<UniformAttributes>({
   },
   lower: (_inputs, { shape, dtype }) => {
     if (dtype !== 'f32') return undefined;
-    return {
-      element: (index, state) => {
-        const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
-        const place = flatIndex(index, shape);
-        const counter = typeof place === 'number' ? k.constant('i32', place) : place;
-        const [word] = scramble(values, [key0, key1], [counter, draw]);
-        return k.mul(k.toFloat(k.shiftRightUnsigned(word, 8)), 2 ** -24);
+    const toValue = (i: k.Operand): k.Expr => (typeof i === 'number' ? k.constant('i32', i) : i);
+    return [
+      {
+        element: (index, state) => {
+          const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
+          const counter = toValue(flatIndex(index, shape));
+          const [word] = scramble(values, [key0, key1], [counter, draw]);
+          return k.mul(k.toFloat(k.shiftRightUnsigned(word, 8)), 2 ** -24);
+        },
       },
-    };
+      { element: ([i], state) => k.add(state.at([i]), truth(k.equal(toValue(i), 2))) },
+    ];
   },
 });
+
+/** Numbers from a generator, whose next draw gives others. */
+function drawFrom(generator: Generator, attributes: UniformAttributes): Tensor {
+  const [drawn, next] = uniformPrimitive([generator.state], attributes);
+  generator.state.assign(next);
+  return drawn;
+}
 
 function stateOf(...words: readonly [number, number, number]): Tensor {
   return new Tensor({ shape: [3], dtype: 'i32' }, Int32Array.from(words));
@@ -120,13 +132,6 @@ export class Generator {
     check(isSeed)`manualSeed: seed is ${show(seed)}, expected a whole number from 0`;
     this.state.assign(stateOf(seed, Math.floor(seed / 2 ** 32), 0));
     return this;
-  }
-
-  /** The state for one draw; the next draw gets another. */
-  draw(): Tensor {
-    const current = this.state.detach();
-    this.state.assign(current.add(stateOf(0, 0, 1)));
-    return current;
   }
 
   /**
@@ -187,7 +192,7 @@ export function uniform(
 function unitFor(op: string, shape: Shape, options: RandomOptions): Tensor {
   const { dtype, generator } = readOptions(op, options, randomOptions);
   checkShape(op, shape);
-  return uniformPrimitive([generator.draw()], { shape: [...shape], dtype, range: 1 });
+  return drawFrom(generator, { shape: [...shape], dtype, range: 1 });
 }
 
 const deviations = number({ from: 0 });
@@ -222,8 +227,7 @@ function integersFor(
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
   const isRight = isWithin && Number.isInteger(low) && Number.isInteger(high);
   check(isRight)`${op}: there is no i32 from ${low} up to, not including, ${high}`;
-  const attributes = { shape: [...shape], dtype: 'i32', range: high - low } as const;
-  return uniformPrimitive([generator.draw()], attributes).add(low);
+  return drawFrom(generator, { shape: [...shape], dtype: 'i32', range: high - low }).add(low);
 }
 
 const probabilities = number({ from: 0, to: 1 });

@@ -1,22 +1,22 @@
 /**
- * How WebAssembly writes things down: numbers in LEB128, seven bits to a byte and the eighth set if
- * more follow; lists behind their number, and what has a size behind that.
+ * WebAssembly's binary encoding: numbers in LEB128, which puts seven bits into a byte and sets the
+ * eighth if more bytes follow; lists after their length; sections and bodies after their size.
  */
 export class Bytes {
   readonly #bytes: number[] = [];
 
-  /** All that has been written. */
+  /** All bytes written so far. */
   all(): Uint8Array {
     return new Uint8Array(this.#bytes);
   }
 
-  /** Bytes as they are, each from 0 to 255. */
+  /** Appends bytes, each from 0 to 255. */
   push(...bytes: readonly number[]): this {
     this.#bytes.push(...bytes);
     return this;
   }
 
-  /** Integers from 0 on. */
+  /** Appends integers that are not negative. */
   unsigned(...values: readonly number[]): this {
     for (let rest of values) {
       for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.#bytes.push((rest % 0x80) | 0x80);
@@ -26,8 +26,8 @@ export class Bytes {
   }
 
   /**
-   * An integer of either sign: the last byte's bit 6 is repeated upwards. A number has up to 32
-   * bits, a bigint any.
+   * Appends a signed integer: bit 6 of the last byte is its sign. A number has up to 32 bits, a
+   * bigint any number of them.
    */
   signed(value: number | bigint): this {
     if (typeof value === 'bigint' && value !== BigInt.asIntN(32, value)) {
@@ -38,14 +38,14 @@ export class Bytes {
     return this.push(rest & 0x7f);
   }
 
-  /** Items behind their number. */
+  /** Appends a list: its length, and then each item. */
   list<Item>(items: readonly Item[], write: (item: Item, index: number) => void): this {
     this.unsigned(items.length);
     items.forEach(write);
     return this;
   }
 
-  /** What `write` writes, behind its size. */
+  /** Appends what `write` writes, after its size in bytes. */
   sized(write: () => void): this {
     const start = this.#bytes.length;
     write();
@@ -54,7 +54,7 @@ export class Bytes {
     return this;
   }
 
-  /** A name in UTF-8, behind its size. */
+  /** Appends a name in UTF-8, after its size in bytes. */
   name(text: string): this {
     const bytes = Array.from(encodeURIComponent(text).matchAll(/%(..)|./g), ([character, hex]) => (
       hex === undefined ? character.charCodeAt(0) : parseInt(hex, 16)

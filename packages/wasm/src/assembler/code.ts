@@ -1,8 +1,8 @@
 /**
- * Code as a tree: an instruction with the instructions that compute its operands. So code nests as
- * the arithmetic it stands for, `f32.add(f32.mul(a, x), 1)`, and TypeScript checks the types.
+ * Code as a tree: an instruction, with the instructions that compute its operands inside it. So
+ * code nests as the arithmetic does, `f32.add(f32.mul(a, x), 1)`, and TypeScript checks the types.
  *
- * The builders, `i32.add` and so on, have the names of the instructions and take an argument for
+ * The builders, `i32.add` and so on, have the names of the instructions. They take an argument for
  * each token of the table: values first, then lanes or constants. A plain number is a constant.
  */
 import { type Access, type Immediate, immediateOf, type Label } from './immediates.ts';
@@ -10,42 +10,39 @@ import {
   type InstructionName, type ResultType, type Row, rows, type Signatures, type ValueType,
 } from './instructions.ts';
 
-/** A piece of code: an instruction, complete with its operands. */
+/** A piece of code: an instruction with its operands. */
 export interface Code<T extends ResultType = ResultType> {
-  /** The type of the value that it leaves. */
+  /** The type of the value that it leaves, or 'none'. */
   readonly type: T;
   /** Its name in the text format, such as `f32.add`. */
   readonly instruction: string;
-  /**
-   * One byte; or a prefix byte and a number of three hex digits, so that 0xfd0e4 is 0xe4 after
-   * 0xfd.
-   */
+  /** One byte; or a prefix byte and three hex digits, so that 0xfd0e4 is 0xe4 after 0xfd. */
   readonly opcode: number;
-  /** The code that computes what the instruction takes, in order. */
+  /** The code that computes its operands, in order. */
   readonly operands: readonly Expression[];
   /** The immediates after the opcode: constants, offsets, lanes and references. */
   readonly immediates: readonly Immediate[];
-  /** Of a block, a loop or an if: the label for branches, and the code inside. */
+  /** The label of a block, a loop or an if. */
   readonly label?: Label;
-  /** The statements inside; of an if those of `then` and, if there are any, of `otherwise`. */
+  /** The statements inside; an if has those of its `then` branch and perhaps of its `else`. */
   readonly bodies?: readonly (readonly Code[])[];
 }
 
 /** Code that computes a value of the given type. */
 export type Expression<T extends ValueType = ValueType> = Code<T>;
 
-/** Code that does something and leaves no value. */
+/** Code that leaves no value. */
 export type Statement = Code<'none'>;
 
-/** Statements one after the other; lists inside lists are taken apart. */
+/** A sequence of statements; nested lists are flattened. */
 export type Statements = readonly (Statement | Statements)[];
 
-/** A value to compute with: an expression, or a constant. */
+/** An operand: an expression, or a constant. */
 export type Operand<T extends ValueType> = Expression<T> | Constant<T>;
 
 type Constant<T> = T extends 'i64' ? bigint : T extends 'i32' | 'f32' | 'f64' ? number : never;
 
-/** Where to load or store: an address, or one with a constant added, as `at` makes. */
+/** The place of a load or a store: an address, or one with a constant offset, as `at` makes. */
 export type Address = Operand<'i32'> | Place;
 
 interface Place extends Access {
@@ -53,14 +50,14 @@ interface Place extends Access {
 }
 
 /**
- * The place `offset` bytes after an address. An address not known to be a multiple of the size
- * that is read or written should say so by `align`; results are the same.
+ * The place `offset` bytes after an address. `align` is a power of two that divides the address, by
+ * default the size of the access. It is a hint: results do not depend on it.
  */
 export function at(address: Operand<'i32'>, offset: number, align?: number): Place {
   return { address, offset, align };
 }
 
-/** Sixteen lanes for `i8x16.shuffle` that move whole words: four of 0–3 (a) and 4–7 (b). */
+/** The sixteen byte lanes for an `i8x16.shuffle` of whole words: 0–3 of a and 4–7 of b. */
 export function words(...chosen: readonly number[]): number[] {
   return chosen.flatMap((word) => [0, 1, 2, 3].map((byte) => 4 * word + byte));
 }
@@ -85,7 +82,7 @@ type Builder<S> = S extends `${infer Tokens} -> ${infer Result extends ResultTyp
 type FirstOf<Path> = Path extends `${infer First}.${string}` ? First : Path;
 type Behind<Prefix extends string, Name> = Name extends `${Prefix}.${infer Rest}` ? Rest : never;
 
-/** The builders of instructions whose names begin with a prefix; further dots nest. */
+/** The builders of instructions whose names begin with a prefix; each further dot nests. */
 export type Family<Prefix extends string> = {
   readonly [Part in FirstOf<Behind<Prefix, InstructionName>>]:
     `${Prefix}.${Part}` extends InstructionName
@@ -99,7 +96,7 @@ interface Nested {
   [key: string]: Nested | AnyBuilder | undefined;
 }
 
-/** The builder of a row of the table: its arguments are for the tokens in order, but for 00. */
+/** The builder of a row of the table. It takes an argument for each token except 00. */
 function builderOf({ name, opcode, tokens, result }: Row): AnyBuilder {
   const count = tokens.filter((token) => token !== '00').length;
   const places = [...tokens.keys()];
@@ -131,7 +128,7 @@ function family<Prefix extends string>(prefix: Prefix): Family<Prefix> {
   return builders[prefix] as Family<Prefix>;
 }
 
-/** Integers of 32 bits, and the answers of comparisons, 1 or 0: `i32.add(a, b)` */
+/** Integers of 32 bits, and the results of comparisons, 1 or 0: `i32.add(a, b)` */
 export const i32: Family<'i32'> = family('i32');
 /** Integers of 64 bits, whose constants are bigints: `i64.mul(a, 3n)` */
 export const i64: Family<'i64'> = family('i64');
@@ -139,20 +136,20 @@ export const i64: Family<'i64'> = family('i64');
 export const f32: Family<'f32'> = family('f32');
 /** Floats of 64 bits: `f64.promote_f32(x)` */
 export const f64: Family<'f64'> = family('f64');
-/** Vectors of 128 bits, whatever is in them: `v128.bitselect(a, b, mask)` */
+/** Vectors of 128 bits, independent of their lanes: `v128.bitselect(a, b, mask)` */
 export const v128: Family<'v128'> = family('v128');
 /** Vectors of sixteen bytes: `i8x16.shuffle(a, b, words(4, 5, 2, 3))` */
 export const i8x16: Family<'i8x16'> = family('i8x16');
-/** Vectors of four i32; comparisons set all bits of a lane, or none: `i32x4.eq(a, b)` */
+/** Vectors of four i32; a comparison sets all bits of a lane, or none: `i32x4.eq(a, b)` */
 export const i32x4: Family<'i32x4'> = family('i32x4');
 /** Vectors of four f32: `f32x4.mul(a, f32x4.splat(2))` */
 export const f32x4: Family<'f32x4'> = family('f32x4');
-/** The memory as a whole, and waiting for a word in it: `memory.fill(to, 0, bytes)` */
+/** The memory as a whole, and waiting on a word in it: `memory.fill(to, 0, bytes)` */
 export const memory: Family<'memory'> = family('memory');
-/** The fence, before which all writes are seen ahead of those after it: `atomic.fence()` */
+/** The fence: other threads see the writes before it before those after it: `atomic.fence()` */
 export const atomic: Family<'atomic'> = family('atomic');
 
-/** The operand as an expression, or an error in the name of what takes it. */
+/** An operand as an expression. Throws in the name of `taker` if its type is wrong. */
 export function operand<T extends ValueType>(
   taker: string, type: T, value: Operand<T>,
 ): Expression<T> {

@@ -1,6 +1,7 @@
 /**
- * Variables and the flow of control. A label is a value that exists inside its block only, and
- * branches name it; how many blocks lie between is worked out when the bytes are written.
+ * Variables and control flow. A label is a value that its block passes to its body, and branches
+ * name it. The encoder computes the number of blocks between the two, which is what the binary
+ * format needs.
  */
 import {
   type Code, type Expression, i32, type Operand, operand, type Statement, type Statements,
@@ -8,19 +9,19 @@ import {
 import type { Item, Label, Reference } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 
-/** A variable; where it stands as an operand, its value at that time is read. */
+/** A variable; as an operand it is read. */
 type Variable<T extends ValueType, Kind> = Expression<T> & Item<Kind>;
 
-/** A variable of a function. */
+/** A local variable of a function. */
 export type Local<T extends ValueType = ValueType> = Variable<T, 'local'>;
 
-/** A variable of a module: each instance of it, and so each thread, has its own. */
+/** A global variable of a module. Each instance, and so each thread, has its own. */
 export type Global<T extends ValueType = ValueType> = Variable<T, 'global'>;
 
 /** The parameters of a function, by name, in order. */
 export type Parameters = Readonly<Record<string, ValueType>>;
 
-/** What can be called: a function of the module, or an imported one. */
+/** A function that can be called: one of the module, or an imported one. */
 export interface Callable<P extends Parameters = Parameters, R extends ResultType = ResultType>
   extends Item<'function'> {
   /** The types of the arguments by name, in the order in which they are passed. */
@@ -29,7 +30,7 @@ export interface Callable<P extends Parameters = Parameters, R extends ResultTyp
   readonly result: R;
 }
 
-/** The instructions that are no rows of the table. */
+/** The instructions that are not in the table. */
 const opcodes = {
   unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, br: 0x0c, br_if: 0x0d, return: 0x0f,
   call: 0x10, drop: 0x1a, select: 0x1b,
@@ -42,7 +43,7 @@ export function instruct<T extends ResultType>(
   return { type, instruction: name, opcode: opcodes[name], operands, immediates: to };
 }
 
-/** A variable, which as code reads itself. */
+/** A variable, which as an expression reads itself. */
 export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
   item: Item<Kind>, type: T,
 ): Variable<T, Kind> {
@@ -54,23 +55,23 @@ export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
   return made;
 }
 
-/** Gives a variable a value. */
+/** Assigns a value to a variable. */
 export function set<T extends ValueType>(to: Local<T> | Global<T>, value: Operand<T>): Statement {
   const taken = operand(`${to.kind}.set ${to.name}`, to.type, value);
   return instruct(`${to.kind}.set`, 'none', [taken], to);
 }
 
-/** Gives a local variable a value, and is that value. */
+/** Assigns a value to a local variable, and has that value. */
 export function tee<T extends ValueType>(to: Local<T>, value: Operand<T>): Expression<T> {
   return instruct('local.tee', to.type, [operand(`local.tee ${to.name}`, to.type, value)], to);
 }
 
-/** Computes a value and forgets it. */
+/** Computes a value and discards it. */
 export function drop(value: Expression): Statement {
   return instruct('drop', 'none', [value]);
 }
 
-/** One of two values; both are computed. */
+/** The first value if the condition is not 0, else the second; both are computed. */
 export function select<T extends ValueType>(
   condition: Operand<'i32'>, whenTrue: Expression<T>, whenFalse: Expression<T>,
 ): Expression<T> {
@@ -79,7 +80,7 @@ export function select<T extends ValueType>(
   return instruct('select', type, [...values, operand('select', 'i32', condition)]);
 }
 
-/** Calls a function with its arguments by name; they are computed in the order of parameters. */
+/** Calls a function with arguments by name, which are computed in the order of its parameters. */
 export function call<P extends Parameters, R extends ResultType>(
   called: Callable<P, R>, given: { readonly [K in keyof P]: Operand<P[K]> },
 ): Code<R> {
@@ -96,10 +97,10 @@ export function call<P extends Parameters, R extends ResultType>(
   return instruct('call', result, operands, called);
 }
 
-/** Stops the program with an error. */
+/** Traps, which stops the program with an error. */
 export const unreachable: Statement = instruct('unreachable', 'none', []);
 
-/** The statements of a list and the lists in it. Throws if one is an expression. */
+/** Statements as a flat list. Throws if one of them is an expression. */
 export function statementsOf(where: string, statements: Statements): Statement[] {
   const flat = (statements as readonly unknown[]).flat(Infinity) as Statement[];
   const left = flat.find(({ type }) => type !== 'none') as Code | undefined;
@@ -110,19 +111,19 @@ export function statementsOf(where: string, statements: Statements): Statement[]
   return flat;
 }
 
-/** An instruction with code inside. */
+/** An instruction that has a label and blocks. */
 function enclosing(head: Statement, label: Label, ...bodies: readonly Statements[]): Statement {
   const where = `${head.instruction} ${label.name}`;
   return { ...head, label, bodies: bodies.map((body) => statementsOf(where, body)) };
 }
 
-/** A block; a branch to its label leaves it. */
+/** A block; a branch to its label goes to its end. */
 export function block(name: string, body: (end: Label) => Statements): Statement {
   const label: Label = { kind: 'label', name };
   return enclosing(instruct('block', 'none', []), label, body(label));
 }
 
-/** A loop: a branch to its label runs it once more, and without one it is left at its end. */
+/** A loop; a branch to its label starts the next iteration, and its end leaves it. */
 export function loop(name: string, body: (again: Label) => Statements): Statement {
   const label: Label = { kind: 'label', name };
   return enclosing(instruct('loop', 'none', []), label, body(label));
@@ -134,24 +135,24 @@ export function when(
 ): Statement {
   const head = instruct('if', 'none', [operand('if', 'i32', condition)]);
   const branches = otherwise.length === 0 ? [then] : [then, otherwise];
-  // An if can be branched to as well. Here nothing does: its label is known to nobody.
+  // An if is a target of branches too, but its label is not passed on, so there are none.
   return enclosing(head, { kind: 'label', name: '' }, ...branches);
 }
 
-/** Goes to a label. */
+/** Branches to a label. */
 export function branch(label: Label): Statement {
   return instruct('br', 'none', [], label);
 }
 
-/** Goes to a label if the condition is not 0. */
+/** Branches to a label if the condition is not 0. */
 export function branchIf(label: Label, condition: Operand<'i32'>): Statement {
   return instruct('br_if', 'none', [operand('br_if', 'i32', condition)], label);
 }
 
 /**
- * Runs `body` with i = from, from + step, … while i < to, as signed integers; not at all unless
- * from < to. `to` and `step` are computed again in every round: let them be locals or constants,
- * and `step` positive. `to` must be at least one step below 2³¹.
+ * Runs `body` with i = from, from + step, … while i < to, as signed integers. `to` and `step` are
+ * computed again in every iteration, so they should be locals or constants. `step` must be
+ * positive, and `to` at least one step below 2³¹.
  */
 export function forRange(
   i: Local<'i32'>,
@@ -159,6 +160,6 @@ export function forRange(
   body: Statements,
 ): Statement {
   const isNext = (): Expression<'i32'> => i32.lt_s(tee(i, i32.add(i, step)), to);
-  const rounds = loop(i.name, (next) => [body, branchIf(next, isNext())]);
-  return when(i32.lt_s(tee(i, from), to), [rounds]);
+  const iterations = loop(i.name, (next) => [body, branchIf(next, isNext())]);
+  return when(i32.lt_s(tee(i, from), to), [iterations]);
 }

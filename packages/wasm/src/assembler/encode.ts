@@ -1,6 +1,6 @@
 /**
- * A module as bytes. Operands come first, then the instruction that takes them: the machine keeps
- * them on a stack. A tree is written by writing its branches, then its root.
+ * A module as bytes. WebAssembly is a stack machine: operands are pushed, and an instruction pops
+ * them. So a tree of code is written in postorder, operands first, then the instruction.
  */
 import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
@@ -21,12 +21,12 @@ export function encodeModule(parts: Parts): Uint8Array {
   const imported = imports.map(({ item }) => item).filter((item) => item.kind === 'function');
   const callables = [...imported, ...functions];
   const out = new Bytes();
-  /** A part of the module; nothing at all if it is an empty list. */
+  /** Writes a section of the module, unless its list is empty. */
   const section = <T>(id: number, items: readonly T[], write: (item: T) => void): void => {
     if (items.length > 0) out.push(id).sized(() => out.list(items, write));
   };
   out.push(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // "\0asm", version 1
-  // Each function has a type of its own, under the function's number.
+  // Each function has its own type, whose number is that of the function.
   section(1, callables, ({ parameters, result }) => {
     const types = Object.values(parameters).map((type) => typeBytes[type]);
     const results = result === 'none' ? [] : [typeBytes[result]];
@@ -50,7 +50,7 @@ export function encodeModule(parts: Parts): Uint8Array {
     out.list(own, ({ type }) => out.unsigned(1, typeBytes[type]));
     writeCode(code, `function '${name}'`, [locals, parts], out);
   }));
-  // The section called name, of which the first part has the names of functions.
+  // The custom section 'name'; its subsection 1 has the names of the functions.
   out.push(0).sized(() => out.name('name').push(1).sized(() => {
     out.list(callables, ({ number, name }) => out.unsigned(number).name(name));
   }));
@@ -61,11 +61,11 @@ function limitsOf({ limits: { min, max, shared } }: Memory): number[] {
   return max === undefined ? [0, min] : [shared ? 3 : 1, min, max];
 }
 
-/** Writes code and its end; it may refer to what is in its homes, and to labels around it. */
+/** Writes code and its end. It may refer to items of the given homes, and to enclosing labels. */
 function writeCode(
   code: readonly Code[], where: string, homes: readonly object[], out: Bytes,
 ): void {
-  /** From the innermost block outwards. */
+  /** The labels of the enclosing blocks, the innermost first. */
   const labels: Label[] = [];
   const numberOf = (reference: Reference): number => {
     if (reference.kind === 'label') {

@@ -1,22 +1,22 @@
-/** What the engine can do beyond plain WebAssembly, found out by showing it tiny modules. */
+/** Feature detection: which extensions of WebAssembly the engine has, found with tiny modules. */
 import { webAssembly } from '../common/host.ts';
 import { type Expression, f32x4, i32 } from './code.ts';
 import { drop } from './control.ts';
 import { Module } from './module.ts';
 
-/** Which extensions of WebAssembly the engine has; all false where there is no WebAssembly. */
+/** The extensions of WebAssembly that the engine has; all false where there is no WebAssembly. */
 export interface Features {
   /** Vectors of 128 bits. */
   readonly simd: boolean;
   /** `f32x4.relaxed_madd` and `f32x4.relaxed_nmadd`. */
   readonly relaxedSimd: boolean;
-  /** Shared memory and atomics. A page must be cross-origin isolated, too, to make use of it. */
+  /** Shared memory and atomics. A web page must also be cross-origin isolated to use them. */
   readonly threads: boolean;
 }
 
 let found: Features | undefined;
 
-/** What the engine can do; found out at the first call. */
+/** The extensions that the engine has, detected at the first call. */
 export function features(): Features {
   const vector = f32x4.splat(0);
   found ??= {

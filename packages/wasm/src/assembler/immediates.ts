@@ -1,5 +1,6 @@
 /**
- * What stands behind an opcode, as bytes and as text: addresses, lanes, constants, references.
+ * Immediates, the arguments that follow an opcode, as bytes and as text: offsets and alignments,
+ * lanes, constants, and references.
  */
 import type { Bytes } from './bytes.ts';
 
@@ -8,45 +9,45 @@ export type Immediate = Literal | Reference;
 export interface Literal {
   readonly kind: 'literal';
   write(to: Bytes): void;
-  /** With a space before it; nothing if there is nothing to say. */
+  /** Its text with a space before it; '' if all is as by default. */
   text(): string;
 }
 
-/** Something with a name, known by identity: two of the same name are two. */
+/** A label or an item. It has a name, but is identified by the object. */
 export type Reference = Label | Item;
 
-/** Where a branch can go: to the end of a block, or to the start of a loop. */
+/** The target of branches: the end of a block, or the start of a loop. */
 export interface Label {
-  /** Tells it from other things that have names. */
+  /** The discriminant of references. */
   readonly kind: 'label';
-  /** Its name in the text format, which makes it unique; '' for none. */
+  /** Its name in the text format, which is made unique there; '' for none. */
   readonly name: string;
 }
 
-/** What has a number in its home: a local in its function, all others in their module. */
+/** An item with a number: a local of a function, or a function, global or memory of a module. */
 export interface Item<Kind = 'function' | 'global' | 'local' | 'memory'> {
-  /** What it is; things of each kind are numbered by themselves. */
+  /** Its kind; the items of each kind are numbered separately. */
   readonly kind: Kind;
-  /** Its name in the text format, in errors and, unless another is given, in exports. */
+  /** Its name in the text format, in errors and, by default, in exports. */
   readonly name: string;
-  /** Its number among things of its kind in its home, from 0. */
+  /** Its number among the items of its kind in its home, from 0. */
   readonly number: number;
-  /** The function or module that it belongs to, compared by identity. */
+  /** The function or module that it belongs to. */
   readonly home: object;
 }
 
-/** How memory is read or written: so far behind the address, which is a multiple of `align`. */
+/** A memory access: its offset from an address that is a multiple of `align`. */
 export interface Access {
-  /** In bytes, from 0 to 2³² − 1. */
+  /** The offset in bytes, from 0 to 2³² − 1. */
   readonly offset: number;
   /**
-   * A power of two, at most the size that is read or written, which is the default; atomics take no
-   * other.
+   * A power of two, at most the size of the access, which is the default. Atomic accesses take only
+   * the default.
    */
   readonly align?: number | undefined;
 }
 
-/** What the argument for a token of the table becomes behind the opcode. */
+/** The immediate for a token of the table. Throws in the name of `taker` if `given` is wrong. */
 export function immediateOf(taker: string, token: string, given: unknown): Literal {
   if (token === '00') return literal((to) => to.push(0), () => '');
   if (token.startsWith('@')) return accessOf(taker, Number(token.slice(1)), given as Access);
@@ -76,7 +77,7 @@ function accessOf(taker: string, size: number, access: Partial<Access>): Literal
   );
 }
 
-/** Of `lanes` there are sixteen, of `lane4` there is one. */
+/** Sixteen lanes for the token `lanes`, one for `lane2` or `lane4`. */
 function lanesOf(taker: string, token: string, lanes: readonly number[]): Literal {
   const [count, end] = token === 'lanes' ? [16, 32] : [1, Number(token.slice('lane'.length))];
   const isGood = lanes.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < end);
@@ -86,7 +87,7 @@ function lanesOf(taker: string, token: string, lanes: readonly number[]): Litera
   return literal((to) => to.push(...lanes), () => ` ${lanes.join(' ')}`);
 }
 
-/** Arrays that round or wrap what they hold as constants of a type are. */
+/** Typed arrays that round or wrap constants of a type as WebAssembly does. */
 const arrays = {
   i32: Int32Array, i64: BigInt64Array, f32: Float32Array, f64: Float64Array,
   i32x4: Int32Array, f32x4: Float32Array,
@@ -100,13 +101,13 @@ function constantOf(
   for (const value of type.startsWith('i') ? values : []) {
     const isInteger = typeof value === 'bigint' || Number.isInteger(value);
     if (!isInteger || value < -(2 ** (bits - 1)) || value >= 2 ** bits) {
-      throw new Error(`${taker}: ${value} is no integer of ${bits} bits`);
+      throw new Error(`${taker}: ${value} is not an integer of ${bits} bits`);
     }
   }
   const array = new arrays[type](values as never);
   const isInteger = type === 'i32' || type === 'i64';
   return literal(
-    // Floats and vectors are as in memory: every engine puts the low byte first.
+    // Floats and vectors are written as they are in memory, little-endian on every engine.
     (to) => (isInteger ? to.signed(array[0]) : to.push(...new Uint8Array(array.buffer))),
     () => Array.from<number | bigint, string>(array, textOf).join(''),
   );

@@ -1,23 +1,24 @@
 /**
- * The instructions that compute, load and store, as one table: typed builders, bytes, text and the
- * tests all come from it. An entry is a run of instructions that take and give the same:
+ * The instructions that compute, load and store, as one table, from which typed builders, bytes,
+ * text and tests are made. An entry is a run of instructions with consecutive opcodes and the same
+ * signature:
  *
  *     '92 f32.add sub mul: f32 f32 -> f32'        f32.add is 0x92, f32.sub 0x93, f32.mul 0x94
  *
- * An opcode is one byte, or a prefix byte and a number of three digits: fd0e4 is 0xe4 after 0xfd.
- * What is taken is said in tokens:
+ * An opcode is one byte, or a prefix byte and three hex digits: fd0e4 is 0xe4 after 0xfd. The
+ * tokens of a signature are
  *
  *     i32 … v128    a value, computed by another instruction
- *     @4            an address in memory, where so many bytes are read or written
- *     lane4, lanes  one of four lanes; sixteen bytes chosen out of thirty-two
+ *     @4            an address in memory, of an access of 4 bytes
+ *     lane4, lanes  one of four lanes; sixteen of the thirty-two bytes of two vectors
  *     =f32          a constant
- *     00            a byte that has to be zero: the number of the memory
+ *     00            a zero byte, the number of the memory
  */
 
 /** The type of a value: integers and floats by their bits, or a vector of 128 bits. */
 export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
-/** The type of a piece of code: that of the value it leaves, or none. */
+/** The type of a piece of code: that of the value it leaves, or 'none'. */
 export type ResultType = ValueType | 'none';
 
 const runs = [
@@ -37,7 +38,8 @@ const runs = [
   '99 f64.abs neg ceil floor trunc nearest sqrt: f64 -> f64',
   'a0 f64.add sub mul div min max copysign: f64 f64 -> f64',
 
-  // Conversions. trunc traps if there is no such integer; trunc_sat gives the nearest, NaN gives 0.
+  // Conversions. trunc traps if the integer is out of range; trunc_sat gives the nearest, and 0
+  // for NaN.
   'a7 i32.wrap_i64: i64 -> i32', 'ac i64.extend_i32_s extend_i32_u: i32 -> i64',
   'a8 i32.trunc_f32_s trunc_f32_u: f32 -> i32', 'aa i32.trunc_f64_s trunc_f64_u: f64 -> i32',
   'fc000 i32.trunc_sat_f32_s trunc_sat_f32_u: f32 -> i32',
@@ -57,7 +59,7 @@ const runs = [
   '3f memory.size: 00 -> i32', '40 memory.grow: i32 00 -> i32',
   'fc00a memory.copy: i32 i32 i32 00 00 -> none', 'fc00b memory.fill: i32 i32 i32 00 -> none',
 
-  // Threads: what one changes by these, and all it wrote before, the others see.
+  // Threads. After one of these, other threads see all that the thread has written before.
   'fe000 memory.atomic.notify: @4 i32 -> i32', 'fe001 memory.atomic.wait32: @4 i32 i64 -> i32',
   'fe003 atomic.fence: 00 -> none',
   'fe010 i32.atomic.load: @4 -> i32', 'fe017 i32.atomic.store: @4 i32 -> none',
@@ -79,7 +81,7 @@ const runs = [
   'fd01b i32x4.extract_lane: v128 lane4 -> i32', 'fd01f f32x4.extract_lane: v128 lane4 -> f32',
   'fd01c i32x4.replace_lane: v128 i32 lane4 -> v128',
   'fd020 f32x4.replace_lane: v128 f32 lane4 -> v128',
-  // A comparison leaves all bits of a lane set or none: a mask for and, andnot and bitselect.
+  // A comparison sets all bits of a lane or none: a mask for and, andnot and bitselect.
   'fd037 i32x4.eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u: v128 v128 -> v128',
   'fd041 f32x4.eq ne lt gt le ge: v128 v128 -> v128',
   'fd04d v128.not: v128 -> v128', 'fd04e v128.and andnot or xor: v128 v128 -> v128',
@@ -93,7 +95,7 @@ const runs = [
   'fd0e4 f32x4.add sub mul div min max pmin pmax: v128 v128 -> v128',
   'fd0f8 i32x4.trunc_sat_f32x4_s trunc_sat_f32x4_u: v128 -> v128',
   'fd0fa f32x4.convert_i32x4_s convert_i32x4_u: v128 -> v128',
-  // relaxed_madd(a, b, c) is a·b + c, relaxed_nmadd is c − a·b, rounded once or twice.
+  // relaxed_madd(a, b, c) is a·b + c and relaxed_nmadd is c − a·b, rounded once or twice.
   'fd105 f32x4.relaxed_madd relaxed_nmadd: v128 v128 v128 -> v128',
 ] as const;
 
@@ -103,7 +105,7 @@ type NamesOf<R> = R extends `${string} ${infer Family}.${infer Names}: ${string}
   ? `${Family}.${Words<Names>}`
   : never;
 
-/** What instructions take and give, by their names. */
+/** The signatures of the instructions, by name. */
 export type Signatures = {
   [R in Run as NamesOf<R>]: R extends `${string}: ${infer Signature}` ? Signature : never;
 };
@@ -111,19 +113,19 @@ export type Signatures = {
 /** The name of an instruction of the table, such as `i32x4.splat`. */
 export type InstructionName = keyof Signatures;
 
-/** An instruction of the table, with its signature taken apart. */
+/** An instruction of the table, with its signature split into tokens. */
 export interface Row {
   /** Its name in the text format. */
   readonly name: string;
   /** One byte; or a prefix byte and a number of three hex digits, as in the table. */
   readonly opcode: number;
-  /** What it takes, in order, in the tokens of the table. */
+  /** The tokens of what it takes, in order. */
   readonly tokens: readonly string[];
   /** The type of the value that it leaves, or 'none'. */
   readonly result: ResultType;
 }
 
-/** The table, row by row. */
+/** The table, with a row for each instruction. */
 export const rows: readonly Row[] = runs.flatMap((run) => {
   const [names, signature] = run.split(': ');
   const [opcode, first, ...others] = names.split(' ');

@@ -1,5 +1,5 @@
 /**
- * A module under construction, from its parts to its bytes, its text, or a running instance:
+ * The builder of modules, which become bytes, text, or a running instance:
  *
  *     const module = new Module();
  *     const add = module.function('add', { x: 'f32', y: 'f32' }, 'f32', ({ x, y }) => [
@@ -7,7 +7,7 @@
  *     ]);
  *     module.export(add);
  */
-import { type Imports, instantiate, webAssembly } from '../common/host.ts';
+import { type Imports, instantiate, MAX_PAGES, webAssembly } from '../common/host.ts';
 import { boolean, readOptions, type Table, whole } from '../common/options.ts';
 import { type Operand, operand } from './code.ts';
 import { type Callable, type Global, type Parameters, variable } from './control.ts';
@@ -21,20 +21,18 @@ import {
 import { printModule } from './text.ts';
 
 const limitsOptions = {
-  min: whole(0, 65536).required(),
-  max: whole(0, 65536).optional(),
+  min: whole(0, MAX_PAGES).required(),
+  max: whole(0, MAX_PAGES).optional(),
   shared: boolean.orElse(false),
 } satisfies Table<Limits>;
 
-/**
- * A module that functions, memories and globals are added to. They refer to one another as values.
- */
+/** A module, to which functions, memories and globals are added, which refer to each other. */
 export class Module {
   readonly #parts: Parts = { imports: [], functions: [], memories: [], globals: [], exports: [] };
   readonly #counts = { function: 0, memory: 0, global: 0 };
   readonly #names = new Set<string>();
 
-  /** A function: its parameters by name, the type of its result or none, and its code. */
+  /** Adds a function: its parameters by name, the type of its result or 'none', and its code. */
   function<const P extends Parameters, const R extends ResultType>(
     name: string, parameters: P, result: R, body: BodyMaker<P, NoInfer<R>>,
   ): WasmFunction<P, R> {
@@ -42,19 +40,19 @@ export class Module {
     return addFunction(this.#parts.functions, called, body);
   }
 
-  /** A function that comes from outside, as `imports[module][name]`. Before all others. */
+  /** Imports a function, `imports[module][name]`. Imports come before all other functions. */
   importFunction<const P extends Parameters, const R extends ResultType>(
     module: string, name: string, parameters: P, result: R,
   ): Callable<P, R> {
     if (this.#parts.functions.length > 0) {
-      throw new Error(`function ${name}: is imported after others were made, expected before`);
+      throw new Error(`function ${name}: it is imported after others were made, expected before`);
     }
     const item = { ...this.#item('function', name), parameters, result };
     this.#parts.imports.push({ module, name, item });
     return item;
   }
 
-  /** A new thing of a kind, with the next number. */
+  /** A new item of a kind, with the next number. */
   #item<Kind extends Exportable['kind']>(kind: Kind, name: string): Item<Kind> {
     if (kind === 'function' && this.#names.has(name)) {
       throw new Error(`function ${name}: the module has a function of that name already`);
@@ -63,14 +61,14 @@ export class Module {
     return { kind, name, number: this.#counts[kind]++, home: this.#parts };
   }
 
-  /** The memory of the module, which is its own: it has one at most. */
+  /** Adds a memory. A module has at most one. */
   memory(limits: Limits): Memory {
     const made = this.#newMemory('memory', limits);
     this.#parts.memories.push(made);
     return made;
   }
 
-  /** The memory of the module, which comes from outside, as `imports[module][name]`. */
+  /** Imports the memory of the module, `imports[module][name]`. */
   importMemory(module: string, name: string, limits: Limits): Memory {
     const item = this.#newMemory(name, limits);
     this.#parts.imports.push({ module, name, item });
@@ -86,7 +84,7 @@ export class Module {
     return { ...this.#item('memory', name), limits };
   }
 
-  /** A variable of the module, and its value at first. */
+  /** Adds a global variable with an initial value. */
   global<T extends Exclude<ValueType, 'v128'>>(
     name: string, type: T, initial: Operand<T>,
   ): Global<T> {
@@ -95,7 +93,7 @@ export class Module {
     return global;
   }
 
-  /** Makes something visible outside, under its own name or another, and returns it. */
+  /** Exports an item, under its own name or another, and returns it. */
   export<T extends Exportable>(item: T, name: string = item.name): T {
     if (item.home !== this.#parts) {
       throw new Error(`export ${name}: ${item.kind} '${item.name}' is not of this module`);
@@ -114,14 +112,14 @@ export class Module {
     return printModule(this.#parts);
   }
 
-  /** Compiles the module here and now: threads can be given what results. */
+  /** Compiles the module, synchronously. The result can be posted to other threads. */
   compile(): object {
     const host = webAssembly();
     if (host === undefined) throw new Error('compile: there is no WebAssembly here');
     return new host.Module(this.bytes());
   }
 
-  /** Compiles and starts the module here and now, and returns what it exports. */
+  /** Compiles and instantiates the module, synchronously, and returns its exports. */
   instantiate<Exports = Record<string, unknown>>(imports: Imports = {}): Exports {
     return instantiate<Exports>(this.compile(), imports);
   }

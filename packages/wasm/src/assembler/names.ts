@@ -1,4 +1,4 @@
-/** Names for things, a different one for each: a number is put behind one that is taken. */
+/** Unique names: a name that is taken already gets a number. */
 export class Names {
   readonly #names = new Map<object, string>();
   readonly #taken: Set<string>;
@@ -7,12 +7,12 @@ export class Names {
     this.#taken = new Set(taken);
   }
 
-  /** Whether `of` has named a thing, in a block that is still open. */
+  /** Whether a thing has a name, given in this block or one around it. */
   has(thing: object): boolean {
     return this.#names.has(thing);
   }
 
-  /** The name of a thing: its own, or the given one. */
+  /** The name of a thing: the wanted one, if it is free. */
   of(thing: { readonly name: string }, wanted: string = thing.name): string {
     let name = this.#names.get(thing);
     if (name !== undefined) return name;
@@ -23,7 +23,7 @@ export class Names {
     return name;
   }
 
-  /** Does something in a block: names that are new in it end with it. */
+  /** Runs `inside` as a block, whose new names are free again at its end. */
   within<T>(inside: () => T): T {
     const outside = this.#names.size;
     const result = inside();

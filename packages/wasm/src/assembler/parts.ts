@@ -1,4 +1,4 @@
-/** What a module consists of, above all functions: what its bytes and its text are made from. */
+/** The parts of a module, from which its bytes and its text are made; and functions among them. */
 import {
   type Code, type Expression, type Operand, operand, type Statement, type Statements,
 } from './code.ts';
@@ -9,7 +9,7 @@ import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 
 export interface Parts {
-  /** What comes from outside, as `imports[module][name]`. */
+  /** The imported functions and memories, `imports[module][name]`. */
   readonly imports: Readonly<{ module: string; name: string; item: Callable | Memory }>[];
   readonly functions: WasmFunction[];
   readonly memories: Memory[];
@@ -17,56 +17,51 @@ export interface Parts {
   readonly exports: Readonly<{ name: string; item: Exportable }>[];
 }
 
-/** How many pages of 64 KiB a memory has at first, and may have at most. */
+/** The size of a memory, in pages of 64 KiB. */
 export interface Limits {
-  /** How many pages there are at first, a whole number from 0 to 65536. */
+  /** The initial number of pages, a whole number from 0 to 65536. */
   readonly min: number;
-  /** Default: as many as there can be, 65536. Must be given if the memory is shared. */
+  /** The largest number of pages; by default 65536. Must be given if the memory is shared. */
   readonly max?: number | undefined;
-  /** Whether threads may share it; it then needs a `max`. Default false. */
+  /** Whether threads may share the memory, which then needs a `max`. Default false. */
   readonly shared?: boolean | undefined;
 }
 
-/** The memory of a module, its own or an imported one. */
+/** The memory of a module, which may be imported. */
 export interface Memory extends Item<'memory'> {
-  /** How large it is, and whether threads share it. */
+  /** Its size, and whether threads may share it. */
   readonly limits: Limits;
 }
 
-/** What can be exported. */
+/** An item that can be exported. */
 export type Exportable = Item<'function' | 'global' | 'memory'>;
 
-/** The code of a function: statements and, if it has a result, last of all the result. */
+/** The code of a function: statements, and at the end its result, if it has one. */
 export type Body<R extends ResultType> = R extends ValueType
   ? readonly [...Statements, Operand<R>]
   : Statements;
 
-/** From a function's parameters, and the function itself, its code. */
+/** Makes the code of a function, given its parameters and the function itself. */
 export type BodyMaker<P extends Parameters, R extends ResultType> = (
   parameters: { readonly [K in keyof P]: Local<P[K]> },
   self: WasmFunction<P, R>,
 ) => Body<R>;
 
-/**
- * A function of a module, which can be called, exported, and given more local variables while its
- * code is made.
- */
+/** A function of a module. Local variables can be added to it while its code is made. */
 export interface WasmFunction<
   P extends Parameters = Parameters, R extends ResultType = ResultType,
 > extends Callable<P, R> {
   /** The parameters, then the other locals. */
   readonly locals: readonly Local[];
-  /**
-   * Its statements and, if it has a result, last of all the result; empty while it is being made.
-   */
+  /** Its statements, and at the end its result, if it has one; empty until they are made. */
   readonly code: readonly Code[];
-  /** A new local variable, 0 at first. */
+  /** Adds a local variable, whose initial value is 0. */
   local<T extends ValueType>(name: string, type: T): Local<T>;
-  /** Leaves the function, with its result if it has one. */
+  /** Returns from the function, with its result if it has one. */
   return(...value: R extends ValueType ? [value: Operand<R>] : []): Statement;
 }
 
-/** Makes a function, and adds it to the others before its code makes more of them. */
+/** Adds a function. It gets its place before its code is made, which may add other functions. */
 export function addFunction<P extends Parameters, R extends ResultType>(
   functions: WasmFunction[], called: Callable<P, R>, make: BodyMaker<P, R>,
 ): WasmFunction<P, R> {

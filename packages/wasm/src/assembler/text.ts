@@ -1,6 +1,6 @@
 /**
- * A module as WebAssembly text, folded: an instruction's operands stand inside its parentheses, so
- * the text nests as the code did.
+ * A module in WebAssembly's text format, with folded instructions: operands are written inside the
+ * parentheses of their instruction, so the text nests as the code does.
  */
 import type { Code } from './code.ts';
 import type { Callable } from './control.ts';
@@ -8,17 +8,17 @@ import type { Reference } from './immediates.ts';
 import { Names } from './names.ts';
 import type { Exportable, Memory, Parts, WasmFunction } from './parts.ts';
 
-/** The most characters that stand on one line, indentation aside. */
+/** The largest number of characters of a line, without its indentation. */
 const width = 72;
 
-/** What the text calls what can be exported. */
+/** The keywords of the text format for the kinds of items. */
 const kinds = { function: 'func', memory: 'memory', global: 'global' };
 
 /** The module in WebAssembly's text format. */
 export function printModule({ imports, functions, memories, globals, exports }: Parts): string {
   const names = new Names();
   const head = (item: Exportable): string => `${kinds[item.kind]} ${nameOf(item, names)}`;
-  // What every function can name is named first.
+  // Items that every function can refer to are named first.
   const items = [imports.map(({ item }) => item), functions, globals.map(({ global }) => global)];
   items.flat().forEach(head);
   return fold('module', true, [
@@ -35,7 +35,7 @@ export function printModule({ imports, functions, memories, globals, exports }: 
   ]);
 }
 
-/** The name in the text; those of one kind are apart from those of another. */
+/** The name of an item in the text. Names are unique among the items of a kind. */
 function nameOf(thing: Reference, names: Names): string {
   const { kind, name } = thing;
   const wanted = name.replaceAll(/[^\w.$+*/<>=!?-]/g, '_');
@@ -46,7 +46,7 @@ function limitsText({ limits: { min, max, shared } }: Memory): string {
   return ` ${min}${max === undefined ? '' : ` ${max}`}${shared ? ' shared' : ''}`;
 }
 
-/** What a function takes and gives; the parameters have names if there are any. */
+/** The parameters and the result of a function. */
 function signatureText({ parameters, result }: Callable, names: readonly string[] = []): string {
   const texts = Object.values(parameters).map((type, i) => ` (param${names[i] ?? ''} ${type})`);
   return `${texts.join('')}${result === 'none' ? '' : ` (result ${result})`}`;
@@ -65,7 +65,7 @@ function print({ instruction, immediates, operands, label, bodies }: Code, names
   const texts = immediates.map((immediate) => (
     immediate.kind === 'literal' ? immediate.text() : ` ${nameOf(immediate, names)}`
   ));
-  // Both vector constants are one instruction, which has the shape of its numbers behind it.
+  // In the text format both vector constants are v128.const, followed by their shape.
   const head = instruction.replace(/^(.*x4)\.const$/, 'v128.const $1') + texts.join('');
   const taken = operands.map((operand) => print(operand, names));
   if (label === undefined || bodies === undefined) return fold(head, false, taken);
@@ -78,14 +78,14 @@ function print({ instruction, immediates, operands, label, bodies }: Code, names
   });
 }
 
-/** Parentheses around a head and its parts: on one line if that is allowed and not too long. */
+/** A head and its parts in parentheses, on one line if that is allowed and short enough. */
 function fold(head: string, mustBreak: boolean, parts: readonly string[]): string {
   const line = `(${[head, ...parts].join(' ')})`;
   if (!mustBreak && line.length <= width && !line.includes('\n')) return line;
   return `(${[head, ...parts].join('\n').replaceAll('\n', '\n  ')})`;
 }
 
-/** A string of the text format: what is no plain character is written as its number. */
+/** A string of the text format, with special characters escaped. */
 function quote(text: string): string {
   const escaped = text.replaceAll(/["\\\p{C}]/gu, (character) => (
     `\\u{${character.codePointAt(0)?.toString(16)}}`

@@ -1,11 +1,11 @@
 /**
- * The engine that runs WebAssembly. The packages are compiled against the language alone, where
- * the global `WebAssembly` is not declared: here are the few parts of it that are used.
+ * The engine that runs WebAssembly. The packages are compiled against ECMAScript alone, which does
+ * not declare the global `WebAssembly`: here are types for the few parts of it that we use.
  */
 
-/** A `WebAssembly.Memory`, or what stands in for it. */
+/** A `WebAssembly.Memory`, or a substitute for it. */
 export interface HostMemory {
-  /** The bytes. Read it anew after `grow`, which may replace the buffer. */
+  /** The bytes. Read this again after `grow`, which may replace the buffer. */
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   /**
    * Adds pages of 64 KiB and gives their number before. Throws a RangeError if there is no room.
@@ -13,16 +13,16 @@ export interface HostMemory {
   grow(pages: number): number;
 }
 
-/** Functions and memories, by module and by name. */
+/** The imports of a module: functions and memories, by module and name. */
 export type Imports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
-/** The parts of the global `WebAssembly` that are used here. */
+/** The parts of the global `WebAssembly` that we use. */
 export interface Host {
-  /** Whether these bytes are a module that the engine can compile. */
+  /** Whether the bytes are a module that the engine can compile. */
   validate(bytes: Uint8Array): boolean;
-  /** Compiles bytes to a module, at once; throws a CompileError if they are none. */
+  /** Compiles bytes to a module, synchronously; throws a CompileError if they are not one. */
   readonly Module: new (bytes: Uint8Array) => object;
-  /** Links a module with its imports and gives what it exports; throws if one is missing. */
+  /** Links a module with its imports and gives its exports; throws if an import is missing. */
   readonly Instance: new (module: object, imports?: Imports) => { readonly exports: unknown };
   /** Makes a memory; sizes are in pages of 64 KiB. Throws a RangeError if there is no room. */
   readonly Memory: new (
@@ -35,29 +35,27 @@ export function webAssembly(): Host | undefined {
   return (globalThis as { WebAssembly?: Host }).WebAssembly;
 }
 
-/** The size of a page: memory grows by whole ones. */
+/** The size of a page of WebAssembly memory in bytes. */
 export const PAGE_BYTES = 65536;
+/** The largest number of pages, 4 GiB, which is all that addresses of 32 bits reach. */
+export const MAX_PAGES = 65536;
+/** The smallest memory that is of use: 16 MiB. */
+const LEAST_PAGES = 256;
 
-/** A memory of one page that can grow, and how many pages it may have at most. */
+/** A memory that has one page and can grow. */
 export interface GrowingMemory {
   /** The memory itself. */
   readonly memory: HostMemory;
-  /** How many pages of 64 KiB it may grow to. */
+  /** The number of pages of 64 KiB that it can grow to. */
   readonly mostPages: number;
   /** Whether WebAssembly can use it. */
   readonly isForWasm: boolean;
 }
 
-/** The most pages: 4 GiB, which is what addresses of 32 bits reach. */
-const MOST_PAGES = 65536;
-/** With fewer than these, 16 MiB, nothing useful can be done. */
-const LEAST_PAGES = 256;
-
 /**
- * A new memory, which threads can share if that is asked for. A process may be short of addresses
- * (`ulimit -v`, small devices), so if the largest memory is refused, half as much is asked for, and
- * so on. Where WebAssembly has none at all it is a plain array that grows. Undefined if that is
- * refused as well.
+ * Creates a memory, which threads can share if `shared`. Its maximum is reserved as address space,
+ * which may be limited (`ulimit -v`, small devices): if 4 GiB are refused we ask for half as much,
+ * and so on. Without WebAssembly the memory is a resizable array; undefined if that is refused too.
  */
 export function createMemory(shared: boolean): GrowingMemory | undefined {
   const host = webAssembly();
@@ -67,11 +65,11 @@ export function createMemory(shared: boolean): GrowingMemory | undefined {
   return plain && { ...plain, isForWasm: false };
 }
 
-/** What `make` gives for the most pages for which it does not fail. */
+/** The memory that `make` gives for the largest number of pages for which it does not fail. */
 function largest(
   make: (mostPages: number) => HostMemory,
 ): Omit<GrowingMemory, 'isForWasm'> | undefined {
-  for (let mostPages = MOST_PAGES; mostPages >= LEAST_PAGES; mostPages /= 2) {
+  for (let mostPages = MAX_PAGES; mostPages >= LEAST_PAGES; mostPages /= 2) {
     try {
       return { memory: make(mostPages), mostPages };
     } catch (error) {
@@ -81,7 +79,7 @@ function largest(
   return undefined;
 }
 
-/** An array that can be made longer where it lies; the language's own types do not know it yet. */
+/** A resizable ArrayBuffer, which TypeScript's library does not declare yet. */
 interface ResizableBuffer extends ArrayBuffer {
   resize(bytes: number): void;
 }
@@ -100,7 +98,7 @@ function plainMemory(mostPages: number): HostMemory {
   return { buffer, grow };
 }
 
-/** Starts a compiled module, and returns what it exports. */
+/** Instantiates a compiled module, and returns its exports. */
 export function instantiate<Exports>(module: object, imports: Imports = {}): Exports {
   const host = webAssembly();
   if (host === undefined) throw new Error('instantiate: there is no WebAssembly here');

@@ -5,13 +5,13 @@
  *     const table = { bias: boolean.orElse(true), size: whole(1).required() };
  *     const { bias, size } = readOptions('layer', given, table);
  *
- * A misspelt name, a value of the wrong kind and a missing one are errors that name the function,
- * the option, what was given and what would be right. A key that is undefined counts as absent.
+ * A misspelt name, a value of the wrong kind and a missing option are errors, which name the
+ * function, the option, what was given and what would be right. Undefined values count as absent.
  */
 
-/** What an option or argument has to be. */
+/** The kind of values that an option or argument accepts. */
 export class Kind<T> {
-  /** As an error puts it: "true or false". */
+  /** Its name in errors: "true or false". */
   readonly expected: string;
   /** Whether a value is of this kind. */
   readonly accepts: (value: unknown) => boolean;
@@ -26,17 +26,17 @@ export class Kind<T> {
     return { kind: this, isRequired: true };
   }
 
-  /** An option of this kind that may be left out, and then is undefined. */
+  /** An option of this kind that may be left out; it is then undefined. */
   optional(): Option<T | undefined> {
     return { kind: this, isRequired: false };
   }
 
-  /** An option of this kind that has this value if it is left out. */
+  /** An option of this kind with a default. */
   orElse(fallback: T): Option<T> {
     return { kind: this, isRequired: false, fallback };
   }
 
-  /** This kind or another. */
+  /** The values of this kind and of another. */
   or<U>(other: Kind<U>): Kind<T | U> {
     return new Kind(
       `${this.expected} or ${other.expected}`,
@@ -45,9 +45,9 @@ export class Kind<T> {
   }
 }
 
-/** An entry of a table of options: `T` is what `readOptions` gives for it. */
+/** An entry of a table of options. `T` is the type that `readOptions` gives for it. */
 export interface Option<T> {
-  /** What the value has to be. */
+  /** The kind of its value. */
   readonly kind: Kind<unknown>;
   /** Whether it is an error to leave it out. */
   readonly isRequired: boolean;
@@ -70,20 +70,20 @@ export type Read<T> = { readonly [Key in keyof T]: T[Key] extends Option<infer V
 
 // The kinds
 
-/** True or false, and nothing that merely counts as such. */
+/** True or false, and no other values that are truthy or falsy. */
 export const boolean: Kind<boolean> = new Kind('true or false', (x) => typeof x === 'boolean');
 
 /** A string, which may be empty. */
 export const string: Kind<string> = new Kind('a string', (x) => typeof x === 'string');
 
-/** Any function: what it takes and gives only shows when it is called. */
+/** Any function; its parameters and result cannot be checked. */
 export function callable<F>(): Kind<F> {
   return new Kind('a function', (x) => typeof x === 'function');
 }
 
-/** The bounds of a number: `from` and `to` are allowed themselves, `above` and `below` are not. */
+/** The bounds of a number: `from` and `to` are included, `above` and `below` are excluded. */
 export interface Bounds {
-  /** The least number that is allowed. */
+  /** The smallest number that is allowed. */
   readonly from?: number;
   /** The number must be larger than this. */
   readonly above?: number;
@@ -93,7 +93,7 @@ export interface Bounds {
   readonly below?: number;
 }
 
-/** A number in bounds; a finite one, unless a bound that is allowed is infinite; never NaN. */
+/** A number in bounds: not NaN, and finite unless `from` or `to` is infinite. */
 export function number(bounds: Bounds = {}): Kind<number> {
   const { from = -Number.MAX_VALUE, to = Number.MAX_VALUE, above, below } = bounds;
   return new Kind(
@@ -127,27 +127,27 @@ export function oneOf<const T extends readonly unknown[]>(...values: T): Kind<T[
   return new Kind(values.map((value) => show(value)).join(' or '), (x) => values.includes(x));
 }
 
-/** An array whose elements are of a kind, as many as `length` says, if it does. */
+/** An array whose elements are all of a kind, of the given length if there is one. */
 export function listOf<T>(kind: Kind<T>, length?: number): Kind<readonly T[]> {
   return new Kind(
     `an array of ${length === undefined ? '' : `${length}, each `}${kind.expected}`,
     (x) => {
       if (!Array.isArray(x) || (length !== undefined && x.length !== length)) return false;
-      // By index: `every` passes over elements that were never set.
+      // By index, as `every` skips the holes of a sparse array.
       for (let i = 0; i < x.length; i++) if (!kind.accepts(x[i])) return false;
       return true;
     },
   );
 }
 
-/** An instance of a class, which an error calls `expected`. */
+/** An instance of a class; `expected` is its name in errors. */
 export function instanceOf<T>(
   constructor: abstract new (...args: never[]) => T, expected = `a ${constructor.name}`,
 ): Kind<T> {
   return new Kind(expected, (x) => x instanceof constructor);
 }
 
-/** An object with these methods, which an error calls `expected`. */
+/** An object that has the given methods; `expected` is its name in errors. */
 export function objectWith<T>(
   expected: string, ...methods: readonly (keyof T & string)[]
 ): Kind<T> {
@@ -157,7 +157,7 @@ export function objectWith<T>(
   });
 }
 
-/** Anything: for what is checked elsewhere, or cannot be wrong. */
+/** Any value, for options that are checked elsewhere or cannot be wrong. */
 export function anything<T>(): Kind<T> {
   return new Kind('any value', () => true);
 }
@@ -168,8 +168,8 @@ export function anything<T>(): Kind<T> {
 export type Failure = new (message: string) => Error;
 
 /**
- * Reads the options of `op` through their table. Throws a `failure` if they are no plain object of
- * options, or if one is unknown, missing, or not of its kind.
+ * Reads the options of `op` through their table. Throws a `failure` if they are not an object of
+ * options, or if an option is unknown, missing, or not of its kind.
  */
 export function readOptions<T extends Readonly<Record<string, Option<unknown>>>>(
   op: string, given: unknown, table: T, failure: Failure = Error,
@@ -179,12 +179,12 @@ export function readOptions<T extends Readonly<Record<string, Option<unknown>>>>
     const names = known.length > 3 ? [...known.slice(0, 3), '…'] : known;
     throw new failure(`${op}: options are ${show(given)}, expected { ${names.join(', ')} }`);
   }
-  // Plain loops: ops that are called often read their options here.
+  // Plain loops, for speed: ops that are called often read their options here.
   for (const key of Object.keys(given)) {
     if (Object.hasOwn(table, key) || given[key] === undefined) continue;
     const meant = nearest(key, known);
     const help = meant ? `did you mean '${meant}'?` : `expected ${known.join(', ') || 'none'}`;
-    throw new failure(`${op}: there is no option '${cut(key)}'; ${help}`);
+    throw new failure(`${op}: there is no option '${shorten(key)}'; ${help}`);
   }
   const read: Record<string, unknown> = {};
   for (const key of known) {
@@ -206,7 +206,7 @@ export function checkArgument(
   throw new failure(`${op}: ${name} ${found}, expected ${kind.expected}`);
 }
 
-/** Of some options those that a table knows, for a function that is a part of another. */
+/** The options that are in a table, to pass them on to a function that knows only those. */
 export function pickOptions<Given extends object, Known extends object>(
   given: Given, table: Known,
 ): Pick<Given, keyof Given & keyof Known> {
@@ -214,7 +214,7 @@ export function pickOptions<Given extends object, Known extends object>(
   return Object.fromEntries(entries) as Pick<Given, keyof Given & keyof Known>;
 }
 
-/** Whether a value can be options: an object, and not one that is something else. */
+/** Whether a value can be an options object, and not an array, a tensor or other data. */
 function isOptions(given: unknown): given is Readonly<Record<string, unknown>> {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return false;
   const isData = ArrayBuffer.isView(given) || Symbol.iterator in given || given instanceof Promise;
@@ -224,29 +224,29 @@ function isOptions(given: unknown): given is Readonly<Record<string, unknown>> {
 
 // Words for errors
 
-/** The longest text that an error shows of a value. */
+/** The largest number of characters of a value that an error shows. */
 const LONGEST = 80;
-/** The most elements or keys that it shows. */
+/** The largest number of elements or keys that it shows. */
 const SHOWN = 8;
 
-function cut(text: string): string {
+function shorten(text: string): string {
   return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text;
 }
 
-/** A value as an error shows it, in a few words however large or deep it is. */
+/** A value as an error shows it: short, however large or deep it is. */
 export function show(value: unknown, isInner = false): string {
-  if (typeof value === 'string') return `'${cut(value)}'`;
+  if (typeof value === 'string') return `'${shorten(value)}'`;
   if (typeof value === 'function') {
     return typeof value.name === 'string' && value.name !== ''
-      ? `the function ${cut(value.name)}`
+      ? `the function ${shorten(value.name)}`
       : 'a function';
   }
-  if (typeof value === 'bigint') return cut(`${value}n`);
+  if (typeof value === 'bigint') return shorten(`${value}n`);
   if (typeof value !== 'object' || value === null) {
-    return Object.is(value, -0) ? '-0' : cut(String(value));
+    return Object.is(value, -0) ? '-0' : shorten(String(value));
   }
   if ('shape' in value && 'dtype' in value && Array.isArray(value.shape)) {
-    return cut(`${show(value.dtype, true).replaceAll("'", '')}${show(value.shape)}`);
+    return shorten(`${show(value.dtype, true).replaceAll("'", '')}${show(value.shape)}`);
   }
   if (Array.isArray(value)) {
     if (isInner && value.length > 0) return '[…]';
@@ -254,28 +254,28 @@ export function show(value: unknown, isInner = false): string {
     return `[${some(first, value.length)}]`;
   }
   const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name ?? 'Object';
-  if (name !== 'Object') return `a ${cut(String(name))}`;
+  if (name !== 'Object') return `a ${shorten(String(name))}`;
   const keys = Object.keys(value);
   return keys.length === 0 ? '{}' : `{ ${some(keys, keys.length)} }`;
 }
 
-/** A list, as far as an error shows it. */
+/** The first parts of a list, as an error shows it. */
 function some(parts: readonly string[], count: number): string {
-  const text = cut(parts.slice(0, SHOWN).join(', '));
+  const text = shorten(parts.slice(0, SHOWN).join(', '));
   return count > SHOWN && !text.endsWith('…') ? `${text}, …` : text;
 }
 
-/** The known name that the given one most likely stands for, if any is near enough. */
+/** The known name that is most likely meant, if one is similar enough. */
 function nearest(given: string, known: readonly string[]): string | undefined {
   const most = Math.max(1, Math.floor(given.length / 3));
-  const all = known.map((name) => ({ name, edits: edits(cut(given), name) }));
+  const all = known.map((name) => ({ name, edits: edits(shorten(given), name) }));
   const [best] = all.sort((a, b) => a.edits - b.edits);
   return best && best.edits <= most ? best.name : undefined;
 }
 
 /**
- * How many letters have to be put in, left out, changed or swapped with the next to make one word
- * of another (the distance of Damerau and Levenshtein, capitals being equal to small letters).
+ * The Damerau–Levenshtein distance of two words, ignoring case: how many letters must be inserted,
+ * deleted, changed or swapped with the next to turn one into the other.
  */
 function edits(from: string, to: string): number {
   const [a, b] = [from.toLowerCase(), to.toLowerCase()];

@@ -13,7 +13,7 @@ import {
   registers, type Sizes, TINY,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, scaleA, type Scan, scanOf, startOf,
+  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf,
   stateRegisters, type Step, unlessReset,
 } from './step.ts';
 import {
@@ -21,14 +21,14 @@ import {
 } from './storage.ts';
 
 /**
- * From [the gradient of what the forward kernel gives, u, Δ, A, B, C, the first state, the states
- * at the starts of chunks, flags of steps that start anew (or none)]: the gradients of u, Δ, A, B,
- * C and the first state, one behind the other.
+ * From [the gradients of y and of the last state, u, Δ, A, B, C, the first state, the states at the
+ * starts of chunks, flags of steps that start anew (or none)]: the gradients of [u, Δ, A, B, C, the
+ * first state].
  */
 export function backwardKernel(
-  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
 ): k.Statements {
-  const scan = backwardOf(inputs, to, sizes);
+  const scan = backwardOf(inputs, outputs, sizes);
   const [full, rest] = chunksOf(sizes);
   return [
     forParts(sizes, (part) => [
@@ -38,14 +38,15 @@ export function backwardKernel(
       k.loop('c', full, (c) => runChunk(scan, { ...part, c: k.sub(full - 1, c), count: CHUNK })),
       storeGradients(scan, part),
     ]),
-    [scan.ofA, scan.ofB, scan.ofC].map((partials) => reducePartials(partials, to)),
+    [scan.ofA, scan.ofB, scan.ofC].map(reducePartials),
   ];
 }
 
 /** The plan of the backward kernel. */
 interface Backward extends Scan {
-  /** The gradient of what the forward kernel gives. */
+  /** The gradients of y and of the last state. */
   readonly g: Elements;
+  readonly ofLastState: Elements;
   /** The states at the starts of chunks. */
   readonly starts: Elements;
   /** The gradient that a step passes on to the state before it. */
@@ -58,28 +59,25 @@ interface Backward extends Scan {
   /** The gradients of B and C in a chunk. */
   readonly dB: ChannelSums;
   readonly dC: ChannelSums;
-  /** Where in the result the gradients of u, Δ and the first state are. */
-  readonly duAt: number;
-  readonly dDeltaAt: number;
-  readonly dStateAt: number;
+  /** The gradients of u, Δ and the first state. */
+  readonly outputs: Readonly<Record<'du' | 'dDelta' | 'dState', k.Buffer>>;
   /** Where the gradients of A, one for each sequence, and B and C, one for each block, are left. */
   readonly ofA: Partials;
   readonly ofB: Partials;
   readonly ofC: Partials;
 }
 
-/** The plan, given the inputs of the kernel in their order. */
-function backwardOf(inputs: readonly Elements[], to: k.Buffer, sizes: Sizes): Backward {
-  const [g, u, delta, A, B, C, , starts, reset] = inputs;
-  const { batch, length, state, width, lastAt } = sizes;
-  const ofSteps = batch * length * state;
-  const dAAt = 2 * lastAt;
-  const dBAt = dAAt + width;
-  const dCAt = dBAt + ofSteps;
+/** The plan, given the inputs of the kernel and its outputs in their order. */
+function backwardOf(
+  [g, ofLastState, u, delta, A, B, C, , starts, reset]: readonly Elements[],
+  [du, dDelta, dA, dB, dC, dState]: readonly k.Buffer[], sizes: Sizes,
+): Backward {
+  const { batch, state } = sizes;
   const blocks = blocksOf(sizes).count;
   return {
-    ...scanOf({ u, delta, A, B, C, reset }, to, sizes),
+    ...scanOf({ u, delta, A, B, C, reset }, sizes),
     g,
+    ofLastState,
     starts,
     carry: grid('carry', sizes),
     dA: grid('dA', sizes),
@@ -87,32 +85,26 @@ function backwardOf(inputs: readonly Elements[], to: k.Buffer, sizes: Sizes): Ba
     states: traceOf('states', CHUNK + 1, state),
     dB: channelSums('dB', state),
     dC: channelSums('dC', state),
-    duAt: 0,
-    dDeltaAt: lastAt,
-    dStateAt: dCAt + ofSteps,
-    ofA: partialsOf('dA', batch, width, to, dAAt),
-    ofB: partialsOf('dB', blocks, ofSteps, to, dBAt),
-    ofC: partialsOf('dC', blocks, ofSteps, to, dCAt),
+    outputs: { du, dDelta, dState },
+    ofA: partialsOf('dA', batch, dA),
+    ofB: partialsOf('dB', blocks, dB),
+    ofC: partialsOf('dC', blocks, dC),
   };
 }
 
 /** Before the last chunk: the gradient of the last state is given, that of A is 0. */
-function startGradients({ g, sizes, carry, dA }: Backward, { b, range }: Part): k.Statements {
-  const { state, width, lastAt } = sizes;
+function startGradients({ ofLastState, carry, dA }: Backward, { b, range }: Part): k.Statements {
   return [
     dA.setAll(() => 0, range),
-    carry.setAll((n, d) => {
-      const offset = k.plus(k.times(b, width), k.times(d, state));
-      return g.at([k.plus(k.plus(lastAt, n), offset)]);
-    }, range),
+    carry.setAll((n, d) => ofLastState.at([b, d, n]), range),
   ];
 }
 
 /** After the first chunk: stores the gradients of the first state and of A. */
 function storeGradients(scan: Backward, { b, range }: Part): k.Statements {
-  const { to, sizes, carry, dA, dStateAt, ofA } = scan;
+  const { outputs: { dState }, sizes, carry, dA, ofA } = scan;
   return [
-    carry.writeTo(to, k.plus(dStateAt, k.times(b, sizes.width)), range),
+    carry.writeTo(dState, k.times(b, sizes.width), range),
     dA.writeTo(ofA.buffer, ofA.startOf(b), range),
   ];
 }
@@ -136,13 +128,9 @@ function recomputeChunk(
   scan: Backward, chunk: Chunk, channels: readonly k.Expr[],
 ): k.Statements {
   const { sizes, starts, states } = scan;
-  const start = startOf(sizes, chunk);
   return [
     forStates(sizes.state, channels, (cells) =>
-      cells.map((cell) => {
-        const place = k.plus(start, k.plus(k.times(cell.n, sizes.channels), cell.d));
-        return states.set(0, cell, starts.at([place]));
-      }),
+      cells.map((cell) => states.set(0, cell, starts.at([chunk.b, chunk.c, cell.n, cell.d]))),
     ),
     k.loop('t', chunk.count, (t) => recomputeStep(scan, chunk, t, channels)),
   ];
@@ -159,7 +147,7 @@ function recomputeStep(
     channels.map((d, i) => [
       k.set(dt[i], elementAt(delta, chunk, t, d)),
       k.set(dtU[i], k.mul(dt[i], elementAt(u, chunk, t, d))),
-      k.set(dy[i], g.at([outputAt(sizes, chunk, t, d)])),
+      k.set(dy[i], elementAt(g, chunk, t, d)),
     ]),
     forStatesOf(dt, limits, sizes.state, channels, (isSmall, cells, ns) => {
       const [decay, next] = stateRegisters(cells);
@@ -196,7 +184,7 @@ interface BackwardStep extends Step {
 function backpropagateStep(
   scan: Backward, chunk: Chunk, t: k.Expr, channels: readonly k.Expr[],
 ): k.Statements {
-  const { inputs, sizes, to, g, duAt, dDeltaAt } = scan;
+  const { inputs, sizes, outputs: { du, dDelta }, g } = scan;
   const names = ['D', 'u', 'x', 'g', 's', 'q'];
   const [dt, u, dtU, dy, throughInput, throughDecay] = registers(names, channels);
   const step = { chunk, t, channels, dt, dtU, dy, throughInput, throughDecay };
@@ -205,7 +193,7 @@ function backpropagateStep(
       k.set(dt[i], elementAt(inputs.delta, chunk, t, d)),
       k.set(u[i], elementAt(inputs.u, chunk, t, d)),
       k.set(dtU[i], k.mul(dt[i], u[i])),
-      k.set(dy[i], g.at([outputAt(sizes, chunk, t, d)])),
+      k.set(dy[i], elementAt(g, chunk, t, d)),
       k.set(throughInput[i], 0),
       k.set(throughDecay[i], 0),
     ]),
@@ -213,10 +201,10 @@ function backpropagateStep(
     channels.map((d, i) => {
       const at = outputAt(sizes, chunk, t, d);
       // A was multiplied by log₂e.
-      const dDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(u[i], throughInput[i]));
+      const ofDelta = k.mulAdd(throughDecay[i], Math.LN2, k.mul(u[i], throughInput[i]));
       return [
-        k.store(to, k.plus(duAt, at), k.mul(dt[i], throughInput[i])),
-        k.store(to, k.plus(dDeltaAt, at), dDelta),
+        k.store(du, at, k.mul(dt[i], throughInput[i])),
+        k.store(dDelta, at, ofDelta),
       ];
     }),
   ];

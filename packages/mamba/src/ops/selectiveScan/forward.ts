@@ -14,32 +14,33 @@ import {
   type Sizes,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunksOf, elementAt, outputAt, scaleA, type Scan, scanOf, startOf,
+  advance, type Chunk, chunksOf, elementAt, outputAt, scaleA, type Scan, scanOf,
   stateRegisters, type Step,
 } from './step.ts';
 
 /**
- * From [u, Δ, A, B, C, the first state, flags of steps that start anew (or none)]: y, the last
- * state and the state at the start of each chunk, one behind the other.
+ * From [u, Δ, A, B, C, the first state, flags of steps that start anew (or none)]: [y, the last
+ * state, the state at the start of each chunk].
  */
 export function forwardKernel(
-  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
 ): k.Statements {
-  const scan = forwardOf(inputs, to, sizes);
-  const { h, initialState } = scan;
+  const scan = forwardOf(inputs, outputs, sizes);
+  const { h, initialState, outputs: { lastState } } = scan;
   const [full, rest] = chunksOf(sizes);
   return forParts(sizes, (part) => [
     scaleA(scan, part),
     h.setAll((n, d) => initialState.at([part.b, d, n]), part.range),
     k.loop('c', full, (c) => runChunk(scan, { ...part, c, count: CHUNK })),
     rest > 0 ? runChunk(scan, { ...part, c: full, count: rest }) : [],
-    h.writeTo(to, k.plus(sizes.lastAt, k.times(part.b, sizes.width)), part.range),
+    h.writeTo(lastState, k.times(part.b, sizes.width), part.range),
   ]);
 }
 
 /** The plan of the forward kernel. */
 interface Forward extends Scan {
   readonly initialState: Elements;
+  readonly outputs: Readonly<Record<'y' | 'lastState' | 'starts', k.Buffer>>;
   /** The states. */
   readonly h: Grid;
   readonly near: Near | undefined;
@@ -58,10 +59,13 @@ interface Near {
 }
 
 /** The plan, given the inputs of the kernel in their order. */
-function forwardOf(inputs: readonly Elements[], to: k.Buffer, sizes: Sizes): Forward {
-  const [u, delta, A, B, C, initialState, reset] = inputs;
-  const scan = scanOf({ u, delta, A, B, C, reset }, to, sizes);
-  return { ...scan, initialState, h: grid('h', sizes), near: nearOf(sizes) };
+function forwardOf(
+  [u, delta, A, B, C, initialState, reset]: readonly Elements[],
+  [y, lastState, starts]: readonly k.Buffer[], sizes: Sizes,
+): Forward {
+  const scan = scanOf({ u, delta, A, B, C, reset }, sizes);
+  const outputs = { y, lastState, starts };
+  return { ...scan, initialState, outputs, h: grid('h', sizes), near: nearOf(sizes) };
 }
 
 /** These copies, if channels are cut into blocks. */
@@ -89,11 +93,12 @@ function runChunk(scan: Forward, chunk: Chunk): k.Statements {
 }
 
 /** Stores the states at the start of a chunk. */
-function storeStart({ sizes, to, h }: Forward, chunk: Chunk): k.Statements {
-  const start = k.plus(sizes.startsAt, startOf(sizes, chunk));
-  return k.loop('n', sizes.state, (n) =>
-    k.vectorized('d', chunk.range, (d) =>
-      k.store(to, k.plus(k.plus(start, k.times(n, sizes.channels)), d), h.at(n, d)),
+function storeStart(
+  { sizes: { chunks, state, channels }, outputs: { starts }, h }: Forward, { b, c, range }: Chunk,
+): k.Statements {
+  return k.loop('n', state, (n) =>
+    k.vectorized('d', range, (d) =>
+      k.store(starts, k.rowMajor([b, c, n, d], [chunks, state, channels]), h.at(n, d)),
     ),
   );
 }
@@ -110,9 +115,9 @@ function bringNear({ inputs: { u, delta } }: Forward, near: Near, chunk: Chunk):
 }
 
 /** Copies the rows of y of a chunk to where they belong. */
-function bringBack({ sizes, to }: Forward, near: Near, chunk: Chunk): k.Statements {
+function bringBack({ sizes, outputs }: Forward, near: Near, chunk: Chunk): k.Statements {
   return forElements(chunk, (t, d) =>
-    k.store(to, outputAt(sizes, chunk, t, d), k.load(near.y, near.at(t, d, chunk))),
+    k.store(outputs.y, outputAt(sizes, chunk, t, d), k.load(near.y, near.at(t, d, chunk))),
   );
 }
 
@@ -127,7 +132,7 @@ function forElements(
 function runStep(
   scan: Forward, chunk: Chunk, t: k.Expr, channels: readonly k.Expr[],
 ): k.Statements {
-  const { sizes, to, near, inputs } = scan;
+  const { sizes, outputs, near, inputs } = scan;
   const [dt, dtU, y] = registers(['D', 'x', 'y'], channels);
   const step = { chunk, t, channels, dt, dtU };
   const input = (of: 'u' | 'delta', d: k.Expr): k.Expr =>
@@ -144,7 +149,7 @@ function runStep(
     channels.map((d, i) =>
       near
         ? k.store(near.y, near.at(t, d, chunk), y[i])
-        : k.store(to, outputAt(sizes, chunk, t, d), y[i]),
+        : k.store(outputs.y, outputAt(sizes, chunk, t, d), y[i]),
     ),
   ];
 }

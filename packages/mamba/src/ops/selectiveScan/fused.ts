@@ -11,15 +11,13 @@
  * for that in reverse order: they are computed again, chunk by chunk from the last, from the state
  * at each chunk's start, which is all that is kept (Gu and Dao, "Mamba" (2023), section 3.3.2).
  *
- * These are the reference loops; compiled, both passes are kernels (forward.ts and
- * backward.ts). A primitive has one result, so several are packed one behind the other and
- * sliced apart.
+ * These are the reference loops; compiled, both passes are kernels (forward.ts and backward.ts).
  */
 import {
-  concat, enableGrad, grad, linearScan, type LinearScanOptions, type Spec, type Tensor,
-  type TypedArray,
+  linearScan, type LinearScanOptions, type Spec, type Tensor, type TypedArray,
 } from '@mambagrad/tensor';
-import { type Apply, definePrimitive, type NDArray } from '@mambagrad/tensor/extend';
+import { type ApplyMulti, defineMultiPrimitive, type NDArray } from '@mambagrad/tensor/extend';
+import { orZeros, type ScanResults, secondGradients, together } from '../gradients.ts';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';
 import { forwardKernel } from './forward.ts';
@@ -39,10 +37,11 @@ const differentiable = <T>(inputs: readonly T[]): readonly T[] => inputs.slice(0
 function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]): Sizes {
   const [batch, length, channels] = shape;
   const state = A.shape[1];
-  const [width, chunks] = [channels * state, Math.ceil(length / CHUNK)];
-  const lastAt = batch * length * channels;
-  const startsAt = lastAt + batch * width;
-  return { batch, length, channels, state, width, chunks, lastAt, startsAt };
+  return {
+    batch, length, channels, state,
+    width: channels * state,
+    chunks: Math.ceil(length / CHUNK),
+  };
 }
 
 /**
@@ -74,36 +73,40 @@ const isReset = (reset: NDArray | undefined, row: number): boolean =>
   reset !== undefined && reset.data[row] !== 0;
 
 /**
- * y [B, L, D], behind it the last state [B, D, N], and behind that the state at the start of each
- * chunk [B, chunks, N, D], for the backward pass; flat.
+ * [y [B, L, D], the last state [B, D, N], the state at the start of each chunk [B, chunks, N, D]];
+ * the last is for the backward pass.
  */
-const forwardPrimitive: Apply<null> = definePrimitive<null>({
+const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
   name: 'selectiveScan',
   infer: (inputs) => {
-    const { startsAt, batch, chunks, width } = sizesOf(inputs);
-    return { shape: [startsAt + batch * chunks * width], dtype: inputs[0].dtype };
+    const { batch, length, channels, state, chunks } = sizesOf(inputs);
+    const shapes = [
+      [batch, length, channels], [batch, channels, state], [batch, chunks, state, channels],
+    ];
+    return shapes.map((shape) => ({ shape, dtype: inputs[0].dtype }));
   },
-  compute: (inputs, { data }) => {
-    const { batch, length, width, channels, state, chunks, lastAt, startsAt } = sizesOf(inputs);
+  compute: (inputs, [y, lastState, starts]) => {
+    const { batch, length, width, channels, state, chunks } = sizesOf(inputs);
     const decay = new Float64Array(width);
     for (let b = 0; b < batch; b++) {
       const h = Float64Array.from(inputs[5].data.subarray(b * width, (b + 1) * width));
       for (let t = 0; t < length; t++) {
-        const start = startsAt + (b * chunks + t / CHUNK) * width;
-        if (t % CHUNK === 0) data.set(transposed(h, channels, state), start);
-        step(inputs, b * length + t, h, decay, data);
+        const start = (b * chunks + t / CHUNK) * width;
+        if (t % CHUNK === 0) starts.data.set(transposed(h, channels, state), start);
+        step(inputs, b * length + t, h, decay, y.data);
       }
-      data.set(h, lastAt + b * width);
+      lastState.data.set(h, b * width);
     }
   },
-  lower: (inputs) => ({ kernel: (elements, y) => forwardKernel(elements, y, sizesOf(inputs)) }),
-  gradient: (g, y, inputs) => {
-    const [own, reset] = [differentiable(inputs), inputs.slice(6)];
-    const { startsAt } = sizesOf(inputs);
-    return splitLike(own, () => {
-      const starts = y.detach().narrow(0, startsAt, y.numel - startsAt);
-      return backwardPrimitive([g, ...own, starts, ...reset], null);
-    });
+  lower: (inputs) => ({
+    kernel: (elements, outputs) => forwardKernel(elements, outputs, sizesOf(inputs)),
+  }),
+  // The states at the starts are for the backward pass alone, and have no cotangent.
+  gradient: ([ofY, ofLastState], [y, lastState, starts], inputs) => {
+    const [scanned, reset] = [differentiable(inputs), inputs.slice(6)];
+    return together(scanned.length, () => backwardPrimitive([
+      orZeros(ofY, y), orZeros(ofLastState, lastState), ...scanned, starts.detach(), ...reset,
+    ], null));
   },
 });
 
@@ -111,42 +114,23 @@ function transposed(matrix: TypedArray, rows: number, columns: number): Float64A
   return Float64Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
-/** For each tensor, a function that cuts its gradient from all, which are packed when asked for. */
-export function splitLike(tensors: readonly Tensor[], pack: () => Tensor): (() => Tensor)[] {
-  let packed: Tensor | undefined;
-  let end = 0;
-  return tensors.map(({ shape, numel }) => {
-    const start = end;
-    end += numel;
-    return () => (packed ??= pack()).narrow(0, start, numel).reshape(shape);
-  });
-}
-
 /**
- * The gradients of u, Δ, A, B, C and the initial state, one behind the other, flat. From g, that
- * of what the forward pass has packed, its inputs but the flags, the states at the starts, and the
- * flags.
+ * The gradients of [u, Δ, A, B, C, the initial state]. From the cotangents of y and of the last
+ * state, the inputs of the forward pass but the flags, the states at the starts, and the flags.
  */
-const backwardPrimitive: Apply<null> = definePrimitive<null>({
+const backwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
   name: 'selectiveScanBackward',
-  infer: ([g, ...inputs]) => ({
-    shape: [differentiable(inputs).reduce((sum, input) => sum + input.numel, 0)],
-    dtype: g.dtype,
-  }),
-  compute: ([g, u, delta, A, B, C, initialState, starts, ...reset], { data }) => {
+  infer: ([, , ...inputs]) => differentiable(inputs),
+  compute: ([ofY, ofLastState, u, delta, A, B, C, initialState, starts, ...reset], outputs) => {
     const inputs = [u, delta, A, B, C, initialState, ...reset];
-    const { batch, length, width, channels, state, chunks, lastAt } = sizesOf(inputs);
-    const sums = new Float64Array(data.length);
-    let end = 0;
-    const totals = differentiable(inputs).map((input) =>
-      sums.subarray(end, (end += input.data.length)),
-    );
+    const { batch, length, width, channels, state, chunks } = sizesOf(inputs);
+    const totals = outputs.map(({ data }) => new Float64Array(data.length));
     const forChunk = () => Array.from({ length: CHUNK }, () => new Float64Array(width));
     const [before, decays] = [forChunk(), forChunk()];
     const nothing = new Float64Array(width);
     for (let b = 0; b < batch; b++) {
       const carry = totals[5].subarray(b * width, (b + 1) * width);
-      carry.set(g.data.subarray(lastAt + b * width, lastAt + (b + 1) * width));
+      carry.set(ofLastState.data.subarray(b * width, (b + 1) * width));
       for (let chunk = chunks - 1; chunk >= 0; chunk--) {
         const first = b * length + chunk * CHUNK;
         const count = Math.min(CHUNK, length - chunk * CHUNK);
@@ -157,20 +141,24 @@ const backwardPrimitive: Apply<null> = definePrimitive<null>({
           step(inputs, first + t, h, decays[t]);
         }
         for (let t = count - 1; t >= 0; t--) {
-          stepBack(inputs, g.data, first + t, before[t], decays[t], carry, totals);
+          stepBack(inputs, ofY.data, first + t, before[t], decays[t], carry, totals);
           if (isReset(reset.at(0), first + t)) carry.fill(0);
         }
       }
     }
-    data.set(sums);
+    outputs.forEach(({ data }, i) => data.set(totals[i]));
   },
-  lower: ([, ...own]) => ({ kernel: (elements, y) => backwardKernel(elements, y, sizesOf(own)) }),
+  lower: ([, , ...inputs]) => ({
+    kernel: (elements, outputs) => backwardKernel(elements, outputs, sizesOf(inputs)),
+  }),
   // The states at the starts are functions of the other inputs, through which their part goes.
-  gradient: (gg, _y, [g, u, delta, A, B, C, initialState, _starts, ...reset]) => {
-    const inputs = [g, u, delta, A, B, C, initialState];
-    return splitLike(inputs, () => secondGradient(gg, inputs, ([u1, delta1, A1, B1, C1, h1]) =>
-      composedScan([u1, delta1, A1, B1, C1, h1, ...reset]),
-    ));
+  gradient: (cotangents, _results, inputs) => {
+    const [smooth, reset] = [inputs.slice(0, 8), inputs.slice(9)];
+    return together(smooth.length, () =>
+      secondGradients(cotangents, smooth, ([u, delta, A, B, C, initialState]) =>
+        composedScan([u, delta, A, B, C, initialState, ...reset]),
+      ),
+    );
   },
 });
 
@@ -206,7 +194,7 @@ function stepBack(
 export function composedScan(
   [u, delta, A, B, C, initialState, reset]: ScanInputs,
   options?: Pick<LinearScanOptions, 'algorithm' | 'chunkSize'>,
-): { y: Tensor; lastState: Tensor; states: Tensor } {
+): ScanResults & { readonly states: Tensor } {
   const decay = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
   const input = delta.mul(u).unsqueeze(-1).matmul(B.unsqueeze(2)); // [B, L, D, N]
   const states = linearScan(decay, input, {
@@ -220,39 +208,8 @@ export function composedScan(
   };
 }
 
-/**
- * The gradient of a backward pass, with respect to its first inputs: g, and what the scan is of. It
- * is that of the composed scan's gradient.
- */
-export function secondGradient(
-  gg: Tensor,
-  inputs: readonly Tensor[],
-  compose: (inputs: readonly Tensor[]) => { y: Tensor; lastState: Tensor },
-): Tensor {
-  return enableGrad(() => {
-    // Each gets a node or leaf of its own, as one tensor may stand in several places.
-    const tracked = inputs.map((tensor) => {
-      if (tensor.requiresGrad) return tensor.unsqueeze(0).squeeze(0);
-      const leaf = tensor.detach();
-      leaf.requiresGrad = true;
-      return leaf;
-    });
-    const [g, ...own] = tracked;
-    const { y, lastState } = compose(own);
-    const pack = (tensors: readonly Tensor[]) => concat(tensors.map((x) => x.flatten()));
-    const results = pack([y, lastState]);
-    const options = { createGraph: true, allowUnused: true };
-    // Nothing depends on the states at the starts of chunks but what is computed here.
-    const cotangent = g.narrow(0, 0, results.numel);
-    const first = grad(results, own, { ...options, cotangent });
-    return pack(grad(pack(first), tracked, { ...options, cotangent: gg }));
-  });
-}
-
 /** y [B, L, D] and the last state [B, D, N], in one loop. */
-export function fusedScan(inputs: ScanInputs): { y: Tensor; lastState: Tensor } {
-  const [u, , , , , initialState] = inputs;
-  const packed = forwardPrimitive(inputs, null);
-  const [y, lastState] = splitLike([u, initialState], () => packed);
-  return { y: y(), lastState: lastState() };
+export function fusedScan(inputs: ScanInputs): ScanResults {
+  const [y, lastState] = forwardPrimitive(inputs, null);
+  return { y, lastState };
 }

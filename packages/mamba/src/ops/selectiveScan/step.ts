@@ -22,10 +22,9 @@ export interface Inputs {
   readonly reset: Elements | undefined;
 }
 
-/** The plan of a kernel: its inputs, the buffer of its results, and the memory it works in. */
+/** The plan of a kernel: its inputs, and the memory it works in. */
 export interface Scan {
   readonly inputs: Inputs;
-  readonly to: k.Buffer;
   readonly sizes: Sizes;
   /** A · log₂e. */
   readonly scaledA: Grid;
@@ -34,9 +33,9 @@ export interface Scan {
 }
 
 /** The plan that both kernels start from. */
-export function scanOf(inputs: Inputs, to: k.Buffer, sizes: Sizes): Scan {
+export function scanOf(inputs: Inputs, sizes: Sizes): Scan {
   const [scaledA, limits] = [grid('A', sizes), k.scratch('limits', 'f32', sizes.channels)];
-  return { inputs, to, sizes, scaledA, limits };
+  return { inputs, sizes, scaledA, limits };
 }
 
 /** Computes A · log₂e and the limits of Δ, for the channels of a part. */
@@ -69,10 +68,6 @@ export const rowOf = ({ length }: Sizes, chunk: Chunk, t: k.Operand): k.Operand 
 /** Where a number is in [batch, length, channels]. */
 export const outputAt = (sizes: Sizes, chunk: Chunk, t: k.Operand, d: k.Operand): k.Operand =>
   k.rowMajor([rowOf(sizes, chunk, t), d], [sizes.channels]);
-
-/** Where the states at the start of a chunk are in [batch, chunks, state, channels]. */
-export const startOf = ({ chunks, width }: Sizes, { b, c }: Chunk): k.Operand =>
-  k.rowMajor([b, c, 0], [chunks, width]);
 
 /** The element of [batch, length, last] at the t-th step of a chunk. */
 export const elementAt = (

@@ -4,7 +4,7 @@
  * rounds of a parallel loop write to memory that no other round touches, added up at the end.
  */
 import * as k from '@mambagrad/kernel';
-import { type Cell, CHUNK, isVector } from '../vectors.ts';
+import { type Cell, CHUNK } from '../vectors.ts';
 
 /** Numbers for each step and state of 8 channels. */
 export interface Trace {
@@ -17,7 +17,7 @@ export function traceOf(name: string, steps: number, state: number): Trace {
   const buffer = k.scratch(name, 'f32', steps * state * 8);
   const place = (t: k.Operand, { n, d, i }: Cell): k.Operand => {
     const first = k.rowMajor([t, n, 4 * i], [state, 8]);
-    return isVector(d) ? k.ramp(first) : first;
+    return k.isVector(d) ? k.ramp(first) : first;
   };
   return {
     at: (t, cell) => k.load(buffer, place(t, cell)),
@@ -60,23 +60,20 @@ export interface Partials {
   readonly buffer: k.Buffer;
   /** Where the partial gradient with this index is. */
   startOf(index: k.Operand): k.Operand;
-  /** Where the total is in the result. */
-  readonly totalAt: number;
+  /** The result, which holds the total. */
+  readonly total: k.Buffer;
 }
 
-/** The memory of some partial gradients; a single one is the total, and goes to its place. */
-export function partialsOf(
-  name: string, count: number, size: number, to: k.Buffer, totalAt: number,
-): Partials {
-  if (count === 1) return { count, size, buffer: to, startOf: () => totalAt, totalAt };
+/** The memory of some partial gradients; a single one is the total, and goes to the result. */
+export function partialsOf(name: string, count: number, total: k.Buffer): Partials {
+  const size = total.length;
+  if (count === 1) return { count, size, buffer: total, startOf: () => 0, total };
   const buffer = k.scratch(name, 'f32', count * size);
-  return { count, size, buffer, startOf: (index) => k.times(index, size), totalAt };
+  return { count, size, buffer, startOf: (index) => k.times(index, size), total };
 }
 
 /** Adds partial gradients up, if there is more than one. */
-export function reducePartials(
-  { count, size, buffer, totalAt }: Partials, to: k.Buffer,
-): k.Statements {
+export function reducePartials({ count, size, buffer, total }: Partials): k.Statements {
   if (count === 1) return [];
-  return k.reducePartials({ buffer, count, length: size, stride: size }, k.sum, to, totalAt);
+  return k.reducePartials({ buffer, count, length: size, stride: size }, k.sum, total);
 }

@@ -17,37 +17,39 @@ import type { Elements } from '@mambagrad/tensor/extend';
 import { type Grid, TINY } from '../vectors.ts';
 import { type Backward, backwardOf, type Head, headOf } from './backwardPlan.ts';
 import {
-  type Chunk, chunkOf, forGroups, inSteps, pairProduct, product, type Sizes, transposed,
+  type Chunk, chunkOf, forGroups, inStates, inSteps, pairProduct, product, type Sizes, transposed,
 } from './products.ts';
 
 /**
- * From [the gradient of what the forward kernel gives, Δx, log α, B, C, the first state, what the
- * forward kernel gives, and flags of steps that start anew (or none)]: the gradients of Δx, log α,
- * B, C and the first state, one behind the other.
+ * From [the gradients of y and of the last state, Δx, log α, B, C, the first state, the states at
+ * the starts of chunks, flags of steps that start anew (or none)]: the gradients of [Δx, log α, B,
+ * C, the first state].
  */
 export function backwardKernel(
-  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
 ): k.Statements {
-  const ssd = backwardOf(inputs, to, sizes);
-  const { steps, chunks } = sizes;
+  const ssd = backwardOf(inputs, outputs, sizes);
   return forGroups(sizes, (b, group) => [
     startStateGradients(ssd, b, group),
-    k.loop('c', chunks, (c) => {
-      const first = k.sub((chunks - 1) * steps, k.mul(c, steps));
-      return runChunk(ssd, chunkOf(sizes, ssd.reset, { b, group, first, left: k.add(c, 1) }));
+    k.loop('r', sizes.chunks, (r) => {
+      const c = k.sub(sizes.chunks - 1, r);
+      return runChunk(ssd, chunkOf(sizes, ssd.reset, { b, group, c }));
     }),
   ]);
 }
 
 /** Puts the gradients of the last states, which are given, where those of the first will be. */
 function startStateGradients(
-  { g, to, sizes, statesAt, dStateAt }: Backward, b: k.Expr, group: k.Expr,
+  { ofLastState, outputs, sizes }: Backward, b: k.Expr, group: k.Expr,
 ): k.Statements {
   const { heads, headDim, groups, state } = sizes;
-  const width = (heads / groups) * state * headDim;
-  return k.vectorized('i', width, (i) => {
-    const at = k.rowMajor([b, group, i], [groups, width]);
-    return k.store(to, k.plus(at, dStateAt), g.at([k.plus(at, statesAt)]));
+  const count = heads / groups;
+  return k.loop('h', count, (h) => {
+    const head = k.add(k.mul(group, count), h);
+    const place = inStates(sizes, b, head);
+    return k.loop('n', state, (n) => k.vectorized('p', headDim, (p) =>
+      k.store(outputs.dState, place(n, p), ofLastState.at([b, head, n, p])),
+    ));
   });
 }
 
@@ -94,11 +96,11 @@ function runHead(ssd: Backward, head: Head): k.Statements {
 }
 
 /** g and X, and dM = g Xᵀ. */
-function loadHead({ g, input, sizes, ofHead }: Backward, { chunk, head, x }: Head): k.Statements {
+function loadHead({ g, input, sizes, ofHead }: Backward, { chunk, head }: Head): k.Statements {
   const { steps, headDim } = sizes;
   const { columnsX, columnsG, rowsG, M, sums, written, read } = ofHead;
   return [
-    rowsG.setAll((t, p) => g.at([x(t, p)])),
+    rowsG.setAll((t, p) => g.at([chunk.b, k.plus(chunk.first, t), head, p])),
     columnsG.setAll(transposed(rowsG.at)),
     columnsX.setAll((p, s) => input.at([chunk.b, k.plus(chunk.first, s), head, p])),
     product([steps, steps, headDim], rowsG.at, columnsX.at, M.set, { isLower: true }),
@@ -143,16 +145,16 @@ const onwards = ({ steps }: Sizes) => (s: k.Expr): k.Range => ({ from: s, to: st
 
 /** dX = Mᵀ g + until ⊙ B G. */
 function storeInputGradient(ssd: Backward, { chunk, decays, x, G }: Head): k.Statements {
-  const { to, sizes, ofGroup: { columnsB }, ofHead: { M, rowsG } } = ssd;
+  const { outputs: { dX }, sizes, ofGroup: { columnsB }, ofHead: { M, rowsG } } = ssd;
   const { steps, headDim, state } = sizes;
   const { isPair, untilEnd } = chunk.hearing;
   return [
     product([steps, headDim, state], transposed(columnsB.at), G, (s, p, value) =>
-      k.store(to, x(s, p), untilEnd(s, k.mul(value, decays.leftAtEnd(s)))),
+      k.store(dX, x(s, p), untilEnd(s, k.mul(value, decays.leftAtEnd(s)))),
     ),
     pairProduct([steps, headDim, onwards(sizes)], transposed(M.at), rowsG, (s, p, value) =>
-      k.store(to, x(s, p), value), {
-      start: (s, p) => k.load(to, x(s, p)), isTerm: (s, t) => isPair(t, s),
+      k.store(dX, x(s, p), value), {
+      start: (s, p) => k.load(dX, x(s, p)), isTerm: (s, t) => isPair(t, s),
     }),
   ];
 }
@@ -184,7 +186,7 @@ function addStateTerms(ssd: Backward, { chunk, decays, G, H }: Head): k.Statemen
  * G that go to H through all decays of the chunk, summed in lanes.
  */
 function backpropagateState(ssd: Backward, head: Head, kept: k.Variable): k.Statements {
-  const { to, sizes: { steps, headDim, state }, ofGroup: { firstC }, ofHead: { rowsG } } = ssd;
+  const { outputs, sizes: { steps, headDim, state }, ofGroup: { firstC }, ofHead: { rowsG } } = ssd;
   const { chunk, decays: { since, whole }, dState, G, H } = head;
   const { fromStart, throughout } = chunk.hearing;
   return [
@@ -192,7 +194,7 @@ function backpropagateState(ssd: Backward, head: Head, kept: k.Variable): k.Stat
     k.set(kept, 0),
     product([state, headDim, steps], firstC.at, rowsG.at, (n, p, value) => [
       k.set(kept, throughout(k.mulAdd(k.mul(G(n, p), whole), H(n, p), kept))),
-      k.store(to, dState(n, p), value),
+      k.store(outputs.dState, dState(n, p), value),
     ], { start: (n, p) => k.mulAdd(throughout(G(n, p)), whole, TINY) }),
   ];
 }
@@ -202,7 +204,7 @@ function backpropagateState(ssd: Backward, head: Head, kept: k.Variable): k.Stat
  * steps before t to G, and from H to steps from t on.
  */
 function storeDecayGradient(ssd: Backward, head: Head, kept: k.Variable): k.Statements {
-  const { to, sizes, daAt, ofHead: { da, written, read } } = ssd;
+  const { outputs, sizes, ofHead: { da, written, read } } = ssd;
   const place = inSteps({ ...sizes, headDim: 1 }, head.chunk, head.head);
   const total = k.variable('total', 'f32');
   return [
@@ -214,24 +216,24 @@ function storeDecayGradient(ssd: Backward, head: Head, kept: k.Variable): k.Stat
     k.set(total, 0),
     backwards(sizes.steps, (t) => [
       k.set(total, k.add(total, k.load(read, t))),
-      k.store(to, place(t, daAt), k.add(k.load(da, t), total)),
+      k.store(outputs.da, place(t, 0), k.add(k.load(da, t), total)),
     ]),
   ];
 }
 
 /** dC = dS B and dB = dSᵀ C, added to what goes through states. */
 function storeGroupGradients(ssd: Backward, chunk: Chunk): k.Statements {
-  const { to, sizes, dBAt, dCAt, ofGroup: { rowsB, rowsC, dB, dC, dScores } } = ssd;
+  const { outputs, sizes, ofGroup: { rowsB, rowsC, dB, dC, dScores } } = ssd;
   const { steps, groups, state } = sizes;
   const { isPair } = chunk.hearing;
   const place = inSteps({ ...sizes, heads: groups, headDim: state }, chunk, chunk.group);
-  const write = (start: number) => (t: k.Expr, n: k.Expr, value: k.Variable) =>
-    k.store(to, k.plus(place(t, n), start), value);
+  const write = (to: k.Buffer) => (t: k.Expr, n: k.Expr, value: k.Variable) =>
+    k.store(to, place(t, n), value);
   return [
-    pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(dCAt), {
+    pairProduct([steps, state, (t) => k.add(t, 4)], dScores.at, rowsB, write(outputs.dC), {
       start: transposed(dC.at), isTerm: isPair,
     }),
-    pairProduct([steps, state, onwards(sizes)], transposed(dScores.at), rowsC, write(dBAt), {
+    pairProduct([steps, state, onwards(sizes)], transposed(dScores.at), rowsC, write(outputs.dB), {
       start: transposed(dB.at), isTerm: (s, t) => isPair(t, s),
     }),
   ];

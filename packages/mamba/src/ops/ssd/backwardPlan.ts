@@ -1,7 +1,7 @@
 /**
- * The plan of the backward kernel of state space duality: what it reads, where in the result its
- * gradients go, the matrices in scratch memory that hold a chunk of a group of heads, and those
- * that hold one of its heads.
+ * The plan of the backward kernel of state space duality: what it reads, where its gradients go,
+ * the matrices in scratch memory that hold a chunk of a group of heads, and those that hold one of
+ * its heads.
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor/extend';
@@ -12,22 +12,19 @@ import {
 
 /** The plan of the whole kernel. */
 export interface Backward {
+  /** The gradients of y and of the last state. */
   readonly g: Elements;
+  readonly ofLastState: Elements;
   readonly input: Elements;
   readonly logDecay: Elements;
   readonly B: Elements;
   readonly C: Elements;
-  /** What the forward kernel gives, and where in it the states are. */
-  readonly packed: Elements;
-  readonly statesAt: number;
+  /** The states at the starts of chunks. */
+  readonly starts: Elements;
   readonly reset: Elements | undefined;
-  readonly to: k.Buffer;
   readonly sizes: Sizes;
-  /** Where in the result gradients are; that of Δx is at 0. */
-  readonly daAt: number;
-  readonly dBAt: number;
-  readonly dCAt: number;
-  readonly dStateAt: number;
+  /** The gradients; that of the first state is G, the gradient of the state of the moment. */
+  readonly outputs: Readonly<Record<'dX' | 'da' | 'dB' | 'dC' | 'dState', k.Buffer>>;
   readonly ofGroup: GroupMatrices;
   readonly ofHead: HeadMatrices;
 }
@@ -63,20 +60,14 @@ interface HeadMatrices {
   readonly read: k.Buffer;
 }
 
-/** The plan, given the inputs of the kernel in their order. */
+/** The plan, given the inputs of the kernel and its outputs in their order. */
 export function backwardOf(
-  [g, input, logDecay, B, C, , packed, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  [g, ofLastState, input, logDecay, B, C, , starts, reset]: readonly Elements[],
+  [dX, da, dB, dC, dState]: readonly k.Buffer[], sizes: Sizes,
 ): Backward {
-  const { batch, length, heads, headDim, groups, state } = sizes;
-  const daAt = batch * length * heads * headDim;
-  const dBAt = daAt + batch * length * heads;
-  const dCAt = dBAt + batch * length * groups * state;
-  const dStateAt = dCAt + batch * length * groups * state;
   return {
-    g, input, logDecay, B, C, packed, reset, to, sizes,
-    // As large as y, which is before them.
-    statesAt: daAt,
-    daAt, dBAt, dCAt, dStateAt,
+    g, ofLastState, input, logDecay, B, C, starts, reset, sizes,
+    outputs: { dX, da, dB, dC, dState },
     ofGroup: groupMatrices(sizes, reset !== undefined),
     ofHead: headMatrices(sizes),
   };
@@ -114,14 +105,13 @@ export interface Head {
 
 /** The head with this index, in a chunk. */
 export function headOf(ssd: Backward, chunk: Chunk, head: k.Expr): Head {
-  const { logDecay, packed, to, sizes, statesAt, dStateAt } = ssd;
-  const before = inStates(sizes, chunk.left, chunk.b, head, statesAt);
-  const dState = inStates(sizes, 0, chunk.b, head, dStateAt);
+  const { logDecay, starts, sizes, outputs } = ssd;
+  const dState = inStates(sizes, chunk.b, head);
   return {
     chunk, head, dState,
     decays: decaysOf(sizes, logDecay, chunk, head),
     x: inSteps(sizes, chunk, head),
-    G: (n, p) => k.load(to, dState(n, p)),
-    H: (n, p) => packed.at([before(n, p)]),
+    G: (n, p) => k.load(outputs.dState, dState(n, p)),
+    H: (n, p) => starts.at([chunk.b, chunk.c, head, n, p]),
   };
 }

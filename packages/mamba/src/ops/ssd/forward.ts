@@ -21,25 +21,20 @@ import {
 } from './products.ts';
 
 /**
- * From [Δx, log α, B, C, the first state, flags of steps that start anew (or none)]: y, the last
- * state, and the states at the starts of the chunks from the last to the first, one behind the
- * other.
+ * From [Δx, log α, B, C, the first state, flags of steps that start anew (or none)]: [y, the last
+ * state, the states at the starts of the chunks].
  */
 export function forwardKernel(
-  inputs: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
 ): k.Statements {
-  const ssd = forwardOf(inputs, to, sizes);
-  const { steps, chunks } = sizes;
+  const ssd = forwardOf(inputs, outputs, sizes);
   return forGroups(sizes, (b, group) => [
-    forHeads(sizes, group, (head) => storeFirstState(ssd, b, head)),
-    k.loop('c', chunks, (c) => {
-      const place = { b, group, first: k.mul(c, steps), left: k.sub(chunks, c) };
-      return runChunk(ssd, chunkOf(sizes, ssd.reset, place));
-    }),
+    forHeads(sizes, group, (head) => startState(ssd, b, head)),
+    k.loop('c', sizes.chunks, (c) => runChunk(ssd, chunkOf(sizes, ssd.reset, { b, group, c }))),
   ]);
 }
 
-/** The plan of the kernel: its inputs, the buffer of its results, and the matrices it works in. */
+/** The plan of the kernel: its inputs, its outputs, and the matrices it works in. */
 interface Forward {
   readonly input: Elements;
   readonly logDecay: Elements;
@@ -47,7 +42,10 @@ interface Forward {
   readonly C: Elements;
   readonly initialState: Elements;
   readonly reset: Elements | undefined;
-  readonly to: k.Buffer;
+  readonly y: k.Buffer;
+  /** The state of the moment, which becomes the last. */
+  readonly lastState: k.Buffer;
+  readonly starts: k.Buffer;
   readonly sizes: Sizes;
   /** Bᵀ and C, and Bᵀ of the steps that reach the end of the chunk. */
   readonly columnsB: Grid;
@@ -59,14 +57,15 @@ interface Forward {
   readonly x: Grid;
 }
 
-/** The plan, given the inputs of the kernel in their order. */
+/** The plan, given the inputs of the kernel and its outputs in their order. */
 function forwardOf(
-  [input, logDecay, B, C, initialState, reset]: readonly Elements[], to: k.Buffer, sizes: Sizes,
+  [input, logDecay, B, C, initialState, reset]: readonly Elements[],
+  [y, lastState, starts]: readonly k.Buffer[], sizes: Sizes,
 ): Forward {
   const { state, steps, headDim } = sizes;
   const columnsB = matrix('B', state, steps);
   return {
-    input, logDecay, B, C, initialState, reset, to, sizes,
+    input, logDecay, B, C, initialState, reset, y, lastState, starts, sizes,
     columnsB,
     lastB: reset ? matrix('lastB', state, steps) : columnsB,
     rowsC: matrix('C', steps, state),
@@ -82,20 +81,26 @@ function forHeads(
   return k.loop('h', heads / groups, (h) => body(k.add(k.mul(group, heads / groups), h)));
 }
 
-/** Where the state of a head is in the result, when this many chunks are left. */
-function stateAt(sizes: Sizes, left: k.Operand, b: k.Expr, head: k.Expr): Place {
-  const { batch, length, heads, headDim } = sizes;
-  return inStates(sizes, left, b, head, batch * length * heads * headDim);
+/** Copies the state before the first chunk. */
+function startState(
+  { initialState, lastState, sizes }: Forward, b: k.Expr, head: k.Expr,
+): k.Statements {
+  const place = inStates(sizes, b, head);
+  return k.loop('n', sizes.state, (n) => k.vectorized('p', sizes.headDim, (p) =>
+    k.store(lastState, place(n, p), initialState.at([b, head, n, p])),
+  ));
 }
 
-/** Stores the state before the first chunk. */
-function storeFirstState(
-  { initialState, to, sizes }: Forward, b: k.Expr, head: k.Expr,
+/** Stores the state at the start of a chunk, for the backward pass. */
+function storeStart(
+  { lastState, starts, sizes }: Forward, { b, c }: Chunk, head: k.Expr,
 ): k.Statements {
-  const place = stateAt(sizes, sizes.chunks, b, head);
-  return k.loop('n', sizes.state, (n) => k.vectorized('p', sizes.headDim, (p) =>
-    k.store(to, place(n, p), initialState.at([b, head, n, p])),
-  ));
+  const { chunks, heads, state, headDim } = sizes;
+  const width = state * headDim;
+  return k.vectorized('i', width, (i) => {
+    const to = k.rowMajor([b, c, head, i], [chunks, heads, width]);
+    return k.store(starts, to, k.load(lastState, k.rowMajor([b, head, i], [heads, width])));
+  });
 }
 
 /** A chunk of a group: the scores, and then each head. */
@@ -120,17 +125,18 @@ function computeScores(ssd: Forward, { b, group, first, hearing }: Chunk): k.Sta
 
 /** A head in a chunk: its outputs, and its state at the end. */
 function runHead(ssd: Forward, chunk: Chunk, head: k.Expr): k.Statements {
-  const { input, logDecay, to, sizes, x } = ssd;
-  const { b, first, left } = chunk;
+  const { input, logDecay, lastState, sizes, x } = ssd;
+  const { b, first } = chunk;
   const decays = decaysOf(sizes, logDecay, chunk, head);
-  const before = stateAt(sizes, left, b, head);
-  const H: k.Matrix = (n, p) => k.load(to, before(n, p));
+  const place = inStates(sizes, b, head);
+  const H: k.Matrix = (n, p) => k.load(lastState, place(n, p));
   return [
+    storeStart(ssd, chunk, head),
     decays.compute,
     decayScores(ssd, chunk, decays),
     x.setAll((s, p) => input.at([b, k.plus(first, s), head, p])),
     computeOutputs(ssd, chunk, decays, H, inSteps(sizes, chunk, head)),
-    computeState(ssd, chunk, decays, H, stateAt(sizes, k.sub(left, 1), b, head)),
+    computeState(ssd, chunk, decays, H, place),
   ];
 }
 
@@ -145,31 +151,31 @@ function decayScores(
 
 /** Y = M X + (what is left of the state at the start, H) C. */
 function computeOutputs(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, y: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, place: Place,
 ): k.Statements {
-  const { to, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
+  const { y, sizes: { steps, headDim, state }, rowsC, M, x } = ssd;
   const { isPair, fromStart } = hearing;
-  const outputs: k.Matrix = (t, p) => k.load(to, y(t, p));
+  const outputs: k.Matrix = (t, p) => k.load(y, place(t, p));
   return [
     product([steps, headDim, state], rowsC.at, H, (t, p, sum) =>
-      k.store(to, y(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
+      k.store(y, place(t, p), fromStart(t, k.mul(sum, decays.since(t)))),
     ),
     pairProduct([steps, headDim, (t) => k.add(t, 4)], M.at, x, (t, p, sum) =>
-      k.store(to, y(t, p), sum), { start: outputs, isTerm: isPair },
+      k.store(y, place(t, p), sum), { start: outputs, isTerm: isPair },
     ),
   ];
 }
 
-/** The state at the end = what is left of that at the start, H, + Bᵀ (what is left of X). */
+/** H, the state at the start, becomes what is left of it at the end + Bᵀ (what is left of X). */
 function computeState(
-  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, after: Place,
+  ssd: Forward, { hearing }: Chunk, decays: Decays, H: k.Matrix, place: Place,
 ): k.Statements {
-  const { to, sizes: { steps, headDim, state }, lastB, x } = ssd;
+  const { lastState, sizes: { steps, headDim, state }, lastB, x } = ssd;
   const { untilEnd, throughout } = hearing;
   return [
     x.setAll((s, p) => untilEnd(s, k.mul(x.at(s, p), decays.leftAtEnd(s)))),
     product([state, headDim, steps], lastB.at, x.at, (n, p, sum) =>
-      k.store(to, after(n, p), sum), {
+      k.store(lastState, place(n, p), sum), {
       start: (n, p) => k.mulAdd(throughout(H(n, p)), decays.whole, TINY),
     }),
   ];

@@ -10,12 +10,11 @@
  *
  * and the states are computed again, chunk by chunk from the last. These are the reference loops,
  * which are plain recurrences; compiled, both passes are kernels, made of matrix products
- * (forward.ts and backward.ts). As for the selective scan, results are packed one behind the
- * other.
+ * (forward.ts and backward.ts).
  */
 import type { Spec, Tensor, TypedArray } from '@mambagrad/tensor';
-import { type Apply, definePrimitive } from '@mambagrad/tensor/extend';
-import { secondGradient, splitLike } from '../selectiveScan/fused.ts';
+import { type ApplyMulti, defineMultiPrimitive } from '@mambagrad/tensor/extend';
+import { orZeros, secondGradients, together } from '../gradients.ts';
 import { backwardKernel } from './backward.ts';
 import { chunked, type SSDInputs, type SSDResult } from './composed.ts';
 import { forwardKernel } from './forward.ts';
@@ -31,9 +30,11 @@ function sizesOf([{ shape }, , B]: readonly Pick<Spec, 'shape'>[], steps: number
   return { batch, length, heads, headDim, groups, state, steps, chunks: length / steps };
 }
 
-/** Where in what is packed a state is, so many chunks before the end; heads count on over rows. */
-function stateAt({ batch, length, heads, headDim, state }: Sizes, left: number, head: number) {
-  return (batch * length * heads + (left * batch * heads + head) * state) * headDim;
+/** Where the state at the start of a chunk is in [B, chunks, H, N, P]; heads count on over rows. */
+function startOf({ heads, headDim, state, chunks }: Sizes, chunk: number, head: number): number {
+  const sequence = Math.floor(head / heads);
+  const number = (sequence * chunks + chunk) * heads + (head % heads);
+  return number * state * headDim;
 }
 
 /** Where in a, X, and B and C a step of a head is. */
@@ -66,84 +67,89 @@ function step(
 }
 
 /**
- * y [B, L, H, P], behind it the last state [B, H, N, P], and behind that the states at the starts
- * of the chunks from the last to the first, for the backward pass; flat.
+ * [y [B, L, H, P], the last state [B, H, N, P], the states at the starts of the chunks [B, chunks,
+ * H, N, P]]; the last are for the backward pass.
  */
-const forwardPrimitive: Apply<number> = definePrimitive<number>({
+const forwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
   name: 'ssd',
   infer: (inputs, steps) => {
-    const sizes = sizesOf(inputs, steps);
-    return { shape: [stateAt(sizes, sizes.chunks + 1, 0)], dtype: inputs[0].dtype };
+    const [{ shape, dtype }, , , , initialState] = inputs;
+    const { chunks } = sizesOf(inputs, steps);
+    const starts = initialState.shape.toSpliced(1, 0, chunks);
+    return [shape, initialState.shape, starts].map((each) => ({ shape: each, dtype }));
   },
-  compute: (inputs, { data }, steps) => {
+  compute: (inputs, [ofY, lastState, starts], steps) => {
     const sizes = sizesOf(inputs, steps);
-    const { batch, length, heads, headDim, state, chunks } = sizes;
+    const { batch, length, heads, headDim, state } = sizes;
     const arrays = inputs.map((input) => input.data);
     const [y, width] = [new Float64Array(headDim), state * headDim];
     for (let head = 0; head < batch * heads; head++) {
       const H = Float64Array.from(arrays[4].subarray(head * width, (head + 1) * width));
       for (let t = 0; t < length; t++) {
-        if (t % steps === 0) data.set(H, stateAt(sizes, chunks - t / steps, head));
+        if (t % steps === 0) starts.data.set(H, startOf(sizes, t / steps, head));
         step(arrays, sizes, head, t, H, H, y.fill(0));
-        data.set(y, placesOf(sizes, head, t)[1]);
+        ofY.data.set(y, placesOf(sizes, head, t)[1]);
       }
-      data.set(H, stateAt(sizes, 0, head));
+      lastState.data.set(H, head * width);
     }
   },
-  lower: (inputs, steps) => ({ kernel: (xs, y) => forwardKernel(xs, y, sizesOf(inputs, steps)) }),
-  gradient: (g, y, inputs, steps) =>
-    splitLike(inputs.slice(0, 5), () =>
-      backwardPrimitive([g, ...inputs.slice(0, 5), y.detach(), ...inputs.slice(5)], steps),
-    ),
+  lower: (inputs, steps) => ({
+    kernel: (elements, outputs) => forwardKernel(elements, outputs, sizesOf(inputs, steps)),
+  }),
+  // The states at the starts are for the backward pass alone, and have no cotangent.
+  gradient: ([ofY, ofLastState], [y, lastState, starts], inputs, steps) => {
+    const [smooth, reset] = [inputs.slice(0, 5), inputs.slice(5)];
+    return together(smooth.length, () => backwardPrimitive([
+      orZeros(ofY, y), orZeros(ofLastState, lastState), ...smooth, starts.detach(), ...reset,
+    ], steps));
+  },
 });
 
 /**
- * The gradients of X, a, B, C and the first state, one behind the other, flat. From g, that of what
- * the forward pass has packed, its inputs but the flags, what it has packed, and the flags.
+ * The gradients of [X, a, B, C, the first state]. From the cotangents of y and of the last state,
+ * the inputs of the forward pass but the flags, the states at the starts, and the flags.
  */
-const backwardPrimitive: Apply<number> = definePrimitive<number>({
+const backwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
   name: 'ssdBackward',
-  infer: ([g, ...inputs]) => ({
-    shape: [inputs.slice(0, 5).reduce((sum, { numel }) => sum + numel, 0)], dtype: g.dtype,
-  }),
-  compute: ([g, ...inputs], { data }, steps) => {
+  infer: ([, , ...inputs]) => inputs.slice(0, 5),
+  compute: ([ofY, ofLastState, ...inputs], outputs, steps) => {
     const sizes = sizesOf(inputs, steps);
     const { batch, heads, headDim, state, chunks } = sizes;
-    const packed = inputs[5].data;
+    const starts = inputs[5].data;
     const arrays = inputs.toSpliced(5, 1).map((input) => input.data);
-    const sums = new Float64Array(data.length);
-    let end = 0;
-    const totals = arrays.slice(0, 5).map((array) => sums.subarray(end, (end += array.length)));
+    const totals = outputs.map(({ data }) => new Float64Array(data.length));
     const width = state * headDim;
     const states = Array.from({ length: steps + 1 }, () => new Float64Array(width));
-    const stateIn = (array: TypedArray, left: number, head: number) =>
-      array.subarray(stateAt(sizes, left, head), stateAt(sizes, left, head + 1));
     for (let head = 0; head < batch * heads; head++) {
       const G = totals[4].subarray(head * width, (head + 1) * width);
-      G.set(stateIn(g.data, 0, head));
-      for (let left = 1; left <= chunks; left++) {
-        const first = (chunks - left) * steps;
-        states[0].set(stateIn(packed, left, head));
+      G.set(ofLastState.data.subarray(head * width, (head + 1) * width));
+      for (let chunk = chunks - 1; chunk >= 0; chunk--) {
+        const [first, start] = [chunk * steps, startOf(sizes, chunk, head)];
+        states[0].set(starts.subarray(start, start + width));
         for (let t = 0; t < steps; t++) {
           step(arrays, sizes, head, first + t, states[t], states[t + 1]);
         }
         for (let t = steps - 1; t >= 0; t--) {
           const around = [states[t], states[t + 1]];
-          stepBack(arrays, sizes, g.data, head, first + t, around, G, totals);
+          stepBack(arrays, sizes, ofY.data, head, first + t, around, G, totals);
         }
       }
     }
-    data.set(sums);
+    outputs.forEach(({ data }, i) => data.set(totals[i]));
   },
-  lower: ([, ...own], steps) => ({ kernel: (xs, y) => backwardKernel(xs, y, sizesOf(own, steps)) }),
+  lower: ([, , ...inputs], steps) => ({
+    kernel: (elements, outputs) => backwardKernel(elements, outputs, sizesOf(inputs, steps)),
+  }),
   // The states at the starts are functions of the other inputs, through which their part goes.
-  gradient: (gg, _y, inputs) =>
-    splitLike(inputs.slice(0, 6), () => secondGradient(gg, inputs.slice(0, 6), (own) => {
+  gradient: (cotangents, _results, inputs) => {
+    const [smooth, reset] = [inputs.slice(0, 7), inputs.slice(8)];
+    return together(smooth.length, () => secondGradients(cotangents, smooth, (own) => {
       const [input, logDecay, B, C, start] = own;
       const first = start.transpose(-2, -1);
-      const form = chunked([input, logDecay, B, C, first, ...inputs.slice(7)], MOST_STEPS);
+      const form = chunked([input, logDecay, B, C, first, ...reset], MOST_STEPS);
       return { ...form, lastState: form.lastState.transpose(-2, -1) };
-    })),
+    }));
+  },
 });
 
 /** One step back: G, which is ∂loss/∂H_t but for y_t's part, becomes that of H_{t−1}. */
@@ -195,7 +201,6 @@ export function fused(inputs: SSDInputs, chunkSize: number): SSDResult {
   const [b, c] = [B, C].map((x) => fill(x, batch, chunks * steps, x.shape[2], N));
   const start = fill(initialState, batch, heads, P, N).transpose(-2, -1);
   const resets = flags.map((reset) => fill(reset, batch, chunks * steps));
-  const packed = forwardPrimitive([X, a, b, c, start, ...resets], steps);
-  const [y, lastState] = splitLike([X, start], () => packed);
-  return { y: cut(y(), input), lastState: cut(lastState().transpose(-2, -1), initialState) };
+  const [y, lastState] = forwardPrimitive([X, a, b, c, start, ...resets], steps);
+  return { y: cut(y, input), lastState: cut(lastState.transpose(-2, -1), initialState) };
 }

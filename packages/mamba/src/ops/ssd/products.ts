@@ -88,14 +88,14 @@ const forColumns = (last: k.Expr, body: (s: k.Expr) => k.Statements): k.Statemen
 /** x for pairs of steps, or 0 for those that are none. */
 export type Choose = (x: k.Expr) => k.Expr;
 
-/** Calls the body for each group of heads of each sequence, in rounds that threads can share. */
+/** Calls the body for each group of heads of each sequence, in chunks that threads can share. */
 export function forGroups(
   { batch, length, heads, headDim, groups, state }: Sizes,
   body: (b: k.Expr, group: k.Expr) => k.Statements,
 ): k.Statements {
   const pieces = k.partition([batch, groups], (length * heads * headDim * state) / groups);
-  return k.parallel('round', pieces.chunks, (round) => {
-    const [before, sequences, some] = pieces.rangesOf(round);
+  return k.parallel('chunk', pieces.chunks, (chunk) => {
+    const [before, sequences, some] = pieces.rangesOf(chunk);
     return [before, k.loop('b', sequences, (b) => k.loop('g', some, (group) => body(b, group)))];
   });
 }
@@ -167,19 +167,19 @@ export function hearingOf(count: number, reset?: (t: k.Expr) => k.Expr): Hearing
 export interface Chunk {
   readonly b: k.Expr;
   readonly group: k.Expr;
-  /** Its first step in the sequence. */
+  /** Its number in the sequence, and its first step. */
+  readonly c: k.Expr;
   readonly first: k.Expr;
-  /** How many chunks are left, this one included. */
-  readonly left: k.Expr;
   readonly hearing: Hearing;
 }
 
-/** The chunk with this first step; with flags of steps that start anew, or without. */
+/** The chunk of this number; with flags of steps that start anew, or without. */
 export function chunkOf(
-  { steps }: Sizes, reset: Elements | undefined, place: Omit<Chunk, 'hearing'>,
+  { steps }: Sizes, reset: Elements | undefined, place: Pick<Chunk, 'b' | 'group' | 'c'>,
 ): Chunk {
-  const { b, first } = place;
-  return { ...place, hearing: hearingOf(steps, reset && ((t) => reset.at([b, k.add(first, t)]))) };
+  const first = k.mul(place.c, steps);
+  const flagAt = reset && ((t: k.Expr) => reset.at([place.b, k.add(first, t)]));
+  return { ...place, first, hearing: hearingOf(steps, flagAt) };
 }
 
 /** x, or 0 where it is so small that products with it might be denormal. */
@@ -253,9 +253,7 @@ export const inSteps = (
 ): Place => (t, p) =>
   k.rowMajor([b, k.plus(first, t), head, p], [length, heads, headDim]);
 
-/** Where a number of a head's state is in [left, batch, heads, state, headDim]. */
+/** Where a number of a head's state is in [batch, heads, state, headDim]. */
 export const inStates = (
-  { batch, heads, state, headDim }: Sizes, left: k.Operand, b: k.Expr, head: k.Expr, offset = 0,
-): Place => (n, p) => {
-  return k.plus(k.rowMajor([left, b, head, n, p], [batch, heads, state, headDim]), offset);
-};
+  { heads, state, headDim }: Sizes, b: k.Expr, head: k.Expr,
+): Place => (n, p) => k.rowMajor([b, head, n, p], [heads, state, headDim]);

@@ -9,8 +9,8 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addWorkSharing, call, type Callable, type Expression, i32, type Local, Module, type Operand,
-  type Statement, type Statements, when,
+  addWorkSharing, call, type Callable, type Expression, i32, type Local, MAX_PAGES, Module,
+  type Operand, type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { KernelCall } from '../schedule/schedule.ts';
@@ -76,7 +76,7 @@ export function moduleOf(
   const stages = stagesOf(calls, addressesOf, isWatched);
   const loops = stages.filter(({ isShared }) => isShared).length;
   const module = new Module();
-  module.importMemory('host', 'memory', shared ? { min: 0, max: 65536, shared } : { min: 0 });
+  module.importMemory('host', 'memory', shared ? { min: 0, max: MAX_PAGES, shared } : { min: 0 });
   const [reference, watch] = ['reference', 'watch'].map((name) =>
     module.importFunction('host', name, { number: 'i32' }, 'none'),
   );

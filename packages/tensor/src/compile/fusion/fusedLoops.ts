@@ -131,7 +131,7 @@ function sweepOnce(context: Context, sweep: Sweep, rows: readonly Index[]): k.St
   return [
     k.reduceAll('j', range, totals, (j, combine) => {
       const indices = rows.map((row) => (inner < 0 ? row : row.with(inner, j)));
-      return computeElements(context, sweep, indices, j.type === 'i32x4', combine);
+      return computeElements(context, sweep, indices, k.isVector(j), combine);
     }),
     reduced.map((one, n) => store(context, one, rows[0], totals[n].into)),
     computeForRow(context, last, rows[0]),

@@ -210,7 +210,7 @@ function partitionOf(group: FusionGroup, { extents, inner, loops, isByRow }: Dom
   const work = (elements / numelOf(shared)) * ops.length;
   const isWorthIt = axes.length > 0 && added * 8 <= elements / 2;
   const chunks = k.partition(shared, isWorthIt ? work : 0, {
-    multipleOf: isLongRow ? 16 : 1,
+    multipleOf: isLongRow ? k.LINE_ELEMENTS : 1,
     overhead: added * 8 * ops.length,
   });
   return { ...chunks, axes };
@@ -241,8 +241,8 @@ function sumOf(
   const terms = isOneLoop ? Math.min(all, largest) : all;
   const isLong = k.isLongSum(reduction, kind, terms / unrolledRows);
   if (chunks === 1 && !isLong) return { reduction, partials: undefined, shortSum: undefined };
-  const compensationAt = isLong ? Math.ceil(length / 16) * 16 : undefined;
-  const stride = Math.ceil(length / 16) * (isLong ? 32 : 16);
+  const padded = Math.ceil(length / k.LINE_ELEMENTS) * k.LINE_ELEMENTS;
+  const [compensationAt, stride] = isLong ? [padded, 2 * padded] : [undefined, padded];
   const buffer = k.scratch('sums', kind, stride * chunks);
   const shortSum = isOneLoop && isLong ? k.scratch('shortSum', kind, length) : undefined;
   return { reduction, partials: { buffer, stride, compensationAt }, shortSum };
