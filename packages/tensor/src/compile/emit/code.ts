@@ -40,7 +40,7 @@ export interface Code {
    * many threads; `watch` is called after each call.
    */
   run(arena: number, threads: number, watch?: (call: KernelCall) => void): void;
-  /** What is run, stage by stage. */
+  /** The stages that are run, in order. */
   stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;

@@ -56,7 +56,7 @@ interface Context {
   /** The functions of each kernel's regions. */
   readonly functions: ReadonlyMap<k.Kernel, readonly k.RegionFunction[]>;
   readonly reference: HostFunction;
-  /** Undefined if nobody watches. */
+  /** Undefined without a watcher. */
   readonly watch: HostFunction | undefined;
   /** Makes the code of a shared loop; undefined where there is none. */
   readonly share: ReturnType<typeof addWorkSharing> | undefined;

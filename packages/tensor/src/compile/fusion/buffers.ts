@@ -38,7 +38,7 @@ export interface BoundKernel {
   readonly writes: readonly Value[];
 }
 
-/** A kernel on values in memory. What it writes, and only then reads, it does not need before. */
+/** A kernel on values in memory. Values that it writes are not among its inputs. */
 export function boundKernel(
   name: string, read: Iterable<Value>, written: Iterable<Value>, body: k.Statements,
 ): BoundKernel {

@@ -193,7 +193,7 @@ function isAligned(
   );
 }
 
-/** Whether a value is read nowhere but at the element that is being computed. */
+/** Whether a value is read only at the element that is being computed. */
 export function isReadInPlace(group: FusionGroup, base: Value): boolean {
   return !group.readByAnchor.has(base) && group.accesses.every(
     (access) => access.base !== base || isAligned(group, access.index, 'pointwise'),
@@ -235,7 +235,7 @@ export function positionOf(group: FusionGroup, op: FusedOp, at: Index): k.Operan
   return flatIndex(indexOf(group, op, at), op.value.shape);
 }
 
-/** What an op is computed from: its own element; of a reduction, an element that it combines. */
+/** The expression of an op's element; of a reduction, that of an element that it combines. */
 export function operandOf(
   group: FusionGroup, op: Candidate, at: Index, load: LoadElement,
 ): k.Expr {

@@ -18,7 +18,7 @@ import { numelOf } from '../../core/shape.ts';
 import { eliminateDeadCode } from '../passes/deadCode.ts';
 import { rootsOf, type Program, type Step, type Value } from '../trace/trace.ts';
 
-/** What there is under a name in those types of several that have it. */
+/** The type of a member, in those types of a union that have it. */
 type Part<T, Name> = T extends unknown ? (Name extends keyof T ? T[Name] : never) : never;
 type NameIn<T> = T extends unknown ? keyof T : never;
 
@@ -45,7 +45,7 @@ interface Alias {
   readonly offset: number;
 }
 
-/** What is stored, as a value. */
+/** How a program's values are computed: which are materialised, and which of these are aliases. */
 export interface Materialization extends LoweredProgram {
   /** Numbers that are known, and need no memory. */
   readonly constants: ReadonlyMap<Value, k.Expr>;
@@ -60,7 +60,7 @@ export interface Materialization extends LoweredProgram {
 /** An expression of more ops and loads than this is materialised, and others start from there. */
 const LONGEST = 32;
 
-/** What a kernel reads at most: a function has up to 1000 parameters. */
+/** The most values that a kernel reads: a function has up to 1000 parameters. */
 const MOST_READ = 500;
 
 /** Decides what is materialised; without inlining (`isInlining`) everything is. */
@@ -131,7 +131,7 @@ function addReused(
     }
     const times = isStored ? 1 : own;
     for (const input of new Set(inputs)) {
-      // What is read in several places counts as used more than once.
+      // An element that is read in several places counts as used more than once.
       const isRepeated = numelOf(input.shape) < numelOf(output.shape);
       const isAnywhere = lowering.kernel || (lowering.element && !isFree);
       count(uses, input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
@@ -242,7 +242,7 @@ export function readsOf(materialization: Materialization, step: Step): Set<Value
   return new Set(read.map((input) => baseOf(materialization, input)));
 }
 
-/** What a value is without the moves that were made to it. */
+/** The value that a value was moved from. */
 export function withoutMoves(materialization: Materialization, value: Value): Value {
   const { producers, lowerings } = materialization;
   const producer = producers.get(value);

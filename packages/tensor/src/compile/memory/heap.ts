@@ -1,8 +1,8 @@
 /**
  * The memory of compiled programs. One WebAssembly memory is shared by all: it holds one arena,
  * which every program uses in turn, and beside it what has to last: the arrays of state, and
- * constants. An array that moves in is from then on a view of this memory; when nobody has the view
- * any more its place is free again.
+ * constants. An array that moves in is from then on a view of this memory; when the view is
+ * garbage collected, its memory is free again.
  *
  * Calls overlap in one case only: where a reference loop calls a compiled function. The inner call
  * gets another arena while it runs.
@@ -65,7 +65,7 @@ export class Heap {
     const allocation: Allocation = {
       start,
       get array(): TypedArray {
-        // Memory that is not shared leaves arrays of no length behind when it grows.
+        // When memory that is not shared grows, its old views have no elements.
         if (array.length < length) allocations.set((array = view()), allocation);
         return array;
       },
@@ -76,7 +76,7 @@ export class Heap {
     return allocation;
   }
 
-  /** Runs `body` with the start of an arena of at least so many bytes, which it has for itself. */
+  /** Runs `body` with the start of an arena of at least `bytes` bytes. */
   withArena<T>(bytes: number, body: (start: number) => T): T {
     if (this.#isRunning) {
       const start = this.#allocate(bytes);

@@ -1,4 +1,4 @@
-/** Dead code elimination: a step whose results nobody reads is left out. */
+/** Dead code elimination: steps whose results are not used are dropped. */
 import { rootsOf, type Program, type Step } from '../trace/trace.ts';
 
 /** Drops every step of whose results none is returned, written, or read by a step that stays. */

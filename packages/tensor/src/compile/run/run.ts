@@ -28,8 +28,8 @@ export interface Executable {
   /** The module in WebAssembly's text format. */
   wat(): string;
   /**
-   * Runs on the arguments' different tensors, in order, on so many threads (default 1); `watch` is
-   * called after each kernel call.
+   * Runs on the arguments' different tensors, in order, on one thread or more; `watch` is called
+   * after each kernel call.
    */
   run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
 }
@@ -51,7 +51,7 @@ function zeros({ shape, dtype }: Value): NDArray {
   return { shape, data: arrayFor('compile', { shape, dtype }) };
 }
 
-/** What a program is linked for. */
+/** Options of `link`. */
 export interface LinkOptions extends Omit<CodeOptions, 'backend'> {
   /** Default: the best that there is here. */
   readonly backend: CodeOptions['backend'] | undefined;
@@ -138,7 +138,7 @@ function referenceLoops(
   );
   /**
    * A value for a reference loop; a copy where memory is not shared: the loop may call other
-   * programs, and growing for them would leave arrays of no length behind.
+   * programs, and memory that grows for them detaches its views.
    */
   const valueNow = (value: Value): NDArray => {
     const producer = producers.get(value);

@@ -25,7 +25,7 @@ export interface KernelCall {
   readonly name: string;
   /** The ops that it does; of one whose results are computed each by itself, those made here. */
   readonly steps: readonly Step[];
-  /** What it needs in memory, and what it leaves there: the kernel's parameters, in order. */
+  /** The values that it reads and writes in memory: the kernel's parameters, in order. */
   readonly reads: readonly Value[];
   readonly writes: readonly Value[];
   /** What runs; without, the reference loop of the only step, on the same memory. */

@@ -26,7 +26,7 @@ export interface Task extends Pick<k.Region, 'iterations'> {
 
 /** What runs before the next stage begins. */
 export interface Stage {
-  /** What is done, in any order or at the same time. */
+  /** They run in any order, or at the same time. */
   readonly tasks: readonly Task[];
   /** Whether threads share it. */
   readonly isShared: boolean;
@@ -68,7 +68,7 @@ function isWorthSharing(tasks: readonly Task[], spans: readonly Span[]): boolean
   return isLarge || tasks.some(({ iterations }) => iterations);
 }
 
-/** The stages of calls, in order; if somebody watches (`isWatched`) there is a fence after each. */
+/** The stages of calls, in order; with a watcher (`isWatched`) there is a fence after each call. */
 export function stagesOf(
   calls: readonly KernelCall[], addressesOf: (call: KernelCall) => readonly Address[],
   isWatched: boolean,

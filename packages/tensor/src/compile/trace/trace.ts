@@ -49,7 +49,7 @@ export interface Program {
   readonly guards: readonly (() => boolean)[];
 }
 
-/** What is asked for when all steps are done: results, and new values of state. */
+/** The values that are needed when all steps are done: results, and new values of state. */
 export function rootsOf({ results, writes }: Pick<Program, 'results' | 'writes'>): Value[] {
   return [...results, ...writes.map(({ value }) => value)];
 }
