@@ -39,6 +39,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'together',
+          setupFiles: ['test/setup.ts', 'test/setupTwins.ts'],
           include: ['test/**/*.test.ts'],
           exclude: alone,
           isolate: false,

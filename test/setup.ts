@@ -1,12 +1,11 @@
 /**
  * Runs before each test file: every property draws from the seed of the run, and every memory plan
- * that is made, of whatever program, is checked, and twins are scheduled once. Files that share a
- * process leave it as they have found it.
+ * that is made, of whatever program, is checked. Files that share a process leave it
+ * as they have found it.
  */
 import fc from 'fast-check';
 import { afterAll, inject, vi } from 'vitest';
 import { checked } from './support/plans.ts';
-import { scheduledOnce, simplifiedOnce, tracedOnce } from './support/sharing.ts';
 
 // A failing property is made smaller for a while, not without end; one that takes so long without
 // failing has not been tested. It is long, as a busy machine must not make tests fail.
@@ -19,21 +18,6 @@ fc.configureGlobal({
 vi.mock(import('../packages/tensor/src/compile/memory/plan.ts'), async (importOriginal) => {
   const original = await importOriginal();
   return { ...original, planMemory: checked(original) };
-});
-
-vi.mock(import('../packages/tensor/src/compile/trace/trace.ts'), async (importOriginal) => {
-  const original = await importOriginal();
-  return { ...original, trace: tracedOnce(original) };
-});
-
-vi.mock(import('../packages/tensor/src/compile/passes/simplify.ts'), async (importOriginal) => {
-  const original = await importOriginal();
-  return { ...original, ...simplifiedOnce(original) };
-});
-
-vi.mock(import('../packages/tensor/src/compile/schedule/schedule.ts'), async (importOriginal) => {
-  const original = await importOriginal();
-  return { ...original, schedule: scheduledOnce(original) };
 });
 
 // Imported late: a file may replace modules of the library before they are loaded.

@@ -3,6 +3,9 @@
  */
 import { compile, type CompileOptions, grad, Tensor, tensor } from '@mambagrad/tensor';
 import { expect } from 'vitest';
+import { unevenCotangent } from '../../packages/tensor/src/testing/derivatives.ts';
+
+export { unevenCotangent };
 
 /** Throws unless shapes are equal and values within `tolerance` of the largest magnitude. */
 export function expectClose(
@@ -80,9 +83,4 @@ export function compiledValueAndGradients(
     return { value, gradients: grad(value, leaves, { cotangent: unevenCotangent(value) }) };
   }, options);
   return program(...inputs.map((input) => leaf(input, 'f32')));
-}
-
-export function unevenCotangent({ shape, dtype, numel }: Tensor): Tensor {
-  const numbers = Array.from({ length: numel }, (_, i) => Math.cos(1 + 2.7 * i) + 0.1);
-  return tensor(Float64Array.from(numbers), { shape, dtype });
 }

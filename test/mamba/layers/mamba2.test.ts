@@ -80,7 +80,7 @@ describe('Mamba2Block', () => {
 
   it('refuses heads that do not come out even', () => {
     expect(() => new Mamba2Block({ hiddenSize: 10, headDim: 8 })).toThrow(
-      'Mamba2Block: 20 channels (expandFactor · hiddenSize) do not make heads of 8 in 1 groups',
+      'Mamba2Block: 20 channels (expandFactor · hiddenSize) cannot be divided into heads of 8 in 1',
     );
     expect(() => new Mamba2Block({ hiddenSize: 8, headDim: 8, numGroups: 3 })).toThrow(
       'change headDim or numGroups',

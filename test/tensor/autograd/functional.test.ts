@@ -80,7 +80,7 @@ describe('valueAndGrad', () => {
   it('refuses what is no scalar and what does not depend on an argument', () => {
     const x = constant(1, 2);
     expect(() => valueAndGrad((p: Tensor) => p.mul(2))(x)).toThrow(
-      'valueAndGrad: the function gave f64[2], expected a scalar; reduce it (sum, mean)',
+      'valueAndGrad: the function returned f64[2], expected a scalar; reduce it (sum, mean)',
     );
     const first = (p: Tensor, _q: Tensor): Tensor => p.sum();
     expect(() => valueAndGrad(first)(x, x)).toThrow('does not depend on input 1, f64[2]');
@@ -187,7 +187,7 @@ describe('hessianVectorProduct', () => {
       'hessianVectorProduct: v is f64[1], expected f64[2]',
     );
     expect(() => hessianVectorProduct((p) => p.sin(), x, x)).toThrow(
-      'hessianVectorProduct: the function gave f64[2], expected a scalar',
+      'hessianVectorProduct: the function returned f64[2], expected a scalar',
     );
   });
 });

@@ -415,8 +415,8 @@ export function callOf(name: string) {
 }
 
 /** Checks a call of an op that is drawn, in some of the ways in which an op can be checked. */
-export function checkRow(row: Row, g: Draw, only: readonly CheckPart[]): void {
-  const { inputs, apply } = row.draw(g);
-  const { constant = false, float32: tolerance } = row;
-  checkPrimitive(apply, inputs, { only, constant, exact: constant, tolerance });
+export function checkRow(name: string, g: Draw, only: readonly CheckPart[]): void {
+  const { draw, constant = false, float32: tolerance } = rows[name];
+  const { inputs, apply } = draw(g);
+  checkPrimitive(apply, inputs, { name, only, constant, exact: constant, tolerance });
 }

@@ -57,7 +57,7 @@ describe('the table of ops', () => {
 describe.each(Object.entries(rows))('%s', (name, row: Row) => {
   const passes = (only: readonly CheckPart[], numRuns: number) => {
     fc.assert(
-      fc.property(fc.gen(), (g) => checkRow(row, g, only)),
+      fc.property(fc.gen(), (g) => checkRow(name, g, only)),
       { numRuns },
     );
   };

@@ -90,7 +90,8 @@ export class HeaderScanner {
     const sizes: number[] = [];
     this.#list('[', ']', () => {
       const size = Number.parseInt(this.#text.slice(this.#offset, this.#offset + 17), 10);
-      if (!Number.isSafeInteger(size) || !this.#text.startsWith(`${Math.abs(size)}`, this.#offset)) {
+      const isWritten = this.#text.startsWith(`${Math.abs(size)}`, this.#offset);
+      if (!Number.isSafeInteger(size) || !isWritten) {
         throw this.#error('a whole number from 0 to 2^53 - 1');
       }
       if (sizes.push(size) > MOST_AXES) throw this.#error(`at most ${MOST_AXES} sizes`);

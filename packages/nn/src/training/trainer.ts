@@ -1,7 +1,7 @@
 /**
  * The training loop. It repeats one step: draw batches, compute gradients, update the parameters,
- * and now and then evaluate the model, save a checkpoint and report. Each of these parts has a file:
- * steps.ts, evaluation.ts, checkpointer.ts, reporter.ts.
+ * and now and then evaluate the model, save a checkpoint and report. Each of these parts has its
+ * file: steps.ts, evaluation.ts, checkpointer.ts, reporter.ts.
  *
  * A step happens as a whole or not at all. The state (trainingState.ts) is copied before it and
  * restored if anything fails. If the loss or the gradient is not finite, the step is also repeated

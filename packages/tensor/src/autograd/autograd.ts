@@ -50,7 +50,9 @@ const backwardOptions = {
 
 /** Options of `grad`: those of `backward`, and whether inputs may be unused. */
 export interface GradOptions extends BackwardOptions {
-  /** Whether an input on which the output does not depend gets zeros. Default false: it throws. */
+  /**
+   * Whether an input on which the output does not depend gets zeros, not an error. Default false.
+   */
   readonly allowUnused?: boolean | undefined;
 }
 

@@ -19,9 +19,9 @@ import { grad, type GradOptions } from './autograd.ts';
 
 /** Options of `valueAndGrad`, `jacobian` and `hessianVectorProduct`. */
 export interface DerivativeOptions extends Omit<GradOptions, 'cotangent'> {
-  /** Whether the results can be differentiated themselves. Default false: they are constants. */
+  /** Whether the results can be differentiated, and are not constants. Default false. */
   readonly createGraph?: boolean | undefined;
-  /** Whether an input on which f does not depend gets zeros. Default false: it throws. */
+  /** Whether an input on which f does not depend gets zeros, not an error. Default false. */
   readonly allowUnused?: boolean | undefined;
 }
 

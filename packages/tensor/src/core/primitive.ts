@@ -34,9 +34,7 @@ export type ApplyMulti<Attributes> = (
  * A primitive with one result, written without lists; see `Primitive` for what its functions do.
  */
 export interface SinglePrimitive<Attributes> {
-  /**
-   * Unique among primitives: letters, digits and _, in parts with dots between, `mine.softsign`.
-   */
+  /** Unique: letters, digits and _, in parts separated by dots, as in `mine.softsign`. */
   readonly name: string;
   /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
   infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
@@ -51,9 +49,7 @@ export interface SinglePrimitive<Attributes> {
   gradient?(
     g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
   ): InputGradients;
-  /**
-   * The op in the loop language, for `compile`; without it, or for f64, programs call `compute`.
-   */
+  /** The op in the loop language. Without it, or for f64, programs call `compute`. */
   lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
   /** Whether the result is the first input's array in another shape; `compute` is not called. */
   readonly sharesData?: boolean;

@@ -218,9 +218,7 @@ function checkCase(
     return outputs.some(({ requiresGrad }) => requiresGrad);
   });
   const checks: Partial<Record<CheckPart, () => void>> = {
-    reference: () => {
-      for (const leaves of [singles, doubles]) withGuardedLoops(leaves, () => body(...leaves));
-    },
+    reference: () => withGuardedLoops(singles, () => body(...singles)),
     float32: () => checkSingle(subject, body, singles, doubles),
     ...(isSmooth && {
       gradients: () => checkGradients(run, inputs),

@@ -6,8 +6,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Tensor } from '../core/tensor.ts';
 import { theHeap } from '../compile/memory/heap.ts';
-import { dropUnused, shareEqual } from '../compile/passes/simplify.ts';
-import { bind } from '../compile/run/run.ts';
+import { simplify } from '../compile/passes/simplify.ts';
+import { link } from '../compile/run/run.ts';
 import { trace } from '../compile/trace/trace.ts';
 import { nudged, requireNear, requireSame, type Results } from './compare.ts';
 import { leafOf } from './derivatives.ts';
@@ -24,22 +24,26 @@ export interface Compared {
   readonly exact: boolean;
 }
 
-type Options = Pick<Parameters<typeof bind>[1], 'backend' | 'isGuarded'>;
+type Options = Pick<Parameters<typeof link>[1], 'backend' | 'isGuarded'>;
 
-/** The function as a program, called on its inputs by what this gives. */
-function compiled({ body, inputs }: Compared, options: Options): () => Results {
+/** The function as a program: compiled with some options, it gives its results at each call. */
+function programOf({ body, inputs }: Compared): (options: Options) => () => Results {
   const traced = trace((...args) => body(...(args as Tensor[])), inputs);
-  const executable = bind(dropUnused(shareEqual(traced)), { ...options, fuse: false });
+  const program = simplify(traced, false);
   const tensors = [...new Set(inputs)];
-  return () => executable.run(tensors) as Results;
+  return (options) => {
+    const executable = link(program, { ...options, fuse: false });
+    return () => executable.run(tensors) as Results;
+  };
 }
 
 /** Throws unless a function gives compiled what it gives eagerly, and the same again. */
 export function checkCompiled(compared: Compared): void {
-  const script = compiled(compared, { backend: 'js' });
+  const compiled = programOf(compared);
+  const script = compiled({ backend: 'js' });
   const found = script();
   if (theHeap().whyNoWasm === undefined) {
-    const module = compiled(compared, { backend: 'wasm' });
+    const module = compiled({ backend: 'wasm' });
     requireSame('in WebAssembly', module(), found, ', as in JavaScript');
     requireSame('in JavaScript when it runs again', script(), found);
     requireSame('in WebAssembly when it runs again', module(), found);
@@ -49,7 +53,8 @@ export function checkCompiled(compared: Compared): void {
 
 /** Throws unless the function's kernels access memory rightly, however they are cut. */
 export function checkGuarded(compared: Compared): void {
-  const run = k.withFinestChunks(() => compiled(compared, { backend: 'js', isGuarded: true }));
+  const compiled = programOf(compared);
+  const run = k.withFinestChunks(() => compiled({ backend: 'js', isGuarded: true }));
   requireRight('in JavaScript under guard', run(), compared);
 }
 

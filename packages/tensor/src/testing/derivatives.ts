@@ -20,8 +20,8 @@ export function leafOf(x: Tensor, dtype: 'f32' | 'f64'): Tensor {
   return tensor(x.data, { shape: x.shape, dtype, requiresGrad: true });
 }
 
-/** Weights for the elements of a result, no two alike: a gradient that no symmetry hides from. */
-function unevenCotangent({ shape, dtype, numel }: Tensor): Tensor {
+/** Weights for the elements of a result, all different, so that no symmetry hides a mistake. */
+export function unevenCotangent({ shape, dtype, numel }: Tensor): Tensor {
   const numbers = Float64Array.from({ length: numel }, (_, i) => Math.cos(1 + 2.7 * i) + 0.1);
   return tensor(numbers, { shape, dtype });
 }
