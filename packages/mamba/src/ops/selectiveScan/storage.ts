@@ -1,7 +1,7 @@
 /**
  * Where the backward kernel of the selective scan keeps numbers: the decays and states of a chunk,
  * which are computed forwards and used backwards; sums over channels; and partial gradients, which
- * rounds of a parallel loop write to memory that no other round touches, added up at the end.
+ * chunks of a parallel loop write to memory that no other chunk touches, reduced at the end.
  */
 import * as k from '@mambagrad/kernel';
 import { type Cell, CHUNK } from '../vectors.ts';
@@ -53,7 +53,7 @@ export function channelSums(name: string, state: number): ChannelSums {
   };
 }
 
-/** A gradient to which the rounds of a parallel loop add, each in a separate buffer. */
+/** A gradient to which the chunks of a parallel loop add, each in a separate row. */
 export interface Partials {
   readonly count: number;
   readonly size: number;

@@ -8,7 +8,7 @@
  * gets another arena while it runs.
  */
 import {
-  createMemory, features, FreeList, type HostMemory, PAGE_BYTES, RESERVED_BYTES, alignUp,
+  alignUp, createMemory, features, FreeList, type HostMemory, PAGE_BYTES, RESERVED_BYTES,
   ThreadPool, webAssembly,
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
