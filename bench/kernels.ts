@@ -37,7 +37,7 @@ function timeOf<Args extends Tensor[]>(
   const times = Array.from({ length: 40 }, () =>
     f
       .profile(...args)
-      .filter((report) => ops.test(report.ops))
+      .filter((report) => ops.test(report.ops.join()))
       .reduce((sum, { milliseconds = 0 }) => sum + milliseconds, 0),
   );
   return Math.min(...times);

@@ -98,7 +98,7 @@ function printProfile(profile: () => KernelReport[], fuse: boolean): void {
   const least = (i: number) => Math.min(...runs.map((one) => one[i].milliseconds ?? Infinity));
   const reports = runs[0].map((report, i) => {
     const bound = boundOf(machine, report.operations ?? 0, report.bytes);
-    return { ...report, ops: `${bound.toFixed(3)} ms  ${report.ops}`, milliseconds: least(i) };
+    return { ...report, ops: [`${bound.toFixed(3)} ms`, ...report.ops], milliseconds: least(i) };
   });
   console.log('The time of each kernel, and before its ops the least that it could take:');
   console.log(formatKernels(reports));

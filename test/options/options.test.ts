@@ -112,7 +112,7 @@ describe.each(Object.entries(rows))('%s', (name, row) => {
 /** Places that read options without a call that hands them on. */
 const notCalled = [
   // Reads a lowering that is of no kind, so as to say what is wrong with it.
-  'tensor/src/compile/fusion/checkLowering.ts',
+  'tensor/src/core/checkLowering.ts',
 ];
 
 test('every place that reads options is reached', () => {

@@ -21,16 +21,16 @@ export function withoutSharing<T>(body: () => T): T {
 /** The planner in place of the given one. */
 export function checked(original: Planning): Planning['planMemory'] {
   const { planMemory, checkPlan, bytesOf } = original;
-  return function checkedPlan(program, schedule) {
-    const plan = planMemory(program, schedule);
+  return function checkedPlan(program, schedule, without) {
+    const plan = planMemory(program, schedule, without);
     checkPlan(program, schedule, plan);
     if (!isApart) return plan;
     let bytes = 0;
     const take = (size: number) => (bytes += alignUp(size)) - alignUp(size);
-    const values = [...plan.offsets.keys(), ...plan.inState.keys()];
+    const values = [...plan.offsets.keys(), ...plan.donated.keys()];
     const offsets = new Map(values.map((value) => [value, take(bytesOf(value))]));
-    const jobs = [...plan.scratch.keys()];
-    const scratch = new Map(jobs.map((job) => [job, take(job.kernel?.scratchBytes ?? 0)]));
-    return { ...plan, offsets, scratch, inState: new Map(), bytes };
+    const calls = [...plan.scratch.keys()];
+    const scratch = new Map(calls.map((call) => [call, take(call.kernel?.scratchBytes ?? 0)]));
+    return { ...plan, offsets, scratch, donated: new Map(), inPlace: new Map(), bytes };
   };
 }

@@ -31,7 +31,7 @@ export function tracedOnce({ trace }: Tracing): Tracing['trace'] {
 
 /** A function of a program whose result is kept, for as long as the program. */
 function kept<Rest extends unknown[], Result>(
-  f: (program: Program, ...rest: Rest) => Result, keyOf: (...rest: Rest) => string = () => '',
+  f: (program: Program, ...rest: Rest) => Result, keyOf: (...rest: Rest) => string,
 ): (program: Program, ...rest: Rest) => Result {
   const results = new WeakMap<Program, Map<string, Result>>();
   return (program, ...rest) => {
@@ -44,11 +44,9 @@ function kept<Rest extends unknown[], Result>(
   };
 }
 
-/** The passes in place of the given ones. */
-export function simplifiedOnce(
-  { shareEqual, dropUnused }: Simplifying,
-): Pick<Simplifying, 'shareEqual' | 'dropUnused'> {
-  return { shareEqual: kept(shareEqual), dropUnused: kept(dropUnused) };
+/** The function in place of `simplify`. */
+export function simplifiedOnce({ simplify }: Simplifying): Simplifying['simplify'] {
+  return kept(simplify, (isFusing, without) => [isFusing, ...without ?? []].join());
 }
 
 /** The function in place of `schedule`, whose constants follow from the program. */

@@ -11,7 +11,7 @@ export * from './math/elementary.ts';
 export { setExp2 } from './math/exp2.ts';
 export { buffer, LINE_ELEMENTS, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
-export { printKernel } from './language/print.ts';
+export { formatNumber, printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
   chunkRange, type Partials, partition, type Partition, type PartitionOptions, reducePartials,

@@ -6,7 +6,7 @@ import { withFinestChunks } from '@mambagrad/kernel';
 import { closeThreads, compile, grad, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bind } from '../../../packages/tensor/src/compile/run/run.ts';
+import { link } from '../../../packages/tensor/src/compile/run/run.ts';
 import { trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectClose, leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame } from '../../support/compiled.ts';
@@ -81,7 +81,7 @@ const cases: Record<string, (g: Draw, ...sizes: Sizes) => Case> = {
     },
     kernels: 2,
   }),
-  'the product kept, and what ends where it is read': (g, _, rows, depth, columns) => ({
+  'the product kept, and what fence where it is read': (g, _, rows, depth, columns) => ({
     inputs: [[rows, depth], [depth, columns], [rows, columns]].map((shape) => drawTensor(g, shape)),
     body: (x, weight, other) => {
       const [ended, y] = [other.sin(), x.matmul(weight)];
@@ -157,8 +157,8 @@ describe('what follows a matrix product', () => {
       compiled.state.forEach((one, j) => expectClose(one, eager.state[j], 1e-5, 1e-6));
     }
     // Either is made where the old one lies, when that is not needed any more.
-    const { plan } = bind(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
-    expect(plan.inState.size).toBe(2);
+    const { plan } = link(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
+    expect(plan.donated.size).toBe(2);
     const before = compiled.state.map((one) => one.data.slice());
     expect(() => run(tensor([0, 3, 1], { dtype: 'i32' }))).toThrow('index 3 ');
     expect(compiled.state.map((one) => one.data)).toEqual(before);

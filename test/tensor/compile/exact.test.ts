@@ -106,4 +106,19 @@ describe.each(Object.entries(variants))('a chain of exact ops, %s', (_name, opti
       { numRuns: 100 },
     );
   });
+
+  it('gives the bits of eager ops where numbers are known while tracing', () => {
+    fc.assert(
+      fc.property(inputs, fc.array(step, { minLength: 1, maxLength: 16 }), (given, steps) => {
+        const numbers = given.map(({ data: [value], dtype }) => ({ value, dtype }));
+        const body = (x: Tensor) => {
+          const constants = numbers.map(({ value, dtype }) => tensor(value, { dtype }));
+          const results = replay(steps, [...constants, x]);
+          return [...results, ...results.map((result) => result.cast(x.dtype).add(x))];
+        };
+        expectAllSame(compile(body, options)(given[0]), body(given[0]));
+      }),
+      { numRuns: 100 },
+    );
+  });
 });

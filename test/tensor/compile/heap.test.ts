@@ -36,7 +36,7 @@ describe('a heap', () => {
             return grow(pages);
           },
         });
-        const kept: { readonly values: Float32Array; readonly home: ReturnType<Heap['house']> }[] = [];
+        const kept: { readonly values: Float32Array; readonly allocation: ReturnType<Heap['adopt']> }[] = [];
         const spoil = (length: number) => (start: number) => {
           heap.view('f32', start, length).fill(NaN);
         };
@@ -50,7 +50,7 @@ describe('a heap', () => {
             });
           }
           const values = new Float32Array(length).fill(number);
-          kept.push({ values, home: heap.house(values) });
+          kept.push({ values, allocation: heap.adopt(values) });
         };
         list.forEach(({ kind, length, hasRoom: may }, number) => {
           hasRoom = may;
@@ -62,8 +62,8 @@ describe('a heap', () => {
             expect((error as Error).message).toMatch(/there is no room for \d+ bytes more/);
           }
           expect(heap.isRunning).toBe(false);
-          for (const { values, home } of kept) expect(Buffer.compare(
-            Buffer.from(values.buffer), Buffer.from(home.array.slice().buffer),
+          for (const { values, allocation } of kept) expect(Buffer.compare(
+            Buffer.from(values.buffer), Buffer.from(allocation.array.slice().buffer),
           )).toBe(0);
         });
       }),
@@ -75,8 +75,8 @@ describe('a heap', () => {
     const heap = new Heap();
     heap.withArena(2 ** 24, () => {});
     const size = heap.memory.buffer.byteLength;
-    const homes = Array.from({ length: 15 }, () => heap.house(new Float32Array(2 ** 18)));
-    expect(homes).toHaveLength(15);
+    const allocations = Array.from({ length: 15 }, () => heap.adopt(new Float32Array(2 ** 18)));
+    expect(allocations).toHaveLength(15);
     expect(heap.memory.buffer.byteLength).toBe(size);
   });
 
@@ -151,7 +151,7 @@ describe.each(['wasm', 'js'] as const)('a compiled function called in a referenc
     return [result.add(before.flip(0)), before.sum(1), calling([result], null).flip(1).add(before)];
   };
 
-  it.each([1, 3])('works beside the program that runs, with %i threads', (threads) => {
+  it.each([1, 3])('tasks beside the program that runs, with %i threads', (threads) => {
     const x = uniform([60, 200]);
     // Memory grows for the first, the second needs more than the outer program, the third nothing.
     const functions: ((y: Tensor) => Tensor)[] = [
@@ -177,7 +177,7 @@ describe.each(['wasm', 'js'] as const)('a compiled function called in a referenc
 });
 
 describe('a compiled function called in a reference loop, in memory that cannot be shared', () => {
-  it('works as well, when memory grows for it', async () => {
+  it('tasks as well, when memory grows for it', async () => {
     vi.stubGlobal('SharedArrayBuffer', undefined);
     vi.resetModules();
     const fresh = await import('@mambagrad/tensor');

@@ -101,9 +101,11 @@ describe('a program', () => {
   });
 
   it('says that it was not called yet', () => {
-    const { listing, explain, wat, arenaBytes } = f();
-    for (const [name, look] of Object.entries({ listing, explain, wat, arenaBytes })) {
-      expect(look).toThrow(`${name}: the function was not called yet`);
+    const { listing, kernels, memory, stages, explain, wat, arenaBytes } = f();
+    const looks = { listing, kernels, memory, stages, explain, wat, arenaBytes };
+    for (const [name, look] of Object.entries(looks)) {
+      expect(look).toThrow(`${name}: the function was not called yet; call it first, or use ` +
+        `inspect(...).${name}() with the arguments of a call`);
     }
   });
 
@@ -111,6 +113,18 @@ describe('a program', () => {
     const powers = compile((x: Tensor) => Array(12).fill(0).reduce<Tensor>((y) => y.pow(y), x));
     expect(powers(ones([3, 3])).toArray()).toEqual(ones([3, 3]).toArray());
   });
+
+  it.each(Array.from({ length: 36 }, (_, i) => i + 1))(
+    'may take a part of what %i ops before it compute', (count) => {
+      const f = (x: Tensor) => {
+        let y = x;
+        for (let i = 0; i < count; i++) y = y.neg();
+        return y.slice([2], [6]).mul(3);
+      };
+      const x = uniform([8]);
+      expectSame(compile(f)(x), f(x));
+    },
+  );
 
   it('may be of any depth and read any number of tensors', () => {
     const deep = compile((x: Tensor) => {

@@ -4,13 +4,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { theHeap } from '../../../packages/tensor/src/compile/memory/heap.ts';
 import { checkPlan, planMemory, type Plan } from '../../../packages/tensor/src/compile/memory/plan.ts';
-import { bind } from '../../../packages/tensor/src/compile/run/run.ts';
+import { link } from '../../../packages/tensor/src/compile/run/run.ts';
 import { schedule } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
-import {
-  dropUnused,
-  formatProgram,
-  shareEqual,
-} from '../../../packages/tensor/src/compile/passes/simplify.ts';
+import { formatProgram } from '../../../packages/tensor/src/compile/inspect/listing.ts';
+import { eliminateCommonSubexpressions } from '../../../packages/tensor/src/compile/passes/commonSubexpressions.ts';
+import { eliminateDeadCode } from '../../../packages/tensor/src/compile/passes/deadCode.ts';
 import { type Program, trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectSame, leaf } from '../../support/compare.ts';
 import { expectAllSame, expectCompiled, twins, withGradients } from '../../support/compiled.ts';
@@ -20,10 +18,10 @@ import { programs } from '../../support/program.ts';
 const traceOf = (f: (...inputs: Tensor[]) => unknown, inputs: readonly Tensor[]) =>
   trace((...args) => f(...(args as Tensor[])), inputs);
 
-const bindExact = (program: Program) => bind(program, { backend: 'wasm', fuse: false });
+const linkExact = (program: Program) => link(program, { backend: 'wasm', fuse: false });
 
 describe('passes', () => {
-  const passes = { dropUnused, shareEqual };
+  const passes = { eliminateDeadCode, eliminateCommonSubexpressions };
 
   it.each(Object.entries(passes))('%s changes no bit, and never adds steps', (_name, pass) => {
     fc.assert(
@@ -34,7 +32,7 @@ describe('passes', () => {
         expect(shorter.steps.length).toBeLessThanOrEqual(program.steps.length);
         const expected = run(...inputs);
         const distinct = [...new Set(inputs)];
-        const found = bindExact(shorter).run(distinct) as Tensor[];
+        const found = linkExact(shorter).run(distinct) as Tensor[];
         found.forEach((output, i) => expectSame(output, expected[i]));
         // Done once, there is nothing left to do.
         expect(formatProgram(pass(shorter))).toBe(formatProgram(shorter));
@@ -62,7 +60,7 @@ describe('passes', () => {
         'return %6',
       ].join('\n'),
     );
-    expect(formatProgram(dropUnused(shareEqual(program)))).toBe(
+    expect(formatProgram(eliminateDeadCode(eliminateCommonSubexpressions(program)))).toBe(
       [
         '%0 = argument 0  f32[2]',
         '%1 = mul(%0, %0)  f32[2]',
@@ -78,14 +76,14 @@ describe('passes', () => {
       (x) => [0, -0, NaN, Infinity].map((value) => x.pad([1], [0], { value })),
       [tensor([1])],
     );
-    expect(shareEqual(program).steps).toHaveLength(4);
+    expect(eliminateCommonSubexpressions(program).steps).toHaveLength(4);
   });
 });
 
 describe('the memory plan', () => {
   const planned = (program: Program) => {
-    const jobs = schedule(program, new Map());
-    return { jobs, plan: planMemory(program, jobs) };
+    const scheduled = schedule(program, new Map());
+    return { scheduled, plan: planMemory(program, scheduled) };
   };
 
   it('is sound for every program, and no larger than all values side by side', () => {
@@ -93,8 +91,8 @@ describe('the memory plan', () => {
       fc.property(programs({ smooth: false }), fc.constantFrom('f32', 'f64'), (program, dtype) => {
         const inputs = program.inputs.map((input) => input.cast(dtype));
         const made = traceOf(program.run, inputs);
-        const { jobs, plan } = planned(made);
-        checkPlan(made, jobs, plan);
+        const { scheduled, plan } = planned(made);
+        checkPlan(made, scheduled, plan);
         const values = [...new Set(inputs), ...made.steps.flatMap(({ outputs }) => outputs)];
         const all = values.reduce((sum, { shape }) => {
           const bytes = 8 * shape.reduce((product, size) => product * size, 1);
@@ -116,17 +114,17 @@ describe('the memory plan', () => {
       },
       [tensor(new Float32Array(1000))],
     );
-    const { jobs, plan } = planned(program);
-    checkPlan(program, jobs, plan);
-    // Two places of 4,000 bytes, rounded up to whole cache lines.
+    const { scheduled, plan } = planned(program);
+    checkPlan(program, scheduled, plan);
+    // Two addresses of 4,000 bytes, rounded up to whole cache lines.
     expect(plan.bytes).toBe(2 * 4032);
-    expect(plan.inState.size).toBe(1);
+    expect(plan.donated.size).toBe(1);
   });
 
   it('does not write state in place that is read once more, or that a failure must leave', () => {
     const state = tensor([1, 2, 3]);
     const inPlace = (f: (x: Tensor) => unknown) =>
-      planned(traceOf(f, [tensor([1, 2, 0], { dtype: 'i32' })])).plan.inState.size;
+      planned(traceOf(f, [tensor([1, 2, 0], { dtype: 'i32' })])).plan.donated.size;
     const next = () => state.add(1);
     expect(inPlace(() => void state.assign(next()))).toBe(1);
     expect(inPlace(() => void state.assign(state.flip(0)))).toBe(0);
@@ -183,20 +181,20 @@ describe('the memory plan', () => {
 
   it('is found out by its check when it is not sound', () => {
     const program = traceOf((x) => x.flip(0).matmul(x.mul(3).flip(0)), [tensor([1, 2])]);
-    const { jobs, plan } = planned(program);
-    const faulty = (change: Partial<Plan>) => () => checkPlan(program, jobs, { ...plan, ...change });
+    const { scheduled, plan } = planned(program);
+    const faulty = (change: Partial<Plan>) => () => checkPlan(program, scheduled, { ...plan, ...change });
     const squeezed = new Map(Array.from(plan.offsets, ([value]) => [value, 0]));
     expect(faulty({})).not.toThrow();
     expect(faulty({ offsets: squeezed })).toThrow('is read unmade, or overwritten');
     const flip = traceOf((x) => x.flip(0), [tensor([1, 2])]);
     const own = planned(flip);
     const over = new Map(Array.from(own.plan.offsets, ([value]) => [value, 0]));
-    expect(() => checkPlan(flip, own.jobs, { ...own.plan, offsets: over })).toThrow(
+    expect(() => checkPlan(flip, own.scheduled, { ...own.plan, offsets: over })).toThrow(
       'writes over f32[2] while it runs',
     );
     const passed = new Map([...plan.offsets].filter(([{ from }]) => from !== 'step'));
     expect(faulty({ offsets: passed })).toThrow('has no place');
-    const backwards = { ...jobs, jobs: jobs.jobs.toReversed() };
+    const backwards = { ...scheduled, calls: scheduled.calls.toReversed() };
     expect(() => checkPlan(program, backwards, plan)).toThrow('is read unmade');
   });
 });

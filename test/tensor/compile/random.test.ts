@@ -38,7 +38,7 @@ describe('a random program, compiled', () => {
     );
   });
 
-  const passes = ['share', 'inline', 'group', 'inPlace'] as const;
+  const passes = ['share', 'fold', 'inline', 'group', 'inPlace'] as const;
   it.each([...passes, passes.join(' ')])('is near without %s', (names) => {
     const without = passes.filter((pass) => names.split(' ').includes(pass));
     fc.assert(

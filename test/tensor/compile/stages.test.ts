@@ -4,25 +4,25 @@ import { AdamW } from '@mambagrad/nn';
 import { closeThreads, compile, normal, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
-import { type Place, stagesOf } from '../../../packages/tensor/src/compile/schedule/stages.ts';
+import type { KernelCall } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
+import { type Address, stagesOf } from '../../../packages/tensor/src/compile/schedule/stages.ts';
 import { expectSame } from '../../support/compare.ts';
 
 afterAll(closeThreads);
 
 interface Drawn {
-  readonly job: Job;
-  readonly places: readonly Place[];
+  readonly call: KernelCall;
+  readonly addresses: readonly Address[];
   /** The bytes that it reads, and those that it writes. */
   readonly read: ReadonlySet<string>;
   readonly written: ReadonlySet<string>;
 }
 
-/** A job that copies one array to another, through scratch memory or not, in some rounds. */
-const jobs: fc.Arbitrary<Drawn> = fc
+/** A call that copies one array to another, through scratch memory or not, in some rounds. */
+const calls: fc.Arbitrary<Drawn> = fc
   .record({
     length: fc.integer({ min: 1, max: 4 }),
-    places: fc.array(
+    addresses: fc.array(
       fc.record({ isInArena: fc.boolean(), offset: fc.nat(12).map((word) => 4 * word) }),
       { minLength: 3, maxLength: 3 },
     ),
@@ -30,7 +30,7 @@ const jobs: fc.Arbitrary<Drawn> = fc
     rounds: fc.constantFrom(1, 1, 3),
     isReference: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
   })
-  .map(({ length, places: all, hasScratch, rounds, isReference }) => {
+  .map(({ length, addresses: all, hasScratch, rounds, isReference }) => {
     const [from, to] = ['from', 'to'].map((name) => k.buffer(name, 'f32', length));
     const own = k.scratch('own', 'f32', length);
     const copy = (a: k.Buffer, b: k.Buffer) =>
@@ -38,36 +38,36 @@ const jobs: fc.Arbitrary<Drawn> = fc
     const kernel = k.kernel('copy', [from, to], [
       hasScratch ? [copy(from, own), copy(own, to)] : k.parallel('r', rounds, () => copy(from, to)),
     ]);
-    const places = hasScratch ? all : all.slice(0, 2);
+    const addresses = hasScratch ? all : all.slice(0, 2);
     const bytes = (which: readonly number[]) =>
       new Set(which.flatMap((i) => {
-        const { isInArena, offset } = places[i];
+        const { isInArena, offset } = addresses[i];
         const size = i === 2 ? kernel.scratchBytes : 4 * length;
         return Array.from({ length: size }, (_, byte) => `${isInArena} ${offset + byte}`);
       }));
-    const job: Job = {
-      name: 'copy', steps: [], reads: [], writes: [], mayReplace: () => false,
+    const call: KernelCall = {
+      name: 'copy', steps: [], reads: [], writes: [], canAlias: () => false,
       kernel: isReference ? undefined : kernel,
     };
-    return { job, places, read: bytes([0]), written: bytes(hasScratch ? [1, 2] : [1]) };
+    return { call, addresses, read: bytes([0]), written: bytes(hasScratch ? [1, 2] : [1]) };
   });
 
 describe('stages', () => {
-  it('hold all jobs in order, and together only what is apart', () => {
+  it('hold all calls in order, and together only what is apart', () => {
     let together = 0;
     fc.assert(
-      fc.property(fc.array(jobs, { maxLength: 12 }), (drawn) => {
-        const placesOf = (job: Job) => drawn.find((one) => one.job === job)?.places ?? [];
-        const stages = stagesOf(drawn.map(({ job }) => job), placesOf, false);
-        const numberOf = (places: readonly Place[]) =>
-          drawn.findIndex((one) => one.places === places);
-        const order = stages.flatMap(({ works, ends }) => [
-          ...works.map(({ places }) => numberOf(places)), ...(ends === undefined ? [] : [ends]),
+      fc.property(fc.array(calls, { maxLength: 12 }), (drawn) => {
+        const addressesOf = (call: KernelCall) => drawn.find((one) => one.call === call)?.addresses ?? [];
+        const stages = stagesOf(drawn.map(({ call }) => call), addressesOf, false);
+        const numberOf = (addresses: readonly Address[]) =>
+          drawn.findIndex((one) => one.addresses === addresses);
+        const order = stages.flatMap(({ tasks, fence }) => [
+          ...tasks.map(({ addresses }) => numberOf(addresses)), ...(fence === undefined ? [] : [fence]),
         ]);
         expect(order).toEqual(drawn.map((_, i) => i));
-        for (const { works } of stages) {
-          together += Math.max(0, works.length - 1);
-          const own = works.map(({ places }) => drawn[numberOf(places)]);
+        for (const { tasks } of stages) {
+          together += Math.max(0, tasks.length - 1);
+          const own = tasks.map(({ addresses }) => drawn[numberOf(addresses)]);
           own.forEach((a) => own.forEach((b) => {
             const isHit = [...a.written].some((byte) => b.read.has(byte) || b.written.has(byte));
             if (a !== b) expect(isHit).toBe(false);
@@ -79,12 +79,12 @@ describe('stages', () => {
     expect(together).toBeGreaterThan(0);
   });
 
-  it('are one for each job, if the end of each is told', () => {
+  it('are one for each call, if the end of each is told', () => {
     fc.assert(
-      fc.property(fc.array(jobs, { maxLength: 8 }), (drawn) => {
-        const stages = stagesOf(drawn.map(({ job }) => job), () => drawn[0].places, true);
-        expect(stages.flatMap(({ ends }) => ends ?? [])).toEqual(drawn.map((_, i) => i));
-        for (const { works } of stages) expect(works.length).toBeLessThanOrEqual(1);
+      fc.property(fc.array(calls, { maxLength: 8 }), (drawn) => {
+        const stages = stagesOf(drawn.map(({ call }) => call), () => drawn[0].addresses, true);
+        expect(stages.flatMap(({ fence }) => fence ?? [])).toEqual(drawn.map((_, i) => i));
+        for (const { tasks } of stages) expect(tasks.length).toBeLessThanOrEqual(1);
       }),
     );
   });
@@ -102,7 +102,7 @@ describe('stages', () => {
       }, { threads, deterministic: true });
       for (let i = 0; i < 3; i++) step();
       const state = [...parameters, ...optimizer.namedState().map(([, value]) => value)];
-      return { state, loops: step.wat().match(/call \$open/g)?.length ?? 0 };
+      return { state, loops: step.stages().filter(({ isShared }) => isShared).length };
     };
     const [one, ...others] = [1, 2, 3, 8].map(train);
     for (const { state } of others) state.forEach((value, i) => expectSame(value, one.state[i]));

@@ -16,7 +16,7 @@ it('has a row for every op', () => {
   expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
 });
 
-const passes = ['share', 'inline', 'group', 'inPlace'] as const;
+const passes = ['share', 'fold', 'inline', 'group', 'inPlace'] as const;
 
 describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
   it.each([

@@ -190,7 +190,8 @@ describe.each(Object.entries(calls))('%s', (name, argumentsOf) => {
 test('every function of the package is called here, or takes no arguments that it can check', () => {
   const others = [
     // Tested with what they are about.
-    'compile', 'formatKernels', 'setThreads', 'closeThreads', 'describe', 'threefry2x32',
+    'compile', 'formatKernels', 'formatMemory', 'formatStages', 'setThreads', 'closeThreads',
+    'describe', 'threefry2x32',
     // Classes.
     'Generator', 'Tensor', 'TensorError',
   ];

@@ -3,7 +3,7 @@
  * the first assignment of a variable.
  */
 import { Names } from '@mambagrad/wasm';
-import type { Buffer, Constant, Expr, Index } from './expression.ts';
+import type { Buffer, Expr, Index } from './expression.ts';
 import type { Kernel } from './kernel.ts';
 import { isContiguous } from './memory.ts';
 import type { Assign, Loop, Statement, When } from './statement.ts';
@@ -73,7 +73,7 @@ export function printKernel(kernel: Kernel): string {
 }
 
 function textOf(value: Expr, names: Names, isInner = false): string {
-  if (value.node === 'constant') return numberText(value);
+  if (value.node === 'constant') return formatNumber(value.value, value.type.startsWith('f32'));
   if (value.node === 'variable') return names.of(value);
   if (value.node === 'load') {
     const { buffer, index } = value;
@@ -89,9 +89,9 @@ function textOf(value: Expr, names: Names, isInner = false): string {
   return isInner ? `(${text})` : text;
 }
 
-/** A number; an f32 with as few digits as tell it from other float32 numbers. */
-function numberText({ type, value }: Constant): string {
+/** A number; an f32 (`isFloat32`) with as few digits as tell it from other float32 numbers. */
+export function formatNumber(value: number, isFloat32: boolean): string {
   const short = [6, 7, 8].map((digits) => Number(value.toPrecision(digits)));
-  const exact = short.find((one) => type.startsWith('f32') && Math.fround(one) === value) ?? value;
+  const exact = short.find((one) => isFloat32 && Math.fround(one) === value) ?? value;
   return Object.is(value, -0) ? '-0' : String(exact);
 }

@@ -3,7 +3,7 @@
  * arguments, to be traced; the program is simplified, its steps are made into kernels, its memory
  * is planned ahead, and from then on calls run it.
  *
- *     trace → simplify → schedule → plan memory → run
+ *     trace → simplify → fuse → schedule → plan memory → emit → run
  */
 import { threadCountFor } from '@mambagrad/wasm';
 import { now, warn } from '../core/host.ts';
@@ -12,10 +12,11 @@ import {
 } from '../core/options.ts';
 import { TensorError } from '../core/shape.ts';
 import { mode } from '../core/tensor.ts';
-import { formatKernels, type KernelReport, reportsOf } from './inspect/explain.ts';
-import { differenceOf, dropUnused, formatProgram, shareEqual } from './passes/simplify.ts';
-import { bind, type BindOptions, type Executable } from './run/run.ts';
-import type { Pass } from './schedule/schedule.ts';
+import { type Inspection, inspectionOf } from './inspect/inspection.ts';
+import type { KernelReport } from './inspect/kernels.ts';
+import { type Pass, simplify } from './passes/simplify.ts';
+import { type Executable, link, type LinkOptions } from './run/run.ts';
+import { differenceOf } from './trace/difference.ts';
 import { type Program, trace } from './trace/trace.ts';
 import { type Arguments, readArguments } from './trace/tree.ts';
 
@@ -53,29 +54,36 @@ const compileOptions = {
   deterministic: boolean.orElse(false),
   check: boolean.orElse(false),
   threads: whole(1).optional(),
-  without: listOf(oneOf('share', 'inline', 'group', 'inPlace')).orElse([]),
+  without: listOf(oneOf('share', 'fold', 'inline', 'group', 'inPlace')).orElse([]),
 } satisfies Table<CompileOptions>;
 
-/** A compiled function: called as the original, and open to inspection. */
-export interface Compiled<Args extends unknown[], Result> {
+/**
+ * A compiled function: called as the original, and open to inspection. Of its programs, `listing`,
+ * `kernels` and the others show that of the latest call, and throw before the first one; `inspect`
+ * shows that of other arguments.
+ */
+export interface Compiled<Args extends unknown[], Result> extends Inspection {
   (...args: Args): Result;
-  /** The ops of the program of the latest call, one a line; throws before the first call. */
-  listing(): string;
-  /** Its kernels as a table: what each does, and how much, and the size of the arena. */
-  explain(): string;
-  /** Calls the function and gives its kernels with the time of each; see `formatKernels`. */
+  /**
+   * Compiles the function for these arguments, if that was not done yet, and gives all that there
+   * is to see of the program. It is not run.
+   */
+  inspect(...args: Args): Inspection;
+  /**
+   * Calls the function and gives its kernels with the time of each; `kernels` and `explain` show
+   * these times from then on.
+   */
   profile(...args: Args): KernelReport[];
-  /** Its kernels in WebAssembly's text format. */
-  wat(): string;
-  /** The bytes that hold all its values that are no state. */
-  arenaBytes(): number;
 }
 
 interface Entry {
   readonly key: string;
   readonly program: Program;
   readonly executable: Executable;
+  readonly inspection: Inspection;
   calls: number;
+  /** The milliseconds of each kernel, of the latest call that was profiled. */
+  times: readonly number[] | undefined;
 }
 
 /** From this many programs on, a function is probably called with a number that always changes. */
@@ -85,40 +93,52 @@ const MANY_PROGRAMS = 8;
 interface Source {
   readonly name: string;
   readonly f: (...args: unknown[]) => unknown;
-  readonly options: BindOptions;
+  readonly options: LinkOptions;
   /** Whether it is traced again at the second call of each program. */
   readonly isChecked: boolean;
   readonly programs: Entry[];
 }
 
-function traced({ f, options: { without } }: Source, args: readonly unknown[]): Program {
+function traced({ f, options }: Source, args: readonly unknown[]): Program {
+  const { without, fuse } = options;
   const first = trace(f, args);
   // A tensor that is made in the first call only is there before the second trace: it is state.
   const program = first.assignsToConstants ? trace(f, args) : first;
-  return dropUnused(without?.has('share') ? program : shareEqual(program));
+  return simplify(program, fuse, without);
+}
+
+function compileFor(source: Source, args: readonly unknown[], key: string): Entry {
+  const program = traced(source, args);
+  const executable = link(program, source.options);
+  const inspection = inspectionOf(executable, () => entry.times);
+  const entry: Entry = { key, program, executable, inspection, calls: 0, times: undefined };
+  return entry;
 }
 
 /** The program for these arguments, which is compiled if there is none that holds for them. */
 function entryFor(source: Source, args: readonly unknown[], { signature }: Arguments): Entry {
-  const { programs, options, isChecked, name } = source;
+  const { programs, name } = source;
   const key = `${mode.recording} ${signature}`;
-  let entry = programs.find(
-    (known) => known.key === key && known.program.guards.every((holds) => holds()),
+  const known = programs.find(
+    (entry) => entry.key === key && entry.program.guards.every((holds) => holds()),
   );
-  if (entry === undefined) {
-    const program = traced(source, args);
-    entry = { key, program, executable: bind(program, options), calls: 0 };
-    programs.push(entry);
-    if (programs.length === MANY_PROGRAMS) {
-      warn(`compile: ${name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
-        'other shapes or values; pass a number that changes as a tensor');
-    }
-  } else if (isChecked && entry.calls === 1) {
+  if (known) return known;
+  const made = compileFor(source, args, key);
+  programs.push(made);
+  if (programs.length === MANY_PROGRAMS) {
+    warn(`compile: ${name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
+      'other shapes or values; pass a number that changes as a tensor');
+  }
+  return made;
+}
+
+/** Counts a call of a program; at the second one traces again, if that was asked for. */
+function noteCall(source: Source, entry: Entry, args: readonly unknown[]): void {
+  if (source.isChecked && entry.calls === 1) {
     const difference = differenceOf(entry.program, traced(source, args));
     if (difference) throw new TensorError(`compile: traced again, ${difference}`);
   }
   entry.calls++;
-  return entry;
 }
 
 /**
@@ -152,36 +172,47 @@ export function compile<Args extends unknown[], Result>(
     programs: [],
   };
   let latest: Entry | undefined;
-  const compiled = (...args: Args): Result => {
-    if (mode.tracer || mode.observer) return f(...args);
+  const prepare = (args: Args): { entry: Entry; run: (watch?: () => void) => Result } => {
     const read = readArguments(args);
-    latest = entryFor(source, args, read);
-    return latest.executable.run(read.tensors, threadCountFor(threads)) as Result;
+    const entry = entryFor(source, args, read);
+    noteCall(source, entry, args);
+    latest = entry;
+    const { executable } = entry;
+    const run = (watch?: () => void): Result =>
+      executable.run(read.tensors, threadCountFor(threads), watch) as Result;
+    return { entry, run };
   };
-  const latestFor = (name: string): Entry => {
-    if (latest === undefined) throw new TensorError(`${name}: the function was not called yet`);
-    return latest;
+  const look = (name: keyof Inspection): Inspection => {
+    if (latest) return latest.inspection;
+    throw new TensorError(`${name}: the function was not called yet; call it first, or use ` +
+      `inspect(...).${name}() with the arguments of a call`);
   };
+  const compiled = (...args: Args): Result =>
+    mode.tracer || mode.observer ? f(...args) : prepare(args).run();
   return Object.assign(compiled, {
-    listing: () => formatProgram(latestFor('listing').program),
-    explain: () => {
-      const { executable } = latestFor('explain');
-      const size = `an arena of ${executable.plan.bytes} bytes`;
-      return `${formatKernels(reportsOf(executable))}, ${size}`;
-    },
+    listing: () => look('listing').listing(),
+    kernels: () => look('kernels').kernels(),
+    memory: () => look('memory').memory(),
+    stages: () => look('stages').stages(),
+    explain: () => look('explain').explain(),
+    wat: () => look('wat').wat(),
+    arenaBytes: () => look('arenaBytes').arenaBytes(),
+    inspect: (...args: Args) => entryFor(source, args, readArguments(args)).inspection,
     profile: (...args: Args) => {
-      const read = readArguments(args);
-      latest = entryFor(source, args, read);
-      const { executable } = latest;
-      const times: number[] = [];
-      let last = now();
-      executable.run(read.tensors, threadCountFor(threads), () => {
-        times.push(now() - last);
-        last = now();
-      });
-      return reportsOf(executable, times);
+      const { entry, run } = prepare(args);
+      entry.times = timesOf(run);
+      return entry.inspection.kernels();
     },
-    wat: () => latestFor('wat').executable.wat(),
-    arenaBytes: () => latestFor('arenaBytes').executable.plan.bytes,
   });
+}
+
+/** The milliseconds from each call of `watch` to the next, and to the first, in a run. */
+function timesOf(run: (watch: () => void) => unknown): number[] {
+  const times: number[] = [];
+  let last = now();
+  run(() => {
+    times.push(now() - last);
+    last = now();
+  });
+  return times;
 }

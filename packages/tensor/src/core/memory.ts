@@ -18,8 +18,8 @@ export function arrayFor(op: string, { shape, dtype }: Spec): TypedArray {
   }
 }
 
-/** The place of an array in the memory of programs. */
-export interface Home {
+/** A range in the memory of programs that holds an array. */
+export interface Allocation {
   /** Where it starts, in bytes. */
   readonly start: number;
   /** The values there. Memory that cannot be shared gets another array when it grows. */
@@ -27,9 +27,9 @@ export interface Home {
 }
 
 /** The arrays that programs write to. Every other array is immutable, and can be shared. */
-export const homes: WeakMap<TypedArray, Home> = new WeakMap();
+export const allocations: WeakMap<TypedArray, Allocation> = new WeakMap();
 
 /** The array, or a copy if programs write to it. */
 export function unshared(array: TypedArray): TypedArray {
-  return homes.has(array) ? array.slice() : array;
+  return allocations.has(array) ? array.slice() : array;
 }

@@ -9,7 +9,7 @@
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import type { LoweringOfAll } from './lowering.ts';
-import { type Home, unshared } from './memory.ts';
+import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
 import {
   check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
@@ -191,7 +191,7 @@ export class Tensor implements Spec {
   readonly createdAt: number = tick();
   /** How this tensor was computed; undefined for leaves and for results that need no gradient. */
   readonly node: Node | undefined;
-  #data: TypedArray | Home | string;
+  #data: TypedArray | Allocation | string;
   #requiresGrad = false;
   #assignedAt = 0;
   #grad: Tensor | undefined = undefined;
@@ -291,8 +291,8 @@ export class Tensor implements Spec {
    * For programs: replaces the array by one in their memory that holds the same values. From then
    * on `data` is that array, to which programs write when they assign to this tensor.
    */
-  moveTo(home: Home): void {
-    this.#data = home;
+  moveTo(allocation: Allocation): void {
+    this.#data = allocation;
   }
 
   /** For programs: records that they have written to the array of this tensor. */

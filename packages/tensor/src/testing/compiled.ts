@@ -6,8 +6,8 @@
 import * as k from '@mambagrad/kernel';
 import type { Tensor } from '../core/tensor.ts';
 import { theHeap } from '../compile/memory/heap.ts';
-import { dropUnused, shareEqual } from '../compile/passes/simplify.ts';
-import { bind } from '../compile/run/run.ts';
+import { simplify } from '../compile/passes/simplify.ts';
+import { link } from '../compile/run/run.ts';
 import { trace } from '../compile/trace/trace.ts';
 import { nudged, requireNear, requireSame, type Results } from './compare.ts';
 import { leafOf } from './derivatives.ts';
@@ -24,15 +24,15 @@ export interface Compared {
   readonly exact: boolean;
 }
 
-type Options = Pick<Parameters<typeof bind>[1], 'backend' | 'isGuarded'>;
+type Options = Pick<Parameters<typeof link>[1], 'backend' | 'isGuarded'>;
 
 /** The function as a program: compiled with some options, it gives its results at each call. */
 function programOf({ body, inputs }: Compared): (options: Options) => () => Results {
   const traced = trace((...args) => body(...(args as Tensor[])), inputs);
-  const program = dropUnused(shareEqual(traced));
+  const program = simplify(traced, false);
   const tensors = [...new Set(inputs)];
   return (options) => {
-    const executable = bind(program, { ...options, fuse: false });
+    const executable = link(program, { ...options, fuse: false });
     return () => executable.run(tensors) as Results;
   };
 }

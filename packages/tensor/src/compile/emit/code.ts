@@ -1,6 +1,6 @@
 /**
- * The code of a program, which calls its kernels in order on places in memory that are fixed ahead
- * of time. There are two backends:
+ * The code of a program, which calls its kernels in order, on addresses that are fixed ahead of
+ * time. There are two backends:
  *
  *     wasm    one WebAssembly module (module.ts), whose function `run` all threads execute
  *     js      a JavaScript function for each kernel, called one by one in the main thread
@@ -11,8 +11,11 @@ import * as k from '@mambagrad/kernel';
 import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
-import type { Job } from '../schedule/schedule.ts';
-import { type Host, type ModuleOptions, moduleOf, type PlacedJobs, type Run } from './module.ts';
+import type { KernelCall } from '../schedule/schedule.ts';
+import { type Stage, stagesOf } from '../schedule/stages.ts';
+import {
+  type AddressedCalls, type HostFunctions, type ModuleOptions, moduleOf, type RunFunction,
+} from './module.ts';
 
 /** What the code is made for. */
 export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
@@ -22,28 +25,30 @@ export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
   readonly isGuarded?: boolean;
 }
 
-/** A program whose values have their places. */
-export interface PlacedProgram extends PlacedJobs {
-  /** Where its values lie, and how large the arena is. */
+/** A program whose values have their addresses. */
+export interface AddressedProgram extends AddressedCalls {
+  /** The memory plan, with the size of the arena. */
   readonly plan: Plan;
-  /** Runs the reference loop of the job of this number, or of what its check has found wrong. */
+  /** Runs the reference loop of the call of this number, or of the op that it checks. */
   readonly reference: (number: number) => void;
 }
 
 /** Code that is ready to run. */
 export interface Code {
   /**
-   * Runs all jobs, with the arena at an address, and behind it scratch memory for each of so many
-   * threads; `watch` is called after each job.
+   * Runs all calls, with the arena at an address, and after it the scratch memory of each of so
+   * many threads; `watch` is called after each call.
    */
-  run(arena: number, threads: number, watch?: (job: Job) => void): void;
+  run(arena: number, threads: number, watch?: (call: KernelCall) => void): void;
+  /** What is run, stage by stage. */
+  stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;
 }
 
 /** Makes the code of a program, for one of the backends. */
 export function codeOf(
-  program: PlacedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
+  program: AddressedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
 ): Code {
   const { heap } = program;
   const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
@@ -52,6 +57,10 @@ export function codeOf(
       heap.view('i32', heap.flag, 1)[0] = 0;
       run(arena, threads, watch);
     },
+    // One thread runs JavaScript, kernel by kernel.
+    stages: () => stagesOf(program.calls, program.addressesOf, backend === 'js').map(
+      (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
+    ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
     wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
   };
@@ -59,27 +68,27 @@ export function codeOf(
 
 /** A module that is ready to run. */
 interface Loaded {
-  readonly run: Run;
+  readonly run: RunFunction;
   /** How many loops threads share. */
   readonly loops: number;
   /** The same, for the other threads. */
   readonly program: SharedProgram;
 }
 
-function load(program: PlacedProgram, options: ModuleOptions, host: Host): Loaded {
+function load(program: AddressedProgram, options: ModuleOptions, host: HostFunctions): Loaded {
   const { memory, threads } = program.heap;
   const { module, loops } = moduleOf(program, options);
   const compiled = module.compile();
   const imports = { memory, watchdog: threads.watchdog, ...host };
-  const { run } = instantiate<{ run: Run }>(compiled, { host: imports });
+  const { run } = instantiate<{ run: RunFunction }>(compiled, { host: imports });
   return { run, loops, program: threads.share(run, compiled, loops) };
 }
 
-/** Runs a program as WebAssembly; for who watches there is another module, made when needed. */
-function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
-  const { jobs, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
-  let watcher: ((job: Job) => void) | undefined;
-  const host: Host = { reference, watch: (number) => watcher?.(jobs[number]) };
+/** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */
+function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
+  const { calls, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
+  let watcher: ((call: KernelCall) => void) | undefined;
+  const host: HostFunctions = { reference, watch: (number) => watcher?.(calls[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
   let watched: Loaded | undefined;
   return (arena, threads, watch) => {
@@ -95,20 +104,23 @@ function wasmRunner(program: PlacedProgram, fuse: boolean): Code['run'] {
 
 /** Runs a program as JavaScript, kernel by kernel. */
 function scriptRunner(
-  { jobs, placesOf, plan, heap, reference }: PlacedProgram, isGuarded: boolean,
+  { calls, addressesOf, plan, heap, reference }: AddressedProgram, isGuarded: boolean,
 ): Code['run'] {
   const scriptOf = scriptCache(heap, isGuarded);
-  const runJob = (job: Job, number: number, arena: number): void => {
-    const { kernel, checks } = job;
+  const runCall = (call: KernelCall, number: number, arena: number): void => {
+    const { kernel, checks } = call;
     if (kernel === undefined) return reference(number);
-    const places = placesOf(job).map(({ isInArena, offset }) => offset + (isInArena ? arena : 0));
-    scriptOf(kernel, job)(...places, ...(kernel.scratchBytes > 0 ? [arena + plan.bytes] : []));
+    const addresses = addressesOf(call).map(
+      ({ isInArena, offset }) => offset + (isInArena ? arena : 0),
+    );
+    const scratch = kernel.scratchBytes > 0 ? [arena + plan.bytes] : [];
+    scriptOf(kernel, call)(...addresses, ...scratch);
     if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
   };
   return (arena, _threads, watch) => {
-    jobs.forEach((job, number) => {
-      runJob(job, number, arena);
-      watch?.(job);
+    calls.forEach((call, number) => {
+      runCall(call, number, arena);
+      watch?.(call);
     });
   };
 }
@@ -116,18 +128,18 @@ function scriptRunner(
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
 function scriptCache(
   { memory }: Heap, isGuarded: boolean,
-): (kernel: k.Kernel, job: Job) => k.CompiledKernel {
+): (kernel: k.Kernel, call: KernelCall) => k.CompiledKernel {
   let scripts = new Map<k.Kernel, k.CompiledKernel>();
   let madeFor: object | undefined;
-  const compile = (kernel: k.Kernel, { reads, writes }: Job): k.CompiledKernel => {
+  const compile = (kernel: k.Kernel, { reads, writes }: KernelCall): k.CompiledKernel => {
     if (!isGuarded) return k.compileJavaScript(kernel, memory.buffer);
     const filled = kernel.parameters.slice(reads.length, reads.length + writes.length);
     return k.compileGuarded(kernel, memory.buffer, filled);
   };
-  return (kernel, job) => {
+  return (kernel, call) => {
     if (madeFor !== memory.buffer) scripts = new Map();
     madeFor = memory.buffer;
-    const script = scripts.get(kernel) ?? compile(kernel, job);
+    const script = scripts.get(kernel) ?? compile(kernel, call);
     scripts.set(kernel, script);
     return script;
   };

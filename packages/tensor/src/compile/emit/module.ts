@@ -5,7 +5,7 @@
  *
  *     shared stage        all threads together, each doing some of the iterations
  *     any other           the main thread alone: if self = 0 { … }
- *     end of a job        the main thread calls the host: a reference loop, or whoever watches
+ *     fence               the main thread calls the host: a reference loop, or a watcher
  */
 import * as k from '@mambagrad/kernel';
 import {
@@ -13,21 +13,22 @@ import {
   type Operand, type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
-import type { Job } from '../schedule/schedule.ts';
-import { type Place, type Stage, stagesOf, type Work } from '../schedule/stages.ts';
+import type { KernelCall } from '../schedule/schedule.ts';
+import { type Address, type Stage, stagesOf, type Task } from '../schedule/stages.ts';
 
-/** The jobs of a program in order, and the memory that they work on. */
-export interface PlacedJobs {
-  readonly jobs: readonly Job[];
-  /** Where the parameters of a job's kernel lie, in order. */
-  readonly placesOf: (job: Job) => readonly Place[];
+/** The kernel calls of a program in order, and their addresses in memory. */
+export interface AddressedCalls {
+  readonly calls: readonly KernelCall[];
+  /** The addresses of the parameters of a call's kernel, in order. */
+  readonly addressesOf: (call: KernelCall) => readonly Address[];
   readonly heap: Heap;
 }
 
+/** What the module is made for. */
 export interface ModuleOptions {
   /** Whether products and sums in one step may be rounded once. */
   readonly fuse: boolean;
-  /** Whether the host's `watch` is called after each job. */
+  /** Whether the host's `watch` is called after each kernel call. */
   readonly isWatched: boolean;
 }
 
@@ -39,18 +40,18 @@ const runParameters = {
  * The exported function: the addresses of the arena and of a thread's own memory, the number of the
  * thread and how many there are, and the number of the first shared loop.
  */
-export type Run = (
+export type RunFunction = (
   arena: number, own: number, self: number, threads: number, loop: number,
 ) => void;
 
-/** What `run` calls in the host for a job: its reference loop, or a function that watches. */
-export type Host = Readonly<Record<'reference' | 'watch', (number: number) => void>>;
+/** What `run` calls in the host, with the number of a kernel call: reference loops, a watcher. */
+export type HostFunctions = Readonly<Record<'reference' | 'watch', (number: number) => void>>;
 
-type HostFunction = Callable<{ job: 'i32' }, 'none'>;
+type HostFunction = Callable<{ number: 'i32' }, 'none'>;
 
 /** All that the code of `run` refers to. */
 interface Context {
-  readonly jobs: readonly Job[];
+  readonly calls: readonly KernelCall[];
   readonly stages: readonly Stage[];
   /** The functions of each kernel's regions. */
   readonly functions: ReadonlyMap<k.Kernel, readonly k.RegionFunction[]>;
@@ -69,33 +70,34 @@ interface Context {
 
 /** Makes the module, and counts its shared loops. */
 export function moduleOf(
-  { jobs, placesOf, heap: { shared, flag } }: PlacedJobs, { fuse, isWatched }: ModuleOptions,
+  { calls, addressesOf, heap: { shared, flag } }: AddressedCalls,
+  { fuse, isWatched }: ModuleOptions,
 ): { module: Module; loops: number } {
-  const stages = stagesOf(jobs, placesOf, isWatched);
+  const stages = stagesOf(calls, addressesOf, isWatched);
   const loops = stages.filter(({ isShared }) => isShared).length;
   const module = new Module();
   module.importMemory('host', 'memory', shared ? { min: 0, max: MAX_PAGES, shared } : { min: 0 });
   const [reference, watch] = ['reference', 'watch'].map((name) =>
-    module.importFunction('host', name, { job: 'i32' }, 'none'),
+    module.importFunction('host', name, { number: 'i32' }, 'none'),
   );
   const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
   const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
-  const functions = addKernels(module, jobs, fuse);
+  const functions = addKernels(module, calls, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
     const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
     const locals = { ...given, ...own };
     const host = { reference, watch: isWatched ? watch : undefined };
-    return runBody({ jobs, stages, functions, ...host, share, flag, locals });
+    return runBody({ calls, stages, functions, ...host, share, flag, locals });
   });
   module.export(run);
   return { module, loops };
 }
 
-/** Adds each kernel that the jobs use, once. */
+/** Adds each kernel that the calls use, once. */
 function addKernels(
-  module: Module, jobs: readonly Job[], fuse: boolean,
+  module: Module, calls: readonly KernelCall[], fuse: boolean,
 ): Map<k.Kernel, k.RegionFunction[]> {
-  const kernels = [...new Set(jobs.flatMap(({ kernel }) => kernel ?? []))];
+  const kernels = [...new Set(calls.flatMap(({ kernel }) => kernel ?? []))];
   return new Map(kernels.map((kernel, i) => [
     kernel, k.addRegions(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
   ]));
@@ -111,64 +113,64 @@ function runBody(context: Context): Statements {
     alone = [];
   };
   let loops = 0;
-  for (const { works, isShared, ends } of stages) {
+  for (const { tasks, isShared, fence } of stages) {
     if (share && isShared) {
       endAlone();
-      code.push(sharedLoop({ ...context, share }, works, loops++));
+      code.push(sharedLoop({ ...context, share }, tasks, loops++));
     } else {
-      alone.push(...allIterations(context, works));
+      alone.push(...allIterations(context, tasks));
     }
-    if (ends !== undefined) alone.push(...jobEnd(context, ends));
+    if (fence !== undefined) alone.push(...fenceAfter(context, fence));
   }
   endAlone();
   return code;
 }
 
-/** One thread does all iterations of all works. */
-function allIterations(context: Context, works: readonly Work[]): Statement[] {
-  return works.map((work) => callRegion(context, work, 0, work.iterations ?? 1));
+/** One thread does all iterations of all tasks. */
+function allIterations(context: Context, tasks: readonly Task[]): Statement[] {
+  return tasks.map((task) => callRegion(context, task, 0, task.iterations ?? 1));
 }
 
 /** Some iterations of a region, if it is a parallel loop. */
 function callRegion(
-  { functions, locals: { arena, own } }: Context, { kernel, region, places }: Work,
+  { functions, locals: { arena, own } }: Context, { kernel, region, addresses }: Task,
   from: Operand<'i32'>, to: Operand<'i32'>,
 ): Statement {
-  const addresses = places.map(({ isInArena, offset }): Expression<'i32'> =>
+  const absolute = addresses.map(({ isInArena, offset }): Expression<'i32'> =>
     isInArena ? i32.add(arena, offset) : i32.const(offset),
   );
   const regions = functions.get(kernel);
   if (regions === undefined) throw new Error(`run: kernel ${kernel.name} is not in the module`);
-  return k.callRegion(regions[region], addresses, own, from, to);
+  return k.callRegion(regions[region], absolute, own, from, to);
 }
 
-/** All threads share the iterations of all works; if there is one thread, it just does them. */
+/** All threads share the iterations of all tasks; if there is one thread, it just does them. */
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
-  works: readonly Work[],
+  tasks: readonly Task[],
   number: number,
 ): Statements {
   const { share, locals } = context;
   const { loop, iteration, threads } = locals;
-  // Each work has the iterations that follow those of the works before it.
+  // Each task has the iterations that follow those of the tasks before it.
   let [count, body]: [number, Statement[]] = [0, []];
-  for (const work of works) {
+  for (const task of tasks) {
     const first = i32.sub(iteration, count);
-    const run = callRegion(context, work, first, i32.add(first, 1));
+    const run = callRegion(context, task, first, i32.add(first, 1));
     body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
-    count += work.iterations ?? 1;
+    count += task.iterations ?? 1;
   }
   const together = share(i32.add(loop, number), count, locals, body);
-  return [when(i32.eq(threads, 1), allIterations(context, works), [together])];
+  return [when(i32.eq(threads, 1), allIterations(context, tasks), [together])];
 }
 
-/** The end of a job: its reference loop, if that is needed, and the call of the watcher. */
-function jobEnd({ jobs, reference, watch, flag }: Context, job: number): Statement[] {
-  const { kernel, checks } = jobs[job];
-  const refer = call(reference, { job });
+/** The end of a kernel call: its reference loop, if that is needed, and the call of the watcher. */
+function fenceAfter({ calls, reference, watch, flag }: Context, number: number): Statement[] {
+  const { kernel, checks } = calls[number];
+  const refer = call(reference, { number });
   const code: Statement[] = [];
   if (kernel === undefined) code.push(refer);
   if (checks !== undefined) code.push(when(i32.load(flag), [refer]));
-  if (watch !== undefined) code.push(call(watch, { job }));
+  if (watch !== undefined) code.push(call(watch, { number }));
   return code;
 }

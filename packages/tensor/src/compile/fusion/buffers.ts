@@ -5,11 +5,11 @@
 import * as k from '@mambagrad/kernel';
 import { numelOf } from '../../core/shape.ts';
 import type { Value } from '../trace/trace.ts';
-import type { Leaf } from './materialization.ts';
+import type { LoadElement } from './elements.ts';
 
 const buffers = new WeakMap<Value, k.Buffer>();
 
-/** The buffer for a stored value. */
+/** The buffer for a materialised value. */
 export function bufferOf(value: Value): k.Buffer {
   let buffer = buffers.get(value);
   if (buffer === undefined) {
@@ -19,20 +19,20 @@ export function bufferOf(value: Value): k.Buffer {
   return buffer;
 }
 
-/** Takes what is in registers from there; loads all else, and notes what that is. */
-export function readingLeaf(
+/** A load function that takes values from registers, if they are there, and notes all others. */
+export function loaderFrom(
   reads: Set<Value>, ...registers: readonly ReadonlyMap<Value, k.Expr>[]
-): Leaf {
-  return (storage, place) => {
-    const held = registers.find((some) => some.has(storage))?.get(storage);
+): LoadElement {
+  return (base, position) => {
+    const held = registers.find((some) => some.has(base))?.get(base);
     if (held) return held;
-    reads.add(storage);
-    return k.load(bufferOf(storage), place);
+    reads.add(base);
+    return k.load(bufferOf(base), position);
   };
 }
 
 /** A kernel, and what it reads and writes in the order of its parameters. */
-export interface Bound {
+export interface BoundKernel {
   readonly kernel: k.Kernel;
   readonly reads: readonly Value[];
   readonly writes: readonly Value[];
@@ -41,7 +41,7 @@ export interface Bound {
 /** A kernel on values in memory. What it writes, and only then reads, it does not need before. */
 export function boundKernel(
   name: string, read: Iterable<Value>, written: Iterable<Value>, body: k.Statements,
-): Bound {
+): BoundKernel {
   const writes = [...written];
   const reads = [...read].filter((value) => !writes.includes(value));
   // Names of ops may have dots; in the code that is made of a kernel its name is one word.

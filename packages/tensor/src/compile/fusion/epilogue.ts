@@ -1,46 +1,44 @@
 /**
- * What has a kernel of its own, and what follows from the elements of its result one by one: that
- * is computed when some rows are ready, while they are in the nearest cache.
+ * An op with a kernel, and its epilogue: ops that need the elements of its result one by one. They
+ * are computed when some rows of the result are ready, while these are in the L1 cache.
  *
  *     y = silu(x·W + b):   each block of rows of x·W, when its sums are done, goes through + b and
- *                          silu, and only then to memory; x·W itself is nowhere
+ *                          silu, and only then to memory; x·W itself is never materialised
  *
- * What is read besides lies in memory: a bias, what is added, old state. Nobody else reads the
- * result as it was: then it would be stored, and as well be read from there.
+ * What else an epilogue reads is in memory: a bias, a residual, old state. Nothing else reads the
+ * result of the op itself: then it would be materialised, and as well be read from there.
  */
 import * as k from '@mambagrad/kernel';
 import type { Finish } from '../../core/lowering.ts';
 import type { Value } from '../trace/trace.ts';
-import { type Bound, boundKernel, bufferOf, readingLeaf } from './buffers.ts';
-import type { Group } from './fusionGroup.ts';
+import { type BoundKernel, boundKernel, bufferOf, loaderFrom } from './buffers.ts';
+import { elementsOf } from './elements.ts';
+import { type FusionGroup, nameOf, operandOf, positionOf } from './fusionGroup.ts';
 
-/** The kernel of a group's head, and of the other members; stores those that are needed. */
-export function headedKernel(group: Group, needed: ReadonlySet<Value>): Bound {
-  const { members, network, name } = group;
-  const [head] = members;
-  const { step: { inputs, primitive }, lowering } = head;
-  if (!lowering.kernel) throw new Error(`${primitive.name} has no kernel`);
+/** Emits the kernel of a group's anchor with the other ops as its epilogue. */
+export function emitWithEpilogue(group: FusionGroup, needed: ReadonlySet<Value>): BoundKernel {
+  const { ops, materialization } = group;
+  const [anchor] = ops;
+  const { step: { inputs, outputs, primitive }, lowering } = anchor;
+  if (!lowering.kernel) throw new Error(`emitWithEpilogue: ${primitive.name} has no kernel`);
   const reads = new Set<Value>();
-  const isAlone = members.length === 1;
-  const { outputs } = head.step;
-  const writes = isAlone
-    ? outputs
-    : members.map(({ value }) => value).filter((one) => needed.has(one));
-  const finish: Finish = (index, value) => {
+  const isAlone = ops.length === 1;
+  const stored = ops.map(({ value }) => value).filter((value) => needed.has(value));
+  const epilogue: Finish = (index, value) => {
     const registers = new Map<Value, k.Expr>();
-    const leaf = readingLeaf(reads, registers);
+    const load = loaderFrom(reads, registers);
     const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];
-    for (const member of members) {
-      const computed = member === head ? value : group.operand(member, index, leaf);
+    for (const op of ops) {
+      const computed = op === anchor ? value : operandOf(group, op, index, load);
       const register = k.variable('v', computed.type);
       sets.push(k.set(register, computed));
-      registers.set(member.value, register);
-      if (!needed.has(member.value)) continue;
-      stores.push(k.store(bufferOf(member.value), group.placeOf(member, index), register));
+      registers.set(op.value, register);
+      if (!needed.has(op.value)) continue;
+      stores.push(k.store(bufferOf(op.value), positionOf(group, op, index), register));
     }
     return [sets, stores];
   };
-  const elements = inputs.map((input) => network.elements(input, readingLeaf(reads)));
-  const body = lowering.kernel(elements, outputs.map(bufferOf), isAlone ? undefined : finish);
-  return boundKernel(name, reads, writes, body);
+  const elements = inputs.map((input) => elementsOf(materialization, input, loaderFrom(reads)));
+  const body = lowering.kernel(elements, outputs.map(bufferOf), isAlone ? undefined : epilogue);
+  return boundKernel(nameOf(group), reads, isAlone ? outputs : stored, body);
 }

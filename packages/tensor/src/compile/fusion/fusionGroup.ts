@@ -1,223 +1,246 @@
 /**
- * A group: values that are computed in one pass over the same elements. The pass goes row by row
- * (a row is the last axis) and through each row once or several times:
+ * A fusion group: ops that are computed in one kernel, by loops over the same elements (the
+ * domain). The loops go row by row (a row is the last axis), and sweep each row once or several
+ * times:
  *
- *     y = softmax(x):   for each row     m = max of x[j]                       one time through
- *                                        e[j] = exp(x[j] − m),  s = Σ e[j]     again
- *                                        y[j] = e[j] / s                       and again
+ *     y = softmax(x):   for each row     m = max of x[j]                       one sweep
+ *                                        e[j] = exp(x[j] − m),  s = Σ e[j]     a second
+ *                                        y[j] = e[j] / s                       a third
  *
- * Within a row, what belongs to an element or to the row stays in a register. A value can join
- * if what it reads of the group is at the very element or row that is being computed, and all else
- * it reads was there before. No op is known here by its name: softmax, norms, losses and the
- * updates of optimizers come out as groups because of what they read.
+ * Within a row, what belongs to an element or to the row stays in a register. An op can be fused if
+ * it reads the values of the group at the very element or row that is being computed, and all else
+ * that it reads is in memory before. No op is known here by its name: softmax, norms, losses and
+ * the updates of optimizers become groups because of what they read.
  *
- * What has a kernel of its own is the head of a group. If the kernel finishes its elements one by
- * one, as matmul's does, others join that are computed of an element when it is ready.
+ * An op with a kernel is the anchor of a group. If the kernel passes on its elements one by one, as
+ * matmul's does, ops are fused that need an element when it is ready: they are its epilogue.
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, type Index, isReshape, reshapedIndex } from '../../core/lowering.ts';
 import { numelOf, sameShape, type Shape } from '../../core/shape.ts';
 import type { Step, Value } from '../trace/trace.ts';
 import { bufferOf } from './buffers.ts';
-import type { AnyLowering, Leaf, Network } from './materialization.ts';
+import { computedElements, elementsOf, type LoadElement } from './elements.ts';
+import { type AnyLowering, type Materialization, readsOf } from './materialization.ts';
 
-/** How a member or a stored value is read: at which index, and in which pass. */
-export interface Access {
-  readonly storage: Value;
-  readonly index: k.Load['index'];
-  readonly pass: number;
+/** The values that are computed in one kernel, in order. */
+export interface FusionGroup {
+  readonly materialization: Materialization;
+  /** The shape of what the loops go through. */
+  readonly domain: Shape;
+  /**
+   * A counter for each axis; only to compare indices, as kernels have loop counters of their own.
+   */
+  readonly counters: readonly k.Variable[];
+  /** The op whose kernel the other ops are the epilogue of. */
+  readonly anchor: Step | undefined;
+  readonly ops: readonly FusedOp[];
+  /** The op for each value that the group makes. */
+  readonly byValue: ReadonlyMap<Value, FusedOp>;
+  /** Everything that ops read, in the order of evaluation, at indices made of the counters. */
+  readonly accesses: readonly Access[];
+  /** The values that the anchor reads. */
+  readonly readByAnchor: ReadonlySet<Value>;
+  /** All values that the group reads, its own among them. */
+  readonly reads: ReadonlySet<Value>;
 }
 
 /**
- * What follows a head may read one more array of that size, such as a residual: a block of rows is
- * too short a way to walk many, which takes longer than a pass of their own.
+ * How many elements an op has: one for each element of the domain (`pointwise`); one for each row;
+ * one for each row, of all its elements (`rowReduction`); or one for several rows (`reduction`),
+ * which is complete only when all loops are over.
  */
-const MOST_BESIDES = 1;
+type Form = 'pointwise' | 'perRow' | 'rowReduction' | 'reduction';
 
-type Form = 'element' | 'row' | 'rowFold' | 'fold';
-
-/** A step that could be a member, or is one. */
+/** An op in a group, or one that could be. */
 interface Candidate {
   readonly step: Step;
   readonly value: Value;
   readonly lowering: AnyLowering;
-  /**
-   * What there is one of: for each `element`; for each `row`; for each row, of all its elements
-   * (`rowFold`); or over several rows, known only at the end (`fold`).
-   */
   readonly form: Form;
 }
 
-export interface Member extends Candidate {
-  /** The time through the row in which it is computed; a `row` after that time (−1: before all). */
-  readonly pass: number;
-  /** What it is computed by at the element that the counters stand for. */
+/** An op in a group. */
+export interface FusedOp extends Candidate {
+  /** The sweep in which it is computed, from 0; if `perRow`, after it (−1: before the first). */
+  readonly sweep: number;
+  /** The expression that computes it at the element that the counters stand for. */
   readonly computed: k.Expr;
 }
 
-export class Group {
-  readonly domain: Shape;
-  /** The op whose kernel the other members follow. */
-  readonly head: Step | undefined;
-  readonly members: Member[] = [];
-  readonly network: Network;
-  /** Everything that is read, in the order of evaluation, at indices made of the counters. */
-  readonly accesses: Access[] = [];
-  /** One for each axis; only to compare indices, as kernels have loop counters of their own. */
-  readonly counters: readonly k.Variable[];
-  readonly #byStorage = new Map<Value, Member>();
-  readonly #read: Set<Value>;
-  readonly #readByHead: ReadonlySet<Value>;
+/** How a value is read: at which index, and in which sweep. */
+export interface Access {
+  readonly base: Value;
+  readonly index: k.Load['index'];
+  readonly sweep: number;
+}
 
-  /** A group of one step, which has a lowering; of several results, if one kernel makes them. */
-  constructor(network: Network, first: Step) {
-    const { outputs: [value], inputs, primitive } = first;
-    const lowering = network.lowering(value) ?? {};
-    this.network = network;
-    this.domain = lowering.fold ? inputs[0].shape : value.shape;
-    this.counters = this.domain.map((_, axis) => k.variable(`c${axis}`, 'i32'));
-    this.head = lowering.kernel && first;
-    this.#readByHead = this.head ? network.readsOf(first) : new Set();
-    this.#read = new Set(this.#readByHead);
-    if (this.head) {
-      const computed = k.load(bufferOf(value), flatIndex(this.counters, value.shape));
-      this.#add({ step: first, value, lowering, form: 'element', pass: 0, computed });
-    } else if (!this.join(first)) {
-      throw new Error(`schedule: ${primitive.name} is alone`);
-    }
-  }
+/** An op that can be fused with a group, and what it reads. */
+interface Fusion {
+  readonly op: FusedOp;
+  readonly accesses: readonly Access[];
+}
 
-  #add(member: Member): void {
-    this.members.push(member);
-    this.#byStorage.set(member.value, member);
-  }
+/**
+ * An epilogue may read one more array of the domain's size, such as a residual: its blocks of rows
+ * are too short to stream several arrays, which takes longer than a kernel of its own.
+ */
+const MOST_STREAMED = 1;
 
-  /** The names of its ops. */
-  get name(): string {
-    return [...new Set(this.members.map(({ step }) => step.primitive.name))].join('_');
+/** A group of one op, which has a lowering. */
+export function startGroup(materialization: Materialization, first: Step): FusionGroup {
+  const { outputs: [value], inputs, primitive } = first;
+  const lowering = materialization.lowerings.get(value) ?? {};
+  const domain = lowering.fold ? inputs[0].shape : value.shape;
+  const counters = domain.map((_, axis) => k.variable(`c${axis}`, 'i32'));
+  const readByAnchor = lowering.kernel ? readsOf(materialization, first) : new Set<Value>();
+  const group: FusionGroup = {
+    materialization, domain, counters, anchor: lowering.kernel && first,
+    ops: [], byValue: new Map(), accesses: [], readByAnchor, reads: readByAnchor,
+  };
+  if (!lowering.kernel) {
+    const fusion = canFuse(group, first);
+    if (fusion === undefined) throw new Error(`startGroup: ${primitive.name} has no loops`);
+    return fuse(group, fusion);
   }
+  const computed = k.load(bufferOf(value), flatIndex(counters, value.shape));
+  const op: FusedOp = { step: first, value, lowering, form: 'pointwise', sweep: 0, computed };
+  return fuse(group, { op, accesses: [] });
+}
 
-  memberFor(storage: Value): Member | undefined {
-    return this.#byStorage.get(storage);
-  }
+/** The group with one op more. */
+export function fuse(group: FusionGroup, { op, accesses }: Fusion): FusionGroup {
+  return {
+    ...group,
+    ops: [...group.ops, op],
+    byValue: new Map(group.byValue).set(op.value, op),
+    accesses: [...group.accesses, ...accesses],
+    reads: new Set([...group.reads, ...accesses.map(({ base }) => base)]),
+  };
+}
 
-  /** What values in memory the group reads that are not its own. */
-  outside(): Set<Value> {
-    return new Set([...this.#read].filter((value) => !this.#byStorage.has(value)));
+/**
+ * Whether an op can be computed in a group, and how; undefined if it cannot. What it reads of the
+ * group must belong to the element or row that is computed. All else must be in memory.
+ */
+export function canFuse(group: FusionGroup, step: Step): Fusion | undefined {
+  const [value] = step.outputs;
+  const lowering = group.materialization.lowerings.get(value);
+  const form = lowering && !lowering.kernel && formOf(group, step, lowering);
+  if (!form) return undefined;
+  const candidate: Candidate = { step, value, lowering, form };
+  const read: Omit<Access, 'sweep'>[] = [];
+  const computed = operandOf(group, candidate, group.counters, (base, position) => {
+    const load = k.load(bufferOf(base), position);
+    read.push({ base, index: load.index });
+    return load;
+  });
+  let sweep = form === 'perRow' ? -1 : 0;
+  for (const { base, index } of read) {
+    const op = group.byValue.get(base);
+    if (op === undefined) continue;
+    const isIncomplete =
+      op.form === 'reduction' || (form === 'perRow' && op.form === 'pointwise');
+    if (isIncomplete || !isAligned(group, index, op.form)) return undefined;
+    const isNext = op.form !== 'pointwise' && form !== 'perRow';
+    sweep = Math.max(sweep, op.sweep + (isNext ? 1 : 0));
   }
+  const accesses = read.map((one) => ({ ...one, sweep }));
+  if (group.anchor && streamedBy(group, accesses) > MOST_STREAMED) return undefined;
+  return { op: { ...candidate, sweep, computed }, accesses };
+}
 
-  /** Whether the group has some of these values at hand anyway, or is next to no work. */
-  isNear(values: ReadonlySet<Value>): boolean {
-    if (numelOf(this.domain) <= 1 && !this.head) return true;
-    const isAtHand = (value: Value): boolean => !this.head && this.#read.has(value);
-    return [...values].some((value) => this.#byStorage.has(value) || isAtHand(value));
+/** The form that an op has by its shape alone; undefined if it has none in this group. */
+function formOf(
+  { domain, anchor, materialization }: FusionGroup, { inputs, outputs: [{ shape }] }: Step,
+  { fold, axes = [] }: AnyLowering,
+): Form | undefined {
+  if (anchor) {
+    const [made] = anchor.outputs;
+    const supportsEpilogue = materialization.lowerings.get(made)?.isFinishing && !fold;
+    // If others read the anchor's value, it is stored, and may as well be read for this op.
+    const isOnlyUse = materialization.useCounts.get(made) === 1;
+    return supportsEpilogue && isOnlyUse && isReshape(shape, domain) ? 'pointwise' : undefined;
   }
+  const last = domain.length - 1;
+  if (fold) {
+    if (!sameShape(inputs[0].shape, domain)) return undefined;
+    return axes.length === 1 && axes[0] === last ? 'rowReduction' : 'reduction';
+  }
+  if (sameShape(shape, domain)) return 'pointwise';
+  if (last < 0) return undefined;
+  const isPerRow = [domain.with(last, 1), domain.slice(0, -1)].some((row) => sameShape(row, shape));
+  return isPerRow ? 'perRow' : undefined;
+}
 
-  /** The index of a member's element or row, given that of the element at hand. */
-  indexOf({ value, form, lowering: { axes = [] } }: Candidate, at: Index): Index {
-    if (form === 'element') return reshapedIndex(at, this.domain, value.shape);
-    if (form === 'rowFold') return at;
-    if (form === 'row') {
-      return value.shape.length === at.length ? at.with(-1, 0) : at.slice(0, -1);
-    }
-    const isKept = value.shape.length === at.length;
-    return isKept
-      ? at.map((i, axis) => (axes.includes(axis) ? 0 : i))
-      : at.filter((_, axis) => !axes.includes(axis));
-  }
+/** How many arrays of the domain's size or more are read that the group does not make. */
+function streamedBy(group: FusionGroup, added: readonly Access[]): number {
+  const streamed = [...group.accesses, ...added].flatMap(({ base }) => {
+    const isLarge = bufferOf(base).length >= numelOf(group.domain);
+    return isLarge && !group.byValue.has(base) ? [base] : [];
+  });
+  return new Set(streamed).size;
+}
 
-  /** Where in memory that element or row is. */
-  placeOf(member: Member, at: Index): k.Operand {
-    return flatIndex(this.indexOf(member, at), member.value.shape);
-  }
+/** Whether an index is that of the element, or else of the row, that is being computed. */
+function isAligned(
+  { domain, counters }: FusionGroup, { terms, constant }: k.Load['index'], form: Form,
+): boolean {
+  const shape = form === 'pointwise' ? domain : domain.with(-1, 1);
+  const own = k.load(k.buffer('x', 'f32', 0), flatIndex(counters, shape)).index;
+  return constant === own.constant && terms.length === own.terms.length && own.terms.every(
+    ({ of, times }) => terms.some((term) => term.of === of && term.times === times),
+  );
+}
 
-  /** What a member is computed from: its own element, or an element of what it folds. */
-  operand(member: Candidate, at: Index, leaf: Leaf): k.Expr {
-    const { step, value, lowering } = member;
-    if (lowering.fold) return this.network.elements(step.inputs[0], leaf).at(at);
-    return this.network.computed(value, leaf).at(this.indexOf(member, at));
-  }
+/** Whether a value is read nowhere but at the element that is being computed. */
+export function isReadInPlace(group: FusionGroup, base: Value): boolean {
+  return !group.readByAnchor.has(base) && group.accesses.every(
+    (access) => access.base !== base || isAligned(group, access.index, 'pointwise'),
+  );
+}
 
-  /** Whether an index is that of the element, or else of the row, at hand. */
-  #isAtHand({ terms, constant }: k.Load['index'], form: Form): boolean {
-    const shape = form === 'element' ? this.domain : this.domain.with(-1, 1);
-    const own = k.load(k.buffer('x', 'f32', 0), flatIndex(this.counters, shape)).index;
-    return constant === own.constant && terms.length === own.terms.length && own.terms.every(
-      ({ of, times }) => terms.some((term) => term.of === of && term.times === times),
-    );
-  }
+/** Whether the group reads some of these values anyway, or is next to no work. */
+export function isNear(group: FusionGroup, values: ReadonlySet<Value>): boolean {
+  const { domain, anchor, reads, byValue } = group;
+  if (numelOf(domain) <= 1 && !anchor) return true;
+  return [...values].some((value) => byValue.has(value) || (!anchor && reads.has(value)));
+}
 
-  /** As what a value could be a member, by its shape alone; undefined if it cannot. */
-  #formOf(
-    { inputs, outputs: [{ shape }] }: Step, { fold, axes = [] }: AnyLowering,
-  ): Form | undefined {
-    const { domain, head, network } = this;
-    if (head) {
-      const [made] = head.outputs;
-      const isFinishing = network.lowering(made)?.isFinishing && !fold;
-      // If others read the head's value, too, it is stored, and may as well be read for this.
-      const isLast = network.readers.get(made) === 1;
-      return isFinishing && isLast && isReshape(shape, domain) ? 'element' : undefined;
-    }
-    const last = domain.length - 1;
-    if (fold) {
-      if (!sameShape(inputs[0].shape, domain)) return undefined;
-      return axes.length === 1 && axes[0] === last ? 'rowFold' : 'fold';
-    }
-    if (sameShape(shape, domain)) return 'element';
-    if (last < 0) return undefined;
-    const isRow = [domain.with(last, 1), domain.slice(0, -1)].some((row) => sameShape(row, shape));
-    return isRow ? 'row' : undefined;
-  }
+/** The values that the group reads and does not make. */
+export function inputsOf({ reads, byValue }: FusionGroup): Set<Value> {
+  return new Set([...reads].filter((value) => !byValue.has(value)));
+}
 
-  /**
-   * Takes a value in, if it can be computed here: what it reads of the group must be what belongs
-   * to the element or row at hand. All else that it reads must be in memory.
-   */
-  join(step: Step): boolean {
-    const [value] = step.outputs;
-    const lowering = this.network.lowering(value);
-    const form = lowering && !lowering.kernel && this.#formOf(step, lowering);
-    if (!form) return false;
-    const candidate: Candidate = { step, value, lowering, form };
-    const read: Omit<Access, 'pass'>[] = [];
-    const leaf: Leaf = (storage, place) => {
-      const load = k.load(bufferOf(storage), place);
-      read.push({ storage, index: load.index });
-      return load;
-    };
-    const computed = this.operand(candidate, this.counters, leaf);
-    let pass = form === 'row' ? -1 : 0;
-    for (const { storage, index } of read) {
-      const member = this.#byStorage.get(storage);
-      if (member === undefined) continue;
-      if (member.form === 'fold' || (form === 'row' && member.form === 'element')) return false;
-      if (!this.#isAtHand(index, member.form)) return false;
-      const isAfter = member.form !== 'element' && form !== 'row';
-      pass = Math.max(pass, member.pass + (isAfter ? 1 : 0));
-    }
-    if (this.head && this.#besides([...this.accesses, ...read]) > MOST_BESIDES) return false;
-    this.#add({ ...candidate, pass, computed });
-    for (const one of read) {
-      this.accesses.push({ ...one, pass });
-      this.#read.add(one.storage);
-    }
-    return true;
-  }
+/** The names of the group's ops. */
+export function nameOf({ ops }: FusionGroup): string {
+  return [...new Set(ops.map(({ step }) => step.primitive.name))].join('_');
+}
 
-  /** How many arrays of the domain's size or more are read that the group does not make. */
-  #besides(accesses: readonly Pick<Access, 'storage'>[]): number {
-    const others = accesses.flatMap(({ storage }) => {
-      const isLarge = bufferOf(storage).length >= numelOf(this.domain);
-      return isLarge && !this.#byStorage.has(storage) ? [storage] : [];
-    });
-    return new Set(others).size;
-  }
+/** The index of an op's element or row, given the index of an element of the domain. */
+function indexOf(
+  { domain }: FusionGroup, { value, form, lowering: { axes = [] } }: Candidate, at: Index,
+): Index {
+  const isKept = value.shape.length === at.length;
+  if (form === 'pointwise') return reshapedIndex(at, domain, value.shape);
+  if (form === 'rowReduction') return at;
+  if (form === 'perRow') return isKept ? at.with(-1, 0) : at.slice(0, -1);
+  return isKept
+    ? at.map((i, axis) => (axes.includes(axis) ? 0 : i))
+    : at.filter((_, axis) => !axes.includes(axis));
+}
 
-  /** Whether all that is read of a value in memory is the element at hand. */
-  isReadInPlace(storage: Value): boolean {
-    return !this.#readByHead.has(storage) && this.accesses.every(
-      (access) => access.storage !== storage || this.#isAtHand(access.index, 'element'),
-    );
-  }
+/** The position of that element or row in the op's buffer. */
+export function positionOf(group: FusionGroup, op: FusedOp, at: Index): k.Operand {
+  return flatIndex(indexOf(group, op, at), op.value.shape);
+}
+
+/** What an op is computed from: its own element; of a reduction, an element that it combines. */
+export function operandOf(
+  group: FusionGroup, op: Candidate, at: Index, load: LoadElement,
+): k.Expr {
+  const { step, value, lowering } = op;
+  const { materialization } = group;
+  if (lowering.fold) return elementsOf(materialization, step.inputs[0], load).at(at);
+  return computedElements(materialization, value, load).at(indexOf(group, op, at));
 }

@@ -1,16 +1,18 @@
 /**
- * Equal kernels are made once. The layers of a model do the same on other values, so most kernels
- * of a program are another's, with other buffers: equal in every value that is computed, given
- * that buffers are named by the order in which they occur.
+ * The kernel cache: equal kernels are made once. The layers of a model do the same on other values,
+ * so most kernels of a program equal another's, but for their buffers. They are found by a
+ * structural key: a text of all expressions of a group, in which buffers and counters are numbered
+ * by the order in which they occur.
  */
 import * as k from '@mambagrad/kernel';
 import type { Value } from '../trace/trace.ts';
 import { keyOf } from '../trace/tree.ts';
-import { type Bound, bufferOf, readingLeaf } from './buffers.ts';
-import type { Group } from './fusionGroup.ts';
+import { type BoundKernel, bufferOf, loaderFrom } from './buffers.ts';
+import { elementsOf } from './elements.ts';
+import type { FusionGroup } from './fusionGroup.ts';
 
-/** Values of the loop language as text, the same for the same but for which buffers it is. */
-class Namer {
+/** Expressions as text, which is the same for expressions that differ in their buffers alone. */
+class StructuralKey {
   readonly #names = new Map<object, string>();
   readonly #texts: string[] = [];
 
@@ -19,48 +21,54 @@ class Namer {
     if (!this.#names.has(thing)) this.#names.set(thing, `${this.#names.size}`);
   }
 
-  /** Adds a value to the text. What occurs twice is written once. */
-  write(value: k.Expr): string {
-    let name = this.#names.get(value);
-    if (name !== undefined) return name;
-    let text: string;
-    if (value.node === 'constant') {
-      text = `${value.type} ${Object.is(value.value, -0) ? '-0' : value.value}`;
-    } else if (value.node === 'operation') {
-      const inputs = value.inputs.map((input) => this.write(input));
-      text = `${value.name} ${inputs.join()} ${value.detail.join()}`;
-    } else if (value.node === 'load') {
-      const { terms, constant, step } = value.index;
-      const parts = terms.map(({ of, times }) => `${times}*${this.write(of)}`);
-      this.add(value.buffer);
-      text = `${value.type} ${this.#names.get(value.buffer)}[${[constant, step, ...parts].join()}]`;
-    } else {
-      text = value.name;
-    }
-    name = `${this.#names.size}`;
-    this.#names.set(value, name);
+  /** Adds an expression to the text, and gives its name. One that occurs twice is written once. */
+  write(expression: k.Expr): string {
+    const known = this.#names.get(expression);
+    if (known !== undefined) return known;
+    const text = this.#textOf(expression);
+    const name = `${this.#names.size}`;
+    this.#names.set(expression, name);
     this.#texts.push(text);
     return name;
   }
 
+  #textOf(expression: k.Expr): string {
+    if (expression.node === 'constant') {
+      const { type, value } = expression;
+      return `${type} ${Object.is(value, -0) ? '-0' : value}`;
+    }
+    if (expression.node === 'operation') {
+      const inputs = expression.inputs.map((input) => this.write(input));
+      return `${expression.name} ${inputs.join()} ${expression.detail.join()}`;
+    }
+    if (expression.node === 'variable') return expression.name;
+    const { type, buffer, index: { terms, constant, step } } = expression;
+    const parts = terms.map(({ of, times }) => `${times}*${this.write(of)}`);
+    this.add(buffer);
+    return `${type} ${this.#names.get(buffer)}[${[constant, step, ...parts].join()}]`;
+  }
+
+  /** All that was written. */
   text(): string {
     return this.#texts.join(';');
   }
 }
 
-/** Makes a kernel that was made before again, for other values in the same places. */
-export class Reuse {
-  readonly #made = new Map<string, { readonly bound: Bound; readonly values: readonly Value[] }>();
+/** Emits the kernel of a group, and leaves those values in memory that are needed. */
+type Emit = (group: FusionGroup, needed: ReadonlySet<Value>) => BoundKernel;
 
-  /** The kernel of a group, which `make` makes, and which leaves what is needed in memory. */
-  get(
-    group: Group, needed: ReadonlySet<Value>,
-    make: (group: Group, needed: ReadonlySet<Value>) => Bound,
-  ): Bound {
-    const { key, values } = this.#look(group, needed);
+/** The kernels of a program that were made so far. */
+export class KernelCache {
+  readonly #made = new Map<
+    string, { readonly bound: BoundKernel; readonly values: readonly Value[] }
+  >();
+
+  /** The kernel of a group; one that was made before, on other values, if there is an equal one. */
+  get(group: FusionGroup, needed: ReadonlySet<Value>, emit: Emit): BoundKernel {
+    const { key, values } = this.#keyOf(group, needed);
     const known = this.#made.get(key);
     if (known === undefined) {
-      const bound = make(group, needed);
+      const bound = emit(group, needed);
       this.#made.set(key, { bound, values });
       return bound;
     }
@@ -69,34 +77,35 @@ export class Reuse {
     return { kernel, reads: reads.map(own), writes: writes.map(own) };
   }
 
-  /** Text that is the same for groups of the same kernel, and the values in memory in its order. */
-  #look(
-    { head, network, domain, counters, members, accesses }: Group, needed: ReadonlySet<Value>,
-  ): { key: string; values: Value[] } {
-    const namer = new Namer();
-    const readByHead = new Set<Value>();
-    const looks = head?.inputs.map((input) => {
+  /** The key of a group's kernel, and the group's values in memory, in the order of the key. */
+  #keyOf(group: FusionGroup, needed: ReadonlySet<Value>): { key: string; values: Value[] } {
+    const { anchor, materialization, domain, counters, ops, accesses } = group;
+    const structure = new StructuralKey();
+    const readByAnchor = new Set<Value>();
+    const anchorInputs = anchor?.inputs.map((input) => {
       const at = input.shape.map((_, axis) => k.variable(`h${axis}`, 'i32'));
-      const element = network.elements(input, readingLeaf(readByHead)).at(at);
-      return `${input.shape} ${input.dtype} ${namer.write(element)}`;
+      const element = elementsOf(materialization, input, loaderFrom(readByAnchor)).at(at);
+      return `${input.shape} ${input.dtype} ${structure.write(element)}`;
     });
-    // What text cannot stand for is like nothing that was made before.
-    const attributes = head && keyOf(head.attributes, () => `${this.#made.size}`);
-    for (const counter of counters) namer.add(counter);
-    const made = members.flatMap(({ step }) => step.outputs);
-    const values = new Set([...made, ...accesses.map((one) => one.storage)]);
-    for (const value of values) namer.add(bufferOf(value));
-    const specs = members.map(({ form, pass, step, value, lowering: { fold, axes } }) => {
-      const folding = fold ? `${step.primitive.name} ${axes}` : '';
+    // Attributes that text cannot stand for are like none before.
+    const attributes = anchor && keyOf(anchor.attributes, () => `${this.#made.size}`);
+    for (const counter of counters) structure.add(counter);
+    const made = ops.flatMap(({ step }) => step.outputs);
+    const values = new Set([...made, ...accesses.map(({ base }) => base)]);
+    for (const value of values) structure.add(bufferOf(value));
+    const specs = ops.map(({ form, sweep, step, value, lowering: { fold, axes } }) => {
+      const reduction = fold ? `${step.primitive.name} ${axes}` : '';
       const spec = `${value.dtype} ${value.shape.length} ${bufferOf(value).length}`;
-      return [form, pass, folding, spec, needed.has(value)].join(' ');
+      return [form, sweep, reduction, spec, needed.has(value)].join(' ');
     });
-    const results = members.map(({ computed }) => namer.write(computed));
+    const results = ops.map(({ computed }) => structure.write(computed));
     const sizes = [...values].map((value) => `${bufferOf(value).kind} ${bufferOf(value).length}`);
-    const parts = [head?.primitive.name, attributes, looks, domain, specs, results, sizes];
+    const parts = [
+      anchor?.primitive.name, attributes, anchorInputs, domain, specs, results, sizes,
+    ];
     return {
-      key: [...parts, namer.text()].join('|'),
-      values: [...new Set([...readByHead, ...values])],
+      key: [...parts, structure.text()].join('|'),
+      values: [...new Set([...readByAnchor, ...values])],
     };
   }
 }

@@ -1,43 +1,43 @@
 /**
- * How the kernel of a group computes it, before any code is made: a plan, which fusedLoops.ts
- * writes out.
+ * How the kernel of a fusion group computes it, before any code is made: a plan, which
+ * fusedLoops.ts emits.
  *
- *     domain        the axes that loops go through, and which of them is a row
- *     sweeps        the times through a row, and what each of them computes
- *     partition     the rounds that the loops are cut into, which threads share
- *     storage       which members are stored, and where sums are kept until they are complete
+ *     domain        the axes of the loops, and which of them is a row
+ *     sweeps        the loops along a row, and what each of them computes
+ *     partition     the chunks of the loops, which threads share
+ *     storage       which ops are stored, and where reductions are accumulated
  */
 import * as k from '@mambagrad/kernel';
 import { numelOf } from '../../core/shape.ts';
 import type { Value } from '../trace/trace.ts';
 import { bufferOf } from './buffers.ts';
-import type { Group, Member } from './fusionGroup.ts';
+import { type FusedOp, type FusionGroup, positionOf } from './fusionGroup.ts';
 
 /**
- * So many rows are gone through side by side, if all that comes of them is elements and sums of
- * columns: what they add to a sum is added up first, so that it is loaded and stored once for all.
+ * How many rows are unrolled (unroll and jam) if a group has elements and sums of columns alone:
+ * their terms of a sum are added up first, so that the sum is loaded and stored once for all.
  */
-const ABREAST = 4;
-/** And if there are no more members and loads than this: a row takes as many registers. */
-const MOST_ABREAST = 8;
+const UNROLLED_ROWS = 4;
+/** They are unrolled if there are no more ops and loads than this: each row takes registers. */
+const MOST_UNROLLED = 8;
 
-/** What the kernel of a group does, as a value. */
-export interface RowPlan {
-  readonly group: Group;
-  /** What its loops go through. */
+/** How the kernel of a group computes it. */
+export interface LoopPlan {
+  readonly group: FusionGroup;
+  /** The axes of its loops. */
   readonly domain: Domain;
-  /** The values of a row that are computed before its elements. */
-  readonly first: readonly Member[];
-  /** The times through a row, in order. */
+  /** The ops that are computed for each row before its elements. */
+  readonly first: readonly FusedOp[];
+  /** The loops along a row, in order. */
   readonly sweeps: readonly Sweep[];
-  /** How the loops are cut into rounds. */
+  /** The chunks of the loops. */
   readonly partition: Partition;
-  /** How many rows are gone through side by side. */
-  readonly abreast: number;
+  /** How many rows are computed together: 1 or 4. */
+  readonly unrolledRows: number;
   /** The values that are stored. */
   readonly stored: ReadonlySet<Value>;
-  /** Folds over several rows, and where they are kept. */
-  readonly sums: ReadonlyMap<Member, Sum>;
+  /** Reductions over several rows, and where they are accumulated. */
+  readonly sums: ReadonlyMap<FusedOp, Sum>;
 }
 
 /** The axes that are looped over. */
@@ -52,69 +52,61 @@ export interface Domain {
   readonly isByRow: boolean;
 }
 
-/** One time through a row: the members of one pass. */
+/** One loop along a row. */
 export interface Sweep {
-  /** The members computed for each element, in order. */
-  readonly members: readonly Member[];
-  /** Those of them that add up a row in a register. */
-  readonly folded: readonly Member[];
-  /** The values of a row that are computed after its elements. */
-  readonly last: readonly Member[];
+  /** The ops computed for each element, in order. */
+  readonly ops: readonly FusedOp[];
+  /** Those of them that reduce a row in a register. */
+  readonly reduced: readonly FusedOp[];
+  /** The ops that are computed for each row after its elements. */
+  readonly last: readonly FusedOp[];
 }
 
-/** Loops cut into rounds, which threads share. */
-export interface Partition {
-  /** The axes that are cut. */
+/** The chunks of the loops, and the axes that are partitioned into them. */
+export interface Partition extends k.Partition {
   readonly axes: readonly number[];
-  /** What each round goes through of them. */
-  readonly pieces: k.Partition;
 }
 
-/** Where a fold over several rows is kept until it is complete. */
+/** Where a reduction over several rows is accumulated. */
 export interface Sum {
   /** How its terms are combined. */
   readonly reduction: k.Reduction;
-  /** Where each round keeps its part; undefined if it goes straight to the result. */
-  readonly parts: Parts | undefined;
-  /** The sum of a few rows, which is added to what is kept only then. */
-  readonly short: k.Buffer | undefined;
-}
-
-/** Each round's part is `room` numbers long; what it has lost is `rests` numbers further on. */
-export interface Parts {
-  readonly buffer: k.Buffer;
-  readonly room: number;
-  readonly rests: number | undefined;
+  /** The partial results of the chunks; undefined if there is one, which is the result. */
+  readonly partials: Pick<k.Partials, 'buffer' | 'stride' | 'compensationAt'> | undefined;
+  /** The sum of a few rows, before it is added to the others. */
+  readonly shortSum: k.Buffer | undefined;
 }
 
 /**
- * Of the members of a group those are stored that are needed, folds over several rows, and elements
- * that are read again in a later pass; the others stay in registers.
+ * Plans the loops of a group. Ops are stored if others need them, if they are reductions over
+ * several rows, or if they have elements that a later sweep reads; the others stay in registers.
  */
-export function planRows(group: Group, needed: ReadonlySet<Value>): RowPlan {
-  const { members } = group;
-  const isStored = ({ value, form, pass }: Member): boolean =>
-    form === 'fold' || needed.has(value) || (
-      form === 'element' &&
-      group.accesses.some((access) => access.storage === value && access.pass > pass)
+export function planLoops(group: FusionGroup, needed: ReadonlySet<Value>): LoopPlan {
+  const { ops } = group;
+  const isStored = ({ value, form, sweep }: FusedOp): boolean =>
+    form === 'reduction' || needed.has(value) || (
+      form === 'pointwise' &&
+      group.accesses.some((access) => access.base === value && access.sweep > sweep)
     );
   const domain = domainOf(group);
   const partition = partitionOf(group, domain);
-  const abreast = canBeAbreast(group, domain) ? ABREAST : 1;
+  const unrolledRows = canUnrollRows(group, domain) ? UNROLLED_ROWS : 1;
   return {
     group,
     domain,
-    first: rowMembers(group, -1),
+    first: opsPerRow(group, -1),
     sweeps: sweepsOf(group, domain),
     partition,
-    abreast,
-    stored: new Set(members.filter(isStored).map(({ value }) => value)),
-    sums: new Map(sumsIn(group).map((one) => [one, sumOf(one, domain, partition, abreast)])),
+    unrolledRows,
+    stored: new Set(ops.filter(isStored).map(({ value }) => value)),
+    sums: new Map(
+      reductionsIn(group).map((op) => [op, sumOf(op, domain, partition, unrolledRows)]),
+    ),
   };
 }
 
-function domainOf(group: Group): Domain {
-  const isByRow = group.members.some(({ form }) => form === 'row' || form === 'rowFold');
+function domainOf(group: FusionGroup): Domain {
+  const isByRow = group.ops.some(({ form }) => form === 'perRow' || form === 'rowReduction');
   const extents = mergedExtents(group, isByRow);
   const widest = extents.findLastIndex((extent) => extent !== 1);
   const inner = isByRow || widest < 0 ? extents.length - 1 : widest;
@@ -126,17 +118,17 @@ function domainOf(group: Group): Domain {
  * The extents of the axes, in which an axis that could be merged into the next has become 1; the
  * last stays as it is if there is something for each row (`isByRow`).
  */
-function mergedExtents(group: Group, isByRow: boolean): number[] {
-  const { domain, accesses, counters, members } = group;
+function mergedExtents(group: FusionGroup, isByRow: boolean): number[] {
+  const { domain, accesses, counters, ops } = group;
   const extents = [...domain];
   const last = domain.length - 1;
-  const stores = members.map(
-    (member) => k.load(bufferOf(member.value), group.placeOf(member, counters)).index,
+  const stores = ops.map(
+    (op) => k.load(bufferOf(op.value), positionOf(group, op, counters)).index,
   );
   const indices = [...accesses.map(({ index }) => index), ...stores];
   // Counters that are used in other ways than as a term of an index stay what they are.
   const odd = countersOf([
-    ...members.map(({ computed }) => computed),
+    ...ops.map(({ computed }) => computed),
     ...indices.flatMap(({ terms }) =>
       terms.map(({ of }) => of).filter(({ node }) => node !== 'variable'),
     ),
@@ -168,92 +160,90 @@ function countersOf(values: Iterable<k.Expr>): Set<k.Expr> {
   return seen;
 }
 
-function sweepsOf(group: Group, domain: Domain): Sweep[] {
-  const count = Math.max(...group.members.map(({ pass }) => pass)) + 1;
+function sweepsOf(group: FusionGroup, domain: Domain): Sweep[] {
+  const count = Math.max(...group.ops.map(({ sweep }) => sweep)) + 1;
   return Array.from({ length: count }, (_, number) => {
-    const members = group.members.filter(({ pass, form }) => pass === number && form !== 'row');
-    const folded = members.filter((one) => isFoldedByRow(one, domain));
-    return { members, folded, last: rowMembers(group, number) };
+    const ops = group.ops.filter(({ sweep, form }) => sweep === number && form !== 'perRow');
+    const reduced = ops.filter((one) => isReducedByRow(one, domain));
+    return { ops, reduced, last: opsPerRow(group, number) };
   });
 }
 
-/** What there is one of for each row, computed after a pass. */
-function rowMembers({ members }: Group, number: number): Member[] {
-  return members.filter(({ form, pass }) => form === 'row' && pass === number);
+/** The ops that are computed for each row, after the sweep of this number. */
+function opsPerRow({ ops }: FusionGroup, number: number): FusedOp[] {
+  return ops.filter(({ form, sweep }) => form === 'perRow' && sweep === number);
 }
 
-/** The folds over several rows. */
-function sumsIn({ members }: Group): Member[] {
-  return members.filter(({ form }) => form === 'fold');
+/** The reductions over several rows. */
+function reductionsIn({ ops }: FusionGroup): FusedOp[] {
+  return ops.filter(({ form }) => form === 'reduction');
 }
 
-/** Whether a fold adds up a row in a register, and not each element where it belongs. */
-function isFoldedByRow({ form, lowering: { axes = [] } }: Member, { inner }: Domain): boolean {
-  return form === 'rowFold' || (form === 'fold' && axes.includes(inner));
+/** Whether an op reduces a row in a register, before that is accumulated. */
+function isReducedByRow({ form, lowering: { axes = [] } }: FusedOp, { inner }: Domain): boolean {
+  return form === 'rowReduction' || (form === 'reduction' && axes.includes(inner));
 }
 
-/** How many terms a sum has; of what is folded by row, how many rows. */
-function termsOf(one: Member, domain: Domain): number {
+/** How many terms a sum has; if rows are reduced first, how many rows. */
+function termsOf(one: FusedOp, domain: Domain): number {
   const { extents, inner } = domain;
   const all = numelOf(extents) / bufferOf(one.value).length;
-  return isFoldedByRow(one, domain) ? all / extents[inner] : all;
+  return isReducedByRow(one, domain) ? all / extents[inner] : all;
 }
 
-/** How the terms of a fold are combined; throws if the member is none. */
-export function reductionOf({ step, lowering: { fold } }: Member): k.Reduction {
+/** How the terms of a reduction are combined; throws if the op is another. */
+export function reductionOf({ step, lowering: { fold } }: FusedOp): k.Reduction {
   if (fold) return fold;
-  throw new Error(`rowKernel: ${step.primitive.name} is no fold`);
+  throw new Error(`emitFusedLoops: ${step.primitive.name} is not a reduction`);
 }
 
-/**
- * Threads share the rows; of a single long one its elements, if nothing is there but elements.
- */
-function partitionOf(group: Group, { extents, inner, loops, isByRow }: Domain): Partition {
-  const { members } = group;
-  const sums = sumsIn(group);
+/** Threads share the rows; of a single long row its elements, if all ops are pointwise. */
+function partitionOf(group: FusionGroup, { extents, inner, loops, isByRow }: Domain): Partition {
+  const { ops } = group;
+  const sums = reductionsIn(group);
   const isLongRow = loops.length === 0 && inner >= 0 && !isByRow && sums.length === 0;
   const axes = isLongRow ? [inner] : loops.slice(0, 2);
-  const cutExtents = axes.map((axis) => extents[axis]);
+  const shared = axes.map((axis) => extents[axis]);
   const elements = numelOf(extents);
-  // What rounds add up for themselves must be little beside what they go through.
+  // The partial results of chunks must be little beside the elements that they go through.
   const added = sums.reduce((total, { value }) => total + bufferOf(value).length, 0);
-  const work = (elements / numelOf(cutExtents)) * members.length;
+  const work = (elements / numelOf(shared)) * ops.length;
   const isWorthIt = axes.length > 0 && added * 8 <= elements / 2;
-  const pieces = k.partition(cutExtents, isWorthIt ? work : 0, {
+  const chunks = k.partition(shared, isWorthIt ? work : 0, {
     multipleOf: isLongRow ? k.LINE_ELEMENTS : 1,
-    overhead: added * 8 * members.length,
+    overhead: added * 8 * ops.length,
   });
-  return { axes, pieces };
+  return { ...chunks, axes };
 }
 
-/** Whether nothing comes of several rows but elements and sums of columns. */
-function canBeAbreast(group: Group, domain: Domain): boolean {
-  const { members, accesses } = group;
+/** Whether a group has nothing but elements and sums of columns. */
+function canUnrollRows(group: FusionGroup, domain: Domain): boolean {
+  const { ops, accesses } = group;
   const { loops, extents } = domain;
-  const isColumnSum = (one: Member): boolean =>
-    one.form === 'fold' && !isFoldedByRow(one, domain) &&
+  const isColumnSum = (one: FusedOp): boolean =>
+    one.form === 'reduction' && !isReducedByRow(one, domain) &&
     termsOf(one, domain) === extents[loops[0]] && reductionOf(one).roundingError !== undefined;
   return (
-    loops.length === 1 && sumsIn(group).length > 0 &&
-    members.length + accesses.length <= MOST_ABREAST &&
-    members.every((one) => one.form === 'element' || isColumnSum(one))
+    loops.length === 1 && reductionsIn(group).length > 0 &&
+    ops.length + accesses.length <= MOST_UNROLLED &&
+    ops.every((one) => one.form === 'pointwise' || isColumnSum(one))
   );
 }
 
 function sumOf(
-  one: Member, domain: Domain, { pieces: { chunks, largest } }: Partition, abreast: number,
+  one: FusedOp, domain: Domain, { chunks, largest }: Partition, unrolledRows: number,
 ): Sum {
   const { kind, length } = bufferOf(one.value);
   const reduction = reductionOf(one);
   const isOneLoop = domain.loops.length === 1;
-  // What rounds leave is added up at the end; until then a sum has the terms of one.
+  // Partial results are reduced at the end; until then a sum has the terms of one chunk.
   const all = termsOf(one, domain);
   const terms = isOneLoop ? Math.min(all, largest) : all;
-  const isLong = k.isLongSum(reduction, kind, terms / abreast);
-  if (chunks === 1 && !isLong) return { reduction, parts: undefined, short: undefined };
+  const isLong = k.isLongSum(reduction, kind, terms / unrolledRows);
+  if (chunks === 1 && !isLong) return { reduction, partials: undefined, shortSum: undefined };
   const padded = Math.ceil(length / k.LINE_ELEMENTS) * k.LINE_ELEMENTS;
-  const [rests, room] = isLong ? [padded, 2 * padded] : [undefined, padded];
-  const buffer = k.scratch('sums', kind, room * chunks);
-  const short = isOneLoop && isLong ? k.scratch('short', kind, length) : undefined;
-  return { reduction, parts: { buffer, room, rests }, short };
+  const [compensationAt, stride] = isLong ? [padded, 2 * padded] : [undefined, padded];
+  const buffer = k.scratch('sums', kind, stride * chunks);
+  const shortSum = isOneLoop && isLong ? k.scratch('shortSum', kind, length) : undefined;
+  return { reduction, partials: { buffer, stride, compensationAt }, shortSum };
 }

@@ -1,23 +1,22 @@
 /**
- * What is stored, and what is not. The lowering of an op says what an element of its result is in
- * terms of elements of its inputs, so a value can be computed wherever one of its elements is
- * needed, and need not lie in memory:
+ * Materialization: which values of a program are stored as a whole, and which are computed wherever
+ * one of their elements is needed. The lowering of an op says what an element of its result is in
+ * terms of elements of its inputs, so a value need not be in memory:
  *
- *     y = exp(x).mul(2)        y[i] = exp(x[i]) * 2, and exp(x) is nowhere
+ *     y = exp(x).mul(2)        y[i] = exp(x[i]) * 2, and exp(x) is never materialised
  *
- * Called stored is what is not written out like this: what is asked for as a whole (results, state,
- * what a reference loop reads), what folds and kernels make, and what would otherwise be computed
- * more than once. It may get away with a register, if all that reads it joins its group.
+ * We materialise a value if it is a result, new state, or the input of a reference loop; if it
+ * comes from a reduction or a kernel; or if it would be computed more than once. Even then it may
+ * stay in a register, if all that reads it is fused with it (fusionGroup.ts).
+ *
+ * A materialised value that is another shape of a value, or a part of it in one piece, is an alias:
+ * it has no memory of its own, and is read from the buffer of its base.
  */
 import type * as k from '@mambagrad/kernel';
-import { broadcastIndex, type Elements, flatIndex } from '../../core/lowering.ts';
+import { type CheckedLowering, checkLowerings } from '../../core/checkLowering.ts';
 import { numelOf } from '../../core/shape.ts';
-import { dropUnused } from '../passes/simplify.ts';
-import { endsOf, type Program, type Step, type Value } from '../trace/trace.ts';
-import { type CheckedLowering, checkLowerings } from './checkLowering.ts';
-
-/** Gives the element of a memory that is so far in. */
-export type Leaf = (storage: Value, place: k.Operand) => k.Expr;
+import { eliminateDeadCode } from '../passes/deadCode.ts';
+import { rootsOf, type Program, type Step, type Value } from '../trace/trace.ts';
 
 /** What there is under a name in those types of several that have it. */
 type Part<T, Name> = T extends unknown ? (Name extends keyof T ? T[Name] : never) : never;
@@ -28,131 +27,109 @@ export type AnyLowering = {
   readonly [Name in NameIn<CheckedLowering>]?: Part<CheckedLowering, Name> | undefined;
 };
 
-/** An expression of more ops and loads than this is stored, and others start from there. */
+/** The steps of a program, and how each is said in the loop language. */
+interface LoweredProgram {
+  /** Of an op whose results are computed each by itself there is a step for each that is used. */
+  readonly steps: readonly Step[];
+  /** The step that makes each value. */
+  readonly producers: ReadonlyMap<Value, Step>;
+  /** The lowering of each result; an op without one runs its reference loop. */
+  readonly lowerings: ReadonlyMap<Value, AnyLowering>;
+}
+
+/** A part of a buffer. */
+interface Alias {
+  /** The value in whose memory it lies, which is not an alias itself. */
+  readonly base: Value;
+  /** The number of its first element there. */
+  readonly offset: number;
+}
+
+/** What is stored, as a value. */
+export interface Materialization extends LoweredProgram {
+  /** Numbers that are known, and need no memory. */
+  readonly constants: ReadonlyMap<Value, k.Expr>;
+  /** The results of steps that are materialised. */
+  readonly materialized: ReadonlySet<Value>;
+  /** Those of them that are aliases. */
+  readonly aliases: ReadonlyMap<Value, Alias>;
+  /** How many materialised steps, results and new states read a base. */
+  readonly useCounts: ReadonlyMap<Value, number>;
+}
+
+/** An expression of more ops and loads than this is materialised, and others start from there. */
 const LONGEST = 32;
 
 /** What a kernel reads at most: a function has up to 1000 parameters. */
 const MOST_READ = 500;
 
-function count(counts: Map<Value, number>, value: Value, times: number): void {
-  counts.set(value, (counts.get(value) ?? 0) + times);
+/** Decides what is materialised; without inlining (`isInlining`) everything is. */
+export function materialize(
+  program: Program, constants: ReadonlyMap<Value, k.Expr>, isInlining: boolean,
+): Materialization {
+  const lowered = lowerSteps(program);
+  const materialized = new Set<Value>();
+  const add = (value: Value): void => {
+    materialized.add(value);
+    const [producer, offset] = [lowered.producers.get(value), offsetInInput(lowered, value)];
+    if (producer && offset !== undefined) add(producer.inputs[0]);
+  };
+  for (const value of rootsOf(program)) add(value);
+  if (!isInlining) for (const { outputs } of lowered.steps) outputs.forEach(add);
+  addReused(lowered, materialized, add);
+  addLong(lowered, materialized, add);
+  const aliases = aliasesIn(lowered, materialized);
+  const useCounts = new Map<Value, number>();
+  const materialization = { ...lowered, constants, materialized, aliases, useCounts };
+  countUses(program, materialization, useCounts);
+  return materialization;
 }
 
-export class Network {
-  /** Of an op whose results are computed each by itself there is a step for each that is used. */
-  readonly steps: readonly Step[];
-  /** The steps that make values. */
-  readonly makers: ReadonlyMap<Value, Step>;
-  /** How many stored steps, results and new states read a value that is stored. */
-  readonly readers: Map<Value, number> = new Map();
-  readonly #lowerings = new Map<Value, AnyLowering>();
-  readonly #stored = new Set<Value>();
-  readonly #constants: ReadonlyMap<Value, k.Expr>;
-
-  constructor(program: Program, constants: ReadonlyMap<Value, k.Expr>, inline: boolean) {
-    const lowered = program.steps.flatMap((step) => this.#lower(step));
-    this.steps = dropUnused({ ...program, steps: lowered }).steps;
-    this.makers = new Map(
-      this.steps.flatMap((step) => step.outputs.map((output) => [output, step])),
-    );
-    this.#constants = constants;
-    for (const value of endsOf(program)) this.#store(value);
-    if (!inline) for (const { outputs } of this.steps) for (const one of outputs) this.#store(one);
-    const uses = new Map<Value, number>();
-    for (const step of this.steps.toReversed()) this.#decide(step, uses);
-    this.#storeLong();
-    this.#countReaders(program);
-  }
-
-  /** Notes how a step is said in the loop language, and splits it if each result is by itself. */
-  #lower(step: Step): Step[] {
+/** Asks each op for its lowering, and splits those whose results are computed each by itself. */
+function lowerSteps(program: Program): LoweredProgram {
+  const lowerings = new Map<Value, AnyLowering>();
+  const split = program.steps.flatMap((step): Step[] => {
     const { primitive, attributes, inputs, outputs } = step;
     const isLowerable =
       inputs.length <= MOST_READ && [...inputs, ...outputs].every(({ dtype }) => dtype !== 'f64');
     const given = isLowerable ? primitive.lower?.(inputs, attributes, outputs) : undefined;
     if (given === undefined) return [step];
-    const lowerings = checkLowerings(primitive.name, inputs, outputs, given);
-    outputs.forEach((output, i) => this.#lowerings.set(output, lowerings[i]));
+    const checked = checkLowerings(primitive.name, inputs, outputs, given);
+    outputs.forEach((output, i) => lowerings.set(output, checked[i]));
     const isSplit = outputs.length > 1 && Array.isArray(given);
     return isSplit ? outputs.map((output) => ({ ...step, outputs: [output] })) : [step];
-  }
+  });
+  const { steps } = eliminateDeadCode({ ...program, steps: split });
+  const producers = new Map(
+    steps.flatMap((step) => step.outputs.map((output) => [output, step])),
+  );
+  return { steps, producers, lowerings };
+}
 
-  /** Stores what would take too many ops and loads, where it is needed, to be computed there. */
-  #storeLong(): void {
-    const sizes = new Map<Value, number>();
-    for (const { inputs, outputs } of this.steps) {
-      const size = inputs.reduce((sum, input) => sum + (sizes.get(input) ?? 1), 1);
-      if (size > MOST_READ) for (const input of inputs) this.#store(input);
-      for (const output of outputs) {
-        if (size > LONGEST) this.#store(output);
-        sizes.set(output, this.isStored(output) ? 1 : size);
-      }
-    }
-  }
-
-  /** How the step that makes a value is said in the loop language. */
-  lowering(value: Value): AnyLowering | undefined {
-    return this.#lowerings.get(value);
-  }
-
-  isStored(value: Value): boolean {
-    return value.from !== 'step' || this.#stored.has(value);
-  }
-
-  /** What a value is without the moves that were made to it. */
-  sourceOf(value: Value): Value {
-    const maker = this.makers.get(value);
-    const isMoved = !this.isStored(value) && this.#lowerings.get(value)?.move;
-    return maker && isMoved ? this.sourceOf(maker.inputs[0]) : value;
-  }
-
-  /** Whether a value is another look at the memory of its maker's input, or a part of it. */
-  isView(value: Value): boolean {
-    return this.#stored.has(value) && this.#offsetIn(value) !== undefined;
-  }
-
-  /** The value in whose memory a stored value lies. */
-  storageOf(value: Value): Value {
-    const maker = this.makers.get(value);
-    return maker && this.isView(value) ? this.storageOf(maker.inputs[0]) : value;
-  }
-
-  /** How many elements into that memory it starts. */
-  offsetOf(value: Value): number {
-    const maker = this.makers.get(value);
-    if (maker === undefined || !this.isView(value)) return 0;
-    return (this.#offsetIn(value) ?? 0) + this.offsetOf(maker.inputs[0]);
-  }
-
-  #offsetIn(value: Value): number | undefined {
-    const lowering = this.#lowerings.get(value);
-    if (lowering?.move) return lowering.offset;
-    return this.makers.get(value)?.primitive.sharesData ? 0 : undefined;
-  }
-
-  #store(value: Value): void {
-    this.#stored.add(value);
-    const maker = this.makers.get(value);
-    if (maker?.primitive.sharesData) this.#store(maker.inputs[0]);
-  }
-
-  /**
-   * Decides about the result of a step, when all that use it have asked for what they need: in
-   * `uses`, how often each element would be computed. Then notes what that means for its inputs.
-   * Of several results, which one kernel or a reference loop makes, all are stored.
-   */
-  #decide({ outputs, inputs }: Step, uses: Map<Value, number>): void {
+/**
+ * Materialises what would be computed more than once, and what cannot be computed element by
+ * element. Goes from the last step to the first, so that all steps that use a value have said how
+ * often they would compute each of its elements.
+ */
+function addReused(
+  lowered: LoweredProgram, materialized: ReadonlySet<Value>, add: (value: Value) => void,
+): void {
+  const uses = new Map<Value, number>();
+  for (const { outputs, inputs } of lowered.steps.toReversed()) {
+    // Several results come from one kernel or reference loop: all of them are materialised.
     const [output] = outputs;
+    const lowering = lowered.lowerings.get(output);
+    const isFree = lowering?.move || (lowering?.isCheap && isLoaded(lowered, inputs[0]));
+    const isPointwise = isFree || lowering?.map || lowering?.element;
     const own = uses.get(output) ?? 0;
-    const lowering = this.#lowerings.get(output);
-    const isFree = lowering?.move || (lowering?.isCheap && this.#isMadeElsewhere(inputs[0]));
-    const isInline = isFree || lowering?.map || lowering?.element;
-    if (!isInline || (!isFree && own > 1)) for (const one of outputs) this.#store(one);
-    const times = this.#stored.has(output) ? 1 : own;
-    if (lowering === undefined || this.isView(output)) {
-      for (const input of inputs) this.#store(input);
-      return;
+    if (!isPointwise || (!isFree && own > 1)) outputs.forEach(add);
+    const isStored = materialized.has(output);
+    const isAlias = isStored && offsetInInput(lowered, output) !== undefined;
+    if (lowering === undefined || isAlias) {
+      inputs.forEach(add);
+      continue;
     }
+    const times = isStored ? 1 : own;
     for (const input of new Set(inputs)) {
       // What is read in several places counts as used more than once.
       const isRepeated = numelOf(input.shape) < numelOf(output.shape);
@@ -160,76 +137,115 @@ export class Network {
       count(uses, input, isRepeated || isAnywhere ? Math.max(times, 2) : times);
     }
   }
+}
 
-  /** Whether all there is to an element is to load it, given that moves cost nothing. */
-  #isMadeElsewhere(value: Value): boolean {
-    for (let source = value; ;) {
-      const [maker, lowering] = [this.makers.get(source), this.#lowerings.get(source)];
-      if (!maker || !lowering?.move) return !(lowering?.map || lowering?.element);
-      source = maker.inputs[0];
+/** Materialises what would take too many ops and loads to be computed where it is needed. */
+function addLong(
+  { steps }: LoweredProgram, materialized: ReadonlySet<Value>, add: (value: Value) => void,
+): void {
+  const sizes = new Map<Value, number>();
+  for (const { inputs, outputs } of steps) {
+    const size = inputs.reduce((sum, input) => sum + (sizes.get(input) ?? 1), 1);
+    if (size > MOST_READ) inputs.forEach(add);
+    for (const output of outputs) {
+      if (size > LONGEST) add(output);
+      sizes.set(output, materialized.has(output) ? 1 : size);
     }
   }
+}
 
-  /** A step, and before it those whose results are nowhere, and are computed on the way. */
-  stepsOf(step: Step, found: Set<Step> = new Set()): Set<Step> {
-    for (const input of step.inputs) {
-      const maker = this.makers.get(input);
-      if (maker && !this.isStored(input)) this.stepsOf(maker, found);
-    }
-    return found.add(step);
+/** Whether all there is to an element is to load it, given that moves cost nothing. */
+function isLoaded({ producers, lowerings }: LoweredProgram, value: Value): boolean {
+  for (let source = value; ;) {
+    const [producer, lowering] = [producers.get(source), lowerings.get(source)];
+    if (!producer || !lowering?.move) return !(lowering?.map || lowering?.element);
+    source = producer.inputs[0];
   }
+}
 
-  /** The stored values that a step reads, itself or through what is computed on the way. */
-  readsOf(step: Step): Set<Value> {
-    const inputs = Array.from(this.stepsOf(step)).flatMap((each) => each.inputs);
-    const read = inputs.filter((input) => this.isStored(input) && !this.#constants.has(input));
-    return new Set(read.map((input) => this.storageOf(input)));
-  }
+/** Where a value lies in its producer's input, if it is that under another shape, or a part. */
+function offsetInInput(
+  { producers, lowerings }: LoweredProgram, value: Value,
+): number | undefined {
+  const lowering = lowerings.get(value);
+  if (lowering?.move) return lowering.offset;
+  return producers.get(value)?.primitive.sharesData ? 0 : undefined;
+}
 
-  #countReaders(program: Program): void {
-    const made = this.steps.filter(
-      ({ outputs: [output] }) => this.isStored(output) && !this.isView(output),
-    );
-    const read = [
-      ...endsOf(program).map((value) => this.storageOf(value)),
-      ...made.flatMap((step) => [...this.readsOf(step)]),
-    ];
-    for (const value of read) count(this.readers, value, 1);
+function aliasesIn(
+  lowered: LoweredProgram, materialized: ReadonlySet<Value>,
+): Map<Value, Alias> {
+  const aliases = new Map<Value, Alias>();
+  for (const { inputs: [input], outputs: [output] } of lowered.steps) {
+    const offset = materialized.has(output) ? offsetInInput(lowered, output) : undefined;
+    if (offset === undefined) continue;
+    const { base, offset: start } = aliases.get(input) ?? { base: input, offset: 0 };
+    aliases.set(output, { base, offset: start + offset });
   }
+  return aliases;
+}
 
-  /** A value as its elements: loaded where it is stored, else computed. */
-  elements(value: Value, leaf: Leaf): Elements {
-    const { shape, dtype } = value;
-    const constant = this.#constants.get(value);
-    if (constant) return { shape, dtype, at: () => constant };
-    return this.isStored(value) ? this.#loaded(value, leaf) : this.computed(value, leaf);
+function countUses(
+  program: Program, materialization: Materialization, counts: Map<Value, number>,
+): void {
+  for (const value of rootsOf(program)) count(counts, baseOf(materialization, value), 1);
+  for (const step of materialization.steps) {
+    if (!isComputed(materialization, step)) continue;
+    for (const value of readsOf(materialization, step)) count(counts, value, 1);
   }
+}
 
-  #loaded(value: Value, leaf: Leaf): Elements {
-    const { shape, dtype } = value;
-    const [storage, offset] = [this.storageOf(value), this.offsetOf(value)];
-    return { shape, dtype, at: (index) => leaf(storage, flatIndex(index, shape, offset)) };
-  }
+function count(counts: Map<Value, number>, value: Value, times: number): void {
+  counts.set(value, (counts.get(value) ?? 0) + times);
+}
 
-  /** The elements of a value, computed from its maker's inputs even if it is stored. */
-  computed(value: Value, leaf: Leaf): Elements {
-    const { shape, dtype } = value;
-    const maker = this.makers.get(value);
-    const { move, element, map } = this.#lowerings.get(value) ?? {};
-    if (maker === undefined) return this.#loaded(value, leaf);
-    const different = [...new Set(maker.inputs)];
-    const elements = different.map((input) => this.elements(input, leaf));
-    const places = maker.inputs.map((input) => different.indexOf(input));
-    const made = (at: Elements['at']): Elements => ({ shape, dtype, at });
-    if (move) return made((index) => elements[0].at(move(index)));
-    if (element) {
-      const inputs = places.map((place) => elements[place]);
-      return made((index) => element(index, ...inputs));
-    }
-    if (!map) return this.#loaded(value, leaf);
-    return made((index) => {
-      const operands = elements.map((input) => input.at(broadcastIndex(index, input.shape)));
-      return map(...places.map((place) => operands[place]));
-    });
+/** Whether a value is in memory as a whole, as all are that no step makes. */
+export function isMaterialized({ materialized }: Materialization, value: Value): boolean {
+  return value.from !== 'step' || materialized.has(value);
+}
+
+/** Whether a step makes values that have memory of their own. */
+export function isComputed(
+  { materialized, aliases }: Materialization, { outputs: [output] }: Step,
+): boolean {
+  return materialized.has(output) && !aliases.has(output);
+}
+
+/** The value in whose buffer a materialised value lies: itself, unless it is an alias. */
+export function baseOf({ aliases }: Materialization, value: Value): Value {
+  return aliases.get(value)?.base ?? value;
+}
+
+/** The number of a value's first element in the buffer of its base. */
+export function offsetOf({ aliases }: Materialization, value: Value): number {
+  return aliases.get(value)?.offset ?? 0;
+}
+
+/** A step, and before it those whose results are not materialised, and are computed on the way. */
+export function stepsFor(
+  materialization: Materialization, step: Step, found: Set<Step> = new Set(),
+): Set<Step> {
+  for (const input of step.inputs) {
+    const isInline = !isMaterialized(materialization, input);
+    const producer = isInline ? materialization.producers.get(input) : undefined;
+    if (producer) stepsFor(materialization, producer, found);
   }
+  return found.add(step);
+}
+
+/** The bases that a step reads, itself or through what is computed on the way. */
+export function readsOf(materialization: Materialization, step: Step): Set<Value> {
+  const inputs = Array.from(stepsFor(materialization, step)).flatMap((each) => each.inputs);
+  const read = inputs.filter(
+    (input) => isMaterialized(materialization, input) && !materialization.constants.has(input),
+  );
+  return new Set(read.map((input) => baseOf(materialization, input)));
+}
+
+/** What a value is without the moves that were made to it. */
+export function withoutMoves(materialization: Materialization, value: Value): Value {
+  const { producers, lowerings } = materialization;
+  const producer = producers.get(value);
+  const isMoved = !isMaterialized(materialization, value) && lowerings.get(value)?.move;
+  return producer && isMoved ? withoutMoves(materialization, producer.inputs[0]) : value;
 }

@@ -13,7 +13,7 @@ import {
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
 import { warn } from '../../core/host.ts';
-import { type Home, homes } from '../../core/memory.ts';
+import { type Allocation, allocations } from '../../core/memory.ts';
 import { failure, TensorError } from '../../core/shape.ts';
 
 export class Heap {
@@ -28,12 +28,12 @@ export class Heap {
   readonly threads: ThreadPool;
   /** Where checks write that something is wrong: the first word. */
   readonly flag = 0;
-  readonly #gaps = new FreeList(RESERVED_BYTES, PAGE_BYTES);
+  readonly #free = new FreeList(RESERVED_BYTES, PAGE_BYTES);
   /** Kept from call to call, but for as long only as no array needs its place. */
   #arena = { start: 0, bytes: 0 };
   #isRunning = false;
   readonly #registry = new FinalizationRegistry<{ start: number; bytes: number }>(
-    ({ start, bytes }) => this.#gaps.free(start, bytes),
+    ({ start, bytes }) => this.#free.free(start, bytes),
   );
 
   constructor() {
@@ -55,25 +55,25 @@ export class Heap {
     return this.#isRunning;
   }
 
-  /** A place for the values of an array, which holds them. */
-  house(values: TypedArray): Home {
+  /** Allocates memory for the values of an array, and copies them there. */
+  adopt(values: TypedArray): Allocation {
     const bytes = Math.max(values.byteLength, 1);
     if (!this.#isRunning) this.#dropArena();
     const [start, dtype, { length }] = [this.#allocate(bytes), dtypeOf(values), values];
     const view = (): TypedArray => this.view(dtype, start, length);
     let array = view();
-    const home: Home = {
+    const allocation: Allocation = {
       start,
       get array(): TypedArray {
         // Memory that is not shared leaves arrays of no length behind when it grows.
-        if (array.length < length) homes.set((array = view()), home);
+        if (array.length < length) allocations.set((array = view()), allocation);
         return array;
       },
     };
-    homes.set(array, home);
+    allocations.set(array, allocation);
     array.set(values);
-    this.#registry.register(home, { start, bytes });
-    return home;
+    this.#registry.register(allocation, { start, bytes });
+    return allocation;
   }
 
   /** Runs `body` with the start of an arena of at least so many bytes, which it has for itself. */
@@ -83,7 +83,7 @@ export class Heap {
       try {
         return body(start);
       } finally {
-        this.#gaps.free(start, bytes);
+        this.#free.free(start, bytes);
       }
     }
     if (bytes > this.#arena.bytes) {
@@ -108,24 +108,24 @@ export class Heap {
   #dropArena(): void {
     const { start, bytes } = this.#arena;
     this.#arena = { start: 0, bytes: 0 };
-    this.#gaps.free(start, bytes);
+    this.#free.free(start, bytes);
   }
 
   /** A free place; where there is none memory grows, or, if it cannot, all stays as it is. */
   #allocate(bytes: number): number {
-    const place = this.#gaps.allocate(bytes);
+    const place = this.#free.allocate(bytes);
     if (place !== undefined) return place;
     const size = this.memory.buffer.byteLength;
-    const pages = Math.ceil((alignUp(bytes) - this.#gaps.freeBefore(size)) / PAGE_BYTES);
+    const pages = Math.ceil((alignUp(bytes) - this.#free.freeBefore(size)) / PAGE_BYTES);
     try {
       this.memory.grow(pages);
     } catch {
       throw failure`compile: there is no room for ${bytes} bytes more: programs share a memory of at
-        most ${this.mostBytes} bytes, and ${size - this.#gaps.bytes} are in use, mostly by state;
+        most ${this.mostBytes} bytes, and ${size - this.#free.bytes} are in use, mostly by state;
         the place of state that was dropped is free again once it is collected, which takes a turn
         of the event loop: await one between programs (a timer, setImmediate)`;
     }
-    this.#gaps.free(size, pages * PAGE_BYTES);
+    this.#free.free(size, pages * PAGE_BYTES);
     return this.#allocate(bytes);
   }
 }

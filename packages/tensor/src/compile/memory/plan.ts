@@ -1,134 +1,164 @@
 /**
- * Where every value of a program lives. A value is alive from the job that makes it to the last
- * that reads it; two that are never alive together can have the same place. So all of memory is
- * decided ahead: one arena, an offset for each value, and nothing to allocate when it runs.
+ * The memory plan of a program, by liveness. A value is alive from the kernel call that makes it to
+ * the last that reads it; two that are never alive at the same time can have the same memory. So
+ * all of memory is decided ahead: one arena, an offset for each value, and nothing to allocate in a
+ * run.
  */
 import { CACHE_LINE, FreeList } from '@mambagrad/wasm';
 import { sizeOf } from '../../core/dtype.ts';
 import { describe, numelOf, type Spec } from '../../core/shape.ts';
-import type { Job, Pass, Schedule } from '../schedule/schedule.ts';
-import { endsOf, type Program, type Value } from '../trace/trace.ts';
+import { baseOf } from '../fusion/materialization.ts';
+import type { Pass } from '../passes/simplify.ts';
+import type { KernelCall, Schedule } from '../schedule/schedule.ts';
+import { rootsOf, type Program, type Value } from '../trace/trace.ts';
 
+/** Where everything is in the arena, and for how long. */
 export interface Plan {
-  /** Where each value starts that is made or passed, in bytes. */
+  /** The offsets of arguments and of the values that calls make, in bytes. */
   readonly offsets: ReadonlyMap<Value, number>;
-  /** Where the scratch memory of a job starts. */
-  readonly scratch: ReadonlyMap<Job, number>;
-  /** New values of state that are made where the old one lies. */
-  readonly inState: ReadonlyMap<Value, Value>;
-  /** The size of the arena in bytes, and behind it what each thread has for itself. */
+  /** The offset of the scratch memory of each call. */
+  readonly scratch: ReadonlyMap<KernelCall, number>;
+  /** For each new value of state that is made in the memory of the old one, that old one. */
+  readonly donated: ReadonlyMap<Value, Value>;
+  /**
+   * For each value that is written over another which the call reads for the last time, that one.
+   */
+  readonly inPlace: ReadonlyMap<Value, Value>;
+  /** The lifetime of every value in memory, state included. */
+  readonly lifetimes: ReadonlyMap<Value, Lifetime>;
+  /** The size of the arena. */
   readonly bytes: number;
+  /** The size of what each thread has for itself, after the arena. */
   readonly threadLocalBytes: number;
 }
 
+/** From the number of the call that makes a value to that of the last call that reads it. */
+export interface Lifetime {
+  /** −1 for arguments and state, which are there before the first call. */
+  readonly from: number;
+  /** How many calls there are, for values that are needed when all are done. */
+  readonly to: number;
+}
+
+/** The size of a value in bytes. */
 export function bytesOf({ shape, dtype }: Spec): number {
   return numelOf(shape) * sizeOf(dtype);
 }
 
-/** The scratch memory of a job that threads share. */
-function sharedBytes({ kernel }: Job): number {
+/** The scratch memory of a call that threads share. */
+export function sharedBytes({ kernel }: KernelCall): number {
   return kernel ? kernel.scratchBytes - kernel.threadLocalBytes : 0;
 }
 
-/** Where arguments are put before the first job. */
+/** The time before the first call, when arguments are copied to the arena. */
 const START = -1;
 
 function isArgument({ from }: Value): boolean {
   return typeof from === 'number';
 }
 
-/** For each value in memory, the last job that reads it; what is needed at the end has a later. */
-function lastReads(program: Program, { jobs, network }: Schedule): Map<Value, number> {
-  const last = new Map<Value, number>();
-  jobs.forEach((job, i) => {
-    for (const value of [...job.reads, ...job.writes]) last.set(value, i);
+/** Liveness: the lifetime of each value in memory. */
+function livenessOf(program: Program, { calls, materialization }: Schedule): Map<Value, Lifetime> {
+  const lifetimes = new Map<Value, Lifetime>();
+  const use = (value: Value, to: number): void => {
+    const from = lifetimes.get(value)?.from ?? (value.from === 'step' ? to : START);
+    lifetimes.set(value, { from, to });
+  };
+  calls.forEach((call, i) => {
+    for (const value of [...call.reads, ...call.writes]) use(value, i);
   });
   // State that is returned is returned as itself, whatever is in it then.
   const results = program.results.filter(({ from }) => from === 'step');
-  for (const value of endsOf({ ...program, results })) {
-    last.set(network.storageOf(value), jobs.length);
+  for (const value of rootsOf({ ...program, results })) {
+    use(baseOf(materialization, value), calls.length);
   }
-  return last;
+  return lifetimes;
 }
 
-/** Places every value, in the smallest gap that holds it at the time it is made. */
+/** Plans memory: gives every value the smallest free range that holds it when it is made. */
 export function planMemory(
   program: Program,
   schedule: Schedule,
   without: ReadonlySet<Pass> = new Set(),
 ): Plan {
-  const { jobs } = schedule;
-  const last = lastReads(program, schedule);
+  const { calls } = schedule;
+  const lifetimes = livenessOf(program, schedule);
   const isInPlace = !without.has('inPlace');
-  const inState = isInPlace ? placedInState(program, schedule, last) : new Map<Value, Value>();
+  const donated = isInPlace ? donationsOf(program, schedule, lifetimes) : new Map<Value, Value>();
+  const inPlace = new Map<Value, Value>();
   const offsets = new Map<Value, number>();
-  const scratch = new Map<Job, number>();
-  const gaps = new FreeList();
-  const take = (bytes: number): number => gaps.allocate(bytes) ?? 0;
-  const dying = new Map<number, Value[]>();
-  for (const [value, job] of last) {
-    if (isArgument(value)) offsets.set(value, take(bytesOf(value)));
-    dying.set(job, [...(dying.get(job) ?? []), value]);
+  const scratch = new Map<KernelCall, number>();
+  const free = new FreeList();
+  const allocate = (bytes: number): number => free.allocate(bytes) ?? 0;
+  const lastUses = new Map<number, Value[]>();
+  for (const [value, { to }] of lifetimes) {
+    if (isArgument(value)) offsets.set(value, allocate(bytesOf(value)));
+    lastUses.set(to, [...(lastUses.get(to) ?? []), value]);
   }
-  jobs.forEach((job, i) => {
-    const ending = new Set(dying.get(i));
-    for (const value of job.writes) {
-      if (inState.has(value)) continue;
+  calls.forEach((call, i) => {
+    const ending = new Set(lastUses.get(i));
+    for (const value of call.writes) {
+      if (donated.has(value)) continue;
       const replaced = [...ending].find(
         (old) =>
-          isInPlace && job.reads.includes(old) && offsets.has(old) &&
-          bytesOf(old) === bytesOf(value) && job.mayReplace(old, value),
+          isInPlace && call.reads.includes(old) && offsets.has(old) &&
+          bytesOf(old) === bytesOf(value) && call.canAlias(old, value),
       );
-      const place = replaced && offsets.get(replaced);
-      offsets.set(value, place ?? take(bytesOf(value)));
-      if (replaced) ending.delete(replaced);
+      const offset = replaced && offsets.get(replaced);
+      offsets.set(value, offset ?? allocate(bytesOf(value)));
+      if (replaced === undefined) continue;
+      inPlace.set(value, replaced);
+      ending.delete(replaced);
     }
-    const scratchBytes = sharedBytes(job);
-    scratch.set(job, take(scratchBytes));
-    gaps.free(scratch.get(job) ?? 0, scratchBytes);
+    const scratchBytes = sharedBytes(call);
+    scratch.set(call, allocate(scratchBytes));
+    free.free(scratch.get(call) ?? 0, scratchBytes);
     for (const value of ending) {
       const start = offsets.get(value);
-      if (start !== undefined) gaps.free(start, bytesOf(value));
+      if (start !== undefined) free.free(start, bytesOf(value));
     }
   });
-  const own = jobs.map(({ kernel }) => kernel?.threadLocalBytes ?? 0);
-  const threadLocalBytes = own.reduce((most, bytes) => Math.max(most, bytes), 0);
-  return { offsets, scratch, inState, bytes: gaps.end, threadLocalBytes };
+  const threadLocalBytes = calls.reduce(
+    (most, { kernel }) => Math.max(most, kernel?.threadLocalBytes ?? 0), 0,
+  );
+  return { offsets, scratch, donated, inPlace, lifetimes, bytes: free.end, threadLocalBytes };
 }
 
 /**
- * Which new values of state can be made where the old one lies: nobody may read the old one later
- * (or, in the same job, elsewhere than where the new one is written), nor may a job fail later, as
- * a call that fails changes nothing.
+ * Which new values of state can be made in the memory of the old one: no later call may read the
+ * old one (nor this call, but for the element that it is about to write), and no later call may
+ * fail, as a run that fails changes nothing.
  */
-function placedInState(
+function donationsOf(
   program: Program,
-  { jobs, network }: Schedule,
-  last: ReadonlyMap<Value, number>,
+  { calls, materialization }: Schedule,
+  lifetimes: ReadonlyMap<Value, Lifetime>,
 ): Map<Value, Value> {
-  const placed = new Map<Value, Value>();
-  const lastRisk = jobs.findLastIndex((job) => !job.kernel || job.checks !== undefined);
+  const donated = new Map<Value, Value>();
+  const lastRisk = calls.findLastIndex((call) => !call.kernel || call.checks !== undefined);
   for (const { state, value } of program.writes) {
-    const storage = network.storageOf(value);
-    const maker = jobs.findIndex((job) => job.writes.includes(storage));
-    const lastRead = last.get(state) ?? START;
-    if (isArgument(state) || maker <= lastRisk || placed.has(storage)) continue;
+    const base = baseOf(materialization, value);
+    const producer = calls.findIndex((call) => call.writes.includes(base));
+    const lastRead = lifetimes.get(state)?.to ?? START;
+    if (isArgument(state) || producer <= lastRisk || donated.has(base)) continue;
     const isFree =
-      lastRead < maker || (lastRead === maker && jobs[maker].mayReplace(state, storage));
-    if (isFree && bytesOf(state) === bytesOf(storage)) placed.set(storage, state);
+      lastRead < producer || (lastRead === producer && calls[producer].canAlias(state, base));
+    if (isFree && bytesOf(state) === bytesOf(base)) donated.set(base, state);
   }
-  return placed;
+  return donated;
 }
 
 /**
- * Throws unless the plan is sound: every read follows the write, and nothing is written where
- * something lies that is still to be read. It goes through the jobs noting what lies where, and
- * shares nothing with the planner but what a job says that it may replace.
+ * Throws unless the plan is sound: every value is written before it is read, and nothing is written
+ * over a value that is still to be read. The check replays the calls and notes what memory holds;
+ * it shares nothing with the planner but the calls' `canAlias`.
  */
-export function checkPlan(program: Program, { jobs, network }: Schedule, plan: Plan): void {
-  const held = new Map<number, { readonly value: Value | Job; readonly end: number }>();
-  const overwritten = new Set(plan.inState.values());
-  const write = (value: Value | Job, start = -1, bytes = 0, by?: Job): void => {
+export function checkPlan(
+  program: Program, { calls, materialization }: Schedule, plan: Plan,
+): void {
+  const held = new Map<number, { readonly value: Value | KernelCall; readonly end: number }>();
+  const overwritten = new Set(plan.donated.values());
+  const write = (value: Value | KernelCall, start = -1, bytes = 0, by?: KernelCall): void => {
     if (bytes === 0) return;
     if (start < 0 || start % CACHE_LINE !== 0 || start + bytes > plan.bytes) {
       throw new Error(`plan: ${nameOf(value)} has no place in the arena`);
@@ -136,7 +166,7 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
     for (const [other, { value: old, end }] of held) {
       if (Math.max(other, start) >= Math.min(end, start + bytes)) continue;
       const isRead = by?.reads.includes(old as Value) || by?.writes.includes(old as Value);
-      if (isRead && !by?.mayReplace(old as Value, value as Value)) {
+      if (isRead && !by?.canAlias(old as Value, value as Value)) {
         throw new Error(`plan: ${by?.name} writes over ${nameOf(old)} while it runs`);
       }
       held.delete(other);
@@ -144,38 +174,38 @@ export function checkPlan(program: Program, { jobs, network }: Schedule, plan: P
     held.set(start, { value, end: start + bytes });
   };
   const written = new Set<Value>();
-  const read = (value: Value, by?: Job): void => {
+  const read = (value: Value, by?: KernelCall): void => {
     const isState = value.from !== 'step' && !isArgument(value);
     if (bytesOf(value) === 0 || (isState && !overwritten.has(value))) return;
-    const own = [...plan.inState].find(([, state]) => state === value)?.[0];
+    const own = [...plan.donated].find(([, state]) => state === value)?.[0];
     if (isState && own) {
       if (written.has(own)) throw new Error(`plan: the old ${describe(value)} is still needed`);
-      if (by?.writes.includes(own) && !by.mayReplace(value, own)) {
+      if (by?.writes.includes(own) && !by.canAlias(value, own)) {
         throw new Error(`plan: ${by.name} writes over ${describe(value)} while it runs`);
       }
       return;
     }
     const isThere = held.get(plan.offsets.get(value) ?? -1)?.value === value;
-    if (isThere || (plan.inState.has(value) && written.has(value))) return;
+    if (isThere || (plan.donated.has(value) && written.has(value))) return;
     throw new Error(`plan: ${describe(value)} is read unmade, or overwritten`);
   };
   for (const [value, start] of plan.offsets) {
     if (isArgument(value)) write(value, start, bytesOf(value));
   }
-  for (const job of jobs) {
-    for (const value of job.reads) read(value, job);
-    for (const value of job.writes) {
-      if (!plan.inState.has(value)) write(value, plan.offsets.get(value), bytesOf(value), job);
+  for (const call of calls) {
+    for (const value of call.reads) read(value, call);
+    for (const value of call.writes) {
+      if (!plan.donated.has(value)) write(value, plan.offsets.get(value), bytesOf(value), call);
     }
-    write(job, plan.scratch.get(job), sharedBytes(job), job);
-    for (const value of job.writes) written.add(value);
+    write(call, plan.scratch.get(call), sharedBytes(call), call);
+    for (const value of call.writes) written.add(value);
   }
-  for (const { value } of program.writes) read(network.storageOf(value));
+  for (const { value } of program.writes) read(baseOf(materialization, value));
   for (const value of program.results) {
-    if (value.from === 'step') read(network.storageOf(value));
+    if (value.from === 'step') read(baseOf(materialization, value));
   }
 }
 
-function nameOf(value: Value | Job): string {
+function nameOf(value: Value | KernelCall): string {
   return 'shape' in value ? describe(value) : `the scratch memory of ${value.name}`;
 }

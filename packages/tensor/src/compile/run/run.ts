@@ -1,32 +1,40 @@
 /**
- * Running a program: a call puts arguments into the arena, runs the code, and copies results out of
- * it. State is changed where it lies, or, if its old value is needed to the end, copied there last.
+ * Linking a program, from plan and code to a function; and running it. A run copies arguments into
+ * the arena, runs the code, and copies results out. State is changed in place, or, if its old value
+ * is needed to the end, copied there last.
  */
 import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../../core/dtype.ts';
 import { arrayFor } from '../../core/memory.ts';
 import { check } from '../../core/shape.ts';
-import { Tensor, type NDArray } from '../../core/tensor.ts';
+import { type NDArray, Tensor } from '../../core/tensor.ts';
 import { type CodeOptions, codeOf } from '../emit/code.ts';
+import { baseOf, isMaterialized } from '../fusion/materialization.ts';
+import { AddressMap, tensorFor } from '../memory/addresses.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
-import { Places, tensorFor } from '../memory/places.ts';
 import { type Plan, planMemory } from '../memory/plan.ts';
-import { type Job, type Pass, type Schedule, schedule } from '../schedule/schedule.ts';
+import type { Pass } from '../passes/simplify.ts';
+import { type KernelCall, type Schedule, schedule } from '../schedule/schedule.ts';
+import type { Stage } from '../schedule/stages.ts';
 import { type Program, specOf, type Value } from '../trace/trace.ts';
 
+/** A program that is ready to run. */
 export interface Executable {
+  readonly program: Program;
   readonly schedule: Schedule;
   readonly plan: Plan;
+  /** Which kernels can run at the same time, in order. */
+  stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;
   /**
-   * Runs on the arguments' different tensors, in order, in so many threads (1); `watch` is called
-   * after each job.
+   * Runs on the arguments' different tensors, in order, on so many threads (default 1); `watch` is
+   * called after each kernel call.
    */
-  run(tensors: readonly Tensor[], threads?: number, watch?: (job: Job) => void): unknown;
+  run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
 }
 
-/** A number from outside that no call changes, as a value of the loop language. */
+/** The numbers of a program that no run changes, as constants of the loop language. */
 function constantsOf(program: Program): Map<Value, k.Expr> {
   const constants = new Map<Value, k.Expr>();
   for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
@@ -43,32 +51,34 @@ function zeros({ shape, dtype }: Value): NDArray {
   return { shape, data: arrayFor('compile', { shape, dtype }) };
 }
 
-export interface BindOptions extends Omit<CodeOptions, 'backend'> {
-  /** Default: the best there is. */
+/** What a program is linked for. */
+export interface LinkOptions extends Omit<CodeOptions, 'backend'> {
+  /** Default: the best that there is here. */
   readonly backend: CodeOptions['backend'] | undefined;
+  /** The passes to leave out. Default none. */
   readonly without?: ReadonlySet<Pass>;
 }
 
 /** The backend that was asked for, or the best one that there is here. */
-function backendFor(asked: BindOptions['backend'], { whyNoWasm }: Heap): CodeOptions['backend'] {
+function backendFor(asked: LinkOptions['backend'], { whyNoWasm }: Heap): CodeOptions['backend'] {
   check(asked !== 'wasm' || !whyNoWasm)`compile: backend is 'wasm', but ${whyNoWasm}; expected 'js',
     or none, for the best there is`;
   return asked ?? (whyNoWasm ? 'js' : 'wasm');
 }
 
-/** What a bound program consists of; its functions are told of each call by its tensors. */
-interface Bound {
+/** A program with its schedule, its memory plan and its addresses. */
+interface LinkedProgram {
   readonly program: Program;
   /** The arguments that the program reads, with their numbers. */
   readonly given: readonly (readonly [Value, number])[];
   readonly scheduled: Schedule;
   readonly plan: Plan;
   readonly heap: Heap;
-  readonly places: Places;
+  readonly addresses: AddressMap;
 }
 
-/** A program with its code and its places in memory, ready to run. */
-export function bind(program: Program, options: BindOptions): Executable {
+/** Schedules a program, plans its memory, emits its code, and links all of it: ready to run. */
+export function link(program: Program, options: LinkOptions): Executable {
   const heap = theHeap();
   const backend = backendFor(options.backend, heap);
   const scheduled = schedule(program, constantsOf(program), options.without);
@@ -76,27 +86,28 @@ export function bind(program: Program, options: BindOptions): Executable {
   check(plan.bytes <= heap.mostBytes)`compile: the program needs ${plan.bytes} bytes for its values,
     and memory has at most ${heap.mostBytes}; work on less at a time: smaller batches, shorter
     sequences`;
-  const places = new Places(program, scheduled, plan, heap);
+  const addresses = new AddressMap(program, scheduled, plan, heap);
   const given = Array.from(plan.offsets.keys()).flatMap((value) =>
     typeof value.from === 'number' ? [[value, value.from] as const] : [],
   );
-  const bound = { program, given, scheduled, plan, heap, places };
-  const callReference = referenceLoops(bound);
+  const linked = { program, given, scheduled, plan, heap, addresses };
   const code = codeOf({
-    jobs: scheduled.jobs, placesOf: (job) => places.ofJob(job), plan, heap,
-    reference: callReference,
+    calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call), plan, heap,
+    reference: referenceLoops(linked),
   }, { ...options, backend });
   const refuseShared = sharingCheck(program);
   return {
+    program,
     schedule: scheduled,
     plan,
+    stages: code.stages,
     wat: code.wat,
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
       // The other threads wait for the next loop of the program that called this one.
       const count = heap.isRunning ? 1 : threads;
       return heap.withArena(plan.bytes + count * plan.threadLocalBytes, (arena) =>
-        places.within(arena, () => call(bound, tensors, () => code.run(arena, count, watch))),
+        addresses.within(arena, () => run(linked, tensors, () => code.run(arena, count, watch))),
       );
     },
   };
@@ -114,11 +125,15 @@ function sharingCheck({ steps, writes }: Program): (tensor: Tensor, argument: nu
   };
 }
 
-/** Runs the reference loop of a job of that number, or of one whose check has found something. */
-function referenceLoops({ program, scheduled, heap, places }: Bound): (number: number) => void {
-  const { jobs, network } = scheduled;
+/**
+ * Runs the reference loop of the call of a number, or of the op whose check has found something.
+ */
+function referenceLoops(
+  { program, scheduled, heap, addresses }: LinkedProgram,
+): (number: number) => void {
+  const { calls, materialization } = scheduled;
   // An op whose results are computed each by itself has one loop for all.
-  const makers = new Map(
+  const producers = new Map(
     program.steps.flatMap((step) => step.outputs.map((output) => [output, step])),
   );
   /**
@@ -126,50 +141,52 @@ function referenceLoops({ program, scheduled, heap, places }: Bound): (number: n
    * programs, and growing for them would leave arrays of no length behind.
    */
   const valueNow = (value: Value): NDArray => {
-    const maker = makers.get(value);
-    if (!maker || network.isStored(value)) {
-      const data = places.arrayOf(value);
+    const producer = producers.get(value);
+    if (!producer || isMaterialized(materialization, value)) {
+      const data = addresses.arrayOf(value);
       return { shape: value.shape, data: heap.shared ? data : data.slice() };
     }
-    const made = maker.outputs.map(zeros);
-    maker.primitive.compute(maker.inputs.map(valueNow), made, maker.attributes);
-    return made[maker.outputs.indexOf(value)];
+    const made = producer.outputs.map(zeros);
+    producer.primitive.compute(producer.inputs.map(valueNow), made, producer.attributes);
+    return made[producer.outputs.indexOf(value)];
   };
   return (number) => {
-    const { steps: [step], checks } = jobs[number];
-    const { primitive, inputs, outputs, attributes } = makers.get(step.outputs[0]) ?? step;
-    const isJob = checks === undefined;
-    const read = inputs.map((value, i) => (isJob || i === checks ? valueNow(value) : zeros(value)));
-    const isInPlace = isJob && heap.shared;
+    const { steps: [step], checks } = calls[number];
+    const { primitive, inputs, outputs, attributes } = producers.get(step.outputs[0]) ?? step;
+    const isCall = checks === undefined;
+    const read = inputs.map(
+      (value, i) => (isCall || i === checks ? valueNow(value) : zeros(value)),
+    );
+    const isInPlace = isCall && heap.shared;
     const written = outputs.map((output): NDArray => {
       if (!isInPlace) return zeros(output);
-      // A loop may count on zeros, and the place has been used before.
-      return { shape: output.shape, data: places.arrayOf(output).fill(0) };
+      // A loop may rely on zeros, and this memory has been used before.
+      return { shape: output.shape, data: addresses.arrayOf(output).fill(0) };
     });
     primitive.compute(read, written, attributes);
-    if (!isJob || isInPlace) return;
-    outputs.forEach((output, i) => places.arrayOf(output).set(written[i].data));
+    if (!isCall || isInPlace) return;
+    outputs.forEach((output, i) => addresses.arrayOf(output).set(written[i].data));
   };
 }
 
-/** A call: arguments go into the arena, `runCode` works on them, results and new state come out. */
-function call(
-  { program, given, scheduled: { network }, plan, places }: Bound,
+/** A run: arguments go into the arena, `runCode` works on them, results and new state come out. */
+function run(
+  { program, given, scheduled: { materialization }, plan, addresses }: LinkedProgram,
   tensors: readonly Tensor[],
   runCode: () => void,
 ): unknown {
-  // What can fail for want of memory comes first: a call that fails changes nothing.
+  // What can fail for want of memory comes first: a run that fails changes nothing.
   const results = program.results.map((value) => {
     const itself = tensorFor(value, tensors);
     return itself && !program.constants.has(itself) ? itself : zeros(value);
   });
   const taken = program.writes
-    .filter(({ state, value }) => plan.inState.get(network.storageOf(value)) !== state)
+    .filter(({ state, value }) => plan.donated.get(baseOf(materialization, value)) !== state)
     .map((write) => ({ ...write, ...zeros(write.value) }));
-  places.moveIn();
-  for (const [value, argument] of given) places.arrayOf(value).set(tensors[argument].data);
+  addresses.moveIn();
+  for (const [value, argument] of given) addresses.arrayOf(value).set(tensors[argument].data);
   runCode();
-  const dataOf = (value: Value): TypedArray => places.valuesOf(value, tensors);
+  const dataOf = (value: Value): TypedArray => addresses.valuesOf(value, tensors);
   const returned = results.map((result, i) => {
     if (result instanceof Tensor) return result;
     result.data.set(dataOf(program.results[i]));
@@ -178,8 +195,8 @@ function call(
   // All new values are taken before any state changes: one may be another's old value.
   for (const { value, data } of taken) data.set(dataOf(value));
   for (const { state, data } of taken) {
-    const home = places.homes.get(state);
-    if (home) home.array.set(data);
+    const allocation = addresses.allocations.get(state);
+    if (allocation) allocation.array.set(data);
     else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
   }
   for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();

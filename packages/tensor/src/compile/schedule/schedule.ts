@@ -1,149 +1,173 @@
 /**
- * From a program to jobs, in order: each a kernel, or a reference loop where there is none. A value
- * that is stored joins the last group that can take it in, so that what is computed of the same
- * elements is computed in one pass; if there is none, it starts one.
+ * Scheduling: from a program to kernel calls, in order. A materialised value is fused into the last
+ * group that can take it in, so that what is computed of the same elements is computed in one
+ * kernel; if there is none, it starts a group. An op without a kernel runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
 import { type Bound, forEach } from '../../core/lowering.ts';
 import { numelOf } from '../../core/shape.ts';
-import { bufferOf, readingLeaf } from '../fusion/buffers.ts';
-import { headedKernel } from '../fusion/epilogue.ts';
-import { rowKernel } from '../fusion/fusedLoops.ts';
-import { Group } from '../fusion/fusionGroup.ts';
-import { Reuse } from '../fusion/kernelCache.ts';
-import { Network } from '../fusion/materialization.ts';
-import { endsOf, type Program, type Step, type Value } from '../trace/trace.ts';
+import { bufferOf, loaderFrom } from '../fusion/buffers.ts';
+import { elementsOf } from '../fusion/elements.ts';
+import { emitWithEpilogue } from '../fusion/epilogue.ts';
+import { emitFusedLoops } from '../fusion/fusedLoops.ts';
+import {
+  canFuse, type FusionGroup, fuse, inputsOf, isNear, isReadInPlace, startGroup,
+} from '../fusion/fusionGroup.ts';
+import { KernelCache } from '../fusion/kernelCache.ts';
+import {
+  baseOf, isComputed, type Materialization, materialize, readsOf, stepsFor, withoutMoves,
+} from '../fusion/materialization.ts';
+import type { Pass } from '../passes/simplify.ts';
+import { rootsOf, type Program, type Step, type Value } from '../trace/trace.ts';
 
-export interface Job {
+/** A call of a kernel on values in memory, or of a reference loop. */
+export interface KernelCall {
   readonly name: string;
   /** The ops that it does; of one whose results are computed each by itself, those made here. */
   readonly steps: readonly Step[];
   /** What it needs in memory, and what it leaves there: the kernel's parameters, in order. */
   readonly reads: readonly Value[];
   readonly writes: readonly Value[];
-  /** What runs; without, the reference loop of the only step, called in the same memory. */
+  /** What runs; without, the reference loop of the only step, on the same memory. */
   readonly kernel: k.Kernel | undefined;
   /**
    * The kernel writes 1 to its last parameter, a flag, if the reference loop of the step should
-   * have a look at the input of this number, and throw.
+   * look at the input of this number, and throw.
    */
   readonly checks?: number;
-  /** Whether a result may lie where something that is read here for the last time lies. */
-  mayReplace(read: Value, written: Value): boolean;
+  /** Whether a result may be in the memory of a value that is read here for the last time. */
+  canAlias(read: Value, written: Value): boolean;
 }
 
+/** The kernel calls of a program, in order. */
 export interface Schedule {
-  readonly jobs: readonly Job[];
-  readonly network: Network;
+  readonly calls: readonly KernelCall[];
+  readonly materialization: Materialization;
 }
 
-/** At most so many values are computed in one group, as registers are few. */
-const MOST_MEMBERS = 16;
+/** The most ops of a group, as registers are few. */
+const MOST_OPS = 16;
 
 /** Where a check says that it has found something. */
 export const flag: k.Buffer = k.buffer('flag', 'i32', 1);
 
-/**
- * What can be left out: `share` computes equal things once, `inline` computes values where they are
- * needed instead of storing them, `group` computes several in one pass, and `inPlace` puts results
- * where something lies that is not needed any more.
- */
-export type Pass = 'share' | 'inline' | 'group' | 'inPlace';
-
-/** `constants` are known by their values, and need no memory. */
+/** Schedules a program; `constants` are numbers that are known, and need no memory. */
 export function schedule(
   program: Program,
   constants: ReadonlyMap<Value, k.Expr>,
   without: ReadonlySet<Pass> = new Set(),
 ): Schedule {
-  const network = new Network(program, constants, !without.has('inline'));
-  const groups = groupsOf(program, network, !without.has('group'));
-  const read = groups.flatMap((made) => (made instanceof Group ? [...made.outside()] : made.reads));
-  const needed = new Set([...endsOf(program), ...read].map((value) => network.storageOf(value)));
-  const reuse = new Reuse();
-  const jobs = groups.map((made) => (made instanceof Group ? groupJob(made, needed, reuse) : made));
-  return { jobs, network };
-}
-
-/** The groups that steps have formed so far, and the jobs of steps that belong to none. */
-interface Groups {
-  readonly network: Network;
-  readonly made: (Group | Job)[];
-  /** The number of the group or job that makes a stored value; −1 if it has no elements. */
-  readonly madeBy: Map<Value, number>;
-}
-
-/** The groups and jobs of all steps, in order. */
-function groupsOf(program: Program, network: Network, isGrouping: boolean): (Group | Job)[] {
-  const groups: Groups = { network, made: [], madeBy: new Map() };
-  const replaced = new Map(
-    program.writes.map(({ state, value }) => [network.storageOf(value), state]),
+  const materialization = materialize(program, constants, !without.has('inline'));
+  const parts = partsOf(program, materialization, !without.has('group'));
+  const read = parts.flatMap((part) => (isGroup(part) ? [...inputsOf(part)] : part.reads));
+  const needed = new Set(
+    [...rootsOf(program), ...read].map((value) => baseOf(materialization, value)),
   );
-  const add = (made: Group | Job): number => groups.made.push(made) - 1;
-  /** Puts a step into a group, or makes a job of it; gives the number of that. */
-  const place = (step: Step): number => {
-    const { outputs: [output], inputs } = step;
-    const lowering = network.lowering(output);
-    if (lowering === undefined) {
-      return add(plainJob(step, inputs.map((input) => network.storageOf(input)), undefined));
-    }
-    if (step.outputs.every(({ shape }) => numelOf(shape) === 0)) return -1;
-    const canJoin = isGrouping && !lowering.kernel;
-    const joined = canJoin ? join(step, groups, replaced.get(output)) : -1;
-    return joined >= 0 ? joined : add(new Group(network, step));
-  };
-  const checkFor = indexChecks(network);
-  for (const step of numbersFirst(network.steps)) {
-    const { outputs } = step;
+  const cache = new KernelCache();
+  const calls = parts.map((part) => (isGroup(part) ? groupCall(part, needed, cache) : part));
+  return { calls, materialization };
+}
+
+/** A part of the schedule: a group, which becomes a kernel call when it is complete; or a call. */
+type ScheduledPart = FusionGroup | KernelCall;
+
+function isGroup(part: ScheduledPart): part is FusionGroup {
+  return 'domain' in part;
+}
+
+/** The schedule so far. */
+interface Draft {
+  readonly materialization: Materialization;
+  readonly parts: ScheduledPart[];
+  /** The number of the part that makes a materialised value; −1 if the value has no elements. */
+  readonly producedBy: Map<Value, number>;
+}
+
+/** The groups and calls of all steps, in order. */
+function partsOf(
+  program: Program, materialization: Materialization, isGrouping: boolean,
+): ScheduledPart[] {
+  const draft: Draft = { materialization, parts: [], producedBy: new Map() };
+  const oldState = new Map(
+    program.writes.map(({ state, value }) => [baseOf(materialization, value), state]),
+  );
+  const checkFor = indexChecks(materialization);
+  for (const step of hoistScalars(materialization.steps)) {
     const check = checkFor(step);
-    if (check) add(check);
-    if (!network.isStored(outputs[0]) || network.isView(outputs[0])) continue;
-    const number = place(step);
-    for (const output of outputs) groups.madeBy.set(output, number);
+    if (check) draft.parts.push(check);
+    if (!isComputed(materialization, step)) continue;
+    const number = place(step, draft, isGrouping, oldState.get(step.outputs[0]));
+    for (const output of step.outputs) draft.producedBy.set(output, number);
   }
-  return groups.made;
+  return draft.parts;
 }
 
 /**
- * Joins a step to the last group that can take it in and reads some of what it reads; gives the
- * number of that group, or −1. If the step makes a new value of state, no later group may read the
- * old one, nor fail: the new one lies in the same place.
+ * Fuses a step with a group, or adds a part for it; gives the number of that. If the step makes a
+ * new value of state, `oldState` is the old one.
  */
-function join(step: Step, { network, made, madeBy }: Groups, old: Value | undefined): number {
-  const reads = network.readsOf(step);
-  const earliest = Math.max(0, ...Array.from(reads, (value) => madeBy.get(value) ?? 0));
-  for (let i = made.length - 1; i >= earliest; i--) {
-    const group = made[i];
-    if (group instanceof Group) {
-      const hasRoom = group.members.length < MOST_MEMBERS;
-      if (hasRoom && group.isNear(reads) && group.join(step)) return i;
+function place(
+  step: Step, draft: Draft, isGrouping: boolean, oldState: Value | undefined,
+): number {
+  const { materialization, parts } = draft;
+  const { outputs, inputs } = step;
+  const lowering = materialization.lowerings.get(outputs[0]);
+  if (lowering === undefined) {
+    const reads = inputs.map((input) => baseOf(materialization, input));
+    return parts.push(plainCall(step, reads, undefined)) - 1;
+  }
+  if (outputs.every(({ shape }) => numelOf(shape) === 0)) return -1;
+  const isFusible = isGrouping && !lowering.kernel;
+  const fused = isFusible ? fuseWithLast(step, draft, oldState) : -1;
+  return fused >= 0 ? fused : parts.push(startGroup(materialization, step)) - 1;
+}
+
+/**
+ * Fuses a step with the last group that can take it in and reads some of what it reads; gives the
+ * number of that group, or −1. If the step makes a new value of state, no later part may read the
+ * old one, nor fail: the new one is written in its place.
+ */
+function fuseWithLast(
+  step: Step, { materialization, parts, producedBy }: Draft, oldState: Value | undefined,
+): number {
+  const reads = readsOf(materialization, step);
+  const earliest = Math.max(0, ...Array.from(reads, (value) => producedBy.get(value) ?? 0));
+  for (let i = parts.length - 1; i >= earliest; i--) {
+    const part = parts[i];
+    if (isGroup(part)) {
+      const hasRoom = part.ops.length < MOST_OPS;
+      const fusion = hasRoom && isNear(part, reads) ? canFuse(part, step) : undefined;
+      if (fusion) {
+        parts[i] = fuse(part, fusion);
+        return i;
+      }
     }
-    if (old && (!(group instanceof Group) || group.outside().has(old))) break;
+    if (oldState && (!isGroup(part) || inputsOf(part).has(oldState))) break;
   }
   return -1;
 }
 
-/** Gives the job that must check a step's index, unless an earlier one checks the same. */
-function indexChecks(network: Network): (step: Step) => Job | undefined {
+/** Gives the call that must check a step's index, unless an earlier one checks the same. */
+function indexChecks(materialization: Materialization): (step: Step) => KernelCall | undefined {
   /** Which indices are checked, and for which sizes. Another part of them is another. */
   const checked = new Map<Value, Set<number>>();
   return (step) => {
-    const bound = network.lowering(step.outputs[0])?.bound;
+    const bound = materialization.lowerings.get(step.outputs[0])?.bound;
     if (bound === undefined) return undefined;
     const index = step.inputs[bound.input];
     if (numelOf(index.shape) === 0) return undefined;
     const sizes = checked.get(index) ?? new Set();
     const isChecked = sizes.has(bound.size);
     checked.set(index, sizes.add(bound.size));
-    return isChecked ? undefined : checkJob(step, network, bound);
+    return isChecked ? undefined : checkCall(step, materialization, bound);
   };
 }
 
 /**
- * The steps in an order in which single numbers that are made of such numbers alone come first: a
- * learning rate, say, which all updates of parameters wait for.
+ * Hoists scalars: the steps in an order in which single numbers that are made of such numbers alone
+ * come first, such as a learning rate, which all updates of parameters wait for.
  */
-function numbersFirst(steps: readonly Step[]): Step[] {
+function hoistScalars(steps: readonly Step[]): Step[] {
   const early = new Set<Value>();
   for (const { inputs, outputs } of steps) {
     const isEarly = inputs.every((input) =>
@@ -156,45 +180,52 @@ function numbersFirst(steps: readonly Step[]): Step[] {
   return [...steps.filter(isEarly), ...steps.filter((step) => !isEarly(step))];
 }
 
-function plainJob(step: Step, reads: readonly Value[], kernel: k.Kernel | undefined): Job {
+function plainCall(
+  step: Step, reads: readonly Value[], kernel: k.Kernel | undefined,
+): KernelCall {
   return {
     name: step.primitive.name,
     steps: [step],
     reads: [...new Set(reads)],
     writes: step.outputs,
     kernel,
-    mayReplace: () => false,
+    canAlias: () => false,
   };
 }
 
-/** Looks at all elements of what the index was moved from, whether it takes them or not. */
-function checkJob(step: Step, network: Network, { input, size }: Bound): Job {
+/**
+ * Checks all elements of the tensor that the index was moved from, also those that are not read.
+ */
+function checkCall(
+  step: Step, materialization: Materialization, { input, size }: Bound,
+): KernelCall {
   const reads = new Set<Value>();
-  const source = network.sourceOf(step.inputs[input]);
-  const elements = network.elements(source, readingLeaf(reads));
+  const source = withoutMoves(materialization, step.inputs[input]);
+  const elements = elementsOf(materialization, source, loaderFrom(reads));
   const body = forEach(source.shape, (at) => {
     const i = elements.at(at);
     const isOut = k.or(k.less(i, 0), k.greaterEqual(i, size));
     return k.when(k.any(isOut), k.store(flag, 0, 1));
   });
   const kernel = k.kernel('check', [...[...reads].map(bufferOf), flag], body);
-  return { ...plainJob(step, [...reads], kernel), name: 'check', writes: [], checks: input };
+  return { ...plainCall(step, [...reads], kernel), name: 'check', writes: [], checks: input };
 }
 
-function groupJob(group: Group, needed: ReadonlySet<Value>, reuse: Reuse): Job {
-  const { members, network, head } = group;
-  const made = reuse.get(group, needed, head ? headedKernel : rowKernel);
-  // What is moved to a head, and how, is its own matter.
-  const steps = members.flatMap(({ step }) => step === head ? [step] : [...network.stepsOf(step)]);
-  // What belongs to a row is computed after the elements of its pass.
-  const lastPass = Math.max(...members.map(({ form, pass }) => pass + (form === 'row' ? 1 : 0)));
+/** The call of a group's kernel. */
+function groupCall(
+  group: FusionGroup, needed: ReadonlySet<Value>, cache: KernelCache,
+): KernelCall {
+  const { ops, materialization, anchor, byValue } = group;
+  const made = cache.get(group, needed, anchor ? emitWithEpilogue : emitFusedLoops);
+  const steps = ops.flatMap(({ step }) => [...stepsFor(materialization, step)]);
+  // Ops for each row are computed after the elements of their sweep.
+  const lastSweep = Math.max(...ops.map(({ form, sweep }) => sweep + (form === 'perRow' ? 1 : 0)));
   return {
     name: made.kernel.name,
     steps: [...new Set(steps)],
     ...made,
-    mayReplace: (read, written) => {
-      const member = group.memberFor(written);
-      return member?.form === 'element' && lastPass <= 0 && group.isReadInPlace(read);
-    },
+    canAlias: (read, written) => (
+      byValue.get(written)?.form === 'pointwise' && lastSweep <= 0 && isReadInPlace(group, read)
+    ),
   };
 }

@@ -50,7 +50,7 @@ export interface Program {
 }
 
 /** What is asked for when all steps are done: results, and new values of state. */
-export function endsOf({ results, writes }: Pick<Program, 'results' | 'writes'>): Value[] {
+export function rootsOf({ results, writes }: Pick<Program, 'results' | 'writes'>): Value[] {
   return [...results, ...writes.map(({ value }) => value)];
 }
 

@@ -84,3 +84,13 @@ export function keyOf(
   );
   return `{${parts.join()}}`;
 }
+
+/** Numbers things by the order in which they are met. */
+export function numbering<T>(): (thing: T) => number {
+  const numbers = new Map<T, number>();
+  return (thing) => {
+    const number = numbers.get(thing) ?? numbers.size;
+    numbers.set(thing, number);
+    return number;
+  };
+}

@@ -7,13 +7,13 @@
 import type * as k from '@mambagrad/kernel';
 import type {
   Bound, Elements, Finish, Index, Lowering, SharedKernel,
-} from '../../core/lowering.ts';
+} from './lowering.ts';
 import {
   boolean, callable, checkArgument, Kind, listOf, objectWith, type Read, readOptions, show, whole,
-} from '../../core/options.ts';
+} from './options.ts';
 import {
   broadcastsTo, check, reducedShape, sameShape, type Shape, type Spec, TensorError,
-} from '../../core/shape.ts';
+} from './shape.ts';
 
 /** An op as errors name it, and what it is applied to. */
 interface Call {

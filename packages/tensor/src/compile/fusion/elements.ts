@@ -1,0 +1,57 @@
+/**
+ * Values as their elements: for an index, the expression in the loop language that loads or
+ * computes the element there. Where a value is not materialised, its expression contains those of
+ * the values that it is computed from.
+ */
+import type * as k from '@mambagrad/kernel';
+import { broadcastIndex, type Elements, flatIndex } from '../../core/lowering.ts';
+import type { Value } from '../trace/trace.ts';
+import { baseOf, isMaterialized, type Materialization, offsetOf } from './materialization.ts';
+
+/** A load function: gives the element of a buffer, that of the value `base`, at a position. */
+export type LoadElement = (base: Value, position: k.Operand) => k.Expr;
+
+/** The elements of a value: loaded where it is materialised, else computed. */
+export function elementsOf(
+  materialization: Materialization, value: Value, load: LoadElement,
+): Elements {
+  const { shape, dtype } = value;
+  const constant = materialization.constants.get(value);
+  if (constant) return { shape, dtype, at: () => constant };
+  return isMaterialized(materialization, value)
+    ? loadedElements(materialization, value, load)
+    : computedElements(materialization, value, load);
+}
+
+function loadedElements(
+  materialization: Materialization, value: Value, load: LoadElement,
+): Elements {
+  const { shape, dtype } = value;
+  const [base, offset] = [baseOf(materialization, value), offsetOf(materialization, value)];
+  return { shape, dtype, at: (index) => load(base, flatIndex(index, shape, offset)) };
+}
+
+/** The elements of a value, computed from its producer's inputs even if it is materialised. */
+export function computedElements(
+  materialization: Materialization, value: Value, load: LoadElement,
+): Elements {
+  const { shape, dtype } = value;
+  const producer = materialization.producers.get(value);
+  const { move, element, map } = materialization.lowerings.get(value) ?? {};
+  if (producer === undefined) return loadedElements(materialization, value, load);
+  // An input that occurs twice is loaded or computed once.
+  const different = [...new Set(producer.inputs)];
+  const elements = different.map((input) => elementsOf(materialization, input, load));
+  const places = producer.inputs.map((input) => different.indexOf(input));
+  const made = (at: Elements['at']): Elements => ({ shape, dtype, at });
+  if (move) return made((index) => elements[0].at(move(index)));
+  if (element) {
+    const inputs = places.map((place) => elements[place]);
+    return made((index) => element(index, ...inputs));
+  }
+  if (!map) return loadedElements(materialization, value, load);
+  return made((index) => {
+    const operands = elements.map((input) => input.at(broadcastIndex(index, input.shape)));
+    return map(...places.map((place) => operands[place]));
+  });
+}

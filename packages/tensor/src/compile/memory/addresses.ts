@@ -1,0 +1,124 @@
+/**
+ * The addresses of a program's values. A tensor of state has one allocation, which all programs
+ * that use it share; everything else is in the arena of the call.
+ */
+import { sizeOf, type TypedArray } from '../../core/dtype.ts';
+import type { Allocation } from '../../core/memory.ts';
+import { numelOf } from '../../core/shape.ts';
+import { Tensor } from '../../core/tensor.ts';
+import { baseOf, type Materialization, offsetOf } from '../fusion/materialization.ts';
+import type { KernelCall, Schedule } from '../schedule/schedule.ts';
+import type { Address } from '../schedule/stages.ts';
+import type { Program, Value } from '../trace/trace.ts';
+import type { Heap } from './heap.ts';
+import type { Plan } from './plan.ts';
+
+/** The allocations of tensors that programs read: one for each, whichever program asked first. */
+const allocationOf = new WeakMap<Tensor, Allocation>();
+
+/** Where the elements of a value are. */
+interface Location {
+  /** The value whose memory they are a part of. */
+  readonly base: Value;
+  /** The number of the first of them there. */
+  readonly first: number;
+  /** The address of that one; if it is in the arena, from the start of that. */
+  readonly start: number;
+  readonly isInArena: boolean;
+  readonly numel: number;
+}
+
+/** Finds the address of every value of a program. */
+export class AddressMap {
+  /** The allocations of state, and of constants that are more than a number. */
+  readonly allocations: ReadonlyMap<Value, Allocation>;
+  readonly #materialization: Materialization;
+  readonly #plan: Plan;
+  readonly #heap: Heap;
+  /** Those that were asked for: each call asks for the same. */
+  readonly #locations = new Map<Value, Location>();
+  /** Where the arena of the running call starts. */
+  #arena = 0;
+
+  constructor(program: Program, { calls, materialization }: Schedule, plan: Plan, heap: Heap) {
+    [this.#materialization, this.#plan, this.#heap] = [materialization, plan, heap];
+    const allocations = new Map<Value, Allocation>();
+    const read = calls.flatMap(({ reads }) => reads);
+    for (const value of [...read, ...program.writes.map(({ state }) => state)]) {
+      const { from } = value;
+      if (!(from instanceof Tensor) || allocations.has(value)) continue;
+      const allocation = allocationOf.get(from) ?? heap.adopt(from.data);
+      allocationOf.set(from, allocation);
+      allocations.set(value, allocation);
+    }
+    this.allocations = allocations;
+  }
+
+  /** The address of a value: in the allocation of a tensor of state, or in the arena. */
+  of(value: Value): Address {
+    const state = this.#plan.donated.get(value) ?? value;
+    const allocation = this.allocations.get(state);
+    if (allocation) return { isInArena: false, offset: allocation.start };
+    return { isInArena: true, offset: this.#plan.offsets.get(state) ?? 0 };
+  }
+
+  /** The addresses that a call's kernel takes: values, the flag of checks, scratch memory. */
+  ofCall(call: KernelCall): Address[] {
+    const scratch = { isInArena: true, offset: this.#plan.scratch.get(call) ?? 0 };
+    return [
+      ...[...call.reads, ...call.writes].map((value) => this.of(value)),
+      ...(call.checks === undefined ? [] : [{ isInArena: false, offset: this.#heap.flag }]),
+      ...(call.kernel?.scratchBytes ? [scratch] : []),
+    ];
+  }
+
+  /** Runs `body` with the arena at an address. Calls may be nested, each with another arena. */
+  within<T>(arena: number, body: () => T): T {
+    const before = this.#arena;
+    this.#arena = arena;
+    try {
+      return body();
+    } finally {
+      this.#arena = before;
+    }
+  }
+
+  /** The elements of a value in memory, as they are now. */
+  arrayOf(value: Value): TypedArray {
+    const { isInArena, start, numel } = this.#locationOf(value);
+    return this.#heap.view(value.dtype, start + (isInArena ? this.#arena : 0), numel);
+  }
+
+  /** The same, in a call with these tensors; a part of one of them is read from that tensor. */
+  valuesOf(value: Value, tensors: readonly Tensor[]): TypedArray {
+    const { base, first, numel } = this.#locationOf(value);
+    return tensorFor(base, tensors)?.data.subarray(first, first + numel) ?? this.arrayOf(value);
+  }
+
+  #locationOf(value: Value): Location {
+    const known = this.#locations.get(value);
+    if (known) return known;
+    const base = baseOf(this.#materialization, value);
+    const first = offsetOf(this.#materialization, value);
+    const { isInArena, offset } = this.of(base);
+    const start = offset + sizeOf(value.dtype) * first;
+    const location = { base, first, start, isInArena, numel: numelOf(value.shape) };
+    this.#locations.set(value, location);
+    return location;
+  }
+
+  /** Moves state to its allocation: when it is first used, or was given another array since. */
+  moveIn(): void {
+    for (const [{ from }, allocation] of this.allocations) {
+      if (!(from instanceof Tensor) || from.data === allocation.array) continue;
+      allocation.array.set(from.data);
+      from.moveTo(allocation);
+    }
+  }
+}
+
+/** The tensor that a value stands for in a call with these arguments; undefined if a step's. */
+export function tensorFor({ from }: Value, tensors: readonly Tensor[]): Tensor | undefined {
+  if (from === 'step') return undefined;
+  return typeof from === 'number' ? tensors[from] : from;
+}

@@ -1,0 +1,33 @@
+/**
+ * Common subexpression elimination: what is computed twice is computed once.
+ *
+ *     %2 = exp(%0),  %3 = exp(%0),  %4 = mul(%2, %3)       →       %4 = mul(%2, %2)
+ */
+import type { Program, Step, Value } from '../trace/trace.ts';
+import { keyOf, numbering } from '../trace/tree.ts';
+import { rewritten } from './rewrite.ts';
+
+/**
+ * Of steps with the same primitive, attributes and inputs only the first stays. Primitives are
+ * functions of their inputs, random ones of their state, so equal calls have equal results.
+ */
+export function eliminateCommonSubexpressions(program: Program): Program {
+  const [numberOf, otherOf] = [numbering<Value>(), numbering<unknown>()];
+  const identity = (value: unknown): string => `other ${otherOf(value)}`;
+  const first = new Map<string, Step>();
+  const replacements = new Map<Value, Value>();
+  const resolve = (value: Value): Value => replacements.get(value) ?? value;
+  const steps: Step[] = [];
+  for (const step of program.steps) {
+    const inputs = step.inputs.map(resolve);
+    const { primitive, attributes, outputs } = step;
+    const key = `${primitive.name}(${inputs.map(numberOf).join()})${keyOf(attributes, identity)}`;
+    const known = first.get(key);
+    if (known) outputs.forEach((output, i) => replacements.set(output, known.outputs[i]));
+    else {
+      first.set(key, step);
+      steps.push({ ...step, inputs });
+    }
+  }
+  return rewritten(program, steps, resolve);
+}
