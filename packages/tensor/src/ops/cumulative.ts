@@ -1,9 +1,9 @@
 /**
- * Running sums and products: y_t = y_{t−1} + x_t and y_t = y_{t−1} · x_t. Eagerly they run in
- * double precision. A kernel keeps what each step rounds off as a second number, and gives both as
- * one; so they do not drift, however long they are.
+ * Cumulative sums and products: y_t = y_{t−1} + x_t and y_t = y_{t−1} · x_t. Eager loops run in
+ * float64. A kernel keeps the rounding error of each step in a second number and adds it to the
+ * result (compensated summation), so that long sums do not drift.
  *
- *     ∂x_t = Σ_{s ≥ t} g_s      of sums: a running sum from the other end
+ *     ∂x_t = Σ_{s ≥ t} g_s      of sums: a cumulative sum in reverse
  *     ∂x_t = y_{t−1} · G_t      of products, with G_t = g_t + x_{t+1} · G_{t+1}, a linear scan
  *
  * No gradient divides by x, which would fail at zeros.
@@ -17,12 +17,12 @@ import { linesOf } from '../core/strided.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireFloat } from './define.ts';
 
-/** After so many steps a total takes in what it has lost so far. */
+/** After this many steps the rounding errors so far are added to the total. */
 const STEPS = 32;
 
 interface RunningAttributes {
   readonly axis: number;
-  /** From the last step to the first. */
+  /** Whether to go from the last step to the first. */
   readonly reverse: boolean;
 }
 
@@ -111,12 +111,12 @@ const runningProduct = running('cumprod', {
   },
 });
 
-/** The sum of all elements up to each along an axis, itself included. */
+/** The cumulative sum along an axis: each element and all before it, added up. */
 export function cumsum(x: Tensor, axis: number): Tensor {
   return runningSum(x, axis, false);
 }
 
-/** The product of all elements up to each along an axis, itself included. */
+/** The cumulative product along an axis: each element and all before it, multiplied. */
 export function cumprod(x: Tensor, axis: number): Tensor {
   return runningProduct(x, axis, false);
 }

@@ -1,7 +1,7 @@
 /**
- * Reading and adding at positions that are data. `gather` reads x at an index per element along one
- * axis; `scatterAdd` adds there, positions met more than once adding up. Each is the other's
- * gradient: what was read from a place sends its gradient back to that place.
+ * Indexing by tensors. `gather` reads x at an index for each element along one axis; `scatterAdd`
+ * adds to x there, and repeated indices add up. Each is the other's gradient: the gradient of an
+ * element that was read is added where it was read.
  */
 import * as k from '@mambagrad/kernel';
 import { ones, zeros } from '../core/create.ts';
@@ -14,9 +14,9 @@ import { offsetsOf } from '../core/strided.ts';
 import type { Tensor, NDArray } from '../core/tensor.ts';
 import { requireCount, requireIndices, requireSameDType, requireTensor } from './define.ts';
 
-/** For ops that are made of those here. */
+/** Options for ops that are composed of those here. */
 export interface IndexingOptions {
-  /** The name that errors give, that of the op that was called. Default that of this op. */
+  /** The op that errors name, which was called. Default that of this op. */
   readonly caller?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ interface IndexAttributes {
   readonly axis: number;
   /** The op that errors name. */
   readonly caller: string;
-  /** The elements for which an index of the caller is repeated: it looks at slices. */
+  /** The number of elements for which each index of the caller is repeated: it selects slices. */
   readonly repeats: number;
 }
 
@@ -38,7 +38,7 @@ function checkIndex(op: string, x: Tensor, index: Tensor, axis: number): void {
     but axis ${axis}`;
 }
 
-/** For each element of the index, where in an array of `shape` is what it points to. */
+/** For each element of the index, the offset in an array of `shape` of the element it selects. */
 function placesOf(
   shape: Shape, index: NDArray, { axis, caller, repeats }: IndexAttributes,
 ): Int32Array {
@@ -90,7 +90,7 @@ export function gather(
   return gatherPrimitive([x, index], { axis: at, caller, repeats: 1 });
 }
 
-/** Zeros in the shape and dtype of x: one number, repeated. */
+/** Zeros in the shape and dtype of x: one number, broadcast. */
 function zerosIn({ shape, dtype }: Tensor): Tensor {
   return zeros([], { dtype }).broadcastTo(shape);
 }
@@ -112,7 +112,7 @@ const scatterAddPrimitive = definePrimitive<IndexAttributes>({
   lower: ([{ shape }, { shape: indexShape }], { axis }) => ({
     kernel: ([x, index, source], y) => [
       forEach(shape, (at) => k.store(y, flatIndex(at, shape), x.at(at))),
-      // Lanes may meet in one place only if they lie along the axis.
+      // Lanes can add to the same element only if they lie along the axis.
       forEach(
         indexShape,
         (at) => {
@@ -142,8 +142,8 @@ export function scatterAdd(
 }
 
 /**
- * Whole slices of x, at the given positions along `axis`. An index of several axes puts them all in
- * the place of that one: x [V, D] at axis 0 and an index [B, L] give [B, L, D].
+ * Whole slices of x at the given positions along `axis`. The axes of the index replace that axis:
+ * x [V, D] at axis 0 and an index [B, L] give [B, L, D].
  */
 export function indexSelect(
   x: Tensor, axis: number, index: Tensor, options: IndexingOptions = {},
@@ -160,8 +160,8 @@ export function indexSelect(
 }
 
 /**
- * A row of zeros with a 1 at the index, for each index: i32 [...] gives [..., classes], f32 unless
- * another dtype is named.
+ * For each index a row of zeros with a 1 at the index: i32 [...] gives [..., classes], f32 unless
+ * another dtype is given.
  */
 export function oneHot(index: Tensor, classes: number, dtype: DType = 'f32'): Tensor {
   requireIndices('oneHot', 'index', index);

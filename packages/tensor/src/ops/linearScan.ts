@@ -5,18 +5,18 @@
  *
  *     (a₁, b₁) ∘ (a₂, b₂) = (a₁a₂, a₂b₁ + b₂)      first the left one; identity (1, 0)
  *
- * Composition is associative, so the h_t are the running composites in any grouping: one by one
- * (`sequential`), in a tree up and down (`blelloch`, 1990: 2·log₂ L rounds, O(L) work), by doubling
- * (`hillisSteele`, 1986: log₂ L rounds, O(L log L) work), or chunk by chunk (`chunked`: within each
- * as if from 0, then what the one before ends with is carried in).
+ * Composition is associative, so the prefixes h_t can be computed in any grouping: one by one
+ * (`sequential`), up and down a tree (`blelloch`, 1990: 2·log₂ L rounds, O(L) work), by doubling
+ * (`hillisSteele`, 1986: log₂ L rounds, O(L log L) work), or chunk by chunk (`chunked`: each chunk
+ * starts from 0, then the last state of the chunk before it is carried in).
  *
- * The gradient runs the other way. With g_t = ∂loss/∂h_t from outside, the whole G_t obeys
- * G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t, ∂a_t = G_t ⊙ h_{t−1},
- * ∂h_{−1} = a_0 ⊙ G_0.
+ * The gradient runs backwards. With g_t the gradient of h_t from outside the scan, its whole
+ * gradient is G_t = g_t + a_{t+1} ⊙ G_{t+1}: a linear scan in reverse. Then ∂b_t = G_t,
+ * ∂a_t = G_t ⊙ h_{t−1} and ∂h_{−1} = a_0 ⊙ G_0.
  *
- * A factor of 0 is not enough to forget: 0 · NaN is NaN, and so is 0 · ∞. So where `reset` is set,
- * the past is left out, not multiplied: h_t = b_t. Such steps compose, too (a segmented scan;
- * Blelloch, 1990): a composite whose later part has a reset is that part.
+ * A factor of 0 does not forget everything: 0 · NaN and 0 · ∞ are NaN. So where `reset` is set, the
+ * past is not multiplied but left out: h_t = b_t. Such steps compose, too (a segmented scan;
+ * Blelloch, 1990): a composite whose later part has a reset equals that part.
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, flatIndex, forEach, type Index, isTrue } from '../core/lowering.ts';
@@ -26,24 +26,24 @@ import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../core/sh
 import type { Tensor } from '../core/tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
 
-/** The ways to compute a linear scan; the top of this file says what they cost. */
+/** The algorithms for a linear scan; the header of this file says what they cost. */
 export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
-/** Options of `linearScan`: where it starts and starts anew, its direction, and its algorithm. */
+/** Options of `linearScan`: initial state, resets, direction and algorithm. */
 export interface LinearScanOptions {
   /** h_{−1}, of the shape of b without the scanned axis. Default zeros. */
   readonly initialState?: Tensor | undefined;
   /** The time axis. Default 0. */
   readonly axis?: number | undefined;
-  /** From the last step to the first: h_t = a_t ⊙ h_{t+1} + b_t. Default false. */
+  /** Whether to go from the last step to the first: h_t = a_t ⊙ h_{t+1} + b_t. Default false. */
   readonly reverse?: boolean | undefined;
   /** All give the same, up to rounding. Default 'sequential'. */
   readonly algorithm?: ScanAlgorithm | undefined;
-  /** The number of steps in a chunk, where the algorithm is `chunked`. Default 64. */
+  /** The number of steps in a chunk of the algorithm `chunked`. Default 64. */
   readonly chunkSize?: number | undefined;
   /**
-   * Not 0 where the past is dropped, whatever it holds: h_t = b_t there. i32, of a shape that
-   * broadcasts to that of a and b. Default none.
+   * Nonzero where the past is dropped, even NaN: h_t = b_t there. i32, of a shape that broadcasts
+   * to that of a and b. Default none.
    */
   readonly reset?: Tensor | undefined;
 }
@@ -62,11 +62,11 @@ interface ScanAttributes {
   readonly reverse: boolean;
   readonly algorithm: ScanAlgorithm;
   readonly chunkSize: number;
-  /** Whether the last input is the flags of steps that drop the past. */
+  /** Whether the last input holds the reset flags. */
   readonly hasReset: boolean;
 }
 
-/** The inputs behind a and b, which may be there or not. */
+/** The optional inputs after a and b. */
 function optionalInputs<T>(
   inputs: readonly T[], { hasReset }: ScanAttributes,
 ): { readonly initialState: T | undefined; readonly reset: T | undefined } {
@@ -75,20 +75,20 @@ function optionalInputs<T>(
 }
 
 /**
- * The order in which steps are joined: `join(s, t)`, for s < t, lets step t, which is by then the
- * composite of the steps after s up to t, take in what step s has become.
+ * The order in which steps are combined: `join(s, t)`, for s < t, composes step t, which is by then
+ * the composite of the steps after s up to t, with the composite that step s holds.
  */
 type Order = (length: number, join: (s: number, t: number) => void, chunkSize: number) => void;
 
-/** As the recurrence says. */
+/** One step after the other. */
 const sequential: Order = (length, join) => {
   for (let t = 1; t < length; t++) join(t - 1, t);
 };
 
 /**
- * Up and down a tree. Up: neighbours are joined, then pairs of pairs, so that every 2ᵈ-th step is
- * the composite of the last 2ᵈ. Down: what is the composite of all up to it is joined with the part
- * behind it that is half as long as the last.
+ * Up and down a tree. Up: we combine neighbours, then pairs of pairs, so that every 2ᵈ-th step
+ * holds the composite of the last 2ᵈ. Down: each finished prefix is combined into the half-size
+ * block to its right.
  */
 const blelloch: Order = (length, join) => {
   let half = 1;
@@ -101,8 +101,8 @@ const blelloch: Order = (length, join) => {
 };
 
 /**
- * Doubling: after the round with distance d, each step is the composite of the 2d steps up to it.
- * Going from the end, a step reads only what the round has not changed.
+ * Doubling: after the round with distance d, each step holds the composite of the 2d steps up to
+ * it. The round goes from the end, so that a step reads only values from before the round.
  */
 const hillisSteele: Order = (length, join) => {
   for (let distance = 1; distance < length; distance *= 2) {
@@ -111,8 +111,8 @@ const hillisSteele: Order = (length, join) => {
 };
 
 /**
- * Each chunk by itself, as if it began with 0; then all of its steps take in the last one before
- * it, which is complete by then.
+ * Each chunk by itself, as if it started from 0; then all of its steps are combined with the last
+ * step before it, a finished prefix by then.
  */
 const chunked: Order = (length, join, chunkSize) => {
   for (let first = 0; first < length; first += chunkSize) {
@@ -133,7 +133,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
     const { initialState, reset } = optionalInputs(inputs, attributes);
     const length = shape[axis];
     const width = numelOf(shape.slice(axis + 1));
-    // Where steps are joined to composites first, those are in double precision.
+    // Algorithms that combine steps first hold the composites in float64.
     const inPlace = algorithm === 'sequential';
     const factors = inPlace ? a.data : Float64Array.from(a.data);
     const states = inPlace ? data : new Float64Array(data.length);
@@ -152,7 +152,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
         for (let i = row; i < row + width; i++) {
           if (!isNew?.[i]) states[i] += factors[i] * states[i - back];
         }
-        // One by one, all steps up to s are one by now, whose factor nobody asks for.
+        // In sequence, s holds a finished prefix by now, whose factor is not needed.
         if (inPlace) return;
         for (let i = row; i < row + width; i++) factors[i] *= factors[i - back];
         for (let i = row; isNew && i < row + width; i++) isNew[i] |= isNew[i - back];
@@ -170,7 +170,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
         const { initialState, reset } = optionalInputs(inputs, attributes);
         const at = (t: k.Operand): Index =>
           beside.toSpliced(axis, 0, reverse ? k.minus(last, t) : t);
-        /** The state, or what the step takes in, if it drops the past. */
+        /** The state; or, if the step drops the past, its input alone. */
         const unlessReset = (t: k.Operand, state: k.Expr): k.Expr =>
           reset ? k.select(isTrue(reset.at(at(t))), b.at(at(t)), state) : state;
         const first = b.at(at(0));
@@ -210,7 +210,7 @@ const scanPrimitive = definePrimitive<ScanAttributes>({
   },
 });
 
-/** x moved one step later (1) or earlier (−1) in time; `fill` (0) takes the place that is free. */
+/** x shifted one step later (1) or earlier (−1) in time; the free step gets `fill` (0). */
 function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
   const none = x.shape.map(() => 0);
   const put = (block: Tensor, before: number, after: number) =>
@@ -223,7 +223,7 @@ function shift(x: Tensor, axis: number, by: 1 | -1, fill?: Tensor): Tensor {
 }
 
 /**
- * The states h_t = a_t ⊙ h_{t−1} + b_t, all of them, in the shape to which a and b broadcast.
+ * All states h_t = a_t ⊙ h_{t−1} + b_t, in the shape to which a and b broadcast.
  * Differentiable any number of times with respect to a, b and the initial state.
  */
 export function linearScan(a: Tensor, b: Tensor, options: LinearScanOptions = {}): Tensor {

@@ -1,8 +1,8 @@
 /**
- * Random numbers as a function: Threefry scrambles a counter with a key, so the n-th number of a
- * stream is computed from n, in any order and on any number of threads, and equal seeds give equal
- * bits. The state of a generator is a tensor, [key, key, draws]; a draw gives numbers and the next
- * state, which counts one draw more.
+ * Counter-based random numbers: Threefry encrypts a counter with a key, so the n-th number of a
+ * stream is a function of n. Numbers can be computed in any order and on any number of threads, and
+ * equal seeds give equal bits. The state of a generator is a tensor, [key, key, draws]; a draw
+ * returns numbers and the next state, in which `draws` is one larger.
  *
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Threefry-2×32 with
  * 20 rounds.
@@ -28,11 +28,11 @@ export function threefry2x32(
   return [x >>> 0, y >>> 0];
 }
 
-/** What Threefry does to words of 32 bits, numbers or values of the loop language. */
+/** The operations of Threefry on words of 32 bits: numbers, or expressions of the loop language. */
 interface Words<Word> {
   add(x: Word, y: Word | number): Word;
   xor(x: Word, y: Word | number): Word;
-  /** The bits moved to the left, those pushed over the end coming in on the right. */
+  /** The bits rotated to the left. */
   rotate(x: Word, by: number): Word;
 }
 
@@ -69,7 +69,7 @@ function scramble<Word>(
 interface UniformAttributes {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** For i32: how many whole numbers from 0 there are to draw from, at most 2³². */
+  /** For i32: numbers are drawn from 0 to below this, at most 2³². */
   readonly range: number;
 }
 
@@ -104,7 +104,7 @@ const uniformPrimitive = defineMultiPrimitive<UniformAttributes>({
   },
 });
 
-/** Numbers from a generator, whose next draw gives others. */
+/** Draws numbers from a generator, and advances its state. */
 function drawFrom(generator: Generator, attributes: UniformAttributes): Tensor {
   const [drawn, next] = uniformPrimitive([generator.state], attributes);
   generator.state.assign(next);
@@ -126,7 +126,7 @@ export class Generator {
     this.manualSeed(seed);
   }
 
-  /** Starts the stream of a seed from its beginning. Returns this generator. */
+  /** Restarts the stream of a seed. Returns this generator. */
   manualSeed(seed: number): this {
     const isSeed = Number.isSafeInteger(seed) && seed >= 0;
     check(isSeed)`manualSeed: seed is ${show(seed)}, expected a whole number from 0`;
@@ -135,8 +135,8 @@ export class Generator {
   }
 
   /**
-   * So many generators with streams of their own, independent of each other and of what this one
-   * goes on to give: their keys are one draw of this one.
+   * `count` generators whose streams are independent of each other and of this one. Their keys are
+   * one draw of this one.
    */
   split(count: number): Generator[] {
     requireCount('split', 'count', count, 0);
@@ -149,7 +149,7 @@ export class Generator {
   }
 }
 
-/** What draws use that name no generator. */
+/** The default generator. */
 export const defaultGenerator: Generator = new Generator();
 
 /** Seeds the default generator, as `torch.manual_seed` does. */
@@ -175,8 +175,8 @@ const randomOptions = {
 const finite = number();
 
 /**
- * Independent numbers, evenly spread over [low, high): [0, 1) if left out. With other bounds,
- * rounding may reach `high`.
+ * Independent numbers, uniformly distributed over [low, high), by default [0, 1). With other
+ * bounds, rounding may give `high`.
  */
 export function uniform(
   shape: Shape, low = 0, high = 1, options: RandomOptions = {},
@@ -188,7 +188,7 @@ export function uniform(
   return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
 }
 
-/** Numbers from [0, 1), for the op that errors name. */
+/** Uniform numbers from [0, 1); errors name `op`. */
 function unitFor(op: string, shape: Shape, options: RandomOptions): Tensor {
   const { dtype, generator } = readOptions(op, options, randomOptions);
   checkShape(op, shape);
@@ -198,8 +198,8 @@ function unitFor(op: string, shape: Shape, options: RandomOptions): Tensor {
 const deviations = number({ from: 0 });
 
 /**
- * Independent numbers of the normal distribution. Two uniform ones make a radius and an angle, of
- * which the cosine is taken (Box and Muller, 1958).
+ * Independent, normally distributed numbers: two uniform ones give a radius and the cosine of an
+ * angle (Box and Muller, 1958).
  */
 export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor {
   checkArgument('normal', 'mean', mean, finite);
@@ -210,7 +210,7 @@ export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions =
   return radius.mul(angle.cos()).mul(std).add(mean);
 }
 
-/** Independent i32 numbers, all of low, …, high − 1 alike. */
+/** Independent i32 numbers, uniformly distributed over low, …, high − 1. */
 export function integers(
   shape: Shape, low: number, high: number, generator: Generator = defaultGenerator,
 ): Tensor {
@@ -232,7 +232,7 @@ function integersFor(
 
 const probabilities = number({ from: 0, to: 1 });
 
-/** Independent ones, each with the given probability, and zeros. */
+/** Independent numbers that are 1 with the given probability, else 0. */
 export function bernoulli(shape: Shape, probability: number, options: RandomOptions = {}): Tensor {
   checkArgument('bernoulli', 'probability', probability, probabilities);
   const unit = unitFor('bernoulli', shape, options);

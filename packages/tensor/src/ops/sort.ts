@@ -1,6 +1,6 @@
 /**
- * Order. The one primitive has two results, the first elements in order and where each of them was;
- * by these indices its gradient finds the way back.
+ * Sorting. One primitive has two results, the first elements in order and the index of each in x.
+ * Its gradient scatters to these indices.
  */
 import { zeros } from '../core/create.ts';
 import { axisNumber, boolean, readOptions, type Table } from '../core/options.ts';
@@ -10,11 +10,11 @@ import { linesOf } from '../core/strided.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireTensor } from './define.ts';
 
-/** Options of `sort` and `argsort`: along which axis, and which end comes first. */
+/** Options of `sort` and `argsort`: the axis and the direction. */
 export interface SortOptions {
   /** Default -1, the last. */
   readonly axis?: number | undefined;
-  /** The largest first. Default false. */
+  /** Whether the largest comes first. Default false. */
   readonly descending?: boolean | undefined;
 }
 
@@ -26,7 +26,7 @@ const sortOptions = {
 interface OrderAttributes {
   readonly axis: number;
   readonly descending: boolean;
-  /** How many elements along the axis are wanted. */
+  /** The number of elements along the axis of the results. */
   readonly count: number;
 }
 
@@ -62,12 +62,12 @@ function compare(a: number, b: number): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** The indices (i32) that put x in order along an axis; equal elements keep theirs. */
+/** The indices (i32) that sort x along an axis; equal elements keep their order. */
 export function argsort(x: Tensor, options: SortOptions = {}): Tensor {
   return sorted('argsort', x, options).indices;
 }
 
-/** All of x in order, for the op that errors name. */
+/** All of x sorted; errors name `op`. */
 function sorted(op: string, x: Tensor, options: SortOptions): Sorted {
   requireTensor(op, 'x', x);
   const { axis, descending } = readOptions(op, options, sortOptions);
@@ -80,16 +80,16 @@ function sorted(op: string, x: Tensor, options: SortOptions): Sorted {
 export interface Sorted {
   /** In the dtype of x, and in its shape; of `topk`, with `k` elements along the axis. */
   readonly values: Tensor;
-  /** Where each value was, i32 */
+  /** The index of each value in x, i32. */
   readonly indices: Tensor;
 }
 
-/** x in order along an axis. NaN counts as larger than any number. */
+/** x sorted along an axis. NaN counts as larger than any number. */
 export function sort(x: Tensor, options: SortOptions = {}): Sorted {
   return sorted('sort', x, options);
 }
 
-/** The `k` largest elements along an axis (the last if left out), the largest first. */
+/** The `k` largest elements along an axis (by default the last), the largest first. */
 export function topk(x: Tensor, k: number, axis = -1): Sorted {
   requireTensor('topk', 'x', x);
   const at = resolveAxis('topk', axis, x.ndim);
