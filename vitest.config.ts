@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Tests that need a process of their own: they replace modules, take memory or threads away, look
- * at all that a process has allocated, or end by what the engine does on its own.
+ * at all that a process has allocated or defined, or end by what the engine does on its own.
  */
 const alone = [
   'test/{contributing,docs}.test.ts',
@@ -10,6 +10,7 @@ const alone = [
   'test/mamba/ops/threads.test.ts',
   'test/tensor/compile/{engines,heap,limits,memory,state,threads}.test.ts',
   'test/tensor/core/{limits,memory}.test.ts',
+  'test/tensor/ops/table.test.ts',
 ];
 
 // The packages' sources rather than what was compiled from them: failures point at real lines.

@@ -41,6 +41,7 @@ export function gradcheck(
   checkArgument('gradcheck', 'f', f, callable());
   checkArgument('gradcheck', 'inputs', inputs, tensorLists);
   const { tolerance, step } = readOptions('gradcheck', options, gradcheckOptions);
+  check(inputs.length > 0)`gradcheck: inputs is [], expected at least one tensor`;
   const isFine = inputs.every((input) => input.dtype !== 'f32');
   check(isFine)`gradcheck: inputs must be f64; float32 is too coarse for differences`;
   const leaves = inputs.map((input) => leafOf(input, input.data));
