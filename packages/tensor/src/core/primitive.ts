@@ -119,31 +119,35 @@ function takeName(definer: string, name: string): void {
 /** The results of a node until they are made. */
 const none: readonly Tensor[] = [];
 
-/** Applies a primitive, and reports it to the tracer or observer, if there is one. */
+/**
+ * Applies a primitive, and reports it to the tracer or observer, if there is one. Written with
+ * plain loops: of small tensors this takes as long as the arithmetic.
+ */
 function apply<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
 ): readonly Tensor[] {
   const list = primitive.infer(inputs, attributes);
   checkSpecs(primitive.name, list);
-  const isSmooth = primitive.gradient !== undefined && list.some(isFloating);
-  const isRecorded = isSmooth && mode.recording && inputs.some((input) => input.requiresGrad);
+  const isRecorded = mode.recording && primitive.gradient !== undefined && requireGrad(inputs);
   const node = isRecorded
     ? { id: tick(), primitive, inputs, attributes, results: none }
     : undefined;
   const { tracer, observer } = mode;
-  const outputs = tracer ? undefined : computed(primitive, inputs, attributes, list);
-  const results = list.map((spec, i) => {
-    const source = outputs ? outputs[i].data : (tracer?.missing ?? '');
-    return new Tensor(spec, source, isFloating(spec) ? node : undefined);
-  });
+  const outputs = tracer ? none : computed(primitive, inputs, attributes, list);
+  const results: Tensor[] = [];
+  for (let i = 0; i < list.length; i++) {
+    const source = tracer ? tracer.missing : outputs[i].data;
+    results.push(new Tensor(list[i], source, isFloat(list[i].dtype) ? node : undefined));
+  }
   if (node) node.results = results;
   if (tracer) tracer.apply(primitive, inputs, results, attributes);
   else observer?.(primitive, inputs, results, attributes);
   return results;
 }
 
-function isFloating({ dtype }: Spec): boolean {
-  return isFloat(dtype);
+function requireGrad(inputs: readonly Tensor[]): boolean {
+  for (const input of inputs) if (input.requiresGrad) return true;
+  return false;
 }
 
 /** The data of each result, computed by the reference loop. */
@@ -152,9 +156,10 @@ function computed<Attributes>(
   list: readonly Spec[],
 ): readonly NDArray[] {
   if (primitive.sharesData) return inputs;
-  const outputs = list.map((spec): NDArray => (
-    { shape: spec.shape, data: arrayFor(primitive.name, spec) }
-  ));
+  const outputs: NDArray[] = [];
+  for (const spec of list) {
+    outputs.push({ shape: spec.shape, data: arrayFor(primitive.name, spec) });
+  }
   primitive.compute(inputs, outputs, attributes);
   return outputs;
 }
