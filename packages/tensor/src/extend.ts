@@ -22,9 +22,9 @@ export {
 } from './core/primitive.ts';
 export type { InputGradients, NDArray, Primitive } from './core/tensor.ts';
 export {
-  type Bound, broadcastIndex, type Elements, type Finish, flatIndex, forEach, type Index, isTrue,
-  type Lowering, type LoweringOfAll, type Rounds, type SharedKernel,
-  truth,
+  type Bound, broadcastIndex, type Elements, type Epilogue, flatIndex, forEach,
+  type ForEachOptions, type Index, isTrue, type Lowering, type LoweringOfAll,
+  type SharedKernel, truth,
 } from './core/lowering.ts';
 export {
   broadcastShapes, broadcastStrides, check, failure, numelOf, reducedShape, resolveAxes,

@@ -232,9 +232,9 @@ const mutants: readonly Mutant[] = [
     'a kernel that leaves elements unwritten',
     rows({
       lower: ([{ shape: [count, length] }]) => ({
-        kernel: (inputs, output, finish) => {
+        kernel: (inputs, output, epilogue) => {
           const all = rowKernel(length, count - 1, () => []) as { kernel: Function };
-          return all.kernel(inputs, output, finish) as k.Statements;
+          return all.kernel(inputs, output, epilogue) as k.Statements;
         },
       }),
     }),

@@ -98,7 +98,7 @@ export function planGemm(product: Product): GemmPlan {
       : undefined,
     resultBlock: scratch('y', 'f32', Math.min(MC, rows) * columns),
     compensation: hasManyChains
-      ? rowsIn(scratch('rests', 'f32', rows * columns), columns)
+      ? rowsIn(scratch('compensation', 'f32', rows * columns), columns)
       : undefined,
   };
 }

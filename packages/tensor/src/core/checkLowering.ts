@@ -6,7 +6,7 @@
  */
 import type * as k from '@mambagrad/kernel';
 import type {
-  Bound, Elements, Finish, Index, Lowering, SharedKernel,
+  Bound, Elements, Epilogue, Index, Lowering, SharedKernel,
 } from './lowering.ts';
 import {
   boolean, callable, checkArgument, Kind, listOf, objectWith, type Read, readOptions, show, whole,
@@ -31,7 +31,7 @@ type OfKind<Name> = Extract<Lowering, Readonly<Record<Name & string, unknown>>>;
 /** A kernel of one result or several. */
 export type CheckedKernel = Omit<OfKind<'kernel'>, 'kernel'> & {
   readonly kernel: (
-    inputs: readonly Elements[], outputs: readonly k.Buffer[], finish: Finish | undefined,
+    inputs: readonly Elements[], outputs: readonly k.Buffer[], epilogue: Epilogue | undefined,
   ) => k.Statements;
 };
 
@@ -59,7 +59,7 @@ const tables = {
   kernel: {
     kernel: callable<OfKind<'kernel'>['kernel']>().required(),
     bound: bounds.optional(),
-    isFinishing: boolean.orElse(false),
+    supportsEpilogue: boolean.orElse(false),
   },
 };
 
@@ -160,19 +160,19 @@ function checkFold(applied: Applied, { fold, axes }: Given<'fold'>): CheckedLowe
 const identities = new Kind<number>('a number', (x) => typeof x === 'number');
 
 function checkKernel(
-  applied: Applied, { kernel, bound, isFinishing }: Given<'kernel'>,
+  applied: Applied, { kernel, bound, supportsEpilogue }: Given<'kernel'>,
 ): CheckedLowering {
   const { output } = applied;
-  const checked = (finish: Finish): Finish => (index, value) => {
+  const checked = (epilogue: Epilogue): Epilogue => (index, value) => {
     checkIndex(applied, 'kernel finishes', index, output.shape);
-    return finish(index, value);
+    return epilogue(index, value);
   };
   return {
-    kernel: (inputs, [buffer], finish) =>
+    kernel: (inputs, [buffer], epilogue) =>
       named(applied, () =>
-        kernel(checkedInputs(applied, inputs), buffer, finish && checked(finish)),
+        kernel(checkedInputs(applied, inputs), buffer, epilogue && checked(epilogue)),
       ),
-    isFinishing,
+    supportsEpilogue,
     ...checkBound(applied, bound),
   };
 }

@@ -51,11 +51,11 @@ export type Lowering =
   | { readonly fold: k.Reduction; readonly axes: readonly number[] }
   | {
       readonly kernel: (
-        inputs: readonly Elements[], output: k.Buffer, finish: Finish | undefined,
+        inputs: readonly Elements[], output: k.Buffer, epilogue: Epilogue | undefined,
       ) => k.Statements;
       readonly bound?: Bound;
-      /** Whether the kernel hands each element of its result to `finish`, if there is one. */
-      readonly isFinishing?: boolean;
+      /** Whether the kernel hands each element of its result to `epilogue`, if there is one. */
+      readonly supportsEpilogue?: boolean;
     };
 
 /** What writes all results of an op with several. */
@@ -76,7 +76,7 @@ export type LoweringOfAll = readonly Lowering[] | SharedKernel;
  * Stores what follows from an element of a kernel's result (or from four) while it is at hand. The
  * result itself is not stored then.
  */
-export type Finish = (index: Index, value: k.Expr) => k.Statements;
+export type Epilogue = (index: Index, value: k.Expr) => k.Statements;
 
 /**
  * The i32 1 or 0 that stands for a mask in a tensor.
@@ -150,17 +150,17 @@ export function broadcastIndex(index: Index, shape: Shape): Index {
 }
 
 /** How `forEach` runs its body. */
-export interface Rounds {
+export interface ForEachOptions {
   /** Whether the loop over the last axis is vectorised if it has four elements. Default true. */
   readonly isInLanes?: boolean | undefined;
   /** The operations for one index; 0 if threads must not share the work. Default 1. */
   readonly work?: number | undefined;
 }
 
-const roundsOptions = {
+const forEachOptions = {
   isInLanes: boolean.orElse(true),
   work: number({ from: 0 }).orElse(1),
-} satisfies Table<Rounds>;
+} satisfies Table<ForEachOptions>;
 
 /**
  * Runs the body for every index of a shape. Threads share the work, so no body may read or write
@@ -170,9 +170,9 @@ const roundsOptions = {
  *       k.store(y, flatIndex(index, x.shape), k.exp(x.at(index))))
  */
 export function forEach(
-  shape: Shape, body: (index: Index) => k.Statements, rounds: Rounds = {},
+  shape: Shape, body: (index: Index) => k.Statements, options: ForEachOptions = {},
 ): k.Statements {
-  const { isInLanes, work } = readOptions('forEach', rounds, roundsOptions, TensorError);
+  const { isInLanes, work } = readOptions('forEach', options, forEachOptions, TensorError);
   const last = shape.length - 1;
   const isWide = isInLanes && shape[last] >= 4;
   // Threads share the first axes that have more than one element.

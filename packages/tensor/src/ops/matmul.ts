@@ -37,8 +37,8 @@ const productPrimitive = definePrimitive<null>({
     });
   },
   lower: ([{ shape: ofA }], _attributes, { shape }) => ({
-    isFinishing: true,
-    kernel: ([a, b], y, finish) => {
+    supportsEpilogue: true,
+    kernel: ([a, b], y, epilogue) => {
       const [rows, columns] = shape.slice(-2);
       const [batch, depth] = [shape.slice(0, -2), ofA[ofA.length - 1]];
       const isPart = numelOf(batch) !== 1;
@@ -48,7 +48,7 @@ const productPrimitive = definePrimitive<null>({
           a: (row, at) => a.at([...left, row, at]),
           b: (at, column) => b.at([...right, at, column]),
           indexOf: (row, column) => flatIndex([...index, row, column], shape),
-          epilogue: finish && ((row, column, value) => finish([...index, row, column], value)),
+          epilogue: epilogue && ((row, column, value) => epilogue([...index, row, column], value)),
           ...{ rows, columns, depth, y },
         }, isPart);
       };

@@ -9,8 +9,8 @@
  *         Y = M X + (what is left of the state at the start) C
  *         the state at the end = what is left of that at the start + Bᵀ (what is left of X)
  *
- * Rounds of the first two loops have nothing to do with each other. States are [N, P], the other
- * way round than outside, so that the channels of a head are in lanes everywhere.
+ * The iterations of the first two loops are independent. States are [N, P], the transpose of those
+ * outside, so that the channels of a head are in lanes everywhere.
  */
 import * as k from '@mambagrad/kernel';
 import type { Elements } from '@mambagrad/tensor/extend';

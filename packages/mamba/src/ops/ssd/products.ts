@@ -25,14 +25,14 @@ interface ProductOptions {
 }
 
 /**
- * start(i, j) + Σₖ left(i, k) · right(k, j) for all i and j, given to `finish`, four j in lanes.
+ * start(i, j) + Σₖ left(i, k) · right(k, j) for all i and j, given to `epilogue`, four j in lanes.
  * The range of k may depend on the first row of a tile; tiles above the diagonal may be left out.
  * Where `isTerm(i, k)` does not hold, right(k, j) counts as 0, whatever it is.
  */
 export function product(
   [rows, columns, depth]: readonly [number, number, number | ((i: k.Expr) => k.Range)],
   left: k.Matrix, right: k.Matrix,
-  finish: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
+  epilogue: (row: k.Expr, column: k.Expr, sum: k.Variable) => k.Statements,
   { start = () => 0, isLower = false, isTerm }: ProductOptions = {},
 ): k.Statements {
   const choose = isTerm && ((row: k.Expr, at: k.Expr, value: k.Expr) =>
@@ -44,7 +44,7 @@ export function product(
       return [
         sums.map(({ row, column, total }) => k.set(total, start(row, column))),
         accumulate(typeof depth === 'number' ? depth : depth(i), left, right, choose),
-        sums.map(({ row, column, total }) => finish(row, column, total)),
+        sums.map(({ row, column, total }) => epilogue(row, column, total)),
       ];
     });
   const wide = columns - (columns % k.NR);
@@ -61,7 +61,7 @@ export function product(
  */
 export function pairProduct(
   sizes: Parameters<typeof product>[0], left: k.Matrix, factor: Grid,
-  finish: Parameters<typeof product>[3],
+  epilogue: Parameters<typeof product>[3],
   options: ProductOptions & Required<Pick<ProductOptions, 'isTerm'>>,
 ): k.Statements {
   // Four sums side by side, as each by itself would wait for its last addition. All sizes are
@@ -75,8 +75,8 @@ export function pairProduct(
     )),
     k.when(
       k.any(k.notEqual(zeros.reduce<k.Expr>((sum, zero) => k.add(sum, zero), zeros[0]), 0)),
-      product(sizes, left, factor.at, finish, options),
-      product(sizes, left, factor.at, finish, plain),
+      product(sizes, left, factor.at, epilogue, options),
+      product(sizes, left, factor.at, epilogue, plain),
     ),
   ];
 }

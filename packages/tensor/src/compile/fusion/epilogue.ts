@@ -9,7 +9,7 @@
  * result of the op itself: then it would be materialised, and as well be read from there.
  */
 import * as k from '@mambagrad/kernel';
-import type { Finish } from '../../core/lowering.ts';
+import type { Epilogue } from '../../core/lowering.ts';
 import type { Value } from '../trace/trace.ts';
 import { type BoundKernel, boundKernel, bufferOf, loaderFrom } from './buffers.ts';
 import { elementsOf } from './elements.ts';
@@ -24,7 +24,7 @@ export function emitWithEpilogue(group: FusionGroup, needed: ReadonlySet<Value>)
   const reads = new Set<Value>();
   const isAlone = ops.length === 1;
   const stored = ops.map(({ value }) => value).filter((value) => needed.has(value));
-  const epilogue: Finish = (index, value) => {
+  const epilogue: Epilogue = (index, value) => {
     const registers = new Map<Value, k.Expr>();
     const load = loaderFrom(reads, registers);
     const [sets, stores]: [k.Statements[], k.Statements[]] = [[], []];

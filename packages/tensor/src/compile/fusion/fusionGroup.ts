@@ -157,7 +157,7 @@ function formOf(
 ): Form | undefined {
   if (anchor) {
     const [made] = anchor.outputs;
-    const supportsEpilogue = materialization.lowerings.get(made)?.isFinishing && !fold;
+    const supportsEpilogue = materialization.lowerings.get(made)?.supportsEpilogue && !fold;
     // If others read the anchor's value, it is stored, and may as well be read for this op.
     const isOnlyUse = materialization.useCounts.get(made) === 1;
     return supportsEpilogue && isOnlyUse && isReshape(shape, domain) ? 'pointwise' : undefined;
