@@ -124,30 +124,42 @@ describe('checkpointFolder', () => {
     expect(files().filter((found) => found.includes('.tmp-'))).toEqual([alive, elsewhere].sort());
   });
 
-  it('lists the folder again if others have removed what it had listed', () => {
-    const store = checkpointFolder(folder, 2);
-    for (const step of [1, 2]) void store.save(step, stateOf(step));
+  /** Runs `body`; before its nth opening of a file another process saves a third and removes two. */
+  function removingAt(moment: number, body: () => void): void {
     const { openSync } = fs;
     let opened = 0;
-    // When both headers were read, another process saves a third and removes these.
-    const removeFirst = (path: string, flags: string) => {
+    const removeFirst: typeof openSync = (...args) => {
       opened += 1;
-      if (opened === 3) {
+      if (opened === moment) {
         renameSync(pathOf(1), pathOf(3));
         rmSync(pathOf(2));
       }
-      return openSync(path, flags);
+      return openSync(...args);
     };
-    fs.openSync = removeFirst as typeof openSync;
+    fs.openSync = removeFirst;
     syncBuiltinESMExports();
     try {
-      expect(valueOf(store.load() as StateDict)).toBe(1);
-      expect(opened).toBeGreaterThan(3);
+      body();
     } finally {
       fs.openSync = openSync;
       syncBuiltinESMExports();
     }
+    expect(opened).toBeGreaterThan(moment);
+  }
+
+  it.each([1, 2, 3])('lists again if others remove what it listed, before opening %i', (moment) => {
+    const store = checkpointFolder(folder, 2);
+    for (const step of [1, 2]) void store.save(step, stateOf(step));
+    removingAt(moment, () => expect(valueOf(store.load() as StateDict)).toBe(1));
     expect(warnings).not.toHaveBeenCalled();
+  });
+
+  it('saves as the latest if others remove what it listed', () => {
+    const store = checkpointFolder(folder, 2);
+    // As many that the number of the one that stays is high.
+    for (const step of [5, 6, 7, 2, 1]) void store.save(step, stateOf(step));
+    removingAt(1, () => void store.save(9, stateOf(9)));
+    expect(valueOf(store.load() as StateDict)).toBe(9);
   });
 
   it('lets processes save beside each other that are killed at any time', async () => {

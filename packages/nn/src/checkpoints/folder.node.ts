@@ -13,7 +13,7 @@
 import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, oneOf, string, whole } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf, warn } from '@mambagrad/tensor/host';
 import type { StateDict } from '../modules/state.ts';
 import type { CheckpointStore } from '../training/trainerOptions.ts';
@@ -65,29 +65,45 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
 
 const isWhole = ({ problem }: Found): boolean => problem === undefined;
 
-/** The checkpoints in a folder, the latest first, those that cannot be read last. */
-function checkpointsIn(folder: string): Found[] {
-  const found = fs.readdirSync(folder).flatMap((name): Found[] => {
-    const [, digits] = /^step-(0|[1-9]\d{0,15})\.safetensors$/.exec(name) ?? [];
-    const [path, step] = [join(folder, name), Number(digits)];
-    // Folders of that name and dangling links are ignored.
-    if (!(fs.statSync(path, { throwIfNoEntry: false })?.isFile() && step >= 0)) return [];
-    try {
-      const file = openSafetensors(path);
-      file.close();
-      const number = Number(file.metadata.get(NUMBER));
-      return [{ path, step, number: Number.isSafeInteger(number) ? number : 0 }];
-    } catch (error) {
-      if (isGone(error)) return [];
-      return [{ path, step, problem: messageOf(error) }];
-    }
-  });
-  const numberOf = ({ number = -1 }: Found): number => number;
-  return found.sort((a, b) => numberOf(b) - numberOf(a) || b.step - a.step);
-}
-
 /** How often a folder is listed if other processes remove its checkpoints meanwhile. */
 const ATTEMPTS = 100;
+
+/**
+ * The checkpoints in a folder, the latest first, those that cannot be read last. Other processes
+ * may remove all that was listed before it is looked at. They have then written later ones, so the
+ * folder is listed again: it must not seem empty.
+ */
+function checkpointsIn(folder: string): Found[] {
+  const numberOf = ({ number = -1 }: Found): number => number;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const names = fs.readdirSync(folder).filter((name) => STEP.test(name));
+    const found = names.flatMap((name) => checkpointAt(join(folder, name)) ?? []);
+    const isGoneNow = (name: string) =>
+      fs.lstatSync(join(folder, name), { throwIfNoEntry: false }) === undefined;
+    if (found.length > 0 || !names.some(isGoneNow)) {
+      return found.sort((a, b) => numberOf(b) - numberOf(a) || b.step - a.step);
+    }
+  }
+  throw alwaysGone(folder);
+}
+
+/** The names of checkpoints. */
+const STEP = /^step-(0|[1-9]\d{0,15})\.safetensors$/;
+
+/** The checkpoint at a path; undefined for a folder of that name, a dangling link, or no file. */
+function checkpointAt(path: string): Found | undefined {
+  if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return undefined;
+  const [, digits] = STEP.exec(basename(path)) ?? [];
+  const step = Number(digits);
+  try {
+    const file = openSafetensors(path);
+    file.close();
+    const number = Number(file.metadata.get(NUMBER));
+    return { path, step, number: Number.isSafeInteger(number) ? number : 0 };
+  } catch (error) {
+    return isGone(error) ? undefined : { path, step, problem: messageOf(error) };
+  }
+}
 
 /**
  * The state of the latest checkpoint that can be read. Another process may remove a file after it
@@ -114,7 +130,11 @@ function loadLatest(folder: string): StateDict | undefined {
     const lines = ['checkpointFolder: no checkpoint can be read:', ...problems];
     throw new TensorError(lines.join('\n  '));
   }
-  throw new TensorError(
+  throw alwaysGone(folder);
+}
+
+function alwaysGone(folder: string): TensorError {
+  return new TensorError(
     `checkpointFolder: other processes remove each checkpoint in ${folder} before it is read`,
   );
 }
