@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { Case } from './cases.ts';
 import { numbers } from './cases.ts';
 
-/** What was compiled of examples/, seen from what was compiled of this file. */
+/** The compiled examples, relative to the compiled form of this file. */
 const programs = new URL('../../../../examples/dist/', import.meta.url);
 
 const small = ['--steps', '3', '--batch', '4'];

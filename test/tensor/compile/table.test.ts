@@ -5,7 +5,10 @@
 import { compile, listOps, ops, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { expectCompiled, withGradients } from '../../support/compiled.ts';
+import { leaf } from '../../support/compare.ts';
+import {
+  expectAllSame, expectCompiled, twins, withGradients,
+} from '../../support/compiled.ts';
 import { withLast } from '../../support/draw.ts';
 import { opCases } from '../../support/golden.ts';
 import { expectGoldenCompiled } from '../../support/goldenCase.ts';
@@ -14,6 +17,33 @@ import { callOf, checkRow, rows } from '../ops/rows.ts';
 
 it('has a row for every op', () => {
   expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
+});
+
+it('has programs that leave one another alone, in one compiled function', () => {
+  fc.assert(
+    fc.property(fc.gen(), (g) => {
+      const names = Array.from({ length: 5 }, () => g(() => fc.constantFrom(...Object.keys(rows))));
+      const calls = names.map((name) => ({ row: rows[name], ...rows[name].draw(g) }));
+      const body = (number: number, ...inputs: Tensor[]) => {
+        const { row, apply } = calls[number];
+        const value = (...args: Tensor[]) => [apply(...args)];
+        return row.constant ? value(...inputs) : withGradients(value)(...inputs);
+      };
+      const compiled = twins(body);
+      const results = calls.map(({ row, inputs }, number) =>
+        expectCompiled(
+          (...args) => compiled(number, ...args), (...args) => body(number, ...args), inputs,
+          row.constant,
+        ),
+      );
+      // Each program once more, after all the others.
+      for (const [number, { inputs }] of calls.entries()) {
+        const leaves = inputs.map((input) => leaf(input, 'f32'));
+        expectAllSame(compiled(number, ...leaves), results[number]);
+      }
+    }),
+    { numRuns: 60 },
+  );
 });
 
 const passes = ['share', 'fold', 'inline', 'group', 'inPlace'] as const;
@@ -31,7 +61,7 @@ describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
     );
   });
 
-  it('has kernels that stay within their memory, and can be cut', () => {
+  it('has kernels that stay within their memory, and can be partitioned', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
         for (const size of [1, 4, 9]) checkRow(name, withLast(g, size), ['guarded']);

@@ -90,8 +90,8 @@ function countUses(statement: Statement, check: (value: Expr) => void): Map<Expr
     // Uses on the rare side are counted when its branch is processed.
     const inputs = isRare(value) ? [value.inputs[0], value.inputs[2]] : inputsOf(value);
     inputs.forEach(visit);
-    // What is broadcast to four lanes counts as used more than once: the JavaScript emitter writes
-    // it out for each lane, and some lanes are stored before others are computed.
+    // An expression that is broadcast to four lanes counts as used more than once: the JavaScript
+    // emitter writes it out for each lane, and stores some lanes before it computes others.
     const isSplat = value.node === 'operation' && value.name === 'splat';
     if (isSplat ? inputs[0].node === 'operation' : value.node === 'load' && isVector(value)) {
       inputs.forEach(visit);

@@ -33,7 +33,7 @@ export function secondGradients(
   compose: (scanned: readonly Tensor[]) => ScanResults,
 ): readonly Tensor[] {
   return enableGrad(() => {
-    // Each gets a node or leaf of its own, as one tensor may stand in several places.
+    // Each input becomes a separate tensor, as the same tensor may be given for several inputs.
     const tracked = inputs.map((tensor) => {
       if (tensor.requiresGrad) return tensor.unsqueeze(0).squeeze(0);
       const leaf = tensor.detach();

@@ -73,8 +73,8 @@ export interface SharedKernel {
 export type LoweringOfAll = readonly Lowering[] | SharedKernel;
 
 /**
- * Stores what follows from an element of a kernel's result (or from four) while it is at hand. The
- * result itself is not stored then.
+ * Computes and stores the ops that follow a kernel, for one element of its result or four, while
+ * that is in a register. The kernel then does not store the result itself.
  */
 export type Epilogue = (index: Index, value: k.Expr) => k.Statements;
 

@@ -154,7 +154,7 @@ export class ThreadPool {
   readonly #words: Int32Array;
   #helpers: Helper[] = [];
   #isRefused = false;
-  /** What has happened to a worker that has failed. */
+  /** The reason why a worker has failed. */
   #problem: string | undefined;
   readonly #watchdog = new Watchdog();
   #programs = 0;

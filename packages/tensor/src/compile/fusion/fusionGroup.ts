@@ -83,7 +83,7 @@ interface Fusion {
 
 /**
  * An epilogue may read one more array of the domain's size, such as a residual: its blocks of rows
- * are too short to stream several arrays, which takes longer than a kernel of its own.
+ * are too short to stream several arrays, which takes longer than a separate kernel.
  */
 const MOST_STREAMED = 1;
 

@@ -10,7 +10,7 @@
  * stay in a register, if all that reads it is fused with it (fusionGroup.ts).
  *
  * A materialised value that is another shape of a value, or a part of it in one piece, is an alias:
- * it has no memory of its own, and is read from the buffer of its base.
+ * it takes no memory, and is read from the buffer of its base.
  */
 import type * as k from '@mambagrad/kernel';
 import { type CheckedLowering, checkLowerings } from '../../core/checkLowering.ts';
