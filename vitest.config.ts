@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Tests that need a process of their own: they replace modules, take memory or threads away, look
- * at all that a process has allocated or defined, or end by what the engine does on its own.
+ * Tests that need a process of their own: they replace modules, take memory or threads away,
+ * set flags of the engine, look at all that a process has allocated or defined, or end by what the
+ * engine does without being asked.
  */
 const alone = [
   'test/{contributing,docs}.test.ts',
@@ -11,6 +12,7 @@ const alone = [
   'test/tensor/compile/{engines,heap,limits,memory,state,threads}.test.ts',
   'test/tensor/core/{limits,memory}.test.ts',
   'test/tensor/ops/table.test.ts',
+  'test/wasm/assembler/instructions.test.ts',
 ];
 
 // The packages' sources rather than what was compiled from them: failures point at real lines.
