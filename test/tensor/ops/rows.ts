@@ -125,7 +125,12 @@ export const rows: Readonly<Record<string, Row>> = {
       const axes = drawAxes(g, shape);
       const p = g(exponent);
       const keepDims = g(fc.boolean);
-      return { inputs: drawApart(g, [shape], [0]), apply: (x) => x.norm(axes, { p, keepDims }) };
+      // Sizes that are apart, whatever the signs: the largest size decides where p is Infinity.
+      const [places] = drawApart(g, [shape]);
+      const signs = drawIndices(g, shape, 2).cast('f64').mul(2).sub(1);
+      return {
+        inputs: [places.add(2.002).mul(signs)], apply: (x) => x.norm(axes, { p, keepDims }),
+      };
     },
   },
   argmax: argReduction(ops.argmax),
