@@ -213,15 +213,20 @@ function operationOf(to: Emission, operation: Operation): Expression {
   return instruction ? instruction(...given, ...detail) : composed(to, operation, given);
 }
 
+/** Instructions by the names of an operation's, the type of its input, and that of its result. */
+const instructions = new Map<string, Builder | undefined>();
+
 /** Most operations have an instruction for single values and one for four lanes. */
-function instructionOf(operation: Operation): Builder | undefined {
-  const { type, inputs: [input], meaning: { wasm = '' } } = operation;
+function instructionOf({ type, inputs, meaning: { wasm = '' } }: Operation): Builder | undefined {
+  const input = inputs[0];
+  const key = `${wasm} ${input.type} ${type}`;
+  if (instructions.has(key)) return instructions.get(key);
   const places = [families[input.type], families[type], isVector(input) ? v128 : {}] as Family[];
-  for (const instruction of wasm.split(' ')) {
-    const family = places.find((one) => Object.hasOwn(one, instruction));
-    if (family !== undefined) return family[instruction];
-  }
-  return undefined;
+  const named = wasm.split(' ').flatMap((instruction) => (
+    places.flatMap((family) => family[instruction] ?? [])
+  ));
+  instructions.set(key, named[0]);
+  return named[0];
 }
 
 /** An operation that is more than one instruction, or one with other operands. */

@@ -74,9 +74,10 @@ export class Pointers {
     numberOf: (of: Expr) => Expression<'i32'>,
   ): Place {
     const offset = 4 * (constant + lane * step);
-    const counted = this.#frames.flatMap(({ loop: { counter } }) => (
-      terms.filter(({ of }) => of === counter)
-    ));
+    const counted: Terms[number][] = [];
+    for (const { loop: { counter } } of this.#frames) {
+      for (const term of terms) if (term.of === counter) counted.push(term);
+    }
     const others = terms.filter((term) => !counted.includes(term));
     // Neither the constant of an access nor the pointer may be negative, as addresses do not wrap.
     // Where they might be, the constant is added to the pointer, which then points to an element
@@ -98,12 +99,16 @@ export class Pointers {
   }
 
   #keyOf(buffer: Buffer, terms: Terms): string {
-    const number = (thing: object): number => {
-      const known = this.#numbers.get(thing) ?? this.#numbers.size;
-      this.#numbers.set(thing, known);
-      return known;
-    };
-    return [number(buffer), ...terms.map(({ of, times }) => `${number(of)} ${times}`)].join();
+    let key = `${this.#numberOf(buffer)}`;
+    for (const { of, times } of terms) key += ` ${this.#numberOf(of)} ${times}`;
+    return key;
+  }
+
+  #numberOf(thing: object): number {
+    const known = this.#numbers.get(thing);
+    if (known !== undefined) return known;
+    this.#numbers.set(thing, this.#numbers.size);
+    return this.#numbers.size - 1;
   }
 
   /** The pointer start + extra + Σ 4 · times · counter, which the innermost of the loops keeps. */

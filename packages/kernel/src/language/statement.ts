@@ -162,9 +162,16 @@ export function spanOf({ values: [from, to], step }: Loop): readonly [number, nu
 
 /** Statements as a flat list, without loops that are known not to run. */
 export function listOf(statements: Statements): readonly Statement[] {
-  const list = ([statements] as readonly unknown[]).flat(Infinity) as Statement[];
-  return list.filter((one) => {
-    const [first, last] = (one.statement === 'loop' ? spanOf(one) : undefined) ?? [0, 0];
-    return first <= last;
-  });
+  const list: Statement[] = [];
+  addTo(list, statements);
+  return list;
+}
+
+function addTo(list: Statement[], statements: Statements): void {
+  if (!('statement' in statements)) {
+    for (const each of statements) addTo(list, each);
+    return;
+  }
+  const span = statements.statement === 'loop' ? spanOf(statements) : undefined;
+  if (span === undefined || span[0] <= span[1]) list.push(statements);
 }
