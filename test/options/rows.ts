@@ -16,7 +16,7 @@ import {
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
   grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
-  onesLike, pad, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
+  onesLike, pad, scan, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
   zerosLike,
 } from '@mambagrad/tensor';
 import { checkPrimitive } from '@mambagrad/tensor/extend';
@@ -128,6 +128,9 @@ export const rows: Readonly<Record<string, Row>> = {
   linearScan: free('tensor LinearScanOptions', (options) => linearScan(positive(5, 3), some(5, 3), options)),
   associativeScan: free('tensor AssociativeScanOptions', (options) =>
     associativeScan(([a], [b]) => [a.add(b)], [some(5, 3)], options),
+  ),
+  scan: free('tensor ScanOptions', (options) =>
+    scan((a: Tensor, b: Tensor) => ({ state: a.add(b), output: a }), some(3), some(5, 3), options),
   ),
   grad: free('tensor GradOptions', (options) => {
     const x = leaf(3);
