@@ -11,7 +11,6 @@
  */
 import { pullBack, type Seed } from '../autograd/pullBack.ts';
 import { type ArgumentOf, Loop, type LoopShape, traceBody } from '../compile/trace/loop.ts';
-import type { Value } from '../compile/trace/trace.ts';
 import { full } from '../core/create.ts';
 import { isFloat } from '../core/dtype.ts';
 import type { Spec } from '../core/shape.ts';
@@ -107,11 +106,12 @@ function backwardStep(
   const { carried, ofSequences, given, made } = layout;
   const wanted = new Set([...carried, ...ofSequences]);
   let count = 0;
-  const next = (spec: Spec): Tensor => argument(spec, count++, false);
-  const nextInput = (spec: Value, i: number): Tensor => argument(spec, count++, wanted.has(i));
+  // If gradients of these gradients may be asked for, all that is computed here must record them.
+  const next = (spec: Spec, isWanted = false): Tensor =>
+    argument(spec, count++, isWanted || (mode.recording && isFloat(spec.dtype)));
   const numbers = body.inputs.map((_, i) => i);
   const nextInputs = (from: number, to?: number): Tensor[] =>
-    numbers.slice(from, to).map((i) => nextInput(body.inputs[i], i));
+    numbers.slice(from, to).map((i) => next(body.inputs[i], wanted.has(i)));
   const gradients = carried.map((i) => next(body.inputs[i]));
   const elements = nextInputs(0, carries + sequences);
   const cotangents = given.map((i) => next(body.results[i]));
@@ -128,7 +128,7 @@ function backwardStep(
   ];
   const wantedInputs = new Set([...wanted].map((i) => inputs[i]));
   const seeds = pairs.filter(([output]) => output.requiresGrad);
-  const found = pullBack('scan', seeds, (tensor) => wantedInputs.has(tensor), false);
+  const found = pullBack('scan', seeds, (tensor) => wantedInputs.has(tensor), mode.recording);
   return [...carried, ...ofSequences].map((i, n) => {
     const share = found.get(inputs[i]);
     const isSum = i >= carries + sequences;

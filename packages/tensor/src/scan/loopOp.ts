@@ -19,19 +19,19 @@ const scanPrimitive = defineMultiPrimitive<Loop>({
 
 /** Applies a loop to its inputs; gives the carries that it leaves, and its outputs. */
 export function applyLoop(loop: Loop, inputs: readonly Tensor[]): readonly Tensor[] {
-  const { carries, outputs } = loop.shape;
+  const { length: count } = loop.body.results;
   const changing = withoutUnchanged(loop);
   if (changing !== undefined) {
     const { order, unchanged } = changing;
     const results = applyLoop(changing.loop, order.map((input) => inputs[input]));
     let next = 0;
-    return Array.from({ length: carries + outputs }, (_, i) => (
+    return Array.from({ length: count }, (_, i) => (
       unchanged.includes(i) ? inputs[i] : results[next++]
     ));
   }
-  if (carries + outputs === 0) return [];
+  if (count === 0) return [];
   const isRecorded = mode.recording && inputs.some(({ requiresGrad }) => requiresGrad);
-  return scanPrimitive(inputs, isRecorded ? keeping(loop) : loop).slice(0, carries + outputs);
+  return scanPrimitive(inputs, isRecorded ? keeping(loop) : loop).slice(0, count);
 }
 
 /** A loop whose carries all change; undefined if they do. The others are read from outside. */

@@ -24,23 +24,22 @@ export function replay(
     if (found instanceof Tensor) return found;
     throw new Error('scan: a value is used before it is made');
   };
-  withMode('scan', { recording: true }, () => {
-    for (const step of body.steps) {
-      const given = step.inputs.map(tensorOf);
-      const made = restored(step, given, restore) ?? applied(step, given, applyLoop);
-      step.outputs.forEach((output, i) => tensors.set(output, made[i]));
-    }
-  });
+  for (const step of body.steps) {
+    const given = step.inputs.map(tensorOf);
+    const made = restored(step, given, restore) ??
+      withMode('scan', { recording: step.isRecorded }, () => applied(step, given, applyLoop));
+    step.outputs.forEach((output, i) => tensors.set(output, made[i]));
+  }
   return tensorOf;
 }
 
 /** The results of a step, if they are known. */
 function restored(
-  { primitive, attributes, outputs }: Step, inputs: readonly Tensor[], restore: Restore,
+  { primitive, attributes, outputs, isRecorded }: Step, inputs: readonly Tensor[], restore: Restore,
 ): Tensor[] | undefined {
-  const isRecorded = primitive.gradient && inputs.some(({ requiresGrad }) => requiresGrad);
+  const hasNode = isRecorded && inputs.some(({ requiresGrad }) => requiresGrad);
   const none: readonly Tensor[] = [];
-  const node = isRecorded
+  const node = hasNode
     ? { id: tick(), primitive, inputs, attributes, results: none }
     : undefined;
   const made = outputs.flatMap((output) => (

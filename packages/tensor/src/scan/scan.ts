@@ -81,11 +81,11 @@ export function scan<State, Input, Output = undefined>(
   inputs: Input,
   options: ScanOptions = {},
 ): ScanResult<State, Output> {
-  const { axis, reverse, length: asked } = readOptions('scan', options, scanOptions);
+  const { length: asked, ...how } = readOptions('scan', options, scanOptions);
   checkArgument('scan', 'step', step, callable());
   const stateStructure = structureOf('the initial state', initialState);
   const sequences = tensorsIn('inputs', inputs);
-  const course = { axis, reverse, length: lengthOf(sequences, axis, asked) };
+  const course = { ...how, length: lengthOf(sequences, how.axis, asked) };
   let outputStructure: string | undefined;
   const checked: AnyStep = (state, input) => {
     const given = step(state as State, input as Input);

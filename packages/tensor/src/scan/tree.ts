@@ -2,7 +2,7 @@
  * Trees of tensors, which a scan takes as states, inputs and outputs: a tensor, or plain objects
  * and arrays that hold tensors, nested as one likes. `undefined` stands for nothing.
  */
-import { isPlain, mapTensors } from '../compile/trace/tree.ts';
+import { isPlain } from '../compile/trace/tree.ts';
 import { show } from '../core/options.ts';
 import { describe, failure } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
@@ -26,15 +26,20 @@ export function structureOf(name: string, tree: unknown, depth = 0): string {
     it hold itself?`;
   const next = (part: unknown): string => structureOf(name, part, depth + 1);
   if (Array.isArray(tree)) return `[${tree.map(next).join(', ')}]`;
-  const parts = Object.entries(tree).map(([key, part]) => `${key}: ${next(part)}`);
+  const parts = entriesOf(tree).map(([key, part]) => `${key}: ${next(part)}`);
   return `{ ${parts.join(', ')} }`;
+}
+
+/** The entries of an object by name: two that have them in another order are the same tree. */
+function entriesOf(tree: object): [string, unknown][] {
+  return Object.entries(tree).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** The tensors of a tree, in order. Throws if it holds anything else; `name` is for the error. */
 export function tensorsIn(name: string, tree: unknown): Tensor[] {
   structureOf(name, tree);
   const found: Tensor[] = [];
-  mapTensors(tree, (tensor) => found.push(tensor));
+  mapTensors(tree, (tensor) => (found.push(tensor), tensor));
   return found;
 }
 
@@ -42,4 +47,13 @@ export function tensorsIn(name: string, tree: unknown): Tensor[] {
 export function withTensors(tree: unknown, others: readonly Tensor[]): unknown {
   let next = 0;
   return mapTensors(tree, () => others[next++]);
+}
+
+function mapTensors(tree: unknown, replace: (tensor: Tensor) => Tensor): unknown {
+  if (tree instanceof Tensor) return replace(tree);
+  if (Array.isArray(tree)) return tree.map((part) => mapTensors(part, replace));
+  if (tree === undefined) return undefined;
+  return Object.fromEntries(entriesOf(Object(tree)).map(
+    ([key, part]) => [key, mapTensors(part, replace)],
+  ));
 }

@@ -13,12 +13,20 @@ export interface Course {
   readonly axis: number;
   readonly reverse: boolean;
   readonly length: number;
+  /** How many steps a gradient computes again at a time; it has everything if undefined. */
+  readonly checkpointEvery?: number | undefined;
+}
+
+/** What a scan gives, before its type is known. */
+export interface Scanned {
+  readonly state: unknown;
+  readonly outputs: unknown;
 }
 
 /** The loop as it stands, of ops on tensors. */
 export function unrolled(
   step: AnyStep, initialState: unknown, inputs: unknown, { axis, reverse, length }: Course,
-): { state: unknown; outputs: unknown } {
+): Scanned {
   const slices = tensorsIn('inputs', inputs).map((x) => (
     unbind(x, resolveAxis('scan', axis, x.ndim))
   ));

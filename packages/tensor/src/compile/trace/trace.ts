@@ -26,6 +26,8 @@ export interface Step {
   readonly attributes: unknown;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
+  /** Whether gradients flow through it: not where it was applied under `noGrad`. */
+  readonly isRecorded: boolean;
 }
 
 /** State, a captured tensor or an argument, and the value that it has when the call is over. */
@@ -131,7 +133,8 @@ export class Recorder implements Tracer {
   apply(...[primitive, inputs, results, attributes]: Parameters<Tracer['apply']>): void {
     const values = inputs.map((input) => this.#valueOf(input));
     const outputs = results.map((result): Value => ({ ...specOf(result), from: 'step' }));
-    this.#steps.push({ primitive, attributes, inputs: values, outputs });
+    const isRecorded = results.some(({ node }) => node !== undefined);
+    this.#steps.push({ primitive, attributes, inputs: values, outputs, isRecorded });
     results.forEach((result, i) => this.#values.set(result, outputs[i]));
   }
 
