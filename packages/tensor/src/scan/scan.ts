@@ -12,7 +12,8 @@ import {
   axisNumber, boolean, callable, checkArgument, readOptions, type Table, whole,
 } from '../core/options.ts';
 import { check, failure, resolveAxis } from '../core/shape.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { mode, type Tensor } from '../core/tensor.ts';
+import { traced } from './traced.ts';
 import { structureOf, tensorsIn } from './tree.ts';
 import { type AnyStep, unrolled } from './unrolled.ts';
 
@@ -99,7 +100,8 @@ export function scan<State, Input, Output = undefined>(
       ${outputStructure}; it must be the same in each step`;
     return given;
   };
-  return unrolled(checked, initialState, inputs, course) as ScanResult<State, Output>;
+  const run = mode.tracer ? traced : unrolled;
+  return run(checked, initialState, inputs, course) as ScanResult<State, Output>;
 }
 
 /** The length that all sequences have along the axis. */
