@@ -228,6 +228,11 @@ export class Tensor implements Spec {
     return 'array' in this.#data ? this.#data.array : this.#data;
   }
 
+  /** Whether it has data; a tensor of a trace has none. */
+  get hasValue(): boolean {
+    return typeof this.#data !== 'string';
+  }
+
   /** Whether gradients flow to this tensor. Can be set on leaves of a floating dtype. */
   get requiresGrad(): boolean {
     return this.#requiresGrad;

@@ -11,8 +11,11 @@ import * as k from '@mambagrad/kernel';
 import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
-import type { KernelCall } from '../schedule/schedule.ts';
-import { type Stage, stagesOf } from '../schedule/stages.ts';
+import { addressIn } from '../schedule/address.ts';
+import type { KernelCall } from '../schedule/kernelCall.ts';
+import {
+  type AddressedBody, type AddressedLoop, type Copy, type Stage, stagesOf,
+} from '../schedule/stages.ts';
 import {
   type AddressedCalls, type HostFunctions, type ModuleOptions, moduleOf, type RunFunction,
 } from './module.ts';
@@ -58,7 +61,7 @@ export function codeOf(
       run(arena, threads, watch);
     },
     // One thread runs JavaScript, kernel by kernel.
-    stages: () => stagesOf(program.calls, program.addressesOf, backend === 'js').map(
+    stages: () => stagesOf(program, backend === 'js').map(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
@@ -103,26 +106,42 @@ function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
 }
 
 /** Runs a program as JavaScript, kernel by kernel. */
-function scriptRunner(
-  { calls, addressesOf, plan, heap, reference }: AddressedProgram, isGuarded: boolean,
-): Code['run'] {
+function scriptRunner(program: AddressedProgram, isGuarded: boolean): Code['run'] {
+  const { calls, plan, heap, reference } = program;
   const scriptOf = scriptCache(heap, isGuarded);
-  const runCall = (call: KernelCall, number: number, arena: number): void => {
-    const { kernel, checks } = call;
-    if (kernel === undefined) return reference(number);
-    const addresses = addressesOf(call).map(
-      ({ isInArena, offset }) => offset + (isInArena ? arena : 0),
-    );
-    const scratch = kernel.scratchBytes > 0 ? [arena + plan.bytes] : [];
-    scriptOf(kernel, call)(...addresses, ...scratch);
-    if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
-  };
   return (arena, _threads, watch) => {
+    /** Runs a call of the program, or of a loop in it, in these iterations of the loops around. */
+    const runCall = (
+      { addressesOf, bodyOf }: AddressedBody, call: KernelCall, iterations: readonly number[],
+      number: number,
+    ): void => {
+      const { kernel, checks, loop } = call;
+      if (loop) return runLoop(bodyOf(call), iterations, number);
+      if (kernel === undefined) return reference(number);
+      const addresses = addressesOf(call).map((address) => addressIn(address, iterations, arena));
+      const scratch = kernel.scratchBytes > 0 ? [arena + plan.bytes] : [];
+      scriptOf(kernel, call)(...addresses, ...scratch);
+      if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
+    };
+    const runLoop = (body: AddressedLoop, around: readonly number[], number: number): void => {
+      for (const copy of body.before) copyBytes(heap, copy, around, arena);
+      for (let i = 0; i < body.length; i++) {
+        for (const call of body.calls) runCall(body, call, [...around, i], number);
+      }
+      for (const copy of body.after) copyBytes(heap, copy, around, arena);
+    };
     calls.forEach((call, number) => {
-      runCall(call, number, arena);
+      runCall(program, call, [], number);
       watch?.(call);
     });
   };
+}
+
+function copyBytes(
+  heap: Heap, { from, to, bytes }: Copy, iterations: readonly number[], arena: number,
+): void {
+  const source = heap.view('i32', addressIn(from, iterations, arena), bytes / 4);
+  heap.view('i32', addressIn(to, iterations, arena), bytes / 4).set(source);
 }
 
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */

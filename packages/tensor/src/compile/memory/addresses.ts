@@ -7,9 +7,11 @@ import type { Allocation } from '../../core/memory.ts';
 import { numelOf } from '../../core/shape.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { baseOf, type Materialization, offsetOf } from '../fusion/materialization.ts';
-import type { KernelCall, Schedule } from '../schedule/schedule.ts';
-import type { Address } from '../schedule/stages.ts';
+import { type Address, shifted } from '../schedule/address.ts';
+import type { KernelCall, Schedule } from '../schedule/kernelCall.ts';
+import type { AddressedLoop } from '../schedule/stages.ts';
 import type { Program, Value } from '../trace/trace.ts';
+import { addressesInBody, parametersOf } from './bodyAddresses.ts';
 import type { Heap } from './heap.ts';
 import type { Plan } from './plan.ts';
 
@@ -65,11 +67,19 @@ export class AddressMap {
   /** The addresses that a call's kernel takes: values, the flag of checks, scratch memory. */
   ofCall(call: KernelCall): Address[] {
     const scratch = { isInArena: true, offset: this.#plan.scratch.get(call) ?? 0 };
-    return [
-      ...[...call.reads, ...call.writes].map((value) => this.of(value)),
-      ...(call.checks === undefined ? [] : [{ isInArena: false, offset: this.#heap.flag }]),
-      ...(call.kernel?.scratchBytes ? [scratch] : []),
-    ];
+    return parametersOf(call, (value) => this.of(value), this.#heap.flag, scratch);
+  }
+
+  /** The addresses in the body of a call that is a loop. */
+  ofBody(call: KernelCall): AddressedLoop {
+    const plan = this.#plan.bodies.get(call);
+    if (plan === undefined) throw new Error(`addresses: ${call.name} is no loop`);
+    const scratch = { isInArena: true, offset: this.#plan.scratch.get(call) ?? 0 };
+    const outer = (value: Value): Address => {
+      const bytes = sizeOf(value.dtype) * offsetOf(this.#materialization, value);
+      return shifted(this.of(baseOf(this.#materialization, value)), bytes);
+    };
+    return addressesInBody({ call, plan, outer, scratch, flag: this.#heap.flag, depth: 0 });
   }
 
   /** Runs `body` with the arena at an address. Calls may be nested, each with another arena. */

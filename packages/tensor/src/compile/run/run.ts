@@ -3,12 +3,12 @@
  * the arena, runs the code, and copies results out. State is changed in place, or, if its old value
  * is needed to the end, copied there last.
  */
-import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../../core/dtype.ts';
 import { arrayFor } from '../../core/memory.ts';
 import { check } from '../../core/shape.ts';
 import { type NDArray, Tensor } from '../../core/tensor.ts';
 import { type CodeOptions, codeOf } from '../emit/code.ts';
+import { constantsOf } from '../fusion/constants.ts';
 import { baseOf, isMaterialized } from '../fusion/materialization.ts';
 import { AddressMap, tensorFor } from '../memory/addresses.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
@@ -32,19 +32,6 @@ export interface Executable {
    * after each kernel call.
    */
   run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
-}
-
-/** The numbers of a program that no run changes, as constants of the loop language. */
-function constantsOf(program: Program): Map<Value, k.Expr> {
-  const constants = new Map<Value, k.Expr>();
-  for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
-    const { from, shape, dtype } = value;
-    if (!(from instanceof Tensor && program.constants.has(from))) continue;
-    if (shape.length === 0 && dtype !== 'f64') {
-      constants.set(value, k.constant(dtype, from.data[0]));
-    }
-  }
-  return constants;
 }
 
 function zeros({ shape, dtype }: Value): NDArray {
@@ -92,7 +79,8 @@ export function link(program: Program, options: LinkOptions): Executable {
   );
   const linked = { program, given, scheduled, plan, heap, addresses };
   const code = codeOf({
-    calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call), plan, heap,
+    calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call),
+    bodyOf: (call) => addresses.ofBody(call), plan, heap,
     reference: referenceLoops(linked),
   }, { ...options, backend });
   const refuseShared = sharingCheck(program);
