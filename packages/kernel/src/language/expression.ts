@@ -184,7 +184,10 @@ export function apply(
     throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
   const { type: taken } = widest;
-  const inputs = operands.map((operand) => fit(name, taken, operand));
-  const type = gives ?? typeOf(meaning.gives ?? kind, lanesOf(widest));
+  const inputs = operands.map((operand) => (
+    typeof operand !== 'number' && operand.type === taken ? operand : fit(name, taken, operand)
+  ));
+  const isOfKind = meaning.gives === undefined || meaning.gives === kind;
+  const type = gives ?? (isOfKind ? taken : typeOf(meaning.gives, lanesOf(widest)));
   return { node: 'operation', type, name, inputs, detail, meaning };
 }

@@ -26,6 +26,8 @@ export interface Code<T extends ResultType = ResultType> {
   readonly label?: Label;
   /** The statements inside; an if has those of its `then` branch and perhaps of its `else`. */
   readonly bodies?: readonly (readonly Code[])[];
+  /** The bytes of statements that stand in the place of an instruction. */
+  readonly assembled?: Uint8Array;
 }
 
 /** Code that computes a value of the given type. */

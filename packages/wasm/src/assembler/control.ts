@@ -99,6 +99,14 @@ export function call<P extends Parameters, R extends ResultType>(
   return instruct('call', result, operands, called);
 }
 
+/** Statements as the bytes that `assemble` gives, for a function that has the same locals. */
+export function assembled(bytes: Uint8Array): Statement {
+  const instruction = `(; ${bytes.length} bytes ;)`;
+  return {
+    type: 'none', instruction, opcode: 0, operands: [], immediates: [], assembled: bytes,
+  };
+}
+
 /** Traps, which stops the program with an error. */
 export const unreachable: Statement = instruct('unreachable', 'none', []);
 

@@ -5,7 +5,7 @@
 import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
 import type { Label, Reference } from './immediates.ts';
-import type { Memory, Parts } from './parts.ts';
+import type { Memory, Parts, WasmFunction } from './parts.ts';
 
 const typeBytes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const kindBytes = { function: 0x00, memory: 0x02, global: 0x03 };
@@ -64,6 +64,17 @@ function writeLimits({ limits: { min, max, shared } }: Memory, out: Bytes): void
   else out.byte(shared ? 3 : 1).unsigned(min).unsigned(max);
 }
 
+/**
+ * The statements of a function as bytes, to be put into functions that have the same locals in the
+ * same order. They may refer to nothing but locals.
+ */
+export function assemble({ name, code, locals }: WasmFunction): Uint8Array {
+  const out = new Bytes();
+  writeCode(code, `function '${name}'`, [locals], out);
+  // The end of the function is left to the others.
+  return out.all().slice(0, -1);
+}
+
 /** Writes code and its end. It may refer to items of the given homes, and to enclosing labels. */
 function writeCode(
   code: readonly Code[], where: string, homes: readonly object[], out: Bytes,
@@ -83,7 +94,11 @@ function writeCode(
   const writeAll = (list: readonly Code[]): void => {
     for (const one of list) write(one);
   };
-  const write = ({ opcode, operands, immediates, label, bodies }: Code): void => {
+  const write = ({ opcode, operands, immediates, label, bodies, assembled }: Code): void => {
+    if (assembled !== undefined) {
+      out.append(assembled);
+      return;
+    }
     writeAll(operands);
     if (opcode <= 0xff) out.byte(opcode);
     else out.byte(opcode >> 12).unsigned(opcode & 0xfff);
