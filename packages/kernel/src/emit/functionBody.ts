@@ -10,7 +10,7 @@
  * constant again in every iteration.
  */
 import {
-  type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, select, set,
+  type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, type Operand, select, set,
   type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
@@ -124,11 +124,13 @@ function addStatement(to: Emission, one: Statement): void {
 function addLoop(to: Emission, one: Loop): void {
   const [first, end] = one.isParallel
     ? [to.given.from as Local<'i32'>, to.given.to as Local<'i32'>]
-    : one.values.map((bound) => hold(to, 'bound', valueOf<'i32'>(to, bound)));
+    : one.values.map((bound): Operand<'i32'> => (
+      bound.node === 'constant' ? bound.value : hold(to, 'bound', valueOf<'i32'>(to, bound))
+    ));
   const inside = () => blockOf(to, one.bodies[0]);
   const { body, before, after } = to.pointers.within(one, first, inside);
   const counter = localOf(to, one.counter) as Local<'i32'>;
-  to.code.push(...before, forRange(counter, first, end, one.step, [body, after]));
+  to.code.push(...before, ...forRange(counter, first, end, one.step, [body, after]));
 }
 
 function addStore(to: Emission, target: Load, given: Expr): void {

@@ -173,8 +173,11 @@ export function forRange(
   i: Local<'i32'>,
   from: Operand<'i32'>, to: Operand<'i32'>, step: Operand<'i32'>,
   body: Statements,
-): Statement {
+): Statement[] {
   const isNext = (): Expression<'i32'> => i32.lt_s(tee(i, i32.add(i, step)), to);
   const iterations = loop(i.name, (next) => [body, branchIf(next, isNext())]);
-  return when(i32.lt_s(tee(i, from), to), [iterations]);
+  const isEntered = typeof from === 'number' && typeof to === 'number' && from < to;
+  return isEntered
+    ? [set(i, from), iterations]
+    : [when(i32.lt_s(tee(i, from), to), [iterations])];
 }

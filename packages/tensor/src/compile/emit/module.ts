@@ -224,14 +224,14 @@ function callRegion(
   return k.callRegion(regions[region], absolute, own, from, to);
 }
 
-/** All threads share the iterations of all tasks; if there is one thread, it just does them. */
+/** All threads share the iterations of all tasks. */
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
   tasks: readonly Task[],
   number: Expression<'i32'>,
 ): Statements {
   const { share, locals } = context;
-  const { iteration, threads } = locals;
+  const { iteration } = locals;
   // Each task has the iterations that follow those of the tasks before it.
   let [count, body]: [number, Statement[]] = [0, []];
   for (const task of tasks) {
@@ -240,8 +240,7 @@ function sharedLoop(
     body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
-  const together = share(number, count, locals, body);
-  return [when(i32.eq(threads, 1), allIterations(context, tasks), [together])];
+  return share(number, count, locals, body);
 }
 
 /**
