@@ -153,9 +153,10 @@ function planBody(
   const plan = planMemory({ ...body, results: [] }, schedule, without, elsewhere);
   let bytes = alignUp(plan.bytes);
   const swaps = homes.map(({ kind }, carry) => {
-    if (kind !== 'swap') return undefined;
-    bytes += alignUp(bytesOf(body.results[carry]));
-    return bytes - alignUp(bytesOf(body.results[carry]));
+    const size = alignUp(bytesOf(body.results[carry]));
+    if (kind !== 'swap' || size === 0) return undefined;
+    bytes += size;
+    return bytes - size;
   });
   return { plan, swaps, bytes };
 }
