@@ -22,8 +22,8 @@ export interface KernelReport {
   readonly name: string;
   /**
    * A `kernel`; a `check`, which looks for an index that is out of range, so that the reference
-   * loop can throw; a `loop` over kernels, made by `scan`; or the `reference` loop of an op that has
-   * no kernel.
+   * loop can throw; a `loop` over kernels, made by `scan`; or the `reference` loop of an op that
+   * has no kernel.
    */
   readonly kind: 'kernel' | 'check' | 'loop' | 'reference';
   /** The names of the ops that it holds, each after those whose results it takes. */

@@ -59,15 +59,27 @@ export function addressesInBody(placed: PlacedLoop): AddressedLoop {
   };
   return {
     depth, length: loop.length, calls, before, after,
-    addressesOf: (inner) => parametersOf(inner, of, flag, inScratch(plan.scratch.get(inner))),
-    bodyOf: (inner) => {
+    addressesOf: remembered(
+      (inner) => parametersOf(inner, of, flag, inScratch(plan.scratch.get(inner))),
+    ),
+    bodyOf: remembered((inner) => {
       const own = plan.bodies.get(inner);
       if (own === undefined) throw new Error(`addresses: ${inner.name} is no loop`);
       const start = inScratch(plan.scratch.get(inner));
       return addressesInBody(
         { call: inner, plan: own, outer, constant, scratch: start, flag, depth: depth + 1 },
       );
-    },
+    }),
+  };
+}
+
+/** A function of calls whose results are kept: JavaScript asks for them in each iteration. */
+export function remembered<T>(find: (call: KernelCall) => T): (call: KernelCall) => T {
+  const known = new Map<KernelCall, T>();
+  return (call) => {
+    const result = known.get(call) ?? find(call);
+    known.set(call, result);
+    return result;
   };
 }
 

@@ -38,7 +38,7 @@ export interface Plan {
 export interface BodyPlan {
   /** The plan of an iteration, for values that are neither arguments nor results of the body. */
   readonly plan: Plan;
-  /** For each carry that lies in two buffers in turn, the offset of that which is not its result. */
+  /** For each carry that lies in two buffers in turn, the offset of the one in scratch memory. */
   readonly swaps: readonly (number | undefined)[];
   readonly bytes: number;
 }
