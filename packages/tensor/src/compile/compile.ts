@@ -54,7 +54,7 @@ const compileOptions = {
   deterministic: boolean.orElse(false),
   check: boolean.orElse(false),
   threads: whole(1).optional(),
-  without: listOf(oneOf('share', 'fold', 'hoist', 'inline', 'group', 'inPlace')).orElse([]),
+  without: listOf(oneOf('share', 'fold', 'inline', 'group', 'inPlace')).orElse([]),
 } satisfies Table<CompileOptions>;
 
 /**

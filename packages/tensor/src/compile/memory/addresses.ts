@@ -45,8 +45,7 @@ export class AddressMap {
   constructor(program: Program, { calls, materialization }: Schedule, plan: Plan, heap: Heap) {
     [this.#materialization, this.#plan, this.#heap] = [materialization, plan, heap];
     const allocations = new Map<Value, Allocation>();
-    const read = calls.flatMap(({ reads }) => reads);
-    for (const value of [...read, ...program.writes.map(({ state }) => state)]) {
+    for (const value of [...readBy(calls), ...program.writes.map(({ state }) => state)]) {
       const { from } = value;
       if (!(from instanceof Tensor) || allocations.has(value)) continue;
       const allocation = allocationOf.get(from) ?? heap.adopt(from.data);
@@ -79,7 +78,9 @@ export class AddressMap {
       const bytes = sizeOf(value.dtype) * offsetOf(this.#materialization, value);
       return shifted(this.of(baseOf(this.#materialization, value)), bytes);
     };
-    return addressesInBody({ call, plan, outer, scratch, flag: this.#heap.flag, depth: 0 });
+    const constant = (value: Value): Address => this.of(value);
+    const { flag } = this.#heap;
+    return addressesInBody({ call, plan, outer, constant, scratch, flag, depth: 0 });
   }
 
   /** Runs `body` with the arena at an address. Calls may be nested, each with another arena. */
@@ -125,6 +126,11 @@ export class AddressMap {
       from.moveTo(allocation);
     }
   }
+}
+
+/** The values that calls read, those in the bodies of loops among them. */
+function readBy(calls: readonly KernelCall[]): Value[] {
+  return calls.flatMap(({ reads, loop }) => [...reads, ...(loop ? readBy(loop.body.calls) : [])]);
 }
 
 /** The tensor that a value stands for in a call with these arguments; undefined if a step's. */

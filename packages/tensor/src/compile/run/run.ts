@@ -11,6 +11,7 @@ import { type CodeOptions, codeOf } from '../emit/code.ts';
 import { constantsOf } from '../fusion/constants.ts';
 import { baseOf, isMaterialized } from '../fusion/materialization.ts';
 import { AddressMap, tensorFor } from '../memory/addresses.ts';
+import { remembered } from '../memory/bodyAddresses.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
 import { type Plan, planMemory } from '../memory/plan.ts';
 import type { Pass } from '../passes/simplify.ts';
@@ -80,7 +81,7 @@ export function link(program: Program, options: LinkOptions): Executable {
   const linked = { program, given, scheduled, plan, heap, addresses };
   const code = codeOf({
     calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call),
-    bodyOf: (call) => addresses.ofBody(call), plan, heap,
+    bodyOf: remembered((call) => addresses.ofBody(call)), plan, heap,
     reference: referenceLoops(linked),
   }, { ...options, backend });
   const refuseShared = sharingCheck(program);
