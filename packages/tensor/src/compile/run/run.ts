@@ -33,6 +33,8 @@ export interface Executable {
    * after each kernel call.
    */
   run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
+  /** Gives back its memory and its code in other threads; it can be looked at, but not run. */
+  release(): void;
 }
 
 function zeros({ shape, dtype }: Value): NDArray {
@@ -91,6 +93,10 @@ export function link(program: Program, options: LinkOptions): Executable {
     plan,
     stages: code.stages,
     wat: code.wat,
+    release: () => {
+      addresses.release();
+      code.release();
+    },
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
       // The other threads wait for the next loop of the program that called this one.
