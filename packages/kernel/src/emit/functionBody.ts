@@ -10,8 +10,8 @@
  * constant again in every iteration.
  */
 import {
-  type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, type Operand, select, set,
-  type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
+  type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, type Operand,
+  select, set, type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
   type Buffer, type Constant, type Expr, isVector, lanesOf, type Load, type Operation, type Type,

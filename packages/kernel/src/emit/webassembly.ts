@@ -3,8 +3,8 @@
  * kernels. The bodies of the functions are emitted by functionBody.ts.
  */
 import {
-  assemble, assembled, call, type Expression, features, type HostMemory, i32, type Local, MAX_PAGES, Module, Names,
-  type Operand, type Statement as Code, type ValueType,
+  assemble, assembled, call, type Expression, features, type HostMemory, i32, type Local,
+  MAX_PAGES, Module, Names, type Operand, type Statement as Code, type ValueType,
 } from '@mambagrad/wasm';
 import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
 import type { Kernel, Region } from '../language/kernel.ts';

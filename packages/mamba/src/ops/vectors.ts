@@ -99,7 +99,7 @@ export function forChannels(
   ];
 }
 
-/** Calls the body for two states at a time of the channels at hand; an odd one is left at the end. */
+/** Calls the body for two states at a time of the channels at hand; then for an odd one. */
 export function forStates(
   count: number,
   channels: readonly k.Expr[],
@@ -159,7 +159,7 @@ export function setLimits(
   });
 }
 
-/** The same for all states, in two forms: for any Δ, or, as nearly always, for such as are small. */
+/** The same for all states, in two forms: for any Δ, and for small ones, as nearly all are. */
 export function forStatesOf(
   durations: readonly k.Expr[], limits: k.Buffer, count: number, channels: readonly k.Expr[],
   body: (isSmall: boolean, ...at: Parameters<Parameters<typeof forStates>[2]>) => k.Statements,

@@ -123,9 +123,9 @@ function backwardStep(
     return number === undefined ? undefined : argument(value, number, false, node);
   });
   const pairs: Seed[] = [
-    ...carried.filter((i) => i < carries).map((i, n): Seed => [tensorOf(body.results[i]), gradients[n]]),
-    ...given.map((i, n): Seed => [tensorOf(body.results[i]), cotangents[n]]),
-  ];
+    ...carried.filter((i) => i < carries).map((i, n) => [i, gradients[n]] as const),
+    ...given.map((i, n) => [i, cotangents[n]] as const),
+  ].map(([i, cotangent]) => [tensorOf(body.results[i]), cotangent]);
   const wantedInputs = new Set([...wanted].map((i) => inputs[i]));
   const seeds = pairs.filter(([output]) => output.requiresGrad);
   const found = pullBack('scan', seeds, (tensor) => wantedInputs.has(tensor), mode.recording);

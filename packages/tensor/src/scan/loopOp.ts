@@ -4,9 +4,11 @@
  * well; a compiled program leaves out again what its gradient does not read.
  */
 import { Loop, rearranged } from '../compile/trace/loop.ts';
+import type { Step } from '../compile/trace/trace.ts';
 import { defineMultiPrimitive } from '../core/primitive.ts';
 import { mode, type Tensor } from '../core/tensor.ts';
 import { gradientRule } from './gradient.ts';
+import { withoutInvariants } from './invariants.ts';
 import { runLoop } from './reference.ts';
 
 const scanPrimitive = defineMultiPrimitive<Loop>({
@@ -18,8 +20,9 @@ const scanPrimitive = defineMultiPrimitive<Loop>({
 });
 
 /** Applies a loop to its inputs; gives the carries that it leaves, and its outputs. */
-export function applyLoop(loop: Loop, inputs: readonly Tensor[]): readonly Tensor[] {
-  const { length: count } = loop.body.results;
+export function applyLoop(given: Loop, to: readonly Tensor[]): readonly Tensor[] {
+  const { length: count } = given.body.results;
+  const { loop, inputs } = withoutInvariants(given, to);
   const changing = withoutUnchanged(loop);
   if (changing !== undefined) {
     const { order, unchanged } = changing;
@@ -56,11 +59,22 @@ function withoutUnchanged(
   return { loop, order, unchanged };
 }
 
-/** The loop with more outputs: the carries before each iteration, and all that its steps make. */
+/**
+ * The loop with more outputs: the carries before each iteration, and all that its steps make. What
+ * is only moved, as a part or a transpose, is not kept: it is moved again.
+ */
 function keeping(loop: Loop): Loop {
   const { body, shape } = loop;
   if (loop.isKept) return loop;
-  const made = shape.isCheckpointed ? [] : body.steps.flatMap(({ outputs }) => outputs);
+  const kept = body.steps.filter((step) => !shape.isCheckpointed && !isMove(step));
+  const made = kept.flatMap(({ outputs }) => outputs);
   const results = [...body.results, ...body.inputs.slice(0, shape.carries), ...made];
   return new Loop({ ...body, results }, shape);
+}
+
+/** Whether a step computes nothing: its elements are those of its input. */
+function isMove({ primitive, inputs, attributes, outputs }: Step): boolean {
+  if (primitive.sharesData) return true;
+  const lowering = primitive.lower?.(inputs, attributes, outputs);
+  return Array.isArray(lowering) && lowering.every((each) => 'move' in each);
 }

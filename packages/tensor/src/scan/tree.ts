@@ -53,7 +53,8 @@ function mapTensors(tree: unknown, replace: (tensor: Tensor) => Tensor): unknown
   if (tree instanceof Tensor) return replace(tree);
   if (Array.isArray(tree)) return tree.map((part) => mapTensors(part, replace));
   if (tree === undefined) return undefined;
-  return Object.fromEntries(entriesOf(Object(tree)).map(
-    ([key, part]) => [key, mapTensors(part, replace)],
-  ));
+  // The order of replacement is by name, that of the result as it was.
+  return entriesOf(Object(tree)).reduce(
+    (copy, [key, part]) => ({ ...copy, [key]: mapTensors(part, replace) }), { ...Object(tree) },
+  );
 }

@@ -1,6 +1,6 @@
 /** The loop over time as it stands: a chain of ops on tensors, which are differentiated as any. */
 import { check, resolveAxis } from '../core/shape.ts';
-import type { Tensor } from '../core/tensor.ts';
+import { Tensor } from '../core/tensor.ts';
 import { stack } from '../ops/join.ts';
 import { unbind } from '../ops/unbind.ts';
 import { tensorsIn, withTensors } from './tree.ts';
@@ -31,16 +31,23 @@ export function unrolled(
     unbind(x, resolveAxis('scan', axis, x.ndim))
   ));
   const outputs: Tensor[][] = [];
-  let [state, output]: unknown[] = [initialState, undefined];
+  let [state, output]: [unknown, unknown] = [initialState, undefined];
   for (let i = 0; i < length; i++) {
     const t = reverse ? length - 1 - i : i;
-    ({ state, output } = step(state, withTensors(inputs, slices.map((slice) => slice[t]))));
-    outputs[t] = tensorsIn('the output', output);
+    const given = step(state, withTensors(inputs, slices.map((slice) => slice[t])));
+    state = withTensors(initialState, tensorsIn('the state', given.state).map(asItIs));
+    output = given.output;
+    outputs[t] = tensorsIn('the output', output).map(asItIs);
   }
   const stacked = outputs[0].map((first, n) => (
     stack(outputs.map((own) => own[n]), axisOfOutput(axis, first))
   ));
   return { state, outputs: withTensors(output, stacked) };
+}
+
+/** A tensor that keeps its value if a later step assigns to the tensor that was given. */
+function asItIs(tensor: Tensor): Tensor {
+  return tensor.node || tensor.requiresGrad ? tensor : new Tensor(tensor, tensor);
 }
 
 /** The axis along which outputs like this one are stacked. */

@@ -166,7 +166,7 @@ function recomputeStep(
 function backpropagateChunk(
   scan: Backward, chunk: Chunk, channels: readonly k.Expr[],
 ): k.Statements {
-  // From `count` − 1 down to 0. A short chunk starts late, so that t is a constant less the counter.
+  // From `count` − 1 down to 0. A short chunk begins later, so that t is a constant minus r.
   return k.loop('r', { from: k.minus(CHUNK, chunk.count), to: CHUNK }, (r) =>
     backpropagateStep(scan, chunk, k.sub(CHUNK - 1, r), channels),
   );

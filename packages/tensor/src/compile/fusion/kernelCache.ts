@@ -139,7 +139,7 @@ export class KernelCache {
 
 let others = 0;
 
-/** A primitive and its attributes as text. Attributes that text cannot stand for equal no others. */
+/** A primitive and its attributes as text. What text cannot stand for equals no other. */
 function operationOf({ primitive, attributes }: Step): string {
   return `${primitive.name} ${keyOf(attributes, () => `other ${others++}`)}`;
 }

@@ -8,6 +8,7 @@
  *                               in an output of which it is an element anyway
  */
 import { sizeOf } from '../../core/dtype.ts';
+import { Tensor } from '../../core/tensor.ts';
 import { baseOf, offsetOf } from '../fusion/materialization.ts';
 import { type Address, except, type Exception, moving, shifted } from '../schedule/address.ts';
 import type { KernelCall } from '../schedule/kernelCall.ts';
@@ -32,6 +33,8 @@ export interface PlacedLoop {
   readonly plan: BodyPlan;
   /** Where the values around the loop are. */
   readonly outer: (value: Value) => Address;
+  /** Where a number is that the body holds as a constant. */
+  readonly constant: (value: Value) => Address;
   /** Where the loop's scratch memory starts. */
   readonly scratch: Address;
   /** The address where checks say that something is wrong. */
@@ -42,27 +45,41 @@ export interface PlacedLoop {
 
 /** The addresses in the body of a loop. */
 export function addressesInBody(placed: PlacedLoop): AddressedLoop {
-  const { call, plan: { plan }, scratch, flag, depth } = placed;
+  const { call, plan: { plan }, constant, scratch, flag, depth } = placed;
   const { loop, body: { calls, materialization } } = loopOf(call);
   const { places, before, after } = placesIn(placed);
   const inScratch = (offset = 0): Address => shifted(scratch, offset);
-  const of = (value: Value): Address =>
-    places.get(value) ?? inScratch(plan.offsets.get(value));
+  const of = (value: Value): Address => {
+    if (value.from instanceof Tensor) return constant(value);
+    return places.get(value) ?? inScratch(plan.offsets.get(value));
+  };
   const outer = (value: Value): Address => {
     const bytes = sizeOf(value.dtype) * offsetOf(materialization, value);
     return shifted(of(baseOf(materialization, value)), bytes);
   };
   return {
     depth, length: loop.length, calls, before, after,
-    addressesOf: (inner) => parametersOf(inner, of, flag, inScratch(plan.scratch.get(inner))),
-    bodyOf: (inner) => {
+    addressesOf: remembered(
+      (inner) => parametersOf(inner, of, flag, inScratch(plan.scratch.get(inner))),
+    ),
+    bodyOf: remembered((inner) => {
       const own = plan.bodies.get(inner);
       if (own === undefined) throw new Error(`addresses: ${inner.name} is no loop`);
       const start = inScratch(plan.scratch.get(inner));
       return addressesInBody(
-        { call: inner, plan: own, outer, scratch: start, flag, depth: depth + 1 },
+        { call: inner, plan: own, outer, constant, scratch: start, flag, depth: depth + 1 },
       );
-    },
+    }),
+  };
+}
+
+/** A function of calls whose results are kept: JavaScript asks for them in each iteration. */
+export function remembered<T>(find: (call: KernelCall) => T): (call: KernelCall) => T {
+  const known = new Map<KernelCall, T>();
+  return (call) => {
+    const result = known.get(call) ?? find(call);
+    known.set(call, result);
+    return result;
   };
 }
 

@@ -38,7 +38,7 @@ export interface Plan {
 export interface BodyPlan {
   /** The plan of an iteration, for values that are neither arguments nor results of the body. */
   readonly plan: Plan;
-  /** For each carry that lies in two buffers in turn, the offset of that which is not its result. */
+  /** For each carry that lies in two buffers in turn, the offset of the one in scratch memory. */
   readonly swaps: readonly (number | undefined)[];
   readonly bytes: number;
 }
@@ -153,9 +153,10 @@ function planBody(
   const plan = planMemory({ ...body, results: [] }, schedule, without, elsewhere);
   let bytes = alignUp(plan.bytes);
   const swaps = homes.map(({ kind }, carry) => {
-    if (kind !== 'swap') return undefined;
-    bytes += alignUp(bytesOf(body.results[carry]));
-    return bytes - alignUp(bytesOf(body.results[carry]));
+    const size = alignUp(bytesOf(body.results[carry]));
+    if (kind !== 'swap' || size === 0) return undefined;
+    bytes += size;
+    return bytes - size;
   });
   return { plan, swaps, bytes };
 }

@@ -4,16 +4,14 @@ import type { Program, Step } from '../trace/trace.ts';
 import { eliminateCommonSubexpressions } from './commonSubexpressions.ts';
 import { eliminateDeadCode } from './deadCode.ts';
 import { foldConstants } from './foldConstants.ts';
-import { hoistInvariants } from './hoistInvariants.ts';
 
 /**
- * What `compile` can leave out. Of the passes, `share` computes equal things once, `fold` computes
- * numbers that are known while tracing, and `hoist` moves what is the same in all iterations of a
- * loop before it. Of later stages, `inline` computes values where
+ * What `compile` can leave out. Of the passes, `share` computes equal things once, and `fold`
+ * computes numbers that are known while tracing. Of later stages, `inline` computes values where
  * they are needed instead of materialising them, `group` fuses several into one kernel, and
  * `inPlace` puts results in the memory of values that are not needed any more.
  */
-export type Pass = 'share' | 'fold' | 'hoist' | 'inline' | 'group' | 'inPlace';
+export type Pass = 'share' | 'fold' | 'inline' | 'group' | 'inPlace';
 
 /**
  * Runs all passes on a program, the bodies of its loops first; `isFusing` says whether kernels may
@@ -22,12 +20,11 @@ export type Pass = 'share' | 'fold' | 'hoist' | 'inline' | 'group' | 'inPlace';
 export function simplify<P extends Program>(
   program: P, isFusing: boolean, without: ReadonlySet<Pass> = new Set(),
 ): P {
-  const steps = program.steps.flatMap((step): readonly Step[] => {
+  const steps = program.steps.map((step): Step => {
     const { attributes: loop } = step;
-    if (!(loop instanceof Loop)) return [step];
+    if (!(loop instanceof Loop)) return step;
     const body = simplify(loop.body, isFusing, without);
-    const simplified = { ...step, attributes: new Loop(body, loop.shape) };
-    return without.has('hoist') ? [simplified] : hoistInvariants(simplified);
+    return { ...step, attributes: new Loop(body, loop.shape) };
   });
   let simplified: P = { ...program, steps };
   if (!without.has('share')) simplified = eliminateCommonSubexpressions(simplified);

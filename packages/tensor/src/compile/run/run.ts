@@ -11,6 +11,7 @@ import { type CodeOptions, codeOf } from '../emit/code.ts';
 import { constantsOf } from '../fusion/constants.ts';
 import { baseOf, isMaterialized } from '../fusion/materialization.ts';
 import { AddressMap, tensorFor } from '../memory/addresses.ts';
+import { remembered } from '../memory/bodyAddresses.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
 import { type Plan, planMemory } from '../memory/plan.ts';
 import type { Pass } from '../passes/simplify.ts';
@@ -32,6 +33,8 @@ export interface Executable {
    * after each kernel call.
    */
   run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
+  /** Gives back its memory and its code in other threads; it can be looked at, but not run. */
+  release(): void;
 }
 
 function zeros({ shape, dtype }: Value): NDArray {
@@ -80,7 +83,7 @@ export function link(program: Program, options: LinkOptions): Executable {
   const linked = { program, given, scheduled, plan, heap, addresses };
   const code = codeOf({
     calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call),
-    bodyOf: (call) => addresses.ofBody(call), plan, heap,
+    bodyOf: remembered((call) => addresses.ofBody(call)), plan, heap,
     reference: referenceLoops(linked),
   }, { ...options, backend });
   const refuseShared = sharingCheck(program);
@@ -90,6 +93,10 @@ export function link(program: Program, options: LinkOptions): Executable {
     plan,
     stages: code.stages,
     wat: code.wat,
+    release: () => {
+      addresses.release();
+      code.release();
+    },
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
       // The other threads wait for the next loop of the program that called this one.

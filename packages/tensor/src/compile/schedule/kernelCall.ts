@@ -1,4 +1,4 @@
-/** The calls that a program is scheduled as: of kernels, of loops of kernels, of reference loops. */
+/** The calls that a program is scheduled as: of kernels, of loops over kernels, reference loops. */
 import type * as k from '@mambagrad/kernel';
 import type { Materialization } from '../fusion/materialization.ts';
 import type { Loop } from '../trace/loop.ts';

@@ -1,7 +1,7 @@
 /**
- * Scheduling a loop: its body is a program, with kernels of its own. A result of the body is written
- * where it belongs, in the next place of a carry or an element of a sequence; if that cannot be, as
- * it is an argument or is returned twice, a kernel copies it there.
+ * Scheduling a loop: its body is a program, with kernels of its own. A result of the body is
+ * written where it belongs, in the next place of a carry or an element of a sequence; if that is
+ * not possible, as it is an argument or is returned twice, a kernel copies it there.
  */
 import * as k from '@mambagrad/kernel';
 import { flatIndex, forEach } from '../../core/lowering.ts';

@@ -7,9 +7,10 @@
  * the moment at each call. Where the function assigns to one, later reads in the same call see the
  * new value, and the tensor has it when the call is over.
  */
+import { checkIsOver } from '../../core/isOver.ts';
 import { check, type Spec, TensorError } from '../../core/shape.ts';
 import {
-  checkIsOver, type Node, type Primitive, Tensor, type Tracer, tick, withMode,
+  type Node, type Primitive, Tensor, type Tracer, tick, withMode,
 } from '../../core/tensor.ts';
 import { LocalGradients } from './localGradients.ts';
 import { mapTensors, readArguments } from './tree.ts';
