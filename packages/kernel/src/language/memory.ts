@@ -83,9 +83,12 @@ function addMultiple(sum: Sum, part: Expr, factor: number): void {
       return addMultiple(sum, a, factor);
     }
   }
-  const known = sum.terms.find(({ of }) => of === part);
-  if (known) known.times += factor;
-  else sum.terms.push({ of: part, times: factor });
+  for (const term of sum.terms) {
+    if (term.of !== part) continue;
+    term.times += factor;
+    return;
+  }
+  sum.terms.push({ of: part, times: factor });
 }
 
 /** Whether the four lanes of an index are neighbours, in order, so that one access is enough. */
