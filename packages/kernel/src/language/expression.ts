@@ -174,7 +174,8 @@ export function apply(
 ): Operation {
   const { name, takes } = meaning;
   let widest: Expr | undefined;
-  for (const operand of operands) {
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i];
     if (typeof operand === 'number') continue;
     if (widest === undefined || (isVector(operand) && !isVector(widest))) widest = operand;
   }
@@ -184,11 +185,9 @@ export function apply(
   if (!takes.includes(kind)) {
     throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
-  const inputs: Expr[] = [];
-  for (const operand of operands) {
-    const isFit = typeof operand !== 'number' && operand.type === taken;
-    inputs.push(isFit ? operand : fit(name, taken, operand));
-  }
+  const inputs = operands.map((operand) => (
+    typeof operand !== 'number' && operand.type === taken ? operand : fit(name, taken, operand)
+  ));
   const isOfKind = meaning.gives === undefined || meaning.gives === kind;
   const type = gives ?? (isOfKind ? taken : typeOf(meaning.gives, lanesOf(widest)));
   return { node: 'operation', type, name, inputs, detail, meaning };

@@ -83,12 +83,13 @@ function addMultiple(sum: Sum, part: Expr, factor: number): void {
       return addMultiple(sum, a, factor);
     }
   }
-  for (const term of sum.terms) {
-    if (term.of !== part) continue;
-    term.times += factor;
+  const { terms } = sum;
+  for (let i = 0; i < terms.length; i++) {
+    if (terms[i].of !== part) continue;
+    terms[i].times += factor;
     return;
   }
-  sum.terms.push({ of: part, times: factor });
+  terms.push({ of: part, times: factor });
 }
 
 /** Whether the four lanes of an index are neighbours, in order, so that one access is enough. */

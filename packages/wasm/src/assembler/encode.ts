@@ -101,7 +101,7 @@ function writeCode(
     throw new Error(`${where}: ${reference.kind} '${reference.name}' is not of this ${home}`);
   };
   const writeAll = (list: readonly Code[]): void => {
-    for (const one of list) write(one);
+    for (let i = 0; i < list.length; i++) write(list[i]);
   };
   const write = ({ opcode, operands, immediates, label, bodies, assembled }: Code): void => {
     if (assembled !== undefined) {
@@ -111,7 +111,8 @@ function writeCode(
     if (operands.length > 0) writeAll(operands);
     if (opcode <= 0xff) out.byte(opcode);
     else out.byte(opcode >> 12).unsigned(opcode & 0xfff);
-    for (const immediate of immediates) {
+    for (let i = 0; i < immediates.length; i++) {
+      const immediate = immediates[i];
       if (immediate.kind === 'literal') immediate.write(out);
       else out.unsigned(numberOf(immediate));
     }
