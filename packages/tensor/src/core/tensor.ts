@@ -8,6 +8,7 @@
  */
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
+import { checkIsOver } from './isOver.ts';
 import type { LoweringOfAll } from './lowering.ts';
 import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
@@ -109,19 +110,6 @@ export interface Tracer {
 
 /** The current mode; `withMode` changes it. */
 export let mode: Mode = { recording: true };
-
-/**
- * Throws in the name of `op` unless the function that returned this result is over: an async
- * function or a generator would go on running later, in another mode.
- */
-export function checkIsOver(op: string, result: unknown): void {
-  if (typeof result !== 'object' || result === null) return;
-  const isAsync = 'then' in result && typeof result.then === 'function';
-  check(!isAsync)`${op}: the function is async, and would run on after ${op} is over`;
-  const isGenerator = 'next' in result && typeof result.next === 'function';
-  check(!isGenerator)`${op}: the function gives a generator, which runs when it is asked for values,
-    after ${op} is over; go through it within ${op}, and return an array`;
-}
 
 /**
  * Runs `body` in the current mode with some changes, and restores the mode, also after an error.
@@ -226,6 +214,11 @@ export class Tensor implements Spec {
     mode.tracer?.read(this);
     if (typeof this.#data === 'string') throw new TensorError(this.#data);
     return 'array' in this.#data ? this.#data.array : this.#data;
+  }
+
+  /** Whether it has data; a tensor of a trace has none. */
+  get hasValue(): boolean {
+    return typeof this.#data !== 'string';
   }
 
   /** Whether gradients flow to this tensor. Can be set on leaves of a floating dtype. */

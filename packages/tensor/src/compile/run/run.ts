@@ -3,14 +3,15 @@
  * the arena, runs the code, and copies results out. State is changed in place, or, if its old value
  * is needed to the end, copied there last.
  */
-import * as k from '@mambagrad/kernel';
 import type { TypedArray } from '../../core/dtype.ts';
 import { arrayFor } from '../../core/memory.ts';
 import { check } from '../../core/shape.ts';
 import { type NDArray, Tensor } from '../../core/tensor.ts';
 import { type CodeOptions, codeOf } from '../emit/code.ts';
+import { constantsOf } from '../fusion/constants.ts';
 import { baseOf, isMaterialized } from '../fusion/materialization.ts';
 import { AddressMap, tensorFor } from '../memory/addresses.ts';
+import { remembered } from '../memory/bodyAddresses.ts';
 import { type Heap, theHeap } from '../memory/heap.ts';
 import { type Plan, planMemory } from '../memory/plan.ts';
 import type { Pass } from '../passes/simplify.ts';
@@ -32,19 +33,8 @@ export interface Executable {
    * after each kernel call.
    */
   run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
-}
-
-/** The numbers of a program that no run changes, as constants of the loop language. */
-function constantsOf(program: Program): Map<Value, k.Expr> {
-  const constants = new Map<Value, k.Expr>();
-  for (const value of program.steps.flatMap(({ inputs }) => inputs)) {
-    const { from, shape, dtype } = value;
-    if (!(from instanceof Tensor && program.constants.has(from))) continue;
-    if (shape.length === 0 && dtype !== 'f64') {
-      constants.set(value, k.constant(dtype, from.data[0]));
-    }
-  }
-  return constants;
+  /** Gives back its memory and its code in other threads; it can be looked at, but not run. */
+  release(): void;
 }
 
 function zeros({ shape, dtype }: Value): NDArray {
@@ -92,7 +82,8 @@ export function link(program: Program, options: LinkOptions): Executable {
   );
   const linked = { program, given, scheduled, plan, heap, addresses };
   const code = codeOf({
-    calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call), plan, heap,
+    calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call),
+    bodyOf: remembered((call) => addresses.ofBody(call)), plan, heap,
     reference: referenceLoops(linked),
   }, { ...options, backend });
   const refuseShared = sharingCheck(program);
@@ -102,6 +93,10 @@ export function link(program: Program, options: LinkOptions): Executable {
     plan,
     stages: code.stages,
     wat: code.wat,
+    release: () => {
+      addresses.release();
+      code.release();
+    },
     run: (tensors, threads = 1, watch) => {
       tensors.forEach(refuseShared);
       // The other threads wait for the next loop of the program that called this one.

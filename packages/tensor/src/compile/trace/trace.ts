@@ -7,10 +7,12 @@
  * the moment at each call. Where the function assigns to one, later reads in the same call see the
  * new value, and the tensor has it when the call is over.
  */
+import { checkIsOver } from '../../core/isOver.ts';
 import { check, type Spec, TensorError } from '../../core/shape.ts';
 import {
-  checkIsOver, type Primitive, Tensor, type Tracer, tick, withMode,
+  type Node, type Primitive, Tensor, type Tracer, tick, withMode,
 } from '../../core/tensor.ts';
+import { LocalGradients } from './localGradients.ts';
 import { mapTensors, readArguments } from './tree.ts';
 
 /** A value of the program. */
@@ -25,6 +27,8 @@ export interface Step {
   readonly attributes: unknown;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
+  /** Whether gradients flow through it: not where it was applied under `noGrad`. */
+  readonly isRecorded: boolean;
 }
 
 /** State, a captured tensor or an argument, and the value that it has when the call is over. */
@@ -91,37 +95,12 @@ function rebuilder(tree: unknown): Program['rebuild'] {
   };
 }
 
-/**
- * Gradients that are set in a trace are local to it, so if nothing there reads any, the backward
- * pass was for nothing: an optimizer's step outside, say, finds none.
- */
-class LocalGradients {
-  readonly #given = new Set<Tensor>();
-  readonly #unread = new Set<Tensor>();
-
-  noteSet(tensor: Tensor, grad: Tensor | undefined): void {
-    if (grad === undefined) return;
-    this.#given.add(tensor);
-    this.#unread.add(tensor);
-  }
-
-  noteRead(tensor: Tensor): void {
-    this.#unread.delete(tensor);
-  }
-
-  requireUse(): void {
-    const [first] = this.#unread;
-    // Where some are read, the others may be of tensors that are not trained here.
-    check(first === undefined || this.#unread.size < this.#given.size)`compile: the function calls
-      backward(), but reads none of the gradients, such as that of ${first}, which are gone when the
-      call is over; call optimizer.step() in the function too, or return what it should give`;
-  }
-}
-
 /** Records what a function does with tensors: while it traces, every op is reported to it. */
-class Recorder implements Tracer {
-  readonly missing = UNKNOWN;
+export class Recorder implements Tracer {
+  readonly missing: string;
   readonly #startedAt = tick();
+  /** When the outermost trace started: tensors that were made since are constants. */
+  readonly #outermostStart: number;
   readonly #steps: Step[] = [];
   readonly #guards: (() => boolean)[] = [];
   /** The value that each tensor had when it was first seen. */
@@ -135,18 +114,28 @@ class Recorder implements Tracer {
   readonly #localGradients = new LocalGradients();
   readonly #undo = new Map<Tensor, () => void>();
 
-  /** A tensor without a value that stands for an argument. */
-  placeholder(tensor: Tensor, argument: number): Tensor {
-    const placeholder = new Tensor(specOf(tensor), UNKNOWN);
-    if (tensor.requiresGrad) placeholder.requiresGrad = true;
-    this.#values.set(placeholder, { ...specOf(tensor), from: argument });
+  /** `missing` is said where the value of a traced tensor is read; `outer` traces around this. */
+  constructor(missing: string = UNKNOWN, outer?: Tracer) {
+    this.missing = missing;
+    this.#outermostStart = outer instanceof Recorder ? outer.#outermostStart : this.#startedAt;
+  }
+
+  /**
+   * A tensor without a value that stands for an argument; with a node if it was computed from
+   * others, which gradients flow to.
+   */
+  placeholder(spec: Spec, argument: number, requiresGrad: boolean, node?: Node): Tensor {
+    const placeholder = new Tensor(specOf(spec), this.missing, node);
+    if (requiresGrad && !node) placeholder.requiresGrad = true;
+    this.#values.set(placeholder, { ...specOf(spec), from: argument });
     return placeholder;
   }
 
   apply(...[primitive, inputs, results, attributes]: Parameters<Tracer['apply']>): void {
     const values = inputs.map((input) => this.#valueOf(input));
     const outputs = results.map((result): Value => ({ ...specOf(result), from: 'step' }));
-    this.#steps.push({ primitive, attributes, inputs: values, outputs });
+    const isRecorded = results.some(({ node }) => node !== undefined);
+    this.#steps.push({ primitive, attributes, inputs: values, outputs, isRecorded });
     results.forEach((result, i) => this.#values.set(result, outputs[i]));
   }
 
@@ -170,7 +159,7 @@ class Recorder implements Tracer {
   }
 
   read(tensor: Tensor): void {
-    if (this.#assigned.has(tensor)) throw new TensorError(UNKNOWN);
+    if (this.#assigned.has(tensor)) throw new TensorError(this.missing);
     const isOwn = tensor.createdAt > this.#startedAt;
     check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
       frozen in the program; use it as a tensor, or pass the number as an argument`;
@@ -180,10 +169,19 @@ class Recorder implements Tracer {
     this.#guards.push(unchanged(read));
   }
 
+  /** What a function did, and the values of some tensors as they are when it is over. */
+  recorded(results: readonly Tensor[]): Omit<Program, 'rebuild'> {
+    return this.#recorded(results.map((tensor) => this.#valueOf(tensor)));
+  }
+
   /** The program of a function that has returned this. */
   program(returned: unknown): Program {
-    this.#localGradients.requireUse();
     const results = this.#resultsIn(returned);
+    return { ...this.#recorded(results), rebuild: rebuilder(returned) };
+  }
+
+  #recorded(results: readonly Value[]): Omit<Program, 'rebuild'> {
+    this.#localGradients.requireUse();
     const constants = this.#constants();
     for (const tensor of constants) this.#guards.push(neverAssigned(tensor));
     for (const [tensor, grad] of this.#outerGradients) this.#guards.push(sameGrad(tensor, grad));
@@ -193,7 +191,6 @@ class Recorder implements Tracer {
       constants,
       assignsToConstants: [...constants].some((tensor) => this.#assigned.has(tensor)),
       results,
-      rebuild: rebuilder(returned),
       guards: this.#guards,
     };
   }
@@ -207,9 +204,12 @@ class Recorder implements Tracer {
   #valueOf(tensor: Tensor): Value {
     const known = this.#assigned.get(tensor) ?? this.#values.get(tensor);
     if (known) return known;
+    const isOlder = tensor.createdAt < this.#startedAt;
+    // What has no value and is not older was made in a step of a loop: reading it says so.
+    if (!isOlder && !tensor.hasValue) void tensor.data;
     const captured: Value = { ...specOf(tensor), from: tensor };
     this.#values.set(tensor, captured);
-    if (tensor.createdAt < this.#startedAt) this.#guards.push(sameRequiresGrad(tensor));
+    if (isOlder && tensor.hasValue) this.#guards.push(sameRequiresGrad(tensor));
     return captured;
   }
 
@@ -246,7 +246,11 @@ class Recorder implements Tracer {
     const captured = Array.from(this.#values.values()).flatMap(({ from }) =>
       from instanceof Tensor ? [from] : [],
     );
-    return new Set(captured.filter(({ createdAt }) => createdAt > this.#startedAt));
+    // Within a loop, what the function made before the loop is known as well.
+    return new Set(captured.filter(({ createdAt, hasValue, assignedAt }) => {
+      const isOwn = createdAt > this.#startedAt;
+      return isOwn || (createdAt > this.#outermostStart && hasValue && assignedAt === 0);
+    }));
   }
 }
 
@@ -257,7 +261,9 @@ class Recorder implements Tracer {
 export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown[]): Program {
   const recorder = new Recorder();
   const given = readArguments(args).tensors;
-  const placeholders = given.map((tensor, argument) => recorder.placeholder(tensor, argument));
+  const placeholders = given.map(
+    (tensor, argument) => recorder.placeholder(tensor, argument, tensor.requiresGrad),
+  );
   try {
     return withMode('compile', { tracer: recorder, observer: undefined }, () => {
       const standIns = mapTensors(args, (tensor) => placeholders[given.indexOf(tensor)]);

@@ -28,7 +28,8 @@ function requireDepth(depth: number): void {
     levels deep; does it hold itself?`;
 }
 
-function isPlain(value: object): boolean {
+/** Whether a value is an object of no class, as `{}` makes. */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
