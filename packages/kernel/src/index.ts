@@ -5,6 +5,7 @@ export {
 } from './emit/webassembly.ts';
 export { compileGuarded } from './emit/guard.ts';
 export { type CompiledKernel, compileJavaScript, printJavaScript } from './emit/javascript.ts';
+export type { ScriptSizes } from './emit/scriptBody.ts';
 export { countOperations } from './language/count.ts';
 export { clampIndex, least, minus, plus, rowMajor, times } from './language/indexArithmetic.ts';
 export { type Kernel, kernel, type Parameter, type Region } from './language/kernel.ts';
