@@ -38,9 +38,9 @@ function unrolled(layer: GRU, x: Tensor): Tensor {
   const projected = linear(x, layer.weight_ih_l0, layer.bias_ih_l0);
   let h = zeros([BATCH, WIDTH]);
   const outputs = projected.unbind(0).map((p) => {
-    const [inputR, inputZ, inputN] = p.chunk(3, -1);
-    const [hiddenR, hiddenZ, hiddenN] =
-      linear(h, layer.weight_hh_l0, layer.bias_hh_l0).chunk(3, -1);
+    const q = linear(h, layer.weight_hh_l0, layer.bias_hh_l0);
+    const parts = [p, q].map((all) => all.reshape([BATCH, 3, WIDTH]).unbind(1));
+    const [[inputR, inputZ, inputN], [hiddenR, hiddenZ, hiddenN]] = parts;
     const r = inputR.add(hiddenR).sigmoid();
     const z = inputZ.add(hiddenZ).sigmoid();
     const n = inputN.add(r.mul(hiddenN)).tanh();

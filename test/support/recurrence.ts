@@ -16,13 +16,14 @@ import { drawProgram } from './program.ts';
 /** `scan`, or something that should be the same. */
 export type Scan = typeof scan;
 
-/** A tree with each tensor replaced, written anew: `scan` has its own. */
+/** A tree with each tensor replaced, in the order of sorted keys; `scan` has its own. */
 export function mapTree(tree: unknown, replace: (x: Tensor) => unknown): unknown {
   if (tree instanceof Tensor) return replace(tree);
   if (Array.isArray(tree)) return tree.map((part) => mapTree(part, replace));
   if (typeof tree !== 'object' || tree === null) return tree;
   return Object.fromEntries(
-    Object.entries(tree).map(([name, part]) => [name, mapTree(part, replace)]),
+    Object.entries(tree).sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, part]) => [name, mapTree(part, replace)]),
   );
 }
 

@@ -124,6 +124,23 @@ describe('a step', () => {
     });
   });
 
+  it('may leave gradients out', () => {
+    const w = leaf(some(3));
+    expectAlike((through) => () => {
+      const start = leaf(some(3));
+      const { state } = through(
+        (h: Tensor, row: Tensor) => {
+          const energy = h.mul(w).tanh().sub(row).square().sum();
+          const [slope] = grad(energy, [h]);
+          const still = noGrad(() => h.mul(w).tanh());
+          return { state: h.add(slope.mul(0.2)).add(still.mul(h)) };
+        },
+        start, x,
+      );
+      return [state, grad(state.sum(), [w], { allowUnused: true })];
+    });
+  });
+
   it('may not be differentiated where its tensors are detached', () => {
     const w = leaf(some(3));
     expectAlike((through) => () => {

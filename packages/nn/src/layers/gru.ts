@@ -10,7 +10,7 @@
  * multiplies after the product with W_hh, so that one product gives all three parts.
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { RecurrentLayer, type RecurrentLayerOptions } from './recurrent.ts';
+import { partsOf, RecurrentLayer, type RecurrentLayerOptions } from './recurrent.ts';
 
 /** The state of a `GRU`. */
 export interface GRUState {
@@ -25,8 +25,8 @@ export class GRU extends RecurrentLayer<GRUState> {
   }
 
   protected cell(p: Tensor, q: Tensor, { h }: GRUState): GRUState {
-    const [inputR, inputZ, inputN] = p.chunk(3, -1);
-    const [hiddenR, hiddenZ, hiddenN] = q.chunk(3, -1);
+    const [inputR, inputZ, inputN] = partsOf(p, 3);
+    const [hiddenR, hiddenZ, hiddenN] = partsOf(q, 3);
     const r = inputR.add(hiddenR).sigmoid();
     const z = inputZ.add(hiddenZ).sigmoid();
     const n = inputN.add(r.mul(hiddenN)).tanh();

@@ -12,7 +12,7 @@
  * (2000).
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { RecurrentLayer, type RecurrentLayerOptions } from './recurrent.ts';
+import { partsOf, RecurrentLayer, type RecurrentLayerOptions } from './recurrent.ts';
 
 /** The state of an `LSTM`. */
 export interface LSTMState {
@@ -29,7 +29,7 @@ export class LSTM extends RecurrentLayer<LSTMState> {
   }
 
   protected cell(p: Tensor, q: Tensor, { c }: LSTMState): LSTMState {
-    const [i, f, g, o] = p.add(q).chunk(4, -1);
+    const [i, f, g, o] = partsOf(p.add(q), 4);
     const next = f.sigmoid().mul(c).add(i.sigmoid().mul(g.tanh()));
     return { h: o.sigmoid().mul(next.tanh()), c: next };
   }

@@ -271,6 +271,15 @@ export abstract class RecurrentLayer<State extends Hidden<State>> extends Module
   }
 }
 
+/**
+ * The parts of a projection [batch, gates · hiddenSize], one for each gate. They are the results of
+ * one op, whose gradient is one `stack`; slices would add up as many gradients padded with zeros.
+ */
+export function partsOf(projection: Tensor, gates: number): Tensor[] {
+  const [batch, rows] = projection.shape;
+  return projection.reshape([batch, gates, rows / gates]).unbind(1);
+}
+
 /** Throws in the name of `op` unless its argument `name` is a tensor of this dtype and shape. */
 function requireShape(op: string, name: string, given: unknown, expected: Spec): void {
   const found = given instanceof Tensor ? describe(given) : show(given);

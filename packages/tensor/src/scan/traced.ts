@@ -20,56 +20,61 @@ export function traced(
   const { checkpointEvery: size } = course;
   if (size === undefined) return oneLoop(step, initialState, inputs, course, false);
   if (size === 1) return oneLoop(step, initialState, inputs, course, true);
-  return inChunks(step, initialState, inputs, { ...course, size });
+  return inChunks(step, initialState, inputs, course, size);
 }
 
-/** A scan in chunks of `size` steps, and one of what is left at the end. */
+/** A scan in chunks of `size` steps, and one of the steps that are left at the end. */
 function inChunks(
-  step: AnyStep, initialState: unknown, inputs: unknown, course: Course & { size: number },
+  step: AnyStep, initialState: unknown, inputs: unknown, { axis, reverse, length }: Course,
+  size: number,
 ): Scanned {
-  const { axis, reverse, length, size } = course;
-  const chunks = Math.floor(length / size);
-  const sequences = tensorsIn('inputs', inputs).map((x) => (
-    moveAxis(x, resolveAxis('scan', axis, x.ndim), 0)
-  ));
-  const part = (from: number, steps: number): unknown =>
-    withTensors(inputs, sequences.map((x) => x.narrow(0, from, steps)));
-  const stepsOf = (state: unknown, some: unknown, count: number): Scanned =>
-    oneLoop(step, state, some, { axis: 0, reverse, length: count }, false);
-  const whole = (state: unknown): Scanned => {
-    const cut = withTensors(inputs, sequences.map((x) => (
-      x.narrow(0, 0, chunks * size).reshape([chunks, size, ...x.shape.slice(1)])
-    )));
-    const ofChunk: AnyStep = (before, chunk) => {
-      const { state: after, outputs: output } = stepsOf(before, chunk, size);
-      return { state: after, output };
-    };
-    const { state: after, outputs } = oneLoop(
-      ofChunk, state, cut, { axis: 0, reverse, length: chunks }, true,
-    );
-    const joined = tensorsIn('the output', outputs).map((y) => (
-      y.reshape([chunks * size, ...y.shape.slice(2)])
-    ));
-    return { state: after, outputs: withTensors(outputs, joined) };
+  const cut = length - (length % size);
+  const sequences = timeFirst(inputs, axis);
+  const scanPart = (state: unknown, from: number, to: number): Scanned => {
+    const part = sequences.map((x) => x.narrow(0, from, to - from));
+    return from === cut
+      ? oneLoop(step, state, withTensors(inputs, part), plain(reverse, to - from), false)
+      : loopOverChunks(step, state, withTensors(inputs, part), plain(reverse, to - from), size);
   };
-  const left = length - chunks * size;
-  const rest = (state: unknown): Scanned =>
-    stepsOf(state, part(chunks * size, left), left);
-  const parts = [...(chunks > 0 ? [whole] : []), ...(left > 0 ? [rest] : [])];
-  let state = initialState;
-  const results = (reverse ? parts.toReversed() : parts).map((run) => {
-    const scanned = run(state);
-    state = scanned.state;
-    return scanned.outputs;
-  });
-  const inOrder = (reverse ? results.toReversed() : results).map(
-    (outputs) => tensorsIn('the output', outputs),
+  const ends = [[0, cut], [cut, length]].filter(([from, to]) => from < to);
+  const done: Scanned[] = [];
+  for (const [from, to] of reverse ? ends.toReversed() : ends) {
+    done.push(scanPart(done.at(-1)?.state ?? initialState, from, to));
+  }
+  const state = done.at(-1)?.state;
+  const parts = (reverse ? done.toReversed() : done).map(
+    ({ outputs }) => tensorsIn('the output', outputs),
   );
-  const outputs = inOrder[0].map((first, i) => {
-    const all = first.concat(inOrder.slice(1).map((own) => own[i]), 0);
+  const outputs = parts[0].map((first, i) => {
+    const all = first.concat(parts.slice(1).map((own) => own[i]), 0);
     return moveAxis(all, 0, resolveAxis('scan', axis, all.ndim));
   });
-  return { state, outputs: withTensors(results[0], outputs) };
+  return { state, outputs: withTensors(done[0].outputs, outputs) };
+}
+
+/** A loop over chunks of `size` steps, of a length that is a multiple of that. */
+function loopOverChunks(
+  step: AnyStep, initialState: unknown, inputs: unknown, { reverse, length }: Course, size: number,
+): Scanned {
+  const ofChunk: AnyStep = (before, chunk) => {
+    const { state, outputs } = oneLoop(step, before, chunk, plain(reverse, size), false);
+    return { state, output: outputs };
+  };
+  const chunks = tensorsIn('inputs', inputs).map((x) => (
+    x.reshape([length / size, size, ...x.shape.slice(1)])
+  ));
+  const { state, outputs } = oneLoop(
+    ofChunk, initialState, withTensors(inputs, chunks), plain(reverse, length / size), true,
+  );
+  const joined = tensorsIn('the output', outputs).map((y) => (
+    y.reshape([length, ...y.shape.slice(2)])
+  ));
+  return { state, outputs: withTensors(outputs, joined) };
+}
+
+/** A course along the first axis. */
+function plain(reverse: boolean, length: number): Course {
+  return { axis: 0, reverse, length };
 }
 
 /** A scan as one loop; `isCheckpointed` says whether gradients run each of its steps again. */
@@ -78,9 +83,7 @@ function oneLoop(
 ): Scanned {
   const { axis, reverse, length } = course;
   const states = tensorsIn('the initial state', initialState);
-  const sequences = tensorsIn('inputs', inputs).map((x) => (
-    moveAxis(x, resolveAxis('scan', axis, x.ndim), 0)
-  ));
+  const sequences = timeFirst(inputs, axis);
   let output: unknown;
   const { body, assigned, captured } = traceBody({
     carries: states.length,
@@ -110,6 +113,13 @@ function oneLoop(
     moveAxis(sequence, 0, axisOfOutput(axis, specs[i]))
   ));
   return { state: withTensors(initialState, after), outputs: withTensors(output, outputs) };
+}
+
+/** The tensors of the inputs, with the axis of the scan as their first. */
+function timeFirst(inputs: unknown, axis: number): Tensor[] {
+  return tensorsIn('inputs', inputs).map((x) => (
+    moveAxis(x, resolveAxis('scan', axis, x.ndim), 0)
+  ));
 }
 
 /** x with one axis moved to another place. */

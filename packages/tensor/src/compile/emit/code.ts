@@ -47,14 +47,20 @@ export interface Code {
   stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;
+  /** Lets other threads drop their copies of it. */
+  release(): void;
 }
+
+/** Code of one of the backends. */
+type Runner = Pick<Code, 'run' | 'release'>;
 
 /** Makes the code of a program, for one of the backends. */
 export function codeOf(
   program: AddressedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
 ): Code {
   const { heap } = program;
-  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
+  const { run, release } =
+    backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
   let flag = heap.view('i32', heap.flag, 1);
   return {
     run: (arena, threads, watch) => {
@@ -68,7 +74,8 @@ export function codeOf(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
-    wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
+    wat: () => moduleOf(program, { fuse, isWatched: false, isText: true }).module.wat(),
+    release,
   };
 }
 
@@ -91,13 +98,13 @@ function load(program: AddressedProgram, options: ModuleOptions, host: HostFunct
 }
 
 /** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */
-function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
+function wasmRunner(program: AddressedProgram, fuse: boolean): Runner {
   const { calls, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((call: KernelCall) => void) | undefined;
   const host: HostFunctions = { reference, watch: (number) => watcher?.(calls[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
   let watched: Loaded | undefined;
-  return (arena, threads, watch) => {
+  const run: Code['run'] = (arena, threads, watch) => {
     const loaded = watch ? (watched ??= load(program, { fuse, isWatched: true }, host)) : plain;
     watcher = watch;
     const own = arena + bytes;
@@ -106,13 +113,17 @@ function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
       loaded.run(arena, own, 0, threads, loop),
     );
   };
+  const release = (): void => {
+    for (const loaded of [plain, watched]) if (loaded) heap.threads.release(loaded.program);
+  };
+  return { run, release };
 }
 
 /** Runs a program as JavaScript, kernel by kernel. */
-function scriptRunner(program: AddressedProgram, isGuarded: boolean): Code['run'] {
+function scriptRunner(program: AddressedProgram, isGuarded: boolean): Runner {
   const { calls, plan, heap, reference } = program;
   const scriptOf = scriptCache(heap, isGuarded);
-  return (arena, _threads, watch) => {
+  const run: Runner['run'] = (arena, _threads, watch) => {
     /** Runs a call of the program, or of a loop in it, in these iterations of the loops around. */
     const runCall = (
       { addressesOf, bodyOf }: AddressedBody, call: KernelCall, iterations: readonly number[],
@@ -138,6 +149,7 @@ function scriptRunner(program: AddressedProgram, isGuarded: boolean): Code['run'
       watch?.(call);
     });
   };
+  return { run, release: () => {} };
 }
 
 function copyBytes(

@@ -1,7 +1,9 @@
 /**
  * The addresses of a program's values. A tensor of state has one allocation, which all programs
- * that use it share; everything else is in the arena of the call.
+ * that use it share. Constants are copied to a block of memory that goes with the program.
+ * Everything else is in the arena of the call.
  */
+import { alignUp } from '@mambagrad/wasm';
 import { changes } from '../../core/changes.ts';
 import { sizeOf, type TypedArray } from '../../core/dtype.ts';
 import type { Allocation } from '../../core/memory.ts';
@@ -13,8 +15,8 @@ import type { KernelCall, Schedule } from '../schedule/kernelCall.ts';
 import type { AddressedLoop } from '../schedule/stages.ts';
 import type { Program, Value } from '../trace/trace.ts';
 import { addressesInBody, parametersOf } from './bodyAddresses.ts';
-import type { Heap } from './heap.ts';
-import type { Plan } from './plan.ts';
+import type { Block, Heap } from './heap.ts';
+import { bytesOf, type Plan } from './plan.ts';
 
 /** The allocations of tensors that programs read: one for each, whichever program asked first. */
 const allocationOf = new WeakMap<Tensor, Allocation>();
@@ -35,8 +37,12 @@ interface Location {
 
 /** Finds the address of every value of a program. */
 export class AddressMap {
-  /** The allocations of state, and of constants that are more than a number. */
+  /** The allocations of state. */
   readonly allocations: ReadonlyMap<Value, Allocation>;
+  /** The addresses of constants, those that are in memory. */
+  readonly #constants = new Map<Value, number>();
+  /** The memory of constants, if there are any. */
+  readonly #block: Block | undefined;
   readonly #materialization: Materialization;
   readonly #plan: Plan;
   readonly #heap: Heap;
@@ -49,10 +55,16 @@ export class AddressMap {
 
   constructor(program: Program, { calls, materialization }: Schedule, plan: Plan, heap: Heap) {
     [this.#materialization, this.#plan, this.#heap] = [materialization, plan, heap];
+    const read = new Set(calls.flatMap(({ reads }) => reads));
+    const isConstant = ({ from }: Value): boolean =>
+      from instanceof Tensor && program.constants.has(from);
+    // The body of a loop captures nothing but numbers.
+    const inBodies = readInBodies(calls).filter(({ from }) => from instanceof Tensor);
+    this.#block = this.#placeConstants([...[...read].filter(isConstant), ...new Set(inBodies)]);
     const allocations = new Map<Value, Allocation>();
-    for (const value of [...readBy(calls), ...program.writes.map(({ state }) => state)]) {
+    for (const value of [...read, ...program.writes.map(({ state }) => state)]) {
       const { from } = value;
-      if (!(from instanceof Tensor) || allocations.has(value)) continue;
+      if (!(from instanceof Tensor) || this.#constants.has(value)) continue;
       const allocation = allocationOf.get(from) ?? heap.adopt(from.data);
       allocationOf.set(from, allocation);
       allocations.set(value, allocation);
@@ -60,8 +72,30 @@ export class AddressMap {
     this.allocations = allocations;
   }
 
-  /** The address of a value: in the allocation of a tensor of state, or in the arena. */
+  /** Copies constants to one block of memory. */
+  #placeConstants(constants: readonly Value[]): Block | undefined {
+    if (constants.length === 0) return undefined;
+    const sizes = constants.map((value) => alignUp(bytesOf(value)));
+    const block = this.#heap.allocate(sizes.reduce((sum, size) => sum + size, 0));
+    let { start } = block;
+    constants.forEach((value, i) => {
+      this.#constants.set(value, start);
+      const { from, dtype, shape } = value;
+      if (from instanceof Tensor) this.#heap.view(dtype, start, numelOf(shape)).set(from.data);
+      start += sizes[i];
+    });
+    return block;
+  }
+
+  /** Frees the memory of constants: the program is run no more. */
+  release(): void {
+    this.#block?.free();
+  }
+
+  /** The address of a value: of a constant, in the allocation of state, or in the arena. */
   of(value: Value): Address {
+    const constant = this.#constants.get(value);
+    if (constant !== undefined) return { isInArena: false, offset: constant };
     const state = this.#plan.donated.get(value) ?? value;
     const allocation = this.allocations.get(state);
     if (allocation) return { isInArena: false, offset: allocation.start };
@@ -140,9 +174,12 @@ export class AddressMap {
   }
 }
 
-/** The values that calls read, those in the bodies of loops among them. */
-function readBy(calls: readonly KernelCall[]): Value[] {
-  return calls.flatMap(({ reads, loop }) => [...reads, ...(loop ? readBy(loop.body.calls) : [])]);
+/** The values that calls in the bodies of loops read. */
+function readInBodies(calls: readonly KernelCall[]): Value[] {
+  return calls.flatMap(({ loop }) => {
+    const inner = loop?.body.calls ?? [];
+    return [...inner.flatMap(({ reads }) => reads), ...readInBodies(inner)];
+  });
 }
 
 /** The tensor that a value stands for in a call with these arguments; undefined if a step's. */

@@ -32,6 +32,8 @@ export interface Executable {
    * after each kernel call.
    */
   run(tensors: readonly Tensor[], threads?: number, watch?: (call: KernelCall) => void): unknown;
+  /** Gives back its memory and its code in other threads; it can be looked at, but not run. */
+  release(): void;
 }
 
 function zeros({ shape, dtype }: Value): NDArray {
@@ -92,6 +94,10 @@ export function link(program: Program, options: LinkOptions): Executable {
     plan,
     stages: code.stages,
     wat: code.wat,
+    release: () => {
+      addresses.release();
+      code.release();
+    },
     run: (tensors, threads = 1, watch) => {
       refuseShared(tensors);
       // The other threads wait for the next loop of the program that called this one.
