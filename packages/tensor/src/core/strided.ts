@@ -109,7 +109,8 @@ export function copyBlock(shape: Shape, from: Place, to: Place): void {
   const [read, written] = [from.array.data, to.array.data];
   const [readStep, writeStep] = steps;
   for (let row = 0; row < starts[0].length; row++) {
-    let [i, j] = [source.offset + starts[0][row], target.offset + starts[1][row]];
+    let i = source.offset + starts[0][row];
+    let j = target.offset + starts[1][row];
     for (let n = 0; n < length; n++, i += readStep, j += writeStep) written[j] = read[i];
   }
 }
