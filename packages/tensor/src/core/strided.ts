@@ -42,8 +42,12 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
   });
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);
-  return { length, steps, starts: merged.map((own) => offsetsOf(sizes, own)) };
+  const isOneRow = sizes.length === 0;
+  return { length, steps, starts: merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own))) };
 }
+
+/** The start of a single row; made once, as arrays are slow to make beside an op on few numbers. */
+const origin = new Int32Array(1);
 
 /** The offsets, in row-major order, of all elements of an array with the given strides. */
 export function offsetsOf(sizes: Shape, strides: readonly number[]): Int32Array {
