@@ -12,6 +12,7 @@ const alone = [
   'test/tensor/compile/{engines,heap,limits,memory,state,threads}.test.ts',
   'test/tensor/core/{limits,memory}.test.ts',
   'test/tensor/ops/table.test.ts',
+  'test/tensor/scan/threads.test.ts',
   'test/wasm/assembler/instructions.test.ts',
 ];
 

@@ -1,8 +1,8 @@
 /** The options of every class and function: known, of their kind, and absent if undefined. */
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, GatedFeedForward, initialize, LayerNorm, layerNorm, Linear,
-  Module, mseLoss, Parameter, Progress, RMSNorm, rmsNorm, Sequential, SGD, summary, Trainer,
+  DataLoader, Dropout, Embedding, GatedFeedForward, GRU, initialize, LayerNorm, layerNorm, Linear,
+  LSTM, Module, mseLoss, Parameter, Progress, RMSNorm, rmsNorm, Sequential, SGD, summary, Trainer,
 } from '@mambagrad/nn';
 import {
   compile, Generator, ones, type Tensor, tensor, TensorError, zeros,
@@ -14,6 +14,9 @@ const generator = new Generator(1);
 const parameters = () => [new Parameter(ones([2]))];
 const i32 = { dtype: 'i32' } as const;
 const layer = { bias: false, init: 'xavierNormal', generator };
+const recurrent = {
+  numLayers: 2, bias: false, batchFirst: true, dropout: 1, bidirectional: true, generator,
+};
 const decays = { lr: 0.1, weightDecay: 0.5 };
 const adam = { ...decays, betas: [0, 0.5], eps: 0 };
 const model = new Linear(1, 1);
@@ -35,6 +38,8 @@ const takers: readonly (readonly [string, object, (options: object) => unknown])
   ['RMSNorm', { eps: 0 }, (options) => new RMSNorm(2, options)],
   ['LayerNorm', { eps: 0 }, (options) => new LayerNorm(2, options)],
   ['Dropout', { generator }, (options) => new Dropout(0.5, options)],
+  ['GRU', recurrent, (options) => new GRU(2, 3, options)],
+  ['LSTM', recurrent, (options) => new LSTM(2, 3, options)],
   [
     'initialize', { gain: 0, generator },
     (options) => initialize([2, 2], 'kaimingUniform', options),

@@ -9,14 +9,14 @@ import {
 } from '@mambagrad/mamba';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, initialize, LayerNorm, Linear,
-  mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
+  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
+  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
   grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
-  onesLike, pad, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
+  onesLike, pad, scan, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
   zerosLike,
 } from '@mambagrad/tensor';
 import { checkPrimitive } from '@mambagrad/tensor/extend';
@@ -101,6 +101,7 @@ const block = new MambaBlock({ hiddenSize: 8 });
 const pair = new BiMambaBlock({ hiddenSize: 8 });
 const narrow = { embedDim: 4, hiddenSize: 16 } as const;
 const encoder = new Mamba(narrow).eval();
+const [gru, lstm] = [new GRU(3, 2), new LSTM(3, 2)];
 const [words, vectors] = [tokens(2, 3), some(2, 3, 8)];
 
 export const rows: Readonly<Record<string, Row>> = {
@@ -128,6 +129,9 @@ export const rows: Readonly<Record<string, Row>> = {
   linearScan: free('tensor LinearScanOptions', (options) => linearScan(positive(5, 3), some(5, 3), options)),
   associativeScan: free('tensor AssociativeScanOptions', (options) =>
     associativeScan(([a], [b]) => [a.add(b)], [some(5, 3)], options),
+  ),
+  scan: free('tensor ScanOptions', (options) =>
+    scan((a: Tensor, b: Tensor) => ({ state: a.add(b), output: a }), some(3), some(5, 3), options),
   ),
   grad: free('tensor GradOptions', (options) => {
     const x = leaf(3);
@@ -162,6 +166,10 @@ export const rows: Readonly<Record<string, Row>> = {
   CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
   conv1d: free('nn ConvOptions', (options) => conv1d(some(1, 5, 2), some(2, 2, 3), some(2), options)),
   GatedFeedForward: free('nn LayerOptions', (options) => new GatedFeedForward(3, 4, options)),
+  GRU: free('nn RecurrentLayerOptions', (options) => new GRU(3, 2, options).forward(some(4, 4, 3))),
+  LSTM: free('nn RecurrentLayerOptions', (options) => new LSTM(3, 2, options).forward(some(4, 4, 3))),
+  'GRU.forward': free('nn RecurrentOptions', (options) => gru.forward(some(4, 2, 3), options)),
+  'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
   initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
   crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
   binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>

@@ -152,6 +152,51 @@ export function optimizerRuns(): OptimizerRun[] {
 
 type OptimizerRow = Omit<OptimizerRun, 'parameters' | 'gradients' | 'norms'>;
 
+/** Tensors by name. */
+type Named = Readonly<Record<string, Values>>;
+
+export interface RecurrentCase {
+  readonly case: number;
+  readonly kind: 'GRU' | 'LSTM';
+  readonly options: Readonly<
+    Record<'bias' | 'batchFirst' | 'bidirectional', boolean> & Record<'numLayers', number>
+  >;
+  /** The number of steps of each row, if they differ. */
+  readonly lengths: readonly number[] | null;
+  readonly parameters: Named;
+  readonly x: Values;
+  /** The given state, `h` and for an LSTM `c`; empty if there is none. */
+  readonly state: Named;
+  readonly output: Values;
+  /** The state at the end. */
+  readonly last: Named;
+  /** The gradients that come in, of `output` and of each tensor of the last state. */
+  readonly cotangents: Named;
+  /** The gradients that go out, of each parameter, `x`, and each tensor of a given state. */
+  readonly gradients: Named;
+}
+
+export function recurrentCases(): RecurrentCase[] {
+  const tensors = tensorsOf('recurrent/cases.safetensors');
+  return readJson<RecurrentRow>('recurrent/cases.json').map((row) => {
+    const { case: number, kind, lengths, ...options } = row;
+    const named = (group: string): Named => {
+      const prefix = `${number}.${group}.`;
+      const names = [...tensors.keys()].filter((name) => name.startsWith(prefix));
+      return Object.fromEntries(
+        names.map((name) => [name.slice(prefix.length), valuesOf(tensors, name)]),
+      );
+    };
+    return {
+      case: number, kind, lengths, options, parameters: named('param'), state: named('state'),
+      last: named('last'), cotangents: named('cotangent'), gradients: named('grad'),
+      x: valuesOf(tensors, `${number}.x`), output: valuesOf(tensors, `${number}.output`),
+    };
+  });
+}
+
+type RecurrentRow = Pick<RecurrentCase, 'case' | 'kind' | 'lengths'> & RecurrentCase['options'];
+
 /** Where a file of test/golden is. */
 export function locate(name: string): URL {
   return new URL(`../golden/${name}`, import.meta.url);

@@ -20,7 +20,7 @@ export function withoutSharing<T>(body: () => T): T {
 
 /** The planner in place of the given one. */
 export function checked(original: Planning): Planning['planMemory'] {
-  const { planMemory, checkPlan, bytesOf } = original;
+  const { planMemory, checkPlan, bytesOf, sharedBytes } = original;
   return function checkedPlan(program, schedule, without) {
     const plan = planMemory(program, schedule, without);
     checkPlan(program, schedule, plan);
@@ -30,7 +30,7 @@ export function checked(original: Planning): Planning['planMemory'] {
     const values = [...plan.offsets.keys(), ...plan.donated.keys()];
     const offsets = new Map(values.map((value) => [value, take(bytesOf(value))]));
     const calls = [...plan.scratch.keys()];
-    const scratch = new Map(calls.map((call) => [call, take(call.kernel?.scratchBytes ?? 0)]));
+    const scratch = new Map(calls.map((call) => [call, take(sharedBytes(call, plan))]));
     return { ...plan, offsets, scratch, donated: new Map(), inPlace: new Map(), bytes };
   };
 }

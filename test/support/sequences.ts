@@ -42,9 +42,12 @@ export function drawDocuments(
   return { lengths, flags: flags[drawInteger(g, 0, 2)] };
 }
 
-/** The places, ascending, of as many steps in each row as are no padding: i32 [batch, count]. */
-export function drawPlaces(g: Draw, [batch, length]: Shape): Tensor {
-  const count = drawInteger(g, 0, length);
+/**
+ * The places, ascending, of as many steps in each row as are no padding, at least `least`: i32
+ * [batch, count].
+ */
+export function drawPlaces(g: Draw, [batch, length]: Shape, least = 0): Tensor {
+  const count = drawInteger(g, least, length);
   const rows = Array.from({ length: batch }, () =>
     drawOrder(g, length).slice(0, count).sort((a, b) => a - b),
   );

@@ -46,7 +46,8 @@ function kept<Rest extends unknown[], Result>(
 
 /** The function in place of `simplify`. */
 export function simplifiedOnce({ simplify }: Simplifying): Simplifying['simplify'] {
-  return kept(simplify, (isFusing, without) => [isFusing, ...without ?? []].join());
+  const once = kept(simplify<Program>, (isFusing: boolean, without) => [isFusing, ...without ?? []].join());
+  return once as Simplifying['simplify'];
 }
 
 /** The function in place of `schedule`, whose constants follow from the program. */

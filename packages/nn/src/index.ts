@@ -10,13 +10,18 @@ export {
 export * from './data/loader.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
+export * from './layers/gru.ts';
 export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
   Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
 } from './layers/linear.ts';
+export * from './layers/lstm.ts';
 export * from './losses/loss.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
+export {
+  RecurrentLayer, type RecurrentLayerOptions, type RecurrentOptions, type RecurrentResult,
+} from './layers/recurrent.ts';
 export { Optimizer, type UpdateRule } from './optimizers/optimizer.ts';
 export type {
   MinimizeOptions, OptimizerOptions, ParameterGroup, StepOptions, Trained,

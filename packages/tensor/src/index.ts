@@ -25,5 +25,6 @@ export * from './ops/join.ts';
 export { detach as stopGradient } from './ops/movement.ts';
 export * from './ops/random.ts';
 export * from './ops/table.ts';
+export * from './scan/scan.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
 export { guard, type NestedArray, type Node, Tensor, withoutValues } from './core/tensor.ts';

@@ -173,14 +173,21 @@ export function apply(
   meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = [], gives?: Type,
 ): Operation {
   const { name, takes } = meaning;
-  const values = operands.filter((operand) => typeof operand !== 'number');
-  const widest = values.find(isVector) ?? values[0];
+  let widest: Expr | undefined;
+  for (const operand of operands) {
+    if (typeof operand === 'number') continue;
+    if (widest === undefined || (isVector(operand) && !isVector(widest))) widest = operand;
+  }
   if (widest === undefined) throw new Error(`${name}: all operands are plain numbers`);
   const kind = kindOf(widest);
   if (!takes.includes(kind)) {
     throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
-  const inputs = operands.map((operand) => fit(name, widest.type, operand));
-  const type = gives ?? typeOf(meaning.gives ?? kind, lanesOf(widest));
+  const { type: taken } = widest;
+  const inputs = operands.map((operand) => (
+    typeof operand !== 'number' && operand.type === taken ? operand : fit(name, taken, operand)
+  ));
+  const isOfKind = meaning.gives === undefined || meaning.gives === kind;
+  const type = gives ?? (isOfKind ? taken : typeOf(meaning.gives, lanesOf(widest)));
   return { node: 'operation', type, name, inputs, detail, meaning };
 }

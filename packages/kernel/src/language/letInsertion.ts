@@ -21,8 +21,9 @@ export function inputsOf(value: Expr): readonly Expr[] {
 
 /** An expression with its inputs replaced; the same object if none changes. */
 function withInputs<V extends Load | Operation>(value: V, replace: (input: Expr) => Expr): V {
-  const inputs = inputsOf(value).map(replace);
-  if (inputsOf(value).every((input, i) => input === inputs[i])) return value;
+  const before = inputsOf(value);
+  const inputs = before.map(replace);
+  if (before.every((input, i) => input === inputs[i])) return value;
   if (value.node === 'operation') return { ...value, inputs };
   const terms = value.index.terms.map(({ times }, i) => ({ of: inputs[i], times }));
   return { ...value, index: { ...value.index, terms } };

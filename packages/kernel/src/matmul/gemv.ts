@@ -3,13 +3,15 @@
  * are contiguous, as those of weights are. Each number of b is used for few products, so the time
  * goes into reading b, and all depends on the order:
  *
- *     for each block of columns                  8 streams, one after the other in memory
- *       for each column of a stream              8 columns at a time, one of each stream
+ *     for each block of columns                  6 streams, one after the other in memory
+ *       for each column of a stream              6 columns at a time, one of each stream
  *         for k, four in lanes:  y[i, j] += a[i, k] · b[k, j]
  *
  * The hardware prefetcher follows sequential reads, but only to the end of a page of memory (4 KiB)
- * and starts anew in the next. A single stream waits at the start of every page; of eight streams
- * that are pages apart, the others go on.
+ * and starts anew in the next. A single stream waits at the start of every page; of six streams
+ * that are pages apart, the others go on. And six sums, with what is multiplied for them, fit into
+ * the 16 registers of a processor: V8 loads all numbers of an iteration before it multiplies any,
+ * so with more of them it would spend its time on moving them out of registers and back.
  *
  * `planGemv` decides the numbers; the other functions write the loops.
  */
@@ -31,7 +33,7 @@ const STREAM_BYTES = 32768;
 /** The bytes of a stream where longer ones would make fewer than 16 blocks for threads. */
 const LEAST_STREAM_BYTES = 8192;
 /** The most streams that are read at once. */
-const MOST_STREAMS = 8;
+const MOST_STREAMS = 6;
 /** The most sums that stay in registers. */
 const MOST_SUMS = 16;
 
@@ -45,8 +47,9 @@ interface GemvPlan {
   readonly streamBytes: number;
   /** The offsets of the vectors of k that an iteration of the unrolled loop adds. */
   readonly unrolled: readonly number[];
-  /** The end of the unrolled loop over k, and of the one that adds single vectors. */
+  /** The end of the unrolled loop over k, and of the chains of a sum that has some. */
   readonly unrolledEnd: number;
+  /** The end of the loop that adds single vectors, to a chain of their own if there are chains. */
   readonly vectorEnd: number;
   /** Whether a sum has several chains (see math/sums.ts), and whether it is compensated. */
   readonly hasChains: boolean;
@@ -56,7 +59,7 @@ interface GemvPlan {
 function planGemv(product: Product): GemvPlan {
   const { rows, columns, depth } = product;
   const height = Math.ceil(rows / Math.ceil(rows / 4));
-  const unrolled = height > 1 ? [0, 4] : [0, 4, 8, 12];
+  const unrolled = height > 1 ? [0, 4] : [0];
   const all = Array.from({ length: rows }, (_, row) => row);
   const bytesFor16Blocks = (4 * columns * depth) / (16 * MOST_STREAMS);
   return {
@@ -65,7 +68,7 @@ function planGemv(product: Product): GemvPlan {
     streams: Math.min(MOST_STREAMS, Math.floor(MOST_SUMS / height)),
     streamBytes: Math.min(STREAM_BYTES, Math.max(LEAST_STREAM_BYTES, bytesFor16Blocks)),
     unrolled,
-    unrolledEnd: depth - (depth % (4 * unrolled.length)),
+    unrolledEnd: depth - (depth % (height > 1 ? 8 : 16)),
     vectorEnd: depth - (depth % 4),
     hasChains: depth > 4 * CHAIN,
     isCompensated: isLongSum(sum, 'f32', depth / (4 * CHAIN)),

@@ -1,24 +1,14 @@
 /**
- * Backpropagation, also called reverse-mode differentiation. Every tensor that was computed from
- * tensors which require gradients has a node, which holds its primitive and inputs. For y = f(x₁,
- * …) and a loss that depends on y, the chain rule says
- *
- *     ∂loss/∂xᵢ  +=  ∂loss/∂y · ∂y/∂xᵢ
- *
- * So we go from the loss backwards. When the gradient of a node's result is complete, its gradient
- * rule (a vector-Jacobian product) adds to the gradient of each of its inputs. (An op with several
- * results is visited once: its rule gets the gradients of all of them.) Nodes are numbered as they
- * are made, so descending numbers are a reverse topological order, and the deepest graph needs no
- * recursion.
+ * Gradients: `grad` gives those of a tensor with respect to others, and `backward` leaves them in
+ * the `grad` field of leaves. How they are computed stands in pullBack.ts.
  */
-import { show } from '@mambagrad/wasm/options';
 import { zerosLike } from '../core/create.ts';
-import { graphOf } from '../core/graph.ts';
 import {
-  boolean, callable, checkArgument, type Read, readOptions, type Table, tensorLists, tensors,
+  boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
 } from '../core/options.ts';
-import { broadcastsTo, check, describe, failure, sameShape } from '../core/shape.ts';
-import { type InputGradients, type Node, Tensor, withMode } from '../core/tensor.ts';
+import { check, describe } from '../core/shape.ts';
+import { type Tensor, withMode } from '../core/tensor.ts';
+import { pullBack } from './pullBack.ts';
 
 /** Runs `body` without recording nodes: for updates, evaluation and generation. */
 export function noGrad<T>(body: () => T): T {
@@ -71,7 +61,7 @@ export function grad(
 ): Tensor[] {
   checkArgument('grad', 'output', output, tensors);
   checkArgument('grad', 'inputs', inputs, tensorLists);
-  const { allowUnused, ...how } = readOptions('grad', options, gradOptions);
+  const { allowUnused, cotangent, createGraph } = readOptions('grad', options, gradOptions);
   inputs.forEach((input, i) => {
     check(input.requiresGrad)`grad: input ${i}, ${input}, does not require gradients; set
       requiresGrad before it is used`;
@@ -79,7 +69,10 @@ export function grad(
   // A constant depends on no input at all.
   if (allowUnused && !output.requiresGrad) return inputs.map((input) => zerosLike(input));
   const wanted = new Set(inputs);
-  const gradients = pullBack('grad', output, (tensor) => wanted.has(tensor), how);
+  const seed = seedOf('grad', output, cotangent);
+  const gradients = pullBack(
+    'grad', [[output, seed]], (tensor) => wanted.has(tensor), createGraph,
+  );
   return inputs.map((input, i) => {
     const found = gradients.get(input);
     check(found !== undefined || allowUnused)`grad: the output does not depend on
@@ -94,48 +87,14 @@ export function grad(
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
   checkArgument('backward', 'output', output, tensors);
-  const how = readOptions('backward', options, backwardOptions);
-  const gradients = pullBack('backward', output, ({ node }) => node === undefined, how);
-  withMode('backward', { recording: how.createGraph }, () => {
+  const { cotangent, createGraph } = readOptions('backward', options, backwardOptions);
+  const seed = seedOf('backward', output, cotangent);
+  const gradients = pullBack(
+    'backward', [[output, seed]], ({ node }) => node === undefined, createGraph,
+  );
+  withMode('backward', { recording: createGraph }, () => {
     for (const [leaf, gradient] of gradients) leaf.grad = leaf.grad?.add(gradient) ?? gradient;
   });
-}
-
-/** The gradients of `output` with respect to those tensors of its graph that are wanted. */
-function pullBack(
-  op: string, output: Tensor, isWanted: (tensor: Tensor) => boolean,
-  { cotangent, createGraph }: Read<typeof backwardOptions>,
-): Map<Tensor, Tensor> {
-  const seed = seedOf(op, output, cotangent);
-  const tensors = graphOf(output, (tensor) => tensor.requiresGrad);
-  // Forwards: only tensors that depend on a wanted one need a gradient.
-  const needed = new Set<Tensor>();
-  for (const tensor of tensors) {
-    const isBehind = tensor.node?.inputs.some((input) => needed.has(input));
-    if (isBehind || isWanted(tensor)) needed.add(tensor);
-  }
-  const gradients = new Map<Tensor, Tensor>();
-  if (needed.has(output)) gradients.set(output, seed);
-  withMode(op, { recording: createGraph }, (mode) => {
-    let last: Node | undefined;
-    for (const { node } of tensors.reverse()) {
-      // The results of a node have its number, and so are neighbours.
-      if (node === undefined || node === last) continue;
-      last = node;
-      const cotangents = node.results.map((result) => gradients.get(result));
-      if (cotangents.every((g) => g === undefined)) continue;
-      mode.differentiating = node;
-      const shares = sharesOf(node, cotangents);
-      for (const [i, input] of node.inputs.entries()) {
-        const share = needed.has(input) ? shares[i]?.() : undefined;
-        if (share === undefined) continue;
-        const fitted = fit(node.primitive.name, i, share, input);
-        gradients.set(input, gradients.get(input)?.add(fitted) ?? fitted);
-      }
-      for (const result of node.results) if (!isWanted(result)) gradients.delete(result);
-    }
-  });
-  return gradients;
 }
 
 function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tensor {
@@ -149,40 +108,4 @@ function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tens
   check(output.numel === 1)`${op}: ${output} is not a scalar; reduce it (sum, mean) or pass a
     cotangent`;
   return zerosLike(output).add(1);
-}
-
-/** Applies a node's gradient rule. Values that were overwritten since throw if it reads them. */
-function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): InputGradients {
-  const [inputs, results] = [asTheyWere(node, 'input'), asTheyWere(node, 'result')];
-  const { name, gradient } = node.primitive;
-  const shares = gradient?.call(node.primitive, cotangents, results, inputs, node.attributes) ?? [];
-  // Only inputs that require no gradient, such as flags, may be left out.
-  const left = node.inputs.findIndex(({ requiresGrad }, i) => requiresGrad && !(i in shares));
-  check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
-    ${left}, ${inputs[left]}; expected a function, or null if it has no gradient`;
-  return shares;
-}
-
-/** A node's inputs or results; those that were assigned to since throw when they are read. */
-function asTheyWere(node: Node, kind: 'input' | 'result'): readonly Tensor[] {
-  const tensors = kind === 'input' ? node.inputs : node.results;
-  const isOverwritten = ({ assignedAt }: Tensor): boolean => assignedAt > node.id;
-  if (!tensors.some(isOverwritten)) return tensors;
-  return tensors.map((tensor, i) => {
-    if (!isOverwritten(tensor)) return tensor;
-    const { message } = failure`backward: ${node.primitive.name} needs the value that its ${kind}
-      ${i}, ${tensor}, had before it was assigned another; compute again what follows from it, or
-      call backward before assign`;
-    return new Tensor(tensor, message);
-  });
-}
-
-/** Sums a gradient over the axes along which its input was broadcast. */
-function fit(op: string, i: number, gradient: Tensor, input: Tensor): Tensor {
-  const { shape, dtype } = gradient;
-  check(dtype === input.dtype)`${op}: its gradient rule gave ${gradient} for input ${i}, ${input}`;
-  if (sameShape(shape, input.shape)) return gradient;
-  const isRepeated = broadcastsTo(input.shape, shape);
-  check(isRepeated)`${op}: its gradient rule gave the shape ${shape} for input ${i}, ${input}`;
-  return gradient.sumTo(input.shape);
 }

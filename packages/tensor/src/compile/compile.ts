@@ -6,19 +6,21 @@
  *     trace → simplify → fuse → schedule → plan memory → emit → run
  */
 import { threadCountFor } from '@mambagrad/wasm';
-import { now, warn } from '../core/host.ts';
+import { now } from '../core/host.ts';
 import {
   boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
 } from '../core/options.ts';
 import { TensorError } from '../core/shape.ts';
 import { mode } from '../core/tensor.ts';
+import { type CachedProgram, ProgramCache } from './cache/programCache.ts';
+import { VariantWatch } from './cache/variants.ts';
 import { type Inspection, inspectionOf } from './inspect/inspection.ts';
 import type { KernelReport } from './inspect/kernels.ts';
 import { type Pass, simplify } from './passes/simplify.ts';
 import { type Executable, link, type LinkOptions } from './run/run.ts';
 import { differenceOf } from './trace/difference.ts';
 import { type Program, trace } from './trace/trace.ts';
-import { type Arguments, readArguments } from './trace/tree.ts';
+import { ArgumentReader, type Arguments } from './trace/tree.ts';
 
 /** Options of `compile`. None changes results by more than rounding. */
 export interface CompileOptions {
@@ -43,6 +45,11 @@ export interface CompileOptions {
    */
   readonly threads?: number | undefined;
   /**
+   * How many programs are kept. A call for which there is none makes one, and drops the one that
+   * was used longest ago if there are more than this. Default 64.
+   */
+  readonly maxPrograms?: number | undefined;
+  /**
    * Passes to leave out, to find out what they do; results stay what they are but for rounding.
    * Default [].
    */
@@ -54,6 +61,7 @@ const compileOptions = {
   deterministic: boolean.orElse(false),
   check: boolean.orElse(false),
   threads: whole(1).optional(),
+  maxPrograms: whole(1).orElse(64),
   without: listOf(oneOf('share', 'fold', 'inline', 'group', 'inPlace')).orElse([]),
 } satisfies Table<CompileOptions>;
 
@@ -76,27 +84,26 @@ export interface Compiled<Args extends unknown[], Result> extends Inspection {
   profile(...args: Args): KernelReport[];
 }
 
-interface Entry {
-  readonly key: string;
+interface Entry extends CachedProgram {
   readonly program: Program;
   readonly executable: Executable;
   readonly inspection: Inspection;
   calls: number;
+  /** How many of these calls are not over; more than one where reference loops call it again. */
+  running: number;
   /** The milliseconds of each kernel, of the latest call that was profiled. */
   times: readonly number[] | undefined;
 }
 
-/** From this many programs on, a function is probably called with a number that always changes. */
-const MANY_PROGRAMS = 8;
-
-/** A function with its options and the programs that it has been compiled to so far. */
+/** A function with its options and the programs that it has been compiled to. */
 interface Source {
-  readonly name: string;
   readonly f: (...args: unknown[]) => unknown;
   readonly options: LinkOptions;
   /** Whether it is traced again at the second call of each program. */
   readonly isChecked: boolean;
-  readonly programs: Entry[];
+  readonly programs: ProgramCache<Entry>;
+  /** Warns if there are too many. */
+  readonly variants: VariantWatch;
 }
 
 function traced({ f, options }: Source, args: readonly unknown[]): Program {
@@ -111,24 +118,24 @@ function compileFor(source: Source, args: readonly unknown[], key: string): Entr
   const program = traced(source, args);
   const executable = link(program, source.options);
   const inspection = inspectionOf(executable, () => entry.times);
-  const entry: Entry = { key, program, executable, inspection, calls: 0, times: undefined };
+  const entry: Entry = {
+    key, program, executable, inspection,
+    holds: () => program.guards.every((isSame) => isSame()),
+    isRunning: () => entry.running > 0,
+    release: executable.release,
+    calls: 0, running: 0, times: undefined,
+  };
   return entry;
 }
 
 /** The program for these arguments, which is compiled if there is none that holds for them. */
-function entryFor(source: Source, args: readonly unknown[], { signature }: Arguments): Entry {
-  const { programs, name } = source;
-  const key = `${mode.recording} ${signature}`;
-  const known = programs.find(
-    (entry) => entry.key === key && entry.program.guards.every((holds) => holds()),
-  );
+function entryFor(source: Source, args: readonly unknown[], { signature: key }: Arguments): Entry {
+  const { programs, variants } = source;
+  const known = programs.find(key);
   if (known) return known;
   const made = compileFor(source, args, key);
-  programs.push(made);
-  if (programs.length === MANY_PROGRAMS) {
-    warn(`compile: ${name || 'a function'} has been compiled ${MANY_PROGRAMS} times, for ` +
-      'other shapes or values; pass a number that changes as a tensor');
-  }
+  variants.note(args, programs.wasDropped(key));
+  programs.add(made);
   return made;
 }
 
@@ -139,6 +146,7 @@ function noteCall(source: Source, entry: Entry, args: readonly unknown[]): void 
     if (difference) throw new TensorError(`compile: traced again, ${difference}`);
   }
   entry.calls++;
+  source.variants.calls++;
 }
 
 /**
@@ -162,24 +170,30 @@ export function compile<Args extends unknown[], Result>(
   given: CompileOptions = {},
 ): Compiled<Args, Result> {
   checkArgument('compile', 'f', f, callable());
-  const { backend, deterministic, check, threads, without } =
+  const { backend, deterministic, check, threads, maxPrograms, without } =
     readOptions('compile', given, compileOptions);
   const source: Source = {
-    name: f.name,
     f: (...args) => f(...(args as Args)),
     options: { backend, fuse: !deterministic, without: new Set(without) },
     isChecked: check,
-    programs: [],
+    programs: new ProgramCache(maxPrograms),
+    variants: new VariantWatch(f.name, maxPrograms),
   };
+  const reader = new ArgumentReader();
   let latest: Entry | undefined;
   const prepare = (args: Args): { entry: Entry; run: (watch?: () => void) => Result } => {
-    const read = readArguments(args);
+    const read = reader.read(args);
     const entry = entryFor(source, args, read);
     noteCall(source, entry, args);
     latest = entry;
-    const { executable } = entry;
-    const run = (watch?: () => void): Result =>
-      executable.run(read.tensors, threadCountFor(threads), watch) as Result;
+    const run = (watch?: () => void): Result => {
+      entry.running++;
+      try {
+        return entry.executable.run(read.tensors, threadCountFor(threads), watch) as Result;
+      } finally {
+        entry.running--;
+      }
+    };
     return { entry, run };
   };
   const look = (name: keyof Inspection): Inspection => {
@@ -197,7 +211,7 @@ export function compile<Args extends unknown[], Result>(
     explain: () => look('explain').explain(),
     wat: () => look('wat').wat(),
     arenaBytes: () => look('arenaBytes').arenaBytes(),
-    inspect: (...args: Args) => entryFor(source, args, readArguments(args)).inspection,
+    inspect: (...args: Args) => entryFor(source, args, reader.read(args)).inspection,
     profile: (...args: Args) => {
       const { entry, run } = prepare(args);
       entry.times = timesOf(run);

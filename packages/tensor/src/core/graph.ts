@@ -13,13 +13,13 @@ import { describe } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
 /**
- * `output` and all tensors that it was computed from, in topological order, leaves first. Only
- * tensors that satisfy `isPart` are visited.
+ * The outputs and all tensors that they were computed from, in topological order, leaves first.
+ * Only tensors that satisfy `isPart` are visited.
  */
 export function graphOf(
-  output: Tensor, isPart: (tensor: Tensor) => boolean = () => true,
+  outputs: readonly Tensor[], isPart: (tensor: Tensor) => boolean = () => true,
 ): Tensor[] {
-  const found = new Set([output].filter(isPart));
+  const found = new Set(outputs.filter(isPart));
   // Iterating over a set also visits elements that are added meanwhile: no recursion.
   for (const { node } of found) {
     for (const input of node?.inputs ?? []) if (isPart(input)) found.add(input);
@@ -50,7 +50,7 @@ export function formatGraph(output: Tensor): string {
     return numberOf(tensor);
   };
   // What has a node comes after its inputs, so that only leaves are added on the way.
-  for (const tensor of graphOf(output)) if (tensor.node || tensor === output) numberOf(tensor);
+  for (const tensor of graphOf([output])) if (tensor.node || tensor === output) numberOf(tensor);
   return lines.join('\n');
 }
 

@@ -123,7 +123,7 @@ const none: readonly Tensor[] = [];
  * Applies a primitive, and reports it to the tracer or observer, if there is one. Written with
  * plain loops: of small tensors this takes as long as the arithmetic.
  */
-function apply<Attributes>(
+export function apply<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
 ): readonly Tensor[] {
   const list = primitive.infer(inputs, attributes);

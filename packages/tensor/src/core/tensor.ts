@@ -7,7 +7,9 @@
  * computed it: read backwards it is the tape of backpropagation, read forwards a program.
  */
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
+import { changes } from './changes.ts';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
+import { checkIsOver } from './isOver.ts';
 import type { LoweringOfAll } from './lowering.ts';
 import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
@@ -109,19 +111,6 @@ export interface Tracer {
 
 /** The current mode; `withMode` changes it. */
 export let mode: Mode = { recording: true };
-
-/**
- * Throws in the name of `op` unless the function that returned this result is over: an async
- * function or a generator would go on running later, in another mode.
- */
-export function checkIsOver(op: string, result: unknown): void {
-  if (typeof result !== 'object' || result === null) return;
-  const isAsync = 'then' in result && typeof result.then === 'function';
-  check(!isAsync)`${op}: the function is async, and would run on after ${op} is over`;
-  const isGenerator = 'next' in result && typeof result.next === 'function';
-  check(!isGenerator)`${op}: the function gives a generator, which runs when it is asked for values,
-    after ${op} is over; go through it within ${op}, and return an array`;
-}
 
 /**
  * Runs `body` in the current mode with some changes, and restores the mode, also after an error.
@@ -228,6 +217,11 @@ export class Tensor implements Spec {
     return 'array' in this.#data ? this.#data.array : this.#data;
   }
 
+  /** Whether it has data; a tensor of a trace has none. */
+  get hasValue(): boolean {
+    return typeof this.#data !== 'string';
+  }
+
   /** Whether gradients flow to this tensor. Can be set on leaves of a floating dtype. */
   get requiresGrad(): boolean {
     return this.#requiresGrad;
@@ -240,6 +234,7 @@ export class Tensor implements Spec {
       set, use detach() for a constant copy`;
     const isAllowed = isFloat(this.dtype) || !value;
     check(isAllowed)`requiresGrad: ${this} has no gradient; expected f32 or f64`;
+    if (value !== this.#requiresGrad) changes.requiresGrad++;
     this.#requiresGrad = value;
   }
 
@@ -282,7 +277,10 @@ export class Tensor implements Spec {
     check(fits(value, this))`assign: the value is ${value}, expected ${this}`;
     // Arrays are immutable once made, so both tensors can share the value's array.
     if (mode.tracer) mode.tracer.assign(this, value);
-    else this.#data = unshared(value.data);
+    else {
+      this.#data = unshared(value.data);
+      changes.arrays++;
+    }
     this.#assignedAt = tick();
     return this;
   }

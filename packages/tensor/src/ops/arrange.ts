@@ -15,13 +15,6 @@ export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
   return x.split(Math.max(1, Math.ceil(size / count)), axis);
 }
 
-/** The slices along an axis, without it. */
-export function unbind(x: Tensor, axis = 0): Tensor[] {
-  requireTensor('unbind', 'x', x);
-  const at = resolveAxis('unbind', axis, x.ndim);
-  return Array.from({ length: x.shape[at] }, (_, i) => x.narrow(at, i, 1).squeeze(at));
-}
-
 /**
  * x repeated as a whole, `counts[i]` times along axis i; fewer counts are for the last axes.
  * NumPy's tile, PyTorch's repeat.

@@ -12,3 +12,4 @@ export * from './movement.ts';
 export * from './reduce.ts';
 export * from './sort.ts';
 export * from './statistics.ts';
+export * from './unbind.ts';

@@ -158,11 +158,7 @@ export class ThreadPool {
   #problem: string | undefined;
   readonly #watchdog = new Watchdog();
   #programs = 0;
-  readonly #registry = new FinalizationRegistry<number>((number) => {
-    for (const { port, known } of this.#helpers) {
-      if (known.delete(number)) port.postMessage({ number });
-    }
-  });
+  readonly #registry = new FinalizationRegistry<number>((number) => this.#forget(number));
 
   constructor(memory: HostMemory) {
     this.memory = memory;
@@ -174,11 +170,23 @@ export class ThreadPool {
     return this.#helpers.map(({ worker }) => worker);
   }
 
-  /** Registers a program, for as long as `owner` is reachable. */
+  /** Registers a program, until it is released or `owner` is not reachable any more. */
   share(owner: object, module: object, loops: number): SharedProgram {
-    const number = (this.#programs += 1);
-    this.#registry.register(owner, number);
-    return { number, module, loops };
+    const program = { number: (this.#programs += 1), module, loops };
+    this.#registry.register(owner, program.number, program);
+    return program;
+  }
+
+  /** Lets the workers drop the module of a program, which is run no more. */
+  release(program: SharedProgram): void {
+    this.#registry.unregister(program);
+    this.#forget(program.number);
+  }
+
+  #forget(number: number): void {
+    for (const { port, known } of this.#helpers) {
+      if (known.delete(number)) port.postMessage({ number });
+    }
   }
 
   /**

@@ -11,8 +11,11 @@ import * as k from '@mambagrad/kernel';
 import { instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
-import type { KernelCall } from '../schedule/schedule.ts';
-import { type Stage, stagesOf } from '../schedule/stages.ts';
+import { addressIn } from '../schedule/address.ts';
+import type { KernelCall } from '../schedule/kernelCall.ts';
+import {
+  type AddressedBody, type AddressedLoop, type Copy, type Stage, stagesOf,
+} from '../schedule/stages.ts';
 import {
   type AddressedCalls, type HostFunctions, type ModuleOptions, moduleOf, type RunFunction,
 } from './module.ts';
@@ -44,25 +47,35 @@ export interface Code {
   stages(): Stage[];
   /** The module in WebAssembly's text format. */
   wat(): string;
+  /** Lets other threads drop their copies of it. */
+  release(): void;
 }
+
+/** Code of one of the backends. */
+type Runner = Pick<Code, 'run' | 'release'>;
 
 /** Makes the code of a program, for one of the backends. */
 export function codeOf(
   program: AddressedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
 ): Code {
   const { heap } = program;
-  const run = backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
+  const { run, release } =
+    backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
+  let flag = heap.view('i32', heap.flag, 1);
   return {
     run: (arena, threads, watch) => {
-      heap.view('i32', heap.flag, 1)[0] = 0;
+      // When memory that is not shared grows, its old views have no elements.
+      if (flag.length === 0) flag = heap.view('i32', heap.flag, 1);
+      flag[0] = 0;
       run(arena, threads, watch);
     },
     // One thread runs JavaScript, kernel by kernel.
-    stages: () => stagesOf(program.calls, program.addressesOf, backend === 'js').map(
+    stages: () => stagesOf(program, backend === 'js').map(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
-    wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
+    wat: () => moduleOf(program, { fuse, isWatched: false, isText: true }).module.wat(),
+    release,
   };
 }
 
@@ -85,13 +98,13 @@ function load(program: AddressedProgram, options: ModuleOptions, host: HostFunct
 }
 
 /** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */
-function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
+function wasmRunner(program: AddressedProgram, fuse: boolean): Runner {
   const { calls, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((call: KernelCall) => void) | undefined;
   const host: HostFunctions = { reference, watch: (number) => watcher?.(calls[number]) };
   const plain = load(program, { fuse, isWatched: false }, host);
   let watched: Loaded | undefined;
-  return (arena, threads, watch) => {
+  const run: Code['run'] = (arena, threads, watch) => {
     const loaded = watch ? (watched ??= load(program, { fuse, isWatched: true }, host)) : plain;
     watcher = watch;
     const own = arena + bytes;
@@ -100,29 +113,50 @@ function wasmRunner(program: AddressedProgram, fuse: boolean): Code['run'] {
       loaded.run(arena, own, 0, threads, loop),
     );
   };
+  const release = (): void => {
+    for (const loaded of [plain, watched]) if (loaded) heap.threads.release(loaded.program);
+  };
+  return { run, release };
 }
 
 /** Runs a program as JavaScript, kernel by kernel. */
-function scriptRunner(
-  { calls, addressesOf, plan, heap, reference }: AddressedProgram, isGuarded: boolean,
-): Code['run'] {
+function scriptRunner(program: AddressedProgram, isGuarded: boolean): Runner {
+  const { calls, plan, heap, reference } = program;
   const scriptOf = scriptCache(heap, isGuarded);
-  const runCall = (call: KernelCall, number: number, arena: number): void => {
-    const { kernel, checks } = call;
-    if (kernel === undefined) return reference(number);
-    const addresses = addressesOf(call).map(
-      ({ isInArena, offset }) => offset + (isInArena ? arena : 0),
-    );
-    const scratch = kernel.scratchBytes > 0 ? [arena + plan.bytes] : [];
-    scriptOf(kernel, call)(...addresses, ...scratch);
-    if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
-  };
-  return (arena, _threads, watch) => {
+  const run: Runner['run'] = (arena, _threads, watch) => {
+    /** Runs a call of the program, or of a loop in it, in these iterations of the loops around. */
+    const runCall = (
+      { addressesOf, bodyOf }: AddressedBody, call: KernelCall, iterations: readonly number[],
+      number: number,
+    ): void => {
+      const { kernel, checks, loop } = call;
+      if (loop) return runLoop(bodyOf(call), iterations, number);
+      if (kernel === undefined) return reference(number);
+      const addresses = addressesOf(call).map((address) => addressIn(address, iterations, arena));
+      const scratch = kernel.scratchBytes > 0 ? [arena + plan.bytes] : [];
+      scriptOf(kernel, call)(...addresses, ...scratch);
+      if (checks !== undefined && heap.view('i32', heap.flag, 1)[0] !== 0) reference(number);
+    };
+    const runLoop = (body: AddressedLoop, around: readonly number[], number: number): void => {
+      for (const copy of body.before) copyBytes(heap, copy, around, arena);
+      for (let i = 0; i < body.length; i++) {
+        for (const call of body.calls) runCall(body, call, [...around, i], number);
+      }
+      for (const copy of body.after) copyBytes(heap, copy, around, arena);
+    };
     calls.forEach((call, number) => {
-      runCall(call, number, arena);
+      runCall(program, call, [], number);
       watch?.(call);
     });
   };
+  return { run, release: () => {} };
+}
+
+function copyBytes(
+  heap: Heap, { from, to, bytes }: Copy, iterations: readonly number[], arena: number,
+): void {
+  const source = heap.view('i32', addressIn(from, iterations, arena), bytes / 4);
+  heap.view('i32', addressIn(to, iterations, arena), bytes / 4).set(source);
 }
 
 /** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */

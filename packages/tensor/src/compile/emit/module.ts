@@ -9,18 +9,18 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addWorkSharing, call, type Callable, type Expression, i32, type Local, MAX_PAGES, Module,
-  type Operand, type Statement, type Statements, when,
+  addWorkSharing, branchIf, call, type Callable, type Expression, i32, type Local, loop, MAX_PAGES,
+  memory, Module, type Operand, select, set, type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
-import type { KernelCall } from '../schedule/schedule.ts';
-import { type Address, type Stage, stagesOf, type Task } from '../schedule/stages.ts';
+import type { Address } from '../schedule/address.ts';
+import type { KernelCall } from '../schedule/kernelCall.ts';
+import {
+  type AddressedBody, type Copy, type Stage, type StageLoop, stagesOf, type Task,
+} from '../schedule/stages.ts';
 
 /** The kernel calls of a program in order, and their addresses in memory. */
-export interface AddressedCalls {
-  readonly calls: readonly KernelCall[];
-  /** The addresses of the parameters of a call's kernel, in order. */
-  readonly addressesOf: (call: KernelCall) => readonly Address[];
+export interface AddressedCalls extends AddressedBody {
   readonly heap: Heap;
 }
 
@@ -30,6 +30,8 @@ export interface ModuleOptions {
   readonly fuse: boolean;
   /** Whether the host's `watch` is called after each kernel call. */
   readonly isWatched: boolean;
+  /** Whether it becomes text, for which kernels that were assembled before are no use. */
+  readonly isText?: boolean;
 }
 
 const runParameters = {
@@ -52,7 +54,6 @@ type HostFunction = Callable<{ number: 'i32' }, 'none'>;
 /** All that the code of `run` refers to. */
 interface Context {
   readonly calls: readonly KernelCall[];
-  readonly stages: readonly Stage[];
   /** The functions of each kernel's regions. */
   readonly functions: ReadonlyMap<k.Kernel, readonly k.RegionFunction[]>;
   readonly reference: HostFunction;
@@ -66,15 +67,23 @@ interface Context {
   readonly locals: Readonly<
     Record<keyof typeof runParameters | 'iteration' | 'completed', Local<'i32'>>
   >;
+  /** The iterations of the loops around, the outermost first. */
+  readonly counters: readonly Local<'i32'>[];
+  /** The number of the first shared loop of the stages. */
+  readonly firstLoop: Expression<'i32'>;
+  /** Whether the main thread runs them alone, within a loop. */
+  readonly isAlone: boolean;
+  /** The number of the call whose reference loop a check in a loop leads to. */
+  readonly outermost: number | undefined;
 }
 
 /** Makes the module, and counts its shared loops. */
 export function moduleOf(
-  { calls, addressesOf, heap: { shared, flag } }: AddressedCalls,
-  { fuse, isWatched }: ModuleOptions,
+  program: AddressedCalls, { fuse, isWatched, isText = false }: ModuleOptions,
 ): { module: Module; loops: number } {
-  const stages = stagesOf(calls, addressesOf, isWatched);
-  const loops = stages.filter(({ isShared }) => isShared).length;
+  const { calls, heap: { shared, flag } } = program;
+  const stages = stagesOf(program, isWatched);
+  const loops = countShared(stages);
   const module = new Module();
   module.importMemory('host', 'memory', shared ? { min: 0, max: MAX_PAGES, shared } : { min: 0 });
   const [reference, watch] = ['reference', 'watch'].map((name) =>
@@ -82,76 +91,147 @@ export function moduleOf(
   );
   const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
   const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
-  const functions = addKernels(module, calls, fuse);
+  const functions = addKernels(module, calls, fuse, isText ? k.addRegions : k.addAssembledRegions);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
     const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
     const locals = { ...given, ...own };
+    const counters = Array.from({ length: depthOf(stages) }, (_, i) => local(`t${i}`, 'i32'));
     const host = { reference, watch: isWatched ? watch : undefined };
-    return runBody({ calls, stages, functions, ...host, share, flag, locals });
+    const place = { counters, firstLoop: given.loop, isAlone: false, outermost: undefined };
+    return runStages({ calls, functions, ...host, share, flag, locals, ...place }, stages);
   });
   module.export(run);
   return { module, loops };
 }
 
+/** How many shared loops are run in all, those within a loop once in each iteration. */
+function countShared(stages: readonly Stage[]): number {
+  return stages.reduce((count, { isShared, loop: inner }) => {
+    const within = inner ? inner.length * countShared(inner.stages) : 0;
+    return count + within + (isShared ? 1 : 0);
+  }, 0);
+}
+
+/** How many loops are nested. */
+function depthOf(stages: readonly Stage[]): number {
+  return Math.max(0, ...stages.map(({ loop: inner }) => (inner ? 1 + depthOf(inner.stages) : 0)));
+}
+
+/** All kernels that the calls use, those in loops among them. */
+function kernelsIn(calls: readonly KernelCall[]): k.Kernel[] {
+  return calls.flatMap(({ kernel, loop: inner }) => (
+    inner ? kernelsIn(inner.body.calls) : kernel ?? []
+  ));
+}
+
 /** Adds each kernel that the calls use, once. */
 function addKernels(
-  module: Module, calls: readonly KernelCall[], fuse: boolean,
+  module: Module, calls: readonly KernelCall[], fuse: boolean, addRegions: typeof k.addRegions,
 ): Map<k.Kernel, k.RegionFunction[]> {
-  const kernels = [...new Set(calls.flatMap(({ kernel }) => kernel ?? []))];
+  const kernels = [...new Set(kernelsIn(calls))];
   return new Map(kernels.map((kernel, i) => [
-    kernel, k.addRegions(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
+    kernel, addRegions(module, kernel, { fuse }, `${i} ${kernel.name}`),
   ]));
 }
 
-function runBody(context: Context): Statements {
-  const { stages, share, locals: { self } } = context;
+function runStages(context: Context, stages: readonly Stage[]): Statements {
+  const { share, firstLoop, isAlone, locals: { self } } = context;
   const code: Statements[] = [];
   /** What only the main thread does, up to the next shared loop. */
-  let alone: Statement[] = [];
+  let alone: Statements[] = [];
   const endAlone = (): void => {
-    if (alone.length > 0) code.push([when(i32.eqz(self), alone)]);
+    if (alone.length > 0) code.push(isAlone ? alone : [when(i32.eqz(self), alone)]);
     alone = [];
   };
   let loops = 0;
-  for (const { tasks, isShared, fence } of stages) {
-    if (share && isShared) {
-      endAlone();
-      code.push(sharedLoop({ ...context, share }, tasks, loops++));
+  for (const stage of stages) {
+    const { tasks, isShared, fence, loop: inner } = stage;
+    const isTogether = share !== undefined && countShared([stage]) > 0;
+    if (isTogether) endAlone();
+    const number = i32.add(firstLoop, loops);
+    if (inner) {
+      const repeated = repeat({ ...context, firstLoop: number }, inner, isTogether);
+      (isTogether ? code : alone).push(repeated);
+    } else if (share && isShared) {
+      code.push(sharedLoop({ ...context, share }, tasks, number));
     } else {
-      alone.push(...allIterations(context, tasks));
+      alone.push(allIterations(context, tasks));
     }
-    if (fence !== undefined) alone.push(...fenceAfter(context, fence));
+    loops += countShared([stage]);
+    if (fence !== undefined) alone.push(fenceAfter(context, fence));
   }
   endAlone();
   return code;
 }
 
+/** A loop of stages: by all threads, which share some of them, or by the main thread alone. */
+function repeat(
+  context: Context, { depth, length, before, after, stages, call: number, ...body }: StageLoop,
+  isTogether: boolean,
+): Statements {
+  const { counters, firstLoop, locals: { self }, outermost = number } = context;
+  const counter = counters[depth];
+  const byMain = (statements: Statements): Statements =>
+    isTogether && statements.length > 0 ? [when(i32.eqz(self), statements)] : statements;
+  const inner: Context = {
+    ...context, ...body, outermost, isAlone: !isTogether,
+    firstLoop: i32.add(firstLoop, i32.mul(counter, countShared(stages))),
+  };
+  return [
+    byMain(before.map((copy) => copyBytes(context, copy))),
+    set(counter, 0),
+    loop('next', (next) => [
+      runStages(inner, stages),
+      set(counter, i32.add(counter, 1)),
+      branchIf(next, i32.lt_u(counter, length)),
+    ]),
+    byMain(after.map((copy) => copyBytes(context, copy))),
+  ];
+}
+
+function copyBytes(context: Context, { from, to, bytes }: Copy): Statement {
+  return memory.copy(addressOf(context, to), addressOf(context, from), bytes);
+}
+
+/** The address in this iteration of the loops around. */
+function addressOf(context: Context, address: Address): Expression<'i32'> {
+  const { counters, locals: { arena } } = context;
+  const { isInArena, offset, moves = [], exceptions = [] } = address;
+  const start = isInArena ? i32.add(arena, offset) : i32.const(offset);
+  const moved = moves.reduce(
+    (sum, { depth, bytes }) => i32.add(sum, i32.mul(counters[depth], bytes)), start,
+  );
+  return exceptions.reduceRight((otherwise, { depth, when: iteration, address: instead }) => {
+    const counter = counters[depth];
+    const applies = iteration === 'odd' ? i32.and(counter, 1) : i32.eq(counter, iteration);
+    return select(applies, addressOf(context, instead), otherwise);
+  }, moved);
+}
+
 /** One thread does all iterations of all tasks. */
-function allIterations(context: Context, tasks: readonly Task[]): Statement[] {
+function allIterations(context: Context, tasks: readonly Task[]): Statements {
   return tasks.map((task) => callRegion(context, task, 0, task.iterations ?? 1));
 }
 
 /** Some iterations of a region, if it is a parallel loop. */
 function callRegion(
-  { functions, locals: { arena, own } }: Context, { kernel, region, addresses }: Task,
-  from: Operand<'i32'>, to: Operand<'i32'>,
+  context: Context, { kernel, region, addresses }: Task, from: Operand<'i32'>, to: Operand<'i32'>,
 ): Statement {
-  const absolute = addresses.map(({ isInArena, offset }): Expression<'i32'> =>
-    isInArena ? i32.add(arena, offset) : i32.const(offset),
-  );
+  const { functions, locals: { own } } = context;
+  const absolute = addresses.map((address) => addressOf(context, address));
   const regions = functions.get(kernel);
   if (regions === undefined) throw new Error(`run: kernel ${kernel.name} is not in the module`);
   return k.callRegion(regions[region], absolute, own, from, to);
 }
 
-/** All threads share the iterations of all tasks; if there is one thread, it just does them. */
+/** All threads share the iterations of all tasks. */
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
   tasks: readonly Task[],
-  number: number,
+  number: Expression<'i32'>,
 ): Statements {
   const { share, locals } = context;
-  const { loop, iteration, threads } = locals;
+  const { iteration } = locals;
   // Each task has the iterations that follow those of the tasks before it.
   let [count, body]: [number, Statement[]] = [0, []];
   for (const task of tasks) {
@@ -160,17 +240,21 @@ function sharedLoop(
     body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
-  const together = share(i32.add(loop, number), count, locals, body);
-  return [when(i32.eq(threads, 1), allIterations(context, tasks), [together])];
+  return share(number, count, locals, body);
 }
 
-/** The end of a kernel call: its reference loop, if that is needed, and the call of the watcher. */
-function fenceAfter({ calls, reference, watch, flag }: Context, number: number): Statement[] {
-  const { kernel, checks } = calls[number];
-  const refer = call(reference, { number });
+/**
+ * The end of a kernel call: its reference loop, if that is needed, and the call of the watcher. In
+ * a loop it is the reference loop of the outermost one, which finds again what is wrong.
+ */
+function fenceAfter(
+  { calls, reference, watch, flag, outermost }: Context, number: number,
+): Statements {
+  const { kernel, loop: inner, checks } = calls[number];
+  const refer = call(reference, { number: outermost ?? number });
   const code: Statement[] = [];
-  if (kernel === undefined) code.push(refer);
+  if (kernel === undefined && inner === undefined) code.push(refer);
   if (checks !== undefined) code.push(when(i32.load(flag), [refer]));
-  if (watch !== undefined) code.push(call(watch, { number }));
+  if (watch !== undefined && outermost === undefined) code.push(call(watch, { number }));
   return code;
 }

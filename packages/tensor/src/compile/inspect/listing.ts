@@ -12,6 +12,7 @@
 import { formatNumber } from '@mambagrad/kernel';
 import { formatAttributes } from '../../core/graph.ts';
 import { describe } from '../../core/shape.ts';
+import { Loop } from '../trace/loop.ts';
 import type { Program, Value } from '../trace/trace.ts';
 
 /** The names of all values of a program: `%0`, `%1` and so on, in the order of the listing. */
@@ -51,10 +52,16 @@ export function formatProgram(program: Program): string {
     const parts = [...inputs.map(use), ...formatAttributes(attributes)].join(', ');
     const [made, specs] = [outputs.map(use).join(', '), outputs.map(describe).join(', ')];
     lines.push(`${made} = ${primitive.name}(${parts})  ${specs}`);
+    // The body of a loop is a program of its own.
+    if (attributes instanceof Loop) lines.push(indented(formatProgram(attributes.body)));
   }
   for (const { state, value } of program.writes) {
     lines.push(`assign(${use(state)}, ${use(value)})`);
   }
   lines.push(`return ${program.results.map(use).join(', ')}`);
   return lines.join('\n');
+}
+
+function indented(text: string): string {
+  return text.split('\n').map((line) => `  ${line}`).join('\n');
 }

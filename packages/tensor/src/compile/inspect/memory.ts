@@ -70,7 +70,7 @@ export function memoryReports(
     return [{ ...place(output, base), kind: 'alias', of: reportOf(base) }];
   });
   const scratch = calls.flatMap((call, i): AllocationReport[] => {
-    const [bytes, offset] = [sharedBytes(call), plan.scratch.get(call)];
+    const [bytes, offset] = [sharedBytes(call, plan), plan.scratch.get(call)];
     if (bytes === 0) return [];
     return [{ value: undefined, bytes, offset, from: i, to: i, kind: 'scratch', of: undefined }];
   });

@@ -15,6 +15,8 @@ export interface StageReport {
    * there is one chunk, or so little work that to share it would take longer.
    */
   readonly isShared: boolean;
+  /** The stages of an iteration, if the kernel is a loop; kernels are those of its body. */
+  readonly body?: readonly StageReport[];
 }
 
 /** A region of a kernel: a parallel loop, or what is before, between or after parallel loops. */
@@ -31,7 +33,12 @@ export interface StagePart {
 export function stageReports(
   stages: readonly Stage[], calls: readonly KernelCall[],
 ): StageReport[] {
-  return stages.flatMap(({ tasks, isShared, fence }): StageReport[] => {
+  return stages.flatMap(({ tasks, isShared, fence, loop }): StageReport[] => {
+    if (loop) {
+      const body = stageReports(loop.stages, loop.calls);
+      const parts = [{ kernel: loop.call, region: 0, chunks: 1 }];
+      return [{ parts, isShared: body.some((stage) => stage.isShared), body }];
+    }
     if (tasks.length > 0) {
       const parts = tasks.map(({ call, region, iterations = 1 }) => (
         { kernel: call, region, chunks: iterations }
@@ -47,16 +54,21 @@ export function stageReports(
 
 /** Stages as a table: who runs each, the chunks of its kernels, and the kernels' numbers. */
 export function formatStages(reports: readonly StageReport[]): string {
-  const rows = reports.map(({ parts, isShared }) => {
+  return formatTable(rowsOf(reports), 0).join('\n');
+}
+
+/** A row for each stage, and below a loop those of its body, further in. */
+function rowsOf(reports: readonly StageReport[], depth = 0): string[][] {
+  return reports.flatMap(({ parts, isShared, body = [] }) => {
     const chunks = parts.map((part) => part.chunks);
     const kernels = parts.map(
       ({ kernel, region }) => (region > 0 ? `${kernel}.${region}` : kernel),
     );
-    return [
-      isShared ? 'all threads' : 'main thread',
+    const row = [
+      '  '.repeat(depth) + (isShared ? 'all threads' : 'main thread'),
       `${chunks.join(' + ')} ${chunks.join() === '1' ? 'chunk' : 'chunks'}`,
       `${kernels.length === 1 ? 'kernel' : 'kernels'} ${kernels.join(', ')}`,
     ];
+    return [row, ...rowsOf(body, depth + 1)];
   });
-  return formatTable(rows, 0).join('\n');
 }

@@ -16,6 +16,14 @@ import { warn } from '../../core/host.ts';
 import { type Allocation, allocations } from '../../core/memory.ts';
 import { failure, TensorError } from '../../core/shape.ts';
 
+/** Memory that lasts until it is freed, or nobody has the block any more. */
+export interface Block {
+  /** Where it starts, in bytes. */
+  readonly start: number;
+  /** Frees it. */
+  free(): void;
+}
+
 export class Heap {
   readonly memory: HostMemory;
   /** How many bytes the memory can have at most. */
@@ -74,6 +82,20 @@ export class Heap {
     array.set(values);
     this.#registry.register(allocation, { start, bytes });
     return allocation;
+  }
+
+  /** Allocates memory that can be freed at once, without waiting for the garbage collector. */
+  allocate(bytes: number): Block {
+    if (!this.#isRunning) this.#dropArena();
+    const start = this.#allocate(bytes);
+    const block: Block = {
+      start,
+      free: () => {
+        if (this.#registry.unregister(block)) this.#free.free(start, bytes);
+      },
+    };
+    this.#registry.register(block, { start, bytes }, block);
+    return block;
   }
 
   /** Runs `body` with the start of an arena of at least `bytes` bytes. */

@@ -4,12 +4,12 @@
  * all of memory is decided ahead: one arena, an offset for each value, and nothing to allocate in a
  * run.
  */
-import { CACHE_LINE, FreeList } from '@mambagrad/wasm';
+import { alignUp, CACHE_LINE, FreeList } from '@mambagrad/wasm';
 import { sizeOf } from '../../core/dtype.ts';
 import { describe, numelOf, type Spec } from '../../core/shape.ts';
 import { baseOf } from '../fusion/materialization.ts';
 import type { Pass } from '../passes/simplify.ts';
-import type { KernelCall, Schedule } from '../schedule/schedule.ts';
+import { canFail, type KernelCall, type LoopCall, type Schedule } from '../schedule/kernelCall.ts';
 import { rootsOf, type Program, type Value } from '../trace/trace.ts';
 
 /** Where everything is in the arena, and for how long. */
@@ -18,6 +18,8 @@ export interface Plan {
   readonly offsets: ReadonlyMap<Value, number>;
   /** The offset of the scratch memory of each call. */
   readonly scratch: ReadonlyMap<KernelCall, number>;
+  /** How the scratch memory of each loop is used. */
+  readonly bodies: ReadonlyMap<KernelCall, BodyPlan>;
   /** For each new value of state that is made in the memory of the old one, that old one. */
   readonly donated: ReadonlyMap<Value, Value>;
   /**
@@ -30,6 +32,15 @@ export interface Plan {
   readonly bytes: number;
   /** The size of what each thread has for itself, after the arena. */
   readonly threadLocalBytes: number;
+}
+
+/** What is where in the scratch memory of a loop. */
+export interface BodyPlan {
+  /** The plan of an iteration, for values that are neither arguments nor results of the body. */
+  readonly plan: Plan;
+  /** For each carry that lies in two buffers in turn, the offset of the one in scratch memory. */
+  readonly swaps: readonly (number | undefined)[];
+  readonly bytes: number;
 }
 
 /** From the number of the call that makes a value to that of the last call that reads it. */
@@ -46,8 +57,9 @@ export function bytesOf({ shape, dtype }: Spec): number {
 }
 
 /** The scratch memory of a call that threads share. */
-export function sharedBytes({ kernel }: KernelCall): number {
-  return kernel ? kernel.scratchBytes - kernel.threadLocalBytes : 0;
+export function sharedBytes(call: KernelCall, { bodies }: Pick<Plan, 'bodies'>): number {
+  const { kernel } = call;
+  return kernel ? kernel.scratchBytes - kernel.threadLocalBytes : bodies.get(call)?.bytes ?? 0;
 }
 
 /** The time before the first call, when arguments are copied to the arena. */
@@ -75,13 +87,20 @@ function livenessOf(program: Program, { calls, materialization }: Schedule): Map
   return lifetimes;
 }
 
-/** Plans memory: gives every value the smallest free range that holds it when it is made. */
+/**
+ * Plans memory: gives every value the smallest free range that holds it when it is made, but for
+ * those that have a place elsewhere.
+ */
 export function planMemory(
   program: Program,
   schedule: Schedule,
   without: ReadonlySet<Pass> = new Set(),
+  elsewhere: ReadonlySet<Value> = new Set(),
 ): Plan {
   const { calls } = schedule;
+  const bodies = new Map(calls.flatMap((call) => (
+    call.loop ? [[call, planBody(call.loop, without)] as const] : []
+  )));
   const lifetimes = livenessOf(program, schedule);
   const isInPlace = !without.has('inPlace');
   const donated = isInPlace ? donationsOf(program, schedule, lifetimes) : new Map<Value, Value>();
@@ -92,13 +111,13 @@ export function planMemory(
   const allocate = (bytes: number): number => free.allocate(bytes) ?? 0;
   const lastUses = new Map<number, Value[]>();
   for (const [value, { to }] of lifetimes) {
-    if (isArgument(value)) offsets.set(value, allocate(bytesOf(value)));
+    if (isArgument(value) && !elsewhere.has(value)) offsets.set(value, allocate(bytesOf(value)));
     lastUses.set(to, [...(lastUses.get(to) ?? []), value]);
   }
   calls.forEach((call, i) => {
     const ending = new Set(lastUses.get(i));
     for (const value of call.writes) {
-      if (donated.has(value)) continue;
+      if (donated.has(value) || elsewhere.has(value)) continue;
       const replaced = [...ending].find(
         (old) =>
           isInPlace && call.reads.includes(old) && offsets.has(old) &&
@@ -110,7 +129,7 @@ export function planMemory(
       inPlace.set(value, replaced);
       ending.delete(replaced);
     }
-    const scratchBytes = sharedBytes(call);
+    const scratchBytes = sharedBytes(call, { bodies });
     scratch.set(call, allocate(scratchBytes));
     free.free(scratch.get(call) ?? 0, scratchBytes);
     for (const value of ending) {
@@ -118,10 +137,28 @@ export function planMemory(
       if (start !== undefined) free.free(start, bytesOf(value));
     }
   });
-  const threadLocalBytes = calls.reduce(
-    (most, { kernel }) => Math.max(most, kernel?.threadLocalBytes ?? 0), 0,
-  );
-  return { offsets, scratch, donated, inPlace, lifetimes, bytes: free.end, threadLocalBytes };
+  const threadLocalBytes = calls.reduce((most, call) => {
+    const own = call.kernel?.threadLocalBytes ?? bodies.get(call)?.plan.threadLocalBytes;
+    return Math.max(most, own ?? 0);
+  }, 0);
+  const places = { offsets, scratch, bodies, donated, inPlace };
+  return { ...places, lifetimes, bytes: free.end, threadLocalBytes };
+}
+
+/** Plans the scratch memory of a loop: a plan for its body, and the second buffers of carries. */
+function planBody(
+  { loop: { body }, body: schedule, results, homes }: LoopCall, without: ReadonlySet<Pass>,
+): BodyPlan {
+  const elsewhere = new Set([...body.inputs, ...results]);
+  const plan = planMemory({ ...body, results: [] }, schedule, without, elsewhere);
+  let bytes = alignUp(plan.bytes);
+  const swaps = homes.map(({ kind }, carry) => {
+    const size = alignUp(bytesOf(body.results[carry]));
+    if (kind !== 'swap' || size === 0) return undefined;
+    bytes += size;
+    return bytes - size;
+  });
+  return { plan, swaps, bytes };
 }
 
 /**
@@ -135,7 +172,7 @@ function donationsOf(
   lifetimes: ReadonlyMap<Value, Lifetime>,
 ): Map<Value, Value> {
   const donated = new Map<Value, Value>();
-  const lastRisk = calls.findLastIndex((call) => !call.kernel || call.checks !== undefined);
+  const lastRisk = calls.findLastIndex(canFail);
   for (const { state, value } of program.writes) {
     const base = baseOf(materialization, value);
     const producer = calls.findIndex((call) => call.writes.includes(base));
@@ -155,6 +192,7 @@ function donationsOf(
  */
 export function checkPlan(
   program: Program, { calls, materialization }: Schedule, plan: Plan,
+  elsewhere: ReadonlySet<Value> = new Set(),
 ): void {
   const held = new Map<number, { readonly value: Value | KernelCall; readonly end: number }>();
   const overwritten = new Set(plan.donated.values());
@@ -175,6 +213,7 @@ export function checkPlan(
   };
   const written = new Set<Value>();
   const read = (value: Value, by?: KernelCall): void => {
+    if (elsewhere.has(value)) return;
     const isState = value.from !== 'step' && !isArgument(value);
     if (bytesOf(value) === 0 || (isState && !overwritten.has(value))) return;
     const own = [...plan.donated].find(([, state]) => state === value)?.[0];
@@ -193,17 +232,29 @@ export function checkPlan(
     if (isArgument(value)) write(value, start, bytesOf(value));
   }
   for (const call of calls) {
+    const body = plan.bodies.get(call);
+    if (call.loop && body) checkBody(call.loop, body);
     for (const value of call.reads) read(value, call);
     for (const value of call.writes) {
-      if (!plan.donated.has(value)) write(value, plan.offsets.get(value), bytesOf(value), call);
+      const isHere = !plan.donated.has(value) && !elsewhere.has(value);
+      if (isHere) write(value, plan.offsets.get(value), bytesOf(value), call);
     }
-    write(call, plan.scratch.get(call), sharedBytes(call), call);
+    write(call, plan.scratch.get(call), sharedBytes(call, plan), call);
     for (const value of call.writes) written.add(value);
   }
   for (const { value } of program.writes) read(baseOf(materialization, value));
   for (const value of program.results) {
     if (value.from === 'step') read(baseOf(materialization, value));
   }
+}
+
+/** Throws unless the plan of a loop's body is sound, and carries do not overlap it. */
+function checkBody({ loop: { body }, body: schedule, results }: LoopCall, plan: BodyPlan): void {
+  const elsewhere = new Set([...body.inputs, ...results]);
+  checkPlan({ ...body, results: [] }, schedule, plan.plan, elsewhere);
+  const starts = plan.swaps.filter((start) => start !== undefined);
+  const isApart = starts.every((start) => start >= plan.plan.bytes && start < plan.bytes);
+  if (!isApart || new Set(starts).size < starts.length) throw new Error('plan: carries overlap');
 }
 
 function nameOf(value: Value | KernelCall): string {

@@ -11,7 +11,7 @@ import { rewritten } from './rewrite.ts';
  * Of steps with the same primitive, attributes and inputs only the first stays. Primitives are
  * functions of their inputs, random ones of their state, so equal calls have equal results.
  */
-export function eliminateCommonSubexpressions(program: Program): Program {
+export function eliminateCommonSubexpressions<P extends Program>(program: P): P {
   const [numberOf, otherOf] = [numbering<Value>(), numbering<unknown>()];
   const identity = (value: unknown): string => `other ${otherOf(value)}`;
   const first = new Map<string, Step>();

@@ -20,7 +20,7 @@ import { rewritten } from './rewrite.ts';
  * Folds constants. Where kernels may fuse multiplications with additions (`isFusing`), a product
  * that rounding changes is left to them: an addition may take it as it was.
  */
-export function foldConstants(program: Program, isFusing: boolean): Program {
+export function foldConstants<P extends Program>(program: P, isFusing: boolean): P {
   const constants = new Set(program.constants);
   const folded = new Map<Value, Value>();
   const resolve = (value: Value): Value => folded.get(value) ?? value;

@@ -2,9 +2,9 @@
 import type { Program, Step, Value } from '../trace/trace.ts';
 
 /** A program with other steps, whose writes and results are the values that `resolve` gives. */
-export function rewritten(
-  program: Program, steps: readonly Step[], resolve: (value: Value) => Value,
-): Program {
+export function rewritten<P extends Program>(
+  program: P, steps: readonly Step[], resolve: (value: Value) => Value,
+): P {
   return {
     ...program,
     steps,

@@ -1,5 +1,6 @@
 /** The list of passes, in order. Each makes a program shorter and changes no bit of its results. */
-import type { Program } from '../trace/trace.ts';
+import { Loop } from '../trace/loop.ts';
+import type { Program, Step } from '../trace/trace.ts';
 import { eliminateCommonSubexpressions } from './commonSubexpressions.ts';
 import { eliminateDeadCode } from './deadCode.ts';
 import { foldConstants } from './foldConstants.ts';
@@ -12,11 +13,20 @@ import { foldConstants } from './foldConstants.ts';
  */
 export type Pass = 'share' | 'fold' | 'inline' | 'group' | 'inPlace';
 
-/** Runs all passes on a program; `isFusing` says whether kernels may fuse multiply-add. */
-export function simplify(
-  program: Program, isFusing: boolean, without: ReadonlySet<Pass> = new Set(),
-): Program {
-  let simplified = program;
+/**
+ * Runs all passes on a program, the bodies of its loops first; `isFusing` says whether kernels may
+ * fuse multiply-add.
+ */
+export function simplify<P extends Program>(
+  program: P, isFusing: boolean, without: ReadonlySet<Pass> = new Set(),
+): P {
+  const steps = program.steps.map((step): Step => {
+    const { attributes: loop } = step;
+    if (!(loop instanceof Loop)) return step;
+    const body = simplify(loop.body, isFusing, without);
+    return { ...step, attributes: new Loop(body, loop.shape) };
+  });
+  let simplified: P = { ...program, steps };
   if (!without.has('share')) simplified = eliminateCommonSubexpressions(simplified);
   if (!without.has('fold')) simplified = foldConstants(simplified, isFusing);
   return eliminateDeadCode(simplified);

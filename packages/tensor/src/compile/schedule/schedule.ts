@@ -1,7 +1,8 @@
 /**
  * Scheduling: from a program to kernel calls, in order. A materialised value is fused into the last
  * group that can take it in, so that what is computed of the same elements is computed in one
- * kernel; if there is none, it starts a group. An op without a kernel runs its reference loop.
+ * kernel; if there is none, it starts a group. A loop is a call whose body is scheduled by itself.
+ * An op without a kernel runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
 import { type Bound, forEach } from '../../core/lowering.ts';
@@ -13,37 +14,17 @@ import { emitFusedLoops } from '../fusion/fusedLoops.ts';
 import {
   canFuse, type FusionGroup, fuse, inputsOf, isNear, isReadInPlace, startGroup,
 } from '../fusion/fusionGroup.ts';
-import { KernelCache } from '../fusion/kernelCache.ts';
+import { kernelCache } from '../fusion/kernelCache.ts';
 import {
   baseOf, isComputed, type Materialization, materialize, readsOf, stepsFor, withoutMoves,
 } from '../fusion/materialization.ts';
 import type { Pass } from '../passes/simplify.ts';
+import { Loop } from '../trace/loop.ts';
 import { rootsOf, type Program, type Step, type Value } from '../trace/trace.ts';
+import { type KernelCall, plainCall, type Schedule } from './kernelCall.ts';
+import { loopCall } from './loops.ts';
 
-/** A call of a kernel on values in memory, or of a reference loop. */
-export interface KernelCall {
-  readonly name: string;
-  /** The ops that it does; of one whose results are computed each by itself, those made here. */
-  readonly steps: readonly Step[];
-  /** The values that it reads and writes in memory: the kernel's parameters, in order. */
-  readonly reads: readonly Value[];
-  readonly writes: readonly Value[];
-  /** What runs; without, the reference loop of the only step, on the same memory. */
-  readonly kernel: k.Kernel | undefined;
-  /**
-   * The kernel writes 1 to its last parameter, a flag, if the reference loop of the step should
-   * look at the input of this number, and throw.
-   */
-  readonly checks?: number;
-  /** Whether a result may be in the memory of a value that is read here for the last time. */
-  canAlias(read: Value, written: Value): boolean;
-}
-
-/** The kernel calls of a program, in order. */
-export interface Schedule {
-  readonly calls: readonly KernelCall[];
-  readonly materialization: Materialization;
-}
+export type { KernelCall, LoopCall, Schedule } from './kernelCall.ts';
 
 /** The most ops of a group, as registers are few. */
 const MOST_OPS = 16;
@@ -58,13 +39,12 @@ export function schedule(
   without: ReadonlySet<Pass> = new Set(),
 ): Schedule {
   const materialization = materialize(program, constants, !without.has('inline'));
-  const parts = partsOf(program, materialization, !without.has('group'));
+  const parts = partsOf(program, materialization, without);
   const read = parts.flatMap((part) => (isGroup(part) ? [...inputsOf(part)] : part.reads));
   const needed = new Set(
     [...rootsOf(program), ...read].map((value) => baseOf(materialization, value)),
   );
-  const cache = new KernelCache();
-  const calls = parts.map((part) => (isGroup(part) ? groupCall(part, needed, cache) : part));
+  const calls = parts.map((part) => (isGroup(part) ? groupCall(part, needed) : part));
   return { calls, materialization };
 }
 
@@ -85,7 +65,7 @@ interface Draft {
 
 /** The groups and calls of all steps, in order. */
 function partsOf(
-  program: Program, materialization: Materialization, isGrouping: boolean,
+  program: Program, materialization: Materialization, without: ReadonlySet<Pass>,
 ): ScheduledPart[] {
   const draft: Draft = { materialization, parts: [], producedBy: new Map() };
   const oldState = new Map(
@@ -96,7 +76,7 @@ function partsOf(
     const check = checkFor(step);
     if (check) draft.parts.push(check);
     if (!isComputed(materialization, step)) continue;
-    const number = place(step, draft, isGrouping, oldState.get(step.outputs[0]));
+    const number = place(step, draft, without, oldState.get(step.outputs[0]));
     for (const output of step.outputs) draft.producedBy.set(output, number);
   }
   return draft.parts;
@@ -107,17 +87,20 @@ function partsOf(
  * new value of state, `oldState` is the old one.
  */
 function place(
-  step: Step, draft: Draft, isGrouping: boolean, oldState: Value | undefined,
+  step: Step, draft: Draft, without: ReadonlySet<Pass>, oldState: Value | undefined,
 ): number {
   const { materialization, parts } = draft;
   const { outputs, inputs } = step;
   const lowering = materialization.lowerings.get(outputs[0]);
   if (lowering === undefined) {
     const reads = inputs.map((input) => baseOf(materialization, input));
-    return parts.push(plainCall(step, reads, undefined)) - 1;
+    const call = plainCall(step, reads, undefined);
+    const { attributes } = step;
+    const loop = attributes instanceof Loop ? loopCall(attributes, without, schedule) : undefined;
+    return parts.push(loop ? { ...call, loop } : call) - 1;
   }
   if (outputs.every(({ shape }) => numelOf(shape) === 0)) return -1;
-  const isFusible = isGrouping && !lowering.kernel;
+  const isFusible = !without.has('group') && !lowering.kernel;
   const fused = isFusible ? fuseWithLast(step, draft, oldState) : -1;
   return fused >= 0 ? fused : parts.push(startGroup(materialization, step)) - 1;
 }
@@ -180,19 +163,6 @@ function hoistScalars(steps: readonly Step[]): Step[] {
   return [...steps.filter(isEarly), ...steps.filter((step) => !isEarly(step))];
 }
 
-function plainCall(
-  step: Step, reads: readonly Value[], kernel: k.Kernel | undefined,
-): KernelCall {
-  return {
-    name: step.primitive.name,
-    steps: [step],
-    reads: [...new Set(reads)],
-    writes: step.outputs,
-    kernel,
-    canAlias: () => false,
-  };
-}
-
 /**
  * Checks all elements of the tensor that the index was moved from, also those that are not read.
  */
@@ -213,10 +183,10 @@ function checkCall(
 
 /** The call of a group's kernel. */
 function groupCall(
-  group: FusionGroup, needed: ReadonlySet<Value>, cache: KernelCache,
+  group: FusionGroup, needed: ReadonlySet<Value>,
 ): KernelCall {
   const { ops, materialization, anchor, byValue } = group;
-  const made = cache.get(group, needed, anchor ? emitWithEpilogue : emitFusedLoops);
+  const made = kernelCache.get(group, needed, anchor ? emitWithEpilogue : emitFusedLoops);
   const steps = ops.flatMap(({ step }) => [...stepsFor(materialization, step)]);
   // Ops for each row are computed after the elements of their sweep.
   const lastSweep = Math.max(...ops.map(({ form, sweep }) => sweep + (form === 'perRow' ? 1 : 0)));

@@ -7,13 +7,8 @@
  *     w₁ ← w₁ − lr·g₁,  w₂ ← w₂ − lr·g₂,  …        a chunk each, or several if it is large
  */
 import type * as k from '@mambagrad/kernel';
-import type { KernelCall } from './schedule.ts';
-
-/** An address in memory, or in the arena. */
-export interface Address {
-  readonly isInArena: boolean;
-  readonly offset: number;
-}
+import { type Address, rangesOf } from './address.ts';
+import { canFail, type KernelCall } from './kernelCall.ts';
 
 /** A region of a call's kernel. */
 export interface Task extends Pick<k.Region, 'iterations'> {
@@ -24,12 +19,50 @@ export interface Task extends Pick<k.Region, 'iterations'> {
   readonly addresses: readonly Address[];
 }
 
+/** Bytes that are copied from one address to another. */
+export interface Copy {
+  readonly from: Address;
+  readonly to: Address;
+  readonly bytes: number;
+}
+
+/** The calls of a loop's body, and their addresses. */
+export interface AddressedBody {
+  readonly calls: readonly KernelCall[];
+  /** The addresses of the parameters of a call's kernel, in order. */
+  readonly addressesOf: (call: KernelCall) => readonly Address[];
+  /** The body of a call that is a loop. */
+  readonly bodyOf: (call: KernelCall) => AddressedLoop;
+}
+
+/** A loop, with the addresses of what is in it. */
+export interface AddressedLoop extends AddressedBody {
+  /** How many loops are around it. */
+  readonly depth: number;
+  /** The number of its iterations. */
+  readonly length: number;
+  /** What is copied before the first iteration, and after the last. */
+  readonly before: readonly Copy[];
+  readonly after: readonly Copy[];
+}
+
+/** A loop of stages. */
+export interface StageLoop
+  extends Pick<AddressedLoop, 'depth' | 'length' | 'before' | 'after' | 'calls'> {
+  /** The number of the call. */
+  readonly call: number;
+  /** The stages of an iteration. */
+  readonly stages: readonly Stage[];
+}
+
 /** What runs before the next stage begins. */
 export interface Stage {
   /** They run in any order, or at the same time. */
   readonly tasks: readonly Task[];
   /** Whether threads share it. */
   readonly isShared: boolean;
+  /** A loop that runs by itself, without tasks. */
+  readonly loop?: StageLoop;
   /** A fence: the call of this number is over, and the host is called before anything else runs. */
   readonly fence?: number;
 }
@@ -46,12 +79,13 @@ interface Span {
 const MIN_SHARED_BYTES = 2 ** 18;
 
 function spansOf(kernel: k.Kernel, addresses: readonly Address[]): Span[] {
-  return addresses.map(({ isInArena, offset: start }, i) => {
+  return addresses.flatMap((address, i) => {
     const parameter = kernel.parameters[i];
     // Behind the parameters comes scratch memory.
     const buffer = parameter !== undefined && 'length' in parameter ? parameter : undefined;
-    const end = start + (buffer ? 4 * buffer.length : kernel.scratchBytes);
-    return { isInArena, start, end, isWritten: !buffer || kernel.writes.has(buffer) };
+    const isWritten = !buffer || kernel.writes.has(buffer);
+    const bytes = buffer ? 4 * buffer.length : kernel.scratchBytes;
+    return rangesOf(address, bytes).map((range) => ({ ...range, isWritten }));
   });
 }
 
@@ -68,19 +102,32 @@ function isWorthSharing(tasks: readonly Task[], spans: readonly Span[]): boolean
   return isLarge || tasks.some(({ iterations }) => iterations);
 }
 
+/** A stage that may still grow. */
+interface Draft extends Omit<Stage, 'isShared' | 'tasks'> {
+  readonly tasks: Task[];
+  readonly spans: Span[];
+}
+
 /** The stages of calls, in order; with a watcher (`isWatched`) there is a fence after each call. */
 export function stagesOf(
-  calls: readonly KernelCall[], addressesOf: (call: KernelCall) => readonly Address[],
-  isWatched: boolean,
+  { calls, addressesOf, bodyOf }: AddressedBody, isWatched: boolean,
 ): Stage[] {
-  const stages: { tasks: Task[]; spans: Span[]; fence?: number }[] = [];
+  const stages: Draft[] = [];
   calls.forEach((call, number) => {
-    const { kernel, checks } = call;
+    const { kernel, loop } = call;
+    if (loop) {
+      const body = bodyOf(call);
+      stages.push({
+        tasks: [], spans: [], ...(isWatched && { fence: number }),
+        loop: { ...body, call: number, stages: stagesOf(body, false) },
+      });
+      return;
+    }
     const addresses = addressesOf(call);
     const tasks = !kernel ? [] : kernel.regions.map(({ iterations }, region) =>
       ({ call: number, kernel, region, iterations, addresses }),
     );
-    const hasFence = isWatched || !kernel || checks !== undefined;
+    const hasFence = isWatched || canFail(call);
     const spans = kernel && !hasFence && tasks.length === 1 ? spansOf(kernel, addresses) : [];
     const last = stages.at(-1);
     if (spans.length > 0 && last && last.spans.length > 0 && areIndependent(last.spans, spans)) {

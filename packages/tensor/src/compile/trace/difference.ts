@@ -5,6 +5,7 @@
 import { formatAttributes } from '../../core/graph.ts';
 import { describe } from '../../core/shape.ts';
 import type { Tensor } from '../../core/tensor.ts';
+import { Loop } from './loop.ts';
 import type { Program, Value } from './trace.ts';
 import { keyOf, numbering } from './tree.ts';
 
@@ -38,6 +39,11 @@ function factsOf(program: Program, numberOf: (state: Tensor) => number): Map<str
   program.steps.forEach(({ primitive: { name }, attributes, inputs, outputs }, i) => {
     facts.set(`step ${i}`, name);
     facts.set(`the attributes of ${name} (step ${i})`, formatAttributes(attributes).join(', '));
+    if (attributes instanceof Loop) {
+      for (const [topic, fact] of factsOf(attributes.body, numberOf)) {
+        facts.set(`within ${name} (step ${i}), ${topic}`, fact);
+      }
+    }
     inputs.forEach((input, j) => facts.set(`input ${j} of ${name} (step ${i})`, nameOf(input)));
     outputs.forEach((output, j) => {
       const which = outputs.length > 1 ? `result ${j} of ` : '';

@@ -7,11 +7,14 @@
  * the moment at each call. Where the function assigns to one, later reads in the same call see the
  * new value, and the tensor has it when the call is over.
  */
+import { checkIsOver } from '../../core/isOver.ts';
 import { check, type Spec, TensorError } from '../../core/shape.ts';
 import {
-  checkIsOver, type Primitive, Tensor, type Tracer, tick, withMode,
+  type Node, type Primitive, Tensor, type Tracer, tick, withMode,
 } from '../../core/tensor.ts';
-import { mapTensors, readArguments } from './tree.ts';
+import { type Guard, neverAssigned, sameGrad, sameRequiresGrad, unchanged } from './guards.ts';
+import { LocalGradients } from './localGradients.ts';
+import { mapTensors, rebuilder, tensorsIn } from './tree.ts';
 
 /** A value of the program. */
 export interface Value extends Spec {
@@ -25,6 +28,8 @@ export interface Step {
   readonly attributes: unknown;
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
+  /** Whether gradients flow through it: not where it was applied under `noGrad`. */
+  readonly isRecorded: boolean;
 }
 
 /** State, a captured tensor or an argument, and the value that it has when the call is over. */
@@ -46,7 +51,7 @@ export interface Program {
   /** The function's result with these in the places of its tensors. */
   readonly rebuild: (tensors: readonly unknown[]) => unknown;
   /** Whether what it took for granted still holds: constants, settings, and gradients of state. */
-  readonly guards: readonly (() => boolean)[];
+  readonly guards: readonly Guard[];
 }
 
 /** The values that are needed when all steps are done: results, and new values of state. */
@@ -58,72 +63,21 @@ const UNKNOWN =
   'compile: this tensor has no value: it stands for one while a function is traced; return it ' +
   'from the function to see what it is';
 
-// A program outlives the call that it was traced in: what it keeps is made out here, where no
-// function can hold on to the arguments of that call.
-
-/** Whether a setting is still what it is now. */
-function unchanged(read: () => unknown): () => boolean {
-  const value = read();
-  return () => Object.is(read(), value);
-}
-
-function sameRequiresGrad(tensor: Tensor): () => boolean {
-  return unchanged(() => tensor.requiresGrad);
-}
-
-function neverAssigned(tensor: Tensor): () => boolean {
-  return () => tensor.assignedAt === 0;
-}
-
-/** Whether the gradient of a tensor is still this one, which may be long gone otherwise. */
-function sameGrad(tensor: Tensor, grad: Tensor | undefined): () => boolean {
-  const kept = grad && new WeakRef(grad);
-  return () => (tensor.grad === undefined ? !kept : tensor.grad === kept?.deref());
-}
-
-/** Gives a tree like this one with other tensors. */
-function rebuilder(tree: unknown): Program['rebuild'] {
-  // The tensors of a trace hold on to all that they were made of, so others stand in for them.
-  const form = mapTensors(tree, (tensor) => new Tensor(specOf(tensor), UNKNOWN));
-  return (tensors) => {
-    let next = 0;
-    return mapTensors(form, () => tensors[next++]);
-  };
-}
-
-/**
- * Gradients that are set in a trace are local to it, so if nothing there reads any, the backward
- * pass was for nothing: an optimizer's step outside, say, finds none.
- */
-class LocalGradients {
-  readonly #given = new Set<Tensor>();
-  readonly #unread = new Set<Tensor>();
-
-  noteSet(tensor: Tensor, grad: Tensor | undefined): void {
-    if (grad === undefined) return;
-    this.#given.add(tensor);
-    this.#unread.add(tensor);
-  }
-
-  noteRead(tensor: Tensor): void {
-    this.#unread.delete(tensor);
-  }
-
-  requireUse(): void {
-    const [first] = this.#unread;
-    // Where some are read, the others may be of tensors that are not trained here.
-    check(first === undefined || this.#unread.size < this.#given.size)`compile: the function calls
-      backward(), but reads none of the gradients, such as that of ${first}, which are gone when the
-      call is over; call optimizer.step() in the function too, or return what it should give`;
-  }
+/** Stands for a tensor of the trace, which holds on to all that it was made of. */
+function standIn(tensor: Tensor): Tensor {
+  return new Tensor(specOf(tensor), UNKNOWN);
 }
 
 /** Records what a function does with tensors: while it traces, every op is reported to it. */
-class Recorder implements Tracer {
-  readonly missing = UNKNOWN;
+export class Recorder implements Tracer {
+  readonly missing: string;
   readonly #startedAt = tick();
+  /** When the outermost trace started: tensors that were made since are constants. */
+  readonly #outermostStart: number;
   readonly #steps: Step[] = [];
-  readonly #guards: (() => boolean)[] = [];
+  readonly #guards: Guard[] = [];
+  /** The tensors from outside that were read, and whether each required gradients then. */
+  readonly #captured = new Map<Tensor, boolean>();
   /** The value that each tensor had when it was first seen. */
   readonly #values = new Map<Tensor, Value>();
   /** The present value of each tensor that was assigned to. */
@@ -135,18 +89,28 @@ class Recorder implements Tracer {
   readonly #localGradients = new LocalGradients();
   readonly #undo = new Map<Tensor, () => void>();
 
-  /** A tensor without a value that stands for an argument. */
-  placeholder(tensor: Tensor, argument: number): Tensor {
-    const placeholder = new Tensor(specOf(tensor), UNKNOWN);
-    if (tensor.requiresGrad) placeholder.requiresGrad = true;
-    this.#values.set(placeholder, { ...specOf(tensor), from: argument });
+  /** `missing` is said where the value of a traced tensor is read; `outer` traces around this. */
+  constructor(missing: string = UNKNOWN, outer?: Tracer) {
+    this.missing = missing;
+    this.#outermostStart = outer instanceof Recorder ? outer.#outermostStart : this.#startedAt;
+  }
+
+  /**
+   * A tensor without a value that stands for an argument; with a node if it was computed from
+   * others, which gradients flow to.
+   */
+  placeholder(spec: Spec, argument: number, requiresGrad: boolean, node?: Node): Tensor {
+    const placeholder = new Tensor(specOf(spec), this.missing, node);
+    if (requiresGrad && !node) placeholder.requiresGrad = true;
+    this.#values.set(placeholder, { ...specOf(spec), from: argument });
     return placeholder;
   }
 
   apply(...[primitive, inputs, results, attributes]: Parameters<Tracer['apply']>): void {
     const values = inputs.map((input) => this.#valueOf(input));
     const outputs = results.map((result): Value => ({ ...specOf(result), from: 'step' }));
-    this.#steps.push({ primitive, attributes, inputs: values, outputs });
+    const isRecorded = results.some(({ node }) => node !== undefined);
+    this.#steps.push({ primitive, attributes, inputs: values, outputs, isRecorded });
     results.forEach((result, i) => this.#values.set(result, outputs[i]));
   }
 
@@ -170,7 +134,7 @@ class Recorder implements Tracer {
   }
 
   read(tensor: Tensor): void {
-    if (this.#assigned.has(tensor)) throw new TensorError(UNKNOWN);
+    if (this.#assigned.has(tensor)) throw new TensorError(this.missing);
     const isOwn = tensor.createdAt > this.#startedAt;
     check(isOwn)`compile: the function reads the data of ${tensor}, whose value would be
       frozen in the program; use it as a tensor, or pass the number as an argument`;
@@ -180,11 +144,21 @@ class Recorder implements Tracer {
     this.#guards.push(unchanged(read));
   }
 
+  /** What a function did, and the values of some tensors as they are when it is over. */
+  recorded(results: readonly Tensor[]): Omit<Program, 'rebuild'> {
+    return this.#recorded(results.map((tensor) => this.#valueOf(tensor)));
+  }
+
   /** The program of a function that has returned this. */
   program(returned: unknown): Program {
-    this.#localGradients.requireUse();
     const results = this.#resultsIn(returned);
+    return { ...this.#recorded(results), rebuild: rebuilder(returned, standIn) };
+  }
+
+  #recorded(results: readonly Value[]): Omit<Program, 'rebuild'> {
+    this.#localGradients.requireUse();
     const constants = this.#constants();
+    this.#guards.push(sameRequiresGrad(this.#captured));
     for (const tensor of constants) this.#guards.push(neverAssigned(tensor));
     for (const [tensor, grad] of this.#outerGradients) this.#guards.push(sameGrad(tensor, grad));
     return {
@@ -193,7 +167,6 @@ class Recorder implements Tracer {
       constants,
       assignsToConstants: [...constants].some((tensor) => this.#assigned.has(tensor)),
       results,
-      rebuild: rebuilder(returned),
       guards: this.#guards,
     };
   }
@@ -207,9 +180,12 @@ class Recorder implements Tracer {
   #valueOf(tensor: Tensor): Value {
     const known = this.#assigned.get(tensor) ?? this.#values.get(tensor);
     if (known) return known;
+    const isOlder = tensor.createdAt < this.#startedAt;
+    // What has no value and is not older was made in a step of a loop: reading it says so.
+    if (!isOlder && !tensor.hasValue) void tensor.data;
     const captured: Value = { ...specOf(tensor), from: tensor };
     this.#values.set(tensor, captured);
-    if (tensor.createdAt < this.#startedAt) this.#guards.push(sameRequiresGrad(tensor));
+    if (isOlder && tensor.hasValue) this.#captured.set(tensor, tensor.requiresGrad);
     return captured;
   }
 
@@ -246,7 +222,11 @@ class Recorder implements Tracer {
     const captured = Array.from(this.#values.values()).flatMap(({ from }) =>
       from instanceof Tensor ? [from] : [],
     );
-    return new Set(captured.filter(({ createdAt }) => createdAt > this.#startedAt));
+    // Within a loop, what the function made before the loop is known as well.
+    return new Set(captured.filter(({ createdAt, hasValue, assignedAt }) => {
+      const isOwn = createdAt > this.#startedAt;
+      return isOwn || (createdAt > this.#outermostStart && hasValue && assignedAt === 0);
+    }));
   }
 }
 
@@ -256,8 +236,10 @@ class Recorder implements Tracer {
  */
 export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown[]): Program {
   const recorder = new Recorder();
-  const given = readArguments(args).tensors;
-  const placeholders = given.map((tensor, argument) => recorder.placeholder(tensor, argument));
+  const given = tensorsIn(args);
+  const placeholders = given.map(
+    (tensor, argument) => recorder.placeholder(tensor, argument, tensor.requiresGrad),
+  );
   try {
     return withMode('compile', { tracer: recorder, observer: undefined }, () => {
       const standIns = mapTensors(args, (tensor) => placeholders[given.indexOf(tensor)]);
