@@ -24,6 +24,19 @@ describe('a random kernel', () => {
     ];
     expect(words.filter((word) => !text.includes(word))).toEqual([]);
   });
+
+  it('has all forms of long kernels, if its JavaScript is written as that of one', () => {
+    const sizes = { lanes: 1, functions: 1 };
+    const texts = fc.sample(randomKernels(), 300).map(({ kernel }) => (
+      k.printJavaScript(kernel, sizes)
+    ));
+    for (const form of [
+      /for \(let \$lane/, /\+ \$lane \+/, /[^1] \* \$lane/, /let \w+ = \$floats\[/, /\$floats\[\d+ \+ \$lane\] =/,
+      /\$integers\[/, /\$3\(/, /\$held/,
+    ]) {
+      expect(texts.filter((text) => form.test(text)).length, `${form}`).toBeGreaterThan(0);
+    }
+  });
 });
 
 describe('lanes', () => {

@@ -4,6 +4,7 @@ import {
   compileJavaScript,
   compileWebAssembly,
   type Kernel,
+  type ScriptSizes,
 } from '@mambagrad/kernel';
 import { type HostMemory, webAssembly } from '@mambagrad/wasm';
 import { expect } from 'vitest';
@@ -14,6 +15,11 @@ export type Given = ReadonlyMap<object, ArrayLike<number> | number>;
 /** Where buffers start: places that no vector is aligned to. */
 const FIRST = 36;
 const GAP = 20;
+
+/** As long kernels are written, in lane loops and functions, and as short ones are. */
+const sizesOfScripts: readonly (ScriptSizes | undefined)[] = [
+  undefined, { lanes: 1, functions: 1 },
+];
 
 /** A memory for WebAssembly. */
 export function newMemory(bytes: number): HostMemory {
@@ -42,28 +48,31 @@ export function runTwins(kernel: Kernel, given: Given): Map<Buffer, Float32Array
     return new View(bytes as ArrayBuffer, places.get(one), one.length);
   };
   for (const one of places.keys()) viewOf(one, memory.buffer).set(given.get(one) as number[] ?? []);
-  const twin = memory.buffer.slice(0) as ArrayBuffer;
+  const twins = sizesOfScripts.map(() => memory.buffer.slice(0) as ArrayBuffer);
   const call = kernel.parameters.map((one) => (
     'node' in one ? (given.get(one) as number) : (places.get(one) ?? 0)
   ));
   compileWebAssembly(kernel, memory)(...call, end);
-  compileJavaScript(kernel, twin)(...call, end);
-
   const results = new Map([...places.keys()].map((one) => [one, viewOf(one, memory.buffer)]));
-  for (const [one, result] of results) {
-    const other = viewOf(one, twin);
-    const different = result.findIndex((x, i) => !Object.is(x, other[i]));
-    if (different >= 0) {
-      const [x, y] = [result[different], other[different]];
-      expect.fail(`${one.name}[${different}] is ${x} in WebAssembly and ${y} in JavaScript`);
+  twins.forEach((twin, form) => {
+    compileJavaScript(kernel, twin, undefined, sizesOfScripts[form])(...call, end);
+    for (const [one, result] of results) {
+      const other = viewOf(one, twin);
+      const different = result.findIndex((x, i) => !Object.is(x, other[i]));
+      if (different >= 0) {
+        const [x, y] = [result[different], other[different]];
+        expect.fail(
+          `${one.name}[${different}] is ${x} in WebAssembly and ${y} in JavaScript, form ${form}`,
+        );
+      }
     }
-  }
+  });
   const written = new Set([...places].flatMap(([one, at]) => (
     Array.from({ length: one.length }, (_, i) => at / 4 + i)
   )));
-  const [words, others] = [new Int32Array(memory.buffer), new Int32Array(twin)];
-  const outside = words.findIndex((word, i) => (
-    4 * i < end && !written.has(i) && (word !== 0 || others[i] !== 0)
+  const all = [memory.buffer, ...twins].map((bytes) => new Int32Array(bytes));
+  const outside = all[0].findIndex((_, i) => (
+    4 * i < end && !written.has(i) && all.some((words) => words[i] !== 0)
   ));
   if (outside >= 0) expect.fail(`wrote at byte ${4 * outside}, outside all buffers`);
   return results;

@@ -12,6 +12,7 @@ import { Names } from '@mambagrad/wasm';
 import type { Buffer } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { type CompiledKernel, compileJavaScript, type Guard } from './javascript.ts';
+import type { ScriptSizes } from './scriptBody.ts';
 
 /** Instead of the number of the iteration that accessed an element: none, or several. */
 const NOBODY = -1;
@@ -41,9 +42,10 @@ interface Log {
  */
 export function compileGuarded(
   kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, filled: readonly Parameter[] = [],
+  sizes?: ScriptSizes,
 ): CompiledKernel {
   const guard = new KernelGuard(kernel);
-  const run = compileJavaScript(kernel, memory, guard);
+  const run = compileJavaScript(kernel, memory, guard, sizes);
   return (...given) => {
     guard.start();
     run(...given);

@@ -59,8 +59,8 @@ const collateOptions = {
 /**
  * Makes a batch of at least one sample. Samples are numbers, arrays of numbers (nested or typed),
  * tensors, or plain objects of these. Along each axis a tensor of the batch has the size of the
- * largest sample, rounded up to `padToMultipleOf` along the first. Throws if samples differ in their
- * fields or in their number of axes, or if the dtype cannot represent the padding.
+ * largest sample, rounded up to `padToMultipleOf` along the first. Throws if samples differ in
+ * their fields or in their number of axes, or if the dtype cannot represent the padding.
  */
 export function collate<Sample>(
   samples: readonly Sample[], options: CollateOptions = {},
