@@ -1,6 +1,7 @@
 /** The loop language: kernels as values, their mathematics, and two emitters. */
 export {
-  addRegions, callRegion, compileWebAssembly, type EmitOptions, type RegionFunction,
+  addAssembledRegions, addRegions, callRegion, compileWebAssembly, type EmitOptions,
+  type RegionFunction,
 } from './emit/webassembly.ts';
 export { compileGuarded } from './emit/guard.ts';
 export { type CompiledKernel, compileJavaScript, printJavaScript } from './emit/javascript.ts';
@@ -15,8 +16,8 @@ export * from './language/operations.ts';
 export { formatNumber, printKernel } from './language/print.ts';
 export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
 export {
-  chunkRange, type Partials, partition, type Partition, type PartitionOptions, reducePartials,
-  rowAndPart, withFinestChunks,
+  chunkRange, chunksAreFinest, type Partials, partition, type Partition, type PartitionOptions,
+  reducePartials, rowAndPart, withFinestChunks,
 } from './parallel/chunks.ts';
 export {
   type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,

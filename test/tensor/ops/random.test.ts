@@ -11,6 +11,7 @@ import {
   uniform,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 
@@ -78,6 +79,70 @@ describe('generators', () => {
     expectSame(normal([4]), first);
     expect(() => manualSeed(-1)).toThrow('manualSeed: seed is -1, expected a whole number from 0');
     expect(() => new Generator(0.5)).toThrow('manualSeed: seed is 0.5, expected a whole number');
+  });
+});
+
+describe('the bits of a seed', () => {
+  const generator = () => new Generator(42);
+  const f64 = 'f64' as const;
+
+  it.each([
+    ['uniform', uniform([3], 0, 1, { generator: generator() }),
+      [0.8690483570098877, 0.15063238143920898, 0.5203206539154053]],
+    ['uniform with bounds', uniform([3], -2, 3, { generator: generator() }),
+      [2.3452415466308594, -1.246838092803955, 0.6016032695770264]],
+    ['uniform in f64', uniform([3], -2, 3, { generator: generator(), dtype: f64 }),
+      [2.345242000778966, -1.2468379659196909, 0.6016033185954113]],
+    ['normal', normal([3], 0, 1, { generator: generator() }),
+      [1.6411590576171875, -0.17136822640895844, 1.0694828033447266]],
+    ['normal with mean and std', normal([3], 1, 0.5, { generator: generator() }),
+      [1.8205795288085938, 0.9143158793449402, 1.5347414016723633]],
+    ['normal in f64', normal([3], 1, 0.5, { generator: generator(), dtype: f64 }),
+      [1.8205796521553002, 0.9143158420766139, 1.534741394933377]],
+    ['integers', integers([3], -1000, 1000, generator()), [738, -699, 40]],
+    ['bernoulli', bernoulli([8], 0.5, { generator: generator() }), [0, 1, 0, 1, 0, 1, 0, 0]],
+    ['permutation', permutation(6, generator()), [1, 3, 5, 2, 4, 0]],
+  ])('are always those of %s', (_name, drawn, expected) => {
+    expect(Array.from(drawn.data)).toEqual(expected);
+  });
+
+  // Hashes of so many numbers that kernels make them.
+  it.each([
+    ['uniform', (n: number) => uniform([n], -1, 1, { generator: generator() }), '9798f0c0f753f64e'],
+    ['normal', (n: number) => normal([n], 0.5, 2, { generator: generator() }), 'fbeb754e9f7ca411'],
+    ['integers', (n: number) => integers([n], -7, 1000, generator()), 'fed13295f2b8799a'],
+    ['uniform in f64', (n: number) => uniform([n], 0, 1, { generator: generator(), dtype: f64 }),
+      '42e844710659ef42'],
+  ])('are always those of a hundred thousand of %s', (_name, draw, expected) => {
+    const { data } = draw(100_003);
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    expect(createHash('sha256').update(bytes).digest('hex').slice(0, 16)).toBe(expected);
+  });
+
+  it('do not depend on how many are drawn', () => {
+    const draws = {
+      uniform: (n: number) => uniform([n], -1, 2, { generator: generator() }),
+      normal: (n: number) => normal([n], 1, 3, { generator: generator() }),
+      normal64: (n: number) => normal([n], 1, 3, { generator: generator(), dtype: f64 }),
+      integers: (n: number) => integers([n], -5, 70, generator()),
+    };
+    for (const draw of Object.values(draws)) {
+      const all = draw(3000).data;
+      fc.assert(
+        fc.property(fc.oneof(fc.nat(9), fc.integer({ min: 1019, max: 1030 }), fc.nat(3000)), (n) => {
+          expect(draw(n).data).toEqual(all.slice(0, n));
+        }),
+        { numRuns: 20 },
+      );
+    }
+  });
+
+  it('go on after a draw, which uniform counts once and normal twice', () => {
+    const stream = generator();
+    uniform([5], 0, 1, { generator: stream });
+    expect(Array.from(stream.state.data)).toEqual([42, 0, 1]);
+    normal([0], 0, 1, { generator: stream });
+    expect(Array.from(stream.state.data)).toEqual([42, 0, 3]);
   });
 });
 

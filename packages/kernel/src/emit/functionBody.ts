@@ -10,8 +10,8 @@
  * constant again in every iteration.
  */
 import {
-  type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, select, set,
-  type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
+  type Expression, f32, f32x4, forRange, i32, i32x4, i8x16, type Local, type Module, type Operand,
+  select, set, type Statement as Code, type Statements as Codes, v128, type ValueType, when, words,
 } from '@mambagrad/wasm';
 import {
   type Buffer, type Constant, type Expr, isVector, lanesOf, type Load, type Operation, type Type,
@@ -24,7 +24,6 @@ import { type KernelFunction, type Place, Pointers } from './inductionVariables.
 
 /** The function that the code is emitted into. */
 export interface Target {
-  readonly module: Module;
   readonly self: KernelFunction;
   /** Its parameters by name: those of the kernel, and `scratch`, `own`, `from` and `to`. */
   readonly given: Readonly<Record<string, Local>>;
@@ -39,27 +38,47 @@ interface Emission extends Target {
   /** The locals of the parameters, and of the variables seen so far. */
   readonly locals: Map<object, Local>;
   readonly pointers: Pointers;
-  /** The locals of vector constants. */
-  readonly constants: Map<string, Local>;
-  /** The statements that set them, at the start of the function. */
-  readonly before: Code[];
+  /** Vector constants by kind and value. */
+  readonly constants: Map<string, VectorConstant>;
   /** The statements of the current block so far. */
   code: Code[];
 }
 
+/** A constant in all four lanes, and the local that it is loaded into. */
+export interface VectorConstant {
+  readonly kind: 'f32' | 'i32';
+  readonly value: number;
+  readonly local: Local;
+}
+
+/** The code of some statements of a kernel, and the constants that have to be loaded before it. */
+interface Emitted {
+  readonly constants: readonly VectorConstant[];
+  readonly code: Codes;
+}
+
 /** Emits the code of some statements of a kernel. */
-export function emit(kernel: Kernel, body: readonly Statement[], target: Target): Codes {
+export function emit(kernel: Kernel, body: readonly Statement[], target: Target): Emitted {
   const { self } = target;
   const to: Emission = {
     ...target,
     locals: new Map(target.locals),
     pointers: new Pointers(self, (buffer, bytes) => addressOf(kernel, target, buffer, bytes)),
     constants: new Map(),
-    before: [],
     code: [],
   };
   const code = blockOf(to, body);
-  return [to.before, code];
+  return { constants: [...to.constants.values()], code };
+}
+
+/** Loads a vector constant into its local, from a global of the module. */
+export function loadConstant(module: Module, { kind, value, local }: VectorConstant): Code {
+  const global = module.global(nameOf(kind, value), kind, value);
+  return set(local, families[`${kind}x4`].splat(global) as Expression<'v128'>);
+}
+
+function nameOf(kind: string, value: number): string {
+  return `${kind} ${Object.is(value, -0) ? '-0' : value}`;
 }
 
 /** The address of a byte of a buffer, given its offset. */
@@ -105,11 +124,13 @@ function addStatement(to: Emission, one: Statement): void {
 function addLoop(to: Emission, one: Loop): void {
   const [first, end] = one.isParallel
     ? [to.given.from as Local<'i32'>, to.given.to as Local<'i32'>]
-    : one.values.map((bound) => hold(to, 'bound', valueOf<'i32'>(to, bound)));
+    : one.values.map((bound): Operand<'i32'> => (
+      bound.node === 'constant' ? bound.value : hold(to, 'bound', valueOf<'i32'>(to, bound))
+    ));
   const inside = () => blockOf(to, one.bodies[0]);
   const { body, before, after } = to.pointers.within(one, first, inside);
   const counter = localOf(to, one.counter) as Local<'i32'>;
-  to.code.push(...before, forRange(counter, first, end, one.step, [body, after]));
+  to.code.push(...before, ...forRange(counter, first, end, one.step, [body, after]));
 }
 
 function addStore(to: Emission, target: Load, given: Expr): void {
@@ -136,13 +157,11 @@ function constantOf(to: Emission, { type, value }: Constant): Expression {
   if (type === 'f32') return f32.const(value);
   if (type === 'i32') return i32.const(value);
   const kind = type === 'f32x4' ? 'f32' : 'i32';
-  const name = `${kind} ${Object.is(value, -0) ? '-0' : value}`;
+  const name = nameOf(kind, value);
   const known = to.constants.get(name);
-  if (known !== undefined) return known;
+  if (known !== undefined) return known.local;
   const local = to.self.local(name, 'v128');
-  const splat = families[type].splat(to.module.global(name, kind, value));
-  to.constants.set(name, local);
-  to.before.push(set(local, splat as Expression<'v128'>));
+  to.constants.set(name, { kind, value, local });
   return local;
 }
 
@@ -213,15 +232,20 @@ function operationOf(to: Emission, operation: Operation): Expression {
   return instruction ? instruction(...given, ...detail) : composed(to, operation, given);
 }
 
+/** Instructions by the names of an operation's, the type of its input, and that of its result. */
+const instructions = new Map<string, Builder | undefined>();
+
 /** Most operations have an instruction for single values and one for four lanes. */
-function instructionOf(operation: Operation): Builder | undefined {
-  const { type, inputs: [input], meaning: { wasm = '' } } = operation;
+function instructionOf({ type, inputs, meaning: { wasm = '' } }: Operation): Builder | undefined {
+  const input = inputs[0];
+  const key = `${wasm} ${input.type} ${type}`;
+  if (instructions.has(key)) return instructions.get(key);
   const places = [families[input.type], families[type], isVector(input) ? v128 : {}] as Family[];
-  for (const instruction of wasm.split(' ')) {
-    const family = places.find((one) => Object.hasOwn(one, instruction));
-    if (family !== undefined) return family[instruction];
-  }
-  return undefined;
+  const named = wasm.split(' ').flatMap((instruction) => (
+    places.flatMap((family) => family[instruction] ?? [])
+  ));
+  instructions.set(key, named[0]);
+  return named[0];
 }
 
 /** An operation that is more than one instruction, or one with other operands. */

@@ -10,7 +10,7 @@
  * load or a store adds a constant for free.
  */
 import {
-  at, type Expression, i32, type Local, set, type Statement as Code, type ValueType,
+  at, type Expression, i32, type Local, type Operand, set, type Statement as Code, type ValueType,
   type WasmFunction,
 } from '@mambagrad/wasm';
 import type { Buffer, Expr, Index, Load } from '../language/expression.ts';
@@ -25,7 +25,7 @@ export type Place = ReturnType<typeof at>;
 /** A loop that is being emitted. */
 interface Frame {
   readonly loop: Loop;
-  readonly from: Expression<'i32'>;
+  readonly from: Operand<'i32'>;
   readonly pointers: Map<string, Local<'i32'>>;
   /** The code that sets the pointers before the loop, and advances them after each iteration. */
   readonly before: Code[];
@@ -50,7 +50,7 @@ export class Pointers {
   }
 
   /** Emits the body of a loop, and gives it with the code for its pointers. */
-  within(loop: Loop, from: Expression<'i32'>, inside: () => Code[]): Frame & { body: Code[] } {
+  within(loop: Loop, from: Operand<'i32'>, inside: () => Code[]): Frame & { body: Code[] } {
     const frame: Frame = { loop, from, pointers: new Map(), before: [], after: [] };
     this.#frames.push(frame);
     const body = this.apart(inside);
@@ -74,9 +74,10 @@ export class Pointers {
     numberOf: (of: Expr) => Expression<'i32'>,
   ): Place {
     const offset = 4 * (constant + lane * step);
-    const counted = this.#frames.flatMap(({ loop: { counter } }) => (
-      terms.filter(({ of }) => of === counter)
-    ));
+    const counted: Terms[number][] = [];
+    this.#frames.forEach(({ loop: { counter } }) => {
+      terms.forEach((term) => term.of === counter && counted.push(term));
+    });
     const others = terms.filter((term) => !counted.includes(term));
     // Neither the constant of an access nor the pointer may be negative, as addresses do not wrap.
     // Where they might be, the constant is added to the pointer, which then points to an element
@@ -98,12 +99,18 @@ export class Pointers {
   }
 
   #keyOf(buffer: Buffer, terms: Terms): string {
-    const number = (thing: object): number => {
-      const known = this.#numbers.get(thing) ?? this.#numbers.size;
-      this.#numbers.set(thing, known);
-      return known;
-    };
-    return [number(buffer), ...terms.map(({ of, times }) => `${number(of)} ${times}`)].join();
+    let key = `${this.#numberOf(buffer)}`;
+    for (let i = 0; i < terms.length; i++) {
+      key += ` ${this.#numberOf(terms[i].of)} ${terms[i].times}`;
+    }
+    return key;
+  }
+
+  #numberOf(thing: object): number {
+    const known = this.#numbers.get(thing);
+    if (known !== undefined) return known;
+    this.#numbers.set(thing, this.#numbers.size);
+    return this.#numbers.size - 1;
   }
 
   /** The pointer start + extra + Σ 4 · times · counter, which the innermost of the loops keeps. */
@@ -118,7 +125,9 @@ export class Pointers {
     frame.pointers.set(key, pointer);
     const outer = this.#pointer(buffer, terms.slice(0, -1), extra);
     const scale = 4 * last.times;
-    frame.before.push(set(pointer, i32.add(outer, i32.mul(frame.from, scale))));
+    const { from } = frame;
+    const start = typeof from === 'number' ? (from * scale) | 0 : i32.mul(from, scale);
+    frame.before.push(set(pointer, start === 0 ? outer : i32.add(outer, start)));
     frame.after.push(set(pointer, i32.add(pointer, scale * frame.loop.step)));
     return pointer;
   }

@@ -117,7 +117,7 @@ export function lanesOf({ type }: { readonly type: Type }): 1 | 4 {
 
 /** Whether an operand has four lanes. */
 export function isVector(x: Operand): boolean {
-  return typeof x !== 'number' && lanesOf(x) === 4;
+  return typeof x !== 'number' && kinds[x.type] !== x.type;
 }
 
 export function typeOf<K extends Kind>(kind: K, lanes: 1 | 4): K | (typeof vectors)[K] {
@@ -173,14 +173,22 @@ export function apply(
   meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = [], gives?: Type,
 ): Operation {
   const { name, takes } = meaning;
-  const values = operands.filter((operand) => typeof operand !== 'number');
-  const widest = values.find(isVector) ?? values[0];
+  let widest: Expr | undefined;
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i];
+    if (typeof operand === 'number') continue;
+    if (widest === undefined || (isVector(operand) && !isVector(widest))) widest = operand;
+  }
   if (widest === undefined) throw new Error(`${name}: all operands are plain numbers`);
-  const kind = kindOf(widest);
+  const { type: taken } = widest;
+  const kind = kinds[taken];
   if (!takes.includes(kind)) {
     throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
-  const inputs = operands.map((operand) => fit(name, widest.type, operand));
-  const type = gives ?? typeOf(meaning.gives ?? kind, lanesOf(widest));
+  const inputs = operands.map((operand) => (
+    typeof operand !== 'number' && operand.type === taken ? operand : fit(name, taken, operand)
+  ));
+  const isOfKind = meaning.gives === undefined || meaning.gives === kind;
+  const type = gives ?? (isOfKind ? taken : typeOf(meaning.gives, lanesOf(widest)));
   return { node: 'operation', type, name, inputs, detail, meaning };
 }

@@ -46,34 +46,50 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   if (kindOf(value) !== 'i32') {
     throw new Error(`${how} ${buffer.name}: the index is ${value.type}, not i32`);
   }
-  const factors = new Map<Expr, number>();
-  let [constant, step] = [0, 0];
-  /** Adds a multiple of an expression to the sum. */
-  const collect = (part: Expr, factor: number): void => {
-    const { name, inputs } = part.node === 'operation' ? part : { name: part.node, inputs: [] };
-    const [a, b] = inputs;
-    if (part.node === 'constant') {
-      constant += factor * part.value;
-    } else if (name === 'add' || name === 'sub') {
-      collect(a, factor);
-      collect(b, name === 'add' ? factor : -factor);
-    } else if (name === 'mul' && a.node === 'constant') {
-      collect(b, factor * a.value);
-    } else if (name === 'mul' && b.node === 'constant') {
-      collect(a, factor * b.value);
-    } else if (name === 'splat' || name === 'ramp') {
-      if (name === 'ramp') step += factor;
-      collect(a, factor);
-    } else {
-      factors.set(part, (factors.get(part) ?? 0) + factor);
-    }
-  };
-  collect(value, 1);
-  const all = Array.from(factors, ([of, times]) => ({ of, times }));
-  const terms = all.filter(({ times }) => times !== 0);
+  const sum: Sum = { terms: [], constant: 0, step: 0 };
+  addMultiple(sum, value, 1);
+  const { constant, step } = sum;
+  const terms = sum.terms.filter(({ times }) => times !== 0);
   const hasLanes = step !== 0 || terms.some(({ of }) => isVector(of));
   const type = typeOf(buffer.kind, hasLanes ? 4 : 1);
   return { node: 'load', type, buffer, index: { terms, constant, step } };
+}
+
+/** An affine index, while it is collected. */
+interface Sum {
+  readonly terms: { readonly of: Expr; times: number }[];
+  constant: number;
+  step: number;
+}
+
+/** Adds a multiple of an expression to a sum. */
+function addMultiple(sum: Sum, part: Expr, factor: number): void {
+  if (part.node === 'constant') {
+    sum.constant += factor * part.value;
+    return;
+  }
+  if (part.node === 'operation') {
+    const { name, inputs } = part;
+    const a = inputs[0];
+    const b = inputs[1];
+    if (name === 'add' || name === 'sub') {
+      addMultiple(sum, a, factor);
+      return addMultiple(sum, b, name === 'add' ? factor : -factor);
+    }
+    if (name === 'mul' && a.node === 'constant') return addMultiple(sum, b, factor * a.value);
+    if (name === 'mul' && b.node === 'constant') return addMultiple(sum, a, factor * b.value);
+    if (name === 'splat' || name === 'ramp') {
+      if (name === 'ramp') sum.step += factor;
+      return addMultiple(sum, a, factor);
+    }
+  }
+  const { terms } = sum;
+  for (let i = 0; i < terms.length; i++) {
+    if (terms[i].of !== part) continue;
+    terms[i].times += factor;
+    return;
+  }
+  terms.push({ of: part, times: factor });
 }
 
 /** Whether the four lanes of an index are neighbours, in order, so that one access is enough. */

@@ -51,6 +51,8 @@ export type Range = Operand | {
   readonly to: Operand;
   /** Default 1. */
   readonly step?: number;
+  /** A number that divides both bounds, if one is known: of 4, a vectorized loop has no tail. */
+  readonly multipleOf?: number | undefined;
 };
 
 /** A half-open interval of indices, `from` ≤ i < `to`. */
@@ -59,6 +61,8 @@ export interface Interval {
   readonly from: Operand;
   /** The first index after it. */
   readonly to: Operand;
+  /** A number that divides both, if one is known. */
+  readonly multipleOf?: number | undefined;
 }
 
 /** The first index of a range and the first after it. */
@@ -140,6 +144,8 @@ export function split(taker: string, range: Range): Split {
   const { from, to, step } = boundsOf(taker, range);
   if (step !== 1) throw new Error(`${taker}: the step is ${step}, expected 1`);
   const isKnown = from.node === 'constant' && to.node === 'constant';
+  const isInFours = typeof range === 'object' && !('node' in range) && range.multipleOf === 4;
+  if (isInFours && !isKnown) return { wide: { from, to, step: 4 }, tail: 0, count: Infinity };
   const count = isKnown ? Math.max(to.value - from.value, 0) : Infinity;
   const middle = isKnown
     ? from.value + (count & -4)
@@ -162,9 +168,16 @@ export function spanOf({ values: [from, to], step }: Loop): readonly [number, nu
 
 /** Statements as a flat list, without loops that are known not to run. */
 export function listOf(statements: Statements): readonly Statement[] {
-  const list = ([statements] as readonly unknown[]).flat(Infinity) as Statement[];
-  return list.filter((one) => {
-    const [first, last] = (one.statement === 'loop' ? spanOf(one) : undefined) ?? [0, 0];
-    return first <= last;
-  });
+  const list: Statement[] = [];
+  addTo(list, statements);
+  return list;
+}
+
+function addTo(list: Statement[], statements: Statements): void {
+  if (!('statement' in statements)) {
+    for (let i = 0; i < statements.length; i++) addTo(list, statements[i]);
+    return;
+  }
+  const span = statements.statement === 'loop' ? spanOf(statements) : undefined;
+  if (span === undefined || span[0] <= span[1]) list.push(statements);
 }

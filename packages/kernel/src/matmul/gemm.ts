@@ -239,7 +239,8 @@ export function isContiguousAlong(at: (i: Operand) => Expr): boolean {
 export function scaleInterval(
   { from, to }: Interval, blockSize: number, count: number,
 ): Interval {
-  return { from: times(from, blockSize), to: least(times(to, blockSize), count) };
+  const multipleOf = blockSize % 4 === 0 && count % 4 === 0 ? 4 : undefined;
+  return { from: times(from, blockSize), to: least(times(to, blockSize), count), multipleOf };
 }
 
 /** Statements that run if a number, which may be known, is another. */

@@ -49,7 +49,7 @@ interface GemvPlan {
   readonly unrolled: readonly number[];
   /** The end of the unrolled loop over k, and of the chains of a sum that has some. */
   readonly unrolledEnd: number;
-  /** The end of the loop that adds single vectors: to a chain of their own, where there are some. */
+  /** The end of the loop that adds single vectors, to a chain of their own if there are chains. */
   readonly vectorEnd: number;
   /** Whether a sum has several chains (see math/sums.ts), and whether it is compensated. */
   readonly hasChains: boolean;

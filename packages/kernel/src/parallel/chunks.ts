@@ -40,6 +40,11 @@ export function withFinestChunks<T>(body: () => T): T {
   }
 }
 
+/** Whether chunks are as small as possible now: kernels made at other times have others. */
+export function chunksAreFinest(): boolean {
+  return isFinest;
+}
+
 /** Nested loops, partitioned into chunks. */
 export interface Partition {
   /** The number of chunks, from 1. */
@@ -106,7 +111,8 @@ export function rowAndPart(
 export function chunkRange(chunk: Expr, size: number, count: number): Interval {
   const from = mul(chunk, size);
   const to = add(from, size);
-  return { from, to: count % size === 0 ? to : min(to, count) };
+  const multipleOf = size % 4 === 0 && count % 4 === 0 ? 4 : undefined;
+  return { from, to: count % size === 0 ? to : min(to, count), multipleOf };
 }
 
 /** Partial results, one row for each chunk of a parallel loop. */

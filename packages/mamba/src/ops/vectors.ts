@@ -1,8 +1,8 @@
 /**
  * What the kernels of the selective scan are made of. Channels go in lanes, eight at a time as two
- * vectors, so that nothing is ever added across lanes in the inner loop; the N states of a channel
- * are written out, two by two. Four decays are computed side by side, as each by itself is a long
- * chain of operations that wait for one another.
+ * vectors, so that nothing is ever added across lanes in the inner loop; a loop goes over the N
+ * states of a channel, two by two. So four decays are computed side by side, as each by itself is a
+ * long chain of operations that wait for one another. To write out more states gains nothing.
  */
 import * as k from '@mambagrad/kernel';
 
@@ -11,9 +11,6 @@ export const CHUNK = 32;
 
 /** Far below any rounding error of a state; keeps decaying states from becoming denormal. */
 export const TINY = 1e-18;
-
-/** States that are written out in a row; more of them are a loop. */
-const UNROLLED = 16;
 
 /** Sizes: the `width` of a sequence's states is channels · state. */
 export type Sizes = Readonly<
@@ -102,22 +99,18 @@ export function forChannels(
   ];
 }
 
-/** Calls the body for two states at a time of the channels at hand; `most` are written out. */
+/** Calls the body for two states at a time of the channels at hand; then for an odd one. */
 export function forStates(
   count: number,
   channels: readonly k.Expr[],
   body: (cells: readonly Cell[], states: readonly k.Operand[]) => k.Statements,
-  most: number = UNROLLED,
 ): k.Statements {
-  const unrolled = (from: k.Operand, length: number): k.Statements =>
-    Array.from({ length: Math.ceil(length / 2) }, (_, pair) => {
-      const states = [2 * pair, 2 * pair + 1].filter((n) => n < length).map((n) => k.plus(from, n));
-      return body(states.flatMap((n) => channels.map((d, i) => ({ n, d, i }))), states);
-    });
-  const looped = count > most ? count - (count % most) : 0;
+  const compute = (...states: k.Operand[]): k.Statements =>
+    body(states.flatMap((n) => channels.map((d, i) => ({ n, d, i }))), states);
+  const even = count - (count % 2);
   return [
-    looped > 0 ? k.loop('n', { to: looped, step: most }, (n) => unrolled(n, most)) : [],
-    unrolled(looped, count - looped),
+    k.loop('n', { to: even, step: 2 }, (n) => compute(n, k.add(n, 1))),
+    even < count ? compute(even) : [],
   ];
 }
 
@@ -166,10 +159,7 @@ export function setLimits(
   });
 }
 
-/**
- * The same for all states, in two forms: for any Δ, or, as nearly always, for such as are small.
- * The first is seldom run, and is short.
- */
+/** The same for all states, in two forms: for any Δ, and for small ones, as nearly all are. */
 export function forStatesOf(
   durations: readonly k.Expr[], limits: k.Buffer, count: number, channels: readonly k.Expr[],
   body: (isSmall: boolean, ...at: Parameters<Parameters<typeof forStates>[2]>) => k.Statements,
@@ -178,6 +168,6 @@ export function forStatesOf(
     k.not(k.lessEqual(k.abs(durations[i]), k.load(limits, d))),
   );
   const all = (isSmall: boolean): k.Statements =>
-    forStates(count, channels, (...at) => body(isSmall, ...at), isSmall ? UNROLLED : 2);
+    forStates(count, channels, (...at) => body(isSmall, ...at));
   return k.when(k.any(isLarge.reduce((a, b) => k.or(a, b))), all(false), all(true));
 }

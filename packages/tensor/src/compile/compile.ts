@@ -20,7 +20,7 @@ import { type Pass, simplify } from './passes/simplify.ts';
 import { type Executable, link, type LinkOptions } from './run/run.ts';
 import { differenceOf } from './trace/difference.ts';
 import { type Program, trace } from './trace/trace.ts';
-import { type Arguments, readArguments } from './trace/tree.ts';
+import { ArgumentReader, type Arguments } from './trace/tree.ts';
 
 /** Options of `compile`. None changes results by more than rounding. */
 export interface CompileOptions {
@@ -129,9 +129,8 @@ function compileFor(source: Source, args: readonly unknown[], key: string): Entr
 }
 
 /** The program for these arguments, which is compiled if there is none that holds for them. */
-function entryFor(source: Source, args: readonly unknown[], { signature }: Arguments): Entry {
+function entryFor(source: Source, args: readonly unknown[], { signature: key }: Arguments): Entry {
   const { programs, variants } = source;
-  const key = `${mode.recording} ${signature}`;
   const known = programs.find(key);
   if (known) return known;
   const made = compileFor(source, args, key);
@@ -180,9 +179,10 @@ export function compile<Args extends unknown[], Result>(
     programs: new ProgramCache(maxPrograms),
     variants: new VariantWatch(f.name, maxPrograms),
   };
+  const reader = new ArgumentReader();
   let latest: Entry | undefined;
   const prepare = (args: Args): { entry: Entry; run: (watch?: () => void) => Result } => {
-    const read = readArguments(args);
+    const read = reader.read(args);
     const entry = entryFor(source, args, read);
     noteCall(source, entry, args);
     latest = entry;
@@ -211,7 +211,7 @@ export function compile<Args extends unknown[], Result>(
     explain: () => look('explain').explain(),
     wat: () => look('wat').wat(),
     arenaBytes: () => look('arenaBytes').arenaBytes(),
-    inspect: (...args: Args) => entryFor(source, args, readArguments(args)).inspection,
+    inspect: (...args: Args) => entryFor(source, args, reader.read(args)).inspection,
     profile: (...args: Args) => {
       const { entry, run } = prepare(args);
       entry.times = timesOf(run);

@@ -7,6 +7,7 @@
  * computed it: read backwards it is the tape of backpropagation, read forwards a program.
  */
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
+import { changes } from './changes.ts';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
 import { checkIsOver } from './isOver.ts';
 import type { LoweringOfAll } from './lowering.ts';
@@ -233,6 +234,7 @@ export class Tensor implements Spec {
       set, use detach() for a constant copy`;
     const isAllowed = isFloat(this.dtype) || !value;
     check(isAllowed)`requiresGrad: ${this} has no gradient; expected f32 or f64`;
+    if (value !== this.#requiresGrad) changes.requiresGrad++;
     this.#requiresGrad = value;
   }
 
@@ -275,7 +277,10 @@ export class Tensor implements Spec {
     check(fits(value, this))`assign: the value is ${value}, expected ${this}`;
     // Arrays are immutable once made, so both tensors can share the value's array.
     if (mode.tracer) mode.tracer.assign(this, value);
-    else this.#data = unshared(value.data);
+    else {
+      this.#data = unshared(value.data);
+      changes.arrays++;
+    }
     this.#assignedAt = tick();
     return this;
   }

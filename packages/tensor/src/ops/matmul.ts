@@ -93,8 +93,8 @@ function multiply(
         const row = k * columns;
         const p = a[i * inner + k], q = a[next * inner + k];
         const b0 = b[row + j], b1 = b[row + j1], b2 = b[row + j2], b3 = b[row + j3];
-        [p0, p1, p2, p3] = [p0 + p * b0, p1 + p * b1, p2 + p * b2, p3 + p * b3];
-        [q0, q1, q2, q3] = [q0 + q * b0, q1 + q * b1, q2 + q * b2, q3 + q * b3];
+        p0 += p * b0, p1 += p * b1, p2 += p * b2, p3 += p * b3;
+        q0 += q * b0, q1 += q * b1, q2 += q * b2, q3 += q * b3;
       }
       const top = i * columns;
       const below = next * columns;

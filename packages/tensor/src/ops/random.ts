@@ -1,11 +1,11 @@
 /**
  * Counter-based random numbers: Threefry encrypts a counter with a key, so the n-th number of a
  * stream is a function of n. Numbers can be computed in any order and on any number of threads, and
- * equal seeds give equal bits. The state of a generator is a tensor, [key, key, draws]; a draw
- * returns numbers and the next state, in which `draws` is one larger.
+ * equal seeds give equal bits. The state of a generator is a tensor, [key, key, draws]; an op that
+ * draws returns numbers and the next state, in which `draws` is larger.
  *
- * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Threefry-2×32 with
- * 20 rounds.
+ * The n-th number of a draw is made of the words that Threefry gives for the counter [n, draw], as
+ * is that of a normal draw of those for [n, draw] and [n, draw + 1].
  */
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../core/dtype.ts';
@@ -13,100 +13,127 @@ import { flatIndex, truth } from '../core/lowering.ts';
 import {
   checkArgument, instanceOf, number, oneOf, readOptions, show, type Table,
 } from '../core/options.ts';
-import { defineMultiPrimitive } from '../core/primitive.ts';
+import { type ApplyMulti, defineMultiPrimitive } from '../core/primitive.ts';
 import { check, checkShape, type Shape } from '../core/shape.ts';
 import { Tensor } from '../core/tensor.ts';
+import {
+  BLOCK, type Block, type Blocks, blocksFor, normalOf, scaled, unitOf,
+} from '../random/blocks.ts';
+import { wordsOf } from '../random/threefry.ts';
 import { requireCount } from './define.ts';
 
-const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
+export { threefry2x32 } from '../random/threefry.ts';
 
-/** Two random words from a key of two words and a counter of two words, all unsigned 32-bit. */
-export function threefry2x32(
-  key: readonly [number, number], counter: readonly [number, number],
-): [number, number] {
-  const [x, y] = scramble(numbers, key, counter);
-  return [x >>> 0, y >>> 0];
-}
+const { cos, floor, log1p, sqrt } = Math;
 
-/** The operations of Threefry on words of 32 bits: numbers, or expressions of the loop language. */
-interface Words<Word> {
-  add(x: Word, y: Word | number): Word;
-  xor(x: Word, y: Word | number): Word;
-  /** The bits rotated to the left. */
-  rotate(x: Word, by: number): Word;
-}
-
-const numbers: Words<number> = {
-  add: (x, y) => (x + y) | 0,
-  xor: (x, y) => x ^ y,
-  rotate: (x, by) => (x << by) | (x >>> (32 - by)),
-};
-
-const values: Words<k.Expr> = {
-  add: k.add,
-  xor: k.xor,
-  rotate: (x, by) => k.or(k.shiftLeft(x, by), k.shiftRightUnsigned(x, 32 - by)),
-};
-
-function scramble<Word>(
-  { add, xor, rotate }: Words<Word>, key: readonly [Word, Word], counter: readonly [Word, Word],
-): readonly [Word, Word] {
-  const keys = [...key, xor(xor(key[0], key[1]), 0x1bd11bda)];
-  let x = add(counter[0], keys[0]);
-  let y = add(counter[1], keys[1]);
-  for (let round = 0; round < 20; round++) {
-    x = add(x, y);
-    y = xor(rotate(y, ROTATIONS[round % 8]), x);
-    if (round % 4 === 3) {
-      const injection = (round + 1) / 4;
-      x = add(x, keys[injection % 3]);
-      y = add(add(y, keys[(injection + 1) % 3]), injection);
-    }
-  }
-  return [x, y];
-}
-
-interface UniformAttributes {
+interface DrawAttributes {
   readonly shape: Shape;
   readonly dtype: DType;
-  /** For i32: numbers are drawn from 0 to below this, at most 2³². */
-  readonly range: number;
+  /** Is added to each number. */
+  readonly offset: number;
+  /** Each number is multiplied by this before. */
+  readonly scale: number;
 }
 
-const uniformPrimitive = defineMultiPrimitive<UniformAttributes>({
-  name: 'uniform',
-  infer: ([state], { shape, dtype }) => [{ shape, dtype }, state],
-  compute: ([state], [{ data }, next], { dtype, range }) => {
-    const [key0, key1, draw] = state.data;
-    next.data.set([key0, key1, draw + 1]);
-    for (let i = 0; i < data.length; i++) {
-      const [high, low] = threefry2x32([key0, key1], [i, draw]);
-      // As many bits as the significand holds, so that no value rounds up to 1.
-      const unit = (high + (low >>> 11) / 2 ** 21) / 2 ** 32;
-      if (dtype === 'f32') data[i] = (high >>> 8) / 2 ** 24;
-      else data[i] = dtype === 'f64' ? unit : Math.floor(unit * range);
-    }
-  },
-  lower: (_inputs, { shape, dtype }) => {
-    if (dtype !== 'f32') return undefined;
-    const toValue = (i: k.Operand): k.Expr => (typeof i === 'number' ? k.constant('i32', i) : i);
-    return [
-      {
-        element: (index, state) => {
-          const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
-          const counter = toValue(flatIndex(index, shape));
-          const [word] = scramble(values, [key0, key1], [counter, draw]);
-          return k.mul(k.toFloat(k.shiftRightUnsigned(word, 8)), 2 ** -24);
+/** An op whose results are random numbers and the next state of the generator. */
+interface Draw {
+  readonly name: string;
+  /** How many draws the op counts as. */
+  readonly draws: number;
+  /** The numbers of a block, for the reference loop. */
+  block(block: Block, blocks: Blocks, attributes: DrawAttributes): ArrayLike<number>;
+  /** A number in the loop language; `unit` gives that of a draw, uniform in [0, 1). */
+  lower(unit: (draw: number) => k.Expr, attributes: DrawAttributes): k.Expr;
+}
+
+function defineDraw({ name, draws, block, lower }: Draw): ApplyMulti<DrawAttributes> {
+  const toValue = (i: k.Operand): k.Expr => (typeof i === 'number' ? k.constant('i32', i) : i);
+  return defineMultiPrimitive<DrawAttributes>({
+    name,
+    infer: ([state], { shape, dtype }) => [{ shape, dtype }, state],
+    compute: ([state], [{ data }, next], attributes) => {
+      const [key0, key1, draw] = state.data;
+      next.data.set([key0, key1, draw + draws]);
+      const blocks = blocksFor(data.length);
+      for (let from = 0; from < data.length; from += BLOCK) {
+        const count = Math.min(BLOCK, data.length - from);
+        data.set(block({ key: [key0, key1], from, draw, count }, blocks, attributes), from);
+      }
+    },
+    lower: (_inputs, attributes) => {
+      if (attributes.dtype !== 'f32') return undefined;
+      return [
+        {
+          element: (index, state) => {
+            const [key0, key1, draw] = [0, 1, 2].map((i) => state.at([i]));
+            const place = toValue(flatIndex(index, attributes.shape));
+            const unit = (more: number): k.Expr => {
+              const counter = [place, more === 0 ? draw : k.add(draw, more)] as const;
+              return unitOf(wordsOf([key0, key1], counter)[0]);
+            };
+            return lower(unit, attributes);
+          },
         },
-      },
-      { element: ([i], state) => k.add(state.at([i]), truth(k.equal(toValue(i), 2))) },
-    ];
+        {
+          element: ([i], state) =>
+            k.add(state.at([i]), k.mul(truth(k.equal(toValue(i), 2)), draws)),
+        },
+      ];
+    },
+  });
+}
+
+/** The number in [0, 1) of two words: as many bits as the significand of a float64 holds. */
+function unitOfWords(first: number, second: number): number {
+  return ((first >>> 0) + (second >>> 11) / 2 ** 21) / 2 ** 32;
+}
+
+const drawUniform = defineDraw({
+  name: 'uniform',
+  draws: 1,
+  block: (block, blocks, { dtype, offset, scale }) => {
+    if (dtype === 'f32') return blocks.uniform(block, offset, scale);
+    const { first, second } = blocks.words(block);
+    const isWhole = dtype === 'i32';
+    const numbers = new Float64Array(block.count);
+    for (let i = 0; i < numbers.length; i++) {
+      const number = unitOfWords(first[i], second[i]) * scale;
+      numbers[i] = (isWhole ? floor(number) : number) + offset;
+    }
+    return numbers;
+  },
+  lower: (unit, { offset, scale }) =>
+    offset === 0 && scale === 1 ? unit(0) : scaled(unit(0), offset, scale),
+});
+
+const drawNormal = defineDraw({
+  name: 'normal',
+  draws: 2,
+  block: (block, blocks, { dtype, offset, scale }) => {
+    if (dtype === 'f32') return blocks.normal(block, offset, scale);
+    const numbers = new Float64Array(block.count);
+    const u = blocks.words(block);
+    for (let i = 0; i < numbers.length; i++) {
+      numbers[i] = sqrt(-2 * log1p(-unitOfWords(u.first[i], u.second[i])));
+    }
+    const v = blocks.words({ ...block, draw: block.draw + 1 });
+    for (let i = 0; i < numbers.length; i++) {
+      const cosine = cos(unitOfWords(v.first[i], v.second[i]) * (2 * Math.PI));
+      numbers[i] = numbers[i] * cosine * scale + offset;
+    }
+    return numbers;
+  },
+  lower: (unit, { offset, scale }) => {
+    const cosine = k.cos(k.mul(unit(1), 2 * Math.PI));
+    return scaled(normalOf(k.log1p(k.neg(unit(0))), cosine), offset, scale);
   },
 });
 
-/** Draws numbers from a generator, and advances its state. */
-function drawFrom(generator: Generator, attributes: UniformAttributes): Tensor {
-  const [drawn, next] = uniformPrimitive([generator.state], attributes);
+/** Numbers from a generator, whose state is advanced. */
+function drawFrom(
+  generator: Generator, draw: ApplyMulti<DrawAttributes>, attributes: DrawAttributes,
+): Tensor {
+  const [drawn, next] = draw([generator.state], attributes);
   generator.state.assign(next);
   return drawn;
 }
@@ -184,30 +211,26 @@ export function uniform(
   checkArgument('uniform', 'low', low, finite);
   checkArgument('uniform', 'high', high, finite);
   check(low <= high)`uniform: low ${low} is above high ${high}`;
-  const unit = unitFor('uniform', shape, options);
-  return low === 0 && high === 1 ? unit : unit.mul(high - low).add(low);
+  return floatsFor('uniform', drawUniform, shape, options, low, high - low);
 }
 
-/** Uniform numbers from [0, 1); errors name `op`. */
-function unitFor(op: string, shape: Shape, options: RandomOptions): Tensor {
+/** offset + scale · x for numbers x that `draw` gives; errors name `op`. */
+function floatsFor(
+  op: string, draw: ApplyMulti<DrawAttributes>, shape: Shape, options: RandomOptions, offset = 0,
+  scale = 1,
+): Tensor {
   const { dtype, generator } = readOptions(op, options, randomOptions);
   checkShape(op, shape);
-  return drawFrom(generator, { shape: [...shape], dtype, range: 1 });
+  return drawFrom(generator, draw, { shape: [...shape], dtype, offset, scale });
 }
 
 const deviations = number({ from: 0 });
 
-/**
- * Independent, normally distributed numbers: two uniform ones give a radius and the cosine of an
- * angle (Box and Muller, 1958).
- */
+/** Independent, normally distributed numbers. */
 export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor {
   checkArgument('normal', 'mean', mean, finite);
   checkArgument('normal', 'std', std, deviations);
-  // 1 − u is in (0, 1], whose logarithm is finite.
-  const radius = unitFor('normal', shape, options).neg().log1p().mul(-2).sqrt();
-  const angle = unitFor('normal', shape, options).mul(2 * Math.PI);
-  return radius.mul(angle.cos()).mul(std).add(mean);
+  return floatsFor('normal', drawNormal, shape, options, mean, std);
 }
 
 /** Independent i32 numbers, uniformly distributed over low, …, high − 1. */
@@ -227,7 +250,8 @@ function integersFor(
   const isWithin = low >= -(2 ** 31) && high <= 2 ** 31 && low < high;
   const isRight = isWithin && Number.isInteger(low) && Number.isInteger(high);
   check(isRight)`${op}: there is no i32 from ${low} up to, not including, ${high}`;
-  return drawFrom(generator, { shape: [...shape], dtype: 'i32', range: high - low }).add(low);
+  const attributes = { shape: [...shape], offset: low, scale: high - low } as const;
+  return drawFrom(generator, drawUniform, { ...attributes, dtype: 'i32' });
 }
 
 const probabilities = number({ from: 0, to: 1 });
@@ -235,7 +259,7 @@ const probabilities = number({ from: 0, to: 1 });
 /** Independent numbers that are 1 with the given probability, else 0. */
 export function bernoulli(shape: Shape, probability: number, options: RandomOptions = {}): Tensor {
   checkArgument('bernoulli', 'probability', probability, probabilities);
-  const unit = unitFor('bernoulli', shape, options);
+  const unit = floatsFor('bernoulli', drawUniform, shape, options);
   return unit.less(probability).cast(unit.dtype);
 }
 

@@ -3,26 +3,48 @@
  * eighth if more bytes follow; lists after their length; sections and bodies after their size.
  */
 export class Bytes {
-  readonly #bytes: number[] = [];
+  #bytes = new Uint8Array(256);
+  #length = 0;
 
   /** All bytes written so far. */
   all(): Uint8Array {
-    return new Uint8Array(this.#bytes);
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** Appends a byte, from 0 to 255. */
+  byte(value: number): this {
+    if (this.#length === this.#bytes.length) this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+    return this;
   }
 
   /** Appends bytes, each from 0 to 255. */
   push(...bytes: readonly number[]): this {
-    this.#bytes.push(...bytes);
+    return this.append(bytes);
+  }
+
+  /** Appends a list of bytes, each from 0 to 255. */
+  append(bytes: ArrayLike<number>): this {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
     return this;
   }
 
-  /** Appends integers that are not negative. */
-  unsigned(...values: readonly number[]): this {
-    for (let rest of values) {
-      for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.#bytes.push((rest % 0x80) | 0x80);
-      this.#bytes.push(rest);
-    }
-    return this;
+  /** Makes room for some more bytes; doubles the array, so that most calls find it large enough. */
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+
+  /** Appends an integer that is not negative. */
+  unsigned(value: number): this {
+    let rest = value;
+    for (; rest > 0x7f; rest = Math.floor(rest / 0x80)) this.byte((rest % 0x80) | 0x80);
+    return this.byte(rest);
   }
 
   /**
@@ -31,11 +53,11 @@ export class Bytes {
    */
   signed(value: number | bigint): this {
     if (typeof value === 'bigint' && value !== BigInt.asIntN(32, value)) {
-      return this.push(Number(value & 0x7fn) | 0x80).signed(value >> 7n);
+      return this.byte(Number(value & 0x7fn) | 0x80).signed(value >> 7n);
     }
     let rest = Number(value);
-    for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.push((rest & 0x7f) | 0x80);
-    return this.push(rest & 0x7f);
+    for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.byte((rest & 0x7f) | 0x80);
+    return this.byte(rest & 0x7f);
   }
 
   /** Appends a list: its length, and then each item. */
@@ -47,10 +69,16 @@ export class Bytes {
 
   /** Appends what `write` writes, after its size in bytes. */
   sized(write: () => void): this {
-    const start = this.#bytes.length;
+    const start = this.#length;
     write();
-    const size = new Bytes().unsigned(this.#bytes.length - start);
-    this.#bytes.splice(start, 0, ...size.#bytes);
+    const size = this.#length - start;
+    // The size goes where they begin, so they move up by as many bytes as it takes.
+    this.unsigned(size);
+    const width = this.#length - start - size;
+    this.#bytes.copyWithin(start + width, start, start + size);
+    this.#length = start;
+    this.unsigned(size);
+    this.#length += size;
     return this;
   }
 
@@ -59,6 +87,6 @@ export class Bytes {
     const bytes = Array.from(encodeURIComponent(text).matchAll(/%(..)|./g), ([character, hex]) => (
       hex === undefined ? character.charCodeAt(0) : parseInt(hex, 16)
     ));
-    return this.unsigned(bytes.length).push(...bytes);
+    return this.unsigned(bytes.length).append(bytes);
   }
 }

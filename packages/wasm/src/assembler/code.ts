@@ -26,6 +26,8 @@ export interface Code<T extends ResultType = ResultType> {
   readonly label?: Label;
   /** The statements inside; an if has those of its `then` branch and perhaps of its `else`. */
   readonly bodies?: readonly (readonly Code[])[];
+  /** The bytes of statements that stand in the place of an instruction. */
+  readonly assembled?: Uint8Array;
 }
 
 /** Code that computes a value of the given type. */
@@ -96,22 +98,38 @@ interface Nested {
   [key: string]: Nested | AnyBuilder | undefined;
 }
 
+/** What a token of the table takes: a value, an address with an offset, a constant, or nothing. */
+function kindOfToken(token: string): 'value' | 'address' | 'constant' | 'nothing' {
+  if (token === '00') return 'nothing';
+  if (token.startsWith('@')) return 'address';
+  return /^[ifv]/.test(token) ? 'value' : 'constant';
+}
+
 /** The builder of a row of the table. It takes an argument for each token except 00. */
 function builderOf({ name, opcode, tokens, result }: Row): AnyBuilder {
-  const count = tokens.filter((token) => token !== '00').length;
+  const kinds = tokens.map(kindOfToken);
+  const count = kinds.filter((kind) => kind !== 'nothing').length;
   const places = [...tokens.keys()];
-  const operandsAt = places.filter((i) => /^[ifv@]/.test(tokens[i]));
-  const immediatesAt = places.filter((i) => !/^[ifv]/.test(tokens[i]));
+  const operandsAt = places.filter((i) => kinds[i] === 'value' || kinds[i] === 'address');
+  const immediatesAt = places.filter((i) => kinds[i] !== 'value');
   return (...given) => {
     if (given.length !== count) {
       throw new Error(`${name}: expected ${count} arguments, found ${given.length}`);
     }
-    const operands = operandsAt.map((i) => {
+    // Plain loops, as modules have tens of thousands of instructions.
+    const operands = new Array<Expression>(operandsAt.length);
+    for (let n = 0; n < operands.length; n++) {
+      const i = operandsAt[n];
       const value = given[i] as Operand<ValueType>;
-      if (!tokens[i].startsWith('@')) return operand(name, tokens[i] as ValueType, value);
-      return operand(name, 'i32', (value as Partial<Place>).address ?? value as Operand<'i32'>);
-    });
-    const immediates = immediatesAt.map((i) => immediateOf(name, tokens[i], given[i]));
+      operands[n] = kinds[i] === 'value'
+        ? operand(name, tokens[i] as ValueType, value)
+        : operand(name, 'i32', (value as Partial<Place>).address ?? (value as Operand<'i32'>));
+    }
+    const immediates = new Array<Immediate>(immediatesAt.length);
+    for (let n = 0; n < immediates.length; n++) {
+      const i = immediatesAt[n];
+      immediates[n] = immediateOf(name, tokens[i], given[i]);
+    }
     return { type: result, instruction: name, opcode, operands, immediates };
   };
 }

@@ -47,10 +47,12 @@ export function instruct<T extends ResultType>(
 export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
   item: Item<Kind>, type: T,
 ): Variable<T, Kind> {
-  const immediates: Reference[] = [];
-  const instruction = `${item.kind}.get` as const;
+  const { kind, name, number, home } = item;
+  const instruction = kind === 'local' ? 'local.get' : 'global.get';
   const opcode = opcodes[instruction];
-  const made = { ...item, type, instruction, opcode, operands: [], immediates };
+  const immediates: Reference[] = [];
+  // All are made in one way, field by field: a kernel has hundreds of locals.
+  const made = { kind, name, number, home, type, instruction, opcode, operands: [], immediates };
   immediates.push(made);
   return made;
 }
@@ -97,18 +99,32 @@ export function call<P extends Parameters, R extends ResultType>(
   return instruct('call', result, operands, called);
 }
 
+/** Statements as the bytes that `assemble` gives, for a function that has the same locals. */
+export function assembled(bytes: Uint8Array): Statement {
+  const instruction = `(; ${bytes.length} bytes ;)`;
+  return {
+    type: 'none', instruction, opcode: 0, operands: [], immediates: [], assembled: bytes,
+  };
+}
+
 /** Traps, which stops the program with an error. */
 export const unreachable: Statement = instruct('unreachable', 'none', []);
 
 /** Statements as a flat list. Throws if one of them is an expression. */
 export function statementsOf(where: string, statements: Statements): Statement[] {
-  const flat = (statements as readonly unknown[]).flat(Infinity) as Statement[];
+  const flat: Statement[] = [];
+  const addAll = (list: Statements): void => {
+    for (let i = 0; i < list.length; i++) {
+      const one = list[i];
+      if (Array.isArray(one)) addAll(one as Statements);
+      else flat.push(one as Statement);
+    }
+  };
+  addAll(statements);
   const left = flat.find(({ type }) => type !== 'none') as Code | undefined;
-  if (left !== undefined) {
-    const what = `${left.instruction} leaves an ${left.type} that nothing takes`;
-    throw new Error(`${where}: ${what}; use drop`);
-  }
-  return flat;
+  if (left === undefined) return flat;
+  const what = `${left.instruction} leaves an ${left.type} that nothing takes`;
+  throw new Error(`${where}: ${what}; use drop`);
 }
 
 /** An instruction that has a label and blocks. */
@@ -158,8 +174,11 @@ export function forRange(
   i: Local<'i32'>,
   from: Operand<'i32'>, to: Operand<'i32'>, step: Operand<'i32'>,
   body: Statements,
-): Statement {
+): Statement[] {
   const isNext = (): Expression<'i32'> => i32.lt_s(tee(i, i32.add(i, step)), to);
   const iterations = loop(i.name, (next) => [body, branchIf(next, isNext())]);
-  return when(i32.lt_s(tee(i, from), to), [iterations]);
+  const isEntered = typeof from === 'number' && typeof to === 'number' && from < to;
+  return isEntered
+    ? [set(i, from), iterations]
+    : [when(i32.lt_s(tee(i, from), to), [iterations])];
 }

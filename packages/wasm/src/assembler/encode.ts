@@ -4,8 +4,9 @@
  */
 import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
+import type { Local } from './control.ts';
 import type { Label, Reference } from './immediates.ts';
-import type { Memory, Parts } from './parts.ts';
+import type { Memory, Parts, WasmFunction } from './parts.ts';
 
 const typeBytes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const kindBytes = { function: 0x00, memory: 0x02, global: 0x03 };
@@ -23,31 +24,32 @@ export function encodeModule(parts: Parts): Uint8Array {
   const out = new Bytes();
   /** Writes a section of the module, unless its list is empty. */
   const section = <T>(id: number, items: readonly T[], write: (item: T) => void): void => {
-    if (items.length > 0) out.push(id).sized(() => out.list(items, write));
+    if (items.length > 0) out.byte(id).sized(() => out.list(items, write));
   };
   out.push(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0); // "\0asm", version 1
   // Each function has its own type, whose number is that of the function.
   section(1, callables, ({ parameters, result }) => {
     const types = Object.values(parameters).map((type) => typeBytes[type]);
     const results = result === 'none' ? [] : [typeBytes[result]];
-    out.unsigned(functionType, types.length, ...types, results.length, ...results);
+    out.byte(functionType).unsigned(types.length).append(types);
+    out.unsigned(results.length).append(results);
   });
   section(2, imports, ({ module, name, item }) => {
-    const what = item.kind === 'memory' ? limitsOf(item) : [item.number];
-    out.name(module).name(name).unsigned(kindBytes[item.kind], ...what);
+    out.name(module).name(name).byte(kindBytes[item.kind]);
+    if (item.kind === 'memory') writeLimits(item, out);
+    else out.unsigned(item.number);
   });
   section(3, functions, ({ number }) => out.unsigned(number));
-  section(5, memories, (memory) => out.unsigned(...limitsOf(memory)));
+  section(5, memories, (memory) => writeLimits(memory, out));
   section(6, globals, ({ global, initial }) => {
-    out.unsigned(typeBytes[global.type], isMutable);
+    out.push(typeBytes[global.type], isMutable);
     writeCode([initial], `global '${global.name}'`, [], out);
   });
   section(7, exports, ({ name, item }) => {
-    out.name(name).unsigned(kindBytes[item.kind], item.number);
+    out.name(name).byte(kindBytes[item.kind]).unsigned(item.number);
   });
   section(10, functions, ({ name, parameters, locals, code }) => out.sized(() => {
-    const own = locals.slice(Object.keys(parameters).length);
-    out.list(own, ({ type }) => out.unsigned(1, typeBytes[type]));
+    writeLocals(locals.slice(Object.keys(parameters).length), out);
     writeCode(code, `function '${name}'`, [locals, parts], out);
   }));
   // The custom section 'name'; its subsection 1 has the names of the functions.
@@ -57,44 +59,73 @@ export function encodeModule(parts: Parts): Uint8Array {
   return out.all();
 }
 
-function limitsOf({ limits: { min, max, shared } }: Memory): number[] {
-  return max === undefined ? [0, min] : [shared ? 3 : 1, min, max];
+/** Writes the types of locals; those that follow one another with the same type are one entry. */
+function writeLocals(locals: readonly Local[], out: Bytes): void {
+  const starts = [...locals.keys()].filter((i) => locals[i].type !== locals[i - 1]?.type);
+  out.list(starts, (start, i) => {
+    const end = starts[i + 1] ?? locals.length;
+    out.unsigned(end - start).byte(typeBytes[locals[start].type]);
+  });
+}
+
+function writeLimits({ limits: { min, max, shared } }: Memory, out: Bytes): void {
+  if (max === undefined) out.byte(0).unsigned(min);
+  else out.byte(shared ? 3 : 1).unsigned(min).unsigned(max);
+}
+
+/**
+ * The statements of a function as bytes, to be put into functions that have the same locals in the
+ * same order. They may refer to nothing but locals.
+ */
+export function assemble({ name, code, locals }: WasmFunction): Uint8Array {
+  const out = new Bytes();
+  writeCode(code, `function '${name}'`, [locals], out);
+  // The end of the function is left to the others.
+  return out.all().slice(0, -1);
 }
 
 /** Writes code and its end. It may refer to items of the given homes, and to enclosing labels. */
 function writeCode(
   code: readonly Code[], where: string, homes: readonly object[], out: Bytes,
 ): void {
-  /** The labels of the enclosing blocks, the innermost first. */
+  /** The labels of the enclosing blocks, the innermost last. */
   const labels: Label[] = [];
   const numberOf = (reference: Reference): number => {
     if (reference.kind === 'label') {
-      const number = labels.indexOf(reference);
-      if (number >= 0) return number;
+      const place = labels.lastIndexOf(reference);
+      if (place >= 0) return labels.length - 1 - place;
       throw new Error(`${where}: branch to label '${reference.name}' outside its block`);
     }
     if (homes.includes(reference.home)) return reference.number;
     const home = reference.kind === 'local' ? 'function' : 'module';
     throw new Error(`${where}: ${reference.kind} '${reference.name}' is not of this ${home}`);
   };
-  const write = ({ opcode, operands, immediates, label, bodies }: Code): void => {
-    operands.forEach(write);
-    if (opcode <= 0xff) out.push(opcode);
-    else out.push(opcode >> 12).unsigned(opcode & 0xfff);
-    for (const immediate of immediates) {
+  const writeAll = (list: readonly Code[]): void => {
+    for (let i = 0; i < list.length; i++) write(list[i]);
+  };
+  const write = ({ opcode, operands, immediates, label, bodies, assembled }: Code): void => {
+    if (assembled !== undefined) {
+      out.append(assembled);
+      return;
+    }
+    if (operands.length > 0) writeAll(operands);
+    if (opcode <= 0xff) out.byte(opcode);
+    else out.byte(opcode >> 12).unsigned(opcode & 0xfff);
+    for (let i = 0; i < immediates.length; i++) {
+      const immediate = immediates[i];
       if (immediate.kind === 'literal') immediate.write(out);
       else out.unsigned(numberOf(immediate));
     }
     if (label === undefined || bodies === undefined) return;
-    out.push(emptyBlock);
-    labels.unshift(label);
+    out.byte(emptyBlock);
+    labels.push(label);
     bodies.forEach((body, i) => {
-      if (i > 0) out.push(elseByte);
-      body.forEach(write);
+      if (i > 0) out.byte(elseByte);
+      writeAll(body);
     });
-    labels.shift();
-    out.push(end);
+    labels.pop();
+    out.byte(end);
   };
-  code.forEach(write);
-  out.push(end);
+  writeAll(code);
+  out.byte(end);
 }

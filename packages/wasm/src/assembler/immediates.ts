@@ -49,15 +49,36 @@ export interface Access {
 
 /** The immediate for a token of the table. Throws in the name of `taker` if `given` is wrong. */
 export function immediateOf(taker: string, token: string, given: unknown): Literal {
-  if (token === '00') return literal((to) => to.push(0), () => '');
+  if (token === '00') return zero;
   if (token.startsWith('@')) return accessOf(taker, Number(token.slice(1)), given as Access);
-  const values = [given as number].flat();
+  const values = Array.isArray(given) ? (given as number[]) : [given as number];
   if (token.startsWith('lane')) return lanesOf(taker, token, values);
-  return constantOf(taker, token.slice(1) as keyof typeof arrays, values);
+  return constantOf(taker, token.slice(1) as keyof typeof rounders, values);
 }
 
-function literal(write: Literal['write'], text: Literal['text']): Literal {
-  return { kind: 'literal', write, text };
+/** The number of the memory, of which there is one. */
+const zero: Literal = { kind: 'literal', write: (to) => to.byte(0), text: () => '' };
+
+class MemoryAccess implements Literal {
+  readonly kind = 'literal';
+  readonly #offset: number;
+  readonly #align: number;
+  readonly #size: number;
+
+  constructor(offset: number, align: number, size: number) {
+    this.#offset = offset;
+    this.#align = align;
+    this.#size = size;
+  }
+
+  write(to: Bytes): void {
+    to.byte(Math.log2(this.#align)).unsigned(this.#offset);
+  }
+
+  text(): string {
+    const offset = this.#offset > 0 ? ` offset=${this.#offset}` : '';
+    return offset + (this.#align < this.#size ? ` align=${this.#align}` : '');
+  }
 }
 
 function accessOf(taker: string, size: number, access: Partial<Access>): Literal {
@@ -65,16 +86,30 @@ function accessOf(taker: string, size: number, access: Partial<Access>): Literal
   if (!Number.isInteger(offset) || offset < 0 || offset >= 2 ** 32) {
     throw new Error(`${taker}: the offset is ${offset}, expected an integer from 0 to 2³² − 1`);
   }
-  const isAtomic = taker.includes('atomic');
-  const power = Math.log2(align);
-  if (!Number.isInteger(power) || align > size || (isAtomic && align < size)) {
-    const expected = isAtomic ? `${size}` : `a power of two, at most ${size}`;
+  const isPower = align === 1 || align === 2 || align === 4 || align === 8 || align === 16;
+  const isExact = align === size || !taker.includes('atomic');
+  if (!isPower || align > size || !isExact) {
+    const expected = isExact ? `a power of two, at most ${size}` : `${size}`;
     throw new Error(`${taker}: the alignment is ${align}, expected ${expected}`);
   }
-  return literal(
-    (to) => to.unsigned(power).unsigned(offset),
-    () => (offset > 0 ? ` offset=${offset}` : '') + (align < size ? ` align=${align}` : ''),
-  );
+  return new MemoryAccess(offset, align, size);
+}
+
+class Lanes implements Literal {
+  readonly kind = 'literal';
+  readonly #lanes: readonly number[];
+
+  constructor(lanes: readonly number[]) {
+    this.#lanes = lanes;
+  }
+
+  write(to: Bytes): void {
+    to.append(this.#lanes);
+  }
+
+  text(): string {
+    return ` ${this.#lanes.join(' ')}`;
+  }
 }
 
 /** Sixteen lanes for the token `lanes`, one for `lane2` or `lane4`. */
@@ -84,18 +119,51 @@ function lanesOf(taker: string, token: string, lanes: readonly number[]): Litera
   if (lanes.length !== count || !isGood) {
     throw new Error(`${taker}: lanes are [${lanes}], expected ${count} from 0 to ${end - 1}`);
   }
-  return literal((to) => to.push(...lanes), () => ` ${lanes.join(' ')}`);
+  return new Lanes(lanes);
 }
 
-/** Typed arrays that round or wrap constants of a type as WebAssembly does. */
-const arrays = {
-  i32: Int32Array, i64: BigInt64Array, f32: Float32Array, f64: Float64Array,
-  i32x4: Int32Array, f32x4: Float32Array,
+/** Rounds or wraps a constant of each type as WebAssembly does; of a vector, each lane. */
+const rounders = {
+  i32: (x: number) => x | 0, i32x4: (x: number) => x | 0,
+  i64: (x: bigint) => BigInt.asIntN(64, x),
+  f32: Math.fround, f32x4: Math.fround, f64: (x: number) => x,
 };
+
+class ConstantOf implements Literal {
+  readonly kind = 'literal';
+  readonly #type: keyof typeof rounders;
+  readonly #values: readonly (number | bigint)[];
+
+  constructor(type: keyof typeof rounders, values: readonly (number | bigint)[]) {
+    const round = rounders[type] as (x: number | bigint) => number | bigint;
+    this.#type = type;
+    this.#values = values.map(round);
+  }
+
+  write(to: Bytes): void {
+    const [type, values] = [this.#type, this.#values];
+    if (type === 'i32' || type === 'i64') to.signed(values[0]);
+    else for (const value of values) writeInMemoryOrder(type, Number(value), to);
+  }
+
+  text(): string {
+    return this.#values.map(textOf).join('');
+  }
+}
+
+/** Floats and vectors are written as they are in memory, little-endian on every engine. */
+const scratch = new DataView(new ArrayBuffer(8));
+
+function writeInMemoryOrder(type: 'f32' | 'f64' | 'f32x4' | 'i32x4', x: number, to: Bytes): void {
+  if (type === 'f64') scratch.setFloat64(0, x, true);
+  else if (type === 'i32x4') scratch.setInt32(0, x, true);
+  else scratch.setFloat32(0, x, true);
+  for (let i = 0; i < (type === 'f64' ? 8 : 4); i++) to.byte(scratch.getUint8(i));
+}
 
 /** A constant of a type: one number, or four of a vector. */
 function constantOf(
-  taker: string, type: keyof typeof arrays, values: readonly (number | bigint)[],
+  taker: string, type: keyof typeof rounders, values: readonly (number | bigint)[],
 ): Literal {
   const bits = type === 'i64' ? 64 : 32;
   for (const value of type.startsWith('i') ? values : []) {
@@ -104,13 +172,7 @@ function constantOf(
       throw new Error(`${taker}: ${value} is not an integer of ${bits} bits`);
     }
   }
-  const array = new arrays[type](values as never);
-  const isInteger = type === 'i32' || type === 'i64';
-  return literal(
-    // Floats and vectors are written as they are in memory, little-endian on every engine.
-    (to) => (isInteger ? to.signed(array[0]) : to.push(...new Uint8Array(array.buffer))),
-    () => Array.from<number | bigint, string>(array, textOf).join(''),
-  );
+  return new ConstantOf(type, values);
 }
 
 function textOf(value: number | bigint): string {

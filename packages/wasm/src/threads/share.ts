@@ -21,7 +21,7 @@ import {
   type Expression, i32, i64, memory, type Operand, type Statement, type Statements,
 } from '../assembler/code.ts';
 import {
-  block, branch, branchIf, call, type Callable, drop, type Local, loop, set, when,
+  block, branch, branchIf, call, type Callable, drop, type Local, loop, select, set, when,
 } from '../assembler/control.ts';
 import type { Module } from '../assembler/module.ts';
 import { CACHE_LINE } from '../common/freeList.ts';
@@ -65,26 +65,45 @@ export type Share = (
  * thread has waited for long.
  */
 export function addWorkSharing(module: Module, watchdog: Callable<NoParameters, 'none'>): Share {
-  const fork = addFork(module);
-  const awaitFork = addAwaitFork(module);
-  const claim = addClaim(module);
-  const arrive = addArrive(module);
-  const join = addJoin(module, watchdog);
+  const [begin, claim] = [addBegin(module), addClaim(module)];
+  const end = addEnd(module, watchdog);
   return (number, iterations, { self, threads, iteration, completed }, body) => [
-    when(self, [call(awaitFork, { number })], [call(fork, { number, iterations, threads })]),
+    call(begin, { number, iterations, self, threads }),
     set(completed, 0),
     block('none', (none) => [
       loop('iteration', (next) => [
-        set(iteration, call(claim, { number, iterations, self, threads })),
+        set(iteration, call(claim, { number, iterations, self, threads, completed })),
         branchIf(none, i32.lt_s(iteration, 0)),
         body,
         set(completed, i32.add(completed, 1)),
         branch(next),
       ]),
     ]),
-    when(completed, [call(arrive, { completed, iterations })]),
-    when(i32.eqz(self), [call(join, { iterations })]),
+    call(end, { iterations, self, threads, completed }),
   ];
+}
+
+/** Before a loop the main thread forks it, and the others wait for that. One thread just begins. */
+function addBegin(module: Module) {
+  const [fork, awaitFork] = [addFork(module), addAwaitFork(module)];
+  const parameters = { number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32' } as const;
+  return module.function('begin', parameters, 'none', ({ number, iterations, self, threads }) => [
+    when(i32.ne(threads, 1), [
+      when(self, [call(awaitFork, { number })], [call(fork, { number, iterations, threads })]),
+    ]),
+  ]);
+}
+
+/** After a loop all threads arrive, and the main one joins them. */
+function addEnd(module: Module, watchdog: Callable<NoParameters, 'none'>) {
+  const [arrive, join] = [addArrive(module), addJoin(module, watchdog)];
+  const parameters = { iterations: 'i32', self: 'i32', threads: 'i32', completed: 'i32' } as const;
+  return module.function('end', parameters, 'none', ({ iterations, self, threads, completed }) => [
+    when(i32.ne(threads, 1), [
+      when(completed, [call(arrive, { completed, iterations })]),
+      when(i32.eqz(self), [call(join, { iterations })]),
+    ]),
+  ]);
 }
 
 type NoParameters = Record<string, never>;
@@ -137,17 +156,24 @@ function addAwaitFork(module: Module) {
   });
 }
 
-/** Claims an iteration from the thread's own range, or steals one; −1 if there is none left. */
+/**
+ * Claims an iteration from the thread's own range, or steals one; −1 if there is none left. A
+ * single thread takes one after the other, which costs nothing.
+ */
 function addClaim(module: Module) {
-  const parameters = { number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32' } as const;
+  const parameters = {
+    number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32', completed: 'i32',
+  } as const;
   return module.function('claim', parameters, 'i32', (given, claim) => {
-    const { number, iterations, self, threads } = given;
+    const { number, iterations, self, threads, completed } = given;
+    const following = select(i32.lt_u(completed, iterations), completed, i32.const(-1));
     const [owner, iteration] = [claim.local('owner', 'i32'), claim.local('iteration', 'i32')];
     const word = claim.local('word', 'i64');
     const isOfLoop = i32.eq(i32.wrap_i64(i64.shr_u(word, 32n)), number);
     const end = startOf(iterations, i32.add(owner, 1), threads);
     const exchanged = i64.atomic.rmw.cmpxchg(rangeOf(owner), word, i64.add(word, 1n));
     return [
+      when(i32.eq(threads, 1), [claim.return(following)]),
       set(owner, self),
       loop('each', (next) => [
         block('empty', (empty) => [

@@ -13,7 +13,7 @@ import {
   registers, type Sizes, TINY,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunksOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf,
+  advance, type Chunk, chunkOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf,
   stateRegisters, type Step, unlessReset,
 } from './step.ts';
 import {
@@ -29,13 +29,12 @@ export function backwardKernel(
   inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
 ): k.Statements {
   const scan = backwardOf(inputs, outputs, sizes);
-  const [full, rest] = chunksOf(sizes);
+  const last = sizes.chunks - 1;
   return [
     forParts(sizes, (part) => [
       scaleA(scan, part),
       startGradients(scan, part),
-      rest > 0 ? runChunk(scan, { ...part, c: full, count: rest }) : [],
-      k.loop('c', full, (c) => runChunk(scan, { ...part, c: k.sub(full - 1, c), count: CHUNK })),
+      k.loop('c', sizes.chunks, (c) => runChunk(scan, chunkOf(sizes, part, k.sub(last, c)))),
       storeGradients(scan, part),
     ]),
     [scan.ofA, scan.ofB, scan.ofC].map(reducePartials),
@@ -167,8 +166,9 @@ function recomputeStep(
 function backpropagateChunk(
   scan: Backward, chunk: Chunk, channels: readonly k.Expr[],
 ): k.Statements {
-  return k.loop('r', chunk.count, (r) =>
-    backpropagateStep(scan, chunk, k.sub(chunk.count - 1, r), channels),
+  // From `count` − 1 down to 0. A short chunk begins later, so that t is a constant minus r.
+  return k.loop('r', { from: k.minus(CHUNK, chunk.count), to: CHUNK }, (r) =>
+    backpropagateStep(scan, chunk, k.sub(CHUNK - 1, r), channels),
   );
 }
 

@@ -14,7 +14,7 @@ import {
   type Sizes,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunksOf, elementAt, outputAt, scaleA, type Scan, scanOf,
+  advance, type Chunk, chunkOf, elementAt, outputAt, scaleA, type Scan, scanOf,
   stateRegisters, type Step,
 } from './step.ts';
 
@@ -27,12 +27,10 @@ export function forwardKernel(
 ): k.Statements {
   const scan = forwardOf(inputs, outputs, sizes);
   const { h, initialState, outputs: { lastState } } = scan;
-  const [full, rest] = chunksOf(sizes);
   return forParts(sizes, (part) => [
     scaleA(scan, part),
     h.setAll((n, d) => initialState.at([part.b, d, n]), part.range),
-    k.loop('c', full, (c) => runChunk(scan, { ...part, c, count: CHUNK })),
-    rest > 0 ? runChunk(scan, { ...part, c: full, count: rest }) : [],
+    k.loop('c', sizes.chunks, (c) => runChunk(scan, chunkOf(sizes, part, c))),
     h.writeTo(lastState, k.times(part.b, sizes.width), part.range),
   ]);
 }

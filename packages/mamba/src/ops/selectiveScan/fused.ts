@@ -53,17 +53,19 @@ function step(
   row: number, h: Float64Array, decay: Float64Array, y?: TypedArray,
 ): void {
   const [channels, state] = A.shape;
+  // Tensors give their arrays by a getter, which costs too much in a loop.
+  const [us, deltas, As, Bs, Cs] = [u.data, delta.data, A.data, B.data, C.data];
   const startsAnew = isReset(reset, row);
   if (startsAnew) h.fill(0);
   for (let d = 0, i = 0; d < channels; d++) {
     const at = row * channels + d;
-    const duration = delta.data[at];
-    const input = duration * u.data[at];
+    const duration = deltas[at];
+    const input = duration * us[at];
     let read = 0;
     for (let n = row * state; n < (row + 1) * state; n++, i++) {
-      decay[i] = startsAnew ? 0 : Math.exp(duration * A.data[i]);
-      h[i] = decay[i] * h[i] + input * B.data[n];
-      read += C.data[n] * h[i];
+      decay[i] = startsAnew ? 0 : Math.exp(duration * As[i]);
+      h[i] = decay[i] * h[i] + input * Bs[n];
+      read += Cs[n] * h[i];
     }
     if (y) y[at] = read;
   }
@@ -111,7 +113,11 @@ const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
 });
 
 function transposed(matrix: TypedArray, rows: number, columns: number): Float64Array {
-  return Float64Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]);
+  const result = new Float64Array(matrix.length);
+  for (let column = 0, i = 0; column < columns; column++) {
+    for (let row = 0; row < rows; row++, i++) result[i] = matrix[row * columns + column];
+  }
+  return result;
 }
 
 /**
@@ -169,24 +175,25 @@ function stepBack(
   [du, dDelta, dA, dB, dC]: readonly Float64Array[],
 ): void {
   const [channels, state] = A.shape;
+  const [us, deltas, As, Bs, Cs] = [u.data, delta.data, A.data, B.data, C.data];
   for (let d = 0, i = 0; d < channels; d++) {
     const at = row * channels + d;
-    const duration = delta.data[at];
-    const input = duration * u.data[at];
+    const duration = deltas[at];
+    const input = duration * us[at];
     let throughInput = 0;
     let throughDecay = 0;
     for (let n = row * state; n < (row + 1) * state; n++, i++) {
       const kept = decay[i] * before[i];
-      const G = carry[i] + g[at] * C.data[n];
-      dC[n] += g[at] * (kept + input * B.data[n]);
+      const G = carry[i] + g[at] * Cs[n];
+      dC[n] += g[at] * (kept + input * Bs[n]);
       dB[n] += G * input;
-      throughInput += G * B.data[n];
-      throughDecay += G * kept * A.data[i];
+      throughInput += G * Bs[n];
+      throughDecay += G * kept * As[i];
       dA[i] += G * kept * duration;
       carry[i] = G * decay[i];
     }
     du[at] += throughInput * duration;
-    dDelta[at] += throughInput * u.data[at] + throughDecay;
+    dDelta[at] += throughInput * us[at] + throughDecay;
   }
 }
 

@@ -46,16 +46,17 @@ export function scaleA({ inputs, sizes, scaledA, limits }: Scan, { range }: Part
   ];
 }
 
-/** The c-th chunk of a part, of `count` steps. */
+/** The c-th chunk of a part, of `count` steps: 32, or fewer in the last one. */
 export interface Chunk extends Part {
   readonly c: k.Operand;
-  readonly count: number;
+  readonly count: k.Operand;
 }
 
-/** How many full chunks a sequence has, and how many steps are left after them. */
-export function chunksOf({ length }: Sizes): readonly [full: number, rest: number] {
-  const full = Math.floor(length / CHUNK);
-  return [full, length - full * CHUNK];
+/** The c-th chunk of a part. */
+export function chunkOf({ length, chunks }: Sizes, part: Part, c: k.Expr): Chunk {
+  if (chunks === 1) return { ...part, c: 0, count: length };
+  const left = k.minus(length, k.times(c, CHUNK));
+  return { ...part, c, count: length % CHUNK === 0 ? CHUNK : k.least(left, CHUNK) };
 }
 
 /** Which step of the sequence is the t-th of a chunk. */

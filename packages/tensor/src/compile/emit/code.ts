@@ -61,9 +61,12 @@ export function codeOf(
   const { heap } = program;
   const { run, release } =
     backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
+  let flag = heap.view('i32', heap.flag, 1);
   return {
     run: (arena, threads, watch) => {
-      heap.view('i32', heap.flag, 1)[0] = 0;
+      // When memory that is not shared grows, its old views have no elements.
+      if (flag.length === 0) flag = heap.view('i32', heap.flag, 1);
+      flag[0] = 0;
       run(arena, threads, watch);
     },
     // One thread runs JavaScript, kernel by kernel.
@@ -71,7 +74,7 @@ export function codeOf(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
-    wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
+    wat: () => moduleOf(program, { fuse, isWatched: false, isText: true }).module.wat(),
     release,
   };
 }

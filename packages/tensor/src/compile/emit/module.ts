@@ -30,6 +30,8 @@ export interface ModuleOptions {
   readonly fuse: boolean;
   /** Whether the host's `watch` is called after each kernel call. */
   readonly isWatched: boolean;
+  /** Whether it becomes text, for which kernels that were assembled before are no use. */
+  readonly isText?: boolean;
 }
 
 const runParameters = {
@@ -77,7 +79,7 @@ interface Context {
 
 /** Makes the module, and counts its shared loops. */
 export function moduleOf(
-  program: AddressedCalls, { fuse, isWatched }: ModuleOptions,
+  program: AddressedCalls, { fuse, isWatched, isText = false }: ModuleOptions,
 ): { module: Module; loops: number } {
   const { calls, heap: { shared, flag } } = program;
   const stages = stagesOf(program, isWatched);
@@ -89,7 +91,7 @@ export function moduleOf(
   );
   const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
   const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
-  const functions = addKernels(module, calls, fuse);
+  const functions = addKernels(module, calls, fuse, isText ? k.addRegions : k.addAssembledRegions);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
     const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
     const locals = { ...given, ...own };
@@ -124,11 +126,11 @@ function kernelsIn(calls: readonly KernelCall[]): k.Kernel[] {
 
 /** Adds each kernel that the calls use, once. */
 function addKernels(
-  module: Module, calls: readonly KernelCall[], fuse: boolean,
+  module: Module, calls: readonly KernelCall[], fuse: boolean, addRegions: typeof k.addRegions,
 ): Map<k.Kernel, k.RegionFunction[]> {
   const kernels = [...new Set(kernelsIn(calls))];
   return new Map(kernels.map((kernel, i) => [
-    kernel, k.addRegions(module, { ...kernel, name: `${i} ${kernel.name}` }, { fuse }),
+    kernel, addRegions(module, kernel, { fuse }, `${i} ${kernel.name}`),
   ]));
 }
 
@@ -222,14 +224,14 @@ function callRegion(
   return k.callRegion(regions[region], absolute, own, from, to);
 }
 
-/** All threads share the iterations of all tasks; if there is one thread, it just does them. */
+/** All threads share the iterations of all tasks. */
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
   tasks: readonly Task[],
   number: Expression<'i32'>,
 ): Statements {
   const { share, locals } = context;
-  const { iteration, threads } = locals;
+  const { iteration } = locals;
   // Each task has the iterations that follow those of the tasks before it.
   let [count, body]: [number, Statement[]] = [0, []];
   for (const task of tasks) {
@@ -238,8 +240,7 @@ function sharedLoop(
     body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
-  const together = share(number, count, locals, body);
-  return [when(i32.eq(threads, 1), allIterations(context, tasks), [together])];
+  return share(number, count, locals, body);
 }
 
 /**

@@ -1,15 +1,16 @@
 /**
  * The kernel cache: equal kernels are made once. The layers of a model do the same on other values,
- * so most kernels of a program equal another's, but for their buffers. They are found by a
- * structural key: a text of all expressions of a group, in which buffers and counters are numbered
- * by the order in which they occur.
+ * so most kernels of a program equal another's, but for their buffers; and so do the kernels of
+ * another program, or of another model of the same sizes. They are found by a structural key: a
+ * text of all expressions of a group, in which buffers and counters are numbered by the order in
+ * which they occur.
  */
 import * as k from '@mambagrad/kernel';
-import type { Value } from '../trace/trace.ts';
+import type { Step, Value } from '../trace/trace.ts';
 import { keyOf } from '../trace/tree.ts';
 import { type BoundKernel, bufferOf, loaderFrom } from './buffers.ts';
 import { elementsOf } from './elements.ts';
-import type { FusionGroup } from './fusionGroup.ts';
+import { type FusionGroup, nameOf } from './fusionGroup.ts';
 
 /** Expressions as text, which is the same for expressions that differ in their buffers alone. */
 class StructuralKey {
@@ -57,24 +58,51 @@ class StructuralKey {
 /** Emits the kernel of a group, and leaves those values in memory that are needed. */
 type Emit = (group: FusionGroup, needed: ReadonlySet<Value>) => BoundKernel;
 
-/** The kernels of a program that were made so far. */
+/** A kernel, and the places in the key's list of values of those that it reads and writes. */
+interface Made {
+  readonly kernel: k.Kernel;
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+}
+
+/** The kernels that were made last, of all programs. It keeps nothing else of a program. */
 export class KernelCache {
-  readonly #made = new Map<
-    string, { readonly bound: BoundKernel; readonly values: readonly Value[] }
-  >();
+  readonly #capacity: number;
+  /** The one used longest ago comes first. */
+  readonly #made = new Map<string, Made>();
+  #emitted = 0;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** How many kernels were emitted so far; those found here were not. */
+  get emitted(): number {
+    return this.#emitted;
+  }
 
   /** The kernel of a group; one that was made before, on other values, if there is an equal one. */
   get(group: FusionGroup, needed: ReadonlySet<Value>, emit: Emit): BoundKernel {
     const { key, values } = this.#keyOf(group, needed);
     const known = this.#made.get(key);
-    if (known === undefined) {
-      const bound = emit(group, needed);
-      this.#made.set(key, { bound, values });
-      return bound;
+    const made = known ?? this.#make(values, () => emit(group, needed));
+    // What is set again goes to the end.
+    this.#made.delete(key);
+    this.#made.set(key, made);
+    if (this.#made.size > this.#capacity) {
+      const [oldest] = this.#made.keys();
+      this.#made.delete(oldest);
     }
-    const own = (value: Value): Value => values[known.values.indexOf(value)];
-    const { kernel, reads, writes } = known.bound;
-    return { kernel, reads: reads.map(own), writes: writes.map(own) };
+    const valueAt = (place: number): Value => values[place];
+    const { kernel, reads, writes } = made;
+    return { kernel, reads: reads.map(valueAt), writes: writes.map(valueAt) };
+  }
+
+  #make(values: readonly Value[], emit: () => BoundKernel): Made {
+    const { kernel, reads, writes } = emit();
+    const placeOf = (value: Value): number => values.indexOf(value);
+    this.#emitted++;
+    return { kernel, reads: reads.map(placeOf), writes: writes.map(placeOf) };
   }
 
   /** The key of a group's kernel, and the group's values in memory, in the order of the key. */
@@ -87,21 +115,20 @@ export class KernelCache {
       const element = elementsOf(materialization, input, loaderFrom(readByAnchor)).at(at);
       return `${input.shape} ${input.dtype} ${structure.write(element)}`;
     });
-    // Attributes that text cannot stand for are like none before.
-    const attributes = anchor && keyOf(anchor.attributes, () => `${this.#made.size}`);
     for (const counter of counters) structure.add(counter);
     const made = ops.flatMap(({ step }) => step.outputs);
     const values = new Set([...made, ...accesses.map(({ base }) => base)]);
     for (const value of values) structure.add(bufferOf(value));
     const specs = ops.map(({ form, sweep, step, value, lowering: { fold, axes } }) => {
-      const reduction = fold ? `${step.primitive.name} ${axes}` : '';
+      const reduction = fold ? `${operationOf(step)} ${axes}` : '';
       const spec = `${value.dtype} ${value.shape.length} ${bufferOf(value).length}`;
       return [form, sweep, reduction, spec, needed.has(value)].join(' ');
     });
     const results = ops.map(({ computed }) => structure.write(computed));
     const sizes = [...values].map((value) => `${bufferOf(value).kind} ${bufferOf(value).length}`);
     const parts = [
-      anchor?.primitive.name, attributes, anchorInputs, domain, specs, results, sizes,
+      k.chunksAreFinest(), nameOf(group), anchor && operationOf(anchor), anchorInputs, domain,
+      specs, results, sizes,
     ];
     return {
       key: [...parts, structure.text()].join('|'),
@@ -109,3 +136,13 @@ export class KernelCache {
     };
   }
 }
+
+let others = 0;
+
+/** A primitive and its attributes as text. What text cannot stand for equals no other. */
+function operationOf({ primitive, attributes }: Step): string {
+  return `${primitive.name} ${keyOf(attributes, () => `other ${others++}`)}`;
+}
+
+/** The cache of this process: a training step of a model has some fifty kernels. */
+export const kernelCache: KernelCache = new KernelCache(512);

@@ -4,6 +4,7 @@
  * Everything else is in the arena of the call.
  */
 import { alignUp } from '@mambagrad/wasm';
+import { changes } from '../../core/changes.ts';
 import { sizeOf, type TypedArray } from '../../core/dtype.ts';
 import type { Allocation } from '../../core/memory.ts';
 import { numelOf } from '../../core/shape.ts';
@@ -30,6 +31,8 @@ interface Location {
   readonly start: number;
   readonly isInArena: boolean;
   readonly numel: number;
+  /** The elements as they were asked for last; mostly the arena is where it was. */
+  view: TypedArray | undefined;
 }
 
 /** Finds the address of every value of a program. */
@@ -47,6 +50,8 @@ export class AddressMap {
   readonly #locations = new Map<Value, Location>();
   /** Where the arena of the running call starts. */
   #arena = 0;
+  /** The count of changes up to which all state was seen to be in its allocation. */
+  #isInAt = -1;
 
   constructor(program: Program, { calls, materialization }: Schedule, plan: Plan, heap: Heap) {
     [this.#materialization, this.#plan, this.#heap] = [materialization, plan, heap];
@@ -130,8 +135,12 @@ export class AddressMap {
 
   /** The elements of a value in memory, as they are now. */
   arrayOf(value: Value): TypedArray {
-    const { isInArena, start, numel } = this.#locationOf(value);
-    return this.#heap.view(value.dtype, start + (isInArena ? this.#arena : 0), numel);
+    const location = this.#locationOf(value);
+    const { isInArena, numel, view } = location;
+    const start = location.start + (isInArena ? this.#arena : 0);
+    // When memory that is not shared grows, its old views have no elements.
+    if (view?.byteOffset === start && view.length === numel) return view;
+    return (location.view = this.#heap.view(value.dtype, start, numel));
   }
 
   /** The same, in a call with these tensors; a part of one of them is read from that tensor. */
@@ -147,18 +156,21 @@ export class AddressMap {
     const first = offsetOf(this.#materialization, value);
     const { isInArena, offset } = this.of(base);
     const start = offset + sizeOf(value.dtype) * first;
-    const location = { base, first, start, isInArena, numel: numelOf(value.shape) };
+    const numel = numelOf(value.shape);
+    const location: Location = { base, first, start, isInArena, numel, view: undefined };
     this.#locations.set(value, location);
     return location;
   }
 
   /** Moves state to its allocation: when it is first used, or was given another array since. */
   moveIn(): void {
+    if (this.#isInAt === changes.arrays) return;
     for (const [{ from }, allocation] of this.allocations) {
       if (!(from instanceof Tensor) || from.data === allocation.array) continue;
       allocation.array.set(from.data);
       from.moveTo(allocation);
     }
+    this.#isInAt = changes.arrays;
   }
 }
 

@@ -3,7 +3,6 @@
  * the arena, runs the code, and copies results out. State is changed in place, or, if its old value
  * is needed to the end, copied there last.
  */
-import type { TypedArray } from '../../core/dtype.ts';
 import { arrayFor } from '../../core/memory.ts';
 import { check } from '../../core/shape.ts';
 import { type NDArray, Tensor } from '../../core/tensor.ts';
@@ -17,7 +16,7 @@ import { type Plan, planMemory } from '../memory/plan.ts';
 import type { Pass } from '../passes/simplify.ts';
 import { type KernelCall, type Schedule, schedule } from '../schedule/schedule.ts';
 import type { Stage } from '../schedule/stages.ts';
-import { type Program, specOf, type Value } from '../trace/trace.ts';
+import type { Program, Value, Write } from '../trace/trace.ts';
 
 /** A program that is ready to run. */
 export interface Executable {
@@ -61,6 +60,10 @@ interface LinkedProgram {
   readonly program: Program;
   /** The arguments that the program reads, with their numbers. */
   readonly given: readonly (readonly [Value, number])[];
+  /** Whether each result is a fresh tensor; state and arguments are returned as themselves. */
+  readonly isFresh: readonly boolean[];
+  /** The new values of state that are not made in its memory, but copied there last. */
+  readonly copied: readonly Write[];
   readonly scheduled: Schedule;
   readonly plan: Plan;
   readonly heap: Heap;
@@ -77,10 +80,8 @@ export function link(program: Program, options: LinkOptions): Executable {
     and memory has at most ${heap.mostBytes}; work on less at a time: smaller batches, shorter
     sequences`;
   const addresses = new AddressMap(program, scheduled, plan, heap);
-  const given = Array.from(plan.offsets.keys()).flatMap((value) =>
-    typeof value.from === 'number' ? [[value, value.from] as const] : [],
-  );
-  const linked = { program, given, scheduled, plan, heap, addresses };
+  const transfers = transfersOf(program, scheduled, plan);
+  const linked = { program, scheduled, plan, heap, addresses, ...transfers };
   const code = codeOf({
     calls: scheduled.calls, addressesOf: (call) => addresses.ofCall(call),
     bodyOf: remembered((call) => addresses.ofBody(call)), plan, heap,
@@ -98,7 +99,7 @@ export function link(program: Program, options: LinkOptions): Executable {
       code.release();
     },
     run: (tensors, threads = 1, watch) => {
-      tensors.forEach(refuseShared);
+      refuseShared(tensors);
       // The other threads wait for the next loop of the program that called this one.
       const count = heap.isRunning ? 1 : threads;
       return heap.withArena(plan.bytes + count * plan.threadLocalBytes, (arena) =>
@@ -108,16 +109,35 @@ export function link(program: Program, options: LinkOptions): Executable {
   };
 }
 
+/** What each run copies in and out. */
+function transfersOf(
+  { results, writes, constants }: Program, { materialization }: Schedule,
+  { offsets, donated }: Plan,
+): Pick<LinkedProgram, 'given' | 'isFresh' | 'copied'> {
+  return {
+    given: Array.from(offsets.keys()).flatMap((value) =>
+      typeof value.from === 'number' ? [[value, value.from] as const] : [],
+    ),
+    isFresh: results.map(({ from }) =>
+      from === 'step' || (from instanceof Tensor && constants.has(from)),
+    ),
+    copied: writes.filter(
+      ({ state, value }) => donated.get(baseOf(materialization, value)) !== state,
+    ),
+  };
+}
+
 /** Throws if an argument is captured as well, and would change as one of the two alone. */
-function sharingCheck({ steps, writes }: Program): (tensor: Tensor, argument: number) => void {
+function sharingCheck({ steps, writes }: Program): (tensors: readonly Tensor[]) => void {
+  if (writes.length === 0) return () => undefined;
   const assigned = new Set(writes.map(({ state }) => state.from));
   const used = new Set([...assigned, ...writes.map(({ value }) => value.from)]);
   for (const { inputs } of steps) for (const { from } of inputs) used.add(from);
-  return (tensor, argument) => {
+  return (tensors) => tensors.forEach((tensor, argument) => {
     const isShared = used.has(tensor) && (assigned.has(tensor) || assigned.has(argument));
     check(!isShared)`compile: argument ${argument}, ${tensor}, is also captured by the function,
       which assigns to it; use one of the two`;
-  };
+  });
 }
 
 /**
@@ -166,34 +186,30 @@ function referenceLoops(
 
 /** A run: arguments go into the arena, `runCode` works on them, results and new state come out. */
 function run(
-  { program, given, scheduled: { materialization }, plan, addresses }: LinkedProgram,
+  { program, given, isFresh, copied, addresses }: LinkedProgram,
   tensors: readonly Tensor[],
   runCode: () => void,
 ): unknown {
+  const { results, writes, rebuild } = program;
   // What can fail for want of memory comes first: a run that fails changes nothing.
-  const results = program.results.map((value) => {
-    const itself = tensorFor(value, tensors);
-    return itself && !program.constants.has(itself) ? itself : zeros(value);
-  });
-  const taken = program.writes
-    .filter(({ state, value }) => plan.donated.get(baseOf(materialization, value)) !== state)
-    .map((write) => ({ ...write, ...zeros(write.value) }));
+  const arrays = results.map((value, i) => (isFresh[i] ? arrayFor('compile', value) : undefined));
+  const newValues = copied.map(({ value }) => arrayFor('compile', value));
   addresses.moveIn();
   for (const [value, argument] of given) addresses.arrayOf(value).set(tensors[argument].data);
   runCode();
-  const dataOf = (value: Value): TypedArray => addresses.valuesOf(value, tensors);
-  const returned = results.map((result, i) => {
-    if (result instanceof Tensor) return result;
-    result.data.set(dataOf(program.results[i]));
-    return new Tensor(specOf(program.results[i]), result.data);
+  const returned = arrays.map((array, i) => {
+    const value = results[i];
+    if (array === undefined) return tensorFor(value, tensors);
+    array.set(addresses.valuesOf(value, tensors));
+    return new Tensor(value, array);
   });
   // All new values are taken before any state changes: one may be another's old value.
-  for (const { value, data } of taken) data.set(dataOf(value));
-  for (const { state, data } of taken) {
+  copied.forEach(({ value }, i) => newValues[i].set(addresses.valuesOf(value, tensors)));
+  copied.forEach(({ state }, i) => {
     const allocation = addresses.allocations.get(state);
-    if (allocation) allocation.array.set(data);
-    else tensorFor(state, tensors)?.assign(new Tensor(specOf(state), data));
-  }
-  for (const { state } of program.writes) tensorFor(state, tensors)?.noteAssigned();
-  return program.rebuild(returned);
+    if (allocation) allocation.array.set(newValues[i]);
+    else tensorFor(state, tensors)?.assign(new Tensor(state, newValues[i]));
+  });
+  for (const { state } of writes) tensorFor(state, tensors)?.noteAssigned();
+  return rebuild(returned);
 }

@@ -14,7 +14,7 @@ import { emitFusedLoops } from '../fusion/fusedLoops.ts';
 import {
   canFuse, type FusionGroup, fuse, inputsOf, isNear, isReadInPlace, startGroup,
 } from '../fusion/fusionGroup.ts';
-import { KernelCache } from '../fusion/kernelCache.ts';
+import { kernelCache } from '../fusion/kernelCache.ts';
 import {
   baseOf, isComputed, type Materialization, materialize, readsOf, stepsFor, withoutMoves,
 } from '../fusion/materialization.ts';
@@ -44,8 +44,7 @@ export function schedule(
   const needed = new Set(
     [...rootsOf(program), ...read].map((value) => baseOf(materialization, value)),
   );
-  const cache = new KernelCache();
-  const calls = parts.map((part) => (isGroup(part) ? groupCall(part, needed, cache) : part));
+  const calls = parts.map((part) => (isGroup(part) ? groupCall(part, needed) : part));
   return { calls, materialization };
 }
 
@@ -184,10 +183,10 @@ function checkCall(
 
 /** The call of a group's kernel. */
 function groupCall(
-  group: FusionGroup, needed: ReadonlySet<Value>, cache: KernelCache,
+  group: FusionGroup, needed: ReadonlySet<Value>,
 ): KernelCall {
   const { ops, materialization, anchor, byValue } = group;
-  const made = cache.get(group, needed, anchor ? emitWithEpilogue : emitFusedLoops);
+  const made = kernelCache.get(group, needed, anchor ? emitWithEpilogue : emitFusedLoops);
   const steps = ops.flatMap(({ step }) => [...stepsFor(materialization, step)]);
   // Ops for each row are computed after the elements of their sweep.
   const lastSweep = Math.max(...ops.map(({ form, sweep }) => sweep + (form === 'perRow' ? 1 : 0)));

@@ -12,8 +12,9 @@ import { check, type Spec, TensorError } from '../../core/shape.ts';
 import {
   type Node, type Primitive, Tensor, type Tracer, tick, withMode,
 } from '../../core/tensor.ts';
+import { type Guard, neverAssigned, sameGrad, sameRequiresGrad, unchanged } from './guards.ts';
 import { LocalGradients } from './localGradients.ts';
-import { mapTensors, readArguments } from './tree.ts';
+import { mapTensors, rebuilder, tensorsIn } from './tree.ts';
 
 /** A value of the program. */
 export interface Value extends Spec {
@@ -50,7 +51,7 @@ export interface Program {
   /** The function's result with these in the places of its tensors. */
   readonly rebuild: (tensors: readonly unknown[]) => unknown;
   /** Whether what it took for granted still holds: constants, settings, and gradients of state. */
-  readonly guards: readonly (() => boolean)[];
+  readonly guards: readonly Guard[];
 }
 
 /** The values that are needed when all steps are done: results, and new values of state. */
@@ -62,37 +63,9 @@ const UNKNOWN =
   'compile: this tensor has no value: it stands for one while a function is traced; return it ' +
   'from the function to see what it is';
 
-// A program outlives the call that it was traced in: what it keeps is made out here, where no
-// function can hold on to the arguments of that call.
-
-/** Whether a setting is still what it is now. */
-function unchanged(read: () => unknown): () => boolean {
-  const value = read();
-  return () => Object.is(read(), value);
-}
-
-function sameRequiresGrad(tensor: Tensor): () => boolean {
-  return unchanged(() => tensor.requiresGrad);
-}
-
-function neverAssigned(tensor: Tensor): () => boolean {
-  return () => tensor.assignedAt === 0;
-}
-
-/** Whether the gradient of a tensor is still this one, which may be long gone otherwise. */
-function sameGrad(tensor: Tensor, grad: Tensor | undefined): () => boolean {
-  const kept = grad && new WeakRef(grad);
-  return () => (tensor.grad === undefined ? !kept : tensor.grad === kept?.deref());
-}
-
-/** Gives a tree like this one with other tensors. */
-function rebuilder(tree: unknown): Program['rebuild'] {
-  // The tensors of a trace hold on to all that they were made of, so others stand in for them.
-  const form = mapTensors(tree, (tensor) => new Tensor(specOf(tensor), UNKNOWN));
-  return (tensors) => {
-    let next = 0;
-    return mapTensors(form, () => tensors[next++]);
-  };
+/** Stands for a tensor of the trace, which holds on to all that it was made of. */
+function standIn(tensor: Tensor): Tensor {
+  return new Tensor(specOf(tensor), UNKNOWN);
 }
 
 /** Records what a function does with tensors: while it traces, every op is reported to it. */
@@ -102,7 +75,9 @@ export class Recorder implements Tracer {
   /** When the outermost trace started: tensors that were made since are constants. */
   readonly #outermostStart: number;
   readonly #steps: Step[] = [];
-  readonly #guards: (() => boolean)[] = [];
+  readonly #guards: Guard[] = [];
+  /** The tensors from outside that were read, and whether each required gradients then. */
+  readonly #captured = new Map<Tensor, boolean>();
   /** The value that each tensor had when it was first seen. */
   readonly #values = new Map<Tensor, Value>();
   /** The present value of each tensor that was assigned to. */
@@ -177,12 +152,13 @@ export class Recorder implements Tracer {
   /** The program of a function that has returned this. */
   program(returned: unknown): Program {
     const results = this.#resultsIn(returned);
-    return { ...this.#recorded(results), rebuild: rebuilder(returned) };
+    return { ...this.#recorded(results), rebuild: rebuilder(returned, standIn) };
   }
 
   #recorded(results: readonly Value[]): Omit<Program, 'rebuild'> {
     this.#localGradients.requireUse();
     const constants = this.#constants();
+    this.#guards.push(sameRequiresGrad(this.#captured));
     for (const tensor of constants) this.#guards.push(neverAssigned(tensor));
     for (const [tensor, grad] of this.#outerGradients) this.#guards.push(sameGrad(tensor, grad));
     return {
@@ -209,7 +185,7 @@ export class Recorder implements Tracer {
     if (!isOlder && !tensor.hasValue) void tensor.data;
     const captured: Value = { ...specOf(tensor), from: tensor };
     this.#values.set(tensor, captured);
-    if (isOlder && tensor.hasValue) this.#guards.push(sameRequiresGrad(tensor));
+    if (isOlder && tensor.hasValue) this.#captured.set(tensor, tensor.requiresGrad);
     return captured;
   }
 
@@ -260,7 +236,7 @@ export class Recorder implements Tracer {
  */
 export function trace(f: (...args: unknown[]) => unknown, args: readonly unknown[]): Program {
   const recorder = new Recorder();
-  const given = readArguments(args).tensors;
+  const given = tensorsIn(args);
   const placeholders = given.map(
     (tensor, argument) => recorder.placeholder(tensor, argument, tensor.requiresGrad),
   );

@@ -3,8 +3,8 @@
  * nested as one likes, among other values.
  */
 import { show } from '../../core/options.ts';
-import { describe, failure } from '../../core/shape.ts';
-import { Tensor } from '../../core/tensor.ts';
+import { failure } from '../../core/shape.ts';
+import { mode, Tensor } from '../../core/tensor.ts';
 
 /** A tree that is deeper than this most likely holds itself. */
 const DEEPEST = 1000;
@@ -34,33 +34,121 @@ export function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
+/**
+ * Gives a function that puts what it is given, in order, into the places of a tree's tensors.
+ * `standIn` gives what stays there in between: the tensors themselves would be kept alive.
+ */
+export function rebuilder(
+  tree: unknown, standIn: (tensor: Tensor) => Tensor,
+): (tensors: readonly unknown[]) => unknown {
+  let count = 0;
+  const builderOf = (part: unknown): ((tensors: readonly unknown[]) => unknown) => {
+    if (part instanceof Tensor) {
+      const i = count++;
+      return (tensors) => tensors[i];
+    }
+    if (Array.isArray(part)) {
+      const builders = part.map(builderOf);
+      return (tensors) => builders.map((build) => build(tensors));
+    }
+    if (typeof part !== 'object' || part === null || !isPlain(part)) return () => part;
+    const form = part as Readonly<Record<string, unknown>>;
+    const builders = Object.keys(form).map((key) => [key, builderOf(form[key])] as const);
+    return (tensors) => {
+      // A copy has all keys from the start, also __proto__, which is then a key like others.
+      const copy = { ...form };
+      for (const [key, build] of builders) copy[key] = build(tensors);
+      return copy;
+    };
+  };
+  return builderOf(mapTensors(tree, standIn));
+}
+
 /** The arguments of a call, as a program sees them. */
 export interface Arguments {
   /** Their different tensors, in the order of the text. */
   readonly tensors: readonly Tensor[];
   /**
    * What a program depends on besides the tensors' values, as text: their shapes, dtypes, whether
-   * they require gradients, which of them are one and the same, and all other values.
+   * they require gradients, which of them are one and the same, all other values, and whether
+   * gradients are recorded.
    */
   readonly signature: string;
 }
 
-/** Throws for values that text cannot stand for, such as functions. */
-export function readArguments(args: readonly unknown[]): Arguments {
-  const numbers = new Map<Tensor, number>();
-  const keys = args.map((arg, argument) =>
-    keyOf(arg, (value) => {
-      if (value instanceof Tensor) {
-        const number = numbers.get(value) ?? numbers.size;
-        numbers.set(value, number);
-        return `${describe(value)} ${value.requiresGrad} ${number}`;
-      }
-      const isItself = value === arg ? 'is' : 'holds';
-      throw failure`compile: argument ${argument} of the function ${isItself} ${show(value)};
-        expected tensors, numbers, strings, booleans, and plain objects and arrays of them`;
-    }),
-  );
-  return { tensors: [...numbers.keys()], signature: keys.join() };
+/** Where a tensor, an array and an object begin in a list of facts. */
+const [TENSOR, ARRAY, OBJECT] = [Symbol('tensor'), Symbol('array'), Symbol('object')];
+
+/**
+ * Reads the arguments of the calls of a function. They are read as a list of facts; most calls have
+ * the facts of the call before, and so its signature, which need not be made again.
+ */
+export class ArgumentReader {
+  #facts: readonly unknown[] = [];
+  #signature = '';
+
+  /** Throws for values that text cannot stand for, such as functions. */
+  read(args: readonly unknown[]): Arguments {
+    const numbers = new Map<Tensor, number>();
+    const facts: unknown[] = [mode.recording];
+    for (let i = 0; i < args.length; i++) addFacts(facts, args[i], { numbers, args, argument: i });
+    if (!areSame(facts, this.#facts)) {
+      this.#facts = facts;
+      this.#signature = keyOf(facts, String);
+    }
+    return { tensors: [...numbers.keys()], signature: this.#signature };
+  }
+}
+
+function areSame(facts: readonly unknown[], others: readonly unknown[]): boolean {
+  if (facts.length !== others.length) return false;
+  for (let i = 0; i < facts.length; i++) if (!Object.is(facts[i], others[i])) return false;
+  return true;
+}
+
+/** Which argument a value is a part of, and the numbers of the tensors that were met so far. */
+interface Reading {
+  readonly numbers: Map<Tensor, number>;
+  readonly args: readonly unknown[];
+  readonly argument: number;
+}
+
+/** Adds to the facts those by which a value differs from all others. */
+function addFacts(facts: unknown[], value: unknown, reading: Reading, depth = 0): void {
+  if (value instanceof Tensor) {
+    const { numbers } = reading;
+    const number = numbers.get(value) ?? numbers.size;
+    numbers.set(value, number);
+    const { dtype, requiresGrad, shape } = value;
+    facts.push(TENSOR, number, dtype, requiresGrad, shape.length, ...shape);
+  } else if (Array.isArray(value)) {
+    requireDepth(depth);
+    facts.push(ARRAY, value.length);
+    for (let i = 0; i < value.length; i++) addFacts(facts, value[i], reading, depth + 1);
+  } else if (typeof value === 'object' && value !== null && isPlain(value)) {
+    requireDepth(depth);
+    const keys = Object.keys(value).sort();
+    facts.push(OBJECT, keys.length, ...keys);
+    for (const key of keys) {
+      addFacts(facts, (value as Record<string, unknown>)[key], reading, depth + 1);
+    }
+  } else {
+    requirePrimitive(value, reading);
+    facts.push(value);
+  }
+}
+
+function requirePrimitive(value: unknown, { args, argument }: Reading): void {
+  const isObject = typeof value === 'object' && value !== null;
+  if (!isObject && typeof value !== 'function' && typeof value !== 'symbol') return;
+  const isItself = value === args[argument] ? 'is' : 'holds';
+  throw failure`compile: argument ${argument} of the function ${isItself} ${show(value)};
+    expected tensors, numbers, strings, booleans, and plain objects and arrays of them`;
+}
+
+/** The different tensors in the arguments of a call, in the order in which they are numbered. */
+export function tensorsIn(args: readonly unknown[]): readonly Tensor[] {
+  return new ArgumentReader().read(args).tensors;
 }
 
 /**
