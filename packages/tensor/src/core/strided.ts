@@ -48,7 +48,8 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);
   const isOneRow = sizes.length === 0;
-  return { length, steps, starts: merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own))) };
+  const starts = merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own)));
+  return { length, steps, starts };
 }
 
 /** The start of a single row; made once, as arrays are slow to make beside an op on few numbers. */
