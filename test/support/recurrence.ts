@@ -2,9 +2,9 @@
  * Random recurrences for `scan`, and the loop that defines what it computes.
  *
  * A recurrence has one part or several, drawn from a list: dense layers and products of matrices,
- * whose Jacobians do not commute; decays near 1, by which an error in a gradient is carried far; and
- * random programs. Each part has states, inputs and captured tensors of its own, and reads a number
- * that the part before it gives, so that everything depends on everything.
+ * whose Jacobians do not commute; decays near 1, by which an error in a gradient is carried far;
+ * and random programs. Each part has states, inputs and captured tensors, and reads a number that
+ * the parts before it give, so that everything depends on everything.
  */
 import { concat, scan, type ScanOptions, stack, Tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -36,8 +36,9 @@ export function leavesOf(tree: unknown): Tensor[] {
 
 /** What `scan` means: a loop of the ops that there were before it. */
 export const loop: Scan = (step, initialState, inputs, options: ScanOptions = {}) => {
-  const { axis = 0, reverse = false, length = leavesOf(inputs)[0]?.shape.at(axis) ?? 0 } = options;
-  const at = (x: Tensor, t: number) => x.narrow(axis, t, 1).squeeze(axis < 0 ? axis + x.ndim : axis);
+  const { axis = 0, reverse = false } = options;
+  const length = options.length ?? leavesOf(inputs)[0].shape.at(axis) ?? 0;
+  const at = (x: Tensor, t: number) => x.narrow(axis, t, 1).squeeze(axis);
   const outputs = new Array<unknown>(length);
   let state = initialState;
   for (let i = 0; i < length; i++) {
@@ -268,7 +269,8 @@ export function drawRecurrence(g: Draw, smooth = true): Recurrence {
         });
         const next = results.map((result) => result.state);
         if (isSilent) return { state: next };
-        return { state: next, output: results.map((result, i) => ({ [`of${i}`]: result.outputs })) };
+        const output = results.map((result, i) => ({ [`of${i}`]: result.outputs }));
+        return { state: next, output };
       },
       given.state, given.inputs, options,
     );

@@ -24,10 +24,21 @@ const requests = fc.record({
 });
 
 describe('a heap', () => {
-  it('keeps every array as it was, also when there is no room for more', () => {
+  /** Heaps in a memory of WebAssembly, and in an array, which is copied when it grows. */
+  const heaps: readonly [string, () => Heap][] = [
+    ['in WebAssembly', () => new Heap()],
+    ['without WebAssembly', () => {
+      vi.stubGlobal('WebAssembly', undefined);
+      const heap = new Heap();
+      vi.unstubAllGlobals();
+      return heap;
+    }],
+  ];
+
+  it.each(heaps)('keeps every array as it was, also when there is no room: %s', (_, newHeap) => {
     fc.assert(
       fc.property(fc.array(requests, { maxLength: 20 }), (list) => {
-        const heap = new Heap();
+        const heap = newHeap();
         const grow = heap.memory.grow.bind(heap.memory);
         let hasRoom = true;
         Object.defineProperty(heap.memory, 'grow', {
@@ -69,6 +80,18 @@ describe('a heap', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('without WebAssembly grows by half of what there is or more, and old views end', () => {
+    const heap = heaps[1][1]();
+    const sizes = new Set<number>();
+    const views = Array.from({ length: 300 }, () => {
+      const { array } = heap.adopt(new Float32Array(2 ** 14));
+      sizes.add(heap.memory.buffer.byteLength);
+      return array;
+    });
+    expect(sizes.size).toBeLessThan(20);
+    expect([views[0].length, heap.view('f32', 64, 9).length]).toEqual([0, 9]);
   });
 
   it('lets state have the place of an arena that is larger than is needed now', () => {

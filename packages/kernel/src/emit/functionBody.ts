@@ -71,10 +71,10 @@ export function emit(kernel: Kernel, body: readonly Statement[], target: Target)
   return { constants: [...to.constants.values()], code };
 }
 
-/** Loads a vector constant into a local, from a global of the module. */
-export function loadConstant(module: Module, { kind, value }: VectorConstant, to: Local): Code {
+/** Loads a vector constant into its local, from a global of the module. */
+export function loadConstant(module: Module, { kind, value, local }: VectorConstant): Code {
   const global = module.global(nameOf(kind, value), kind, value);
-  return set(to, families[`${kind}x4`].splat(global) as Expression<'v128'>);
+  return set(local, families[`${kind}x4`].splat(global) as Expression<'v128'>);
 }
 
 function nameOf(kind: string, value: number): string {

@@ -75,9 +75,9 @@ export class Pointers {
   ): Place {
     const offset = 4 * (constant + lane * step);
     const counted: Terms[number][] = [];
-    for (const { loop: { counter } } of this.#frames) {
-      for (const term of terms) if (term.of === counter) counted.push(term);
-    }
+    this.#frames.forEach(({ loop: { counter } }) => {
+      terms.forEach((term) => term.of === counter && counted.push(term));
+    });
     const others = terms.filter((term) => !counted.includes(term));
     // Neither the constant of an access nor the pointer may be negative, as addresses do not wrap.
     // Where they might be, the constant is added to the pointer, which then points to an element
@@ -100,7 +100,9 @@ export class Pointers {
 
   #keyOf(buffer: Buffer, terms: Terms): string {
     let key = `${this.#numberOf(buffer)}`;
-    for (const { of, times } of terms) key += ` ${this.#numberOf(of)} ${times}`;
+    for (let i = 0; i < terms.length; i++) {
+      key += ` ${this.#numberOf(terms[i].of)} ${terms[i].times}`;
+    }
     return key;
   }
 

@@ -50,14 +50,18 @@ export function laneLoops(body: readonly Statement[], least: number): LaneLoops 
 }
 
 /** The expressions that a statement evaluates, the place of a store included; with all parts. */
-export function partsOf({ values, ...one }: Statement): Expr[] {
-  const isStore = one.statement === 'assign' && one.target.node === 'load';
-  return [...values, ...(isStore ? [one.target] : [])].flatMap(withParts);
+export function partsOf(one: Statement): Expr[] {
+  const parts: Expr[] = [];
+  for (const value of one.values) addParts(value, parts);
+  if (one.statement === 'assign' && one.target.node === 'load') addParts(one.target, parts);
+  return parts;
 }
 
-/** An expression and all that it is computed from. */
-export function withParts(value: Expr): Expr[] {
-  return [value, ...inputsOf(value).flatMap(withParts)];
+/** Adds an expression and all that it is computed from to a list. */
+export function addParts(value: Expr, parts: Expr[]): void {
+  parts.push(value);
+  if (value.node === 'load') for (const { of } of value.index.terms) addParts(of, parts);
+  else if (value.node === 'operation') for (const input of value.inputs) addParts(input, parts);
 }
 
 /** The operations and accesses of a statement, one for each lane of it counted once. */

@@ -13,7 +13,7 @@
  */
 import { type Buffer, type Expr, isVector, type Variable } from '../language/expression.ts';
 import type { Assign, Loop, Statement, When } from '../language/statement.ts';
-import { isCrossing, type LaneLoops, partsOf, sizeOf, withParts } from './lanes.ts';
+import { addParts, isCrossing, type LaneLoops, partsOf, sizeOf } from './lanes.ts';
 import { baseText, carriedText, type Lane, type Printing, textOf } from './scriptExpression.ts';
 
 /**
@@ -115,11 +115,11 @@ function assignment(to: Emission, one: Assign): Text {
 }
 
 /** Whether no lane of an assignment depends on other lanes, in variables or in memory. */
-function isLaneByLane({ target, values }: Assign): boolean {
+function isLaneByLane({ target, values: [value] }: Assign): boolean {
   const isStore = target.node === 'load';
-  return !values.flatMap(withParts).some((part) => (
-    isCrossing(part) || (isStore && part.node === 'load')
-  ));
+  const parts: Expr[] = [];
+  addParts(value, parts);
+  return !parts.some((part) => isCrossing(part) || (isStore && part.node === 'load'));
 }
 
 /** Whether an assignment is the first of its variable. */

@@ -87,7 +87,7 @@ export const addRegions: AddRegions = (module, kernel, options = {}, name = kern
     const run = module.function(nameOf(kernel, name, i), parametersIn(kernel, region), 'none',
       (given, self) => {
         const { constants, code } = emitRegion(kernel, region, given, self, fuses);
-        return [constants.map((one) => loadConstant(module, one, one.local)), code];
+        return [constants.map((one) => loadConstant(module, one)), code];
       });
     return { run, iterations: region.iterations };
   });
@@ -100,24 +100,19 @@ export const addAssembledRegions: AddRegions = (
   module, kernel, options = {}, name = kernel.name,
 ) => {
   const regions = assembledRegions(kernel, isFusing(kernel, options));
-  return kernel.regions.map((region, i) => {
-    const { locals, constants, bytes } = regions[i];
-    const run = module.function(nameOf(kernel, name, i), parametersIn(kernel, region), 'none',
-      (_given, self) => {
-        for (const local of locals) self.local(local.name, local.type);
-        const loads = constants.map((one) => (
-          loadConstant(module, one, self.locals[one.local.number])
-        ));
-        return [loads, assembled(bytes)];
-      });
-    return { run, iterations: region.iterations };
+  return kernel.regions.map(({ iterations }, i) => {
+    const { like, constants, bytes } = regions[i];
+    const loads = constants.map((one) => loadConstant(module, one));
+    const run = module.functionLike(like, nameOf(kernel, name, i), [loads, assembled(bytes)]);
+    return { run, iterations };
   });
 };
 
-/** The function of a region, assembled, to be put into any module. */
+/** The code of a region, assembled, to be put into any module. */
 interface AssembledRegion {
-  /** Its locals after its parameters, among them those of the constants. */
-  readonly locals: readonly Local[];
+  /** A function with its parameters and locals. */
+  readonly like: KernelFunction;
+  /** What has to be loaded before it. */
   readonly constants: readonly VectorConstant[];
   readonly bytes: Uint8Array;
 }
@@ -138,13 +133,13 @@ function assembledRegions(kernel: Kernel, fuses: boolean): AssembledRegion[] {
 function assembleRegion(kernel: Kernel, region: Region, fuses: boolean): AssembledRegion {
   let constants: readonly VectorConstant[] = [];
   const parameters = parametersIn(kernel, region);
-  const made = new Module().function(kernel.name, parameters, 'none', (given, self) => {
+  const like = new Module().function(kernel.name, parameters, 'none', (given, self) => {
     const emitted = emitRegion(kernel, region, given, self, fuses);
     ({ constants } = emitted);
     return emitted.code;
   });
-  const locals = made.locals.slice(Object.keys(parameters).length);
-  return { locals, constants, bytes: assemble(made) };
+  // The bytes are kept, and the code is not.
+  return { like: { ...like, code: [] }, constants, bytes: assemble(like) };
 }
 
 function isFusing({ name }: Kernel, options: EmitOptions): boolean {

@@ -117,7 +117,7 @@ export function lanesOf({ type }: { readonly type: Type }): 1 | 4 {
 
 /** Whether an operand has four lanes. */
 export function isVector(x: Operand): boolean {
-  return typeof x !== 'number' && lanesOf(x) === 4;
+  return typeof x !== 'number' && kinds[x.type] !== x.type;
 }
 
 export function typeOf<K extends Kind>(kind: K, lanes: 1 | 4): K | (typeof vectors)[K] {
@@ -174,16 +174,17 @@ export function apply(
 ): Operation {
   const { name, takes } = meaning;
   let widest: Expr | undefined;
-  for (const operand of operands) {
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i];
     if (typeof operand === 'number') continue;
     if (widest === undefined || (isVector(operand) && !isVector(widest))) widest = operand;
   }
   if (widest === undefined) throw new Error(`${name}: all operands are plain numbers`);
-  const kind = kindOf(widest);
+  const { type: taken } = widest;
+  const kind = kinds[taken];
   if (!takes.includes(kind)) {
     throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
-  const { type: taken } = widest;
   const inputs = operands.map((operand) => (
     typeof operand !== 'number' && operand.type === taken ? operand : fit(name, taken, operand)
   ));

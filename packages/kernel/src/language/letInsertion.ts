@@ -44,7 +44,8 @@ function isStore(statement: Statement): statement is Statement & { readonly targ
 export function insertLets(
   statement: Statement, check: (value: Expr) => void, declare: (value: Expr) => Variable,
 ): Statement[] {
-  const uses = countUses(statement, check);
+  const { uses, isTree } = countUses(statement, check);
+  if (isTree) return [statement];
   const lets: Statement[] = [];
   const variables = new Map<Expr, Variable>();
   const treeOf = (value: Expr): Expr => {
@@ -76,13 +77,21 @@ export function insertLets(
   return [...lets, { ...statement, ...changes }];
 }
 
-/** How often a statement uses each part of its expressions; `check` is called once for each. */
-function countUses(statement: Statement, check: (value: Expr) => void): Map<Expr, number> {
+/**
+ * How often a statement uses each part of its expressions, and whether they are trees already;
+ * `check` is called for each part, but for constants.
+ */
+function countUses(
+  statement: Statement, check: (value: Expr) => void,
+): { readonly uses: ReadonlyMap<Expr, number>; readonly isTree: boolean } {
   const uses = new Map<Expr, number>();
+  let isTree = true;
   const visit = (value: Expr): void => {
     if (value.node === 'constant') return;
+    if (value.node === 'variable') return check(value);
     const before = uses.get(value) ?? 0;
     uses.set(value, before + 1);
+    if (before > 0 || isRare(value)) isTree = false;
     if (before > 0) return;
     check(value);
     visitInputs(value);
@@ -100,7 +109,7 @@ function countUses(statement: Statement, check: (value: Expr) => void): Map<Expr
   };
   if (statement.statement === 'assign') visitInputs(statement.target);
   statement.values.forEach(visit);
-  return uses;
+  return { uses, isTree };
 }
 
 /** An expression in which some parts are replaced by the variables that hold them. */
@@ -109,8 +118,8 @@ function substitute(value: Expr, variables: ReadonlyMap<Expr, Variable>): Expr {
   const replace = (part: Expr): Expr => {
     const known = results.get(part);
     if (known !== undefined) return known;
-    const isLeaf = part.node === 'constant' || part.node === 'variable';
-    const result = isLeaf ? part : withInputs(part, replace);
+    const isInner = part.node === 'load' || part.node === 'operation';
+    const result = isInner ? withInputs(part, replace) : part;
     results.set(part, result);
     return result;
   };

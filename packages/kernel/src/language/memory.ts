@@ -83,9 +83,13 @@ function addMultiple(sum: Sum, part: Expr, factor: number): void {
       return addMultiple(sum, a, factor);
     }
   }
-  const known = sum.terms.find(({ of }) => of === part);
-  if (known) known.times += factor;
-  else sum.terms.push({ of: part, times: factor });
+  const { terms } = sum;
+  for (let i = 0; i < terms.length; i++) {
+    if (terms[i].of !== part) continue;
+    terms[i].times += factor;
+    return;
+  }
+  terms.push({ of: part, times: factor });
 }
 
 /** Whether the four lanes of an index are neighbours, in order, so that one access is enough. */

@@ -175,7 +175,7 @@ export function listOf(statements: Statements): readonly Statement[] {
 
 function addTo(list: Statement[], statements: Statements): void {
   if (!('statement' in statements)) {
-    for (const each of statements) addTo(list, each);
+    for (let i = 0; i < statements.length; i++) addTo(list, statements[i]);
     return;
   }
   const span = statements.statement === 'loop' ? spanOf(statements) : undefined;

@@ -40,16 +40,16 @@ const productPrimitive: Apply<null> = definePrimitive<null>({
   infer: ([{ shape: [count, rows], dtype }, { shape: [, , columns] }]) => ({
     shape: [count, rows, columns], dtype,
   }),
-  compute: ([a, b, pairs], { shape: [count, rows, columns], data }) => {
-    const depth = b.shape[1];
+  compute: ([{ data: a }, { shape: [, depth], data: b }, { data: pairs }], output) => {
+    const { shape: [count, rows, columns], data } = output;
     const sums = new Float64Array(columns);
     for (let row = 0; row < count * rows; row++) {
       const first = Math.floor(row / rows) * depth;
       sums.fill(0);
       for (let at = 0; at < depth; at++) {
-        if (pairs.data[row * depth + at] === 0) continue;
-        const left = a.data[row * depth + at];
-        for (let j = 0; j < columns; j++) sums[j] += left * b.data[(first + at) * columns + j];
+        if (pairs[row * depth + at] === 0) continue;
+        const left = a[row * depth + at];
+        for (let j = 0; j < columns; j++) sums[j] += left * b[(first + at) * columns + j];
       }
       data.set(sums, row * columns);
     }
@@ -71,14 +71,14 @@ const productPrimitive: Apply<null> = definePrimitive<null>({
 const scoresPrimitive: Apply<null> = definePrimitive<null>({
   name: 'pairScores',
   infer: ([{ dtype }, , { shape }]) => ({ shape, dtype }),
-  compute: ([a, b, pairs], { shape: [count, rows, columns], data }) => {
-    const depth = b.shape[1];
+  compute: ([{ data: a }, { shape: [, depth], data: b }, { data: pairs }], output) => {
+    const { shape: [count, rows, columns], data } = output;
     for (let i = 0; i < count * rows * columns; i++) {
-      if (pairs.data[i] === 0) continue;
+      if (pairs[i] === 0) continue;
       const row = Math.floor(i / columns);
       const first = Math.floor(row / rows) * depth * columns + (i % columns);
       let sum = 0;
-      for (let n = 0; n < depth; n++) sum += a.data[row * depth + n] * b.data[first + n * columns];
+      for (let n = 0; n < depth; n++) sum += a[row * depth + n] * b[first + n * columns];
       data[i] = sum;
     }
   },

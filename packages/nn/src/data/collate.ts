@@ -32,10 +32,17 @@ export interface CollateOptions {
   readonly dtype?: PerField<DType>;
   /** The value that shorter samples are padded with, at the end of each axis. Default 0. */
   readonly padding?: PerField<number>;
+  /**
+   * The length of samples, which is the size of their first axis, is padded to a multiple of this,
+   * from 1; then batches have few different shapes, and a compiled function few programs. Numbers
+   * have no length. Default 1.
+   */
+  readonly padToMultipleOf?: PerField<number>;
 }
 
 const numbers = new Kind<number>('a number', (x) => typeof x === 'number');
 const integers = whole(-(2 ** 31), 2 ** 31 - 1);
+const multiples = whole(1);
 
 function perField<T extends DType | number>(kind: Kind<T>): Kind<NonNullable<PerField<T>>> {
   return new Kind(
@@ -46,38 +53,42 @@ function perField<T extends DType | number>(kind: Kind<T>): Kind<NonNullable<Per
 const collateOptions = {
   dtype: perField(dtypes).optional(),
   padding: perField(numbers).orElse(0),
+  padToMultipleOf: perField(multiples).orElse(1),
 } satisfies Table<CollateOptions>;
 
 /**
  * Makes a batch of at least one sample. Samples are numbers, arrays of numbers (nested or typed),
  * tensors, or plain objects of these. Along each axis a tensor of the batch has the size of the
- * largest sample. Throws if samples differ in their fields or in their number of axes, or if the
- * dtype cannot represent the padding.
+ * largest sample, rounded up to `padToMultipleOf` along the first. Throws if samples differ in
+ * their fields or in their number of axes, or if the dtype cannot represent the padding.
  */
 export function collate<Sample>(
   samples: readonly Sample[], options: CollateOptions = {},
 ): Collated<Sample> {
   const samplesKind = new Kind('an array of samples', Array.isArray);
   checkArgument('collate', 'samples', samples, samplesKind);
-  const { dtype, padding } = readOptions('collate', options, collateOptions);
-  return gather('', samples, dtype, padding) as Collated<Sample>;
+  const read = readOptions('collate', options, collateOptions);
+  return gather('', samples, read) as Collated<Sample>;
 }
 
 /** The field `path` of a batch, from the values of that field in all samples. */
-function gather(
-  path: string, samples: readonly unknown[], dtype: PerField<DType>, padding: PerField<number>,
-): unknown {
+function gather(path: string, samples: readonly unknown[], options: CollateOptions): unknown {
   const where = path === '' ? 'collate' : `collate: ${path}`;
-  if (!samples.some(isPlain)) return stackPadded(where, samples, dtype, padding ?? 0);
+  if (!samples.some(isPlain)) return stackPadded(where, samples, options);
   const names = fieldsOf(where, samples);
-  for (const option of [dtype, padding]) {
+  const { dtype, padding, padToMultipleOf } = options;
+  for (const option of [dtype, padding, padToMultipleOf]) {
     const unknown = isPlain(option) ? Object.keys(option).find((key) => !names.includes(key)) : '';
     if (unknown) throw new TensorError(`${where}: no sample has the field '${unknown}'`);
   }
   const fields = names.map((name) => {
     const values = samples.map((sample): unknown => Reflect.get(Object(sample), name));
     const inner = path === '' ? name : `${path}.${name}`;
-    return [name, gather(inner, values, optionOf(dtype, name), optionOf(padding, name))];
+    return [name, gather(inner, values, {
+      dtype: optionOf(dtype, name),
+      padding: optionOf(padding, name),
+      padToMultipleOf: optionOf(padToMultipleOf, name),
+    })];
   });
   return Object.fromEntries(fields);
 }
@@ -108,10 +119,11 @@ function fieldsOf(where: string, samples: readonly unknown[]): string[] {
 /** Numbers, arrays or tensors, padded to one shape and stacked. */
 function stackPadded(
   where: string, samples: readonly unknown[],
-  dtype: PerField<DType>, padding: NonNullable<PerField<number>>,
+  { dtype, padding = 0, padToMultipleOf: multiple = 1 }: CollateOptions,
 ): Tensor {
   if (dtype !== undefined) checkArgument(where, 'dtype', dtype, dtypes);
   checkArgument(where, 'padding', padding, numbers);
+  checkArgument(where, 'padToMultipleOf', multiple, multiples);
   const options = dtype === undefined ? {} : { dtype: dtype as DType };
   // Plain numbers, such as labels, make one tensor and need no padding.
   const areNumbers = samples.length > 0 && samples.every((sample) => typeof sample === 'number');
@@ -132,6 +144,7 @@ function stackPadded(
   for (const { shape } of tensors) {
     shape.forEach((size, axis) => (largest[axis] = Math.max(largest[axis] ?? 0, size)));
   }
+  if (largest.length > 0) largest[0] = Math.ceil(largest[0] / Number(multiple)) * Number(multiple);
   const padded = tensors.map((x) => {
     const missing = x.shape.map((size, axis) => largest[axis] - size);
     if (missing.every((count) => count === 0)) return x;

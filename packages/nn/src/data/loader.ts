@@ -1,6 +1,7 @@
 /**
  * Data in batches. Samples come from an array, in order or shuffled, or from a function, and are
- * collated into tensors with a leading batch axis.
+ * collated into tensors with a leading batch axis. A batch can be made of samples of similar
+ * lengths (buckets.ts).
  *
  * The state of a loader is three numbers: the seed, the epoch, and how many samples of the epoch
  * have been used. The order of an epoch is a function of seed and epoch, so a run that is given
@@ -11,6 +12,7 @@ import {
   boolean, callable, checkArgument, Kind, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { warn } from '@mambagrad/tensor/host';
+import { after, bucketEnds, bucketOf, evenBuckets, grouped, lengthOf } from './buckets.ts';
 import { collate, type Collated } from './collate.ts';
 
 /** The position of a loader, as plain numbers for a checkpoint. */
@@ -39,8 +41,22 @@ export interface DataLoaderOptions<Sample, Batch> {
   readonly shuffle?: boolean | undefined;
   /** The seed of the random numbers, a whole number from 0. Default 0. */
   readonly seed?: number | undefined;
-  /** Whether to drop the last batch of an epoch if it is not full. Default false. */
+  /**
+   * Whether to drop the last batch of an epoch, or of a bucket, if it is not full. Default false.
+   */
   readonly dropLast?: boolean | undefined;
+  /**
+   * The length of a sample. A batch then holds samples of one bucket, whose lengths are similar: it
+   * needs little padding, and with `padToMultipleOf` of `collate` batches have few shapes. Samples
+   * wait in their buckets, and batches come in the order in which they are full; at the end of an
+   * epoch each bucket can have one that is not. Without it lengths do not matter.
+   */
+  readonly bucketBy?: ((sample: Sample) => number) | undefined;
+  /**
+   * The greatest length of each bucket, ascending; what is longer is in one bucket more. Default:
+   * up to eight buckets with about as many samples in each. A function's samples need them given.
+   */
+  readonly buckets?: readonly number[] | undefined;
   /** Makes a batch of samples. Default `collate` without options. */
   readonly collate?: ((samples: readonly Sample[]) => Batch) | undefined;
 }
@@ -52,6 +68,8 @@ const loaderOptions = {
   shuffle: boolean.orElse(false),
   seed: wholeNumbers.orElse(0),
   dropLast: boolean.orElse(false),
+  bucketBy: callable<(sample: never) => number>().optional(),
+  buckets: bucketEnds.optional(),
   collate: callable<(samples: readonly never[]) => unknown>().orElse(collate),
 } satisfies Table<DataLoaderOptions<never, unknown>>;
 
@@ -70,6 +88,17 @@ export interface LoaderSettings {
   readonly shuffle: boolean;
   /** Whether a last batch that is not full is dropped. */
   readonly dropLast: boolean;
+  /** The greatest lengths of the buckets, `8,16`, if samples are in buckets. */
+  readonly buckets?: string;
+}
+
+/** How samples are put into buckets. */
+interface Buckets<Sample> {
+  readonly lengthOf: (sample: Sample) => number;
+  /** The greatest length of each. */
+  readonly ends: readonly number[];
+  /** The bucket of each sample of an array. */
+  readonly ofSamples: readonly number[];
 }
 
 /**
@@ -79,12 +108,18 @@ export interface LoaderSettings {
 export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Batch> {
   readonly #source: DataSource<Sample>;
   readonly #options: Read<typeof loaderOptions>;
+  readonly #buckets: Buckets<Sample> | undefined;
   #state: LoaderState;
   /** The order of an epoch, cached for loops that continue it. */
   #order: { readonly epochOf: string; readonly indices: ArrayLike<number> } | undefined;
   #isWarned = false;
+  /** How many samples the latest loop has found, in batches or not. */
+  #found = 0;
 
-  /** Throws if a function's samples are to be shuffled, or if an option is out of its range. */
+  /**
+   * Throws if a function's samples are to be shuffled, or put into buckets that are not given; or
+   * if an option is out of its range.
+   */
   constructor(source: DataSource<Sample>, options: DataLoaderOptions<Sample, Batch> = {}) {
     checkArgument('DataLoader', 'samples', source, sources);
     this.#source = source;
@@ -93,21 +128,28 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     if (shuffle && typeof source === 'function') {
       throw new TensorError('DataLoader: shuffle takes an array; a function gives its own order');
     }
+    this.#buckets = bucketsFor(source, options, this.#options.batchSize);
     this.#state = { seed, epoch: 0, index: 0 };
   }
 
   /** The number of batches in an epoch; undefined for a function, which may be endless. */
   get length(): number | undefined {
     if (typeof this.#source === 'function') return undefined;
-    const batches = this.#source.length / this.#options.batchSize;
-    return this.#options.dropLast ? Math.floor(batches) : Math.ceil(batches);
+    const { batchSize, dropLast } = this.#options;
+    const batchesOf = (samples: number): number =>
+      dropLast ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
+    if (this.#buckets === undefined) return batchesOf(this.#source.length);
+    const counts: number[] = [];
+    for (const bucket of this.#buckets.ofSamples) counts[bucket] = (counts[bucket] ?? 0) + 1;
+    return counts.reduce((sum, count) => sum + batchesOf(count), 0);
   }
 
   /** The settings in which a loader must agree with another to continue from its state. */
   get settings(): LoaderSettings {
     const { batchSize, shuffle, dropLast } = this.#options;
     const samples = typeof this.#source === 'function' ? undefined : this.#source.length;
-    return { samples, batchSize, shuffle, dropLast };
+    const buckets = this.#buckets?.ends.join();
+    return { samples, batchSize, shuffle, dropLast, ...(buckets !== undefined && { buckets }) };
   }
 
   /** The position of this loader; within a loop, after the current batch. */
@@ -134,35 +176,39 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
   *[Symbol.iterator](): Iterator<Batch> {
     const { seed, epoch, index } = this.#state;
     const { batchSize, dropLast, collate: gather } = this.#options;
-    const samples: Sample[] = [];
+    // In buckets the first samples are not those of the first batches: all go through them again.
+    const isSorted = this.#buckets !== undefined;
+    const batches = grouped(this.#samples(seed, epoch, isSorted ? 0 : index), batchSize, dropLast);
     let given = index;
-    const finishBatch = (): Batch => {
-      const batch = gather(samples.splice(0) as never[]) as Batch;
+    for (const samples of isSorted ? after(batches, index) : batches) {
+      given += samples.length;
+      const batch = gather(samples as never[]) as Batch;
       this.#state = { seed, epoch, index: given };
-      return batch;
-    };
-    for (const sample of this.#samples(seed, epoch, index)) {
-      given += 1;
-      samples.push(sample);
-      if (samples.length === batchSize) yield finishBatch();
+      yield batch;
     }
-    if (samples.length > 0 && !dropLast) yield finishBatch();
     this.#state = { seed, epoch: epoch + 1, index: 0 };
-    if (index === 0 && (given === 0 || (dropLast && given < batchSize))) this.#warnOfEmpty(given);
+    if (index === 0 && given === 0) this.#warnOfEmpty();
   }
 
-  /** The samples of an epoch, from the index `from` on. */
-  *#samples(seed: number, epoch: number, from: number): Iterable<Sample> {
-    const source = this.#source;
+  /** The samples of an epoch with their buckets, from the index `from` on. */
+  *#samples(
+    seed: number, epoch: number, from: number,
+  ): Iterable<readonly [sample: Sample, bucket: number]> {
+    const [source, buckets] = [this.#source, this.#buckets];
+    this.#found = 0;
     if (typeof source === 'function') {
-      let index = 0;
       for (const sample of source(generatorOf(seed, epoch), epoch)) {
-        if (index++ >= from) yield sample;
+        if (this.#found++ < from) continue;
+        yield [sample, buckets ? bucketOf(buckets.ends, buckets.lengthOf(sample)) : 0];
       }
       return;
     }
+    this.#found = source.length;
     const order = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
-    for (let i = from; i < source.length; i++) yield source[order ? order[i] : i];
+    for (let i = from; i < source.length; i++) {
+      const sample = order ? order[i] : i;
+      yield [source[sample], buckets ? buckets.ofSamples[sample] : 0];
+    }
   }
 
   #shuffled(count: number, seed: number, epoch: number): ArrayLike<number> {
@@ -173,13 +219,36 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     return this.#order.indices;
   }
 
-  #warnOfEmpty(samples: number): void {
+  #warnOfEmpty(): void {
     if (this.#isWarned) return;
     this.#isWarned = true;
     const { batchSize } = this.#options;
-    const why = samples === 0 ? 'no samples' : `${samples} samples, fewer than batchSize`;
+    const where = this.#buckets ? 'fewer than batchSize in each bucket' : 'fewer than batchSize';
+    const why = this.#found === 0 ? 'no samples' : `${this.#found} samples, ${where}`;
     warn(`DataLoader: an epoch has no batch: ${why} (batchSize ${batchSize})`);
   }
+}
+
+/** The buckets that the options ask for, if any. */
+function bucketsFor<Sample>(
+  source: DataSource<Sample>,
+  { bucketBy, buckets }: Pick<DataLoaderOptions<Sample, unknown>, 'bucketBy' | 'buckets'>,
+  batchSize: number,
+): Buckets<Sample> | undefined {
+  if (bucketBy === undefined) {
+    if (buckets === undefined) return undefined;
+    throw new TensorError('DataLoader: buckets need bucketBy, which gives the length of a sample');
+  }
+  const ofSample = (sample: Sample): number => lengthOf(bucketBy, sample);
+  if (typeof source === 'function') {
+    if (buckets) return { lengthOf: ofSample, ends: buckets, ofSamples: [] };
+    throw new TensorError(
+      'DataLoader: bucketBy with a function needs buckets, as the lengths are not known ahead',
+    );
+  }
+  const lengths = source.map(ofSample);
+  const ends = buckets ?? evenBuckets(lengths, batchSize);
+  return { lengthOf: ofSample, ends, ofSamples: lengths.map((length) => bucketOf(ends, length)) };
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   boolean, callable, checkArgument, Kind, listOf, objectWith, type Read, readOptions, show, whole,
 } from './options.ts';
 import {
-  broadcastsTo, check, reducedShape, sameShape, type Shape, type Spec, TensorError,
+  broadcastsTo, check, failure, reducedShape, sameShape, type Shape, type Spec, TensorError,
 } from './shape.ts';
 
 /** An op as errors name it, and what it is applied to. */
@@ -214,16 +214,19 @@ function checkedInputs(applied: Call, inputs: readonly Elements[]): Elements[] {
 }
 
 function checkIndex({ where }: Call, what: string, index: unknown, shape: Shape): void {
-  const isList = Array.isArray(index);
-  check(isList)`${where}: ${what} ${show(index)}, expected an index of ${shape.length} positions`;
+  // Indices are checked by the thousand, so what errors show is only made where there is one.
+  if (!Array.isArray(index)) {
+    throw failure`${where}: ${what} ${show(index)}, expected an index of ${shape.length} positions`;
+  }
   const positions = index as Index;
   check(positions.length === shape.length)`${where}: ${what} an index of ${positions.length}
     positions, expected ${shape.length}, one for each axis of ${shape}`;
   const wrong = positions.findIndex((position) =>
     typeof position === 'number' ? !Number.isInteger(position) : !isValue(position, 'i32'),
   );
-  check(wrong < 0)`${where}: ${what} an index whose position ${wrong} is
-    ${textOf(positions[wrong])}, expected a whole number or an i32 of the loop language`;
+  if (wrong < 0) return;
+  throw failure`${where}: ${what} an index whose position ${wrong} is ${textOf(positions[wrong])},
+    expected a whole number or an i32 of the loop language`;
 }
 
 function isValue(given: unknown, dtype: string): boolean {
@@ -239,9 +242,9 @@ function textOf(given: unknown): string {
 function run(applied: Applied, kind: string, compute: () => k.Expr): k.Expr {
   const { where, output: { dtype } } = applied;
   const value = named(applied, compute);
-  check(isValue(value, dtype))`${where}: ${kind} gives ${textOf(value)}, expected an ${dtype} of the
-    loop language`;
-  return value;
+  if (isValue(value, dtype)) return value;
+  throw failure`${where}: ${kind} gives ${textOf(value)}, expected an ${dtype} of the loop
+    language`;
 }
 
 /** Runs a function of a lowering; what it throws is said in the op's name. */

@@ -61,10 +61,13 @@ function inMessage(value: unknown): string {
  *     check(x.ndim === 2)`softsign: x is ${x}, expected two axes`;
  */
 export function check(isRight: boolean): (...template: Parameters<typeof failure>) => void {
-  return (...template) => {
-    if (!isRight) throw failure(...template);
-  };
+  return isRight ? pass : fail;
 }
+
+const pass = (): void => {};
+const fail = (...template: Parameters<typeof failure>): never => {
+  throw failure(...template);
+};
 
 /** `f32[2, 3]`, as error messages and printed graphs show a tensor. */
 export function describe({ dtype, shape }: Spec): string {
@@ -81,7 +84,9 @@ export function formatShape(shape: Shape): string {
  *     numelOf([2, 3])    // 6
  */
 export function numelOf(shape: Shape): number {
-  return shape.reduce((product, size) => product * size, 1);
+  let product = 1;
+  for (let axis = 0; axis < shape.length; axis++) product *= shape[axis];
+  return product;
 }
 
 /**
@@ -90,7 +95,9 @@ export function numelOf(shape: Shape): number {
  *     sameShape([2, 3], [2, 3])    // true
  */
 export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
 }
 
 /**

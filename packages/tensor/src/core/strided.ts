@@ -42,8 +42,13 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
   });
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);
-  return { length, steps, starts: merged.map((own) => offsetsOf(sizes, own)) };
+  const isOneRow = sizes.length === 0;
+  const starts = merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own)));
+  return { length, steps, starts };
 }
+
+/** The start of a single row; made once, as arrays are slow to make beside an op on few numbers. */
+const origin = new Int32Array(1);
 
 /** The offsets, in row-major order, of all elements of an array with the given strides. */
 export function offsetsOf(sizes: Shape, strides: readonly number[]): Int32Array {
@@ -109,7 +114,8 @@ export function copyBlock(shape: Shape, from: Place, to: Place): void {
   const [read, written] = [from.array.data, to.array.data];
   const [readStep, writeStep] = steps;
   for (let row = 0; row < starts[0].length; row++) {
-    let [i, j] = [source.offset + starts[0][row], target.offset + starts[1][row]];
+    let i = source.offset + starts[0][row];
+    let j = target.offset + starts[1][row];
     for (let n = 0; n < length; n++, i += readStep, j += writeStep) written[j] = read[i];
   }
 }

@@ -54,7 +54,9 @@ const selectPrimitive = definePrimitive<null>({
     const strides = inputs.map((input) => broadcastStrides(input.shape, shape));
     const { length, starts, steps: [step, stepA, stepB] } = rowsOf(shape, strides);
     for (let row = 0, write = 0; row < starts[0].length; row++) {
-      let [i, iA, iB] = starts.map((own) => own[row]);
+      let i = starts[0][row];
+      let iA = starts[1][row];
+      let iB = starts[2][row];
       for (const end = write + length; write < end; write++) {
         data[write] = condition[i] !== 0 ? a[iA] : b[iB];
         i += step;

@@ -40,13 +40,13 @@ function running(name: string, definition: RunningDefinition) {
   const apply = definePrimitive<RunningAttributes>({
     name,
     infer: ([x]) => x,
-    compute: ([x], { data }, { axis, reverse }) => {
-      const { starts, length, stride } = linesOf(x.shape, axis);
+    compute: ([{ shape, data: x }], { data }, { axis, reverse }) => {
+      const { starts, length, stride } = linesOf(shape, axis);
       const [first, step] = reverse ? [(length - 1) * stride, -stride] : [0, stride];
       for (const start of starts) {
         let total = identity;
         for (let t = 0, at = start + first; t < length; t++, at += step) {
-          total = combine(total, x.data[at]);
+          total = combine(total, x[at]);
           data[at] = total;
         }
       }

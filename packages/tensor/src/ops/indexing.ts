@@ -44,8 +44,9 @@ function placesOf(
 ): Int32Array {
   const strides = stridesOf(shape);
   const places = offsetsOf(index.shape, strides.with(axis, 0));
+  const { data } = index;
   for (let i = 0; i < places.length; i++) {
-    const position = index.data[i];
+    const position = data[i];
     if (position < 0 || position >= shape[axis]) {
       const element = Math.floor(i / repeats);
       throw failure`${caller}: index ${position} (element ${element}) is out of range for axis
@@ -62,9 +63,9 @@ const gatherPrimitive = definePrimitive<IndexAttributes>({
     checkIndex(caller, x, index, axis);
     return { shape: index.shape, dtype: x.dtype };
   },
-  compute: ([x, index], { data }, attributes) => {
-    const places = placesOf(x.shape, index, attributes);
-    for (let i = 0; i < data.length; i++) data[i] = x.data[places[i]];
+  compute: ([{ shape, data: from }, index], { data }, attributes) => {
+    const places = placesOf(shape, index, attributes);
+    for (let i = 0; i < data.length; i++) data[i] = from[places[i]];
   },
   lower: ([{ shape }], { axis }) => ({
     element: (at, x, index) => x.at(at.with(axis, k.clampIndex(index.at(at), shape[axis]))),
@@ -103,10 +104,10 @@ const scatterAddPrimitive = definePrimitive<IndexAttributes>({
     check(isRight)`scatterAdd: source is ${source}, index is ${index}; expected the same shape`;
     return x;
   },
-  compute: ([x, index, source], { shape, data }, attributes) => {
+  compute: ([x, index, { data: added }], { shape, data }, attributes) => {
     const totals = new Float64Array(x.data);
     const places = placesOf(shape, index, attributes);
-    for (let i = 0; i < places.length; i++) totals[places[i]] += source.data[i];
+    for (let i = 0; i < places.length; i++) totals[places[i]] += added[i];
     data.set(totals);
   },
   lower: ([{ shape }, { shape: indexShape }], { axis }) => ({

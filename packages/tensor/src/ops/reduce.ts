@@ -145,11 +145,11 @@ function argExtreme(name: string, beats: (x: number, best: number) => boolean): 
       requireNonEmpty(name, x, [axis]);
       return { shape: x.shape.toSpliced(axis, 1), dtype: 'i32' };
     },
-    compute: ([x], { data }, axis) => {
-      const { starts, length, stride } = linesOf(x.shape, axis);
+    compute: ([{ shape, data: x }], { data }, axis) => {
+      const { starts, length, stride } = linesOf(shape, axis);
       for (let i = 0; i < data.length; i++) {
-        for (let j = 1, best = x.data[starts[i]]; j < length; j++) {
-          const value = x.data[starts[i] + j * stride];
+        for (let j = 1, best = x[starts[i]]; j < length; j++) {
+          const value = x[starts[i] + j * stride];
           if (beats(value, best) || (value !== value && best === best)) {
             data[i] = j;
             best = value;

@@ -68,7 +68,7 @@ export class Blocks {
   /** offset + scale · u, in float32 */
   uniform(block: Block, offset: number, scale: number): Float32Array {
     this.#work.uniform(block, offset, scale);
-    return this.#work.arrays.a.subarray(0, block.count);
+    return firstOf(this.#work.arrays.a, block.count);
   }
 
   /** Normal numbers, in float32, of this draw and the next. */
@@ -80,8 +80,12 @@ export class Blocks {
     this.#work.angles({ ...block, draw: draw + 1 });
     for (let i = 0; i < count; i++) b[i] = cosOf(first[i], b[i]);
     this.#work.normal(block, mean, std);
-    return b.subarray(0, count);
+    return firstOf(b, count);
   }
+}
+
+function firstOf(numbers: Float32Array, count: number): Float32Array {
+  return count === BLOCK ? numbers : numbers.subarray(0, count);
 }
 
 /** How many numbers loops make: that takes about as long as to make the kernels. */

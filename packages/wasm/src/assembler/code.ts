@@ -109,25 +109,26 @@ function kindOfToken(token: string): 'value' | 'address' | 'constant' | 'nothing
 function builderOf({ name, opcode, tokens, result }: Row): AnyBuilder {
   const kinds = tokens.map(kindOfToken);
   const count = kinds.filter((kind) => kind !== 'nothing').length;
+  const places = [...tokens.keys()];
+  const operandsAt = places.filter((i) => kinds[i] === 'value' || kinds[i] === 'address');
+  const immediatesAt = places.filter((i) => kinds[i] !== 'value');
   return (...given) => {
     if (given.length !== count) {
       throw new Error(`${name}: expected ${count} arguments, found ${given.length}`);
     }
-    const operands: Expression[] = [];
-    const immediates: Immediate[] = [];
-    for (let i = 0; i < kinds.length; i++) {
-      const kind = kinds[i];
-      const token = tokens[i];
+    // Plain loops, as modules have tens of thousands of instructions.
+    const operands = new Array<Expression>(operandsAt.length);
+    for (let n = 0; n < operands.length; n++) {
+      const i = operandsAt[n];
       const value = given[i] as Operand<ValueType>;
-      if (kind === 'value') {
-        operands.push(operand(name, token as ValueType, value));
-        continue;
-      }
-      if (kind === 'address') {
-        const address = (value as Partial<Place>).address ?? value;
-        operands.push(operand(name, 'i32', address as Operand<'i32'>));
-      }
-      immediates.push(immediateOf(name, token, value));
+      operands[n] = kinds[i] === 'value'
+        ? operand(name, tokens[i] as ValueType, value)
+        : operand(name, 'i32', (value as Partial<Place>).address ?? (value as Operand<'i32'>));
+    }
+    const immediates = new Array<Immediate>(immediatesAt.length);
+    for (let n = 0; n < immediates.length; n++) {
+      const i = immediatesAt[n];
+      immediates[n] = immediateOf(name, tokens[i], given[i]);
     }
     return { type: result, instruction: name, opcode, operands, immediates };
   };

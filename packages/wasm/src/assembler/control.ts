@@ -114,7 +114,8 @@ export const unreachable: Statement = instruct('unreachable', 'none', []);
 export function statementsOf(where: string, statements: Statements): Statement[] {
   const flat: Statement[] = [];
   const addAll = (list: Statements): void => {
-    for (const one of list) {
+    for (let i = 0; i < list.length; i++) {
+      const one = list[i];
       if (Array.isArray(one)) addAll(one as Statements);
       else flat.push(one as Statement);
     }

@@ -4,6 +4,7 @@
  */
 import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
+import type { Local } from './control.ts';
 import type { Label, Reference } from './immediates.ts';
 import type { Memory, Parts, WasmFunction } from './parts.ts';
 
@@ -48,8 +49,7 @@ export function encodeModule(parts: Parts): Uint8Array {
     out.name(name).byte(kindBytes[item.kind]).unsigned(item.number);
   });
   section(10, functions, ({ name, parameters, locals, code }) => out.sized(() => {
-    const own = locals.slice(Object.keys(parameters).length);
-    out.list(own, ({ type }) => out.push(1, typeBytes[type]));
+    writeLocals(locals.slice(Object.keys(parameters).length), out);
     writeCode(code, `function '${name}'`, [locals, parts], out);
   }));
   // The custom section 'name'; its subsection 1 has the names of the functions.
@@ -57,6 +57,15 @@ export function encodeModule(parts: Parts): Uint8Array {
     out.list(callables, ({ number, name }) => out.unsigned(number).name(name));
   }));
   return out.all();
+}
+
+/** Writes the types of locals; those that follow one another with the same type are one entry. */
+function writeLocals(locals: readonly Local[], out: Bytes): void {
+  const starts = [...locals.keys()].filter((i) => locals[i].type !== locals[i - 1]?.type);
+  out.list(starts, (start, i) => {
+    const end = starts[i + 1] ?? locals.length;
+    out.unsigned(end - start).byte(typeBytes[locals[start].type]);
+  });
 }
 
 function writeLimits({ limits: { min, max, shared } }: Memory, out: Bytes): void {
@@ -92,17 +101,18 @@ function writeCode(
     throw new Error(`${where}: ${reference.kind} '${reference.name}' is not of this ${home}`);
   };
   const writeAll = (list: readonly Code[]): void => {
-    for (const one of list) write(one);
+    for (let i = 0; i < list.length; i++) write(list[i]);
   };
   const write = ({ opcode, operands, immediates, label, bodies, assembled }: Code): void => {
     if (assembled !== undefined) {
       out.append(assembled);
       return;
     }
-    writeAll(operands);
+    if (operands.length > 0) writeAll(operands);
     if (opcode <= 0xff) out.byte(opcode);
     else out.byte(opcode >> 12).unsigned(opcode & 0xfff);
-    for (const immediate of immediates) {
+    for (let i = 0; i < immediates.length; i++) {
+      const immediate = immediates[i];
       if (immediate.kind === 'literal') immediate.write(out);
       else out.unsigned(numberOf(immediate));
     }

@@ -9,8 +9,10 @@
  */
 import { type Imports, instantiate, MAX_PAGES, webAssembly } from '../common/host.ts';
 import { boolean, readOptions, type Table, whole } from '../common/options.ts';
-import { type Operand, operand } from './code.ts';
-import { type Callable, type Global, type Parameters, variable } from './control.ts';
+import { type Operand, operand, type Statements } from './code.ts';
+import {
+  type Callable, type Global, type Parameters, statementsOf, variable,
+} from './control.ts';
 import { encodeModule } from './encode.ts';
 import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
@@ -38,6 +40,18 @@ export class Module {
   ): WasmFunction<P, R> {
     const called = { ...this.#item('function', name), parameters, result };
     return addFunction(this.#parts.functions, called, body);
+  }
+
+  /**
+   * Adds a function with the parameters, the result and the locals of another, which may be of
+   * another module. The code may refer to these locals.
+   */
+  functionLike<P extends Parameters, R extends ResultType>(
+    like: WasmFunction<P, R>, name: string, code: Statements,
+  ): WasmFunction<P, R> {
+    const made = { ...like, ...this.#item('function', name), code: statementsOf(name, code) };
+    this.#parts.functions.push(made as unknown as WasmFunction);
+    return made;
   }
 
   /** Imports a function, `imports[module][name]`. Imports come before all other functions. */

@@ -55,14 +55,13 @@ export interface GrowingMemory {
 /**
  * Creates a memory, which threads can share if `shared`. Its maximum is reserved as address space,
  * which may be limited (`ulimit -v`, small devices): if 4 GiB are refused we ask for half as much,
- * and so on. Without WebAssembly the memory is a resizable array; undefined if that is refused too.
+ * and so on. Without WebAssembly the memory is an array, which is copied to grow.
  */
-export function createMemory(shared: boolean): GrowingMemory | undefined {
+export function createMemory(shared: boolean): GrowingMemory {
   const host = webAssembly();
   const inWasm = host && largest((maximum) => new host.Memory({ initial: 1, maximum, shared }));
   if (inWasm) return { ...inWasm, isForWasm: true };
-  const plain = largest(plainMemory);
-  return plain && { ...plain, isForWasm: false };
+  return { memory: plainMemory(), mostPages: MAX_PAGES, isForWasm: false };
 }
 
 /** The memory that `make` gives for the largest number of pages for which it does not fail. */
@@ -79,23 +78,32 @@ function largest(
   return undefined;
 }
 
-/** A resizable ArrayBuffer, which TypeScript's library does not declare yet. */
-interface ResizableBuffer extends ArrayBuffer {
-  resize(bytes: number): void;
-}
+/** What browsers and Node have, and ECMAScript has not. */
+const { structuredClone } = globalThis as unknown as {
+  structuredClone(value: unknown, options: { readonly transfer: readonly ArrayBuffer[] }): unknown;
+};
 
-const Resizable = ArrayBuffer as unknown as new (
-  bytes: number, options: { readonly maxByteLength: number },
-) => ResizableBuffer;
-
-function plainMemory(mostPages: number): HostMemory {
-  const buffer = new Resizable(PAGE_BYTES, { maxByteLength: mostPages * PAGE_BYTES });
+/**
+ * An array of bytes that is replaced by a larger one to grow. The old one is detached, as that of a
+ * WebAssembly memory is. It is not a resizable array: engines access these at half the speed.
+ */
+function plainMemory(): HostMemory {
+  let buffer = new ArrayBuffer(PAGE_BYTES);
   const grow = (pages: number): number => {
     const before = buffer.byteLength;
-    buffer.resize(before + pages * PAGE_BYTES);
+    if (before / PAGE_BYTES + pages > MAX_PAGES) throw new RangeError('memory has 4 GiB at most');
+    const larger = new ArrayBuffer(before + pages * PAGE_BYTES);
+    new Uint8Array(larger).set(new Uint8Array(buffer));
+    structuredClone(buffer, { transfer: [buffer] });
+    buffer = larger;
     return before / PAGE_BYTES;
   };
-  return { buffer, grow };
+  return {
+    get buffer(): ArrayBuffer {
+      return buffer;
+    },
+    grow,
+  };
 }
 
 /** Instantiates a compiled module, and returns its exports. */

@@ -113,7 +113,11 @@ const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
 });
 
 function transposed(matrix: TypedArray, rows: number, columns: number): Float64Array {
-  return Float64Array.from(matrix, (_, i) => matrix[(i % rows) * columns + Math.floor(i / rows)]);
+  const result = new Float64Array(matrix.length);
+  for (let column = 0, i = 0; column < columns; column++) {
+    for (let row = 0; row < rows; row++, i++) result[i] = matrix[row * columns + column];
+  }
+  return result;
 }
 
 /**

@@ -126,8 +126,8 @@ export class VariantWatch {
 
   /** A program was made for these arguments; `wasDropped` if there was one, and it is gone. */
   note(args: readonly unknown[], wasDropped: boolean): void {
+    if (wasDropped) return this.#noteRemade();
     this.#programs += 1;
-    if (wasDropped) this.#noteRemade();
     if (this.#latest === undefined) return;
     this.#latest = [...this.#latest, partsOf(args)].slice(-MANY_PROGRAMS);
     const areFew = this.#programs < MANY_PROGRAMS || this.calls >= MANY_CALLS * this.#programs;

@@ -159,22 +159,24 @@ function copyBytes(
   heap.view('i32', addressIn(to, iterations, arena), bytes / 4).set(source);
 }
 
-/** Compiles each kernel once for the memory as it is: when that grows, it is another buffer. */
+/** The kernels of all programs as JavaScript, for the memory as it is: one that grew is another. */
+const scripts = new WeakMap<object, WeakMap<k.Kernel, k.CompiledKernel>>();
+
+/** Compiles each kernel once; under guard once for this program, whose calls say what is filled. */
 function scriptCache(
   { memory }: Heap, isGuarded: boolean,
 ): (kernel: k.Kernel, call: KernelCall) => k.CompiledKernel {
-  let scripts = new Map<k.Kernel, k.CompiledKernel>();
-  let madeFor: object | undefined;
+  const all = isGuarded ? new WeakMap<object, WeakMap<k.Kernel, k.CompiledKernel>>() : scripts;
   const compile = (kernel: k.Kernel, { reads, writes }: KernelCall): k.CompiledKernel => {
     if (!isGuarded) return k.compileJavaScript(kernel, memory.buffer);
     const filled = kernel.parameters.slice(reads.length, reads.length + writes.length);
     return k.compileGuarded(kernel, memory.buffer, filled);
   };
   return (kernel, call) => {
-    if (madeFor !== memory.buffer) scripts = new Map();
-    madeFor = memory.buffer;
-    const script = scripts.get(kernel) ?? compile(kernel, call);
-    scripts.set(kernel, script);
+    const ofMemory = all.get(memory.buffer) ?? new WeakMap<k.Kernel, k.CompiledKernel>();
+    all.set(memory.buffer, ofMemory);
+    const script = ofMemory.get(kernel) ?? compile(kernel, call);
+    ofMemory.set(kernel, script);
     return script;
   };
 }

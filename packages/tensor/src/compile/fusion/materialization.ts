@@ -55,6 +55,8 @@ export interface Materialization extends LoweredProgram {
   readonly aliases: ReadonlyMap<Value, Alias>;
   /** How many materialised steps, results and new states read a base. */
   readonly useCounts: ReadonlyMap<Value, number>;
+  /** What steps read, as far as it was asked for (`readsOf`). */
+  readonly reads: Map<Step, ReadonlySet<Value>>;
 }
 
 /** An expression of more ops and loads than this is materialised, and others start from there. */
@@ -80,7 +82,8 @@ export function materialize(
   addLong(lowered, materialized, add);
   const aliases = aliasesIn(lowered, materialized);
   const useCounts = new Map<Value, number>();
-  const materialization = { ...lowered, constants, materialized, aliases, useCounts };
+  const reads = new Map<Step, ReadonlySet<Value>>();
+  const materialization = { ...lowered, constants, materialized, aliases, useCounts, reads };
   countUses(program, materialization, useCounts);
   return materialization;
 }
@@ -234,7 +237,14 @@ export function stepsFor(
 }
 
 /** The bases that a step reads, itself or through what is computed on the way. */
-export function readsOf(materialization: Materialization, step: Step): Set<Value> {
+export function readsOf(materialization: Materialization, step: Step): ReadonlySet<Value> {
+  const { reads } = materialization;
+  const known = reads.get(step) ?? findReads(materialization, step);
+  reads.set(step, known);
+  return known;
+}
+
+function findReads(materialization: Materialization, step: Step): Set<Value> {
   const inputs = Array.from(stepsFor(materialization, step)).flatMap((each) => each.inputs);
   const read = inputs.filter(
     (input) => isMaterialized(materialization, input) && !materialization.constants.has(input),

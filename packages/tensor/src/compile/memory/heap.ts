@@ -14,7 +14,7 @@ import {
 import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
 import { warn } from '../../core/host.ts';
 import { type Allocation, allocations } from '../../core/memory.ts';
-import { failure, TensorError } from '../../core/shape.ts';
+import { failure } from '../../core/shape.ts';
 
 /** Memory that lasts until it is freed, or nobody has the block any more. */
 export interface Block {
@@ -36,6 +36,7 @@ export class Heap {
   readonly threads: ThreadPool;
   /** Where checks write that something is wrong: the first word. */
   readonly flag = 0;
+  readonly #isCopied: boolean;
   readonly #free = new FreeList(RESERVED_BYTES, PAGE_BYTES);
   /** Kept from call to call, but for as long only as no array needs its place. */
   #arena = { start: 0, bytes: 0 };
@@ -46,11 +47,9 @@ export class Heap {
 
   constructor() {
     const made = createMemory(typeof SharedArrayBuffer === 'function');
-    if (made === undefined) {
-      throw new TensorError('compile: the process has no room for a memory of 16 MiB');
-    }
     this.memory = made.memory;
     this.mostBytes = made.mostPages * PAGE_BYTES;
+    this.#isCopied = !made.isForWasm;
     this.shared = !(this.memory.buffer instanceof ArrayBuffer);
     this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
     this.threads = new ThreadPool(this.memory);
@@ -73,8 +72,8 @@ export class Heap {
     const allocation: Allocation = {
       start,
       get array(): TypedArray {
-        // When memory that is not shared grows, its old views have no elements.
-        if (array.length < length) allocations.set((array = view()), allocation);
+        // When memory that is not shared grows, its old buffer has no bytes.
+        if (array.buffer.byteLength === 0) allocations.set((array = view()), allocation);
         return array;
       },
     };
@@ -140,15 +139,26 @@ export class Heap {
     const size = this.memory.buffer.byteLength;
     const pages = Math.ceil((alignUp(bytes) - this.#free.freeBefore(size)) / PAGE_BYTES);
     try {
-      this.memory.grow(pages);
+      this.#grow(pages);
     } catch {
       throw failure`compile: there is no room for ${bytes} bytes more: programs share a memory of at
         most ${this.mostBytes} bytes, and ${size - this.#free.bytes} are in use, mostly by state;
         the place of state that was dropped is free again once it is collected, which takes a turn
         of the event loop: await one between programs (a timer, setImmediate)`;
     }
-    this.#free.free(size, pages * PAGE_BYTES);
+    this.#free.free(size, this.memory.buffer.byteLength - size);
     return this.#allocate(bytes);
+  }
+
+  /** Adds pages; more of them where memory is copied to grow, so that this happens seldom. */
+  #grow(pages: number): void {
+    const more = this.#isCopied ? Math.ceil(this.memory.buffer.byteLength / PAGE_BYTES / 2) : 0;
+    try {
+      this.memory.grow(Math.max(pages, more));
+    } catch (error) {
+      if (more <= pages) throw error;
+      this.memory.grow(pages);
+    }
   }
 }
 

@@ -172,10 +172,13 @@ function donationsOf(
   lifetimes: ReadonlyMap<Value, Lifetime>,
 ): Map<Value, Value> {
   const donated = new Map<Value, Value>();
+  const producers = new Map(
+    calls.flatMap(({ writes }, i) => writes.map((value) => [value, i] as const)),
+  );
   const lastRisk = calls.findLastIndex(canFail);
   for (const { state, value } of program.writes) {
     const base = baseOf(materialization, value);
-    const producer = calls.findIndex((call) => call.writes.includes(base));
+    const producer = producers.get(base) ?? -1;
     const lastRead = lifetimes.get(state)?.to ?? START;
     if (isArgument(state) || producer <= lastRisk || donated.has(base)) continue;
     const isFree =

@@ -90,10 +90,13 @@ function spansOf(kernel: k.Kernel, addresses: readonly Address[]): Span[] {
 }
 
 function areIndependent(a: readonly Span[], b: readonly Span[]): boolean {
-  return a.every((x) => b.every((y) => {
-    const isElsewhere = x.isInArena !== y.isInArena || x.end <= y.start || y.end <= x.start;
-    return isElsewhere || !(x.isWritten || y.isWritten);
-  }));
+  for (const x of a) {
+    for (const y of b) {
+      const isElsewhere = x.isInArena !== y.isInArena || x.end <= y.start || y.end <= x.start;
+      if (!isElsewhere && (x.isWritten || y.isWritten)) return false;
+    }
+  }
+  return true;
 }
 
 function isWorthSharing(tasks: readonly Task[], spans: readonly Span[]): boolean {
