@@ -76,7 +76,7 @@ async function watchShapes(count: number): Promise<boolean> {
   for (let done = 0; done < count; done++) {
     call(done);
     // The engine lets modules lie that nobody has, for as long as its own heap has room.
-    if (done % 50 === 0) await collect();
+    if (done % 200 === 0) await collect();
     if (done + 1 === Math.ceil(count / 10)) resident.push(await report(done + 1));
   }
   const growth = (await report(count)) / resident[0];

@@ -1,10 +1,11 @@
 /**
- * Neither the calls of a program nor programs that are made and dropped make memory grow. The long
- * version is bench/memory.ts.
+ * Neither the calls of a program nor programs that are made and dropped make memory grow, be they
+ * of many functions or of one. The long version is bench/memory.ts.
  */
-import { describe, expect, it } from 'vitest';
+import { arange, compile, ones, type Tensor } from '@mambagrad/tensor';
+import { describe, expect, it, vi } from 'vitest';
 import {
-  bytesInHeap, compileOne, measure, trainingStep, type Use,
+  bytesInHeap, bytesOfPrograms, compileOne, manyShapes, measure, trainingStep, type Use,
 } from '../../../bench/support/growth.ts';
 
 describe('calls of a program', () => {
@@ -64,5 +65,49 @@ describe('programs that are dropped', () => {
     expect(kept).toHaveLength(2 * PROGRAMS);
     expect(heap).toBeGreaterThan(ALLOWED_PER_PROGRAM.heap);
     expect(programs).toBeGreaterThan(ALLOWED_PER_PROGRAM.programs);
+  });
+});
+
+describe('programs of many shapes', () => {
+  const SHAPES = 60;
+  /** A program takes more. */
+  const ALLOWED_PER_SHAPE = 8000;
+
+  let shapes = 0;
+
+  /** By how much the heap grew with each shape, of which there were others before. */
+  async function growthPerShape(maxPrograms: number): Promise<number> {
+    vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const call = manyShapes({ maxPrograms });
+    const visit = async (last: number) => {
+      while (shapes < last) call(shapes++);
+      return (await measure()).heap;
+    };
+    // The kernels of 300 programs are kept in any case.
+    const before = await visit(Math.max(300, shapes + 10));
+    return ((await visit(shapes + SHAPES)) - before) / SHAPES;
+  }
+
+  it('leave nothing behind when they are dropped', async () => {
+    expect(await growthPerShape(10)).toBeLessThan(ALLOWED_PER_SHAPE);
+  });
+
+  it('are seen to, if they are kept', async () => {
+    expect(await growthPerShape(1000)).toBeGreaterThan(ALLOWED_PER_SHAPE);
+  });
+
+  it('give the place of their constants back at once, before the event loop has its turn', () => {
+    const constantsOf = (maxPrograms: number) => {
+      const f = compile((x: Tensor) => {
+        const [rows] = x.shape;
+        return arange(0, 1000 * rows).reshape([rows, 1000]).cumsum(1).mul(x).sum();
+      }, { maxPrograms, threads: 1 });
+      const before = bytesOfPrograms();
+      for (let rows = 100; rows < 140; rows++) f(ones([rows, 1]));
+      return bytesOfPrograms() - before;
+    };
+    // Each has 480 kB of constants; values of a call take 1 MB.
+    expect(constantsOf(3)).toBeLessThan(6e6);
+    expect(constantsOf(1000)).toBeGreaterThan(1e7);
   });
 });
