@@ -1,6 +1,7 @@
 /** Ops, eagerly and compiled: `npm run bench ops [-- --long]`. */
+import { MambaLM } from '@mambagrad/mamba';
 import { layerNorm, rmsNorm } from '@mambagrad/nn';
-import { grad, integers, normal, type Tensor } from '@mambagrad/tensor';
+import { grad, integers, normal, type Tensor, uniform } from '@mambagrad/tensor';
 import { inAllWays, ways } from './support/ways.ts';
 import { isProgram, type Plan, type PlannedRow, runSuites, type Suite } from './support/suite.ts';
 
@@ -46,7 +47,7 @@ function* productRows(): Iterable<PlannedRow> {
 
 export const ops: Suite = {
   name: 'ops',
-  *plans() {
+  *plans(long) {
     const [x, y] = [normal([N, N]), normal([N, N])];
     const row = normal([N]);
     yield planOps(`Elementwise, x and y f32[${N}, ${N}], row f32[${N}]`, [x, y, row], {
@@ -97,6 +98,17 @@ export const ops: Suite = {
       'scatterAdd along axis 0': (x, y, index) => x.scatterAdd(0, index, y),
       'scatterAdd along axis 1': (x, y, index) => x.scatterAdd(1, index, y),
     });
+    yield planOps('A million random numbers', [], {
+      uniform: () => uniform([1000, 1000]),
+      normal: () => normal([1000, 1000]),
+      integers: () => integers([1000, 1000], 0, N),
+    });
+    if (!long) return;
+    const sizes = { vocabSize: 50280, hiddenSize: 768, numLayers: 24 };
+    yield {
+      title: 'The initial parameters of a model, time of a call', columns: ['eager'],
+      rows: [{ name: 'MambaLM of 130M', count: 1, calls: [() => new MambaLM(sizes)] }],
+    };
   },
 };
 

@@ -1,22 +1,32 @@
 /**
- * What memory is in use, and two kinds of work that must not make it grow: training steps of one
- * program, and programs that are compiled, called and dropped.
+ * What memory is in use, and three kinds of work that must not make it grow: training steps of one
+ * program, programs that are compiled, called and dropped, and a function that is called with
+ * thousands of shapes.
  */
 import { MambaLM } from '@mambagrad/mamba';
 import { AdamW, crossEntropy } from '@mambagrad/nn';
 import {
-  arange, compile, Generator, integers, type Tensor, tensor, uniform, zeros,
+  arange, compile, type CompileOptions, Generator, integers, ones, type Tensor, tensor, uniform,
+  zeros,
 } from '@mambagrad/tensor';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 // Only a context that is made while the flag is set has the function.
 setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
+const collectGarbage = runInNewContext('gc') as (options?: object) => void;
 setFlagsFromString('--no-expose-gc');
 
 /** Lets what is due between tasks happen: finalizers are called then. */
 export const nextTask = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+/** Collects garbage, and what is garbage once the finalizers of that have been called. */
+export async function collect(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    collectGarbage();
+    await nextTask();
+  }
+}
 
 /** The bytes of objects and of their arrays, after garbage is collected. */
 export function bytesInHeap(): number {
@@ -24,6 +34,16 @@ export function bytesInHeap(): number {
   for (let i = 0; i < 3; i++) collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
+}
+
+/** The bytes of main memory that the process has, once what was dropped is gone from it. */
+export async function residentBytes(): Promise<number> {
+  await collect();
+  // Later engines keep empty pages for themselves unless they are told that memory is short.
+  if (Number(process.versions.node.split('.')[0]) >= 22) {
+    collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+  }
+  return process.memoryUsage.rss();
 }
 
 /** The bytes of the memory that all compiled programs share: that in which their state lies. */
@@ -40,10 +60,7 @@ export interface Use {
 
 /** What is in use once all that was dropped is gone. */
 export async function measure(): Promise<Use> {
-  for (let i = 0; i < 3; i++) {
-    collectGarbage();
-    await nextTask();
-  }
+  await collect();
   return { heap: bytesInHeap(), programs: bytesOfPrograms() };
 }
 
@@ -58,6 +75,16 @@ export function trainingStep(): () => number {
     return loss;
   });
   return () => step(integers([2, 9], 0, 8, generator)).item();
+}
+
+/** A small function, which is called with another shape for each number. */
+export function manyShapes(options: CompileOptions = {}): (number: number) => Tensor {
+  const weight = uniform([16, 16], -1, 1);
+  const f = compile((x: Tensor) => {
+    const [rows] = x.shape;
+    return x.matmul(weight).add(arange(0, rows).unsqueeze(1)).tanh().square().mean();
+  }, options);
+  return (number) => f(ones([1 + number, 16]));
 }
 
 /** Compiles a program with state and constants whose sizes depend on the number; calls it twice. */

@@ -86,6 +86,32 @@ describe('a loop over the lanes', () => {
   });
 });
 
+describe('an index', () => {
+  it('has the value that its variable has at that time', () => {
+    const at = k.variable('at', 'i32');
+    const text = scriptOf([
+      k.set(at, 3),
+      k.loop('i', 3, (i) => [
+        k.store(y, at, k.load(x, at)),
+        k.store(y, k.add(at, 1), k.load(x, k.add(at, 1))),
+        k.when(k.equal(i, 1), k.set(at, k.add(at, 7))),
+        k.store(y, k.add(at, 2), k.mul(k.load(x, at), 5)),
+        k.store(y, k.add(at, 3), k.mul(k.load(x, k.add(at, 1)), 5)),
+      ]),
+    ]);
+    expect(text).not.toContain('$at');
+  });
+
+  it('shares with others of the block all but a constant', () => {
+    const text = scriptOf(k.loop('row', 4, (row) => [
+      k.store(y, k.mul(row, 8), k.load(x, k.mul(row, 8))),
+      k.store(y, k.add(k.mul(row, 8), 1), k.load(x, k.add(k.mul(row, 8), 5))),
+    ]));
+    expect(text.match(/8 \* row/g)).toHaveLength(2);
+    expect(text).toContain('f32[$at1 + 1] = f32[$at0 + 5];');
+  });
+});
+
 describe('a function of its own', () => {
   it('is made of each long loop, with the values from outside as arguments', () => {
     const factor = k.variable('factor', 'f32');
@@ -101,6 +127,18 @@ describe('a function of its own', () => {
     expect(text).toMatch(/factor = fround\(factor\);/);
     expect(text).toMatch(/^ +some\$1\(/m);
     expect(scriptOf(rows, { lanes: Infinity, functions: 1e4 })).not.toContain('$1(');
+  });
+
+  it('computes the bounds of its loop itself', () => {
+    const [starts, ends] = [k.buffer('starts', 'i32', 8), k.buffer('ends', 'i32', 8)];
+    const rows = k.kernel('rows', [starts, ends, y], k.loop('row', 4, (row) => [
+      k.store(ends, row, k.add(k.load(starts, row), k.load(starts, k.add(row, 1)))),
+      k.loop('i', { from: k.load(starts, k.add(row, 2)), to: 9 }, (i) => (
+        k.store(y, i, k.add(k.load(y, i), 1))
+      )),
+    ]));
+    runTwins(rows, new Map([[starts, [3, 1, 4, 1, 5, 9, 2, 6]]]));
+    expect(k.printJavaScript(rows, always)).toMatch(/rows\$1\(/);
   });
 
   it('is not made where a loop sets a variable from outside', () => {

@@ -221,6 +221,29 @@ describe('GRU and LSTM', () => {
     );
   });
 
+  it('are compiled once for rows of any lengths, and learn nothing from padding', () => {
+    const layer = new GRU(2, 5, { bidirectional: true, generator: new Generator(3) });
+    const step = (x: Tensor, lengths: Tensor) => {
+      const { output, state } = layer.forward(x, { lengths });
+      const loss = output.square().sum().add(state.h.sum());
+      return { output, gradients: grad(loss, layer.parameters()) };
+    };
+    let traces = 0;
+    const compiled = compile((x: Tensor, lengths: Tensor) => {
+      traces += 1;
+      return step(x, lengths);
+    });
+    for (const numbers of [[3, 1], [0, 3], [2, 2]]) {
+      const lengths = tensor(numbers, i32);
+      const steps = tensor([[0], [1], [2]], i32).less(lengths).unsqueeze(-1);
+      const x = steps.where(tensor([[1, -1], [0.5, 2]]).unsqueeze(0), NaN);
+      const [found, expected] = [compiled(x, lengths), step(x, lengths)];
+      expectClose(found.output, expected.output, 1e-6);
+      found.gradients.forEach((each, i) => expectClose(each, expected.gradients[i], 1e-5));
+    }
+    expect(traces).toBe(1);
+  });
+
   it('drop numbers between layers, in training', () => {
     const layer = new GRU(2, 3, { numLayers: 2, dropout: 1, generator: new Generator(1) });
     const x = ones([4, 1, 2]);

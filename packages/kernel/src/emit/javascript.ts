@@ -87,8 +87,8 @@ function partsOf(kernel: Kernel, guard: Guard | undefined, sizes: ScriptSizes): 
     return `const ${names.of(one)} = (${from} >>> 2) + ${(offset - bytes) / 4};`;
   });
   const { lines } = blockOf({
-    names, guarded: guard?.numbers, carried: loops.carried, pointers: new Map(), held: { count: 0 },
-    kernel: name, runs: loops.runs, uniform: loops.uniform, sizes, functions,
+    names, guarded: guard?.numbers, pointers: new Map(), held: { count: 0 },
+    kernel: name, ...loops, sizes, functions,
   }, kernel.body);
   const conversions = kernel.parameters.map((one) => conversion(one, names.of(one)));
   const carried = loops.carried.size === 0 ? [] : [

@@ -16,7 +16,7 @@ import { type Expr, isVector, lanesOf, type Load, type Variable } from '../langu
 import { inputsOf } from '../language/letInsertion.ts';
 import type { Assign, Statement } from '../language/statement.ts';
 
-/** The lane loops of some statements. */
+/** The lane loops of a kernel, and what is known of its variables. */
 export interface LaneLoops {
   /** Runs of statements, by the first of each. */
   readonly runs: ReadonlyMap<Statement, readonly Assign[]>;
@@ -24,6 +24,8 @@ export interface LaneLoops {
   readonly carried: ReadonlyMap<Variable, number>;
   /** The variables whose lanes are all the same number, which is broadcast. */
   readonly uniform: ReadonlySet<Expr>;
+  /** The variables that are set more than once. */
+  readonly changing: ReadonlySet<Expr>;
 }
 
 /** Whether an expression moves values between lanes. */
@@ -46,7 +48,15 @@ export function laneLoops(body: readonly Statement[], least: number): LaneLoops 
   };
   visit(body);
   const carried = carriedBetween([...runs.values()], users);
-  return { runs, carried, uniform: uniformIn(body, carried) };
+  const setters = settersIn(body);
+  const variablesWhere = (holds: (all: readonly Assign[], one: Variable) => boolean) =>
+    new Set<Expr>(Array.from(setters).flatMap(([one, all]) => (holds(all, one) ? [one] : [])));
+  return {
+    runs,
+    carried,
+    uniform: variablesWhere((all, one) => !carried.has(one) && isUniform(all)),
+    changing: variablesWhere((all) => all.length > 1),
+  };
 }
 
 /** The expressions that a statement evaluates, the place of a store included; with all parts. */
@@ -146,21 +156,23 @@ function mayMeet({ index: a }: Load, { index: b }: Load, set: ReadonlySet<Expr>)
   )));
 }
 
-/** The variables that are set once, to a broadcast number, and not carried in memory. */
-function uniformIn(body: readonly Statement[], carried: LaneLoops['carried']): Set<Expr> {
-  const setters = new Map<Expr, Assign[]>();
+/** The assignments to each variable. */
+function settersIn(body: readonly Statement[]): Map<Variable, Assign[]> {
+  const setters = new Map<Variable, Assign[]>();
   const visit = (one: Statement): void => {
-    if (one.statement === 'assign') {
+    if (one.statement === 'assign' && one.target.node === 'variable') {
       setters.set(one.target, [...(setters.get(one.target) ?? []), one]);
     }
     one.bodies.forEach((inside) => inside.forEach(visit));
   };
   body.forEach(visit);
-  const isSplat = (value: Expr): boolean => value.node === 'operation' && value.name === 'splat';
-  const isUniform = ([target, all]: readonly [Expr, readonly Assign[]]): boolean =>
-    target.node === 'variable' && !carried.has(target) &&
-    all.length === 1 && isSplat(all[0].values[0]);
-  return new Set(Array.from(setters).filter(isUniform).map(([target]) => target));
+  return setters;
+}
+
+/** Whether a variable is set once, to a broadcast number. */
+function isUniform([setter, ...others]: readonly Assign[]): boolean {
+  const [value] = setter.values;
+  return others.length === 0 && value.node === 'operation' && value.name === 'splat';
 }
 
 /** Numbers the variables of vectors that are used in more than one run, or outside of all. */

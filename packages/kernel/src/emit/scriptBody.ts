@@ -30,8 +30,8 @@ export interface ScriptSizes {
 /** The emission of one kernel. */
 export interface Emission extends Printing {
   readonly kernel: string;
-  /** The lane loops, by their first statements. */
   readonly runs: LaneLoops['runs'];
+  readonly changing: LaneLoops['changing'];
   readonly sizes: ScriptSizes;
   /** The functions made so far. */
   readonly functions: string[];
@@ -68,10 +68,10 @@ export function blockOf(outside: Emission, body: readonly Statement[]): Text {
 function pointersOf(
   outside: Emission, block: readonly Assign[], lane: Lane,
 ): { pointers: ReadonlyMap<string, string>; lines: string[] } {
-  const to = { ...outside, pointers: new Map<string, string>() };
-  const set = new Set<Expr>(block.map(({ target }) => target));
+  const to = withoutPointers(outside);
+  // Has its value, and keeps it.
   const isFixed = (of: Expr): boolean =>
-    of.node === 'variable' && !isVector(of) && to.names.has(of) && !set.has(of);
+    of.node === 'variable' && !isVector(of) && to.names.has(of) && !to.changing.has(of);
   const uses = new Map<string, number>();
   for (const part of block.flatMap(partsOf)) {
     if (part.node !== 'load' || !part.index.terms.every(({ of }) => isFixed(of))) continue;
@@ -81,6 +81,11 @@ function pointersOf(
   const shared = Array.from(uses).filter(([base, count]) => count > 1 && base.includes(' '));
   const pointers = new Map(shared.map(([base], i) => [base, `$at${i}`]));
   return { pointers, lines: Array.from(pointers, ([base, at]) => `const ${at} = ${base} | 0;`) };
+}
+
+/** For code that may become a function, where pointers from outside would be unknown. */
+function withoutPointers(to: Emission): Emission {
+  return { ...to, pointers: new Map() };
 }
 
 function joined(texts: readonly Text[]): Text {
@@ -94,7 +99,7 @@ function indented(lines: readonly string[]): string[] {
 
 function statement(to: Emission, one: Statement): Text {
   if (one.statement === 'assign') return assignment(to, one);
-  if (one.statement === 'loop') return separate(to, [one], () => loop(to, one));
+  if (one.statement === 'loop') return separate(to, [one], to.sizes.functions, () => loop(to, one));
   return branch(to, one);
 }
 
@@ -132,7 +137,7 @@ function pairs(targets: readonly string[], values: readonly string[]): string {
 }
 
 function loop(to: Emission, { counter, values, step, isParallel, bodies: [body] }: Loop): Text {
-  const [from, end] = values.map((bound) => textOf(bound, 0, to));
+  const [from, end] = values.map((bound) => textOf(bound, 0, withoutPointers(to)));
   return to.names.within(() => {
     const i = to.names.of(counter);
     const inside = blockOf(to, body);
@@ -157,7 +162,8 @@ function branch(to: Emission, one: When): Text {
  * ordinary one inside: it is loaded at the start of an iteration, and stored at its end.
  */
 function laneLoop(to: Emission, run: readonly Assign[]): Text {
-  return separate(to, run, () => to.names.within(() => {
+  // It is called for four elements only, so it has to be longer than a loop to be a function.
+  return separate(to, run, 4 * to.sizes.functions, () => to.names.within(() => {
     const { pointers, lines: starts } = pointersOf(to, run, '$lane');
     const own: Emission = { ...to, carried: new Map(), pointers };
     const placeOf = (variable: Expr): string | undefined => {
@@ -187,10 +193,12 @@ function laneLoop(to: Emission, run: readonly Assign[]): Text {
   }));
 }
 
-/** The text of statements; if it is long, as the call of a function. */
-function separate(to: Emission, body: readonly Statement[], make: () => Text): Text {
+/** The text of statements; if its size is `least` or more, as the call of a function. */
+function separate(
+  to: Emission, body: readonly Statement[], least: number, make: () => Text,
+): Text {
   const text = make();
-  if (text.size < to.sizes.functions) return text;
+  if (text.size < least) return text;
   const taken = outsideOf(to, body);
   if (taken === undefined) return text;
   const name = `${to.kernel}$${to.functions.length + 1}`;

@@ -138,8 +138,8 @@ function assembleRegion(kernel: Kernel, region: Region, fuses: boolean): Assembl
     ({ constants } = emitted);
     return emitted.code;
   });
-  // The bytes are kept, and the code is not.
-  return { like: { ...like, code: [] }, constants, bytes: assemble(like) };
+  // The bytes are kept, and neither the code nor the module, which has it too.
+  return { like: { ...like, code: [], home: kernel }, constants, bytes: assemble(like) };
 }
 
 function isFusing({ name }: Kernel, options: EmitOptions): boolean {

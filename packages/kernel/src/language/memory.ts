@@ -49,7 +49,8 @@ export function placeOf(how: 'load' | 'store', buffer: Buffer, index: Operand): 
   const sum: Sum = { terms: [], constant: 0, step: 0 };
   addMultiple(sum, value, 1);
   const { constant, step } = sum;
-  const terms = sum.terms.filter(({ times }) => times !== 0);
+  // A copy has no room to grow, which would be the larger part of it.
+  const terms = sum.terms.filter(({ times }) => times !== 0).slice();
   const hasLanes = step !== 0 || terms.some(({ of }) => isVector(of));
   const type = typeOf(buffer.kind, hasLanes ? 4 : 1);
   return { node: 'load', type, buffer, index: { terms, constant, step } };

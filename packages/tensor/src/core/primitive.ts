@@ -93,14 +93,19 @@ function isSize(size: number): boolean {
   return Number.isSafeInteger(size) && size >= 0;
 }
 
-function isSpec(spec: Spec): boolean {
-  return dtypes.accepts(spec?.dtype) && spec.shape?.every?.(isSize);
+/** Whether all are specs; with loops, as every op asks. */
+function areSpecs(list: readonly Spec[]): boolean {
+  if (!Array.isArray(list) || list.length === 0) return false;
+  for (const spec of list) {
+    if (!dtypes.accepts(spec?.dtype) || !spec.shape?.every?.(isSize)) return false;
+  }
+  return true;
 }
 
 /** Throws unless a shape rule has returned a shape and a dtype for each result. */
 function checkSpecs(op: string, list: readonly Spec[]): void {
   // This check is fast. The slow one below finds out what is wrong.
-  if (Array.isArray(list) && list.length > 0 && list.every(isSpec)) return;
+  if (areSpecs(list)) return;
   const where = `infer of ${op}`;
   checkArgument(where, 'its result', list, specLists);
   list.forEach((spec, i) => {

@@ -31,15 +31,20 @@ export interface Rows {
 export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): Rows {
   const sizes: number[] = [];
   const merged: number[][] = strides.map(() => []);
-  shape.forEach((size, axis) => {
-    if (size === 1) return;
+  // Plain loops: for small tensors this takes as long as the arithmetic.
+  for (let axis = 0; axis < shape.length; axis++) {
+    const size = shape[axis];
+    if (size === 1) continue;
     const last = sizes.length - 1;
-    const isEven = strides.every((own, k) => merged[k][last] === own[axis] * size);
+    let isEven = last >= 0;
+    for (let k = 0; isEven && k < strides.length; k++) {
+      isEven = merged[k][last] === strides[k][axis] * size;
+    }
     // It becomes one with the axis before it, or is the next.
-    const at = last >= 0 && isEven ? last : last + 1;
+    const at = isEven ? last : last + 1;
     sizes[at] = (sizes[at] ?? 1) * size;
-    strides.forEach((own, k) => (merged[k][at] = own[axis]));
-  });
+    for (let k = 0; k < strides.length; k++) merged[k][at] = strides[k][axis];
+  }
   const length = sizes.pop() ?? 1;
   const steps = merged.map((own) => own.pop() ?? 0);
   const isOneRow = sizes.length === 0;

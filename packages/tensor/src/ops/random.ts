@@ -4,8 +4,8 @@
  * equal seeds give equal bits. The state of a generator is a tensor, [key, key, draws]; an op that
  * draws returns numbers and the next state, in which `draws` is larger.
  *
- * The n-th number of a draw is made of the words that Threefry gives for the counter [n, draw], as
- * is that of a normal draw of those for [n, draw] and [n, draw + 1].
+ * A uniform number, the n-th of a draw, is made of the words that Threefry gives for the counter
+ * [n, draw]; a normal number takes a second draw, and the words for [n, draw + 1].
  */
 import * as k from '@mambagrad/kernel';
 import type { DType } from '../core/dtype.ts';
@@ -226,7 +226,7 @@ function floatsFor(
 
 const deviations = number({ from: 0 });
 
-/** Independent, normally distributed numbers. */
+/** Independent, normally distributed numbers, by the method of Box and Muller (1958). */
 export function normal(shape: Shape, mean = 0, std = 1, options: RandomOptions = {}): Tensor {
   checkArgument('normal', 'mean', mean, finite);
   checkArgument('normal', 'std', std, deviations);

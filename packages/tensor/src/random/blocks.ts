@@ -100,13 +100,16 @@ export function blocksFor(count: number): Blocks {
   return byKernels ?? (byLoops ??= new Blocks(loops()));
 }
 
+/** Kernels if they can be made: there may be no room, or a policy that forbids to compile code. */
 function kernelsOrLoops(): Work {
-  try {
-    return kernels(features().simd ? webAssembly() : undefined);
-  } catch {
-    // A content security policy may forbid to compile code.
-    return loops();
+  for (const host of [features().simd ? webAssembly() : undefined, undefined]) {
+    try {
+      return kernels(host);
+    } catch {
+      // The next way is slower, but gives the same bits.
+    }
   }
+  return loops();
 }
 
 /** Where each array starts in its memory, in bytes. */

@@ -5,8 +5,8 @@
  *     x ← x + y,    y ← (y rotated by r) ⊕ x
  *
  * and adds words of the key after every fourth. It is written once, for words of any kind: numbers;
- * expressions of the loop language; and pairs of those. It computes whole numbers only, so that all
- * of them give the same bits.
+ * expressions of the loop language; and several vectors of those, side by side. All of them give
+ * the same bits, since these are operations on whole numbers.
  *
  * Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011).
  */

@@ -50,10 +50,10 @@ export function variable<T extends ValueType, Kind extends 'local' | 'global'>(
   const { kind, name, number, home } = item;
   const instruction = kind === 'local' ? 'local.get' : 'global.get';
   const opcode = opcodes[instruction];
-  const immediates: Reference[] = [];
   // All are made in one way, field by field: a kernel has hundreds of locals.
+  const immediates = new Array<Reference>(1);
   const made = { kind, name, number, home, type, instruction, opcode, operands: [], immediates };
-  immediates.push(made);
+  immediates[0] = made;
   return made;
 }
 

@@ -13,7 +13,7 @@ export function alignUp(bytes: number): number {
 
 /** The free ranges of a block of memory, in order; ranges that touch are merged. */
 export class FreeList {
-  #ranges: { start: number; end: number }[];
+  readonly #ranges: { start: number; end: number }[];
   /** The largest end of any range that was ever allocated. */
   end = 0;
 
@@ -29,11 +29,18 @@ export class FreeList {
   allocate(bytes: number): number | undefined {
     const size = alignUp(bytes);
     if (size === 0) return 0;
-    const fitting = this.#ranges.filter(({ start, end }) => end - start >= size);
-    const best = fitting.sort((a, b) => a.end - a.start - (b.end - b.start))[0];
-    if (best === undefined) return undefined;
+    const ranges = this.#ranges;
+    let place = -1;
+    let least = Infinity;
+    ranges.forEach(({ start, end }, i) => {
+      const isBetter = end - start >= size && (place < 0 || end - start < least);
+      if (isBetter) [place, least] = [i, end - start];
+    });
+    if (place < 0) return undefined;
+    const best = ranges[place];
     const { start } = best;
     best.start += size;
+    if (best.start === best.end) ranges.splice(place, 1);
     this.end = Math.max(this.end, best.start);
     return start;
   }
@@ -51,12 +58,16 @@ export class FreeList {
 
   /** Frees what `allocate` gave: the same start, and the number of bytes that were asked for. */
   free(start: number, bytes: number): void {
-    const ranges = [...this.#ranges, { start, end: start + alignUp(bytes) }];
-    this.#ranges = [];
-    for (const range of ranges.sort((a, b) => a.start - b.start)) {
-      const before = this.#ranges.at(-1);
-      if (before?.end === range.start) before.end = range.end;
-      else if (range.end > range.start) this.#ranges.push(range);
-    }
+    const end = start + alignUp(bytes);
+    if (end === start) return;
+    const ranges = this.#ranges;
+    const next = ranges.findIndex((range) => range.start > start);
+    const place = next < 0 ? ranges.length : next;
+    const touchesNext = next >= 0 && ranges[next].start === end;
+    const freed = { start, end: touchesNext ? ranges[next].end : end };
+    if (touchesNext) ranges.splice(next, 1);
+    const before = ranges[place - 1];
+    if (place > 0 && before.end === start) before.end = freed.end;
+    else ranges.splice(place, 0, freed);
   }
 }

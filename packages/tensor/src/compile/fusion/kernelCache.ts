@@ -145,4 +145,4 @@ function operationOf({ primitive, attributes }: Step): string {
 }
 
 /** The cache of this process: a training step of a model has some fifty kernels. */
-export const kernelCache: KernelCache = new KernelCache(512);
+export const kernelCache: KernelCache = new KernelCache(256);
