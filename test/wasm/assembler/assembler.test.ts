@@ -1,5 +1,7 @@
 /** Modules, functions and control flow of the assembler, its errors, its text, its features. */
 import {
+  assemble,
+  assembled,
   at,
   block,
   branch,
@@ -18,6 +20,7 @@ import {
   i64,
   i8x16,
   type Label,
+  type Local,
   loop,
   memory,
   Module,
@@ -232,6 +235,35 @@ describe('modules', () => {
     module.export(module.function('outer', {}, 'none', () => [call(inner, {})]));
     const { outer } = module.instantiate<{ outer(): void }>();
     expect(stackOf(outer)).toContain('stumble über');
+  });
+
+  test('take functions that were assembled once', () => {
+    const like = new Module().function('square', { to: 'i32', x: 'i32' }, 'none', (given, self) => {
+      const y = self.local('y', 'f32');
+      const number = self.local('number', 'i32');
+      return [
+        set(number, i32.mul(given.x, given.x)),
+        set(y, f32.convert_i32_s(number)),
+        when(given.x, [f32.store(given.to, y)]),
+      ];
+    });
+    const bytes = assemble(like);
+    for (const added of [0, 5]) {
+      const module = new Module();
+      module.export(module.memory({ min: 1 }));
+      const more = module.global('more', 'i32', added);
+      const [, x] = like.locals as readonly Local<'i32'>[];
+      module.export(module.functionLike(like, 'run', [set(x, i32.add(x, more)), assembled(bytes)]));
+      type Exports = { memory: HostMemory; run: (to: number, x: number) => void };
+      const { memory: own, run } = module.instantiate<Exports>();
+      run(8, 3);
+      expect(new Float32Array(own.buffer)[2]).toBe((3 + added) ** 2);
+      expect(module.wat()).toContain(`\n    (; ${bytes.length} bytes ;)`);
+    }
+    const module = new Module();
+    const global = module.global('more', 'i32', 1);
+    const other = module.function('other', {}, 'none', () => [drop(global)]);
+    expect(() => assemble(other)).toThrow("global 'more' is not of this module");
   });
 
   test('may be large', () => {

@@ -61,7 +61,10 @@ function printFunction(f: WasmFunction, head: string, names: Names): string {
   return fold(head + signatureText(f, own), true, body);
 }
 
-function print({ instruction, immediates, operands, label, bodies }: Code, names: Names): string {
+function print(code: Code, names: Names): string {
+  const { instruction, immediates, operands, label, bodies, assembled } = code;
+  // Of bytes there is no text: a comment says how many they are.
+  if (assembled !== undefined) return instruction;
   const texts = immediates.map((immediate) => (
     immediate.kind === 'literal' ? immediate.text() : ` ${nameOf(immediate, names)}`
   ));
