@@ -124,12 +124,16 @@ describe('memory that cannot be shared', () => {
     const state = fresh.tensor([1, 2]);
     for (const backend of ['wasm', 'js'] as const) {
       const count = fresh.compile(() => void state.assign(state.add(1)), { backend });
+      const take = fresh.compile((x: Tensor) => [state.sub(x), x.flip(0)], { backend });
       count();
+      take(fresh.tensor([5, 5]));
       expect(state.data.buffer).toBeInstanceOf(ArrayBuffer);
       for (const size of [1e5, 2e6]) {
         const large = fresh.compile(() => fresh.ones([size]).flip(0).add(state.sum()), { backend });
         large();
         expect(state.data).toHaveLength(2);
+        const [none, swapped] = take(fresh.tensor(state.data.slice()));
+        expect([...none.data, ...swapped.data.toReversed()]).toEqual([0, 0, ...state.data]);
         count();
       }
     }
