@@ -20,8 +20,7 @@ describe('the table of ops', () => {
   });
 
   it('leads to every primitive', () => {
-    // Primitives that make tensors from a state or seed have no tensor to be called on; the first
-    // argument of `scan` is a function.
+    // Those that make tensors of a state have no tensor to be called on, nor has scan.
     const made = ['uniform', 'normal', 'scan'];
     expect(primitiveNames().filter((name) => !names.includes(name))).toEqual(made);
   });
