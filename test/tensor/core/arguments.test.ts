@@ -191,7 +191,7 @@ test('every function of the package is called here, or takes no arguments that i
   const others = [
     // Tested with what they are about.
     'compile', 'formatKernels', 'formatMemory', 'formatStages', 'setThreads', 'closeThreads',
-    'describe', 'threefry2x32',
+    'describe', 'threefry2x32', 'scan',
     // Classes.
     'Generator', 'Tensor', 'TensorError',
   ];
