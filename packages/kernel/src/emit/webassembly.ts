@@ -112,7 +112,7 @@ export const addAssembledRegions: AddRegions = (
 interface AssembledRegion {
   /** A function with its parameters and locals. */
   readonly like: KernelFunction;
-  /** What has to be loaded before it. */
+  /** The vectors that are loaded into locals before its code runs. */
   readonly constants: readonly VectorConstant[];
   readonly bytes: Uint8Array;
 }

@@ -99,7 +99,7 @@ export function forChannels(
   ];
 }
 
-/** Calls the body for two states at a time of the channels at hand; then for an odd one. */
+/** Calls the body for two states at a time; if their number is odd, for the last one alone. */
 export function forStates(
   count: number,
   channels: readonly k.Expr[],

@@ -93,7 +93,7 @@ export function forWords(
   body: (i: k.Expr, words: readonly [k.Expr, k.Expr]) => k.Statements,
 ): k.Statements {
   const before: k.Statement[] = [];
-  // What is the same for all numbers is computed before the loop.
+  // Parts that are the same for all numbers are computed before the loop.
   const same = (value: k.Expr): Vectors => {
     const variable = held(before, value);
     return Array.from({ length: VECTORS }, () => variable);

@@ -17,15 +17,15 @@ import { traced } from './traced.ts';
 import { structureOf, tensorsIn } from './tree.ts';
 import { type AnyStep, unrolled } from './unrolled.ts';
 
-/** What a step gives. */
+/** The result of a step. */
 export interface ScanStep<State, Output> {
   /** The next state, with the structure, shapes and dtypes of the one before. */
   readonly state: State;
-  /** What the step puts out, if anything: a tree of tensors, of the same structure each time. */
+  /** The step's output, if it has one: a tree of tensors, of the same structure each time. */
   readonly output?: Output | undefined;
 }
 
-/** What a scan gives. */
+/** The result of a scan. */
 export interface ScanResult<State, Output> {
   /** The state after the last step. */
   readonly state: State;

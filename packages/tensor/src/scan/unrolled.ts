@@ -17,7 +17,7 @@ export interface Course {
   readonly checkpointEvery?: number | undefined;
 }
 
-/** What a scan gives, before its type is known. */
+/** The result of a scan, before its type is known. */
 export interface Scanned {
   readonly state: unknown;
   readonly outputs: unknown;

@@ -86,7 +86,7 @@ export class KernelCache {
     const { key, values } = this.#keyOf(group, needed);
     const known = this.#made.get(key);
     const made = known ?? this.#make(values, () => emit(group, needed));
-    // What is set again goes to the end.
+    // A Map keeps the order in which keys were set: one that is set again goes to the end.
     this.#made.delete(key);
     this.#made.set(key, made);
     if (this.#made.size > this.#capacity) {

@@ -34,7 +34,7 @@ export interface Plan {
   readonly threadLocalBytes: number;
 }
 
-/** What is where in the scratch memory of a loop. */
+/** The layout of a loop's scratch memory. */
 export interface BodyPlan {
   /** The plan of an iteration, for values that are neither arguments nor results of the body. */
   readonly plan: Plan;

@@ -41,7 +41,7 @@ export interface AddressedLoop extends AddressedBody {
   readonly depth: number;
   /** The number of its iterations. */
   readonly length: number;
-  /** What is copied before the first iteration, and after the last. */
+  /** The copies that are made before the first iteration, and after the last. */
   readonly before: readonly Copy[];
   readonly after: readonly Copy[];
 }

@@ -1,6 +1,6 @@
 /**
  * A loop in a program: one program, the body, that runs once for each position of a sequence, from
- * the first to the last or in reverse. What goes from each iteration to the next is carried.
+ * the first to the last or in reverse. A carry is a value that each iteration hands to the next.
  *
  *     inputs    carries, as they are at first; sequences; what the body reads from outside
  *     results   carries, as they are at last; for each output the sequence of its values
@@ -21,7 +21,7 @@ export interface Body extends Program {
   readonly inputs: readonly Value[];
 }
 
-/** What a loop is, besides its body. */
+/** The properties of a loop besides its body. */
 export interface LoopShape {
   /** How many of the inputs are carries, the first ones; as many results are. */
   readonly carries: number;
@@ -126,7 +126,7 @@ export type ArgumentOf = (
   spec: Spec, argument: number, requiresGrad: boolean, node?: Node,
 ) => Tensor;
 
-/** What a body is traced from. */
+/** The function that a body is traced from, and its arguments. */
 export interface BodySource {
   /** How many of its arguments, and of its results, are carries: the first ones. */
   readonly carries: number;
@@ -159,7 +159,7 @@ export function traceBody(
   }
 }
 
-/** What was recorded, as a program of arguments alone. */
+/** Turns a recording into a program of arguments alone. */
 function closed(
   { steps, writes, results, constants }: Omit<Program, 'rebuild'>, specs: readonly Spec[],
   carries: number,

@@ -181,7 +181,7 @@ export class Recorder implements Tracer {
     const known = this.#assigned.get(tensor) ?? this.#values.get(tensor);
     if (known) return known;
     const isOlder = tensor.createdAt < this.#startedAt;
-    // What has no value and is not older was made in a step of a loop: reading it says so.
+    // A tensor of the step of a loop, kept outside of it, has no value: reading it throws.
     if (!isOlder && !tensor.hasValue) void tensor.data;
     const captured: Value = { ...specOf(tensor), from: tensor };
     this.#values.set(tensor, captured);
