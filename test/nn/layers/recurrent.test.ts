@@ -221,6 +221,17 @@ describe('GRU and LSTM', () => {
     );
   });
 
+  it('refuse lengths that no row can have, also when they are compiled', () => {
+    const layer = new GRU(2, 3);
+    const run = (lengths: Tensor) => layer.forward(zeros([4, 2, 2]), { lengths }).output;
+    for (const call of [run, compile(run)]) {
+      for (const wrong of [[4, 5], [-1, 2]]) {
+        expect(() => call(tensor(wrong, i32))).toThrow(/^GRU.forward: lengths: index (5|-1) .* 0 to 4/);
+      }
+      expect(call(tensor([0, 4], i32)).shape).toEqual([4, 2, 3]);
+    }
+  });
+
   it('are compiled once for rows of any lengths, and learn nothing from padding', () => {
     const layer = new GRU(2, 5, { bidirectional: true, generator: new Generator(3) });
     const step = (x: Tensor, lengths: Tensor) => {

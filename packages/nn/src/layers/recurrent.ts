@@ -58,7 +58,7 @@ const layerOptions: FullTable<RecurrentLayerOptions, 'generator'> = {
 export interface RecurrentOptions<State> {
   /** The state before the first step, such as an earlier call gave. Default zeros. */
   readonly state?: State | undefined;
-  /** The number of steps in each row, i32 [batch]; later steps are padding. Default all. */
+  /** The number of steps in each row, i32 [batch], 0 to L; later ones are padding. Default all. */
   readonly lengths?: Tensor | undefined;
   /** 0 at padding, which may be anywhere: i32, with the first two axes of x. Default none. */
   readonly mask?: Tensor | undefined;
@@ -252,10 +252,11 @@ export abstract class RecurrentLayer<State extends Hidden<State>> extends Module
     if (!lengths) return undefined;
     const [batch, length] = this.batchFirst ? [first, second] : [second, first];
     requireShape(op, 'lengths', lengths, { shape: [batch], dtype: 'i32' });
-    const steps = arange(0, length, 1, { dtype: 'i32' });
-    return this.batchFirst
-      ? steps.less(lengths.unsqueeze(1))
-      : steps.unsqueeze(1).less(lengths);
+    const counts = arange(0, length + 1, 1, { dtype: 'i32' });
+    // Looked up among the lengths that there are: another throws, also in a compiled function.
+    const known = counts.indexSelect(0, lengths, { caller: `${op}: lengths` });
+    const steps = counts.narrow(0, 0, length);
+    return this.batchFirst ? steps.less(known.unsqueeze(1)) : steps.unsqueeze(1).less(known);
   }
 
   /** The given state, if it fits, or zeros. */
