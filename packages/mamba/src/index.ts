@@ -4,7 +4,7 @@
  */
 export * from './models/biMamba.ts';
 export {
-  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, Mixer,
+  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, type MambaState, Mixer,
 } from './layers/block.ts';
 export * from './checkpoints/checkpoint.ts';
 export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
