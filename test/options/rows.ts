@@ -4,8 +4,8 @@
  * all rows; a table of options that no row reaches fails there.
  */
 import {
-  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, generate, generateText,
-  inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
+  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, generate,
+  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
   parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import {
@@ -224,6 +224,11 @@ export const rows: Readonly<Record<string, Row>> = {
     ssd(
       some(2, 5, 4, 3), positive(2, 5, 4), positive(4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3),
       options,
+    ),
+  ),
+  discreteSSD: free('mamba SSDOptions', (options) =>
+    discreteSSD(
+      some(2, 5, 4, 3), positive(2, 5, 4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3), options,
     ),
   ),
   SelectiveSSM: {
