@@ -4,7 +4,7 @@
  * all rows; a table of options that no row reaches fails there.
  */
 import {
-  BiMamba, BiMambaBlock, byteTokenizer, DepthwiseConv1d, generate, generateText, Mamba, Mamba2, Mamba2Block,
+  BiMamba, BiMambaBlock, byteTokenizer, DepthwiseConv1d, discreteSSD, generate, generateText, Mamba, Mamba2, Mamba2Block,
   MambaBlock, MambaLM, MambaND, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import {
@@ -223,6 +223,11 @@ export const rows: Readonly<Record<string, Row>> = {
     ssd(
       some(2, 5, 4, 3), positive(2, 5, 4), positive(4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3),
       options,
+    ),
+  ),
+  discreteSSD: free('mamba SSDOptions', (options) =>
+    discreteSSD(
+      some(2, 5, 4, 3), positive(2, 5, 4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3), options,
     ),
   ),
   SelectiveSSM: {

@@ -4,7 +4,7 @@
  */
 export * from './models/biMamba.ts';
 export {
-  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, Mixer,
+  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, type MambaState, Mixer,
 } from './layers/block.ts';
 export * from './checkpoints/checkpoint.ts';
 export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
@@ -32,7 +32,9 @@ export { SelectiveSSM, type SelectiveSSMOptions } from './layers/selectiveSSM.ts
 export {
   type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
 } from './sequence/sequence.ts';
-export * from './ops/ssd/ssd.ts';
+export { type SSDResult } from './ops/ssd/composed.ts';
+export { discreteSSD, type SSDAlgorithm, type SSDOptions } from './ops/ssd/discrete.ts';
+export { ssd } from './ops/ssd/ssd.ts';
 export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
 export { Residual } from './layers/residual.ts';
 export { Stack } from './models/stack.ts';

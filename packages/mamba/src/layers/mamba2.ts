@@ -17,7 +17,7 @@ import {
 import { ssd } from '../ops/ssd/ssd.ts';
 import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
 import {
-  type BlockOptions, blockOptions, type BlockState, type BlockStateShapes, innerWidth, Mixer,
+  type BlockOptions, blockOptions, type BlockStateShapes, type MambaState, innerWidth, Mixer,
 } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
 import { report } from './recurrence.ts';
@@ -94,7 +94,7 @@ function sizesOf(op: string, options: Mamba2BlockOptions) {
 }
 
 /** The Mamba-2 block: x [batch, length, hidden] to the same shape, without residual connection. */
-export class Mamba2Block extends Mixer {
+export class Mamba2Block extends Mixer<MambaState> {
   /** To the gate [I], the channels of the convolution [I + 2GN] and Δ [H], in this order */
   readonly inProj: Linear;
   /** Over the signal [I], B [GN] and C [GN], in this order */
@@ -124,12 +124,12 @@ export class Mamba2Block extends Mixer {
     this.outProj = new Linear(inner, hiddenSize, { bias, generator });
   }
 
-  stateShapes(batch: number): BlockStateShapes {
+  stateShapes(batch: number): BlockStateShapes<MambaState> {
     const { heads, headDim, stateSize, convSize, channels } = this.#sizes;
     return { conv: [batch, convSize - 1, channels], ssm: [batch, heads, headDim, stateSize] };
   }
 
-  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+  mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
     const { x, state, flags } = this.readSteps(input, options);
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;
