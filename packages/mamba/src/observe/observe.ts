@@ -7,7 +7,7 @@
  *
  * A long sequence can be observed in pieces, each from the state after the one before.
  */
-import { type Module, Module as ModuleClass } from '@mambagrad/nn';
+import { Module } from '@mambagrad/nn';
 import { noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
 import {
   checkArgument, instanceOf, Kind, readOptions, type Table,
@@ -39,35 +39,36 @@ export interface Observation<State> {
   readonly layers: readonly ObservedLayer[];
 }
 
-/** A module that maps a sequence to a result. */
-type Reader = Module & { forward(x: Tensor, flags?: SequenceFlags): Tensor };
+/** A model that maps a sequence to a result. */
+type Forward = Module & { forward(x: Tensor, flags?: SequenceFlags): Tensor };
+/** A model that can go on from a state. */
+type Scan<State> = Module & Pick<Recurrent<State>, 'scan'>;
 
 /**
  * Runs a model on an input and gives the recurrence of each layer of Mamba or Mamba-2 in it. The
- * model can be any module that has such layers, `MambaLM`, `Mamba`, `BiMamba`, `MambaND`, a block or
- * one of yours; options are handed to its `scan` if it has one, else to its `forward`. It runs
+ * model can be any module with such layers: `MambaLM`, `Mamba`, `BiMamba`, `MambaND`, a block, or
+ * one of your own. Options are passed to its `scan` if it has one, else to its `forward`. It runs
  * eagerly, without gradients and dropout. A scan from the right is shown as it runs: its step 0 is
  * the last step of the input. Throws if there is no such layer.
  */
 export function observe<State>(
-  model: Module & Pick<Recurrent<State>, 'scan'>, x: Tensor, options?: ObserveOptions<State>,
+  model: Scan<State>, x: Tensor, options?: ObserveOptions<State>,
 ): Observation<State>;
 export function observe(
-  model: Reader, x: Tensor, options?: ObserveOptions<undefined>,
+  model: Forward, x: Tensor, options?: ObserveOptions<undefined>,
 ): Observation<undefined>;
 export function observe(
-  model: Reader | (Module & Pick<Recurrent<unknown>, 'scan'>), x: Tensor,
-  options: ObserveOptions<unknown> = {},
+  model: Forward | Scan<unknown>, x: Tensor, options: ObserveOptions<unknown> = {},
 ): Observation<unknown> {
-  checkArgument('observe', 'model', model, instanceOf(ModuleClass));
+  checkArgument('observe', 'model', model, instanceOf(Module));
   const { layers: wanted, ...given } = readOptions('observe', options, observeOptions);
   const { result, reports } = recordRecurrences(() =>
     noGrad(() => model.inEval(() => run(model, x, given))),
   );
   if (reports.length === 0) {
     throw new TensorError(
-      `observe: no layer of ${model.constructor.name} ran a selective scan; expected a model with ` +
-        'SelectiveSSM or Mamba2Block in it',
+      `observe: no layer of ${model.constructor.name} ran a selective scan; expected a model ` +
+        'with SelectiveSSM or Mamba2Block in it',
     );
   }
   const paths = new Map(model.namedModules().map(([path, module]) => [module, path]));
@@ -89,8 +90,7 @@ const observeOptions: Table<ObserveOptions<unknown>> = {
 
 /** The result of `scan`, or of `forward`, which gets no options if none are given. */
 function run(
-  model: Reader | (Module & Pick<Recurrent<unknown>, 'scan'>), x: Tensor,
-  { state, ...flags }: ScanOptions<unknown>,
+  model: Forward | Scan<unknown>, x: Tensor, { state, ...flags }: ScanOptions<unknown>,
 ): { y: Tensor; state: unknown } {
   if ('scan' in model) return model.scan(x, { ...flags, state });
   if (state !== undefined) {

@@ -178,10 +178,7 @@ export class ObservedLayer {
    * few digits left, and its logarithm has all of them.
    */
   logDecay(options: PartOptions = {}): Tensor {
-    const op = 'ObservedLayer.logDecay';
-    const { channels, steps } = this.#readPart(op, options);
-    const { time, rate } = this.#unrolled(op, channels);
-    return stepsOf(time, steps).unsqueeze(-1).mul(rate);
+    return this.#logDecay('ObservedLayer.logDecay', options);
   }
 
   /**
@@ -189,7 +186,7 @@ export class ObservedLayer {
    * state is reset nothing of it is kept, whatever the factor.
    */
   decay(options: PartOptions = {}): Tensor {
-    return this.logDecay(options).exp();
+    return this.#logDecay('ObservedLayer.decay', options).exp();
   }
 
   /**
@@ -212,7 +209,7 @@ export class ObservedLayer {
    * state would be left if all steps were like this one. Infinity at padding.
    */
   halfLifePerStep(options: PartOptions = {}): Tensor {
-    return halfLifeOf(this.logDecay(options));
+    return halfLifeOf(this.#logDecay('ObservedLayer.halfLifePerStep', options));
   }
 
   /**
@@ -252,6 +249,12 @@ export class ObservedLayer {
     const { time, C } = this.#unrolled(op, channels);
     const shape = [...stepsOf(time, steps).shape, C.shape[3]];
     return stepsOf(C, steps).broadcastTo(shape);
+  }
+
+  #logDecay(op: string, options: PartOptions): Tensor {
+    const { channels, steps } = this.#readPart(op, options);
+    const { time, rate } = this.#unrolled(op, channels);
+    return stepsOf(time, steps).unsqueeze(-1).mul(rate);
   }
 
   #readPart(op: string, options: PartOptions) {
