@@ -16,6 +16,13 @@ export {
   type GatedNormOptions, gatedRmsNorm, Mamba2Block, type Mamba2BlockOptions,
 } from './layers/mamba2.ts';
 export * from './models/mambaND.ts';
+export { observe, type Observation, type ObserveOptions } from './observe/observe.ts';
+export {
+  type ChannelOptions, type InfluenceOptions, ObservedLayer, type PartOptions,
+  type RetentionOptions,
+} from './observe/observedLayer.ts';
+export { type StepRange } from './observe/influence.ts';
+export { type Recurrence } from './layers/recurrence.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
   type ScanOrder,
