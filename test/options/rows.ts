@@ -4,8 +4,9 @@
  * all rows; a table of options that no row reaches fails there.
  */
 import {
-  BiMamba, BiMambaBlock, byteTokenizer, DepthwiseConv1d, discreteSSD, generate, generateText, Mamba, Mamba2, Mamba2Block,
-  MambaBlock, MambaLM, MambaND, observe, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
+  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, generate,
+  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
+  observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
@@ -303,6 +304,17 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => language,
     others: ofMamba2, run: (options) => [MambaLM.paramCount(options)] },
   selectiveCopying: free('mamba SelectiveCopyingOptions', (options) => selectiveCopying(2, options)),
+  inductionHeads: free('mamba InductionHeadsOptions', (options) => inductionHeads(2, options)),
+  inductionHeadsInPieces: free(
+    'mamba InductionHeadsInPiecesOptions InductionHeadsOptions',
+    (options) => {
+      const { pieces, targets } = inductionHeadsInPieces(2, options);
+      return [...pieces, targets];
+    },
+  ),
+  associativeRecall: free('mamba AssociativeRecallOptions', (options) => associativeRecall(2, options)),
+  counting: free('mamba CountingOptions', (options) => counting(2, options)),
+  parity: free('mamba ParityOptions CountingOptions', (options) => parity(2, options)),
   sample: free('mamba SampleOptions', (options) => sample(some(2, 5), options)),
   generate: {
     type: 'mamba GenerateOptions',
