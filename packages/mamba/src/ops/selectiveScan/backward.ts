@@ -13,7 +13,7 @@ import {
   registers, type Sizes, TINY,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunkOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf,
+  advance, type Chunk, chunkOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf, sharedAt,
   stateRegisters, type Step, unlessReset,
 } from './step.ts';
 import {
@@ -113,7 +113,7 @@ function runChunk(scan: Backward, chunk: Chunk): k.Statements {
   const { sizes, dB, dC, ofB, ofC } = scan;
   return [
     [dB, dC].map((sums) => sums.clear()),
-    forChannels(chunk.range, sizes.channels, (channels) => [
+    forChannels(chunk, sizes, (channels) => [
       recomputeChunk(scan, chunk, channels),
       backpropagateChunk(scan, chunk, channels),
     ]),
@@ -225,8 +225,9 @@ function backpropagateStates(scan: Backward, step: BackwardStep): k.Statements {
         const toBefore = k.mul(G[j], decays.at(t, cell));
         const toDecay = k.mul(passed[j], states.at(t, cell));
         return [
-          k.set(G[j], k.mulAdd(dy[i], elementAt(C, chunk, t, n), carry.at(n, d))),
-          k.set(throughInput[i], k.mulAdd(G[j], elementAt(B, chunk, t, n), throughInput[i])),
+          k.set(G[j], k.mulAdd(dy[i], sharedAt(sizes, C, chunk, t, n), carry.at(n, d))),
+          k.set(throughInput[i],
+            k.mulAdd(G[j], sharedAt(sizes, B, chunk, t, n), throughInput[i])),
           k.set(passed[j], unlessReset(scan, step, 0, toBefore)),
           carry.set(n, d, k.add(passed[j], TINY)),
           k.set(through[j], unlessReset(scan, step, 0, toDecay)),
@@ -250,10 +251,12 @@ function ofState(
 function storeSums(
   { sizes }: Backward, chunk: Chunk, sums: ChannelSums, { buffer, startOf }: Partials,
 ): k.Statements {
+  const { groups, state } = sizes;
   return k.loop('t', chunk.count, (t) =>
-    k.loop('n', sizes.state, (n) => {
-      const row = k.plus(startOf(chunk.block), k.times(rowOf(sizes, chunk, t), sizes.state));
-      return k.store(buffer, k.plus(row, n), sums.total(t, n));
+    k.loop('n', state, (n) => {
+      const row = k.rowMajor([rowOf(sizes, chunk, t), chunk.group], [groups]);
+      const place = k.plus(startOf(chunk.block), k.times(row, state));
+      return k.store(buffer, k.plus(place, n), sums.total(t, n));
     }),
   );
 }

@@ -23,8 +23,9 @@ import { backwardKernel } from './backward.ts';
 import { forwardKernel } from './forward.ts';
 
 /**
- * u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N], and,
- * if there are any, flags (i32, [B, L]) of steps at which the past is dropped: h_t = Δ_t B_t u_t.
+ * u and Δ [B, L, D], A [D, N], B and C [B, L, N], or [B, L, G, N] if there are several groups of
+ * channels, the state before the first step [B, D, N], and, if there are any, flags (i32, [B, L])
+ * of steps at which the past is dropped: h_t = Δ_t B_t u_t.
  */
 export type ScanInputs = readonly [
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, initialState: Tensor,
@@ -34,11 +35,12 @@ export type ScanInputs = readonly [
 /** The inputs that have a gradient: all but the flags. */
 const differentiable = <T>(inputs: readonly T[]): readonly T[] => inputs.slice(0, 6);
 
-function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]): Sizes {
+function sizesOf([{ shape }, , A, B]: readonly Pick<Spec, 'shape'>[]): Sizes {
   const [batch, length, channels] = shape;
   const state = A.shape[1];
   return {
     batch, length, channels, state,
+    groups: B.shape.length === 4 ? B.shape[2] : 1,
     width: channels * state,
     chunks: Math.ceil(length / CHUNK),
   };
@@ -53,6 +55,7 @@ function step(
   row: number, h: Float64Array, decay: Float64Array, y?: TypedArray,
 ): void {
   const [channels, state] = A.shape;
+  const sharedFrom = sharedPlaces(B, row, channels);
   // Tensors give their arrays by a getter, which costs too much in a loop.
   const [us, deltas, As, Bs, Cs] = [u.data, delta.data, A.data, B.data, C.data];
   const startsAnew = isReset(reset, row);
@@ -62,13 +65,22 @@ function step(
     const duration = deltas[at];
     const input = duration * us[at];
     let read = 0;
-    for (let n = row * state; n < (row + 1) * state; n++, i++) {
+    const first = sharedFrom(d);
+    for (let n = first; n < first + state; n++, i++) {
       decay[i] = startsAnew ? 0 : Math.exp(duration * As[i]);
       h[i] = decay[i] * h[i] + input * Bs[n];
       read += Cs[n] * h[i];
     }
     if (y) y[at] = read;
   }
+}
+
+/** Where the B and C of a channel begin, in a row. */
+function sharedPlaces({ shape }: NDArray, row: number, channels: number): (d: number) => number {
+  const state = shape[shape.length - 1];
+  if (shape.length === 3) return () => row * state;
+  const groups = shape[2];
+  return (d) => (row * groups + Math.floor((d * groups) / channels)) * state;
 }
 
 const isReset = (reset: NDArray | undefined, row: number): boolean =>
@@ -175,14 +187,16 @@ function stepBack(
   [du, dDelta, dA, dB, dC]: readonly Float64Array[],
 ): void {
   const [channels, state] = A.shape;
+  const sharedFrom = sharedPlaces(B, row, channels);
   const [us, deltas, As, Bs, Cs] = [u.data, delta.data, A.data, B.data, C.data];
   for (let d = 0, i = 0; d < channels; d++) {
     const at = row * channels + d;
     const duration = deltas[at];
     const input = duration * us[at];
+    const first = sharedFrom(d);
     let throughInput = 0;
     let throughDecay = 0;
-    for (let n = row * state; n < (row + 1) * state; n++, i++) {
+    for (let n = first; n < first + state; n++, i++) {
       const kept = decay[i] * before[i];
       const G = carry[i] + g[at] * Cs[n];
       dC[n] += g[at] * (kept + input * Bs[n]);
@@ -197,19 +211,37 @@ function stepBack(
   }
 }
 
+/** x [B, L, D] times B [B, L, N], or that of each channel's group [B, L, G, N]: [B, L, D, N]. */
+function outer(x: Tensor, B: Tensor): Tensor {
+  if (B.ndim === 3) return x.unsqueeze(-1).matmul(B.unsqueeze(2));
+  const [batch, length, groups, state] = B.shape;
+  const channels = x.shape[2];
+  const byGroup = x.reshape([batch, length, groups, channels / groups, 1]);
+  return byGroup.matmul(B.unsqueeze(3)).reshape([batch, length, channels, state]);
+}
+
+/** What C [B, L, N] or [B, L, G, N] reads from the states [B, L, D, N]: [B, L, D]. */
+function readOut(states: Tensor, C: Tensor): Tensor {
+  if (C.ndim === 3) return states.matmul(C.unsqueeze(-1)).squeeze(-1);
+  const [batch, length, groups, state] = C.shape;
+  const channels = states.shape[2];
+  const byGroup = states.reshape([batch, length, groups, channels / groups, state]);
+  return byGroup.matmul(C.unsqueeze(-1)).reshape([batch, length, channels]);
+}
+
 /** The same, composed of ops: what gradients of higher order are taken of. */
 export function composedScan(
   [u, delta, A, B, C, initialState, reset]: ScanInputs,
   options?: Pick<LinearScanOptions, 'algorithm' | 'chunkSize'>,
 ): ScanResults & { readonly states: Tensor } {
   const decay = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
-  const input = delta.mul(u).unsqueeze(-1).matmul(B.unsqueeze(2)); // [B, L, D, N]
+  const input = outer(delta.mul(u), B); // [B, L, D, N]
   const states = linearScan(decay, input, {
     ...options, axis: 1, initialState, reset: reset?.unsqueeze(-1).unsqueeze(-1),
   });
   const length = u.shape[1];
   return {
-    y: states.matmul(C.unsqueeze(-1)).squeeze(-1),
+    y: readOut(states, C),
     lastState: length > 0 ? states.narrow(1, length - 1, 1).squeeze(1) : initialState,
     states,
   };

@@ -78,7 +78,8 @@ export interface SelectiveScanResult {
 
 /**
  * Runs the recurrence above over u and delta [B, L, D], A [D, N] (negative, so that states decay),
- * B and C [B, L, N]. Differentiable with respect to every tensor, from both results.
+ * B and C [B, L, N], or [B, L, G, N] for G groups of D / G channels next to each other, with a B
+ * and a C for each. Differentiable with respect to every tensor, from both results.
  */
 export function selectiveScan(
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
@@ -94,10 +95,18 @@ export function selectiveScan(
   const [batch, length, channels] = u.shape;
   const state = A.shape[1];
   const stateShape = [batch, channels, state];
+  const groups = B.ndim === 4 ? B.shape[2] : 1;
+  if (channels % groups !== 0) {
+    throw new TensorError(
+      `selectiveScan: B is ${describe(B)} and u ${describe(u)}; expected [batch, length, groups, ` +
+        'state] with channels a multiple of groups',
+    );
+  }
+  const shared = [batch, length, ...(B.ndim === 4 ? [groups] : []), state];
   const { initialState = zeros(stateShape, { dtype: u.dtype }) } = given;
   requireShapes('selectiveScan', u.dtype, {
     delta: [delta, u.shape], z: [z, u.shape],
-    A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
+    A: [A, [channels, state]], B: [B, shared], C: [C, shared],
     D: [D, [channels]], deltaBias: [deltaBias, [channels]],
     initialState: [initialState, stateShape],
   });
@@ -106,8 +115,10 @@ export function selectiveScan(
   const biased = deltaBias ? kept(delta).add(deltaBias) : delta;
   const step = kept(deltaSoftplus ? biased.softplus() : biased);
   const input = kept(u);
+  // One group needs no axis.
+  const [written, read] = [B, C].map((x) => kept(x.ndim === 4 && groups === 1 ? x.squeeze(2) : x));
   const inputs: ScanInputs = [
-    input, step, A, kept(B), kept(C), initialState, ...(reset ? [reset] : []),
+    input, step, A, written, read, initialState, ...(reset ? [reset] : []),
   ];
   const isLoop = algorithm === 'fused' || algorithm === 'segmented';
   const composed = isLoop ? undefined : { algorithm, chunkSize };
