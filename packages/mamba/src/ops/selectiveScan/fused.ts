@@ -14,10 +14,12 @@
  * These are the reference loops; compiled, both passes are kernels (forward.ts and backward.ts).
  */
 import {
-  linearScan, type LinearScanOptions, type Spec, type Tensor, type TypedArray,
+  arange, concat, linearScan, type LinearScanOptions, type Spec, type Tensor, type TypedArray,
 } from '@mambagrad/tensor';
 import { type ApplyMulti, defineMultiPrimitive, type NDArray } from '@mambagrad/tensor/extend';
-import { orZeros, type ScanResults, secondGradients, together } from '../gradients.ts';
+import {
+  type ChunkedResults, orZeros, type ScanResults, secondGradients, together,
+} from '../gradients.ts';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';
 import { forwardKernel } from './forward.ts';
@@ -87,8 +89,8 @@ const isReset = (reset: NDArray | undefined, row: number): boolean =>
   reset !== undefined && reset.data[row] !== 0;
 
 /**
- * [y [B, L, D], the last state [B, D, N], the state at the start of each chunk [B, chunks, N, D]];
- * the last is for the backward pass.
+ * [y [B, L, D], the last state [B, D, N], the state at the start of each chunk [B, chunks, N, D]],
+ * which is for the backward pass, and for those who want states in the middle.
  */
 const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
   name: 'selectiveScan',
@@ -115,12 +117,13 @@ const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
   lower: (inputs) => ({
     kernel: (elements, outputs) => forwardKernel(elements, outputs, sizesOf(inputs)),
   }),
-  // The states at the starts are for the backward pass alone, and have no cotangent.
-  gradient: ([ofY, ofLastState], [y, lastState, starts], inputs) => {
+  gradient: ([ofY, ofLastState, ofStarts], [y, lastState, starts], inputs) => {
     const [scanned, reset] = [differentiable(inputs), inputs.slice(6)];
+    const cotangents = [orZeros(ofY, y), orZeros(ofLastState, lastState)];
+    if (ofStarts) cotangents.push(ofStarts);
     return together(scanned.length, () => backwardPrimitive([
-      orZeros(ofY, y), orZeros(ofLastState, lastState), ...scanned, starts.detach(), ...reset,
-    ], null));
+      ...cotangents, ...scanned, starts.detach(), ...reset,
+    ], cotangents.length));
   },
 });
 
@@ -133,13 +136,16 @@ function transposed(matrix: TypedArray, rows: number, columns: number): Float64A
 }
 
 /**
- * The gradients of [u, Δ, A, B, C, the initial state]. From the cotangents of y and of the last
- * state, the inputs of the forward pass but the flags, the states at the starts, and the flags.
+ * The gradients of [u, Δ, A, B, C, the initial state]. From the cotangents of y, of the last state
+ * and, if there are three, of the states at the starts; then the inputs of the forward pass but the
+ * flags, the states at the starts, and the flags.
  */
-const backwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
+const backwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
   name: 'selectiveScanBackward',
-  infer: ([, , ...inputs]) => differentiable(inputs),
-  compute: ([ofY, ofLastState, u, delta, A, B, C, initialState, starts, ...reset], outputs) => {
+  infer: (inputs, count) => differentiable(inputs.slice(count)),
+  compute: (all, outputs, cotangents) => {
+    const [ofY, ofLastState, ofStarts] = all.slice(0, cotangents);
+    const [u, delta, A, B, C, initialState, starts, ...reset] = all.slice(cotangents);
     const inputs = [u, delta, A, B, C, initialState, ...reset];
     const { batch, length, width, channels, state, chunks } = sizesOf(inputs);
     const totals = outputs.map(({ data }) => new Float64Array(data.length));
@@ -162,19 +168,25 @@ const backwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
           stepBack(inputs, ofY.data, first + t, before[t], decays[t], carry, totals);
           if (isReset(reset.at(0), first + t)) carry.fill(0);
         }
+        if (ofStarts) {
+          const more = ofStarts.data.subarray(start, start + width);
+          transposed(more, state, channels).forEach((x, i) => (carry[i] += x));
+        }
       }
     }
     outputs.forEach(({ data }, i) => data.set(totals[i]));
   },
-  lower: ([, , ...inputs]) => ({
-    kernel: (elements, outputs) => backwardKernel(elements, outputs, sizesOf(inputs)),
+  lower: (inputs, count) => ({
+    kernel: (elements, outputs) => backwardKernel(
+      elements.slice(0, count), elements.slice(count), outputs, sizesOf(inputs.slice(count)),
+    ),
   }),
   // The states at the starts are functions of the other inputs, through which their part goes.
-  gradient: (cotangents, _results, inputs) => {
-    const [smooth, reset] = [inputs.slice(0, 8), inputs.slice(9)];
+  gradient: (cotangents, _results, inputs, count) => {
+    const [smooth, reset] = [inputs.slice(0, count + 6), inputs.slice(count + 7)];
     return together(smooth.length, () =>
-      secondGradients(cotangents, smooth, ([u, delta, A, B, C, initialState]) =>
-        composedScan([u, delta, A, B, C, initialState, ...reset]),
+      secondGradients(cotangents, smooth, count, ([u, delta, A, B, C, initialState]) =>
+        withStarts(composedScan([u, delta, A, B, C, initialState, ...reset]), initialState),
       ),
     );
   },
@@ -247,8 +259,18 @@ export function composedScan(
   };
 }
 
-/** y [B, L, D] and the last state [B, D, N], in one loop. */
-export function fusedScan(inputs: ScanInputs): ScanResults {
-  const [y, lastState] = forwardPrimitive(inputs, null);
-  return { y, lastState };
+/** The results of a composed scan, with its states at the starts of chunks as a fused one has. */
+function withStarts(
+  { states, ...results }: ReturnType<typeof composedScan>, initialState: Tensor,
+): ChunkedResults {
+  const before = concat([initialState.unsqueeze(1), states], 1).narrow(1, 0, states.shape[1]);
+  const chunks = Math.ceil(states.shape[1] / CHUNK);
+  const index = arange(0, chunks, 1, { dtype: 'i32' }).mul(CHUNK);
+  return { ...results, starts: before.indexSelect(1, index).transpose(-2, -1) };
+}
+
+/** y [B, L, D] and the last state [B, D, N], in one loop; and the states before each chunk. */
+export function fusedScan(inputs: ScanInputs): ChunkedResults {
+  const [y, lastState, starts] = forwardPrimitive(inputs, null);
+  return { y, lastState, starts };
 }
