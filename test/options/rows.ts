@@ -4,7 +4,7 @@
  * all rows; a table of options that no row reaches fails there.
  */
 import {
-  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, generate,
+  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
   generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
   observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
@@ -240,6 +240,9 @@ export const rows: Readonly<Record<string, Row>> = {
       options,
     ),
   ),
+  documentEnds: {
+    type: 'mamba SequenceFlags',
+    fewest: () => ({ reset: tokens(2, 5) }), run: (flags) => documentEnds(flags, 2) },
   discreteSSD: free('mamba SSDOptions', (options) =>
     discreteSSD(
       some(2, 5, 4, 3), positive(2, 5, 4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3), options,
