@@ -12,8 +12,8 @@
  * It needs fast-check, which you install beside it.
  */
 export type {
-  Float32Scan, Float64Scan, ScanAbility, ScanArguments, ScanCandidate, ScanResults, StepResults,
-  TensorScan,
+  Float32Scan, Float64Scan, ScanAbility, ScanArguments, ScanCandidate, ScanCotangents, ScanResults,
+  StepResults, TensorScan,
 } from './testing/candidate.ts';
 export { checkRecurrent, type CheckRecurrentOptions } from './testing/checkRecurrent.ts';
 export { checkScan, type CheckScanOptions } from './testing/checkScan.ts';

@@ -116,7 +116,7 @@ async function tryOut(
     [drawCase(reference, wanted, seed + length, length)]);
   return tryProperty(
     check, new CaseArbitrary(reference, wanted), (given) => property.check(subject, given),
-    (given) => showCase(reference, given),
+    (given) => showCase(reference, given, property.at),
     { seed, examples, numRuns: lengths.length + Math.ceil(numRuns * (property.share ?? 1)) },
   );
 }
