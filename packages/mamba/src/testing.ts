@@ -15,6 +15,10 @@ export type {
   Float32Scan, Float64Scan, ScanAbility, ScanArguments, ScanCandidate, ScanCotangents, ScanResults,
   StepResults, TensorScan,
 } from './testing/candidate.ts';
+export {
+  associativeProperties, type AssociativeProperty, checkAssociative, type CheckAssociativeOptions,
+  type ElementSource,
+} from './testing/checkAssociative.ts';
 export { checkRecurrent, type CheckRecurrentOptions } from './testing/checkRecurrent.ts';
 export { checkScan, type CheckScanOptions } from './testing/checkScan.ts';
 export { PropertyError } from './testing/failure.ts';
