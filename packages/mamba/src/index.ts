@@ -33,11 +33,16 @@ export {
   type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
 } from './sequence/sequence.ts';
 export { type SSDResult } from './ops/ssd/composed.ts';
+export { documentEnds } from './sequence/documents.ts';
 export { discreteSSD, type SSDAlgorithm, type SSDOptions } from './ops/ssd/discrete.ts';
 export { ssd } from './ops/ssd/ssd.ts';
 export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
 export { Residual } from './layers/residual.ts';
 export { Stack } from './models/stack.ts';
 export { type BodyOptions, type EncoderOptions, type StackOptions } from './models/stackOptions.ts';
-export * from './text/tasks.ts';
+export { associativeRecall, type AssociativeRecallOptions } from './tasks/associativeRecall.ts';
+export { type TaskBatch } from './tasks/batch.ts';
+export * from './tasks/counting.ts';
+export * from './tasks/inductionHeads.ts';
+export * from './tasks/selectiveCopying.ts';
 export { byteTokenizer, type TextStream, type Tokenizer } from './text/tokenizer.ts';
