@@ -18,6 +18,13 @@ export {
 export { decayRate, Mamba3Block, type Mamba3State } from './layers/mamba3.ts';
 export { type DecayRate, type Mamba3BlockOptions } from './layers/mamba3Options.ts';
 export * from './models/mambaND.ts';
+export { observe, type Observation, type ObserveOptions } from './observe/observe.ts';
+export {
+  type ChannelOptions, type InfluenceOptions, ObservedLayer, type PartOptions,
+  type RetentionOptions,
+} from './observe/observedLayer.ts';
+export { type StepRange } from './observe/influence.ts';
+export { type Recurrence } from './layers/recurrence.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
   type ScanOrder,
@@ -29,6 +36,7 @@ export {
   type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
 } from './sequence/sequence.ts';
 export { type SSDResult } from './ops/ssd/composed.ts';
+export { documentEnds } from './sequence/documents.ts';
 export { discreteSSD, type SSDAlgorithm, type SSDOptions } from './ops/ssd/discrete.ts';
 export { ssd } from './ops/ssd/ssd.ts';
 export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
@@ -37,5 +45,9 @@ export { Stack } from './models/stack.ts';
 export {
   type BodyOptions, type EncoderOptions, type LayerKind, type StackOptions,
 } from './models/stackOptions.ts';
-export * from './text/tasks.ts';
+export { associativeRecall, type AssociativeRecallOptions } from './tasks/associativeRecall.ts';
+export { type TaskBatch } from './tasks/batch.ts';
+export * from './tasks/counting.ts';
+export * from './tasks/inductionHeads.ts';
+export * from './tasks/selectiveCopying.ts';
 export { byteTokenizer, type TextStream, type Tokenizer } from './text/tokenizer.ts';
