@@ -30,3 +30,6 @@ export { recurrentProperties, type RecurrentProperty } from './testing/recurrent
 export type { ScanInput, ScanReference, Sizes } from './testing/reference.ts';
 export { linearRecurrence, selectiveRecurrence, ssdRecurrence } from './testing/references.ts';
 export type { CheckedProperty, CheckReport, LeftOutProperty } from './testing/report.ts';
+export {
+  type ScanVectors, scanVectors, type VectorArray, type VectorCase,
+} from './testing/vectors.ts';

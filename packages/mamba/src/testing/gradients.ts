@@ -22,8 +22,8 @@ const STEP = 2 ** -10;
 /** The results that count in the loss. */
 export type Weighted = 'all' | 'lastState';
 
-/** Cotangents for the results of a case, with 0 at padding. */
-function drawCotangents(subject: Subject, given: ScanCase, weighted: Weighted): ScanValues {
+/** Cotangents for the results of a case, drawn at random, with 0 at padding. */
+export function drawCotangents(subject: Subject, given: ScanCase, weighted: Weighted): ScanValues {
   const random = randomFrom(given.seed + 1);
   const { dtype } = subject.candidate;
   const draw = (result: 'y' | 'lastState'): Float64Array => {
