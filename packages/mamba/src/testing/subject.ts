@@ -220,7 +220,10 @@ function tensorGradients(
 ): Record<string, Tensor> {
   const losses = ['y', 'lastState'].flatMap((name) => {
     const [result, weight] = [results[name], weights[name]];
-    if (!(result instanceof Tensor && weight instanceof Tensor && weight.numel > 0)) return [];
+    // A last state that is not supported has no weights.
+    if (!(result instanceof Tensor && weight instanceof Tensor && sameShape(weight, result.shape))) {
+      return [];
+    }
     return [result.mul(weight.detach()).sum()];
   });
   const loss = losses.reduce((sum, each) => sum.add(each));
