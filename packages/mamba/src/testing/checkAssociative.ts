@@ -90,7 +90,8 @@ export async function checkAssociative<Element = readonly Tensor[]>(
   const { elements, numRuns } = settings;
   const seed = chooseSeed(settings.seed);
   const name = `checkAssociative: ${settings.name ?? (combine.name || 'the operation')}`;
-  const one: fc.Arbitrary<unknown> = elements instanceof fc.Arbitrary ? elements : builtIn[elements];
+  const isDrawn = elements instanceof fc.Arbitrary;
+  const one: fc.Arbitrary<unknown> = isDrawn ? elements : builtIn[elements];
   return checkAll(name, seed, associativeProperties.map((property) => {
     const { says, check } = properties[property];
     return {

@@ -35,17 +35,17 @@ export interface Property {
 const LENIENT = 64;
 
 /**
- * Throws unless y, and the last state if the candidate gives it, are those of the reference; up to
- * more than rounding, as a scan that loses digits is found by the properties about precision.
+ * Throws unless y, and the last state if the candidate gives it, are those of the reference,
+ * `times` as far as rounding allows.
  */
-async function equalsReference(subject: Subject, given: ScanCase, times = LENIENT): Promise<void> {
+const compared = (times: number): Property['check'] => async (subject, given) => {
   const [found, expected] = [await subject.run(given), evaluate(subject.reference, given)];
   requireValues(subject, given, found, expected, { times });
-}
+};
 
-/** The same as nearly as rounding allows. */
-const isNearReference = (subject: Subject, given: ScanCase): Promise<void> =>
-  equalsReference(subject, given, 1);
+/** For properties that are not about precision: a scan that loses digits is found by others. */
+const equalsReference = compared(LENIENT);
+const isNearReference = compared(1);
 
 function requireValues(
   subject: Subject, given: ScanCase, found: ScanValues, expected: ScanValues,
@@ -130,11 +130,11 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
   },
   lastState: {
     says: 'the last state is that after the last step, at every length',
-    needs: ['lastState'], isAtEveryLength: true, check: (subject, given) => equalsReference(subject, given),
+    needs: ['lastState'], isAtEveryLength: true, check: equalsReference,
   },
   initialState: {
     says: 'it begins from the initial state, which decays in the first step',
-    needs: ['initialState'], wants: { initialState: true }, check: (subject, given) => equalsReference(subject, given),
+    needs: ['initialState'], wants: { initialState: true }, check: equalsReference,
   },
   causality: {
     says: 'later steps change nothing of earlier ones',
@@ -191,7 +191,8 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
     check: async (subject, given) => {
       const { state, y } = await stepByStep(subject, given);
       const whole = await subject.run(given);
-      requireValues(subject, given, { y, lastState: state }, whole, { times: LENIENT, what: 'whole' });
+      const found = { y, lastState: state };
+      requireValues(subject, given, found, whole, { times: LENIENT, what: 'whole' });
     },
   },
   stateKept: {
@@ -204,7 +205,7 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
   },
   reset: {
     says: 'at a reset the past is dropped',
-    needs: ['reset'], wants: { reset: true }, uses: ['initialState'], check: (subject, given) => equalsReference(subject, given),
+    needs: ['reset'], wants: { reset: true }, uses: ['initialState'], check: equalsReference,
   },
   packed: {
     says: 'documents in one row give what each gives alone',
@@ -224,7 +225,7 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
   },
   mask: {
     says: 'padding, wherever it is, leaves the state and all other steps as they are',
-    needs: ['mask'], wants: { mask: true }, uses: ['initialState'], check: (subject, given) => equalsReference(subject, given),
+    needs: ['mask'], wants: { mask: true }, uses: ['initialState'], check: equalsReference,
   },
   nanInFuture: {
     says: 'later steps may hold NaN and ∞',
@@ -250,12 +251,12 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
   },
   reverse: {
     says: 'in reverse, it runs from the last step to the first',
-    needs: ['reverse'], wants: { reverse: true }, uses: ['initialState'], check: (subject, given) => equalsReference(subject, given),
+    needs: ['reverse'], wants: { reverse: true }, uses: ['initialState'], check: equalsReference,
   },
   together: {
     says: 'all of it at once is the recurrence',
     needs: [], wants: { batch: [1, 3] }, uses: ['initialState', 'reset', 'mask', 'reverse'],
-    check: (subject, given) => equalsReference(subject, given),
+    check: equalsReference,
   },
   longSequences: {
     says: 'over thousands of steps it is as near as rounding allows',

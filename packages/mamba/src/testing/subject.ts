@@ -221,9 +221,8 @@ function tensorGradients(
   const losses = ['y', 'lastState'].flatMap((name) => {
     const [result, weight] = [results[name], weights[name]];
     // A last state that is not supported has no weights.
-    if (!(result instanceof Tensor && weight instanceof Tensor && sameShape(weight, result.shape))) {
-      return [];
-    }
+    const areBoth = result instanceof Tensor && weight instanceof Tensor;
+    if (!areBoth || !sameShape(weight, result.shape)) return [];
     return [result.mul(weight.detach()).sum()];
   });
   const loss = losses.reduce((sum, each) => sum.add(each));

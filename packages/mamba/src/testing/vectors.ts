@@ -1,7 +1,7 @@
 /**
  * Golden vectors: inputs of the scans with their results and gradients in float64, for those who
- * write a scan in another language and cannot call this one. They are what the scans of this package
- * give step by step; a test compares them with the references and with finite differences.
+ * write a scan in another language and cannot call this one. They are what the scans of this
+ * package give step by step; a test compares them with the references and with finite differences.
  */
 import { linearScan } from '@mambagrad/tensor';
 import { selectiveScan } from '../ops/selectiveScan/selectiveScan.ts';
