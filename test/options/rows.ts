@@ -4,8 +4,9 @@
  * all rows; a table of options that no row reaches fails there.
  */
 import {
-  BiMamba, BiMambaBlock, byteTokenizer, DepthwiseConv1d, discreteSSD, generate, generateText, Mamba, Mamba2, Mamba2Block,
-  MambaBlock, MambaLM, MambaND, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
+  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, generate,
+  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
+  observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
@@ -103,6 +104,7 @@ const narrow = { embedDim: 4, hiddenSize: 16 } as const;
 const encoder = new Mamba(narrow).eval();
 const [gru, lstm] = [new GRU(3, 2), new LSTM(3, 2)];
 const [words, vectors] = [tokens(2, 3), some(2, 3, 8)];
+const [seen] = observe(model, words).layers;
 
 export const rows: Readonly<Record<string, Row>> = {
   tensor: free('tensor TensorOptions', (options) => tensor([1, 2, 3], options)),
@@ -293,11 +295,26 @@ export const rows: Readonly<Record<string, Row>> = {
   'MambaLM.prefill': free('mamba ScanOptions', (options) => model.prefill(words, options)),
   'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
   'MambaBlock.scan': free('mamba ScanOptions', (options) => block.scan(vectors, options)),
+  observe: free('mamba ObserveOptions', (options) => observe(model, words, options).layers[0].delta),
+  influence: free('mamba InfluenceOptions', (options) => seen.influence(options)),
+  stateInfluence: free('mamba PartOptions', (options) => seen.stateInfluence(options)),
+  retention: free('mamba RetentionOptions', (options) => seen.retention(options)),
   paramCount: {
     type: 'mamba MambaLMOptions',
     fewest: () => language,
     others: ofMamba2, run: (options) => [MambaLM.paramCount(options)] },
   selectiveCopying: free('mamba SelectiveCopyingOptions', (options) => selectiveCopying(2, options)),
+  inductionHeads: free('mamba InductionHeadsOptions', (options) => inductionHeads(2, options)),
+  inductionHeadsInPieces: free(
+    'mamba InductionHeadsInPiecesOptions InductionHeadsOptions',
+    (options) => {
+      const { pieces, targets } = inductionHeadsInPieces(2, options);
+      return [...pieces, targets];
+    },
+  ),
+  associativeRecall: free('mamba AssociativeRecallOptions', (options) => associativeRecall(2, options)),
+  counting: free('mamba CountingOptions', (options) => counting(2, options)),
+  parity: free('mamba ParityOptions CountingOptions', (options) => parity(2, options)),
   sample: free('mamba SampleOptions', (options) => sample(some(2, 5), options)),
   generate: {
     type: 'mamba GenerateOptions',

@@ -16,6 +16,13 @@ export {
   type GatedNormOptions, gatedRmsNorm, Mamba2Block, type Mamba2BlockOptions,
 } from './layers/mamba2.ts';
 export * from './models/mambaND.ts';
+export { observe, type Observation, type ObserveOptions } from './observe/observe.ts';
+export {
+  type ChannelOptions, type InfluenceOptions, ObservedLayer, type PartOptions,
+  type RetentionOptions,
+} from './observe/observedLayer.ts';
+export { type StepRange } from './observe/influence.ts';
+export { type Recurrence } from './layers/recurrence.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
   type ScanOrder,
@@ -32,5 +39,9 @@ export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
 export { Residual } from './layers/residual.ts';
 export { Stack } from './models/stack.ts';
 export { type BodyOptions, type EncoderOptions, type StackOptions } from './models/stackOptions.ts';
-export * from './text/tasks.ts';
+export { associativeRecall, type AssociativeRecallOptions } from './tasks/associativeRecall.ts';
+export { type TaskBatch } from './tasks/batch.ts';
+export * from './tasks/counting.ts';
+export * from './tasks/inductionHeads.ts';
+export * from './tasks/selectiveCopying.ts';
 export { byteTokenizer, type TextStream, type Tokenizer } from './text/tokenizer.ts';

@@ -20,6 +20,7 @@ import {
   type BlockOptions, blockOptions, type BlockStateShapes, type MambaState, innerWidth, Mixer,
 } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
+import { report } from './recurrence.ts';
 import { deltaBias, undecayed } from './selectiveSSM.ts';
 
 /** The sizes of a Mamba-2 block; stateSize is 128 by default. */
@@ -135,15 +136,14 @@ export class Mamba2Block extends Mixer<MambaState> {
     const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
     const [z, xBC, dt] = this.inProj.forwardInParts(x, [inner, channels, heads]);
     const conv = this.conv1d.scan(xBC, { ...flags, state: state?.conv });
-    const [signal, B, C] = conv.y.silu().split([inner, read, read], -1);
-    const { y, lastState } = ssd(
-      signal.reshape([...x.shape.slice(0, 2), heads, headDim]),
-      dt.add(this.dtBias).softplus().clamp({ min, max }),
-      this.ALog.exp().neg(),
-      B.reshape(groups),
-      C.reshape(groups),
-      { ...flags, D: this.D, initialState: state?.ssm, chunkSize },
-    );
+    const [signal, ...matrices] = conv.y.silu().split([inner, read, read], -1);
+    const [B, C] = matrices.map((matrix) => matrix.reshape(groups));
+    const u = signal.reshape([...x.shape.slice(0, 2), heads, headDim]);
+    const delta = dt.add(this.dtBias).softplus().clamp({ min, max });
+    const A = this.ALog.exp().neg();
+    const more = { D: this.D, initialState: state?.ssm };
+    report(this, { u, delta, A, B, C, ...more, flags });
+    const { y, lastState } = ssd(u, delta, A, B, C, { ...flags, ...more, chunkSize });
     const normed = gatedRmsNorm(
       y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),
     );

@@ -19,6 +19,7 @@ import {
   clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
   type Scanned,
 } from '../sequence/sequence.ts';
+import { report } from './recurrence.ts';
 
 /** Options of `SelectiveSSM`. */
 export interface SelectiveSSMOptions {
@@ -96,22 +97,20 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     u: Tensor, options: SSMScanOptions = {},
   ): Scanned<Tensor> & { readonly states?: Tensor } {
     const op = this.constructor.name;
-    const { state, ...given } = readOptions(op, options, ssmScanOptions);
+    const { state, z, returnStates, ...flags } = readOptions(op, options, ssmScanOptions);
     const { shape: [channels, stateSize], dtype } = this.ALog;
     requireSteps(op, u, dtype, ['batch', 'length', channels]);
-    requireFlags(op, given, u.shape);
+    requireFlags(op, flags, u.shape);
     requireShapes(op, dtype, { state: [state, [u.shape[0], channels, stateSize]] });
-    const input = clearPadding(u, given.mask);
+    const input = clearPadding(u, flags.mask);
     const rank = this.dtProj.weight.shape[1];
     const [low, B, C] = this.xProj.forward(input).split([rank, stateSize, stateSize], -1);
-    const delta = linear(low, this.dtProj.weight);
-    const { lastState, ...results } = selectiveScan(input, delta, this.ALog.exp().neg(), B, C, {
-      ...given,
-      D: this.D,
-      deltaBias: this.dtProj.bias,
-      deltaSoftplus: true,
-      initialState: state,
-      algorithm: this.#algorithm,
+    const delta = linear(low, this.dtProj.weight).add(this.dtProj.bias).softplus();
+    const A = this.ALog.exp().neg();
+    const { D } = this;
+    report(this, { u: input, delta, A, B, C, D, initialState: state, flags });
+    const { lastState, ...results } = selectiveScan(input, delta, A, B, C, {
+      ...flags, D, z, returnStates, initialState: state, algorithm: this.#algorithm,
     });
     return { ...results, state: lastState };
   }
