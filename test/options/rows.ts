@@ -4,10 +4,11 @@
  * all rows; a table of options that no row reaches fails there.
  */
 import {
-  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, generate,
+  associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
   generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
   observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
+import { checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
   DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
@@ -89,6 +90,18 @@ async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
   return [options.model, trainer.stateDict()];
 }
 
+
+/** A linear scan of arrays. */
+function running(
+  { a, b, sizes: { batch, length, channels } }: ScanArguments<'a' | 'b', Float32Array, Int32Array>,
+): { y: Float32Array } {
+  const y = b.slice();
+  for (let i = channels; i < y.length; i++) {
+    const isFirst = Math.floor(i / channels) % length === 0;
+    if (!isFirst) y[i] += a[i] * y[i - channels];
+  }
+  return { y: y.subarray(0, batch * length * channels) };
+}
 
 const language = { vocabSize: 256, hiddenSize: 8, stateSize: 4, numLayers: 1 } as const;
 
@@ -227,6 +240,9 @@ export const rows: Readonly<Record<string, Row>> = {
       options,
     ),
   ),
+  documentEnds: {
+    type: 'mamba SequenceFlags',
+    fewest: () => ({ reset: tokens(2, 5) }), run: (flags) => documentEnds(flags, 2) },
   discreteSSD: free('mamba SSDOptions', (options) =>
     discreteSSD(
       some(2, 5, 4, 3), positive(2, 5, 4).neg(), some(2, 5, 2, 3), some(2, 5, 2, 3), options,
@@ -315,6 +331,19 @@ export const rows: Readonly<Record<string, Row>> = {
   associativeRecall: free('mamba AssociativeRecallOptions', (options) => associativeRecall(2, options)),
   counting: free('mamba CountingOptions', (options) => counting(2, options)),
   parity: free('mamba ParityOptions CountingOptions', (options) => parity(2, options)),
+  checkScan: free('mamba CheckScanOptions', async (options) =>
+    (await checkScan({ run: running }, options)).checked,
+  ),
+  'checkScan candidate': {
+    type: 'mamba Float32Scan ArrayScan ScanFunctions', fewest: () => ({ run: running }),
+    run: async (candidate) => (await checkScan(candidate, { seed: 1 })).checked,
+  },
+  checkRecurrent: {
+    type: 'mamba CheckRecurrentOptions', fewest: () => ({ width: 2 }), others: ['vocabSize'],
+    run: async (options) => (await checkRecurrent<Tensor>({
+      scan: (x, { state = x.sum(1).mul(0) } = {}) => ({ y: x, state: state.add(x.sum(1)) }),
+    }, options)).checked,
+  },
   sample: free('mamba SampleOptions', (options) => sample(some(2, 5), options)),
   generate: {
     type: 'mamba GenerateOptions',

@@ -33,6 +33,7 @@ export {
   type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
 } from './sequence/sequence.ts';
 export { type SSDResult } from './ops/ssd/composed.ts';
+export { documentEnds } from './sequence/documents.ts';
 export { discreteSSD, type SSDAlgorithm, type SSDOptions } from './ops/ssd/discrete.ts';
 export { ssd } from './ops/ssd/ssd.ts';
 export { RecurrentStack, type StackState } from './models/recurrentStack.ts';

@@ -17,14 +17,16 @@ import {
 type Make<Name> = (g: Draw, algorithm: Name, sizes: readonly [number, number]) => Subject;
 
 const scans: Make<SelectiveScanAlgorithm> = (g, algorithm, [batch, length]) => {
-  const [channels, state] = [9, 3].map((max) => drawInteger(g, 1, max));
+  const [inGroup, state] = [9, 3].map((max) => drawInteger(g, 1, max));
+  const groups = drawInteger(g, 0, 2);
+  const channels = inGroup * Math.max(groups, 1);
+  const shared = [batch, length, ...(groups > 0 ? [groups] : []), state];
   const along = [batch, length];
   const chunkSize = drawInteger(g, 1, length);
   return {
     withSteps: [
       drawTensor(g, [...along, channels]), drawTensor(g, [...along, channels]),
-      drawTensor(g, [...along, state]), drawTensor(g, [...along, state]),
-      drawTensor(g, [...along, channels]),
+      drawTensor(g, shared), drawTensor(g, shared), drawTensor(g, [...along, channels]),
     ],
     others: [
       drawTensor(g, [channels, state], -2, -0.1), drawTensor(g, [channels]),

@@ -11,12 +11,15 @@
  * Where a document begins, the state before is left out. At padding, a_t and all inputs are 0,
  * whatever is written there, so that the state stays: 0 · NaN would be NaN.
  */
-import { describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { concat, describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
 import {
   clearPadding, flagOptions, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
-import { chunked, recurrent, type SSDInputs, type SSDResult } from './composed.ts';
+import {
+  chunked, recurrent, type SSDForm, type SSDInputs, type SSDResult,
+} from './composed.ts';
+import { requireStatesAt, statesAfter } from '../statesAt.ts';
 import { fused } from './fused.ts';
 
 /**
@@ -35,6 +38,11 @@ export interface SSDOptions extends SequenceFlags {
   readonly chunkSize?: number | undefined;
   /** How it is computed; all agree up to rounding. Default 'fused'. */
   readonly algorithm?: SSDAlgorithm | undefined;
+  /**
+   * Steps after which states are wanted, i32 [B, any], such as the last steps of documents
+   * (`documentEnds`); −1 is before the first step. Default none.
+   */
+  readonly statesAt?: Tensor | undefined;
 }
 
 const ssdOptions = {
@@ -43,6 +51,7 @@ const ssdOptions = {
   initialState: tensors.optional(),
   chunkSize: whole(1).orElse(64),
   algorithm: oneOf('fused', 'chunked', 'recurrent').orElse('fused'),
+  statesAt: tensors.optional(),
 } satisfies Table<SSDOptions>;
 
 /** A call of `ssd` or `discreteSSD` whose arguments have been checked. */
@@ -53,10 +62,11 @@ export interface Call {
   readonly initialState: Tensor;
   /** i32, [B, L]: where the past is dropped. */
   readonly reset: Tensor | undefined;
+  readonly statesAt: Tensor | undefined;
   /** x [B, L, ...] with the steps that are padding set to 0. */
   clear(x: Tensor): Tensor;
   /** The algorithm, with its chunk size. */
-  scan(inputs: SSDInputs): SSDResult;
+  scan(inputs: SSDInputs): SSDForm;
 }
 
 /** Checks, in the name of `op`, the arguments that both functions have. */
@@ -64,7 +74,7 @@ export function readCall(
   op: string, x: Tensor, B: Tensor, C: Tensor, given: SSDOptions,
 ): Call {
   const options = readOptions(op, given, ssdOptions);
-  const { D, algorithm, chunkSize } = options;
+  const { D, algorithm, chunkSize, statesAt } = options;
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
   if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0) {
@@ -80,10 +90,11 @@ export function readCall(
     B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
     initialState: [initialState, stateShape],
   });
+  requireStatesAt(op, statesAt, x.shape);
   const { reset, mask } = readFlags(op, options, x.shape);
   const form = length === 1 ? recurrent : { fused, chunked, recurrent }[algorithm];
   return {
-    B, C, D, initialState, reset,
+    B, C, D, initialState, reset, statesAt,
     clear: (each) => clearPadding(each, mask),
     scan: (inputs) => form(inputs, chunkSize),
   };
@@ -91,12 +102,24 @@ export function readCall(
 
 /** Runs a checked call, with what the state takes in, its log decays, and what D is times. */
 export function runCall(call: Call, input: Tensor, logDecay: Tensor, skip: Tensor): SSDResult {
-  const { B, C, D, initialState, reset, clear } = call;
-  const { y, lastState } = call.scan([
-    input, logDecay, clear(B), clear(C), initialState, ...(reset ? [reset] : []),
+  const { B, C, D, initialState, reset, statesAt, clear } = call;
+  const written = clear(B);
+  const scanned = call.scan([
+    input, logDecay, written, clear(C), initialState, ...(reset ? [reset] : []),
   ]);
-  if (!D) return { y: clear(y), lastState };
-  return { y: clear(y.add(skip.mul(D.ndim === 1 ? D.unsqueeze(-1) : D))), lastState };
+  const { y, lastState, size } = scanned;
+  const states = statesAt && statesAfter(statesAt, {
+    starts: concat([scanned.starts(), lastState.unsqueeze(1)], 1), size,
+    inputs: [input, logDecay, written], reset,
+    // Nothing is read.
+    run: ([x, a, b], start, resets) =>
+      call.scan([x, a, b, zeros(b.shape, { dtype: b.dtype }), start, ...resets]).lastState,
+  });
+  return {
+    y: clear(D ? y.add(skip.mul(D.ndim === 1 ? D.unsqueeze(-1) : D)) : y),
+    lastState,
+    ...(states && { statesAt: states }),
+  };
 }
 
 /**
