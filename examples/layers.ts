@@ -75,6 +75,8 @@ const [LENGTH, ANSWERS] = [16, 4];
 /** The tokens of recall: noise, 8 keys and 8 values; those of copying are numbered after them. */
 const RECALL_TOKENS = 17;
 const COPYING_TOKENS = 8;
+/** The sequences of each task that a trained model is tried on. */
+const FRESH = 128;
 
 /** `count` sequences of copying, then as many of recall: i32 [2 · count, LENGTH] */
 function draw(count: number, generator?: Generator): { inputs: Tensor; targets: Tensor } {
@@ -152,7 +154,7 @@ const rows = names.map((name) => {
   manualSeed(options.seed);
   const model = new Model(layers[name]());
   const time = train(model, (loss) => progress.update(++done, { layer: name, loss }));
-  const { inputs, targets } = draw(512, new Generator(options.seed + 1));
+  const { inputs, targets } = draw(FRESH, new Generator(options.seed + 1));
   const found = noGrad(() => accuracies(model.forward(inputs), targets)).data;
   const state = Object.values(model.layer.initialState(1)).reduce((sum, x) => sum + x.numel, 0);
   const numbers = [model.parameterCount(), state].map((count) => count.toLocaleString('en'));
@@ -160,7 +162,7 @@ const rows = names.map((name) => {
 });
 progress.end();
 
-console.log('\nAccuracy on 512 fresh sequences of each task (by chance 16.7 % and 12.5 %):\n');
+console.log(`\nAccuracy on ${FRESH} fresh sequences of each task (by chance 16.7 % and 12.5 %):\n`);
 const heading = ['layer', 'parameters', 'state', 'ms a step', 'copying', 'recall'];
 for (const [name, ...cells] of [heading, ...rows]) {
   console.log(name.padEnd(14) + cells.map((cell) => cell.padStart(11)).join(''));

@@ -11,7 +11,7 @@ const small = ['--steps', '1', '--batch', '2', '--hidden', '4', '--seed', '7'];
 it.each([
   ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
   ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
-  ['layers', 'Accuracy on 512 fresh sequences', []],
+  ['layers', 'Accuracy on 128 fresh sequences', []],
   ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
   ['writer', 'A model', [
     '--file', text, '--layers', '1', '--length', '8', '--prompt', 'a', '--write', '3',

@@ -93,7 +93,7 @@ describe('gatedLinearAttention', () => {
         const memory: Memory = (q, k, v, logs, S) => gatedLinearAttention(q, k, v, logs, S, size);
         expectLoop(memory, attentionLoop, g, inputs);
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 });
@@ -109,7 +109,7 @@ describe('deltaRule', () => {
           deltaRule(q, k, v, beta, logs, S, size);
         expectLoop(memory, deltaLoop, g, inputs);
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 
@@ -129,7 +129,7 @@ describe('deltaRule', () => {
           expectLoop(memory, deltaLoop, g, inputs);
         },
       ),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 

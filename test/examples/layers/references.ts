@@ -19,6 +19,27 @@ export type State = Readonly<Record<string, Tensor>>;
 /** Any layer of the folder. */
 export type Layer = LinearRNN<Record<string, Tensor>>;
 
+/** The sizes of any layer; `isSpecial` is for an option that some have. */
+export interface Sizes {
+  readonly hiddenSize: number;
+  readonly numHeads: number;
+  readonly stateSize: number;
+  readonly isSpecial: boolean;
+}
+
+/** Every layer of the folder, of small sizes. */
+export const layers: Record<string, (sizes: Sizes) => Layer> = {
+  MinGRU: ({ hiddenSize, stateSize }) => new MinGRU({ hiddenSize, stateSize }),
+  LRU: ({ hiddenSize, stateSize }) => new LRU({ hiddenSize, stateSize }),
+  S5: ({ hiddenSize, stateSize }) => new S5({ hiddenSize, stateSize }),
+  RetNet: ({ hiddenSize, numHeads, stateSize }) =>
+    new RetNet({ hiddenSize, numHeads, stateSize: 2 * stateSize }),
+  GatedLinearAttention: ({ isSpecial: _, ...sizes }) => new GatedLinearAttention(sizes),
+  DeltaNet: ({ isSpecial, ...sizes }) => new DeltaNet({ ...sizes, negativeEigenvalues: isSpecial }),
+  'gated DeltaNet': ({ isSpecial, ...sizes }) =>
+    new DeltaNet({ ...sizes, gated: true, negativeEigenvalues: isSpecial }),
+};
+
 /** y of one step [batch, hidden], and the next state. */
 type Step = (x: Tensor, state: State) => { y: Tensor; state: State };
 
