@@ -5,8 +5,8 @@
  */
 import {
   associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
-  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
-  observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
+  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
+  MambaBlock, MambaLM, MambaND, observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import { checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
@@ -107,7 +107,16 @@ const language = { vocabSize: 256, hiddenSize: 8, stateSize: 4, numLayers: 1 } a
 
 /** The options that only blocks of one kind have. */
 const ofMamba = ['dtRank', 'algorithm'];
-const ofMamba2 = ['headDim', 'numGroups', 'chunkSize', 'normBeforeGate', 'normGroups', 'dtLimit'];
+const ofHeads = ['headDim', 'numGroups', 'chunkSize'];
+const ofMamba2 = ['normBeforeGate', 'normGroups', 'dtLimit'];
+const ofMamba3 = [
+  'ropeFraction', 'mimoRank', 'rotation', 'decay', 'aFloor', 'outputNorm', 'dtInit',
+];
+const ofConvolution = ['convSize', 'bias', 'convBias'];
+/** Those that a model of each kind of blocks lacks. */
+const notMamba = [...ofHeads, ...ofMamba2, ...ofMamba3];
+const notMamba2 = [...ofMamba, ...ofMamba3];
+const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
 const model = new MambaLM(language).eval();
@@ -263,11 +272,11 @@ export const rows: Readonly<Record<string, Row>> = {
     run: (options) => new Mamba2Block(options).forward(some(1, 5, 32)),
   },
   Mamba: {
-    type: 'mamba MambaOptions', fewest: () => narrow, others: ofMamba2,
+    type: 'mamba MambaOptions', fewest: () => narrow, others: notMamba,
     run: (options) => new Mamba(options).forward(some(1, 5, 4)),
   },
   'Mamba.paramCount': {
-    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: ofMamba2,
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: notMamba,
     run: (options) => [Mamba.paramCount(options)],
   },
   'Mamba.outputSize': free('mamba EncoderOptions StackOptions BiMambaOptions', (options) => Mamba.outputSize(options)),
@@ -275,12 +284,26 @@ export const rows: Readonly<Record<string, Row>> = {
   'Mamba.predict': free('mamba SequenceFlags', (options) => encoder.predict(some(1, 5, 4), options)),
   Mamba2: {
     type: 'mamba MambaOptions', fewest: () => ({ ...narrow, headDim: 16 }),
-    others: [...ofMamba, 'layer'],
+    others: [...notMamba2, 'layer'],
     run: (options) => new Mamba2(options).forward(some(1, 5, 4)),
   },
   'Mamba2.paramCount': {
-    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...ofMamba, 'layer'],
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...notMamba2, 'layer'],
     run: (options) => [Mamba2.paramCount(options)],
+  },
+  Mamba3Block: {
+    type: 'mamba Mamba3BlockOptions',
+    fewest: () => ({ hiddenSize: 32 }),
+    run: (options) => new Mamba3Block(options).forward(some(1, 5, 32)),
+  },
+  Mamba3: {
+    type: 'mamba MambaOptions', fewest: () => ({ ...narrow, headDim: 16 }),
+    others: [...notMamba3, 'layer'],
+    run: (options) => new Mamba3(options).forward(some(1, 5, 4)),
+  },
+  'Mamba3.paramCount': {
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...notMamba3, 'layer'],
+    run: (options) => [Mamba3.paramCount(options)],
   },
   BiMamba: {
     type: 'mamba BiMambaOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }),
@@ -301,7 +324,7 @@ export const rows: Readonly<Record<string, Row>> = {
   MambaLM: {
     type: 'mamba MambaLMOptions',
     fewest: () => language,
-    others: ofMamba2,
+    others: notMamba,
     run: (options) => new MambaLM(options).forward(tokens(1, 3)),
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
@@ -318,7 +341,7 @@ export const rows: Readonly<Record<string, Row>> = {
   paramCount: {
     type: 'mamba MambaLMOptions',
     fewest: () => language,
-    others: ofMamba2, run: (options) => [MambaLM.paramCount(options)] },
+    others: notMamba, run: (options) => [MambaLM.paramCount(options)] },
   selectiveCopying: free('mamba SelectiveCopyingOptions', (options) => selectiveCopying(2, options)),
   inductionHeads: free('mamba InductionHeadsOptions', (options) => inductionHeads(2, options)),
   inductionHeadsInPieces: free(

@@ -73,17 +73,21 @@ export const mamba2Defaults: Omit<
   'hiddenSize' | 'normGroups' | 'normEps' | 'dtLimit' | 'generator'
 > = defaults;
 
+/** H, the number of heads. Throws in the name of `op` unless heads and groups come out even. */
+export function headsOf(op: string, inner: number, headDim: number, numGroups: number): number {
+  const heads = inner / headDim;
+  if (heads % numGroups === 0) return heads;
+  throw new TensorError(
+    `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
+      `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
+  );
+}
+
 function sizesOf(op: string, options: Mamba2BlockOptions) {
   const all = readOptions(op, options, mamba2BlockOptions);
   const { headDim, numGroups, normGroups = numGroups } = all;
   const inner = innerWidth(op, all);
-  const heads = inner / headDim;
-  if (heads % numGroups !== 0) {
-    throw new TensorError(
-      `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
-        `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
-    );
-  }
+  const heads = headsOf(op, inner, headDim, numGroups);
   if (inner % normGroups !== 0) {
     throw new TensorError(
       `${op}: normGroups is ${normGroups}, expected a divisor of the ${inner} channels`,

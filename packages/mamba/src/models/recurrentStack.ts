@@ -29,8 +29,8 @@ export const recurrentStackOptions: FullTable<RecurrentStackOptions, WithoutDefa
 };
 
 /**
- * A `Stack` of Mamba or Mamba-2 blocks. `scan` is differentiable; `advance` and `step` are compiled
- * for inference.
+ * A `Stack` of Mamba, Mamba-2 or Mamba-3 blocks. `scan` is differentiable; `advance` and `step` are
+ * compiled for inference.
  */
 export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
   /** The structure of a state; shapes depend on the batch and are checked by the layers. */
