@@ -1,18 +1,19 @@
 /**
- * Sequences in chunks. Within a chunk of Q steps the result comes from pairs of steps, a Q × Q
- * matrix for each; from chunk to chunk a state is carried. Between the steps of a pair the memory
- * decays by a product of numbers between 0 and 1, the exponential of a sum of logarithms. Here such
- * a sum is always made of those that lie between the two, so it is at most 0. The difference of two
- * sums from the start, or a quotient of two products, would lose its digits, and end as 0/0.
+ * Sequences in chunks. Within a chunk of Q steps, results come from pairs of steps t and s, Q × Q
+ * of them; from chunk to chunk a state is carried. From step s to step t a memory decays by the
+ * product of all decays between them, the exponential of a sum of logarithms. Each such sum is
+ * added up from the logarithms that lie between the two, so it is at most 0. A difference of two
+ * longer sums, or a quotient of two products, is the same on paper, but loses its digits and ends
+ * as 0/0.
  *
- * Many things in a chunk can be made by halving it again and again. Each pair of different steps is
- * parted by the middle of just one block of 2, 4, 8, … steps: s is in its left half, t in its right.
+ * Two things in a chunk are made by halves: of all blocks of 2, 4, 8, … steps there is just one in
+ * which s lies in the left half and t in the right one. Here is the size of these halves:
  *
- *     s  0 1 2 3
- *     t0 ·
- *      1 1 ·
- *      2 2 2 ·            the half that parts t and s
- *      3 2 2 1 ·
+ *          s  0 1 2 3
+ *      t = 0  ·
+ *          1  1 ·
+ *          2  2 2 ·
+ *          3  2 2 1 ·
  */
 import { type Tensor, tensor } from '@mambagrad/tensor';
 

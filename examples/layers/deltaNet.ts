@@ -1,37 +1,40 @@
 /**
- * DeltaNet: before a value is written, what the memory already says under its key is taken away.
- * With a rate β_t between 0 and 1, and, in gated DeltaNet, a decay α_t of the whole memory,
+ * DeltaNet: what the memory says under a key is replaced, not added to. It reads under the key k_t
+ * first, and writes the difference to the new value, with a rate β_t between 0 and 1. In gated
+ * DeltaNet the memory decays before, by α_t:
  *
- *     S_t = α_t S_{t−1} + u_t k_tᵀ,     u_t = β_t (v_t − α_t S_{t−1} k_t),     y_t = S_t q_t
+ *     u_t = β_t (v_t − α_t S_{t−1} k_t),     S_t = α_t S_{t−1} + u_t k_tᵀ,     y_t = S_t q_t
  *
- * It is a step of gradient descent on ½ |S k_t − v_t|², the delta rule (Widrow and Hoff, 1960):
- * with |k_t| = 1 and β_t = 1 the memory then gives just v_t for k_t. As a linear recurrence,
+ * This is a step of gradient descent on ½ |S k_t − v_t|², the delta rule (Widrow and Hoff, 1960).
+ * If |k_t| = 1 and β_t = 1, the memory says v_t under k_t afterwards. As a linear recurrence,
  *
  *     S_t = S_{t−1} · α_t (I − β_t k_t k_tᵀ) + β_t v_t k_tᵀ
  *
  * Schlag, Irie and Schmidhuber, "Linear transformers are secretly fast weight programmers" (2021);
  * with α, Yang, Kautz and Hatamizadeh, "Gated delta networks" (2024), equation 10.
  *
- * The decay is a matrix now, and products of matrices are dear. But u_t is what is written, so with
- * all u of a chunk known, the rest is linear attention. And they follow from each other linearly:
- * with Γ_ts = α_{s+1} ⋯ α_t, the state S₀ before the chunk, and its own steps from 1,
+ * The decay is an N × N matrix, and a scan that composes such matrices would cost N³ a step. But
+ * with all u known, the rest is linear attention; and within a chunk, u follows from a triangular
+ * system of equations. With Γ_ts = α_{s+1} ⋯ α_t and the state S₀ before the first step,
  *
- *     u_t + β_t Σ_{s < t} Γ_ts (k_t · k_s) u_s = β_t (v_t − Γ_t0 S₀ k_t)
+ *     u_t + β_t Σ_{s < t} Γ_ts (k_t · k_s) u_s = β_t (v_t − Γ_t S₀ k_t),     Γ_t = α_1 ⋯ α_t
  *
- * a triangular system for all u at once: (I + L) u = β (V − Γ K S₀ᵀ), so with T = (I + L)⁻¹ β,
+ * In matrices, (I + L) u = β (V − Γ K S₀ᵀ). So with T = (I + L)⁻¹ β,
  *
- *     U = T V,     W = T Γ K,     u = U − W S₀ᵀ
+ *     u = U − W S₀ᵀ,     U = T V,     W = T Γ K
  *
- * where U and W do not depend on S₀. This is the WY representation of a product of I − β k kᵀ; Yang
- * et al., "Parallelizing linear transformers with the delta rule over sequence length" (2024),
- * section 3.2, T is its equations 10 and 11. From chunk to chunk S₀ is carried by a `scan`.
+ * U and W do not depend on S₀: they are made for all chunks at once. This is the WY representation
+ * of a product of matrices I − β k kᵀ; Yang et al., "Parallelizing linear transformers with the
+ * delta rule over sequence length" (2024), section 3.2, with T in equations 10 and 11. From chunk
+ * to chunk a `scan` carries the state.
  */
+import type { SSDResult } from '@mambagrad/mamba';
 import { Linear, Parameter } from '@mambagrad/nn';
 import { full, scan, type Tensor, zeros } from '@mambagrad/tensor';
 import { boolean, pickOptions, readOptions, type Table } from '@mambagrad/tensor/options';
 import { chunkSizeFor, fromChunks, intoChunks, pairsOf } from './chunks.ts';
 import {
-  MatrixMemory, type MatrixMemoryOptions, matrixMemoryOptions, type Projections, type Remembered,
+  MatrixMemory, type MatrixMemoryOptions, matrixMemoryOptions, type Projections,
 } from './matrixMemory.ts';
 
 /** Options of `DeltaNet`. */
@@ -39,8 +42,9 @@ export interface DeltaNetOptions extends MatrixMemoryOptions {
   /** Whether the memory decays: gated DeltaNet. Default false. */
   readonly gated?: boolean | undefined;
   /**
-   * Whether β goes up to 2, so that I − β k kᵀ can turn a key around; Grazzi et al., "Unlocking
-   * state-tracking in linear RNNs through negative eigenvalues" (2024). Default false.
+   * Whether β goes up to 2, so that I − β k kᵀ can change the sign of what is under a key; Grazzi
+   * et al., "Unlocking state-tracking in linear RNNs through negative eigenvalues" (2024). Default
+   * false.
    */
   readonly negativeEigenvalues?: boolean | undefined;
 }
@@ -52,16 +56,16 @@ const deltaNetOptions = {
 } satisfies Table<DeltaNetOptions>;
 
 const CHUNK_SIZE = 16;
-/** The bias of the decay rate: α = exp(−softplus(−4 + …)) starts near 0.98. */
+/** The first bias of the decay: α = exp(−softplus(−4 + …)) is near 0.98. */
 const RATE_BIAS = -4;
 
 /** DeltaNet, and with `gated` gated DeltaNet. */
 export class DeltaNet extends MatrixMemory {
-  /** To the logits of β, [H] */
+  /** To the logits of β; weight [H, hidden] */
   readonly betaProj: Linear;
-  /** To the rate of decay, −log α before softplus, [H]; without bias */
+  /** To the rate of decay, −log α before softplus; weight [H, hidden]; undefined if not gated */
   readonly decayProj: Linear | undefined;
-  /** Added to it, [H] */
+  /** Added to it, [H]; undefined if not gated */
   readonly decayBias: Parameter | undefined;
   /** Whether β goes up to 2 rather than 1. */
   readonly negativeEigenvalues: boolean;
@@ -79,7 +83,7 @@ export class DeltaNet extends MatrixMemory {
     this.negativeEigenvalues = given.negativeEigenvalues;
   }
 
-  protected remember(x: Tensor, { q, k, v }: Projections, S: Tensor): Remembered {
+  protected remember(x: Tensor, { q, k, v }: Projections, S: Tensor): SSDResult {
     const most = this.negativeEigenvalues ? 2 : 1;
     const beta = this.betaProj.forward(x).sigmoid().mul(most);
     const rate = this.decayBias && this.decayProj?.forward(x).add(this.decayBias).softplus();
@@ -94,13 +98,14 @@ export function unit(x: Tensor): Tensor {
 }
 
 /**
- * The memory alone, from q and k [batch, length, H, N], v [batch, length, H, P], β and log α
- * [batch, length, H], and S [batch, H, P, N].
+ * The memory alone: runs the recurrence over q and k [batch, length, H, N], v [batch, length, H,
+ * P], β and log α [batch, length, H], from S [batch, H, P, N] on, in chunks of a power of two. With
+ * β near 2 and keys that are all alike, rounding grows with the size of chunks.
  */
 export function deltaRule(
   q: Tensor, k: Tensor, v: Tensor, beta: Tensor, logDecay: Tensor, S: Tensor,
   chunkSize = CHUNK_SIZE,
-): Remembered {
+): SSDResult {
   const [, length] = q.shape;
   const size = chunkSizeFor(length, chunkSize);
   const columns = [q, k, v, beta.unsqueeze(-1), logDecay.unsqueeze(-1)];
@@ -130,10 +135,14 @@ export function deltaRule(
 }
 
 /**
- * (I + L)⁻¹ of matrices that are 0 but below the diagonal. The inverse of two diagonal blocks A and
- * D with C below is [[A⁻¹, 0], [−D⁻¹ C A⁻¹, D⁻¹]]: so inverses of blocks of 1, 2, 4, … steps follow
- * from each other. The series I − L + L² − … would end as well, but where keys are alike its terms
- * grow to binomial coefficients that cancel.
+ * (I + L)⁻¹, where L is 0 on and above the diagonal. By halves,
+ *
+ *     [A 0]⁻¹   [   A⁻¹       0 ]
+ *     [C D]   = [−D⁻¹CA⁻¹    D⁻¹]
+ *
+ * so the inverses of blocks of 2, 4, 8, … steps follow from each other, for all blocks at once.
+ * The series I − L + L² − … ends as well, but where keys are alike its terms grow as binomial
+ * coefficients do, and cancel.
  */
 function inverse(L: Tensor): Tensor {
   const size = L.shape[L.ndim - 1];

@@ -1,37 +1,39 @@
 /**
- * Gated linear attention (GLA): a memory in which every key channel n has a decay of its own, which
- * the input chooses,
+ * Gated linear attention (GLA): a memory in which each key channel n has a decay α_n of its own,
+ * chosen by the input,
  *
  *     S_t = S_{t−1} Diag(α_t) + v_t k_tᵀ,     y_t = S_t q_t
  *
  * Yang et al., "Gated linear attention transformers with hardware-efficient training" (2023),
- * equation 3 (there S is transposed). Written out, with log α added up over what lies between,
+ * equation 3, where S is transposed. With all steps written out (equation 4),
  *
  *     y_t = Σ_{s ≤ t} A_ts v_s,     A_ts = Σ_n q_tn k_sn exp(log α_{s+1,n} + … + log α_tn)
  *
- * as in equation 4. The exponent depends on t, s and n, so A is no product of two matrices, unless
- * the sum is split at some step m: up to t from m, and from s up to m,
+ * A would be a product of two matrices if the exponential were one factor for t times one for s.
+ * Take any step m, and split the sum there:
  *
- *     A_ts = Σ_n (q_tn · exp(log α_{m,n} + … + log α_tn)) · (k_sn · exp(log α_{s+1,n} + … ))
+ *     exp(log α_{s+1} + … + log α_{m−1}) · exp(log α_m + … + log α_t)
  *
- * With m at the start of the sequence it is a product for all t and s at once, but the second
- * factor is one over a product of decays, which overflows. It does not if m lies between s and t:
- * then both sums are of logarithms below 0. The paper cuts chunks into subchunks, and takes for m
- * the start of the one that t is in (section 4.3). Here that is taken to its end: chunks are halved
- * again and again, and m is the middle that first parts s from t. A chunk of 16 needs four products.
+ * With one m for all pairs, s or t lies on the wrong side of it for some of them, the sum between
+ * has to be taken away again, and its exponential overflows. If m lies between s and t, neither
+ * factor is above 1. So each pair needs an m between its steps. The paper cuts chunks into
+ * subchunks for this (section 4.3). We cut them in halves, again and again: for all pairs with s in
+ * the left half and t in the right one, m is the start of the right half. A chunk of 16 steps takes
+ * four products.
  */
+import type { SSDResult } from '@mambagrad/mamba';
 import { Linear } from '@mambagrad/nn';
 import { concat, linearScan, type Tensor } from '@mambagrad/tensor';
 import { chunkSizeFor, fromChunks, intoChunks, pairsOf } from './chunks.ts';
-import {
-  MatrixMemory, type MatrixMemoryOptions, type Projections, type Remembered,
-} from './matrixMemory.ts';
+import { MatrixMemory, type MatrixMemoryOptions, type Projections } from './matrixMemory.ts';
 
-/** α = σ(…)^(1/τ): the larger τ, the nearer to 1. The rank of the projection to α. */
-const [TAU, RANK] = [16, 16];
+/** α = σ(…)^(1/τ), as in the paper: the larger τ, the nearer α is to 1. */
+const TAU = 16;
+/** The rank of the projection to α, unless the width is smaller. */
+const RANK = 16;
 const CHUNK_SIZE = 16;
 
-/** Gated linear attention, with heads that read N × P memories. */
+/** Gated linear attention. */
 export class GatedLinearAttention extends MatrixMemory {
   /** The two factors of the projection to the logits of α, [rank, hidden] and [H·N, rank] */
   readonly decayProj: readonly [Linear, Linear];
@@ -46,7 +48,7 @@ export class GatedLinearAttention extends MatrixMemory {
     ];
   }
 
-  protected remember(x: Tensor, parts: Projections, S: Tensor): Remembered {
+  protected remember(x: Tensor, parts: Projections, S: Tensor): SSDResult {
     const [down, up] = this.decayProj;
     // log σ(p) = −softplus(−p)
     const logDecay = up.forward(down.forward(x)).neg().softplus().div(-TAU);
@@ -56,18 +58,19 @@ export class GatedLinearAttention extends MatrixMemory {
 }
 
 /**
- * The memory alone, from q, k and log α [batch, length, H, N], v [batch, length, H, P] and S
- * [batch, H, P, N]; log α is at most 0, and may be −∞.
+ * The memory alone: runs the recurrence over q, k and log α [batch, length, H, N] and v [batch,
+ * length, H, P], from S [batch, H, P, N] on, in chunks of a power of two. log α is at most 0, and
+ * may be −∞.
  */
 export function gatedLinearAttention(
   q: Tensor, k: Tensor, v: Tensor, logDecay: Tensor, S: Tensor, chunkSize = CHUNK_SIZE,
-): Remembered {
+): SSDResult {
   const length = q.shape[1];
   const size = chunkSizeFor(length, chunkSize);
   const [queries, keys, values, logs] = [q, k, v, logDecay].map((x) => intoChunks(x, size));
   const count = queries.shape[2];
 
-  // Within chunks. Each pair of steps belongs to one half: the largest power of two that parts it.
+  // Within chunks: t = s, then the pairs of steps that are in two halves of 1, 2, 4, … steps.
   let scores = pairsOf(size, 0).where(queries.mul(keys).sum(-1, true), 0);
   for (let half = 1; half < size; half *= 2) {
     const { fromStart, toEnd } = decaysWithin(logs, half);
@@ -75,7 +78,7 @@ export function gatedLinearAttention(
     scores = scores.add(pairsOf(size, half).where(products, 0));
   }
 
-  // From chunk to chunk, a linear scan.
+  // From chunk to chunk: the same with the halves as large as chunks, and a state between them.
   const { fromStart, toEnd } = decaysWithin(logs, size);
   const written = values.transpose(-2, -1).matmul(keys.mul(toEnd));
   const whole = fromStart.narrow(-2, size - 1, 1);
@@ -89,8 +92,8 @@ export function gatedLinearAttention(
 }
 
 /**
- * Decays within blocks of so many steps: from the start of the block until after step t, and from
- * after step s until the end. All are sums of logarithms, so none is above 1.
+ * Decays within blocks of `size` steps: those from the start of the block up to step t, which is
+ * one of them, and those after step s up to the end.
  */
 function decaysWithin(logs: Tensor, size: number): { fromStart: Tensor; toEnd: Tensor } {
   const { shape } = logs;

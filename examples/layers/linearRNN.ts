@@ -1,6 +1,6 @@
 /**
  * What the layers of this folder have in common. Each is a linear RNN: it reads a sequence from
- * left to right and carries a state, in which the next state is linear,
+ * left to right and carries a state, of which the next state is a linear function,
  *
  *     state_t = decay_t · state_{t−1} + input_t,     y_t = read_t(state_t)
  *
@@ -32,14 +32,16 @@ export interface LinearRNNOptions {
   readonly generator?: Generator | undefined;
 }
 
+/** The table of these options. */
 export const linearRNNOptions = {
   hiddenSize: whole(1).required(),
   stateSize: whole(1).optional(),
   generator: instanceOf(Generator).optional(),
 } satisfies Table<LinearRNNOptions>;
 
-/** Options of `scan`: the state to go on from. Default zeros. */
+/** Options of `scan`. */
 export interface PieceOptions<State> {
+  /** The state to go on from, such as an earlier call gave. Default zeros. */
   readonly state?: State | undefined;
 }
 
@@ -72,7 +74,8 @@ export abstract class LinearRNN<State extends Tensors<State>> extends Recurrent<
     const { shape: [hidden], dtype } = this.outProj.weight;
     checkArgument(op, 'x', x, tensors);
     if (x.dtype !== dtype || x.ndim !== 3 || x.shape[2] !== hidden) {
-      throw new TensorError(`${op}: x is ${describe(x)}, expected ${dtype}[batch, length, ${hidden}]`);
+      const wanted = `${dtype}[batch, length, ${hidden}]`;
+      throw new TensorError(`${op}: x is ${describe(x)}, expected ${wanted}`);
     }
     const [batch, length] = x.shape;
     const state = given.state ?? this.initialState(batch);
@@ -83,10 +86,12 @@ export abstract class LinearRNN<State extends Tensors<State>> extends Recurrent<
   }
 }
 
+/** The shapes with their names. */
 function shapesOf(shapes: object): [string, Shape][] {
   return Object.entries(shapes);
 }
 
+/** Throws in the name of `op` unless this part of a state is a tensor of this dtype and shape. */
 function requireState(op: string, name: string, given: unknown, shape: Shape, dtype: DType): void {
   const wanted = describe({ shape, dtype });
   if (tensors.accepts(given) && describe(given as Tensor) === wanted) return;

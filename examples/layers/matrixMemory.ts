@@ -3,13 +3,15 @@
  * numbers) under the key k (N numbers), v kᵀ is added to the matrix; to read, it is multiplied by a
  * query q:
  *
- *     S_t = decay_t(S_{t−1}) + v_t k_tᵀ,     y_t = S_t q_t = Σ_s (k_s · q_t) v_s   if nothing decays
+ *     S_t = S_{t−1} + v_t k_tᵀ,     y_t = S_t q_t = Σ_{s ≤ t} (k_s · q_t) v_s
  *
- * So reading gives the values whose keys are like q: attention without a softmax ("linear
- * attention"; Katharopoulos et al., "Transformers are RNNs" (2020)). There are H heads with a
- * memory each. `RetNet`, `GatedLinearAttention` and `DeltaNet` differ in how the memory decays.
+ * So a query reads the values whose keys are like it: attention without a softmax ("linear
+ * attention"; Katharopoulos et al., "Transformers are RNNs" (2020)). Unless something is forgotten,
+ * the memory fills up. `RetNet`, `GatedLinearAttention` and `DeltaNet` differ in what they forget
+ * before they write; they share projections, a norm and a gate. There are H heads with a memory
+ * each.
  */
-import type { Scanned } from '@mambagrad/mamba';
+import type { Scanned, SSDResult } from '@mambagrad/mamba';
 import { Linear, RMSNorm } from '@mambagrad/nn';
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { readOptions, type Table, whole } from '@mambagrad/tensor/options';
@@ -21,6 +23,7 @@ export interface MatrixMemoryOptions extends LinearRNNOptions {
   readonly numHeads?: number | undefined;
 }
 
+/** The table of these options. */
 export const matrixMemoryOptions = {
   ...linearRNNOptions,
   numHeads: whole(1).orElse(1),
@@ -32,10 +35,13 @@ export type MatrixState = {
   readonly S: Tensor;
 };
 
-/** What a memory reads and writes in each step: q and k [batch, length, H, N], v [..., H, P]. */
+/** What a memory is written and read with in each step. */
 export interface Projections {
+  /** The queries, [batch, length, H, N] */
   readonly q: Tensor;
+  /** The keys, [batch, length, H, N] */
   readonly k: Tensor;
+  /** The values, [batch, length, H, P] */
   readonly v: Tensor;
 }
 
@@ -46,6 +52,7 @@ export abstract class MatrixMemory extends LinearRNN<MatrixState> {
   /** The norm of what each head reads; weight [P] */
   readonly norm: RMSNorm;
   readonly outProj: Linear;
+  /** H, the number of memories. */
   readonly numHeads: number;
   /** P, the channels of a head. */
   readonly headDim: number;
@@ -75,8 +82,8 @@ export abstract class MatrixMemory extends LinearRNN<MatrixState> {
     return { S: [batch, this.numHeads, this.headDim, this.stateSize] };
   }
 
-  /** Writes and reads in each step; x [batch, length, hidden] is there for decays. */
-  protected abstract remember(x: Tensor, parts: Projections, S: Tensor): Remembered;
+  /** Writes and reads in each step, from the memory S on; the decays come from x. */
+  protected abstract remember(x: Tensor, parts: Projections, S: Tensor): SSDResult;
 
   /** [batch, length, H · width] to [batch, length, H, width] */
   protected inHeads(x: Tensor): Tensor {
@@ -92,10 +99,4 @@ export abstract class MatrixMemory extends LinearRNN<MatrixState> {
     const gated = this.norm.forward(y).mul(gate.silu());
     return { y: this.outProj.forward(gated.reshape(x.shape)), state: { S: lastState } };
   }
-}
-
-/** What was read in each step, [batch, length, H, P], and the memory afterwards. */
-export interface Remembered {
-  readonly y: Tensor;
-  readonly lastState: Tensor;
 }

@@ -1,32 +1,30 @@
 /**
- * RetNet: a memory that decays at a fixed rate for each head, and turns,
+ * RetNet: a memory that decays by a fixed γ for each head, and turns,
  *
  *     S_t = γ S_{t−1} R + v_t k_tᵀ,     y_t = S_t q_t,     γ = 1 − 2^{−5−h} for head h
  *
- * Sun et al., "Retentive network" (2023), equation 6; γ and the gate and norm around it are equation
- * 8. R turns pairs of key channels by fixed angles θ: the decay is γ e^{iθ}, written with reals
- * (equations 2 to 4).
+ * Sun et al., "Retentive network" (2023), equations 2 to 4; γ, the norm and the gate are those of
+ * equation 8. R turns pairs of key channels by fixed angles θ. With a complex number for each pair,
+ * γR is the decay γe^{iθ}.
  *
- * A state that turns need not be turned, if everything else is. In coordinates that turn along with
- * it, S̃_t = S_t R^{−t}, the recurrence has only the real decay γ, and keys and queries are turned by
- * the angle tθ instead ("rotary" embeddings):
+ * Instead of the state, keys and queries can be turned. Seen from coordinates that turn along with
+ * it, the state S̃_t = S_t R^{−t} only decays, and keys and queries turn by the angle tθ ("rotary
+ * embeddings", equation 5):
  *
  *     S̃_t = γ S̃_{t−1} + v_t (R^t k_t)ᵀ,     y_t = S̃_t (R^t q_t),     S_t = S̃_t R^t
  *
- * This is `discreteSSD` with the same decay in each step, a matrix within chunks and a recurrence
- * between them (equation 7). As only differences of angles matter, t can count from the start of
- * the piece that is read, and in the end the state is turned back, to the frame of its own step.
+ * This is `discreteSSD` with the same decay in each step: a matrix within chunks, and a recurrence
+ * from chunk to chunk (equation 7). t counts from the start of the piece that is read. At the end
+ * the state is turned back to S_t, so that the next piece can count from its own start.
  */
-import { discreteSSD } from '@mambagrad/mamba';
+import { discreteSSD, type SSDResult } from '@mambagrad/mamba';
 import { concat, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import {
-  MatrixMemory, type MatrixMemoryOptions, type Projections, type Remembered,
-} from './matrixMemory.ts';
+import { MatrixMemory, type MatrixMemoryOptions, type Projections } from './matrixMemory.ts';
 
-/** θ_i = BASE^(−2i/N), from 1 down: the first pairs turn fast, the last ones hardly at all. */
+/** θ_i = BASE^(−2i/N): the first pair turns by 1 a step, the last ones hardly at all. */
 const BASE = 10_000;
 
-/** Retention with a rate of its own for each head. */
+/** Multi-scale retention: each head forgets at a rate of its own. */
 export class RetNet extends MatrixMemory {
   /** Throws if stateSize is odd. */
   constructor(options: MatrixMemoryOptions) {
@@ -35,7 +33,7 @@ export class RetNet extends MatrixMemory {
     throw new TensorError(`RetNet: stateSize is ${this.stateSize}, expected an even number`);
   }
 
-  protected remember(_x: Tensor, { q, k, v }: Projections, S: Tensor): Remembered {
+  protected remember(_x: Tensor, { q, k, v }: Projections, S: Tensor): SSDResult {
     const [batch, length, heads, size] = q.shape;
     const rates = Array.from({ length: heads }, (_, h) => Math.log1p(-(2 ** (-5 - h))));
     const logDecay = tensor(rates, { dtype: q.dtype }).broadcastTo([batch, length, heads]);

@@ -2,7 +2,9 @@
  * Where parallel forms go wrong: long sequences, decays near 1 and near 0, keys that are all alike.
  * The scans and memories alone, in float64 and float32, against a loop over the steps.
  */
-import { compile, full, grad, normal, ones, stack, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import {
+  compile, full, grad, normal, ones, stack, type Tensor, tensor, zeros,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Complex, complexScan } from '../../../examples/layers/complex.ts';
@@ -15,7 +17,7 @@ type Memory = (...inputs: Tensor[]) => { y: Tensor; lastState: Tensor };
 
 const [column, row] = [(x: Tensor) => x.unsqueeze(-1), (x: Tensor) => x.unsqueeze(-2)];
 
-/** A memory as a loop: `next` gives the state from the inputs of a step, of which the first is q. */
+/** A memory as a loop; the first input is q, and `next` gives the state from the others. */
 const loop = (next: (S: Tensor, ...step: Tensor[]) => Tensor): Memory => (...inputs) => {
   let S = inputs[inputs.length - 1];
   const steps = inputs.slice(0, -1).map((x) => x.unbind(1));
@@ -49,8 +51,8 @@ const errorOf = (found: Tensor, exact: Tensor): number =>
   found.cast('f64').sub(exact).abs().max().div(exact.abs().max().add(1e-9)).item();
 
 /**
- * Float64 is the loop's to 1e-10. Float32, eager and compiled, is near it, or no more than ten times
- * as far away as the loop is in float32.
+ * Float64 is the loop's to 1e-10. Float32, eager and compiled, is near it, or no more than ten
+ * times as far away as the loop is in float32.
  */
 function expectLoop(memory: Memory, naive: Memory, g: Draw, inputs: readonly Tensor[]): void {
   const rounded = inputs.map((input) => leaf(input, 'f32'));

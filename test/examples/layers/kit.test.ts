@@ -1,5 +1,7 @@
 /** The layers of examples/layers, and the scans that they stand on, through the kit for scans. */
-import { checkRecurrent, checkScan, type ScanReference, type Sizes } from '@mambagrad/mamba/testing';
+import {
+  checkRecurrent, checkScan, type ScanReference, type Sizes,
+} from '@mambagrad/mamba/testing';
 import { type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import { describe, it } from 'vitest';
 import { deltaRule } from '../../../examples/layers/deltaNet.ts';
@@ -10,7 +12,9 @@ const steps = ['batch', 'length', 'heads'];
 const [keys, values] = [[...steps, 'states'], [...steps, 'headDim']];
 const memory = { y: values, state: ['batch', 'heads', 'headDim', 'states'] };
 const vectors = { q: { axes: keys, range: [-2, 2] }, v: { axes: values, range: [-2, 2] } } as const;
-const logDecays = { range: [-2, 0], slow: [-1e-2, 0], extreme: [0, -1e-7, -30, -90, -5000] } as const;
+const logDecays = {
+  range: [-2, 0], slow: [-1e-2, 0], extreme: [0, -1e-7, -30, -90, -5000],
+} as const;
 
 const supports = ['initialState', 'lastState', 'gradients'] as const;
 const few = { numRuns: 3, maxLength: 40 };

@@ -2,9 +2,15 @@
  * The layers of examples/layers against their recurrences: values, states and all gradients, in
  * float64 and compiled. kit.test.ts holds them to what a recurrent layer is.
  */
-import { compile, grad, gradcheck, type Tensor } from '@mambagrad/tensor';
+import {
+  compile, Generator, grad, gradcheck, ones, type Tensor, zeros,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DeltaNet } from '../../../examples/layers/deltaNet.ts';
+import { LRU } from '../../../examples/layers/lru.ts';
+import { RetNet } from '../../../examples/layers/retNet.ts';
+import { S5 } from '../../../examples/layers/s5.ts';
 import { expectClose, unevenCotangent } from '../../support/compare.ts';
 import { expectNear, nudged } from '../../support/compiled.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
@@ -34,7 +40,8 @@ function drawCase(g: Draw, create: (sizes: Sizes) => Layer, length: number) {
 
 /** y, the last state, and the gradients of both with respect to everything. */
 function everything(
-  run: (x: Tensor, state: State) => { y: Tensor; state: State }, layer: Layer, x: Tensor, state: State,
+  run: (x: Tensor, state: State) => { y: Tensor; state: State },
+  layer: Layer, x: Tensor, state: State,
 ): Tensor[] {
   const leaves = [x, ...Object.values(state)].map((input) => input.detach());
   for (const input of leaves) input.requiresGrad = true;
@@ -106,4 +113,36 @@ describe.each(Object.entries(layers))('%s', (_name, create) => {
       { numRuns: 1 },
     );
   });
+});
+
+it('names what does not fit', () => {
+  const layer = new RetNet({ hiddenSize: 4, numHeads: 2, stateSize: 2 });
+  const x = zeros([1, 3, 4]);
+  expect(() => layer.forward(zeros([1, 3, 5]))).toThrow(
+    'RetNet: x is f32[1, 3, 5], expected f32[batch, length, 4]',
+  );
+  expect(() => layer.scan(x, { state: { S: zeros([2, 2, 2, 2]) } })).toThrow(
+    'RetNet: state.S is f32[2, 2, 2, 2], expected f32[1, 2, 2, 2]',
+  );
+  expect(() => layer.forward(x, { mask: ones([1, 3], { dtype: 'i32' }) })).toThrow('mask');
+  expect(() => new RetNet({ hiddenSize: 4, stateSize: 3 })).toThrow(
+    'RetNet: stateSize is 3, expected an even number',
+  );
+  expect(() => new DeltaNet({ hiddenSize: 4, numHeads: 3 })).toThrow(
+    'DeltaNet: numHeads is 3, expected a divisor of hiddenSize 4',
+  );
+  expect(layer.forward(zeros([2, 0, 4])).shape).toEqual([2, 0, 4]);
+});
+
+it('starts with decays as the papers say', () => {
+  const sizes = { hiddenSize: 64, generator: new Generator(1) };
+  const radius = (parts: readonly Tensor[]) => parts[0].square().add(parts[1].square()).sqrt();
+  const [lru, s5] = [new LRU(sizes), new S5(sizes)].map((layer) => layer.factors());
+  const ring = radius(lru.decay);
+  expect([ring.min().item() >= 0.499, ring.max().item() <= 0.991]).toEqual([true, true]);
+  // γ² = 1 − |λ|² for the LRU; S5's γ is nearly Δ for slow waves, of which λ tells Δ.
+  expectClose(radius(lru.scale).square(), ring.square().neg().add(1), 1e-5);
+  const step = radius(s5.decay).log().mul(-2);
+  expect(step.max().item()).toBeLessThan(0.101);
+  expectClose(radius(s5.scale).narrow(0, 0, 1), step.narrow(0, 0, 1), 0.05);
 });
