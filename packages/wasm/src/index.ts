@@ -11,7 +11,7 @@ export {
   assembled, block, branch, branchIf, call, type Callable, drop, forRange, type Global,
   type Local, loop, type Parameters, select, set, tee, unreachable, when,
 } from './assembler/control.ts';
-export { assemble } from './assembler/encode.ts';
+export { CodeWriter, isInstruction } from './assembler/codeWriter.ts';
 export * from './assembler/features.ts';
 export * from './common/freeList.ts';
 export * from './common/host.ts';

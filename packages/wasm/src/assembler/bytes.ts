@@ -11,6 +11,11 @@ export class Bytes {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** The same, in memory that later writes may change. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
   /** Appends a byte, from 0 to 255. */
   byte(value: number): this {
     if (this.#length === this.#bytes.length) this.#reserve(1);
@@ -60,6 +65,13 @@ export class Bytes {
     return this.byte(rest & 0x7f);
   }
 
+  /** Appends a float of 32 bits, its lowest byte first. */
+  f32(value: number): this {
+    scratch.setFloat32(0, value, true);
+    for (let i = 0; i < 4; i++) this.byte(scratch.getUint8(i));
+    return this;
+  }
+
   /** Appends a list: its length, and then each item. */
   list<Item>(items: readonly Item[], write: (item: Item, index: number) => void): this {
     this.unsigned(items.length);
@@ -90,3 +102,6 @@ export class Bytes {
     return this.unsigned(bytes.length).append(bytes);
   }
 }
+
+/** Floats are written as they are in memory, little-endian on every engine. */
+const scratch = new DataView(new ArrayBuffer(4));
