@@ -3,7 +3,7 @@
  * kernels. The bodies of the functions are emitted by functionBody.ts.
  */
 import {
-  assembled, call, type Expression, features, type HostMemory, i32, type Local,
+  assembled, callInOrder, type Expression, features, type HostMemory, i32, type Local,
   MAX_PAGES, Module, Names, type Operand, type Statement as Code, type ValueType,
 } from '@mambagrad/wasm';
 import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
@@ -62,8 +62,7 @@ export function callRegion(
   from: Operand<'i32'> = 0, to: Operand<'i32'> = 0,
 ): Code {
   const values = iterations === undefined ? given : [...given, own, from, to];
-  const keys = Object.keys(run.parameters);
-  return call(run, Object.fromEntries(keys.map((key, i) => [key, values[i] as Operand<'i32'>])));
+  return callInOrder(run, values as readonly Operand<'i32'>[]);
 }
 
 /** The parameters of a kernel with their types, and the address of its scratch memory, if any. */

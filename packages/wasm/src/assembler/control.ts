@@ -89,16 +89,28 @@ export function select<T extends ValueType>(
 export function call<P extends Parameters, R extends ResultType>(
   called: Callable<P, R>, given: { readonly [K in keyof P]: Operand<P[K]> },
 ): Code<R> {
-  const { parameters, result } = called;
-  const where = `call ${called.name}`;
+  const { parameters, name: to } = called;
+  const where = `call ${to}`;
   const extra = Object.keys(given).find((name) => !Object.hasOwn(parameters, name));
   if (extra !== undefined) {
     const names = Object.keys(parameters).join(', ');
     throw new Error(`${where}: there is no parameter ${extra}, only [${names}]`);
   }
-  const operands = Object.entries(parameters).map(([name, type]) => (
-    operand(`${where}: ${name}`, type, given[name])
-  ));
+  return callInOrder(called, Object.keys(parameters).map((name) => given[name]));
+}
+
+/** Calls a function with arguments in the order of its parameters. */
+export function callInOrder<P extends Parameters, R extends ResultType>(
+  called: Callable<P, R>, given: readonly Operand<P[keyof P]>[],
+): Code<R> {
+  const { parameters, result, name: to } = called;
+  let i = 0;
+  const operands: Expression[] = [];
+  for (const name in parameters) {
+    const [type, value] = [parameters[name], given[i++]];
+    const isOfType = typeof value === 'object' && value.type === type;
+    operands.push(isOfType ? value : operand(`call ${to}: ${name}`, type, value));
+  }
   return instruct('call', result, operands, called);
 }
 
