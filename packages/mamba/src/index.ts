@@ -4,7 +4,7 @@
  */
 export * from './models/biMamba.ts';
 export {
-  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, Mixer,
+  type BlockOptions, type BlockState, type BlockStateShapes, MambaBlock, type MambaState, Mixer,
 } from './layers/block.ts';
 export * from './checkpoints/checkpoint.ts';
 export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
@@ -15,20 +15,39 @@ export * from './models/mamba.ts';
 export {
   type GatedNormOptions, gatedRmsNorm, Mamba2Block, type Mamba2BlockOptions,
 } from './layers/mamba2.ts';
+export { decayRate, Mamba3Block, type Mamba3State } from './layers/mamba3.ts';
+export { type DecayRate, type Mamba3BlockOptions } from './layers/mamba3Options.ts';
 export * from './models/mambaND.ts';
+export { observe, type Observation, type ObserveOptions } from './observe/observe.ts';
+export {
+  type ChannelOptions, type InfluenceOptions, ObservedLayer, type PartOptions,
+  type RetentionOptions,
+} from './observe/observedLayer.ts';
+export { type StepRange } from './observe/influence.ts';
+export { type Recurrence } from './layers/recurrence.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
   type ScanOrder,
 } from './sequence/scanOrder.ts';
+export { type Pairing } from './ops/rotation/rotate.ts';
 export * from './ops/selectiveScan/selectiveScan.ts';
 export { SelectiveSSM, type SelectiveSSMOptions } from './layers/selectiveSSM.ts';
 export {
   type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
 } from './sequence/sequence.ts';
-export * from './ops/ssd/ssd.ts';
+export { type SSDResult } from './ops/ssd/composed.ts';
+export { documentEnds } from './sequence/documents.ts';
+export { discreteSSD, type SSDAlgorithm, type SSDOptions } from './ops/ssd/discrete.ts';
+export { ssd } from './ops/ssd/ssd.ts';
 export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
 export { Residual } from './layers/residual.ts';
 export { Stack } from './models/stack.ts';
-export { type BodyOptions, type EncoderOptions, type StackOptions } from './models/stackOptions.ts';
-export * from './text/tasks.ts';
+export {
+  type BodyOptions, type EncoderOptions, type LayerKind, type StackOptions,
+} from './models/stackOptions.ts';
+export { associativeRecall, type AssociativeRecallOptions } from './tasks/associativeRecall.ts';
+export { type TaskBatch } from './tasks/batch.ts';
+export * from './tasks/counting.ts';
+export * from './tasks/inductionHeads.ts';
+export * from './tasks/selectiveCopying.ts';
 export { byteTokenizer, type TextStream, type Tokenizer } from './text/tokenizer.ts';

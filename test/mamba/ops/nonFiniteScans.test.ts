@@ -3,7 +3,7 @@
  * not change what came before.
  */
 import {
-  selectiveScan, type SelectiveScanAlgorithm, ssd, type SSDAlgorithm,
+  discreteSSD, selectiveScan, type SelectiveScanAlgorithm, ssd, type SSDAlgorithm,
 } from '@mambagrad/mamba';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -17,14 +17,16 @@ import {
 type Make<Name> = (g: Draw, algorithm: Name, sizes: readonly [number, number]) => Subject;
 
 const scans: Make<SelectiveScanAlgorithm> = (g, algorithm, [batch, length]) => {
-  const [channels, state] = [9, 3].map((max) => drawInteger(g, 1, max));
+  const [inGroup, state] = [9, 3].map((max) => drawInteger(g, 1, max));
+  const groups = drawInteger(g, 0, 2);
+  const channels = inGroup * Math.max(groups, 1);
+  const shared = [batch, length, ...(groups > 0 ? [groups] : []), state];
   const along = [batch, length];
   const chunkSize = drawInteger(g, 1, length);
   return {
     withSteps: [
       drawTensor(g, [...along, channels]), drawTensor(g, [...along, channels]),
-      drawTensor(g, [...along, state]), drawTensor(g, [...along, state]),
-      drawTensor(g, [...along, channels]),
+      drawTensor(g, shared), drawTensor(g, shared), drawTensor(g, [...along, channels]),
     ],
     others: [
       drawTensor(g, [channels, state], -2, -0.1), drawTensor(g, [channels]),
@@ -59,6 +61,22 @@ const duals: Make<SSDAlgorithm> = (g, algorithm, [batch, length]) => {
   };
 };
 
+const discretes: Make<SSDAlgorithm> = (g, algorithm, sizes) => {
+  const dual = duals(g, algorithm, sizes);
+  const [x, logDecay, B, C] = dual.withSteps;
+  const options = { algorithm, chunkSize: drawInteger(g, 1, sizes[1]) };
+  return {
+    ...dual,
+    withSteps: [x, logDecay.neg(), B, C],
+    others: [drawTensor(g, x.shape.slice(2))],
+    run: ([x1, a, B1, C1, D, initialState], flags) => {
+      const { y, lastState } =
+        discreteSSD(x1, a, B1, C1, { D, initialState, ...options, ...flags });
+      return [y, lastState];
+    },
+  };
+};
+
 const scanNames = [
   'fused', 'segmented', 'sequential', 'blelloch', 'hillisSteele', 'chunked',
 ] as const satisfies readonly SelectiveScanAlgorithm[];
@@ -72,13 +90,16 @@ const cases: readonly (readonly [string, (g: Draw, sizes: Sizes) => Subject])[] 
   ...dualNames.map((name) =>
     [`ssd, ${name}`, (g: Draw, sizes: Sizes) => duals(g, name, sizes)] as const,
   ),
+  ...dualNames.map((name) =>
+    [`discreteSSD, ${name}`, (g: Draw, sizes: Sizes) => discretes(g, name, sizes)] as const,
+  ),
 ];
 
 /** Lengths within a chunk and beyond. */
 const lengths = [1, 3, 7, 33, 40];
 
 describe.each(cases)('%s', (name, make) => {
-  const isKernel = /fused|segmented|ssd/.test(name);
+  const isKernel = /fused|segmented|ssd|SSD/.test(name);
   it.each([
     ['padding and other documents may hold anything', expectNothingPasses],
     ['the future does not change the past', expectCausal],

@@ -34,20 +34,28 @@ function scan(inputs: Inputs, options: SelectiveScanOptions) {
   return selectiveScan(u, delta, A, B, C, { D, z, deltaBias, initialState, ...options });
 }
 
+/** The shape of B and C: one for all channels, or one for each of some groups of them. */
+function drawShared(g: Draw, [batch, length, channels, state]: readonly number[]): number[] {
+  if (g(fc.boolean)) return [batch, length, state];
+  const divisors = Array.from({ length: channels }, (_, i) => i + 1).filter((n) => channels % n === 0);
+  return [batch, length, divisors[drawInteger(g, 0, divisors.length - 1)], state];
+}
+
 /** Inputs as Mamba has them: A negative, Δ from softplus; optional ones come and go. */
 function drawInputs(
   g: Draw,
   length: number,
   all = false,
-  [batch, channels, state] = [2, 3, 4].map((max) => drawInteger(g, 1, max)),
+  [batch, channels, state] = [2, 4, 4].map((max) => drawInteger(g, 1, max)),
 ): Inputs {
   const isThere = () => all || g(fc.boolean);
+  const shared = drawShared(g, [batch, length, channels, state]);
   return {
     u: drawTensor(g, [batch, length, channels]),
     delta: drawTensor(g, [batch, length, channels]),
     A: drawTensor(g, [channels, state], -2, -0.1),
-    B: drawTensor(g, [batch, length, state]),
-    C: drawTensor(g, [batch, length, state]),
+    B: drawTensor(g, shared),
+    C: drawTensor(g, shared),
     ...(isThere() && { D: drawTensor(g, [channels]) }),
     ...(isThere() && { z: drawTensor(g, [batch, length, channels]) }),
     ...(isThere() && { deltaBias: drawTensor(g, [channels]) }),
@@ -78,6 +86,28 @@ function both(inputs: Inputs, options: SelectiveScanOptions) {
     return concat([y.flatten(), lastState.flatten()]);
   };
   return { f, list };
+}
+
+/** Scans of the channels of each group by itself, put together. */
+function byGroups(inputs: Inputs, options: SelectiveScanOptions) {
+  const { u, B } = inputs;
+  if (!u || !B) throw new Error('both are always there');
+  const [groups, inGroup] = [B.shape[2], u.shape[2] / B.shape[2]];
+  const axes = { u: 2, delta: 2, A: 0, D: 0, z: 2, deltaBias: 0, initialState: 1 } as const;
+  const parts = Array.from({ length: groups }, (_, group) => {
+    const cut = Object.entries(inputs).map(([name, x]) => {
+      const axis = axes[name as keyof typeof axes] as number | undefined;
+      const own = axis === undefined
+        ? x.narrow(2, group, 1).squeeze(2)
+        : x.narrow(axis, group * inGroup, inGroup);
+      return [name, own];
+    });
+    return scan(Object.fromEntries(cut), options);
+  });
+  return {
+    y: concat(parts.map(({ y }) => y), 2),
+    lastState: concat(parts.map(({ lastState }) => lastState), 1),
+  };
 }
 
 describe('selectiveScan', () => {
@@ -325,7 +355,10 @@ describe('selectiveScan', () => {
         const options = { ...flagsFor(g, inputs), deltaSoftplus: true, algorithm };
         const { y, lastState, states } = scan(inputs, { ...options, returnStates: true });
         if (!states || !inputs.C) throw new Error('there are no states');
-        const read = states.mul(inputs.C.unsqueeze(2)).sum(-1);
+        const { C } = inputs;
+        const ofChannels = C.ndim === 3 ? C.unsqueeze(2)
+          : C.repeatInterleave(states.shape[2] / C.shape[2], 2);
+        const read = states.mul(ofChannels).sum(-1);
         expectClose(options.mask?.unsqueeze(-1).where(read, 0) ?? read, y, 1e-12);
         expectSame(states.narrow(1, length - 1, 1).squeeze(1), lastState);
         expectClose(scan(inputs, options).y, y, 1e-12);
@@ -373,6 +406,33 @@ describe('selectiveScan', () => {
     expect(worst(compiled), 'compiled').toBeLessThanOrEqual(bound);
   });
 
+  it('with groups is a scan of the channels of each group, to the last bit', () => {
+    fc.assert(
+      fc.property(fc.gen(), fc.integer({ min: 0, max: 70 }), (g, length) => {
+        const [batch, groups, inGroup, state] = [2, 3, 20, 3].map((max) => drawInteger(g, 1, max));
+        const sizes = [batch, groups * inGroup, state];
+        const [B, C] = [0, 1].map(() => drawTensor(g, [batch, length, groups, state]));
+        const inputs: Inputs = { ...drawInputs(g, length, true, sizes), B, C };
+        const options = { ...flagsFor(g, inputs), deltaSoftplus: true };
+        for (const algorithm of algorithms) {
+          const found = scan(inputs, { ...options, algorithm });
+          const expected = byGroups(inputs, { ...options, algorithm });
+          expectSame(found.y, expected.y);
+          expectSame(found.lastState, expected.lastState);
+        }
+        const list = names.flatMap((name) => inputs[name] ?? []);
+        const run = (f: typeof scan) => compile((...args: Tensor[]) => {
+          const given = Object.fromEntries(names.map((name, i) => [name, args[i]]));
+          const { y, lastState } = f(given, options);
+          return [y, lastState, ...grad(y.square().sum().add(lastState.sum()), args)];
+        })(...list.map((x) => tensor(x.data, { shape: x.shape, requiresGrad: true, dtype: 'f32' })));
+        const expected = run(byGroups);
+        run(scan).forEach((x, i) => expectClose(x, expected[i], 1e-6));
+      }),
+      { numRuns: 5 },
+    );
+  });
+
   it('names the tensor that does not fit', () => {
     const u = tensor([[[1, 2]]]);
     const A = tensor([[-1], [-1]]);
@@ -381,6 +441,13 @@ describe('selectiveScan', () => {
       'selectiveScan: C is f32[1, 1, 2], expected f32[1, 1, 1]',
     );
     expect(() => selectiveScan(A, u, A, B, B)).toThrow('expected [batch, length, channels]');
+    const ofThree = tensor([[[[1], [1], [1]]]]);
+    expect(() => selectiveScan(u, u, A, ofThree, ofThree)).toThrow(
+      'selectiveScan: B is f32[1, 1, 3, 1] and u f32[1, 1, 2]; expected [batch, length, groups',
+    );
+    expect(() => selectiveScan(u, u, A, ofThree.narrow(2, 0, 2), B)).toThrow(
+      'selectiveScan: C is f32[1, 1, 1], expected f32[1, 1, 2, 1]',
+    );
     expect(() => selectiveScan(u, u, A, B, B, { reset: tensor([1], { dtype: 'i32' }) })).toThrow(
       'selectiveScan: reset is i32[1], expected i32[1, 1]',
     );

@@ -30,13 +30,18 @@ function expectSameOnAll(body: (...inputs: Tensor[]) => Tensor[], inputs: readon
 }
 
 describe('the same bits on 1, 2, 3 and 8 threads', () => {
-  // Of sequences, of blocks of channels with and without a rest, and of both.
-  it.each([[5, 40, 24, 7], [1, 70, 37, 16], [1, 33, 128, 5], [2, 65, 75, 4]])(
-    'of a selective scan of [%i, %i, %i], state %i', (batch, length, channels, state) => {
+  // Of sequences, of blocks of channels with and without a rest, and of both; and of groups.
+  it.each([
+    [5, 40, 24, 7, 0], [1, 70, 37, 16, 0], [1, 33, 128, 5, 0], [2, 65, 75, 4, 0],
+    [2, 40, 24, 7, 2], [1, 70, 74, 16, 2], [1, 33, 128, 5, 4],
+  ])(
+    'of a selective scan of [%i, %i, %i], state %i, groups %i',
+    (batch, length, channels, state, groups) => {
+      const shared = [batch, length, ...(groups > 0 ? [groups] : []), state];
       const inputs = [
         normal([batch, length, channels]), uniform([batch, length, channels], 0.01, 1),
-        uniform([channels, state], -2, -0.1), normal([batch, length, state]),
-        normal([batch, length, state]), normal([batch, channels, state]),
+        uniform([channels, state], -2, -0.1), normal(shared), normal(shared),
+        normal([batch, channels, state]),
       ];
       for (const algorithm of ['fused', 'segmented'] as const) {
         expectSameOnAll((u, delta, A, B, C, initialState) => {
@@ -66,6 +71,7 @@ describe('the same bits on 1, 2, 3 and 8 threads', () => {
   it.each([
     ['Mamba', sizes],
     ['Mamba-2', { ...sizes, layer: 'mamba2', headDim: 16, stateSize: 24 }],
+    ['Mamba-3', { ...sizes, layer: 'mamba3', headDim: 16, stateSize: 24, mimoRank: 2 }],
   ] as const)('of %s in training, loss by loss and to the last parameter', (_name, options) => {
     manualSeed(1);
     const model = new MambaLM(options);

@@ -11,8 +11,8 @@
 import { Linear } from '@mambagrad/nn';
 import { type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type FullTable, number, objectWith, type Read, readOptions, tensors,
-  whole,
+  boolean, checkArgument, type FullTable, type Kind, number, objectWith, type Read, readOptions,
+  tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   clearPadding, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
@@ -61,59 +61,64 @@ export function innerWidth(
   );
 }
 
-/** The state of a block: the last inputs of its convolution, and the state of its SSM. */
-export interface BlockState {
-  /** [batch, convSize − 1, channels of the convolution] */
-  readonly conv: Tensor;
-  /** [batch, I, N]; of Mamba-2 [batch, heads, I / heads, N] */
-  readonly ssm: Tensor;
-}
+/** The state of a block, tensors by name; `stateShapes` says which, and of which shapes. */
+export type BlockState = Readonly<Record<string, Tensor>>;
 
 /** The shapes of the tensors of a block's state. */
-export type BlockStateShapes = { readonly [Key in keyof BlockState]: Shape };
+export type BlockStateShapes<State extends BlockState = BlockState> = {
+  readonly [Name in keyof State]: Shape;
+};
 
 /** The base of all blocks: mixes along time, then projects each step separately. */
-export abstract class Mixer extends Recurrent<BlockState> {
+export abstract class Mixer<State extends BlockState = BlockState> extends Recurrent<State> {
   /** From the inner width I back to the width of the block; weight [hidden, I] */
   abstract readonly outProj: Linear;
+  #states: Kind<State> | undefined;
 
   /** Maps x [batch, length, hidden] to the input of `outProj`, [batch, length, I]. */
-  abstract mix(x: Tensor, options?: ScanOptions<BlockState>): Scanned<BlockState>;
+  abstract mix(x: Tensor, options?: ScanOptions<State>): Scanned<State>;
 
   /** The shapes of the state for a number of rows. */
-  abstract stateShapes(batch: number): BlockStateShapes;
+  abstract stateShapes(batch: number): BlockStateShapes<State>;
+
+  /** The structure of a state without its shapes, in errors: `{ conv, ssm }`. */
+  get states(): Kind<State> {
+    // It is made once, as the state is checked at every step of a text.
+    this.#states ??= objectWith(`{ ${Object.keys(this.stateShapes(0)).join(', ')} }`);
+    return this.#states;
+  }
 
   /** Zeros of the shapes of `stateShapes`. */
-  initialState(batch: number): BlockState {
+  initialState(batch: number): State {
     const { dtype } = this.outProj.weight;
-    const { conv, ssm } = this.stateShapes(batch);
-    return { conv: zeros(conv, { dtype }), ssm: zeros(ssm, { dtype }) };
+    const shapes = Object.entries<Shape>(this.stateShapes(batch));
+    const zerosByName = shapes.map(([name, shape]) => [name, zeros(shape, { dtype })] as const);
+    return Object.fromEntries(zerosByName) as State;
   }
 
   /** x and y [batch, length, hidden] */
-  scan(x: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+  scan(x: Tensor, options: ScanOptions<State> = {}): Scanned<State> {
     const { y, state } = this.mix(x, options);
     return { y: this.outProj.forward(y), state };
   }
 
   /** Throws in the name of `op` unless its argument `name` is a state of `batch` rows. */
   requireState(op: string, name: string, state: unknown, batch: number): void {
-    checkArgument(op, name, state, blockStates);
-    const { conv, ssm } = state as BlockState;
-    checkArgument(op, `${name}.conv`, conv, tensors);
-    checkArgument(op, `${name}.ssm`, ssm, tensors);
+    checkArgument(op, name, state, this.states);
     const { dtype } = this.outProj.weight;
-    const shapes = this.stateShapes(batch);
-    requireShape(op, `${name}.conv`, conv, { dtype, shape: shapes.conv });
-    requireShape(op, `${name}.ssm`, ssm, { dtype, shape: shapes.ssm });
+    for (const [key, shape] of Object.entries<Shape>(this.stateShapes(batch))) {
+      const given = (state as BlockState)[key];
+      checkArgument(op, `${name}.${key}`, given, tensors);
+      requireShape(op, `${name}.${key}`, given, { dtype, shape });
+    }
   }
 
   /** Checks the arguments of `mix`, and sets steps that are padding to 0. */
   protected readSteps(
-    x: Tensor, options: ScanOptions<BlockState>,
-  ): { x: Tensor; state: BlockState | undefined; flags: SequenceFlags } {
+    x: Tensor, options: ScanOptions<State>,
+  ): { x: Tensor; state: State | undefined; flags: SequenceFlags } {
     const op = this.constructor.name;
-    const { state, ...flags } = readOptions(op, options, scanOptions<BlockState>());
+    const { state, ...flags } = readOptions(op, options, scanOptions<State>());
     const { shape: [hidden], dtype } = this.outProj.weight;
     requireSteps(op, x, dtype, ['batch', 'length', hidden]);
     requireFlags(op, flags, x.shape);
@@ -122,7 +127,13 @@ export abstract class Mixer extends Recurrent<BlockState> {
   }
 }
 
-const blockStates = objectWith<BlockState>('{ conv, ssm }');
+/** The state of a block of Mamba or Mamba-2. */
+export type MambaState = {
+  /** The last inputs of the convolution, [batch, convSize − 1, its channels] */
+  readonly conv: Tensor;
+  /** The state of the SSM, [batch, I, N]; of Mamba-2 [batch, heads, I / heads, N] */
+  readonly ssm: Tensor;
+};
 
 const {
   hiddenSize: _hiddenSize, dtRank: _dtRank, algorithm: _algorithm, generator: _generator,
@@ -138,7 +149,7 @@ export const blockDefaults: Omit<
  * The Mamba block: x [batch, length, hidden] to the same shape, without norm or residual
  * connection.
  */
-export class MambaBlock extends Mixer {
+export class MambaBlock extends Mixer<MambaState> {
   /** To the signal and the gate, in this order; weight [2I, hidden] */
   readonly inProj: Linear;
   /** Over the last `convSize` steps of each channel of the signal; weight [I, 1, convSize] */
@@ -160,12 +171,12 @@ export class MambaBlock extends Mixer {
     this.outProj = new Linear(channels, hiddenSize, { bias, generator });
   }
 
-  stateShapes(batch: number): BlockStateShapes {
+  stateShapes(batch: number): BlockStateShapes<MambaState> {
     const [channels, , kernel] = this.conv1d.weight.shape;
     return { conv: [batch, kernel - 1, channels], ssm: [batch, ...this.ssm.ALog.shape] };
   }
 
-  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+  mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
     const { x, state, flags } = this.readSteps(input, options);
     const [channels] = this.conv1d.weight.shape;
     const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);

@@ -17,9 +17,10 @@ import {
 import { ssd } from '../ops/ssd/ssd.ts';
 import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
 import {
-  type BlockOptions, blockOptions, type BlockState, type BlockStateShapes, innerWidth, Mixer,
+  type BlockOptions, blockOptions, type BlockStateShapes, type MambaState, innerWidth, Mixer,
 } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
+import { report } from './recurrence.ts';
 import { deltaBias, undecayed } from './selectiveSSM.ts';
 
 /** The sizes of a Mamba-2 block; stateSize is 128 by default. */
@@ -72,17 +73,21 @@ export const mamba2Defaults: Omit<
   'hiddenSize' | 'normGroups' | 'normEps' | 'dtLimit' | 'generator'
 > = defaults;
 
+/** H, the number of heads. Throws in the name of `op` unless heads and groups come out even. */
+export function headsOf(op: string, inner: number, headDim: number, numGroups: number): number {
+  const heads = inner / headDim;
+  if (heads % numGroups === 0) return heads;
+  throw new TensorError(
+    `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
+      `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
+  );
+}
+
 function sizesOf(op: string, options: Mamba2BlockOptions) {
   const all = readOptions(op, options, mamba2BlockOptions);
   const { headDim, numGroups, normGroups = numGroups } = all;
   const inner = innerWidth(op, all);
-  const heads = inner / headDim;
-  if (heads % numGroups !== 0) {
-    throw new TensorError(
-      `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
-        `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
-    );
-  }
+  const heads = headsOf(op, inner, headDim, numGroups);
   if (inner % normGroups !== 0) {
     throw new TensorError(
       `${op}: normGroups is ${normGroups}, expected a divisor of the ${inner} channels`,
@@ -93,7 +98,7 @@ function sizesOf(op: string, options: Mamba2BlockOptions) {
 }
 
 /** The Mamba-2 block: x [batch, length, hidden] to the same shape, without residual connection. */
-export class Mamba2Block extends Mixer {
+export class Mamba2Block extends Mixer<MambaState> {
   /** To the gate [I], the channels of the convolution [I + 2GN] and Δ [H], in this order */
   readonly inProj: Linear;
   /** Over the signal [I], B [GN] and C [GN], in this order */
@@ -123,27 +128,26 @@ export class Mamba2Block extends Mixer {
     this.outProj = new Linear(inner, hiddenSize, { bias, generator });
   }
 
-  stateShapes(batch: number): BlockStateShapes {
+  stateShapes(batch: number): BlockStateShapes<MambaState> {
     const { heads, headDim, stateSize, convSize, channels } = this.#sizes;
     return { conv: [batch, convSize - 1, channels], ssm: [batch, heads, headDim, stateSize] };
   }
 
-  mix(input: Tensor, options: ScanOptions<BlockState> = {}): Scanned<BlockState> {
+  mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
     const { x, state, flags } = this.readSteps(input, options);
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;
     const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
     const [z, xBC, dt] = this.inProj.forwardInParts(x, [inner, channels, heads]);
     const conv = this.conv1d.scan(xBC, { ...flags, state: state?.conv });
-    const [signal, B, C] = conv.y.silu().split([inner, read, read], -1);
-    const { y, lastState } = ssd(
-      signal.reshape([...x.shape.slice(0, 2), heads, headDim]),
-      dt.add(this.dtBias).softplus().clamp({ min, max }),
-      this.ALog.exp().neg(),
-      B.reshape(groups),
-      C.reshape(groups),
-      { ...flags, D: this.D, initialState: state?.ssm, chunkSize },
-    );
+    const [signal, ...matrices] = conv.y.silu().split([inner, read, read], -1);
+    const [B, C] = matrices.map((matrix) => matrix.reshape(groups));
+    const u = signal.reshape([...x.shape.slice(0, 2), heads, headDim]);
+    const delta = dt.add(this.dtBias).softplus().clamp({ min, max });
+    const A = this.ALog.exp().neg();
+    const more = { D: this.D, initialState: state?.ssm };
+    report(this, { u, delta, A, B, C, ...more, flags });
+    const { y, lastState } = ssd(u, delta, A, B, C, { ...flags, ...more, chunkSize });
     const normed = gatedRmsNorm(
       y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),
     );

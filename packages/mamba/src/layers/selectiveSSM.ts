@@ -19,12 +19,16 @@ import {
   clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
   type Scanned,
 } from '../sequence/sequence.ts';
+import { report } from './recurrence.ts';
 
 /** Options of `SelectiveSSM`. */
 export interface SelectiveSSMOptions {
   /** D, the width of the input. */
   readonly channels: number;
-  /** N, the numbers of state in each channel. Default 16; of Mamba2 and Mamba2Block 128. */
+  /**
+   * N, the numbers of state in each channel. Default 16; of Mamba2, Mamba2Block, Mamba3 and
+   * Mamba3Block 128.
+   */
   readonly stateSize?: number | undefined;
   /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉; of blocks ⌈hiddenSize / 16⌉. */
   readonly dtRank?: number | undefined;
@@ -55,8 +59,7 @@ export function defaultDtRank(width: number): number {
 }
 
 /** The range of the initial step sizes Δ, which are log-uniform; the values of the paper. */
-const DELTA_MIN = 1e-3;
-const DELTA_MAX = 1e-1;
+export const DELTA_RANGE: readonly [min: number, max: number] = [1e-3, 1e-1];
 
 /**
  * The layer: u [batch, length, D] to the same shape, with a state of N numbers for each channel.
@@ -96,22 +99,20 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     u: Tensor, options: SSMScanOptions = {},
   ): Scanned<Tensor> & { readonly states?: Tensor } {
     const op = this.constructor.name;
-    const { state, ...given } = readOptions(op, options, ssmScanOptions);
+    const { state, z, returnStates, ...flags } = readOptions(op, options, ssmScanOptions);
     const { shape: [channels, stateSize], dtype } = this.ALog;
     requireSteps(op, u, dtype, ['batch', 'length', channels]);
-    requireFlags(op, given, u.shape);
+    requireFlags(op, flags, u.shape);
     requireShapes(op, dtype, { state: [state, [u.shape[0], channels, stateSize]] });
-    const input = clearPadding(u, given.mask);
+    const input = clearPadding(u, flags.mask);
     const rank = this.dtProj.weight.shape[1];
     const [low, B, C] = this.xProj.forward(input).split([rank, stateSize, stateSize], -1);
-    const delta = linear(low, this.dtProj.weight);
-    const { lastState, ...results } = selectiveScan(input, delta, this.ALog.exp().neg(), B, C, {
-      ...given,
-      D: this.D,
-      deltaBias: this.dtProj.bias,
-      deltaSoftplus: true,
-      initialState: state,
-      algorithm: this.#algorithm,
+    const delta = linear(low, this.dtProj.weight).add(this.dtProj.bias).softplus();
+    const A = this.ALog.exp().neg();
+    const { D } = this;
+    report(this, { u: input, delta, A, B, C, D, initialState: state, flags });
+    const { lastState, ...results } = selectiveScan(input, delta, A, B, C, {
+      ...flags, D, z, returnStates, initialState: state, algorithm: this.#algorithm,
     });
     return { ...results, state: lastState };
   }
@@ -123,12 +124,14 @@ export function undecayed(value: Tensor): Parameter {
 }
 
 /**
- * The initial bias of Δ, which is added before softplus. Its softplus is log-uniform between
- * DELTA_MIN and DELTA_MAX, so that channels begin with memories of different lengths. The inverse
+ * The initial bias of Δ, which is added before softplus. Its softplus is log-uniform in a range,
+ * DELTA_RANGE by default, so that channels begin with memories of different lengths. The inverse
  * of softplus is Δ + log(1 − e^−Δ), computed with expm1, which is accurate for small Δ.
  */
-export function deltaBias(size: number, generator: Generator | undefined): Parameter {
-  const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
-  const delta = uniform([size], ...range, { generator }).exp();
+export function deltaBias(
+  size: number, generator: Generator | undefined,
+  [min, max]: readonly [min: number, max: number] = DELTA_RANGE,
+): Parameter {
+  const delta = uniform([size], Math.log(min), Math.log(max), { generator }).exp();
   return undecayed(delta.add(delta.neg().expm1().neg().log()));
 }

@@ -5,7 +5,7 @@
 import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type FullTable, type Kind, listOf, objectWith, pickOptions, readOptions,
+  anything, boolean, checkArgument, type FullTable, type Kind, listOf, pickOptions, readOptions,
   whole,
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from '../layers/block.ts';
@@ -29,8 +29,8 @@ export const recurrentStackOptions: FullTable<RecurrentStackOptions, WithoutDefa
 };
 
 /**
- * A `Stack` of Mamba or Mamba-2 blocks. `scan` is differentiable; `advance` and `step` are compiled
- * for inference.
+ * A `Stack` of Mamba, Mamba-2 or Mamba-3 blocks. `scan` is differentiable; `advance` and `step` are
+ * compiled for inference.
  */
 export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<StackState> {
   /** The structure of a state; shapes depend on the batch and are checked by the layers. */
@@ -41,7 +41,7 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     readOptions(op, options, recurrentStackOptions);
     const mixers = createMixers(op, pickOptions(options, stackOptions));
     super(pickOptions(options, bodyOptions), mixers, embedding, normF);
-    this.#states = listOf(objectWith<BlockState>('{ conv, ssm }'), mixers.length);
+    this.#states = listOf(mixers.at(0)?.states ?? anything(), mixers.length);
   }
 
   initialState(batch: number): StackState {

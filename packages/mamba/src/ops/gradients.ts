@@ -22,15 +22,21 @@ export interface ScanResults {
   readonly lastState: Tensor;
 }
 
+/** The same with the states at the starts of chunks, which are results as well. */
+export interface ChunkedResults extends ScanResults {
+  readonly starts: Tensor;
+}
+
 /**
- * The gradients of a backward pass with respect to its inputs: the cotangents of y and of the last
- * state, and what the scan is of. Given are the cotangents of the gradients that the pass gives,
- * and the scan composed of ops.
+ * The gradients of a backward pass with respect to its inputs: the cotangents of the scan's first
+ * `count` results, and what the scan is of. Given are the cotangents of the gradients that the pass
+ * gives, and the results of the scan composed of ops.
  */
 export function secondGradients(
   cotangents: readonly (Tensor | undefined)[],
   inputs: readonly Tensor[],
-  compose: (scanned: readonly Tensor[]) => ScanResults,
+  count: number,
+  compose: (scanned: readonly Tensor[]) => ChunkedResults,
 ): readonly Tensor[] {
   return enableGrad(() => {
     // Each input becomes a separate tensor, as the same tensor may be given for several inputs.
@@ -40,10 +46,10 @@ export function secondGradients(
       leaf.requiresGrad = true;
       return leaf;
     });
-    const [ofY, ofLastState, ...scanned] = tracked;
-    const { y, lastState } = compose(scanned);
+    const [ofResults, scanned] = [tracked.slice(0, count), tracked.slice(count)];
+    const { y, lastState, starts } = compose(scanned);
     const options = { createGraph: true, allowUnused: true };
-    const first = grad(inner([y, lastState], [ofY, ofLastState]), scanned, options);
+    const first = grad(inner([y, lastState, starts], ofResults), scanned, options);
     return grad(inner(first, cotangents), tracked, options);
   });
 }

@@ -12,9 +12,9 @@ export const CHUNK = 32;
 /** Far below any rounding error of a state; keeps decaying states from becoming denormal. */
 export const TINY = 1e-18;
 
-/** Sizes: the `width` of a sequence's states is channels · state. */
+/** Sizes: the `width` of a sequence's states is channels · state; each group shares B and C. */
 export type Sizes = Readonly<
-  Record<'batch' | 'length' | 'channels' | 'state' | 'width' | 'chunks', number>
+  Record<'batch' | 'length' | 'channels' | 'groups' | 'state' | 'width' | 'chunks', number>
 >;
 
 /** One state n of one of the vectors of channels (or single channels) at hand, the i-th. */
@@ -39,63 +39,87 @@ function isLarge({ batch, length, channels, state }: Sizes): boolean {
 }
 
 /**
- * Into how many blocks the channels are cut. Each but the last is whole lines of the cache, better
- * two of them side by side.
+ * Into how many blocks the channels of a group are cut. Each but the last is whole lines of the
+ * cache, better two of them side by side.
  */
 export function blocksOf(sizes: Sizes): { readonly count: number; readonly size: number } {
-  const { batch, channels } = sizes;
-  const wanted = isLarge(sizes) ? Math.ceil(LEAST_CHUNKS / batch) : 1;
+  const { batch, groups } = sizes;
+  const channels = sizes.channels / groups;
+  const wanted = isLarge(sizes) ? Math.ceil(LEAST_CHUNKS / (batch * groups)) : 1;
   const unit = channels < 128 ? k.LINE_ELEMENTS : 2 * k.LINE_ELEMENTS;
   const size = Math.max(Math.ceil(channels / wanted / unit), 1) * unit;
   return { count: Math.max(Math.ceil(channels / size), 1), size };
 }
 
-/** A block of the channels of a sequence, which one thread works on. */
+/** A block of the channels of a group of a sequence, which one thread works on. */
 export interface Part {
-  /** The number of the sequence in the batch, and that of the block. */
+  /** The number of the sequence in the batch, of the group in it, and of the block in that. */
   readonly b: k.Expr;
+  readonly group: k.Operand;
   readonly block: k.Operand;
+  /** The first channel of the group. */
+  readonly first: k.Operand;
   /** The channels of the block. */
   readonly range: k.Interval;
 }
 
 /** Calls the body for each sequence and block of channels, in chunks that threads can share. */
 export function forParts(sizes: Sizes, body: (part: Part) => k.Statements): k.Statements {
-  const { batch, channels } = sizes;
+  const { batch, channels, groups } = sizes;
   const { count, size } = blocksOf(sizes);
-  if (count === 1) {
-    const loop = isLarge(sizes) ? k.parallel : k.loop;
-    return loop('b', batch, (b) => body({ b, block: 0, range: { from: 0, to: channels } }));
+  const loop = isLarge(sizes) ? k.parallel : k.loop;
+  if (count * groups === 1) {
+    const all = { group: 0, block: 0, first: 0, range: { from: 0, to: channels } };
+    return loop('b', batch, (b) => body({ b, ...all }));
   }
-  return k.parallel('chunk', batch * count, (chunk) => {
-    const { setup, row: sequence, part: block } = k.rowAndPart(chunk, count);
-    const range = k.chunkRange(block, size, channels);
+  return loop('chunk', batch * groups * count, (chunk) => {
+    const { setup, row: sequence, part } = k.rowAndPart(chunk, groups * count);
+    const [split, place] = placeOf(part, groups, count);
+    const inGroup = channels / groups;
+    const first = k.times(place.group, inGroup);
+    const { from, to, multipleOf } = count > 1
+      ? k.chunkRange(place.block, size, inGroup)
+      : { from: 0, to: inGroup, multipleOf: inGroup % 4 === 0 ? 4 : undefined };
+    const range = { from: k.plus(first, from), to: k.plus(first, to), multipleOf };
     return [
-      setup,
+      setup, split,
       // A loop of one iteration, as only loops have induction variables.
-      k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) => body({ b, block, range })),
+      k.loop('b', { from: sequence, to: k.add(sequence, 1) }, (b) =>
+        body({ b, ...place, first, range })),
     ];
   });
 }
 
+/** The number of a part of a sequence as that of its group and of the block in the group. */
+function placeOf(
+  part: k.Expr, groups: number, count: number,
+): readonly [setup: k.Statements, place: { group: k.Operand; block: k.Expr }] {
+  if (groups === 1) return [[], { group: 0, block: part }];
+  if (count === 1) return [[], { group: part, block: k.constant('i32', 0) }];
+  const { setup, row: group, part: block } = k.rowAndPart(part, count);
+  return [setup, { group, block }];
+}
+
 /** Calls the body for 8 channels at a time, as two vectors; then for 4; then for single ones. */
 export function forChannels(
-  { from, to }: k.Interval,
-  count: number,
+  { first, range: { from, to } }: Part, sizes: Sizes,
   body: (channels: k.Expr[]) => k.Statements,
 ): k.Statements {
+  const count = sizes.channels / sizes.groups;
   const wide = count - (count % 8);
   const half = wide + (count % 8 >= 4 ? 4 : 0);
+  const [endOfWide, endOfHalf, last] = [wide, half, count].map((end) => k.plus(first, end));
   const rest = [
-    half > wide ? body([k.ramp(wide)]) : [],
-    k.loop('d', { from: half, to: count }, (d) => body([d])),
+    half > wide ? body([k.ramp(endOfWide)]) : [],
+    k.loop('d', { from: endOfHalf, to: last }, (d) => body([d])),
   ];
-  const end = k.least(to, wide);
+  const end = k.least(to, endOfWide);
+  const isWhole = blocksOf(sizes).count === 1;
   return [
     wide > 0
       ? k.loop('d', { from, to: end, step: 8 }, (d) => body([d, k.add(d, 4)].map(k.ramp)))
       : [],
-    wide === count || typeof to === 'number' ? rest : k.when(k.equal(to, count), rest),
+    wide === count || isWhole ? rest : k.when(k.equal(to, last), rest),
   ];
 }
 

@@ -13,7 +13,7 @@ import {
   registers, type Sizes, TINY,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunkOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf,
+  advance, type Chunk, chunkOf, elementAt, outputAt, rowOf, type Scan, scaleA, scanOf, sharedAt,
   stateRegisters, type Step, unlessReset,
 } from './step.ts';
 import {
@@ -21,14 +21,15 @@ import {
 } from './storage.ts';
 
 /**
- * From [the gradients of y and of the last state, u, Δ, A, B, C, the first state, the states at the
- * starts of chunks, flags of steps that start anew (or none)]: the gradients of [u, Δ, A, B, C, the
- * first state].
+ * From the gradients of [y, the last state, the states at the starts of chunks (or none)], and from
+ * [u, Δ, A, B, C, the first state, the states at the starts of chunks, flags of steps that start
+ * anew (or none)]: the gradients of [u, Δ, A, B, C, the first state].
  */
 export function backwardKernel(
-  inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
+  cotangents: readonly Elements[], inputs: readonly Elements[], outputs: readonly k.Buffer[],
+  sizes: Sizes,
 ): k.Statements {
-  const scan = backwardOf(inputs, outputs, sizes);
+  const scan = backwardOf(cotangents, inputs, outputs, sizes);
   const last = sizes.chunks - 1;
   return [
     forParts(sizes, (part) => [
@@ -43,9 +44,10 @@ export function backwardKernel(
 
 /** The plan of the backward kernel. */
 interface Backward extends Scan {
-  /** The gradients of y and of the last state. */
+  /** The gradients of y, of the last state, and of the states at the starts of chunks. */
   readonly g: Elements;
   readonly ofLastState: Elements;
+  readonly ofStarts: Elements | undefined;
   /** The states at the starts of chunks. */
   readonly starts: Elements;
   /** The gradient that a step passes on to the state before it. */
@@ -68,7 +70,8 @@ interface Backward extends Scan {
 
 /** The plan, given the inputs of the kernel and its outputs in their order. */
 function backwardOf(
-  [g, ofLastState, u, delta, A, B, C, , starts, reset]: readonly Elements[],
+  [g, ofLastState, ofStarts]: readonly Elements[],
+  [u, delta, A, B, C, , starts, reset]: readonly Elements[],
   [du, dDelta, dA, dB, dC, dState]: readonly k.Buffer[], sizes: Sizes,
 ): Backward {
   const { batch, state } = sizes;
@@ -77,6 +80,7 @@ function backwardOf(
     ...scanOf({ u, delta, A, B, C, reset }, sizes),
     g,
     ofLastState,
+    ofStarts,
     starts,
     carry: grid('carry', sizes),
     dA: grid('dA', sizes),
@@ -110,13 +114,17 @@ function storeGradients(scan: Backward, { b, range }: Part): k.Statements {
 
 /** Through a chunk: forwards, and then backwards. */
 function runChunk(scan: Backward, chunk: Chunk): k.Statements {
-  const { sizes, dB, dC, ofB, ofC } = scan;
+  const { sizes, ofStarts, carry, dB, dC, ofB, ofC } = scan;
+  const { b, c, range } = chunk;
   return [
     [dB, dC].map((sums) => sums.clear()),
-    forChannels(chunk.range, sizes.channels, (channels) => [
+    forChannels(chunk, sizes, (channels) => [
       recomputeChunk(scan, chunk, channels),
       backpropagateChunk(scan, chunk, channels),
     ]),
+    ofStarts
+      ? carry.setAll((n, d) => k.add(carry.at(n, d), ofStarts.at([b, c, n, d])), range)
+      : [],
     storeSums(scan, chunk, dB, ofB),
     storeSums(scan, chunk, dC, ofC),
   ];
@@ -225,8 +233,9 @@ function backpropagateStates(scan: Backward, step: BackwardStep): k.Statements {
         const toBefore = k.mul(G[j], decays.at(t, cell));
         const toDecay = k.mul(passed[j], states.at(t, cell));
         return [
-          k.set(G[j], k.mulAdd(dy[i], elementAt(C, chunk, t, n), carry.at(n, d))),
-          k.set(throughInput[i], k.mulAdd(G[j], elementAt(B, chunk, t, n), throughInput[i])),
+          k.set(G[j], k.mulAdd(dy[i], sharedAt(sizes, C, chunk, t, n), carry.at(n, d))),
+          k.set(throughInput[i],
+            k.mulAdd(G[j], sharedAt(sizes, B, chunk, t, n), throughInput[i])),
           k.set(passed[j], unlessReset(scan, step, 0, toBefore)),
           carry.set(n, d, k.add(passed[j], TINY)),
           k.set(through[j], unlessReset(scan, step, 0, toDecay)),
@@ -250,10 +259,12 @@ function ofState(
 function storeSums(
   { sizes }: Backward, chunk: Chunk, sums: ChannelSums, { buffer, startOf }: Partials,
 ): k.Statements {
+  const { groups, state } = sizes;
   return k.loop('t', chunk.count, (t) =>
-    k.loop('n', sizes.state, (n) => {
-      const row = k.plus(startOf(chunk.block), k.times(rowOf(sizes, chunk, t), sizes.state));
-      return k.store(buffer, k.plus(row, n), sums.total(t, n));
+    k.loop('n', state, (n) => {
+      const row = k.rowMajor([rowOf(sizes, chunk, t), chunk.group], [groups]);
+      const place = k.plus(startOf(chunk.block), k.times(row, state));
+      return k.store(buffer, k.plus(place, n), sums.total(t, n));
     }),
   );
 }

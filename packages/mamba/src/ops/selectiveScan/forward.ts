@@ -14,7 +14,7 @@ import {
   type Sizes,
 } from '../vectors.ts';
 import {
-  advance, type Chunk, chunkOf, elementAt, outputAt, scaleA, type Scan, scanOf,
+  advance, type Chunk, chunkOf, elementAt, outputAt, scaleA, type Scan, scanOf, sharedAt,
   stateRegisters, type Step,
 } from './step.ts';
 
@@ -82,9 +82,7 @@ function runChunk(scan: Forward, chunk: Chunk): k.Statements {
     storeStart(scan, chunk),
     scan.near ? bringNear(scan, scan.near, chunk) : [],
     k.loop('t', chunk.count, (t) =>
-      forChannels(chunk.range, scan.sizes.channels, (channels) =>
-        runStep(scan, chunk, t, channels),
-      ),
+      forChannels(chunk, scan.sizes, (channels) => runStep(scan, chunk, t, channels)),
     ),
     scan.near ? bringBack(scan, scan.near, chunk) : [],
   ];
@@ -162,7 +160,7 @@ function advanceStates(scan: Forward, step: Step, y: readonly k.Variable[]): k.S
       advance(scan, step, cells, isSmall, [decays, next], ({ n, d }) => h.at(n, d)),
       cells.map(({ n, d }, j) => h.set(n, d, next[j])),
       cells.map(({ n, i }, j) =>
-        k.set(y[i], k.mulAdd(next[j], elementAt(C, chunk, t, n), y[i])),
+        k.set(y[i], k.mulAdd(next[j], sharedAt(sizes, C, chunk, t, n), y[i])),
       ),
     ];
   });

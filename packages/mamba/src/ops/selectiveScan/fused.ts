@@ -14,17 +14,20 @@
  * These are the reference loops; compiled, both passes are kernels (forward.ts and backward.ts).
  */
 import {
-  linearScan, type LinearScanOptions, type Spec, type Tensor, type TypedArray,
+  arange, concat, linearScan, type LinearScanOptions, type Spec, type Tensor, type TypedArray,
 } from '@mambagrad/tensor';
 import { type ApplyMulti, defineMultiPrimitive, type NDArray } from '@mambagrad/tensor/extend';
-import { orZeros, type ScanResults, secondGradients, together } from '../gradients.ts';
+import {
+  type ChunkedResults, orZeros, type ScanResults, secondGradients, together,
+} from '../gradients.ts';
 import { CHUNK, type Sizes } from '../vectors.ts';
 import { backwardKernel } from './backward.ts';
 import { forwardKernel } from './forward.ts';
 
 /**
- * u and Δ [B, L, D], A [D, N], B and C [B, L, N], the state before the first step [B, D, N], and,
- * if there are any, flags (i32, [B, L]) of steps at which the past is dropped: h_t = Δ_t B_t u_t.
+ * u and Δ [B, L, D], A [D, N], B and C [B, L, N], or [B, L, G, N] if there are several groups of
+ * channels, the state before the first step [B, D, N], and, if there are any, flags (i32, [B, L])
+ * of steps at which the past is dropped: h_t = Δ_t B_t u_t.
  */
 export type ScanInputs = readonly [
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, initialState: Tensor,
@@ -34,11 +37,12 @@ export type ScanInputs = readonly [
 /** The inputs that have a gradient: all but the flags. */
 const differentiable = <T>(inputs: readonly T[]): readonly T[] => inputs.slice(0, 6);
 
-function sizesOf([{ shape }, , A]: readonly Pick<Spec, 'shape'>[]): Sizes {
+function sizesOf([{ shape }, , A, B]: readonly Pick<Spec, 'shape'>[]): Sizes {
   const [batch, length, channels] = shape;
   const state = A.shape[1];
   return {
     batch, length, channels, state,
+    groups: B.shape.length === 4 ? B.shape[2] : 1,
     width: channels * state,
     chunks: Math.ceil(length / CHUNK),
   };
@@ -53,6 +57,7 @@ function step(
   row: number, h: Float64Array, decay: Float64Array, y?: TypedArray,
 ): void {
   const [channels, state] = A.shape;
+  const sharedFrom = sharedPlaces(B, row, channels);
   // Tensors give their arrays by a getter, which costs too much in a loop.
   const [us, deltas, As, Bs, Cs] = [u.data, delta.data, A.data, B.data, C.data];
   const startsAnew = isReset(reset, row);
@@ -62,7 +67,8 @@ function step(
     const duration = deltas[at];
     const input = duration * us[at];
     let read = 0;
-    for (let n = row * state; n < (row + 1) * state; n++, i++) {
+    const first = sharedFrom(d);
+    for (let n = first; n < first + state; n++, i++) {
       decay[i] = startsAnew ? 0 : Math.exp(duration * As[i]);
       h[i] = decay[i] * h[i] + input * Bs[n];
       read += Cs[n] * h[i];
@@ -71,12 +77,20 @@ function step(
   }
 }
 
+/** Where the B and C of a channel begin, in a row. */
+function sharedPlaces({ shape }: NDArray, row: number, channels: number): (d: number) => number {
+  const state = shape[shape.length - 1];
+  if (shape.length === 3) return () => row * state;
+  const groups = shape[2];
+  return (d) => (row * groups + Math.floor((d * groups) / channels)) * state;
+}
+
 const isReset = (reset: NDArray | undefined, row: number): boolean =>
   reset !== undefined && reset.data[row] !== 0;
 
 /**
- * [y [B, L, D], the last state [B, D, N], the state at the start of each chunk [B, chunks, N, D]];
- * the last is for the backward pass.
+ * [y [B, L, D], the last state [B, D, N], the state at the start of each chunk [B, chunks, N, D]],
+ * which is for the backward pass, and for those who want states in the middle.
  */
 const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
   name: 'selectiveScan',
@@ -103,12 +117,13 @@ const forwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
   lower: (inputs) => ({
     kernel: (elements, outputs) => forwardKernel(elements, outputs, sizesOf(inputs)),
   }),
-  // The states at the starts are for the backward pass alone, and have no cotangent.
-  gradient: ([ofY, ofLastState], [y, lastState, starts], inputs) => {
+  gradient: ([ofY, ofLastState, ofStarts], [y, lastState, starts], inputs) => {
     const [scanned, reset] = [differentiable(inputs), inputs.slice(6)];
+    const cotangents = [orZeros(ofY, y), orZeros(ofLastState, lastState)];
+    if (ofStarts) cotangents.push(ofStarts);
     return together(scanned.length, () => backwardPrimitive([
-      orZeros(ofY, y), orZeros(ofLastState, lastState), ...scanned, starts.detach(), ...reset,
-    ], null));
+      ...cotangents, ...scanned, starts.detach(), ...reset,
+    ], cotangents.length));
   },
 });
 
@@ -121,13 +136,16 @@ function transposed(matrix: TypedArray, rows: number, columns: number): Float64A
 }
 
 /**
- * The gradients of [u, Δ, A, B, C, the initial state]. From the cotangents of y and of the last
- * state, the inputs of the forward pass but the flags, the states at the starts, and the flags.
+ * The gradients of [u, Δ, A, B, C, the initial state]. From the cotangents of y, of the last state
+ * and, if there are three, of the states at the starts; then the inputs of the forward pass but the
+ * flags, the states at the starts, and the flags.
  */
-const backwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
+const backwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
   name: 'selectiveScanBackward',
-  infer: ([, , ...inputs]) => differentiable(inputs),
-  compute: ([ofY, ofLastState, u, delta, A, B, C, initialState, starts, ...reset], outputs) => {
+  infer: (inputs, count) => differentiable(inputs.slice(count)),
+  compute: (all, outputs, cotangents) => {
+    const [ofY, ofLastState, ofStarts] = all.slice(0, cotangents);
+    const [u, delta, A, B, C, initialState, starts, ...reset] = all.slice(cotangents);
     const inputs = [u, delta, A, B, C, initialState, ...reset];
     const { batch, length, width, channels, state, chunks } = sizesOf(inputs);
     const totals = outputs.map(({ data }) => new Float64Array(data.length));
@@ -150,19 +168,25 @@ const backwardPrimitive: ApplyMulti<null> = defineMultiPrimitive<null>({
           stepBack(inputs, ofY.data, first + t, before[t], decays[t], carry, totals);
           if (isReset(reset.at(0), first + t)) carry.fill(0);
         }
+        if (ofStarts) {
+          const more = ofStarts.data.subarray(start, start + width);
+          transposed(more, state, channels).forEach((x, i) => (carry[i] += x));
+        }
       }
     }
     outputs.forEach(({ data }, i) => data.set(totals[i]));
   },
-  lower: ([, , ...inputs]) => ({
-    kernel: (elements, outputs) => backwardKernel(elements, outputs, sizesOf(inputs)),
+  lower: (inputs, count) => ({
+    kernel: (elements, outputs) => backwardKernel(
+      elements.slice(0, count), elements.slice(count), outputs, sizesOf(inputs.slice(count)),
+    ),
   }),
   // The states at the starts are functions of the other inputs, through which their part goes.
-  gradient: (cotangents, _results, inputs) => {
-    const [smooth, reset] = [inputs.slice(0, 8), inputs.slice(9)];
+  gradient: (cotangents, _results, inputs, count) => {
+    const [smooth, reset] = [inputs.slice(0, count + 6), inputs.slice(count + 7)];
     return together(smooth.length, () =>
-      secondGradients(cotangents, smooth, ([u, delta, A, B, C, initialState]) =>
-        composedScan([u, delta, A, B, C, initialState, ...reset]),
+      secondGradients(cotangents, smooth, count, ([u, delta, A, B, C, initialState]) =>
+        withStarts(composedScan([u, delta, A, B, C, initialState, ...reset]), initialState),
       ),
     );
   },
@@ -175,14 +199,16 @@ function stepBack(
   [du, dDelta, dA, dB, dC]: readonly Float64Array[],
 ): void {
   const [channels, state] = A.shape;
+  const sharedFrom = sharedPlaces(B, row, channels);
   const [us, deltas, As, Bs, Cs] = [u.data, delta.data, A.data, B.data, C.data];
   for (let d = 0, i = 0; d < channels; d++) {
     const at = row * channels + d;
     const duration = deltas[at];
     const input = duration * us[at];
+    const first = sharedFrom(d);
     let throughInput = 0;
     let throughDecay = 0;
-    for (let n = row * state; n < (row + 1) * state; n++, i++) {
+    for (let n = first; n < first + state; n++, i++) {
       const kept = decay[i] * before[i];
       const G = carry[i] + g[at] * Cs[n];
       dC[n] += g[at] * (kept + input * Bs[n]);
@@ -197,26 +223,54 @@ function stepBack(
   }
 }
 
+/** x [B, L, D] times B [B, L, N], or that of each channel's group [B, L, G, N]: [B, L, D, N]. */
+function outer(x: Tensor, B: Tensor): Tensor {
+  if (B.ndim === 3) return x.unsqueeze(-1).matmul(B.unsqueeze(2));
+  const [batch, length, groups, state] = B.shape;
+  const channels = x.shape[2];
+  const byGroup = x.reshape([batch, length, groups, channels / groups, 1]);
+  return byGroup.matmul(B.unsqueeze(3)).reshape([batch, length, channels, state]);
+}
+
+/** What C [B, L, N] or [B, L, G, N] reads from the states [B, L, D, N]: [B, L, D]. */
+function readOut(states: Tensor, C: Tensor): Tensor {
+  if (C.ndim === 3) return states.matmul(C.unsqueeze(-1)).squeeze(-1);
+  const [batch, length, groups, state] = C.shape;
+  const channels = states.shape[2];
+  const byGroup = states.reshape([batch, length, groups, channels / groups, state]);
+  return byGroup.matmul(C.unsqueeze(-1)).reshape([batch, length, channels]);
+}
+
 /** The same, composed of ops: what gradients of higher order are taken of. */
 export function composedScan(
   [u, delta, A, B, C, initialState, reset]: ScanInputs,
   options?: Pick<LinearScanOptions, 'algorithm' | 'chunkSize'>,
 ): ScanResults & { readonly states: Tensor } {
   const decay = delta.unsqueeze(-1).mul(A).exp(); // [B, L, D, N]
-  const input = delta.mul(u).unsqueeze(-1).matmul(B.unsqueeze(2)); // [B, L, D, N]
+  const input = outer(delta.mul(u), B); // [B, L, D, N]
   const states = linearScan(decay, input, {
     ...options, axis: 1, initialState, reset: reset?.unsqueeze(-1).unsqueeze(-1),
   });
   const length = u.shape[1];
   return {
-    y: states.matmul(C.unsqueeze(-1)).squeeze(-1),
+    y: readOut(states, C),
     lastState: length > 0 ? states.narrow(1, length - 1, 1).squeeze(1) : initialState,
     states,
   };
 }
 
-/** y [B, L, D] and the last state [B, D, N], in one loop. */
-export function fusedScan(inputs: ScanInputs): ScanResults {
-  const [y, lastState] = forwardPrimitive(inputs, null);
-  return { y, lastState };
+/** The results of a composed scan, with its states at the starts of chunks as a fused one has. */
+function withStarts(
+  { states, ...results }: ReturnType<typeof composedScan>, initialState: Tensor,
+): ChunkedResults {
+  const before = concat([initialState.unsqueeze(1), states], 1).narrow(1, 0, states.shape[1]);
+  const chunks = Math.ceil(states.shape[1] / CHUNK);
+  const index = arange(0, chunks, 1, { dtype: 'i32' }).mul(CHUNK);
+  return { ...results, starts: before.indexSelect(1, index).transpose(-2, -1) };
+}
+
+/** y [B, L, D] and the last state [B, D, N], in one loop; and the states before each chunk. */
+export function fusedScan(inputs: ScanInputs): ChunkedResults {
+  const [y, lastState, starts] = forwardPrimitive(inputs, null);
+  return { y, lastState, starts };
 }

@@ -10,12 +10,13 @@
  * a fraction of the time if there are several times as many threads as blocks of channels.
  */
 import { concat, linearScan, type Tensor, zeros } from '@mambagrad/tensor';
+import type { ChunkedResults } from '../gradients.ts';
 import { fusedScan, type ScanInputs } from './fused.ts';
 
-/** y [B, L, D] and the last state [B, D, N], by segments of so many steps. */
+/** y [B, L, D] and the last state [B, D, N], by segments of so many steps; and their states. */
 export function segmentedScan(
   [u, delta, A, B, C, initialState, ...flags]: ScanInputs, segmentSize = 256,
-): { y: Tensor; lastState: Tensor } {
+): ChunkedResults & { readonly size: number } {
   const [batch, length, channels] = u.shape;
   const size = Math.min(segmentSize, Math.max(length, 1));
   const count = Math.max(Math.ceil(length / size), 1);
@@ -44,5 +45,6 @@ export function segmentedScan(
   return {
     y: run(starts.reshape(states)).y.reshape([batch, count * size, channels]).narrow(1, 0, length),
     lastState: ends.narrow(1, count - 1, 1).squeeze(1),
+    starts, size,
   };
 }

@@ -12,13 +12,17 @@
  * Where a document begins, the state before is left out: h_t = Δ_t B_t u_t. At padding, Δ_t is 0,
  * so that the state stays, and so are all inputs, whatever they hold: 0 · NaN would be NaN.
  */
-import { describe, type ScanAlgorithm, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import {
-  boolean, type Kind, oneOf, readOptions, type Table, tensors, whole,
+  concat, describe, type ScanAlgorithm, type Tensor, TensorError, zeros,
+} from '@mambagrad/tensor';
+import {
+  boolean, type Kind, oneOf, type Read, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
+import { requireStatesAt, statesAfter } from '../statesAt.ts';
+import { CHUNK } from '../vectors.ts';
 import { composedScan, fusedScan, type ScanInputs } from './fused.ts';
 import { segmentedScan } from './segmented.ts';
 
@@ -47,6 +51,11 @@ export interface SelectiveScanOptions extends SequenceFlags {
   readonly chunkSize?: number | undefined;
   /** Whether all states are wanted, for which the scan is composed of ops. Default false. */
   readonly returnStates?: boolean | undefined;
+  /**
+   * Steps after which states are wanted, i32 [B, any], such as the last steps of documents
+   * (`documentEnds`); −1 is before the first step. Default none.
+   */
+  readonly statesAt?: Tensor | undefined;
 }
 
 /** The names of the algorithms. */
@@ -64,6 +73,7 @@ const selectiveScanOptions = {
   algorithm: scanAlgorithms.orElse('fused'),
   chunkSize: whole(1).optional(),
   returnStates: boolean.orElse(false),
+  statesAt: tensors.optional(),
 } satisfies Table<SelectiveScanOptions>;
 
 /** The results of `selectiveScan`; gradients flow back from each of them. */
@@ -74,11 +84,14 @@ export interface SelectiveScanResult {
   readonly lastState: Tensor;
   /** The state after every step, [B, L, D, N]; not there if the scan was fused. */
   readonly states?: Tensor;
+  /** The states after the steps of the option `statesAt`, [B, any, D, N], if it was given. */
+  readonly statesAt?: Tensor;
 }
 
 /**
  * Runs the recurrence above over u and delta [B, L, D], A [D, N] (negative, so that states decay),
- * B and C [B, L, N]. Differentiable with respect to every tensor, from both results.
+ * B and C [B, L, N], or [B, L, G, N] for G groups of D / G channels next to each other, with a B
+ * and a C for each. Differentiable with respect to every tensor, from both results.
  */
 export function selectiveScan(
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
@@ -90,32 +103,72 @@ export function selectiveScan(
         'and [channels, state]',
     );
   }
-  const { D, z, deltaBias, deltaSoftplus, algorithm, chunkSize } = given;
+  const { D, z, deltaBias, deltaSoftplus, statesAt } = given;
   const [batch, length, channels] = u.shape;
   const state = A.shape[1];
   const stateShape = [batch, channels, state];
+  const groups = B.ndim === 4 ? B.shape[2] : 1;
+  if (channels % groups !== 0) {
+    throw new TensorError(
+      `selectiveScan: B is ${describe(B)} and u ${describe(u)}; expected [batch, length, groups, ` +
+        'state] with channels a multiple of groups',
+    );
+  }
+  const shared = [batch, length, ...(B.ndim === 4 ? [groups] : []), state];
   const { initialState = zeros(stateShape, { dtype: u.dtype }) } = given;
   requireShapes('selectiveScan', u.dtype, {
     delta: [delta, u.shape], z: [z, u.shape],
-    A: [A, [channels, state]], B: [B, [batch, length, state]], C: [C, [batch, length, state]],
+    A: [A, [channels, state]], B: [B, shared], C: [C, shared],
     D: [D, [channels]], deltaBias: [deltaBias, [channels]],
     initialState: [initialState, stateShape],
   });
+  requireStatesAt('selectiveScan', statesAt, u.shape);
   const { reset, mask } = readFlags('selectiveScan', given, u.shape);
   const kept = (x: Tensor): Tensor => clearPadding(x, mask);
   const biased = deltaBias ? kept(delta).add(deltaBias) : delta;
   const step = kept(deltaSoftplus ? biased.softplus() : biased);
   const input = kept(u);
+  // One group needs no axis.
+  const [written, read] = [B, C].map((x) => kept(x.ndim === 4 && groups === 1 ? x.squeeze(2) : x));
   const inputs: ScanInputs = [
-    input, step, A, kept(B), kept(C), initialState, ...(reset ? [reset] : []),
+    input, step, A, written, read, initialState, ...(reset ? [reset] : []),
   ];
-  const isLoop = algorithm === 'fused' || algorithm === 'segmented';
-  const composed = isLoop ? undefined : { algorithm, chunkSize };
-  const scan = composed || given.returnStates ? composedScan(inputs, composed)
-    : algorithm === 'fused' ? fusedScan(inputs)
-    : segmentedScan(inputs, chunkSize);
-
+  const { starts, size, ...scan } = scanBy(inputs, given);
   const skipped = D ? scan.y.add(input.mul(D)) : scan.y;
   const y = z ? skipped.mul(kept(z).silu()) : skipped;
-  return { ...scan, y: kept(y) };
+  const states = statesAt && statesAfter(statesAt, {
+    starts: starts(), size, inputs: [input, step, written], reset,
+    // Nothing is read.
+    run: ([x, dt, b], start, resets) =>
+      fusedScan([x, dt, A, b, zeros(b.shape, { dtype: b.dtype }), start, ...resets]).lastState,
+  });
+  return { ...scan, y: kept(y), ...(states && { statesAt: states }) };
+}
+
+/** A scan, and its states before every `size`-th step and after the last one. */
+type InPieces = Omit<SelectiveScanResult, 'statesAt'> & {
+  readonly size: number;
+  readonly starts: () => Tensor;
+};
+
+/** The scan by the algorithm of the options. */
+function scanBy(
+  inputs: ScanInputs,
+  { algorithm, chunkSize, returnStates }: Pick<
+    Read<typeof selectiveScanOptions>, 'algorithm' | 'chunkSize' | 'returnStates'
+  >,
+): InPieces {
+  const isLoop = algorithm === 'fused' || algorithm === 'segmented';
+  if (!isLoop || returnStates) {
+    const scan = composedScan(inputs, isLoop ? undefined : { algorithm, chunkSize });
+    const starts = () => concat([inputs[5].unsqueeze(1), scan.states], 1);
+    return { ...scan, starts, size: 1 };
+  }
+  if (algorithm === 'segmented') {
+    const { starts, ...scan } = segmentedScan(inputs, chunkSize);
+    return { ...scan, starts: () => concat([starts, scan.lastState.unsqueeze(1)], 1) };
+  }
+  const { starts, ...scan } = fusedScan(inputs);
+  const all = () => concat([starts.transpose(-2, -1), scan.lastState.unsqueeze(1)], 1);
+  return { ...scan, starts: all, size: CHUNK };
 }

@@ -75,6 +75,12 @@ export const elementAt = (
   of: Elements, chunk: Chunk, t: k.Operand, last: k.Operand,
 ): k.Expr => of.at([chunk.b, timeOf(chunk, t), last]);
 
+/** That of B or C, [batch, length, state], or with groups [batch, length, groups, state]. */
+export const sharedAt = (
+  { groups }: Sizes, of: Elements, chunk: Chunk, t: k.Operand, n: k.Operand,
+): k.Expr =>
+  groups === 1 ? elementAt(of, chunk, t, n) : of.at([chunk.b, timeOf(chunk, t), chunk.group, n]);
+
 /** The t-th step of a chunk, for vectors of channels, each with its registers. */
 export interface Step {
   readonly chunk: Chunk;
@@ -106,13 +112,13 @@ export function advance(
   scan: Scan, step: Step, cells: readonly Cell[], isSmall: boolean,
   [decays, next]: readonly k.Variable[][], stateOf: (cell: Cell) => k.Expr,
 ): k.Statements {
-  const { inputs: { B }, scaledA } = scan;
+  const { inputs: { B }, sizes, scaledA } = scan;
   const { chunk, t, dt, dtU } = step;
   const exponents = cells.map(({ n, d, i }) => k.mul(dt[i], scaledA.at(n, d)));
   return [
     k.setExp2(decays, exponents, isSmall),
     cells.map((cell, j) => {
-      const taken = k.mulAdd(dtU[cell.i], elementAt(B, chunk, t, cell.n), TINY);
+      const taken = k.mulAdd(dtU[cell.i], sharedAt(sizes, B, chunk, t, cell.n), TINY);
       const carried = k.mulAdd(decays[j], stateOf(cell), taken);
       return k.set(next[j], unlessReset(scan, step, taken, carried));
     }),

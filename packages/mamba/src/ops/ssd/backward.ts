@@ -21,14 +21,15 @@ import {
 } from './products.ts';
 
 /**
- * From [the gradients of y and of the last state, Δx, log α, B, C, the first state, the states at
- * the starts of chunks, flags of steps that start anew (or none)]: the gradients of [Δx, log α, B,
- * C, the first state].
+ * From the gradients of [y, the last state, the states at the starts of chunks (or none)], and from
+ * [Δx, log α, B, C, the first state, the states at the starts of chunks, flags of steps that start
+ * anew (or none)]: the gradients of [Δx, log α, B, C, the first state].
  */
 export function backwardKernel(
-  inputs: readonly Elements[], outputs: readonly k.Buffer[], sizes: Sizes,
+  cotangents: readonly Elements[], inputs: readonly Elements[], outputs: readonly k.Buffer[],
+  sizes: Sizes,
 ): k.Statements {
-  const ssd = backwardOf(inputs, outputs, sizes);
+  const ssd = backwardOf(cotangents, inputs, outputs, sizes);
   return forGroups(sizes, (b, group) => [
     startStateGradients(ssd, b, group),
     k.loop('r', sizes.chunks, (r) => {
@@ -92,7 +93,18 @@ function runHead(ssd: Backward, head: Head): k.Statements {
     addStateTerms(ssd, head),
     backpropagateState(ssd, head, kept),
     storeDecayGradient(ssd, head, kept),
+    ssd.ofStarts ? addToState(ssd, head, ssd.ofStarts) : [],
   ];
+}
+
+/** Adds the gradient of H that does not come from later steps. */
+function addToState(
+  { outputs: { dState }, sizes }: Backward, { chunk: { b, c }, head, ...at }: Head,
+  ofStarts: Elements,
+): k.Statements {
+  return k.loop('n', sizes.state, (n) => k.vectorized('p', sizes.headDim, (p) =>
+    k.store(dState, at.dState(n, p), k.add(at.G(n, p), ofStarts.at([b, c, head, n, p]))),
+  ));
 }
 
 /** g and X, and dM = g Xᵀ. */

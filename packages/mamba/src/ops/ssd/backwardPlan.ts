@@ -12,9 +12,10 @@ import {
 
 /** The plan of the whole kernel. */
 export interface Backward {
-  /** The gradients of y and of the last state. */
+  /** The gradients of y, of the last state, and of the states at the starts of chunks. */
   readonly g: Elements;
   readonly ofLastState: Elements;
+  readonly ofStarts: Elements | undefined;
   readonly input: Elements;
   readonly logDecay: Elements;
   readonly B: Elements;
@@ -62,11 +63,12 @@ interface HeadMatrices {
 
 /** The plan, given the inputs of the kernel and its outputs in their order. */
 export function backwardOf(
-  [g, ofLastState, input, logDecay, B, C, , starts, reset]: readonly Elements[],
+  [g, ofLastState, ofStarts]: readonly Elements[],
+  [input, logDecay, B, C, , starts, reset]: readonly Elements[],
   [dX, da, dB, dC, dState]: readonly k.Buffer[], sizes: Sizes,
 ): Backward {
   return {
-    g, ofLastState, input, logDecay, B, C, starts, reset, sizes,
+    g, ofLastState, ofStarts, input, logDecay, B, C, starts, reset, sizes,
     outputs: { dX, da, dB, dC, dState },
     ofGroup: groupMatrices(sizes, reset !== undefined),
     ofHead: headMatrices(sizes),

@@ -19,18 +19,33 @@ export interface SSDResult {
   readonly y: Tensor;
   /** The state after the last step, [B, H, P, N], from which another call can go on. */
   readonly lastState: Tensor;
+  /** The states after the steps of the option `statesAt`, [B, any, H, P, N], if it was given. */
+  readonly statesAt?: Tensor;
+}
+
+/** The same with states in the middle. */
+export interface SSDForm extends SSDResult {
+  /** The steps of a chunk. */
+  readonly size: number;
+  /** The state before the first step of each chunk, [B, chunks, H, P, N]. */
+  starts(): Tensor;
 }
 
 /** The definition. It stores every state: [B, L, H, P, N]. */
-export function recurrent([input, logDecay, B, C, initialState, ...flags]: SSDInputs): SSDResult {
+export function recurrent([input, logDecay, B, C, initialState, ...flags]: SSDInputs): SSDForm {
   const [batch, length, heads] = input.shape;
   const forHeads = (x: Tensor) => x.repeatInterleave(heads / x.shape[2], 2).unsqueeze(-1);
   const written = input.unsqueeze(-1).matmul(forHeads(B).transpose(-2, -1));
   const decay = logDecay.exp().unsqueeze(-1).unsqueeze(-1);
   const reset = flags.at(0)?.reshape([batch, length, 1, 1, 1]);
   const h = linearScan(decay, written, { axis: 1, initialState, reset });
-  const lastState = concat([initialState.unsqueeze(1), h], 1).narrow(1, length, 1).squeeze(1);
-  return { y: h.matmul(forHeads(C)).squeeze(-1), lastState };
+  const states = concat([initialState.unsqueeze(1), h], 1);
+  return {
+    y: h.matmul(forHeads(C)).squeeze(-1),
+    lastState: states.narrow(1, length, 1).squeeze(1),
+    starts: () => states.narrow(1, 0, length),
+    size: 1,
+  };
 }
 
 /** Where the mask is set or there is none, x; elsewhere 0. */
@@ -55,7 +70,7 @@ function hearingOf(size: number, begun: Tensor | undefined) {
 /** The same in chunks of Q steps; what is missing to whole ones neither writes nor decays. */
 export function chunked(
   [input, logDecay, B, C, initialState, ...flags]: SSDInputs, chunkSize: number,
-): SSDResult {
+): SSDForm {
   const [batch, length, heads, headDim] = input.shape;
   const [groups, stateSize] = B.shape.slice(2);
   const size = Math.min(chunkSize, Math.max(length, 1));
@@ -94,5 +109,7 @@ export function chunked(
   return {
     y: y.reshape([batch, count * size, heads, headDim]).narrow(1, 0, length),
     lastState: states.narrow(1, count, 1).reshape(initialState.shape),
+    starts: () => states.narrow(1, 0, count).reshape(initialState.shape.toSpliced(1, 0, count)),
+    size,
   };
 }

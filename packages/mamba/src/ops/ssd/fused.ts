@@ -16,7 +16,7 @@ import type { Spec, Tensor, TypedArray } from '@mambagrad/tensor';
 import { type ApplyMulti, defineMultiPrimitive } from '@mambagrad/tensor/extend';
 import { orZeros, secondGradients, together } from '../gradients.ts';
 import { backwardKernel } from './backward.ts';
-import { chunked, type SSDInputs, type SSDResult } from './composed.ts';
+import { chunked, type SSDForm, type SSDInputs } from './composed.ts';
 import { forwardKernel } from './forward.ts';
 import type { Sizes } from './products.ts';
 
@@ -68,7 +68,7 @@ function step(
 
 /**
  * [y [B, L, H, P], the last state [B, H, N, P], the states at the starts of the chunks [B, chunks,
- * H, N, P]]; the last are for the backward pass.
+ * H, N, P]], which are for the backward pass, and for those who want states in the middle.
  */
 const forwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
   name: 'ssd',
@@ -96,23 +96,33 @@ const forwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
   lower: (inputs, steps) => ({
     kernel: (elements, outputs) => forwardKernel(elements, outputs, sizesOf(inputs, steps)),
   }),
-  // The states at the starts are for the backward pass alone, and have no cotangent.
-  gradient: ([ofY, ofLastState], [y, lastState, starts], inputs, steps) => {
+  gradient: ([ofY, ofLastState, ofStarts], [y, lastState, starts], inputs, steps) => {
     const [smooth, reset] = [inputs.slice(0, 5), inputs.slice(5)];
+    const cotangents = [orZeros(ofY, y), orZeros(ofLastState, lastState)];
+    if (ofStarts) cotangents.push(ofStarts);
     return together(smooth.length, () => backwardPrimitive([
-      orZeros(ofY, y), orZeros(ofLastState, lastState), ...smooth, starts.detach(), ...reset,
-    ], steps));
+      ...cotangents, ...smooth, starts.detach(), ...reset,
+    ], { steps, count: cotangents.length }));
   },
 });
 
+/** The steps of a chunk, and the number of cotangents. */
+interface BackwardAttributes {
+  readonly steps: number;
+  readonly count: number;
+}
+
 /**
- * The gradients of [X, a, B, C, the first state]. From the cotangents of y and of the last state,
- * the inputs of the forward pass but the flags, the states at the starts, and the flags.
+ * The gradients of [X, a, B, C, the first state]. From the cotangents of y, of the last state and,
+ * if there are three, of the states at the starts; then the inputs of the forward pass but the
+ * flags, the states at the starts, and the flags.
  */
-const backwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
+const backwardPrimitive: ApplyMulti<BackwardAttributes> = defineMultiPrimitive({
   name: 'ssdBackward',
-  infer: ([, , ...inputs]) => inputs.slice(0, 5),
-  compute: ([ofY, ofLastState, ...inputs], outputs, steps) => {
+  infer: (inputs, { count }) => inputs.slice(count, count + 5),
+  compute: (all, outputs, { steps, count }) => {
+    const [ofY, ofLastState, ofStarts] = all.slice(0, count);
+    const inputs = all.slice(count);
     const sizes = sizesOf(inputs, steps);
     const { batch, heads, headDim, state, chunks } = sizes;
     const starts = inputs[5].data;
@@ -133,21 +143,30 @@ const backwardPrimitive: ApplyMulti<number> = defineMultiPrimitive<number>({
           const around = [states[t], states[t + 1]];
           stepBack(arrays, sizes, ofY.data, head, first + t, around, G, totals);
         }
+        for (let i = 0; ofStarts && i < width; i++) G[i] += ofStarts.data[start + i];
       }
     }
     outputs.forEach(({ data }, i) => data.set(totals[i]));
   },
-  lower: ([, , ...inputs], steps) => ({
-    kernel: (elements, outputs) => backwardKernel(elements, outputs, sizesOf(inputs, steps)),
+  lower: (inputs, { steps, count }) => ({
+    kernel: (elements, outputs) => backwardKernel(
+      elements.slice(0, count), elements.slice(count), outputs,
+      sizesOf(inputs.slice(count), steps),
+    ),
   }),
   // The states at the starts are functions of the other inputs, through which their part goes.
-  gradient: (cotangents, _results, inputs) => {
-    const [smooth, reset] = [inputs.slice(0, 7), inputs.slice(8)];
-    return together(smooth.length, () => secondGradients(cotangents, smooth, (own) => {
+  gradient: (cotangents, _results, inputs, { steps, count }) => {
+    const [smooth, reset] = [inputs.slice(0, count + 5), inputs.slice(count + 6)];
+    return together(smooth.length, () => secondGradients(cotangents, smooth, count, (own) => {
       const [input, logDecay, B, C, start] = own;
       const first = start.transpose(-2, -1);
-      const form = chunked([input, logDecay, B, C, first, ...reset], MOST_STEPS);
-      return { ...form, lastState: form.lastState.transpose(-2, -1) };
+      const size = count > 2 ? steps : MOST_STEPS;
+      const { y, ...states } = chunked([input, logDecay, B, C, first, ...reset], size);
+      return {
+        y,
+        lastState: states.lastState.transpose(-2, -1),
+        starts: states.starts().transpose(-2, -1),
+      };
     }));
   },
 });
@@ -183,7 +202,7 @@ function stepBack(
 const upToFour = (size: number): number => 4 * Math.ceil(size / 4);
 
 /** y and the last state, in chunks of so many steps, or a little less or more. */
-export function fused(inputs: SSDInputs, chunkSize: number): SSDResult {
+export function fused(inputs: SSDInputs, chunkSize: number): SSDForm {
   const [input, logDecay, B, C, initialState, ...flags] = inputs;
   const [batch, length, heads, headDim] = input.shape;
   // Equal chunks of steps, and channels and states, are filled up to multiples of four: with zeros,
@@ -195,12 +214,19 @@ export function fused(inputs: SSDInputs, chunkSize: number): SSDResult {
     const more = shape.map((size, axis) => size - x.shape[axis]);
     return more.some(Boolean) ? x.pad(shape.map(() => 0), more) : x;
   };
-  const cut = (x: Tensor, { shape }: Tensor): Tensor => x.slice(shape.map(() => 0), [...shape]);
+  const cut = (x: Tensor, { shape }: Pick<Tensor, 'shape'>): Tensor =>
+    x.slice(shape.map(() => 0), [...shape]);
   const X = fill(input, batch, chunks * steps, heads, P);
   const a = fill(logDecay, batch, chunks * steps, heads);
   const [b, c] = [B, C].map((x) => fill(x, batch, chunks * steps, x.shape[2], N));
   const start = fill(initialState, batch, heads, P, N).transpose(-2, -1);
   const resets = flags.map((reset) => fill(reset, batch, chunks * steps));
-  const [y, lastState] = forwardPrimitive([X, a, b, c, start, ...resets], steps);
-  return { y: cut(y, input), lastState: cut(lastState.transpose(-2, -1), initialState) };
+  const [y, lastState, starts] = forwardPrimitive([X, a, b, c, start, ...resets], steps);
+  const shape = initialState.shape.toSpliced(1, 0, chunks);
+  return {
+    y: cut(y, input),
+    lastState: cut(lastState.transpose(-2, -1), initialState),
+    starts: () => cut(starts.transpose(-2, -1), { shape }),
+    size: steps,
+  };
 }

@@ -12,44 +12,13 @@
  * M costs L² and the recurrence is no matrix product, so the sequence is cut into chunks: within
  * each the matrix, from one to the next the recurrence (section 6).
  *
- * Where a document begins, the state before is left out. At padding, Δ_t is 0, so that the state
- * stays, and so are all inputs, whatever is written there: 0 · NaN would be NaN.
+ * Δ and A make a decay and an input of each step, which is the discretisation; the rest is the scan
+ * of discrete.ts. At padding Δ_t is 0, so that the state stays.
  */
-import { describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
-import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
-import {
-  flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
-} from '../../sequence/sequence.ts';
-import { chunked, recurrent, type SSDInputs, type SSDResult } from './composed.ts';
-import { fused } from './fused.ts';
-
-export type { SSDResult };
-
-/**
- * `fused` and `chunked` are matrices, chunk by chunk: in one pass that stores none of them, or
- * composed of ops. `recurrent` is what the recurrence says, composed of ops around `linearScan`.
- */
-export type SSDAlgorithm = 'fused' | 'chunked' | 'recurrent';
-
-/** Options of `ssd`: B rows, L steps, H heads of P channels, N numbers of state in each channel. */
-export interface SSDOptions extends SequenceFlags {
-  /** The skip connection, [H]. Default none. */
-  readonly D?: Tensor | undefined;
-  /** The state before the first step, [B, H, P, N]. Default zeros. */
-  readonly initialState?: Tensor | undefined;
-  /** The most steps of a chunk, where `fused` takes 32 at most; changes no result. Default 64. */
-  readonly chunkSize?: number | undefined;
-  /** How it is computed; all agree up to rounding. Default 'fused'. */
-  readonly algorithm?: SSDAlgorithm | undefined;
-}
-
-const ssdOptions = {
-  ...flagOptions,
-  D: tensors.optional(),
-  initialState: tensors.optional(),
-  chunkSize: whole(1).orElse(64),
-  algorithm: oneOf('fused', 'chunked', 'recurrent').orElse('fused'),
-} satisfies Table<SSDOptions>;
+import type { Tensor } from '@mambagrad/tensor';
+import { requireShapes } from '../../sequence/sequence.ts';
+import type { SSDResult } from './composed.ts';
+import { readCall, runCall, type SSDOptions } from './discrete.ts';
 
 /**
  * Runs the recurrence above over x [B, L, H, P], dt (Δ, positive) [B, L, H], A [H] (negative), B
@@ -59,30 +28,8 @@ const ssdOptions = {
 export function ssd(
   x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
-  const given = readOptions('ssd', options, ssdOptions);
-  const { D, algorithm, chunkSize } = given;
-  const [batch, length, heads, headDim] = x.shape;
-  const [groups, stateSize] = B.shape.slice(2);
-  if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0) {
-    throw new TensorError(
-      `ssd: x is ${describe(x)}, B ${describe(B)}; expected [batch, length, heads, headDim] and ` +
-        '[batch, length, groups, state] with heads a multiple of groups',
-    );
-  }
-  const stateShape = [batch, heads, headDim, stateSize];
-  const { initialState = zeros(stateShape, { dtype: x.dtype }) } = given;
-  requireShapes('ssd', x.dtype, {
-    dt: [dt, [batch, length, heads]], A: [A, [heads]], D: [D, [heads]],
-    B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
-    initialState: [initialState, stateShape],
-  });
-  const { reset, mask } = readFlags('ssd', given, x.shape);
-  const [input, duration, written, read] = [x, dt, B, C].map((each) => clearPadding(each, mask));
-  const inputs: SSDInputs = [
-    input.mul(duration.unsqueeze(-1)), duration.mul(A), written, read, initialState,
-    ...(reset ? [reset] : []),
-  ];
-  const form = length === 1 ? recurrent : { fused, chunked, recurrent }[algorithm];
-  const { y, lastState } = form(inputs, chunkSize);
-  return { y: clearPadding(D ? y.add(input.mul(D.unsqueeze(-1))) : y, mask), lastState };
+  const call = readCall('ssd', x, B, C, options);
+  requireShapes('ssd', x.dtype, { dt: [dt, x.shape.slice(0, 3)], A: [A, [x.shape[2]]] });
+  const [input, duration] = [x, dt].map(call.clear);
+  return runCall(call, input.mul(duration.unsqueeze(-1)), duration.mul(A), input);
 }

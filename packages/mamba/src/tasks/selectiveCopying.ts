@@ -10,11 +10,10 @@
  * remember tokens and ignore noise, depending on the content.
  */
 import {
-  concat, full, Generator, integers, type Tensor, TensorError, uniform, zeros,
+  concat, full, type Generator, integers, type Tensor, TensorError, zeros,
 } from '@mambagrad/tensor';
-import {
-  checkArgument, instanceOf, readOptions, type Table, whole,
-} from '@mambagrad/tensor/options';
+import { checkArgument, readOptions, type Table, whole } from '@mambagrad/tensor/options';
+import { generatorOption, randomPlaces } from './batch.ts';
 
 /**
  * The sizes of `selectiveCopying`, each from 1, `vocabSize` from 3; `tokens` is at most `places`.
@@ -34,7 +33,7 @@ const selectiveCopyingOptions = {
   tokens: whole(1).orElse(4),
   places: whole(1).orElse(24),
   vocabSize: whole(3).orElse(8),
-  generator: instanceOf(Generator).optional(),
+  generator: generatorOption,
 } satisfies Table<SelectiveCopyingOptions>;
 
 /** A batch of the task. */
@@ -56,9 +55,7 @@ export function selectiveCopying(
   if (tokens > places) {
     throw new TensorError(`${op}: ${tokens} tokens do not fit into ${places} places`);
   }
-  // Random distinct positions, in ascending order: the first of a random permutation, sorted.
-  const shuffled = uniform([count, places], 0, 1, { generator }).argsort();
-  const chosen = shuffled.narrow(1, 0, tokens).sort().values;
+  const chosen = randomPlaces(count, tokens, places, generator).sort().values;
   const targets = integers([count, tokens], 1, vocabSize - 1, generator);
   const noise = zeros([count, places], { dtype: 'i32' });
   const request = full([count, tokens], vocabSize - 1, { dtype: 'i32' });
