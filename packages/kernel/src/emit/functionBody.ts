@@ -126,7 +126,7 @@ function addStore(to: Emission, target: Load, value: Expr): void {
   if (lanesOf(target) === 1 || isContiguous(target.index)) {
     const offset = pushPlace(to, target);
     push(to, value);
-    to.code.access(`${wasmType(target) as 'v128'}.store`, offset);
+    to.code.access(`${wasmType(target)}.store`, offset);
     return;
   }
   let lanes: Local | undefined;

@@ -91,7 +91,7 @@ export function wasmType({ type }: { readonly type: Type }): ValueType {
 function pushLoad(to: Emission, from: Load): void {
   const { code } = to;
   if (lanesOf(from) === 1 || isContiguous(from.index)) {
-    code.access(`${wasmType(from) as 'v128'}.load`, pushPlace(to, from));
+    code.access(`${wasmType(from)}.load`, pushPlace(to, from));
     return;
   }
   // The address of each lane is below the vector of the lanes before it, on the stack.
