@@ -248,8 +248,9 @@ function findReads(materialization: Materialization, step: Step): Set<Value> {
   const found = new Set<Value>();
   for (const { inputs } of stepsFor(materialization, step)) {
     for (const input of inputs) {
-      const isRead = isMaterialized(materialization, input);
-      if (isRead && !materialization.constants.has(input)) found.add(baseOf(materialization, input));
+      const isInline = !isMaterialized(materialization, input);
+      if (isInline || materialization.constants.has(input)) continue;
+      found.add(baseOf(materialization, input));
     }
   }
   return found;
