@@ -16,7 +16,7 @@ const sizes = {
 function drawOptions(g: Draw): MambaLMOptions {
   const { rotation: _rotation, ...block } = drawMamba3Sizes(g);
   return {
-    ...block, layer: 'mamba3', vocabSize: drawInteger(g, 3, 5), numLayers: drawInteger(g, 0, 2),
+    ...block, layer: 'mamba3', vocabSize: drawInteger(g, 3, 5), numLayers: drawInteger(g, 1, 2),
     tieEmbeddings: g(fc.boolean),
   };
 }
