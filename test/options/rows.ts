@@ -357,7 +357,8 @@ export const rows: Readonly<Record<string, Row>> = {
   checkAssociative: {
     type: 'mamba CheckAssociativeOptions', fewest: () => ({}), others: ['identity'],
     run: async (options) =>
-      (await checkAssociative<readonly Tensor[]>(([a], [b]) => [a.add(b), b], options)).checked,
+      (await checkAssociative<readonly Tensor[]>(([a, b], [c, d]) => [a.add(c), b.add(d)], options))
+        .checked,
   },
   checkScan: free('mamba CheckScanOptions', async (options) =>
     (await checkScan({ run: running }, options)).checked,
