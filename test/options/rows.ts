@@ -94,7 +94,7 @@ const language = { vocabSize: 256, hiddenSize: 8, stateSize: 4, numLayers: 1 } a
 
 /** The options that only blocks of one kind have. */
 const ofMamba = ['dtRank', 'algorithm'];
-const ofMamba2 = ['headDim', 'numGroups', 'chunkSize', 'normBeforeGate', 'normGroups', 'dtLimit'];
+const ofMamba2 = ['headDim', 'numGroups', 'chunkSize', 'dHasHeadDim', 'normBeforeGate', 'normGroups', 'dtLimit'];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
 const model = new MambaLM(language).eval();

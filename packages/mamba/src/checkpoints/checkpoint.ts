@@ -49,9 +49,10 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
 
 /**
  * The config.json of a model, as text, and its parameters by name, in the format of transformers. A
- * Mamba-2 model whose norm transformers does not support (it precedes the gate, or has a part for
- * each of several groups) is saved in the format of mamba_ssm. Throws if that does not support it
- * either: if normGroups is not numGroups, or normEps is not 1e-5.
+ * model that this does not support is saved in the format of mamba_ssm: one with a norm that
+ * precedes the gate, or has a part for each of several groups; with a D for each channel of a head;
+ * or with states that are learned. Throws if that does not support it either: if normGroups is not
+ * numGroups, or normEps is not 1e-5.
  */
 export function saveLanguageModel(
   model: MambaLM,
@@ -59,8 +60,7 @@ export function saveLanguageModel(
   checkArgument('saveLanguageModel', 'model', model, models);
   const settings = settingsOf(model);
   const stored = storedParameters(model);
-  const { layer, normBeforeGate, normGroups } = settings;
-  if (layer === 'mamba' || (normGroups === 1 && !normBeforeGate)) {
+  if (isOfTransformers(settings)) {
     return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
   }
   const config = formatConfig(originalConfig(settings));
@@ -84,6 +84,13 @@ function settingsOf({ options }: MambaLM) {
   };
 }
 type Settings = ReturnType<typeof settingsOf>;
+
+/** Whether transformers supports models of these settings. */
+function isOfTransformers(settings: Settings): boolean {
+  const { layer, normBeforeGate, normGroups, dHasHeadDim, learnableInitStates } = settings;
+  if (learnableInitStates) return false;
+  return layer === 'mamba' || (normGroups === 1 && !normBeforeGate && !dHasHeadDim);
+}
 
 /** The settings as a config: each under the first key that the table has for it. */
 function byKey(settings: Settings, table: Keys): CheckpointConfig {
@@ -119,21 +126,30 @@ function transformersConfig(settings: Settings): CheckpointConfig {
 }
 
 function originalConfig(settings: Settings): CheckpointConfig {
-  const { numGroups, normGroups, normEps } = settings;
+  const { layer, numGroups, normGroups, normEps, dHasHeadDim, learnableInitStates } = settings;
   if (normGroups !== numGroups || normEps !== 1e-5) {
     throw new TensorError(
       'saveLanguageModel: neither transformers nor mamba_ssm has this norm: normGroups is ' +
         `${normGroups}, expected 1 or numGroups, ${numGroups}; and where it is not 1, or ` +
-        `normBeforeGate is true, normEps is ${normEps}, expected 1e-5`,
+        'normBeforeGate, dHasHeadDim or learnableInitStates is true, normEps is ' +
+        `${normEps}, expected 1e-5`,
     );
   }
-  const { dt_limit, ...inner } = byKey(settings, innerKeys.mamba2);
+  const { dt_limit, D_has_hdim, learnable_init_states, ...inner } =
+    byKey(settings, innerKeys[layer]);
   return {
     d_model: settings.hiddenSize,
     d_intermediate: 0,
     n_layer: settings.numLayers,
     vocab_size: settings.vocabSize,
-    ssm_cfg: { layer: 'Mamba2', ...inner, ...(hasLimits(settings) && { dt_limit }) },
+    ssm_cfg: {
+      layer: layer === 'mamba' ? 'Mamba1' : 'Mamba2',
+      ...inner,
+      ...(layer === 'mamba2' && hasLimits(settings) && { dt_limit }),
+      // Keys that say nothing new are left out, as not all blocks of mamba_ssm know them.
+      ...(dHasHeadDim && { D_has_hdim }),
+      ...(learnableInitStates && { learnable_init_states }),
+    },
     attn_layer_idx: [],
     attn_cfg: {},
     rms_norm: true,

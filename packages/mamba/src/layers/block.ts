@@ -23,7 +23,7 @@ import {
   defaultDtRank, SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions,
 } from './selectiveSSM.ts';
 
-/** The sizes of a Mamba block; stateSize, dtRank, algorithm and generator are those of its SSM. */
+/** The sizes of a Mamba block; those from `SelectiveSSMOptions` are passed to its SSM. */
 export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
   /** The width of the input and the result. */
   readonly hiddenSize: number;
@@ -162,18 +162,24 @@ export class MambaBlock extends Mixer<MambaState> {
     super();
     const op = new.target.name;
     const all = readOptions(op, options, blockOptions);
-    const { hiddenSize, bias, generator, stateSize, algorithm } = all;
+    const { hiddenSize, bias, generator, stateSize, algorithm, learnableInitStates } = all;
     const { dtRank = defaultDtRank(hiddenSize) } = all;
     const channels = innerWidth(op, all);
     this.inProj = new Linear(hiddenSize, 2 * channels, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, all.convSize, { bias: all.convBias, generator });
-    this.ssm = new SelectiveSSM({ channels, stateSize, dtRank, algorithm, generator });
+    this.ssm = new SelectiveSSM({
+      channels, stateSize, dtRank, algorithm, learnableInitStates, generator,
+    });
     this.outProj = new Linear(channels, hiddenSize, { bias, generator });
   }
 
   stateShapes(batch: number): BlockStateShapes<MambaState> {
     const [channels, , kernel] = this.conv1d.weight.shape;
     return { conv: [batch, kernel - 1, channels], ssm: [batch, ...this.ssm.ALog.shape] };
+  }
+
+  override initialState(batch: number): MambaState {
+    return { conv: this.conv1d.initialState(batch), ssm: this.ssm.initialState(batch) };
   }
 
   mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {

@@ -10,7 +10,7 @@
  * transformers.
  */
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
-import { ones, type Tensor, TensorError, uniform } from '@mambagrad/tensor';
+import { ones, type Tensor, TensorError, uniform, zeros } from '@mambagrad/tensor';
 import {
   boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -21,7 +21,7 @@ import {
 } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
 import { report } from './recurrence.ts';
-import { deltaBias, undecayed } from './selectiveSSM.ts';
+import { deltaBias, forRows, undecayed } from './selectiveSSM.ts';
 
 /** The sizes of a Mamba-2 block; stateSize is 128 by default. */
 export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algorithm'> {
@@ -31,6 +31,8 @@ export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algor
   readonly numGroups?: number | undefined;
   /** The chunk size of `ssd`, which changes the speed but not the result. Default 64. */
   readonly chunkSize?: number | undefined;
+  /** Whether D has a number for each channel of a head, or one for all of them. Default false. */
+  readonly dHasHeadDim?: boolean | undefined;
   /** Whether the norm precedes the gate, norm(y) · silu(z), or follows it. Default false. */
   readonly normBeforeGate?: boolean | undefined;
   /** The number of parts of I that are normalised separately. Default G; in transformers 1. */
@@ -56,6 +58,7 @@ export const mamba2BlockOptions: FullTable<Mamba2BlockOptions, 'normGroups' | 'g
   headDim: whole(1).orElse(64),
   numGroups: whole(1).orElse(1),
   chunkSize: whole(1).orElse(64),
+  dHasHeadDim: boolean.orElse(false),
   normBeforeGate: boolean.orElse(false),
   normGroups: whole(1).optional(),
   normEps: number({ from: 0 }).orElse(1e-5),
@@ -103,8 +106,10 @@ export class Mamba2Block extends Mixer<MambaState> {
   readonly dtBias: Parameter;
   /** log(−A), [H], so that A is always negative; initially A is between −1 and −16 */
   readonly ALog: Parameter;
-  /** The skip connection, [H] */
+  /** The skip connection, [H], or [I] if it has a number for each channel */
   readonly D: Parameter;
+  /** The state in which every document begins, [H, P, N], if it is learned; initially 0 */
+  readonly initStates: Parameter | undefined;
   /** The gated norm of the result of the scan; weight [I] */
   readonly norm: RMSNorm;
   readonly outProj: Linear;
@@ -114,12 +119,15 @@ export class Mamba2Block extends Mixer<MambaState> {
     super();
     this.#sizes = sizesOf(new.target.name, options);
     const { hiddenSize, inner, heads, channels, convSize, normEps, generator } = this.#sizes;
-    const { bias, convBias } = this.#sizes;
+    const { bias, convBias, headDim, stateSize, dHasHeadDim, learnableInitStates } = this.#sizes;
     this.inProj = new Linear(hiddenSize, inner + channels + heads, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, convSize, { bias: convBias, generator });
     this.dtBias = deltaBias(heads, generator);
     this.ALog = undecayed(uniform([heads], 1, 16, { generator }).log());
-    this.D = undecayed(ones([heads]));
+    this.D = undecayed(ones([dHasHeadDim ? inner : heads]));
+    this.initStates = learnableInitStates
+      ? undecayed(zeros([heads, headDim, stateSize]))
+      : undefined;
     this.norm = new RMSNorm(inner, { eps: normEps });
     this.outProj = new Linear(inner, hiddenSize, { bias, generator });
   }
@@ -127,6 +135,11 @@ export class Mamba2Block extends Mixer<MambaState> {
   stateShapes(batch: number): BlockStateShapes<MambaState> {
     const { heads, headDim, stateSize, convSize, channels } = this.#sizes;
     return { conv: [batch, convSize - 1, channels], ssm: [batch, heads, headDim, stateSize] };
+  }
+
+  override initialState(batch: number): MambaState {
+    const zeroState = super.initialState(batch);
+    return { ...zeroState, ssm: forRows(this.initStates, batch) ?? zeroState.ssm };
   }
 
   mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
@@ -141,9 +154,12 @@ export class Mamba2Block extends Mixer<MambaState> {
     const u = signal.reshape([...x.shape.slice(0, 2), heads, headDim]);
     const delta = dt.add(this.dtBias).softplus().clamp({ min, max });
     const A = this.ALog.exp().neg();
-    const more = { D: this.D, initialState: state?.ssm };
-    report(this, { u, delta, A, B, C, ...more, flags });
-    const { y, lastState } = ssd(u, delta, A, B, C, { ...flags, ...more, chunkSize });
+    const D = this.#sizes.dHasHeadDim ? this.D.reshape([heads, headDim]) : this.D;
+    const initialState = state?.ssm ?? forRows(this.initStates, x.shape[0]);
+    report(this, { u, delta, A, B, C, D, initialState, flags });
+    const { y, lastState } = ssd(u, delta, A, B, C, {
+      ...flags, D, initialState, resetState: this.initStates, chunkSize,
+    });
     const normed = gatedRmsNorm(
       y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),
     );

@@ -8,7 +8,7 @@
  * remains after several, and the influence of an input on an output is what C_t reads of the rest.
  */
 import type { Module } from '@mambagrad/nn';
-import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
+import { describe, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
   boolean, Kind, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -100,7 +100,7 @@ export class ObservedLayer {
   readonly B: Tensor;
   /** The output matrix, [B, L, G, N] */
   readonly C: Tensor;
-  /** The skip connection, [D] */
+  /** The skip connection, [D]; [D, P] if it has a number for each channel of a head */
   readonly D: Tensor;
   /** The state before the first step, [B, D, N], of heads [B, D, P, N]; undefined if zero */
   readonly initialState: Tensor | undefined;
@@ -153,6 +153,12 @@ export class ObservedLayer {
     ];
     const matrix = influenceMatrix(this.#unrolled(op, given.channels), rows, columns);
     if (!given.skip) return matrix;
+    if (this.D.ndim === 2) {
+      throw new TensorError(
+        `${op}: skip is true, but D is ${describe(this.D)}, a number for each channel of a head; ` +
+          'the channels of a head share a matrix only without it',
+      );
+    }
     const isSame = stepNumbers(rows).unsqueeze(-1).equal(stepNumbers(columns));
     const counts = this.mask ? stepsOf(this.mask, rows).unsqueeze(-1).unsqueeze(1) : 1;
     const D = take(this.D, 0, this.#readChannels(op, given.channels)).reshape([-1, 1, 1]);
