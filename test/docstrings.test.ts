@@ -7,6 +7,7 @@
  */
 import * as kernel from '@mambagrad/kernel';
 import * as mamba from '@mambagrad/mamba';
+import * as testing from '@mambagrad/mamba/testing';
 import * as nn from '@mambagrad/nn';
 import * as files from '@mambagrad/nn/node';
 import * as tensor from '@mambagrad/tensor';
@@ -25,7 +26,7 @@ test('everything public has a docstring', () => {
 
 test('all values that the packages export are looked at', () => {
   const found = new Set(names.map(({ place }) => place.replace(/.* /, '')));
-  const exported = { ...kernel, ...mamba, ...nn, ...files, ...tensor, ...extend, ...host, ...wasm, ...options };
+  const exported = { ...kernel, ...mamba, ...testing, ...nn, ...files, ...tensor, ...extend, ...host, ...wasm, ...options };
   // These two are declared under other names.
   const { var: _variance, stopGradient: _detach, ...declared } = exported;
   expect(Object.keys(declared).filter((name) => !found.has(name))).toEqual([]);

@@ -1,13 +1,20 @@
 /** The programs of examples/: each trains a step, and ends with what it has to show. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it, vi } from 'vitest';
+import { afterAll, expect, it, vi } from 'vitest';
 
 const text = fileURLToPath(new URL('../README.md', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'mambagrad-examples-'));
+const picture = join(folder, 'remember.svg');
+afterAll(() => rmSync(folder, { recursive: true }));
 const small = ['--steps', '1', '--batch', '2', '--hidden', '4', '--seed', '7'];
 
 it.each([
   ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
   ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
+  ['remember', `Drawn to ${picture}`, ['--places', '10', '--tokens', '2', '--svg', picture]],
   ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
   ['writer', 'A model', [
     '--file', text, '--layers', '1', '--length', '8', '--prompt', 'a', '--write', '3',
@@ -27,4 +34,20 @@ it.each([
   }
   expect(printed.join('')).toContain('step 1/1');
   expect(printed.join('')).toContain(shown);
+});
+
+it('remember draws a picture that is whole', () => {
+  const svg = readFileSync(picture, 'utf8');
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+  // Every element is closed, in the order in which they were opened.
+  const open: string[] = [];
+  for (const [, closes, name, isEmpty] of svg.matchAll(/<(\/?)(\w+)[^>]*?(\/?)>/g)) {
+    if (closes) expect(open.pop()).toBe(name);
+    else if (!isEmpty) open.push(name);
+  }
+  expect(open).toEqual([]);
+  const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, content]) => content);
+  expect(texts).toEqual(expect.arrayContaining([
+    'What a Mamba remembers that copies 2 tokens from among 10 places', 'answer 2', 'token 2', 'step',
+  ]));
 });

@@ -21,6 +21,9 @@ const parts: Record<string, readonly string[]> = {
   wasm: ['options'], tensor: ['extend', 'options', 'host'],
 };
 
+/** Folders that may import what users install beside the package, and the entry that needs it. */
+const peers = { specifier: 'fast-check', folder: 'mamba/testing', entry: 'mamba/testing.ts' };
+
 /** Files of one folder that are a layer each; those between `below` and `above` stand apart. */
 const apart = {
   folder: 'tensor/ops', below: ['define.ts'], above: ['table.ts', 'methods.ts'],
@@ -90,12 +93,26 @@ describe('imports', () => {
       if (specifier.startsWith('node:')) {
         return file.path.endsWith('.node.ts') ? undefined : 'only a .node.ts file may';
       }
+      if (specifier === peers.specifier && folderOf(nameOf(file)) === peers.folder) return undefined;
       const lower = packages[file.package].flatMap((name) => [
         `@mambagrad/${name}`, ...(parts[name] ?? []).map((part) => `@mambagrad/${name}/${part}`),
       ]);
       return lower.includes(specifier) ? undefined : `expected one of [${lower.join(', ')}]`;
     });
     expect(found).toEqual([]);
+  });
+
+  test('bring in no peer dependency but through the entry for it', () => {
+    const needs = (name: string, seen = new Set<string>()): boolean => {
+      if (seen.has(name)) return false;
+      seen.add(name);
+      const file = byName.get(name);
+      if (file === undefined) return false;
+      return importsOf(file.text).includes(peers.specifier) ||
+        neighbours(file).some((next) => needs(next, seen));
+    };
+    const entries = [...byName.keys()].filter((name) => /^\w+\/\w+\.ts$/.test(name));
+    expect(entries.filter((name) => needs(name))).toEqual([peers.entry]);
   });
 
   test('are those that the README of the folder names', () => {

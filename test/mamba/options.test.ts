@@ -6,7 +6,7 @@
 import * as mamba from '@mambagrad/mamba';
 import {
   alternatingOrder, BiMamba, BiMambaBlock, type BiMambaOptions, DepthwiseConv1d, gatedRmsNorm,
-  inverseOrder, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND, type MambaOptions,
+  inverseOrder, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block, MambaBlock, MambaLM, MambaND, type MambaOptions,
   rasterOrder, Residual, reverseOrder, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import { Dropout, Module } from '@mambagrad/nn';
@@ -26,9 +26,11 @@ const calls: Readonly<Record<string, Call>> = {
   SelectiveSSM: [{ channels: 2 }, (options) => new SelectiveSSM(options)],
   MambaBlock: [{ hiddenSize: 2 }, (options) => new MambaBlock(options)],
   Mamba2Block: [{ hiddenSize: 2, headDim: 2 }, (options) => new Mamba2Block(options)],
+  Mamba3Block: [{ hiddenSize: 2, headDim: 2 }, (options) => new Mamba3Block(options)],
   BiMambaBlock: [{ hiddenSize: 2 }, (options) => new BiMambaBlock(options)],
   Mamba: [{ embedDim: 2, hiddenSize: 2 }, (options) => new Mamba(options)],
   Mamba2: [{ embedDim: 2, hiddenSize: 2, headDim: 2 }, (options) => new Mamba2(options)],
+  Mamba3: [{ embedDim: 2, hiddenSize: 2, headDim: 2 }, (options) => new Mamba3(options)],
   BiMamba: [{ embedDim: 2, hiddenSize: 2 }, (options) => new BiMamba(options)],
   MambaLM: [{ vocabSize: 2, hiddenSize: 2 }, (options) => new MambaLM(options)],
   MambaND: [{}, (options) => new MambaND(() => new MambaBlock({ hiddenSize: 1 }), options)],
@@ -74,6 +76,8 @@ describe('sizes', () => {
     }],
     ['Mamba2Block', ['hiddenSize', 'stateSize', 'headDim', 'numGroups', 'chunkSize', 'convSize'],
       (o) => new Mamba2Block(o), { hiddenSize: 2, headDim: 2 }],
+    ['Mamba3Block', ['hiddenSize', 'stateSize', 'headDim', 'numGroups', 'chunkSize', 'mimoRank'],
+      (o) => new Mamba3Block(o), { hiddenSize: 2, headDim: 2 }],
     ['Mamba', ['embedDim', 'hiddenSize', 'stateSize', 'windowSize'], (o) => new Mamba(o), encoder],
     ['BiMamba', ['embedDim', 'hiddenSize', 'stateSize', 'windowSize'], (o) => new BiMamba(o), encoder],
     ['MambaLM', ['vocabSize', 'hiddenSize'], (o) => new MambaLM(o), { vocabSize: 2, hiddenSize: 2 }],
@@ -101,6 +105,14 @@ describe('sizes', () => {
     expect(() => new Mamba2Block({ hiddenSize: 4, headDim: 2, normGroups: 3 })).toThrow(
       'Mamba2Block: normGroups is 3, expected a divisor of the 8 channels',
     );
+    expect(() => new Mamba3Block({ hiddenSize: 10, headDim: 8 })).toThrow(
+      'Mamba3Block: 20 channels (expandFactor · hiddenSize) cannot be divided into heads of 8 in 1',
+    );
+    expect(() => new Mamba3Block({ hiddenSize: 2, headDim: 2, stateSize: 3 })).toThrow(
+      'Mamba3Block: stateSize is 3 and ropeFraction 0.5, so no pair of numbers turns; expected',
+    );
+    const odd = { hiddenSize: 2, headDim: 2, stateSize: 5, rotation: 'halves' } as const;
+    expect(() => new Mamba3Block(odd)).toThrow("stateSize is 5, expected an even number");
   });
 });
 
@@ -114,7 +126,7 @@ describe('models', () => {
     }
     expect(wrong({ dropout: 1.5 })).toThrow('Mamba: dropout is 1.5, expected a number from 0 to 1');
     expect(wrong({ pool: 'max' })).toThrow("Mamba: pool is 'max', expected 'last' or 'mean'");
-    expect(wrong({ layer: 'mamba3' })).toThrow("Mamba: layer is 'mamba3', expected 'mamba' or");
+    expect(wrong({ layer: 'mamba4' })).toThrow("Mamba: layer is 'mamba4', expected 'mamba' or");
     expect(wrong({ hidenSize: 3 })).toThrow("no option 'hidenSize'; did you mean 'hiddenSize'?");
     expect(wrong({ algorithm: 'parallel' })).toThrow("Mamba: algorithm is 'parallel'");
     expect(wrong({ expandFactor: 0 })).toThrow('Mamba: expandFactor is 0');
@@ -132,10 +144,13 @@ describe('models', () => {
 
   it('refuse the options of other blocks', () => {
     expect(wrong({ headDim: 2 })).toThrow(
-      "Mamba: headDim is an option of blocks of layer 'mamba2', the layer is 'mamba'",
+      "Mamba: headDim is an option of blocks of layer 'mamba2' or 'mamba3', the layer is 'mamba'",
     );
     expect(() => new Mamba2({ ...good, headDim: 2, dtRank: 1 })).toThrow(
       "Mamba2: dtRank is an option of blocks of layer 'mamba', the layer is 'mamba2'",
+    );
+    expect(() => new Mamba3({ ...good, headDim: 2, convSize: 2 })).toThrow(
+      "Mamba3: convSize is an option of blocks of layer 'mamba' or 'mamba2', the layer is 'mamba3'",
     );
   });
 

@@ -5,9 +5,10 @@
  */
 import {
   associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
-  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
-  observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
+  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
+  MambaBlock, MambaLM, MambaND, observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
+import { checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
   DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
@@ -90,11 +91,32 @@ async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
 }
 
 
+/** A linear scan of arrays. */
+function running(
+  { a, b, sizes: { batch, length, channels } }: ScanArguments<'a' | 'b', Float32Array, Int32Array>,
+): { y: Float32Array } {
+  const y = b.slice();
+  for (let i = channels; i < y.length; i++) {
+    const isFirst = Math.floor(i / channels) % length === 0;
+    if (!isFirst) y[i] += a[i] * y[i - channels];
+  }
+  return { y: y.subarray(0, batch * length * channels) };
+}
+
 const language = { vocabSize: 256, hiddenSize: 8, stateSize: 4, numLayers: 1 } as const;
 
 /** The options that only blocks of one kind have. */
 const ofMamba = ['dtRank', 'algorithm'];
-const ofMamba2 = ['headDim', 'numGroups', 'chunkSize', 'dHasHeadDim', 'normBeforeGate', 'normGroups', 'dtLimit'];
+const ofHeads = ['headDim', 'numGroups', 'chunkSize'];
+const ofMamba2 = ['dHasHeadDim', 'normBeforeGate', 'normGroups', 'dtLimit'];
+const ofMamba3 = [
+  'ropeFraction', 'mimoRank', 'rotation', 'decay', 'aFloor', 'outputNorm', 'dtInit',
+];
+const ofConvolution = ['convSize', 'bias', 'convBias'];
+/** Those that a model of each kind of blocks lacks. */
+const notMamba = [...ofHeads, ...ofMamba2, ...ofMamba3];
+const notMamba2 = [...ofMamba, ...ofMamba3];
+const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution, 'learnableInitStates'];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
 const model = new MambaLM(language).eval();
@@ -250,11 +272,11 @@ export const rows: Readonly<Record<string, Row>> = {
     run: (options) => new Mamba2Block(options).forward(some(1, 5, 32)),
   },
   Mamba: {
-    type: 'mamba MambaOptions', fewest: () => narrow, others: ofMamba2,
+    type: 'mamba MambaOptions', fewest: () => narrow, others: notMamba,
     run: (options) => new Mamba(options).forward(some(1, 5, 4)),
   },
   'Mamba.paramCount': {
-    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: ofMamba2,
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: notMamba,
     run: (options) => [Mamba.paramCount(options)],
   },
   'Mamba.outputSize': free('mamba EncoderOptions StackOptions BiMambaOptions', (options) => Mamba.outputSize(options)),
@@ -262,12 +284,26 @@ export const rows: Readonly<Record<string, Row>> = {
   'Mamba.predict': free('mamba SequenceFlags', (options) => encoder.predict(some(1, 5, 4), options)),
   Mamba2: {
     type: 'mamba MambaOptions', fewest: () => ({ ...narrow, headDim: 16 }),
-    others: [...ofMamba, 'layer'],
+    others: [...notMamba2, 'layer'],
     run: (options) => new Mamba2(options).forward(some(1, 5, 4)),
   },
   'Mamba2.paramCount': {
-    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...ofMamba, 'layer'],
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...notMamba2, 'layer'],
     run: (options) => [Mamba2.paramCount(options)],
+  },
+  Mamba3Block: {
+    type: 'mamba Mamba3BlockOptions',
+    fewest: () => ({ hiddenSize: 32 }),
+    run: (options) => new Mamba3Block(options).forward(some(1, 5, 32)),
+  },
+  Mamba3: {
+    type: 'mamba MambaOptions', fewest: () => ({ ...narrow, headDim: 16 }),
+    others: [...notMamba3, 'layer'],
+    run: (options) => new Mamba3(options).forward(some(1, 5, 4)),
+  },
+  'Mamba3.paramCount': {
+    type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: [...notMamba3, 'layer'],
+    run: (options) => [Mamba3.paramCount(options)],
   },
   BiMamba: {
     type: 'mamba BiMambaOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }),
@@ -288,7 +324,7 @@ export const rows: Readonly<Record<string, Row>> = {
   MambaLM: {
     type: 'mamba MambaLMOptions',
     fewest: () => language,
-    others: ofMamba2,
+    others: notMamba,
     run: (options) => new MambaLM(options).forward(tokens(1, 3)),
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
@@ -305,7 +341,7 @@ export const rows: Readonly<Record<string, Row>> = {
   paramCount: {
     type: 'mamba MambaLMOptions',
     fewest: () => language,
-    others: ofMamba2, run: (options) => [MambaLM.paramCount(options)] },
+    others: notMamba, run: (options) => [MambaLM.paramCount(options)] },
   selectiveCopying: free('mamba SelectiveCopyingOptions', (options) => selectiveCopying(2, options)),
   inductionHeads: free('mamba InductionHeadsOptions', (options) => inductionHeads(2, options)),
   inductionHeadsInPieces: free(
@@ -318,6 +354,19 @@ export const rows: Readonly<Record<string, Row>> = {
   associativeRecall: free('mamba AssociativeRecallOptions', (options) => associativeRecall(2, options)),
   counting: free('mamba CountingOptions', (options) => counting(2, options)),
   parity: free('mamba ParityOptions CountingOptions', (options) => parity(2, options)),
+  checkScan: free('mamba CheckScanOptions', async (options) =>
+    (await checkScan({ run: running }, options)).checked,
+  ),
+  'checkScan candidate': {
+    type: 'mamba Float32Scan ArrayScan ScanFunctions', fewest: () => ({ run: running }),
+    run: async (candidate) => (await checkScan(candidate, { seed: 1 })).checked,
+  },
+  checkRecurrent: {
+    type: 'mamba CheckRecurrentOptions', fewest: () => ({ width: 2 }), others: ['vocabSize'],
+    run: async (options) => (await checkRecurrent<Tensor>({
+      scan: (x, { state = x.sum(1).mul(0) } = {}) => ({ y: x, state: state.add(x.sum(1)) }),
+    }, options)).checked,
+  },
   sample: free('mamba SampleOptions', (options) => sample(some(2, 5), options)),
   generate: {
     type: 'mamba GenerateOptions',

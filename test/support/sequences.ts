@@ -1,5 +1,5 @@
 /** Random sizes of models, and flags: where documents begin, and which steps are padding. */
-import type { Mamba2BlockOptions, SequenceFlags } from '@mambagrad/mamba';
+import type { Mamba2BlockOptions, Mamba3BlockOptions, SequenceFlags } from '@mambagrad/mamba';
 import { arange, type Shape, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { type Draw, drawIndices, drawInteger, drawOrder } from './draw.ts';
@@ -86,5 +86,26 @@ export function drawMamba2Sizes(g: Draw): Mamba2BlockOptions {
     bias: g(fc.boolean),
     convBias: g(fc.boolean),
     ...(g(fc.boolean) && { dtLimit: [0.1, 1] as const }),
+  };
+}
+
+/** Options of a small Mamba-3 block or model. */
+export function drawMamba3Sizes(g: Draw): Mamba3BlockOptions {
+  const [headDim, perGroup, numGroups] = [2, 2, 2].map((max) => drawInteger(g, 1, max));
+  const inner = headDim * perGroup * numGroups;
+  const expandFactor = inner % 2 === 0 ? drawInteger(g, 1, 2) : 1;
+  const ropeFraction = g(fc.boolean) ? 1 : 0.5;
+  return {
+    hiddenSize: inner / expandFactor,
+    stateSize: 2 * drawInteger(g, ropeFraction === 1 ? 1 : 2, 4),
+    headDim,
+    numGroups,
+    expandFactor,
+    ropeFraction,
+    mimoRank: drawInteger(g, 1, 3),
+    chunkSize: drawInteger(g, 1, 5),
+    outputNorm: g(fc.boolean),
+    decay: g(fc.boolean) ? 'heavyTail' : 'softplus',
+    ...(g(fc.boolean) && { rotation: g(fc.boolean) ? 'neighbours' as const : 'halves' as const }),
   };
 }

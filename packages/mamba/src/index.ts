@@ -15,6 +15,8 @@ export * from './models/mamba.ts';
 export {
   type GatedNormOptions, gatedRmsNorm, Mamba2Block, type Mamba2BlockOptions,
 } from './layers/mamba2.ts';
+export { decayRate, Mamba3Block, type Mamba3State } from './layers/mamba3.ts';
+export { type DecayRate, type Mamba3BlockOptions } from './layers/mamba3Options.ts';
 export * from './models/mambaND.ts';
 export { observe, type Observation, type ObserveOptions } from './observe/observe.ts';
 export {
@@ -24,9 +26,10 @@ export {
 export { type StepRange } from './observe/influence.ts';
 export { type Recurrence } from './layers/recurrence.ts';
 export {
-  alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
-  type ScanOrder,
+  alternatingOrder, columnOrder, crossOrders, hilbertOrder, inverseOrder, rasterOrder, reverseOrder,
+  type ScanOrder, zigzagOrder,
 } from './sequence/scanOrder.ts';
+export { type Pairing } from './ops/rotation/rotate.ts';
 export * from './ops/selectiveScan/selectiveScan.ts';
 export { SelectiveSSM, type SelectiveSSMOptions } from './layers/selectiveSSM.ts';
 export {
@@ -39,7 +42,9 @@ export { ssd } from './ops/ssd/ssd.ts';
 export { RecurrentStack, type StackState } from './models/recurrentStack.ts';
 export { Residual } from './layers/residual.ts';
 export { Stack } from './models/stack.ts';
-export { type BodyOptions, type EncoderOptions, type StackOptions } from './models/stackOptions.ts';
+export {
+  type BodyOptions, type EncoderOptions, type LayerKind, type StackOptions,
+} from './models/stackOptions.ts';
 export { associativeRecall, type AssociativeRecallOptions } from './tasks/associativeRecall.ts';
 export { type TaskBatch } from './tasks/batch.ts';
 export * from './tasks/counting.ts';

@@ -1,6 +1,6 @@
 /** The models: initialisation, parameter counts, inference entries, and learning. */
 import {
-  Mamba, Mamba2, MambaBlock, MambaLM, type MambaLMOptions, type MambaOptions, selectiveCopying,
+  Mamba, Mamba2, Mamba3, MambaBlock, MambaLM, type MambaLMOptions, type MambaOptions, selectiveCopying,
 } from '@mambagrad/mamba';
 import { AdamW, crossEntropy, Module, type Parameter } from '@mambagrad/nn';
 import {
@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
-import { drawMamba2Sizes } from '../../support/sequences.ts';
+import { drawMamba2Sizes, drawMamba3Sizes } from '../../support/sequences.ts';
 
 describe('MambaBlock', () => {
   it('starts as the paper says', () => {
@@ -104,10 +104,13 @@ describe('paramCount', () => {
         expect(Mamba2.paramCount(second)).toBe(new Mamba2(second).parameterCount());
         const other = { ...writer, dtRank: undefined, ...heads, layer: 'mamba2' } as const;
         expect(MambaLM.paramCount(other)).toBe(new MambaLM(other).parameterCount());
+        const turning = drawMamba3Sizes(g);
+        const third = { ...turning, embedDim: encoder.embedDim, numLayers: drawInteger(g, 0, 3) };
+        expect(Mamba3.paramCount(third)).toBe(new Mamba3(third).parameterCount());
       }),
       { numRuns: 40 },
     );
-    for (const Model of [Mamba, Mamba2]) {
+    for (const Model of [Mamba, Mamba2, Mamba3]) {
       const defaults = { embedDim: 7 };
       const count = Model.paramCount(defaults);
       expect(count).toBe(new Model(defaults).parameterCount());
@@ -184,6 +187,7 @@ describe('Mamba', () => {
   it.each([
     ['Mamba', (sizes: MambaOptions) => new Mamba(sizes)],
     ['Mamba2', (sizes: MambaOptions) => new Mamba2({ ...sizes, headDim: 4 })],
+    ['Mamba3', (sizes: MambaOptions) => new Mamba3({ ...sizes, headDim: 4 })],
   ])('%s predicts what it computes, with the parameters of the moment', (_name, make) => {
     const model = make({ ...options, windowSize: 6, dropout: 0.5 }).prepare(2);
     const x = uniform([2, 6, 5], -1, 1, { generator: new Generator(3) });

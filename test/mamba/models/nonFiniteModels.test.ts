@@ -4,7 +4,8 @@
  * do gradients of inputs and parameters, eagerly and compiled.
  */
 import {
-  BiMamba, BiMambaBlock, DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, MambaND,
+  BiMamba, BiMambaBlock, DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
+  MambaBlock, MambaLM, MambaND,
   type Pool, Residual, SelectiveSSM,
 } from '@mambagrad/mamba';
 import type { Module } from '@mambagrad/nn';
@@ -22,6 +23,7 @@ const TOKENS = 5;
 const generator = new Generator(1);
 const sizes = { hiddenSize: WIDTH, stateSize: 2, generator };
 const heads = { headDim: 2, numGroups: 2, chunkSize: 3 };
+const turning = { ...heads, stateSize: 4 };
 const encoder = { ...sizes, embedDim: WIDTH, hiddenSize: 4, numLayers: 2 };
 const bidirectional = { ...encoder, dropout: 0 };
 
@@ -36,6 +38,8 @@ const readers: readonly (readonly [string, Reader])[] = [
   ['SelectiveSSM', new SelectiveSSM({ channels: WIDTH, stateSize: 2, generator })],
   ['MambaBlock', new MambaBlock({ ...sizes, bias: true })],
   ['Mamba2Block', new Mamba2Block({ ...sizes, ...heads })],
+  ['Mamba3Block', new Mamba3Block({ ...sizes, ...turning })],
+  ['Mamba3Block of rank 2', new Mamba3Block({ ...sizes, ...turning, mimoRank: 2 })],
   ['Residual', new Residual(WIDTH, new MambaBlock(sizes))],
   ['BiMambaBlock', new BiMambaBlock(sizes)],
   ['Mamba', new Mamba(encoder)],
@@ -92,7 +96,10 @@ describe('what is compiled for use', () => {
     const x = uniform([3, 5, WIDTH], -1, 1, { generator: new Generator(2) });
     const mask = tensor([[1, 0, 1, 1, 0], [0, 1, 1, 0, 1], [0, 0, 0, 0, 0]], { dtype: 'i32' });
     const dead = mask.equal(0);
-    const models = [new Mamba(encoder), new Mamba2({ ...encoder, ...heads })];
+    const models = [
+      new Mamba(encoder), new Mamba2({ ...encoder, ...heads }),
+      new Mamba3({ ...encoder, ...turning }),
+    ];
     const both = new BiMamba({ ...bidirectional, pool: 'mean' });
     for (const value of odd) {
       const [clean, filled] = [fill(x, dead, 0), fill(x, dead, value)];
@@ -116,12 +123,16 @@ describe('what is compiled for use', () => {
   });
 
   it('steps on from states of any kind where a document begins', () => {
-    for (const model of [new Mamba(encoder), new Mamba2({ ...encoder, ...heads })]) {
+    const models = [
+      new Mamba(encoder), new Mamba2({ ...encoder, ...heads }),
+      new Mamba3({ ...encoder, ...turning }), new Mamba3({ ...encoder, ...turning, mimoRank: 2 }),
+    ];
+    for (const model of models) {
       const x = uniform([2, 1, WIDTH], -1, 1, { generator: new Generator(2) });
       const reset = tensor([[1], [1]], { dtype: 'i32' });
-      const state = model.initialState(2).map(({ conv, ssm }) => ({
-        conv: conv.add(NaN), ssm: ssm.add(-Infinity),
-      }));
+      const state = model.initialState(2).map((tensors) => Object.fromEntries(
+        Object.entries(tensors).map(([name, x], i) => [name, x.add([NaN, -Infinity][i % 2])]),
+      ));
       expectSame(flat(model.advance(x, { state, reset })), flat(model.advance(x)));
       expectSame(flat(model.scan(x, { state, reset })), flat(model.scan(x)));
     }

@@ -3,8 +3,8 @@
  * whole sequences give, in values and in gradients; causes come before effects; rows keep apart.
  */
 import {
-  DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, type ScanOptions, type Scanned,
-  SelectiveSSM,
+  DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, Mamba3Block, MambaBlock, MambaLM,
+  type ScanOptions, type Scanned, SelectiveSSM,
 } from '@mambagrad/mamba';
 import { Module } from '@mambagrad/nn';
 import { concat, Generator, Tensor, tensor } from '@mambagrad/tensor';
@@ -28,16 +28,21 @@ const block = { hiddenSize: CHANNELS, stateSize: 2, generator };
 const sizes = { ...block, numLayers: 2 };
 const parts = { headDim: 2, numGroups: 3, chunkSize: 3 };
 const heads = { ...sizes, ...parts, hiddenSize: 6 };
+const mimo = { headDim: 2, chunkSize: 3, stateSize: 4, mimoRank: 2, outputNorm: true };
+const turning = { ...heads, stateSize: 4, numLayers: 1 };
 const kernels = [1, 2, 4];
 const readers: readonly (readonly [string, Reader])[] = [
   ...kernels.map((K) => [`DepthwiseConv1d ${K}`, new DepthwiseConv1d(CHANNELS, K)] as const),
   ['SelectiveSSM', new SelectiveSSM({ channels: CHANNELS, stateSize: 2, generator })],
   ['MambaBlock', new MambaBlock({ ...block, bias: true })],
   ['Mamba2Block', new Mamba2Block({ ...block, ...parts })],
+  ['Mamba3Block', new Mamba3Block({ ...block, ...parts, stateSize: 5, ropeFraction: 1 })],
+  ['Mamba3Block of rank 2', new Mamba3Block({ ...block, ...mimo })],
   ['Mamba', new Mamba({ ...sizes, embedDim: CHANNELS, hiddenSize: 4, convSize: 3 })],
   ['Mamba2', new Mamba2({ ...heads, embedDim: CHANNELS, normBeforeGate: true })],
   ['MambaLM', new MambaLM({ ...sizes, vocabSize: TOKENS, tieEmbeddings: false })],
   ['MambaLM of Mamba-2', new MambaLM({ ...heads, vocabSize: TOKENS, layer: 'mamba2' })],
+  ['MambaLM of Mamba-3', new MambaLM({ ...turning, vocabSize: TOKENS, layer: 'mamba3' })],
 ];
 for (const [, reader] of readers) {
   reader.to('f64');

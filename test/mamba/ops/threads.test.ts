@@ -71,6 +71,7 @@ describe('the same bits on 1, 2, 3 and 8 threads', () => {
   it.each([
     ['Mamba', sizes],
     ['Mamba-2', { ...sizes, layer: 'mamba2', headDim: 16, stateSize: 24 }],
+    ['Mamba-3', { ...sizes, layer: 'mamba3', headDim: 16, stateSize: 24, mimoRank: 2 }],
   ] as const)('of %s in training, loss by loss and to the last parameter', (_name, options) => {
     manualSeed(1);
     const model = new MambaLM(options);

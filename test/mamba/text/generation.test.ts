@@ -11,12 +11,12 @@ import { drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
 
 const VOCAB = 11;
 
-const kinds = ['mamba', 'mamba2'] as const;
+const kinds = ['mamba', 'mamba2', 'mamba3'] as const;
 
 /** A model that heeds what it reads; its logits lie apart, so that rounding decides nothing. */
 function makeModel(vocabSize = VOCAB, layer: (typeof kinds)[number] = 'mamba'): MambaLM {
-  const generator = new Generator(5);
-  const heads = layer === 'mamba2' && { headDim: 4, chunkSize: 8 };
+  const generator = new Generator(layer === 'mamba3' ? 7 : 5);
+  const heads = layer !== 'mamba' && { headDim: 4, chunkSize: 8 };
   const sizes = { hiddenSize: 8, stateSize: 4, ...heads };
   const model = new MambaLM({ vocabSize, ...sizes, layer, tieEmbeddings: false, generator });
   for (const [name, parameter] of model.namedParameters()) {
@@ -67,9 +67,8 @@ describe('prefill', () => {
         const first = exact.prefill(tokens.narrow(1, 0, cut));
         const second = exact.prefill(tokens.narrow(1, cut, length - cut), { state: first.state });
         expectClose(second.y, whole.y, 1e-12);
-        second.state.forEach(({ conv, ssm }, i) => {
-          expectClose(conv, whole.state[i].conv, 1e-12);
-          expectClose(ssm, whole.state[i].ssm, 1e-12);
+        second.state.forEach((state, i) => {
+          for (const [name, x] of Object.entries(state)) expectClose(x, whole.state[i][name], 1e-12);
         });
         const { state } = exact.prefill(tokens.narrow(1, 0, length - 1));
         const last = exact.step(tokens.narrow(1, length - 1, 1).squeeze(1), state);
@@ -81,8 +80,8 @@ describe('prefill', () => {
   });
 
   it.each(kinds)('traces thrice whatever it reads, and a step once for all: %s', (layer) => {
-    const options = { vocabSize: VOCAB, hiddenSize: 8, stateSize: 3, dropout: 0.5 };
-    const heads = layer === 'mamba2' && { headDim: 4 };
+    const options = { vocabSize: VOCAB, hiddenSize: 8, stateSize: 5, dropout: 0.5 };
+    const heads = layer !== 'mamba' && { headDim: 4 };
     const writer = new MambaLM({ ...options, ...heads, layer });
     const traces = vi.spyOn(writer, 'scan');
     const read = (length: number) => writer.prefill(zeros([1, length], { dtype: 'i32' }));

@@ -15,8 +15,10 @@ import {
 } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { mamba2Defaults } from '../layers/mamba2.ts';
+import { mamba3Defaults } from '../layers/mamba3Options.ts';
 import { defaultDtRank } from '../layers/selectiveSSM.ts';
 import { MambaLM, mambaLMOptions, type MambaLMOptions } from '../models/languageModel.ts';
+import type { LayerKind } from '../models/stackOptions.ts';
 import {
   type CheckpointConfig, formatConfig, readConfig, type ReadConfig,
 } from './config.ts';
@@ -48,11 +50,11 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
 // Saving
 
 /**
- * The config.json of a model, as text, and its parameters by name, in the format of transformers. A
- * model that this does not support is saved in the format of mamba_ssm: one with a norm that
- * precedes the gate, or has a part for each of several groups; with a D for each channel of a head;
- * or with states that are learned. Throws if that does not support it either: if normGroups is not
- * numGroups, or normEps is not 1e-5.
+ * The config.json of a model, as text, and its parameters by name, in the format of transformers.
+ * What that does not support is saved in the format of mamba_ssm: a Mamba-3 model; a Mamba-2 model
+ * whose norm precedes the gate or has a part for each of several groups, or whose D has a number
+ * for each channel; and states that are learned. Throws if that does not support it either: if
+ * normEps is not 1e-5, normGroups is not numGroups, or rotation is not the default of the rank.
  */
 export function saveLanguageModel(
   model: MambaLM,
@@ -63,7 +65,9 @@ export function saveLanguageModel(
   if (isOfTransformers(settings)) {
     return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
   }
-  const config = formatConfig(originalConfig(settings));
+  const { layer } = settings;
+  const blocks = layer === 'mamba3' ? originalMamba3(settings) : originalMamba(settings, layer);
+  const config = formatConfig(originalConfig(settings, blocks));
   // mamba_ssm stores a tied head a second time.
   const head = model.lmHead ? [] : [[HEAD, model.embedding.weight] as const];
   const named = stored.map(([name, x]) =>
@@ -75,7 +79,8 @@ export function saveLanguageModel(
 function settingsOf({ options }: MambaLM) {
   const all = readOptions('MambaLM', options, mambaLMOptions);
   const { layer, hiddenSize, numGroups } = all;
-  const { stateSize } = layer === 'mamba' ? blockDefaults : mamba2Defaults;
+  const { stateSize } =
+    { mamba: blockDefaults, mamba2: mamba2Defaults, mamba3: mamba3Defaults }[layer];
   return {
     ...all,
     stateSize: all.stateSize ?? stateSize,
@@ -88,7 +93,7 @@ type Settings = ReturnType<typeof settingsOf>;
 /** Whether transformers supports models of these settings. */
 function isOfTransformers(settings: Settings): boolean {
   const { layer, normBeforeGate, normGroups, dHasHeadDim, learnableInitStates } = settings;
-  if (learnableInitStates) return false;
+  if (layer === 'mamba3' || learnableInitStates) return false;
   return layer === 'mamba' || (normGroups === 1 && !normBeforeGate && !dHasHeadDim);
 }
 
@@ -125,8 +130,27 @@ function transformersConfig(settings: Settings): CheckpointConfig {
   };
 }
 
-function originalConfig(settings: Settings): CheckpointConfig {
-  const { layer, numGroups, normGroups, normEps, dHasHeadDim, learnableInitStates } = settings;
+/** The config of mamba_ssm, with the settings of its blocks. */
+function originalConfig(settings: Settings, blocks: CheckpointConfig): CheckpointConfig {
+  return {
+    d_model: settings.hiddenSize,
+    d_intermediate: 0,
+    n_layer: settings.numLayers,
+    vocab_size: settings.vocabSize,
+    ssm_cfg: blocks,
+    attn_layer_idx: [],
+    attn_cfg: {},
+    rms_norm: true,
+    residual_in_fp32: true,
+    fused_add_norm: true,
+    pad_vocab_size_multiple: 1,
+    tie_embeddings: settings.tieEmbeddings,
+  };
+}
+
+/** The settings of blocks of Mamba or Mamba-2, in mamba_ssm. */
+function originalMamba(settings: Settings, layer: 'mamba' | 'mamba2'): CheckpointConfig {
+  const { numGroups, normGroups, normEps, dHasHeadDim, learnableInitStates } = settings;
   if (normGroups !== numGroups || normEps !== 1e-5) {
     throw new TensorError(
       'saveLanguageModel: neither transformers nor mamba_ssm has this norm: normGroups is ' +
@@ -138,25 +162,29 @@ function originalConfig(settings: Settings): CheckpointConfig {
   const { dt_limit, D_has_hdim, learnable_init_states, ...inner } =
     byKey(settings, innerKeys[layer]);
   return {
-    d_model: settings.hiddenSize,
-    d_intermediate: 0,
-    n_layer: settings.numLayers,
-    vocab_size: settings.vocabSize,
-    ssm_cfg: {
-      layer: layer === 'mamba' ? 'Mamba1' : 'Mamba2',
-      ...inner,
-      ...(layer === 'mamba2' && hasLimits(settings) && { dt_limit }),
-      // Keys that say nothing new are left out, as not all blocks of mamba_ssm know them.
-      ...(dHasHeadDim && { D_has_hdim }),
-      ...(learnableInitStates && { learnable_init_states }),
-    },
-    attn_layer_idx: [],
-    attn_cfg: {},
-    rms_norm: true,
-    residual_in_fp32: true,
-    fused_add_norm: true,
-    pad_vocab_size_multiple: 1,
-    tie_embeddings: settings.tieEmbeddings,
+    layer: layer === 'mamba' ? 'Mamba1' : 'Mamba2',
+    ...inner,
+    ...(layer === 'mamba2' && hasLimits(settings) && { dt_limit }),
+    // Keys that say nothing new are left out, as not all blocks of mamba_ssm know them.
+    ...(dHasHeadDim && { D_has_hdim }),
+    ...(learnableInitStates && { learnable_init_states }),
+  };
+}
+
+function originalMamba3(settings: Settings): CheckpointConfig {
+  const { mimoRank, rotation, normEps } = settings;
+  const usual = mimoRank === 1 ? 'neighbours' : 'halves';
+  if (normEps !== 1e-5 || (rotation ?? usual) !== usual) {
+    throw new TensorError(
+      `saveLanguageModel: mamba_ssm does not have this Mamba-3: normEps is ${normEps}, expected ` +
+        `1e-5; rotation is '${rotation ?? usual}', expected '${usual}' for mimoRank ${mimoRank}`,
+    );
+  }
+  const { decay, mimo_rank, ...inner } = byKey(settings, innerKeys.mamba3);
+  const isMimo = mimoRank > 1;
+  return {
+    layer: 'Mamba3', ...inner, is_mimo: isMimo,
+    ...(isMimo && { mimo_rank }), ...(decay === 'softplus' && { decay }),
   };
 }
 
@@ -204,6 +232,9 @@ function dropHead(stored: Map<string, Tensor>): void {
   );
 }
 
+/** An option that is a size, the name of a tensor that shows it, and the size that it shows. */
+type StoredSize = readonly [option: keyof MambaLMOptions, tensor: string, size: number];
+
 /**
  * Throws unless the sizes in a config are those of the tensors. If the tensor that would show a
  * size is missing, the size is limited to the number of all values, so that a config cannot demand
@@ -214,18 +245,27 @@ function requireSizes({ options, keyOf }: ReadConfig, stored: StateDict): void {
   const axis = (name: string, i: number) => stored.get(name)?.shape[i] ?? NaN;
   const [hidden, inner] = [axis(EMBEDDING, 1), axis(`${mixer}out_proj.weight`, 1)];
   const states = (axis(`${mixer}conv1d.weight`, 0) - inner) / 2 / (options.numGroups ?? 1);
-  const sizes: readonly (readonly [keyof MambaLMOptions, tensor: string, size: number])[] = [
+  const ofBlocks: Readonly<Record<LayerKind, readonly StoredSize[]>> = {
+    mamba: [
+      ['dtRank', `${mixer}dt_proj.weight`, axis(`${mixer}dt_proj.weight`, 1)],
+      ['stateSize', `${mixer}A_log`, axis(`${mixer}A_log`, 1)],
+    ],
+    mamba2: [
+      ['headDim', `${mixer}A_log`, inner / axis(`${mixer}A_log`, 0)],
+      ['stateSize', `${mixer}conv1d.weight`, states],
+    ],
+    mamba3: [
+      ['headDim', `${mixer}D`, inner / axis(`${mixer}D`, 0)],
+      ['mimoRank', `${mixer}B_bias`, axis(`${mixer}B_bias`, 1)],
+      ['stateSize', `${mixer}B_bias`, axis(`${mixer}B_bias`, 2)],
+    ],
+  };
+  const sizes: readonly StoredSize[] = [
     ['vocabSize', EMBEDDING, axis(EMBEDDING, 0)],
     ['hiddenSize', EMBEDDING, hidden],
     ['expandFactor', `${mixer}out_proj.weight`, inner / hidden],
     ['convSize', `${mixer}conv1d.weight`, axis(`${mixer}conv1d.weight`, 2)],
-    ...(options.layer === 'mamba2' ? [
-      ['headDim', `${mixer}A_log`, inner / axis(`${mixer}A_log`, 0)] as const,
-      ['stateSize', `${mixer}conv1d.weight`, states] as const,
-    ] : [
-      ['dtRank', `${mixer}dt_proj.weight`, axis(`${mixer}dt_proj.weight`, 1)] as const,
-      ['stateSize', `${mixer}A_log`, axis(`${mixer}A_log`, 1)] as const,
-    ]),
+    ...ofBlocks[options.layer ?? 'mamba'],
   ];
   const layers = new Set(Array.from(stored.keys(), (name) => LAYER.exec(name)?.[1]));
   layers.delete(undefined);

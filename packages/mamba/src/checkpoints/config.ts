@@ -7,7 +7,8 @@ import { TensorError } from '@mambagrad/tensor';
 import { warn } from '@mambagrad/tensor/host';
 import { checkArgument, show } from '@mambagrad/tensor/options';
 import type { MambaLMOptions } from '../models/languageModel.ts';
-import { innerKeys, type Keys, keys, type Layer } from './keys.ts';
+import type { LayerKind } from '../models/stackOptions.ts';
+import { innerKeys, type Keys, keys } from './keys.ts';
 
 /** A parsed config.json, with the keys of transformers or of mamba_ssm (d_model, ssm_cfg, …). */
 export type CheckpointConfig = Readonly<Record<string, unknown>>;
@@ -22,8 +23,9 @@ export interface ReadConfig {
 type Settings = Map<string, { readonly key: string; readonly value: unknown }>;
 
 /** The kinds of models by their names in transformers, and in mamba_ssm. */
-const layers = new Map<unknown, Layer>([
+const layers = new Map<unknown, LayerKind>([
   ['mamba', 'mamba'], ['mamba2', 'mamba2'], ['Mamba1', 'mamba'], ['Mamba2', 'mamba2'],
+  ['Mamba3', 'mamba3'],
 ]);
 const required = [
   ['vocabSize', 'vocab_size'], ['hiddenSize', 'hidden_size'], ['numLayers', 'num_hidden_layers'],
@@ -55,7 +57,8 @@ export function readConfig(given: unknown): ReadConfig {
   const layer = layers.get(name);
   if (!layer) {
     const found = typeof name === 'string' ? name.slice(0, 80) : show(name);
-    throw fail(`the model is a ${found}, expected a mamba or mamba2`);
+    const expected = isOriginal ? 'Mamba1, Mamba2 or Mamba3' : 'mamba or mamba2';
+    throw fail(`the model is a ${found}, expected a ${expected}`);
   }
   const settings: Settings = new Map();
   const unknown = [
@@ -104,7 +107,7 @@ function padVocabulary(settings: Settings, multiple: unknown): void {
 }
 
 /** Adds settings that are derived from several keys, and checks that the keys agree. */
-function addDerived(settings: Settings, config: CheckpointConfig, layer: Layer): void {
+function addDerived(settings: Settings, config: CheckpointConfig, layer: LayerKind): void {
   const get = (option: string, fallback: number) => Number(settings.get(option)?.value ?? fallback);
   const hidden = get('hiddenSize', 0);
   const { num_heads: heads, d_ssm: scanned, intermediate_size: width } = config;
@@ -116,6 +119,7 @@ function addDerived(settings: Settings, config: CheckpointConfig, layer: Layer):
     }
     settings.set('expandFactor', { key: 'intermediate_size', value: factor });
   }
+  if (layer === 'mamba3') setRank(settings, config.is_mimo === true);
   const inner = hidden * get('expandFactor', 2);
   const headDim = get('headDim', 64);
   if (typeof heads === 'number' && heads * headDim !== inner) {
@@ -128,6 +132,14 @@ function addDerived(settings: Settings, config: CheckpointConfig, layer: Layer):
   if (Array.isArray(limits)) {
     settings.set('dtLimit', { key, value: limits.map((limit: unknown) => limit ?? Infinity) });
   }
+}
+
+/** The rank of mamba_ssm counts only with `is_mimo`; it is 4 if it is left out. */
+function setRank(settings: Settings, isMimo: boolean): void {
+  const key = 'ssm_cfg.mimo_rank';
+  const rank = isMimo ? settings.get('mimoRank')?.value ?? 4 : 1;
+  if (isMimo && rank === 1) throw fail(`${key} is 1, expected at least 2 where is_mimo is true`);
+  settings.set('mimoRank', { key, value: rank });
 }
 
 function warnOf(unknown: readonly string[]): void {

@@ -9,9 +9,7 @@
  */
 import { anything, boolean, Kind, number, oneOf, whole } from '@mambagrad/tensor/options';
 import type { MambaLMOptions } from '../models/languageModel.ts';
-
-/** The kinds of blocks. */
-export type Layer = 'mamba' | 'mamba2';
+import type { LayerKind } from '../models/stackOptions.ts';
 
 /** The values that a key may have, and the option that it specifies, if any. */
 export interface Key {
@@ -94,7 +92,7 @@ const shared: Keys = {
 };
 
 /** The keys at the top of a config, of both libraries. */
-export const keys: Readonly<Record<Layer, Keys>> = {
+export const keys: Readonly<Record<LayerKind, Keys>> = {
   mamba: {
     ...shared,
     time_step_rank: optionKey('dtRank', rank),
@@ -111,13 +109,20 @@ export const keys: Readonly<Record<Layer, Keys>> = {
     chunk_size: optionKey('chunkSize', size),
     time_step_limit: optionKey('dtLimit', limits),
   },
+  mamba3: shared,
 };
 
-const sharedInner: Keys = {
-  ...ignored('dt_min', 'dt_max', 'dt_init_floor', 'conv_init', 'layer_idx', 'device', 'dtype'),
+const allInner: Keys = {
+  ...ignored('dt_min', 'dt_max', 'dt_init_floor', 'layer_idx', 'device', 'dtype'),
   d_state: optionKey('stateSize', size),
-  d_conv: optionKey('convSize', size),
   expand: optionKey('expandFactor', number({ above: 0 })),
+};
+
+/** Of the blocks that have a convolution. */
+const sharedInner: Keys = {
+  ...allInner,
+  ...ignored('conv_init'),
+  d_conv: optionKey('convSize', size),
   bias: optionKey('bias', boolean),
   conv_bias: optionKey('convBias', boolean),
   // Of its blocks only Mamba2Simple has it, which its language model does not use.
@@ -126,7 +131,7 @@ const sharedInner: Keys = {
 };
 
 /** The keys of ssm_cfg in mamba_ssm. */
-export const innerKeys: Readonly<Record<Layer, Keys>> = {
+export const innerKeys: Readonly<Record<LayerKind, Keys>> = {
   mamba: {
     ...sharedInner,
     layer: constantKey('Mamba1'),
@@ -145,5 +150,20 @@ export const innerKeys: Readonly<Record<Layer, Keys>> = {
     rmsnorm: constantKey(true),
     D_has_hdim: optionKey('dHasHeadDim', boolean),
     d_ssm: { kind: size.or(oneOf(null)) },
+  },
+  mamba3: {
+    ...allInner,
+    layer: constantKey('Mamba3'),
+    ...ignored('dropout', 'n_layer'),
+    headdim: optionKey('headDim', size),
+    ngroups: optionKey('numGroups', size),
+    chunk_size: optionKey('chunkSize', size),
+    rope_fraction: optionKey('ropeFraction', oneOf(0.5, 1)),
+    A_floor: optionKey('aFloor', epsilon),
+    is_outproj_norm: optionKey('outputNorm', boolean),
+    is_mimo: { kind: boolean },
+    mimo_rank: optionKey('mimoRank', size),
+    // mamba_ssm changed the function in June 2026, and has no key for it: this one is ours.
+    decay: optionKey('decay', oneOf('heavyTail', 'softplus')),
   },
 };

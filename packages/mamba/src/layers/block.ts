@@ -14,6 +14,7 @@ import {
   boolean, checkArgument, type FullTable, type Kind, number, objectWith, type Read, readOptions,
   tensors, whole,
 } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../sequence/documents.ts';
 import {
   clearPadding, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags,
@@ -98,8 +99,8 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
 
   /** x and y [batch, length, hidden] */
   scan(x: Tensor, options: ScanOptions<State> = {}): Scanned<State> {
-    const { y, state } = this.mix(x, options);
-    return { y: this.outProj.forward(y), state };
+    const { y, ...states } = this.mix(x, options);
+    return { y: this.outProj.forward(y), ...states };
   }
 
   /** Throws in the name of `op` unless its argument `name` is a state of `batch` rows. */
@@ -116,15 +117,30 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
   /** Checks the arguments of `mix`, and sets steps that are padding to 0. */
   protected readSteps(
     x: Tensor, options: ScanOptions<State>,
-  ): { x: Tensor; state: State | undefined; flags: SequenceFlags } {
+  ): {
+    x: Tensor; state: State | undefined; statesAt: Tensor | undefined; flags: SequenceFlags;
+  } {
     const op = this.constructor.name;
-    const { state, ...flags } = readOptions(op, options, scanOptions<State>());
+    const { state, statesAt, ...flags } = readOptions(op, options, scanOptions<State>());
     const { shape: [hidden], dtype } = this.outProj.weight;
     requireSteps(op, x, dtype, ['batch', 'length', hidden]);
     requireFlags(op, flags, x.shape);
     if (state !== undefined) this.requireState(op, 'state', state, x.shape[0]);
-    return { x: clearPadding(x, flags.mask), state, flags };
+    requireStatesAt(op, statesAt, x.shape);
+    return { x: clearPadding(x, flags.mask), state, statesAt, flags };
   }
+}
+
+/** The states of a block, of those of its convolution and of its SSM. */
+export function mambaStates(
+  conv: Scanned<Tensor>, ssm: Scanned<Tensor>,
+): Omit<Scanned<MambaState>, 'y'> {
+  return {
+    state: { conv: conv.state, ssm: ssm.state },
+    ...(conv.statesAt && ssm.statesAt && {
+      statesAt: { conv: conv.statesAt, ssm: ssm.statesAt },
+    }),
+  };
 }
 
 /** The state of a block of Mamba or Mamba-2. */
@@ -183,11 +199,11 @@ export class MambaBlock extends Mixer<MambaState> {
   }
 
   mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
-    const { x, state, flags } = this.readSteps(input, options);
+    const { x, state, statesAt, flags } = this.readSteps(input, options);
     const [channels] = this.conv1d.weight.shape;
     const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);
-    const conv = this.conv1d.scan(signal, { ...flags, state: state?.conv });
-    const ssm = this.ssm.scan(conv.y.silu(), { ...flags, z, state: state?.ssm });
-    return { y: ssm.y, state: { conv: conv.state, ssm: ssm.state } };
+    const conv = this.conv1d.scan(signal, { ...flags, statesAt, state: state?.conv });
+    const ssm = this.ssm.scan(conv.y.silu(), { ...flags, statesAt, z, state: state?.ssm });
+    return { y: ssm.y, ...mambaStates(conv, ssm) };
   }
 }

@@ -15,9 +15,10 @@ import {
   boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
-import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
+import { asRows, type ScanOptions, type Scanned } from '../sequence/sequence.ts';
 import {
-  type BlockOptions, blockOptions, type BlockStateShapes, type MambaState, innerWidth, Mixer,
+  type BlockOptions, blockOptions, type BlockStateShapes, innerWidth, type MambaState, mambaStates,
+  Mixer,
 } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
 import { report } from './recurrence.ts';
@@ -76,17 +77,21 @@ export const mamba2Defaults: Omit<
   'hiddenSize' | 'normGroups' | 'normEps' | 'dtLimit' | 'generator'
 > = defaults;
 
+/** H, the number of heads. Throws in the name of `op` unless heads and groups come out even. */
+export function headsOf(op: string, inner: number, headDim: number, numGroups: number): number {
+  const heads = inner / headDim;
+  if (heads % numGroups === 0) return heads;
+  throw new TensorError(
+    `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
+      `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
+  );
+}
+
 function sizesOf(op: string, options: Mamba2BlockOptions) {
   const all = readOptions(op, options, mamba2BlockOptions);
   const { headDim, numGroups, normGroups = numGroups } = all;
   const inner = innerWidth(op, all);
-  const heads = inner / headDim;
-  if (heads % numGroups !== 0) {
-    throw new TensorError(
-      `${op}: ${inner} channels (expandFactor · hiddenSize) cannot be divided into heads of ` +
-        `${headDim} in ${numGroups} groups of equally many; change headDim or numGroups`,
-    );
-  }
+  const heads = headsOf(op, inner, headDim, numGroups);
   if (inner % normGroups !== 0) {
     throw new TensorError(
       `${op}: normGroups is ${normGroups}, expected a divisor of the ${inner} channels`,
@@ -143,12 +148,12 @@ export class Mamba2Block extends Mixer<MambaState> {
   }
 
   mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
-    const { x, state, flags } = this.readSteps(input, options);
+    const { x, state, statesAt, flags } = this.readSteps(input, options);
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;
     const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
     const [z, xBC, dt] = this.inProj.forwardInParts(x, [inner, channels, heads]);
-    const conv = this.conv1d.scan(xBC, { ...flags, state: state?.conv });
+    const conv = this.conv1d.scan(xBC, { ...flags, statesAt, state: state?.conv });
     const [signal, ...matrices] = conv.y.silu().split([inner, read, read], -1);
     const [B, C] = matrices.map((matrix) => matrix.reshape(groups));
     const u = signal.reshape([...x.shape.slice(0, 2), heads, headDim]);
@@ -157,13 +162,14 @@ export class Mamba2Block extends Mixer<MambaState> {
     const D = this.#sizes.dHasHeadDim ? this.D.reshape([heads, headDim]) : this.D;
     const initialState = state?.ssm ?? forRows(this.initStates, x.shape[0]);
     report(this, { u, delta, A, B, C, D, initialState, flags });
-    const { y, lastState } = ssd(u, delta, A, B, C, {
-      ...flags, D, initialState, resetState: this.initStates, chunkSize,
+    const { y, lastState, statesAt: chosen } = ssd(u, delta, A, B, C, {
+      ...flags, statesAt, D, initialState, resetState: this.initStates, chunkSize,
     });
     const normed = gatedRmsNorm(
       y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),
     );
-    return { y: normed, state: { conv: conv.state, ssm: lastState } };
+    const ssm = { y, state: lastState, ...(chosen && { statesAt: asRows(chosen) }) };
+    return { y: normed, ...mambaStates(conv, ssm) };
   }
 }
 

@@ -16,8 +16,8 @@ import {
   scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '../ops/selectiveScan/selectiveScan.ts';
 import {
-  clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
-  type Scanned,
+  asRows, clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions,
+  scanOptions, type Scanned,
 } from '../sequence/sequence.ts';
 import { report } from './recurrence.ts';
 
@@ -25,7 +25,10 @@ import { report } from './recurrence.ts';
 export interface SelectiveSSMOptions {
   /** D, the width of the input. */
   readonly channels: number;
-  /** N, the numbers of state in each channel. Default 16; of Mamba2 and Mamba2Block 128. */
+  /**
+   * N, the numbers of state in each channel. Default 16; of Mamba2, Mamba2Block, Mamba3 and
+   * Mamba3Block 128.
+   */
   readonly stateSize?: number | undefined;
   /** R, the rank of the projection to Δ. Default ⌈channels / 16⌉; of blocks ⌈hiddenSize / 16⌉. */
   readonly dtRank?: number | undefined;
@@ -59,8 +62,7 @@ export function defaultDtRank(width: number): number {
 }
 
 /** The range of the initial step sizes Δ, which are log-uniform; the values of the paper. */
-const DELTA_MIN = 1e-3;
-const DELTA_MAX = 1e-1;
+export const DELTA_RANGE: readonly [min: number, max: number] = [1e-3, 1e-1];
 
 /**
  * The layer: u [batch, length, D] to the same shape, with a state of N numbers for each channel.
@@ -106,7 +108,8 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     u: Tensor, options: SSMScanOptions = {},
   ): Scanned<Tensor> & { readonly states?: Tensor } {
     const op = this.constructor.name;
-    const { state, z, returnStates, ...flags } = readOptions(op, options, ssmScanOptions);
+    const { state, z, returnStates, statesAt, ...flags } =
+      readOptions(op, options, ssmScanOptions);
     const { shape: [channels, stateSize], dtype } = this.ALog;
     requireSteps(op, u, dtype, ['batch', 'length', channels]);
     requireFlags(op, flags, u.shape);
@@ -119,11 +122,13 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     const { D } = this;
     const initialState = state ?? forRows(this.initStates, u.shape[0]);
     report(this, { u: input, delta, A, B, C, D, initialState, flags });
-    const { lastState, ...results } = selectiveScan(input, delta, A, B, C, {
-      ...flags, D, z, returnStates, initialState, resetState: this.initStates,
+    const { y, lastState, states, statesAt: chosen } = selectiveScan(input, delta, A, B, C, {
+      ...flags, D, z, returnStates, statesAt, initialState, resetState: this.initStates,
       algorithm: this.#algorithm,
     });
-    return { ...results, state: lastState };
+    return {
+      y, state: lastState, ...(states && { states }), ...(chosen && { statesAt: asRows(chosen) }),
+    };
   }
 }
 
@@ -138,12 +143,14 @@ export function undecayed(value: Tensor): Parameter {
 }
 
 /**
- * The initial bias of Δ, which is added before softplus. Its softplus is log-uniform between
- * DELTA_MIN and DELTA_MAX, so that channels begin with memories of different lengths. The inverse
+ * The initial bias of Δ, which is added before softplus. Its softplus is log-uniform in a range,
+ * DELTA_RANGE by default, so that channels begin with memories of different lengths. The inverse
  * of softplus is Δ + log(1 − e^−Δ), computed with expm1, which is accurate for small Δ.
  */
-export function deltaBias(size: number, generator: Generator | undefined): Parameter {
-  const range = [Math.log(DELTA_MIN), Math.log(DELTA_MAX)] as const;
-  const delta = uniform([size], ...range, { generator }).exp();
+export function deltaBias(
+  size: number, generator: Generator | undefined,
+  [min, max]: readonly [min: number, max: number] = DELTA_RANGE,
+): Parameter {
+  const delta = uniform([size], Math.log(min), Math.log(max), { generator }).exp();
   return undecayed(delta.add(delta.neg().expm1().neg().log()));
 }

@@ -1,11 +1,12 @@
 /**
- * Mamba and Mamba-2 as encoders of sequences of vectors: a stack of blocks, after a projection to
- * the hidden size if the input has another size. The result of the last step depends on the whole
- * sequence, so by default it represents the sequence.
+ * Mamba, Mamba-2 and Mamba-3 as encoders of sequences of vectors: a stack of blocks, after a
+ * projection to the hidden size if the input has another size. The result of the last step depends
+ * on the whole sequence, so by default it represents the sequence.
  */
 import { type FullTable, pickOptions, readOptions } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
 import { mamba2Defaults } from '../layers/mamba2.ts';
+import { mamba3Defaults } from '../layers/mamba3Options.ts';
 import { RecurrentStack, recurrentStackOptions } from './recurrentStack.ts';
 import {
   type EncoderOptions, encoderOptions, inputProjection, type StackOptions, type WithoutDefault,
@@ -18,7 +19,8 @@ const mambaOptions: FullTable<MambaOptions, WithoutDefault> = {
   ...recurrentStackOptions, ...encoderOptions,
 };
 
-const { layer: _layer, ...mamba2Options } = mambaOptions;
+/** The options of encoders whose kind of block is fixed. */
+const { layer: _layer, ...fixedOptions } = mambaOptions;
 
 const { hiddenSize, numLayers, windowSize } =
   readOptions('Mamba', { embedDim: 1 }, encoderOptions);
@@ -44,12 +46,25 @@ export class Mamba extends RecurrentStack {
 /** An encoder like `Mamba`, of Mamba-2 blocks. */
 export class Mamba2 extends Mamba {
   constructor(options: Omit<MambaOptions, 'layer'>) {
-    readOptions(new.target.name, options, mamba2Options);
+    readOptions(new.target.name, options, fixedOptions);
     super({ ...options, layer: 'mamba2' });
   }
 
   /** Options to start from; embedDim depends on the data. */
   static override recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
     return { ...encoderDefaults, ...mamba2Defaults };
+  }
+}
+
+/** An encoder like `Mamba`, of Mamba-3 blocks. */
+export class Mamba3 extends Mamba {
+  constructor(options: Omit<MambaOptions, 'layer'>) {
+    readOptions(new.target.name, options, fixedOptions);
+    super({ ...options, layer: 'mamba3' });
+  }
+
+  /** Options to start from; embedDim depends on the data. */
+  static override recommendedDefaults(): Omit<MambaOptions, 'embedDim'> {
+    return { ...encoderDefaults, ...mamba3Defaults };
   }
 }

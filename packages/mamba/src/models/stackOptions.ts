@@ -1,6 +1,6 @@
 /**
  * The options of models: those of every stack of layers, those of encoders, and those of the blocks
- * of each kind. An option that only the other kind of block has is an error.
+ * of each kind. An option that only blocks of other kinds have is an error.
  */
 import { layerOptions, Linear } from '@mambagrad/nn';
 import { type Generator, TensorError } from '@mambagrad/tensor';
@@ -9,6 +9,8 @@ import {
 } from '@mambagrad/tensor/options';
 import { type BlockOptions, blockOptions, MambaBlock, type Mixer } from '../layers/block.ts';
 import { Mamba2Block, mamba2BlockOptions, type Mamba2BlockOptions } from '../layers/mamba2.ts';
+import { Mamba3Block } from '../layers/mamba3.ts';
+import { mamba3BlockOptions, type Mamba3BlockOptions } from '../layers/mamba3Options.ts';
 import type { Pool } from '../sequence/sequence.ts';
 
 /** Options of every encoder, a model of sequences of vectors. */
@@ -66,11 +68,15 @@ export const bodyOptions: FullTable<BodyOptions> = {
   windowSize,
 };
 
+/** The kinds of blocks: Mamba's, Mamba-2's and Mamba-3's. */
+export type LayerKind = 'mamba' | 'mamba2' | 'mamba3';
+
 /** Options of a stack of recurrent blocks; normEps is that of all norms. */
 export interface StackOptions
-  extends BlockOptions, Mamba2BlockOptions, Pick<EncoderOptions, 'numLayers' | 'dropout'> {
-  /** The kind of the blocks: MambaBlock or Mamba2Block. Default 'mamba'. */
-  readonly layer?: 'mamba' | 'mamba2' | undefined;
+  extends BlockOptions, Mamba2BlockOptions, Mamba3BlockOptions,
+    Pick<EncoderOptions, 'numLayers' | 'dropout'> {
+  /** The kind of the blocks: MambaBlock, Mamba2Block or Mamba3Block. Default 'mamba'. */
+  readonly layer?: LayerKind | undefined;
 }
 
 /** The options of a stack besides those of its blocks. */
@@ -78,42 +84,48 @@ const ownStackOptions = {
   numLayers: encoderOptions.numLayers,
   dropout: encoderOptions.dropout,
   normEps: bodyOptions.normEps,
-  layer: oneOf('mamba', 'mamba2').orElse('mamba'),
+  layer: oneOf('mamba', 'mamba2', 'mamba3').orElse('mamba'),
   // Its default is that of the kind of block.
   stateSize: whole(1).optional(),
 };
 
 /** The options of the blocks of each kind. */
-const ofKind = { mamba: blockOptions, mamba2: mamba2BlockOptions };
+const ofKind = { mamba: blockOptions, mamba2: mamba2BlockOptions, mamba3: mamba3BlockOptions };
 
 /** The options of a stack that have no default, or one that depends on others. */
-export type WithoutDefault = 'stateSize' | 'dtRank' | 'normGroups' | 'generator';
+export type WithoutDefault = 'stateSize' | 'dtRank' | 'normGroups' | 'rotation' | 'generator';
 
-/** The options of a stack of blocks of either kind. */
+/** The options of a stack of blocks of any kind. */
 export const stackOptions: FullTable<StackOptions, WithoutDefault> = {
-  ...blockOptions, ...mamba2BlockOptions, ...ownStackOptions,
+  ...blockOptions, ...mamba2BlockOptions, ...mamba3BlockOptions, ...ownStackOptions,
 };
 
+/** Throws in the name of `op` if an option is given that only blocks of other kinds have. */
+function requireOptionsOf(op: string, layer: LayerKind, options: StackOptions): void {
+  const known = { ...ofKind[layer], ...ownStackOptions };
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    const kinds = Object.entries(ofKind).filter(([, table]) => Object.hasOwn(table, name));
+    const others = kinds.map(([kind]) => `'${kind}'`).join(' or ');
+    throw new TensorError(
+      `${op}: ${name} is an option of blocks of layer ${others}, the layer is '${layer}'`,
+    );
+  }
+}
+
 /**
- * The blocks of a stack. Throws in the name of `op` if an option is given that only blocks of the
- * other kind have.
+ * The blocks of a stack. Throws in the name of `op` if an option is given that only blocks of other
+ * kinds have.
  */
 export function createMixers(op: string, options: StackOptions): readonly Mixer[] {
   const { layer, numLayers } = readOptions(op, options, stackOptions);
-  const other = layer === 'mamba' ? 'mamba2' : 'mamba';
-  const known = { ...ofKind[layer], ...ownStackOptions };
-  const wrong = Object.keys(pickOptions(options, ofKind[other])).find(
-    (key) => !(key in known) && options[key as keyof StackOptions] !== undefined,
-  );
-  if (wrong !== undefined) {
-    throw new TensorError(
-      `${op}: ${wrong} is an option of blocks of layer '${other}', the layer is '${layer}'`,
-    );
-  }
-  const create: () => Mixer = layer === 'mamba'
-    ? () => new MambaBlock(pickOptions(options, blockOptions))
-    : () => new Mamba2Block(pickOptions(options, mamba2BlockOptions));
-  return Array.from({ length: numLayers }, create);
+  requireOptionsOf(op, layer, options);
+  const create: Readonly<Record<LayerKind, () => Mixer>> = {
+    mamba: () => new MambaBlock(pickOptions(options, blockOptions)),
+    mamba2: () => new Mamba2Block(pickOptions(options, mamba2BlockOptions)),
+    mamba3: () => new Mamba3Block(pickOptions(options, mamba3BlockOptions)),
+  };
+  return Array.from({ length: numLayers }, create[layer]);
 }
 
 /** The options of any model; the size of its result depends on only two of them. */

@@ -18,11 +18,12 @@ import {
 import {
   boolean, type Kind, oneOf, type Read, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
 import { restarted } from '../restart.ts';
-import { requireStatesAt, statesAfter } from '../statesAt.ts';
+import { statesAfter } from '../statesAt.ts';
 import { CHUNK } from '../vectors.ts';
 import { composedScan, fusedScan, readOut, type ScanInputs } from './fused.ts';
 import { segmentedScan } from './segmented.ts';

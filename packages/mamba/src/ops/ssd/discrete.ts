@@ -13,6 +13,7 @@
  */
 import { concat, describe, einsum, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   clearPadding, flagOptions, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
@@ -20,7 +21,7 @@ import {
   chunked, recurrent, type SSDForm, type SSDInputs, type SSDResult,
 } from './composed.ts';
 import { restarted } from '../restart.ts';
-import { requireStatesAt, statesAfter } from '../statesAt.ts';
+import { statesAfter } from '../statesAt.ts';
 import { fused } from './fused.ts';
 
 /**

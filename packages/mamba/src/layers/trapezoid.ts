@@ -1,0 +1,118 @@
+/**
+ * The trapezoid. A state in continuous time, h′ = A h + k v, is discretised with a weighted mean of
+ * both ends of a step of length Δ, where Mamba and Mamba-2 take only its end:
+ *
+ *     S_t = α_t (S_{t−1} + (1 − λ_t) Δ_t v_{t−1} k_{t−1}ᵀ) + λ_t Δ_t v_t k_tᵀ,     α = exp(Δ A)
+ *     y_t = S_t q_t
+ *
+ * At λ = 1 it is the rule of Euler, as before, with an error of Δ²; at λ = ½ the trapezoid rule,
+ * with Δ³. λ is learned from the input.
+ *
+ * That is two writes a step. But what step t−1 writes at its end and step t at its start is the
+ * same product, so one scan does for both, if it is one step late: H_t, the bracket, is S_{t−1} and
+ * what step t adds to it at its start, and
+ *
+ *     H_t = α_{t−1} H_{t−1} + (λ_{t−1} Δ_{t−1} + (1 − λ_t) Δ_t) v_{t−1} k_{t−1}ᵀ
+ *     y_t = α_t H_t q_t + λ_t Δ_t (k_t · q_t) v_t
+ *
+ * is the recurrence of `discreteSSD`, for which k, v and α come a step late, and q at its time. No
+ * result depends on a later step, not even in its rounding.
+ *
+ * With R ranks (MIMO) a step writes R products and reads R vectors, from one state. The scan then
+ * has R substeps, of which only the first decays. The read of rank r is made in substep r, when the
+ * products of later ranks are not yet written: these few are added to what it reads.
+ */
+import { concat, einsum, type Tensor, zeros } from '@mambagrad/tensor';
+import { discreteSSD } from '../ops/ssd/discrete.ts';
+import type { ClosedRows } from '../sequence/gaps.ts';
+
+/** What the steps of B rows are given: L steps, R ranks, H heads of P channels, N numbers each. */
+export interface TrapezoidSteps {
+  /** What the state is read with, [B, L, R, H, N]. */
+  readonly q: Tensor;
+  /** What it is written with, [B, L, R, H, N]. */
+  readonly k: Tensor;
+  /** What is written, before it is spread over the ranks, [B, L, H, P]. */
+  readonly x: Tensor;
+  /** Spreads x [B, L, H, P] over the ranks: v [B, L, R, H, P]. */
+  readonly spread: (x: Tensor) => Tensor;
+  /** Δ, [B, L, H]; 0 at padding. */
+  readonly dt: Tensor;
+  /** log α = Δ A, [B, L, H]. */
+  readonly logDecay: Tensor;
+  /** λ, [B, L, H]. */
+  readonly share: Tensor;
+}
+
+/** What a step takes from the one before it. */
+export interface TrapezoidState {
+  /** S, [B, H, P, N] */
+  readonly ssm: Tensor;
+  /** k of the step before, [B, R, H, N] */
+  readonly k: Tensor;
+  /** x of the step before, [B, H, P] */
+  readonly v: Tensor;
+}
+
+/** y [B, L, R, H, P] of L steps, at least one, whose gaps are closed, and the state after them. */
+export function trapezoid(
+  steps: TrapezoidSteps, before: TrapezoidState, rows: ClosedRows, chunkSize: number,
+): { readonly y: Tensor; readonly state: TrapezoidState } {
+  const { q, k, x, spread, dt, logDecay, share } = steps;
+  const [batch, length, rank, heads] = k.shape;
+  const { reset } = rows;
+  /** A sequence one step late; where a document begins, there is nothing before. */
+  const late = (first: Tensor, sequence: Tensor) => {
+    const shifted = concat([first.unsqueeze(1), sequence.narrow(1, 0, length - 1)], 1);
+    const isFirst = reset?.reshape([batch, length, ...first.shape.slice(1).map(() => 1)]);
+    return isFirst ? isFirst.where(0, shifted) : shifted;
+  };
+  const none = zeros([batch, heads], { dtype: x.dtype });
+  const atEnd = share.mul(dt);
+  const weight = late(none, atEnd).add(dt.sub(atEnd));
+  const [v, lateK] = [spread(x), late(before.k, k)];
+  const written = spread(late(before.v, x)).mul(perRank(weight));
+  const scanned = discreteSSD(
+    asSteps(written), substeps(late(none, logDecay), rank), asSteps(lateK), asSteps(q),
+    { initialState: before.ssm, chunkSize, reset: reset && substeps(reset, rank) },
+  );
+  const read = scanned.y.reshape(v.shape);
+  const all = rank === 1 ? read : read.add(attend(q, lateK, written, true));
+  const decay = logDecay.exp();
+  const y = all.mul(perRank(decay)).add(attend(q, k, v).mul(perRank(atEnd)));
+
+  const end = (each: Tensor) => each.narrow(1, length - 1, 1).squeeze(1);
+  const lastV = end(v).mul(end(perRank(atEnd)));
+  const added = einsum('brhp,brhn->bhpn', lastV, end(k));
+  const ssm = scanned.lastState.mul(end(decay).unsqueeze(-1).unsqueeze(-1)).add(added);
+  return { y, state: { ssm, k: rows.last(before.k, k), v: rows.last(before.v, x) } };
+}
+
+/** A number for each head of a step, [B, L, H], to be multiplied with all of its ranks. */
+function perRank(x: Tensor): Tensor {
+  return x.unsqueeze(2).unsqueeze(-1);
+}
+
+/** The ranks of steps [B, L, R, H, ...] as steps, [B, L · R, H, ...]. */
+function asSteps(x: Tensor): Tensor {
+  const [batch, length, rank, ...rest] = x.shape;
+  return x.reshape([batch, length * rank, ...rest]);
+}
+
+/** x [B, L, ...] in the first of R substeps, and 0 in the others: [B, L · R, ...]. */
+function substeps(x: Tensor, rank: number): Tensor {
+  if (rank === 1) return x;
+  const first = x.unsqueeze(2);
+  const none = first.shape.map(() => 0);
+  return asSteps(first.pad(none, none.with(2, rank - 1)));
+}
+
+/**
+ * What each rank r of a step reads of the products that its ranks s, or its ranks s > r, write:
+ * Σ_s (q_r · k_s) v_s, of q and k [B, L, R, H, N] and v [B, L, R, H, P].
+ */
+function attend(q: Tensor, k: Tensor, v: Tensor, isLaterOnly = false): Tensor {
+  if (k.shape[2] === 1) return q.mul(k).sum(-1, true).mul(v);
+  const scores = einsum('blrhn,blshn->blhrs', q, k);
+  return einsum('blhrs,blshp->blrhp', isLaterOnly ? scores.triu(1) : scores, v);
+}
