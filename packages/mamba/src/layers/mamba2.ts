@@ -161,7 +161,7 @@ export class Mamba2Block extends Mixer<MambaState> {
     const A = this.ALog.exp().neg();
     const D = this.#sizes.dHasHeadDim ? this.D.reshape([heads, headDim]) : this.D;
     const initialState = state?.ssm ?? forRows(this.initStates, x.shape[0]);
-    report(this, { u, delta, A, B, C, D, initialState, flags });
+    report(this, () => ({ u, delta, A, B, C, D, initialState, flags }));
     const { y, lastState, statesAt: chosen } = ssd(u, delta, A, B, C, {
       ...flags, statesAt, D, initialState, resetState: this.initStates, chunkSize,
     });

@@ -121,7 +121,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     const A = this.ALog.exp().neg();
     const { D } = this;
     const initialState = state ?? forRows(this.initStates, u.shape[0]);
-    report(this, { u: input, delta, A, B, C, D, initialState, flags });
+    report(this, () => ({ u: input, delta, A, B, C, D, initialState, flags }));
     const { y, lastState, states, statesAt: chosen } = selectiveScan(input, delta, A, B, C, {
       ...flags, D, z, returnStates, statesAt, initialState, resetState: this.initStates,
       algorithm: this.#algorithm,
