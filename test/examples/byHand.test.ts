@@ -1,4 +1,4 @@
-/** A Mamba-3 whose weights are set by hand counts without an error, however long the sequence is. */
+/** A Mamba-3 whose weights are set by hand counts without an error, however long it reads. */
 import { counting, parity } from '@mambagrad/mamba';
 import { Generator, noGrad, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
