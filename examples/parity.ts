@@ -8,6 +8,7 @@ import { Adam, cosineDecay, multiplySchedules, Trainer, warmUp } from '@mambagra
 import { Generator, manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
 import { readOptions } from './options.ts';
 import { counterByHand } from './parity/byHand.ts';
+import { sharpenDecay } from './parity/sharpen.ts';
 import { judge, percent } from './training.ts';
 
 const options = readOptions('Counts with a state that turns, by hand and by training.', {
@@ -38,13 +39,21 @@ for (const modulus of [2, 3, 5, 12]) {
   console.log(`  modulo ${String(modulus).padEnd(3)} ${all} of ${targets.numel} answers right`);
 }
 
+/**
+ * From which part of the training to which the weights of the decay rates of Mamba-3 grow, and by
+ * which factor. At 40 bits a state may decay a little, at 256 it may not.
+ */
+const SHARPEN = { from: 0.45, to: 0.7, factor: 8 };
+
 /** Trains on short sequences first, then on all of `length`, and tests. */
 async function train(layer: 'mamba' | 'mamba3'): Promise<void> {
   manualSeed(options.seed);
   const model = new MambaLM({
     vocabSize: 3, hiddenSize: options.hidden, stateSize: options.state, numLayers: 1, layer,
-    // Half turns of Δ π and a decay near 1 have to be within reach.
-    ...(layer === 'mamba3' && { headDim: 2 * options.hidden / 4, decay: 'softplus', aFloor: 0 }),
+    // A turn is at most π Δ, so half turns need a Δ about 1; and decays may come near 1.
+    ...(layer === 'mamba3' && {
+      headDim: options.hidden / 2, decay: 'softplus', aFloor: 0, dtInit: [0.5, 1.5],
+    }),
   });
   const { steps, batch, length } = options;
   const trainer: Trainer<{ inputs: Tensor; targets: Tensor }> = new Trainer({
@@ -54,11 +63,17 @@ async function train(layer: 'mamba' | 'mamba3'): Promise<void> {
     loss: ({ inputs, targets }) => judge(model.forward(inputs), targets),
     schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
     maxNorm: 1,
+    callbacks: [({ step }) => {
+      if (step > SHARPEN.from * steps && step <= SHARPEN.to * steps) {
+        sharpenDecay(model, SHARPEN.factor ** (1 / ((SHARPEN.to - SHARPEN.from) * steps)));
+      }
+    }],
     host: process,
   });
+  /** An eighth of the length first, then a third, then all of it. */
   function lengthAt(step: number): number {
-    const share = Math.min(1, 2 ** (Math.floor((5 * step) / steps) - 3));
-    return Math.max(1, Math.round(share * length));
+    const share = step < steps / 10 ? 1 / 8 : step < steps / 5 ? 1 / 3 : 1;
+    return Math.ceil(share * length);
   }
   console.log(`\nTrained: ${layer}, ${model.parameterCount().toLocaleString('en')} parameters.`);
   await trainer.fit(steps);
