@@ -13,7 +13,7 @@ import { judge, percent } from './training.ts';
 
 const options = readOptions('Counts with a state that turns, by hand and by training.', {
   seed: { help: 'where the random numbers start', default: 1, min: 0 },
-  steps: { help: 'training steps of each model', default: 1500 },
+  steps: { help: 'training steps of each model', default: 2000 },
   batch: { help: 'sequences per step', default: 32 },
   length: { help: 'bits of a sequence to train on', default: 40 },
   test: { help: 'bits of a sequence to test on', default: 256 },
@@ -58,7 +58,7 @@ async function train(layer: 'mamba' | 'mamba3'): Promise<void> {
   const { steps, batch, length } = options;
   const trainer: Trainer<{ inputs: Tensor; targets: Tensor }> = new Trainer({
     model,
-    optimizer: new Adam(model.parameters(), { lr: options.lr }),
+    optimizer: new Adam(model.parameters(), { lr: options.lr, betas: [0.9, 0.99], eps: 1e-12 }),
     data: () => parity(batch, { length: lengthAt(trainer.step) }),
     loss: ({ inputs, targets }) => judge(model.forward(inputs), targets),
     schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),

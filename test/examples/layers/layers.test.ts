@@ -1,0 +1,148 @@
+/**
+ * The layers of examples/layers against their recurrences: values, states and all gradients, in
+ * float64 and compiled. kit.test.ts holds them to what a recurrent layer is.
+ */
+import {
+  compile, Generator, grad, gradcheck, ones, type Tensor, zeros,
+} from '@mambagrad/tensor';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DeltaNet } from '../../../examples/layers/deltaNet.ts';
+import { LRU } from '../../../examples/layers/lru.ts';
+import { RetNet } from '../../../examples/layers/retNet.ts';
+import { S5 } from '../../../examples/layers/s5.ts';
+import { expectClose, unevenCotangent } from '../../support/compare.ts';
+import { expectNear, nudged } from '../../support/compiled.ts';
+import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { type Layer, layers, reference, type Sizes, type State } from './references.ts';
+
+/** Lengths around the sizes of chunks, from 1. */
+const lengths = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 6, max: 40 }));
+
+/** A layer with parameters that are not those it starts with, and inputs of some steps. */
+function drawCase(g: Draw, create: (sizes: Sizes) => Layer, length: number) {
+  const numHeads = drawInteger(g, 1, 2);
+  const hiddenSize = numHeads * drawInteger(g, 1, 3);
+  const isSpecial = g(fc.boolean);
+  const layer = create({ hiddenSize, numHeads, stateSize: drawInteger(g, 1, 3), isSpecial });
+  layer.to('f64');
+  for (const parameter of layer.parameters()) {
+    const values = drawTensor(g, parameter.shape, -1, 1);
+    parameter.assign(parameter.detach().add(values.mul(0.5)));
+  }
+  const batch = drawInteger(g, 1, 2);
+  const x = drawTensor(g, [batch, length, hiddenSize]);
+  const state = Object.fromEntries(
+    Object.entries(layer.stateShapes(batch)).map(([name, shape]) => [name, drawTensor(g, shape)]),
+  );
+  return { layer, x, state };
+}
+
+/** y, the last state, and the gradients of both with respect to everything. */
+function everything(
+  run: (x: Tensor, state: State) => { y: Tensor; state: State },
+  layer: Layer, x: Tensor, state: State,
+): Tensor[] {
+  const leaves = [x, ...Object.values(state)].map((input) => input.detach());
+  for (const input of leaves) input.requiresGrad = true;
+  const [first, ...rest] = leaves;
+  const names = Object.keys(state);
+  const given = Object.fromEntries(names.map((name, i) => [name, rest[i]]));
+  const result = run(first, given);
+  const results = [result.y, ...names.map((name) => result.state[name])];
+  const loss = results
+    .map((one) => one.mul(unevenCotangent(one)).sum())
+    .reduce((sum, one) => sum.add(one));
+  const gradients = grad(loss, [...leaves, ...layer.parameters()], { allowUnused: true });
+  return [...results, ...gradients.flatMap((one) => one ?? [])];
+}
+
+/** The same through the layer itself. */
+const scanned = (layer: Layer) => (x: Tensor, state: State) => layer.scan(x, { state });
+
+describe.each(Object.entries(layers))('%s', (_name, create) => {
+  it('is its recurrence: y, states and all gradients, from any state', () => {
+    fc.assert(
+      fc.property(fc.gen(), lengths, (g, length) => {
+        const { layer, x, state } = drawCase(g, create, length);
+        const naive = (input: Tensor, start: State) => reference(layer, input, start);
+        const expected = everything(naive, layer, x, state);
+        const found = everything(scanned(layer), layer, x, state);
+        expect(found.length).toBe(expected.length);
+        found.forEach((one, i) => expectClose(one, expected[i], 1e-10, 1e-10));
+      }),
+      { numRuns: 5 },
+    );
+  });
+
+  it('has the gradients of finite differences', () => {
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const { layer, x, state } = drawCase(g, create, 3);
+        const names = Object.keys(state);
+        const run = (input: Tensor, ...parts: Tensor[]) => {
+          const start = Object.fromEntries(names.map((name, i) => [name, parts[i]]));
+          const { y, state: last } = layer.scan(input, { state: start });
+          return names.reduce((sum, name) => sum.add(last[name].square().sum()), y.square().sum());
+        };
+        gradcheck(run, [x, ...names.map((name) => state[name])]);
+      }),
+      { numRuns: 1 },
+    );
+  });
+
+  it('compiled in float32, is as near to float64 as eagerly', () => {
+    fc.assert(
+      fc.property(fc.gen(), lengths, (g, length) => {
+        const { layer, x, state } = drawCase(g, create, length);
+        const names = Object.keys(state);
+        const run = (...[input, ...parts]: Tensor[]) => everything(
+          scanned(layer), layer, input,
+          Object.fromEntries(names.map((name, i) => [name, parts[i]])),
+        );
+        const inputs = [x, ...names.map((name) => state[name])].map((one) => one.cast('f32'));
+        layer.to('f32');
+        const eager = [0, 1, 2, 3].map((seed) => (
+          run(...inputs.map((one) => (seed > 0 ? nudged(one, seed) : one)))
+        ));
+        const found = compile(run)(...inputs);
+        layer.to('f64');
+        const exact = run(...inputs.map((one) => one.cast('f64')));
+        expectNear(found, eager, exact, inputs);
+      }),
+      { numRuns: 1 },
+    );
+  });
+});
+
+it('names what does not fit', () => {
+  const layer = new RetNet({ hiddenSize: 4, numHeads: 2, stateSize: 2 });
+  const x = zeros([1, 3, 4]);
+  expect(() => layer.forward(zeros([1, 3, 5]))).toThrow(
+    'RetNet: x is f32[1, 3, 5], expected f32[batch, length, 4]',
+  );
+  expect(() => layer.scan(x, { state: { S: zeros([2, 2, 2, 2]) } })).toThrow(
+    'RetNet: state.S is f32[2, 2, 2, 2], expected f32[1, 2, 2, 2]',
+  );
+  expect(() => layer.forward(x, { mask: ones([1, 3], { dtype: 'i32' }) })).toThrow('mask');
+  expect(() => new RetNet({ hiddenSize: 4, stateSize: 3 })).toThrow(
+    'RetNet: stateSize is 3, expected an even number',
+  );
+  expect(() => new DeltaNet({ hiddenSize: 4, numHeads: 3 })).toThrow(
+    'DeltaNet: numHeads is 3, expected a divisor of hiddenSize 4',
+  );
+  expect(layer.forward(zeros([2, 0, 4])).shape).toEqual([2, 0, 4]);
+});
+
+it('starts with decays as the papers say', () => {
+  const sizes = { hiddenSize: 64, generator: new Generator(1) };
+  const radius = (parts: readonly Tensor[]) => parts[0].square().add(parts[1].square()).sqrt();
+  const [lru, s5] = [new LRU(sizes), new S5(sizes)].map((layer) => layer.factors());
+  const ring = radius(lru.decay);
+  expect([ring.min().item() >= 0.499, ring.max().item() <= 0.991]).toEqual([true, true]);
+  // γ² = 1 − |λ|² for the LRU; S5's γ is nearly Δ for slow waves, of which λ tells Δ.
+  expectClose(radius(lru.scale).square(), ring.square().neg().add(1), 1e-5);
+  const step = radius(s5.decay).log().mul(-2);
+  expect(step.max().item()).toBeLessThan(0.101);
+  expectClose(radius(s5.scale).narrow(0, 0, 1), step.narrow(0, 0, 1), 0.05);
+});
