@@ -32,7 +32,7 @@ describe('a Mamba-3 set by hand', () => {
           expect(errorOf(logits, targets, modulus)).toBeLessThan(1e-11);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 12 },
     );
   });
 
