@@ -5,6 +5,7 @@
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
+//   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
 //   node scripts/run.mjs build                  checks and compiles everything
 //
 // Each installs what is missing and compiles what has changed, and loses no time where there is
@@ -33,6 +34,7 @@ const targets = {
   examples: { project: 'examples', folders: ['packages', 'examples'] },
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
+  vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
   all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
 };
 
@@ -52,6 +54,10 @@ const commands = {
 
   async api() {
     if (await prepare('api')) await runHere('scripts/dist/main.js', []);
+  },
+
+  async vectors(args) {
+    if (await prepare('vectors')) await runHere('scripts/vectors/dist/main.js', args);
   },
 
   async build() {

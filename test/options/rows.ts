@@ -8,7 +8,7 @@ import {
   generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
   MambaBlock, MambaLM, MambaND, observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
-import { checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
+import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
   DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
@@ -354,6 +354,12 @@ export const rows: Readonly<Record<string, Row>> = {
   associativeRecall: free('mamba AssociativeRecallOptions', (options) => associativeRecall(2, options)),
   counting: free('mamba CountingOptions', (options) => counting(2, options)),
   parity: free('mamba ParityOptions CountingOptions', (options) => parity(2, options)),
+  checkAssociative: {
+    type: 'mamba CheckAssociativeOptions', fewest: () => ({}), others: ['identity'],
+    run: async (options) =>
+      (await checkAssociative<readonly Tensor[]>(([a, b], [c, d]) => [a.add(c), b.add(d)], options))
+        .checked,
+  },
   checkScan: free('mamba CheckScanOptions', async (options) =>
     (await checkScan({ run: running }, options)).checked,
   ),

@@ -12,9 +12,13 @@
  * It needs fast-check, which you install beside it.
  */
 export type {
-  Float32Scan, Float64Scan, ScanAbility, ScanArguments, ScanCandidate, ScanResults, StepResults,
-  TensorScan,
+  Float32Scan, Float64Scan, ScanAbility, ScanArguments, ScanCandidate, ScanCotangents, ScanResults,
+  StepResults, TensorScan,
 } from './testing/candidate.ts';
+export {
+  associativeProperties, type AssociativeProperty, checkAssociative, type CheckAssociativeOptions,
+  type ElementSource,
+} from './testing/checkAssociative.ts';
 export { checkRecurrent, type CheckRecurrentOptions } from './testing/checkRecurrent.ts';
 export { checkScan, type CheckScanOptions } from './testing/checkScan.ts';
 export { PropertyError } from './testing/failure.ts';
@@ -26,3 +30,6 @@ export { recurrentProperties, type RecurrentProperty } from './testing/recurrent
 export type { ScanInput, ScanReference, Sizes } from './testing/reference.ts';
 export { linearRecurrence, selectiveRecurrence, ssdRecurrence } from './testing/references.ts';
 export type { CheckedProperty, CheckReport, LeftOutProperty } from './testing/report.ts';
+export {
+  type ScanVectors, scanVectors, type VectorArray, type VectorCase,
+} from './testing/vectors.ts';

@@ -44,6 +44,14 @@ export interface ScanResults<Numbers> {
   readonly lastState?: Numbers | undefined;
 }
 
+/** The gradients of a loss with respect to the results of a scan. */
+export interface ScanCotangents<Numbers> {
+  /** As y. */
+  readonly y: Numbers;
+  /** As the last state; empty, unless `lastState` is supported. */
+  readonly lastState: Numbers;
+}
+
 /** The results of one step. */
 export interface StepResults<Numbers> {
   /** The result of the step, without an axis for the length. */
@@ -81,7 +89,7 @@ interface ArrayScan<Name extends string, Numbers>
    * the results. Has to be there where `gradients` are supported. Default none.
    */
   readonly gradients?: ((
-    given: ScanArguments<Name, Numbers, Int32Array>, cotangents: Required<ScanResults<Numbers>>,
+    given: ScanArguments<Name, Numbers, Int32Array>, cotangents: ScanCotangents<Numbers>,
   ) => Soon<Readonly<Record<string, ArrayLike<number>>>>) | undefined;
 }
 
@@ -115,7 +123,7 @@ export interface AnyScan extends ScanFunctions<string, unknown, unknown, unknown
   readonly tensors?: boolean | undefined;
   readonly dtype?: 'f32' | 'f64' | undefined;
   readonly gradients?: ((
-    given: unknown, cotangents: Required<ScanResults<unknown>>,
+    given: unknown, cotangents: ScanCotangents<unknown>,
   ) => Soon<Readonly<Record<string, unknown>>>) | undefined;
 }
 

@@ -3,6 +3,7 @@
  * on many that are drawn at random, and, if one is found for which it fails, that is made as small
  * as it can be. properties.ts lists them; reference.ts says what a scan is compared with.
  */
+import { TensorError } from '@mambagrad/tensor';
 import {
   listOf, number, objectWith, oneOf, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -74,6 +75,11 @@ export async function checkScan<Name extends string = 'a' | 'b'>(
 ): Promise<CheckReport<ScanProperty>> {
   const scan = readOptions('checkScan', candidate, candidateOptions);
   const settings = readOptions('checkScan', options, checkScanOptions);
+  if (scan.supports.includes('gradients') && !scan.tensors && !scan.gradients) {
+    throw new TensorError(
+      "checkScan: supports names 'gradients', so the function gradients has to be there",
+    );
+  }
   const subject = new Subject(settings.reference, scan, settings.tolerance);
   const name = `checkScan: ${scan.name ?? (scan.run.name || 'the scan')}`;
   const seed = chooseSeed(settings.seed);
@@ -116,7 +122,7 @@ async function tryOut(
     [drawCase(reference, wanted, seed + length, length)]);
   return tryProperty(
     check, new CaseArbitrary(reference, wanted), (given) => property.check(subject, given),
-    (given) => showCase(reference, given),
+    (given) => showCase(reference, given, property.at),
     { seed, examples, numRuns: lengths.length + Math.ceil(numRuns * (property.share ?? 1)) },
   );
 }

@@ -22,8 +22,8 @@ const STEP = 2 ** -10;
 /** The results that count in the loss. */
 export type Weighted = 'all' | 'lastState';
 
-/** Cotangents for the results of a case, with 0 at padding. */
-function drawCotangents(subject: Subject, given: ScanCase, weighted: Weighted): ScanValues {
+/** Cotangents for the results of a case, drawn at random, with 0 at padding. */
+export function drawCotangents(subject: Subject, given: ScanCase, weighted: Weighted): ScanValues {
   const random = randomFrom(given.seed + 1);
   const { dtype } = subject.candidate;
   const draw = (result: 'y' | 'lastState'): Float64Array => {
@@ -123,9 +123,12 @@ function elementwise(
   });
 }
 
-/** Throws a Difference unless the candidate's gradients are those of the reference. */
+/**
+ * Throws a Difference unless the candidate's gradients are those of the reference, `times` as far
+ * from them as rounding allows.
+ */
 export async function requireGradients(
-  subject: Subject, given: ScanCase, weighted: Weighted,
+  subject: Subject, given: ScanCase, weighted: Weighted, times: number,
 ): Promise<void> {
   const { reference, tolerance, candidate: { dtype } } = subject;
   const cotangents = drawCotangents(subject, given, weighted);
@@ -137,9 +140,10 @@ export async function requireGradients(
     const along = found.reduce((sum, g, i) => sum + g * v[i], 0);
     const difference = Math.abs(along - expected.value);
     const sizes = found.reduce((sum, g, i) => sum + Math.abs(g * v[i]), 0);
-    const certain = expected.error + tolerance * ROUNDING[dtype] * sizes;
+    const certain = expected.error + times * tolerance * ROUNDING[dtype] * sizes;
     if (difference <= certain) continue;
-    if (difference <= certain + roundingOf(subject, given, cotangents, name, v)) continue;
+    const rounding = times * roundingOf(subject, given, cotangents, name, v);
+    if (difference <= certain + rounding) continue;
     throw gradientDifference(subject, given, cotangents, name, found, [along, expected.value]);
   }
 }

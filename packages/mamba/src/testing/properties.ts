@@ -5,10 +5,12 @@
  */
 import type { ScanAbility } from './candidate.ts';
 import { range, replaceSteps, takeRow, takeSteps, type Wanted } from './cases.ts';
-import { Difference } from './failure.ts';
+import {
+  equalsReference, ignores, isNearReference, joined, LENIENT, otherNumbers, requireSame,
+  requireValues, stepByStep,
+} from './comparisons.ts';
 import { requireGradients } from './gradients.ts';
-import { randomFrom } from './random.ts';
-import { evaluate, type ScanCase, type ScanInput, type ScanValues } from './reference.ts';
+import { evaluate, type ScanCase } from './reference.ts';
 import type { Subject } from './subject.ts';
 
 /** A property of scans. */
@@ -21,6 +23,8 @@ export interface Property {
   readonly wants?: Partial<Wanted>;
   /** Whether it wants an initial state, resets or a mask where the candidate can take them. */
   readonly uses?: readonly ('initialState' | 'reset' | 'mask' | 'reverse')[];
+  /** What it does at the step `at` of a case, if anything, for reports. */
+  readonly at?: string;
   /** Whether it is tried at every length in turn. */
   readonly isAtEveryLength?: boolean;
   /** The share of the runs that it is given, as it takes longer than others. Default 1. */
@@ -29,62 +33,13 @@ export interface Property {
   readonly check: (subject: Subject, given: ScanCase) => Promise<void> | void;
 }
 
-/** Throws unless y, and the last state if the candidate gives it, are those of the reference. */
-async function equalsReference(subject: Subject, given: ScanCase): Promise<void> {
-  const [found, expected] = [await subject.run(given), evaluate(subject.reference, given)];
-  requireValues(subject, given, found, expected);
-}
-
-function requireValues(
-  subject: Subject, given: ScanCase, found: ScanValues, expected: ScanValues,
-  options: { readonly times?: number; readonly what?: string } = {},
-): void {
-  const counts = countsOf(given, found.y);
-  subject.requireNear('y', found.y, expected.y, given, { ...options, counts });
-  if (!found.lastState || !expected.lastState) return;
-  subject.requireNear('lastState', found.lastState, expected.lastState, given, options);
-}
-
-/** Which elements of y are no padding. */
-function countsOf({ mask, sizes }: ScanCase, y: Float64Array): (element: number) => boolean {
-  const width = y.length / (sizes['batch'] * sizes['length']);
-  return (element) => mask?.[Math.floor(element / width)] !== 0;
-}
-
-/** The y of pieces of one row, one after the other. */
-function joined(pieces: readonly Float64Array[]): Float64Array {
-  return Float64Array.from(pieces.flatMap((piece) => [...piece]));
-}
-
-const ODD = [NaN, Infinity, -Infinity];
-
-/** y of the steps that are chosen, of a case and of one in which the others hold NaN or ∞. */
-async function ignores(
-  subject: Subject, given: ScanCase, isOdd: (at: number) => boolean, what: string,
-): Promise<void> {
-  const random = randomFrom(given.seed);
-  const odd = replaceSteps(subject.reference, given, isOdd, () => ODD[random.whole(0, 2)]);
-  const [found, expected] = [await subject.run(odd), await subject.run(given)];
-  const width = found.y.length / (given.sizes['batch'] * given.sizes['length']);
-  const isPadding = countsOf(given, found.y);
-  subject.requireNear('y', found.y, expected.y, given, {
-    times: 2, what, counts: (i) => !isOdd(Math.floor(i / width)) && isPadding(i),
-  });
-}
-
-/** Other numbers for inputs of a step. */
-function otherNumbers(seed: number): (input: ScanInput) => number {
-  const random = randomFrom(seed);
-  return ({ range: [low, high] }) => Math.fround(random.uniform(low, high));
-}
-
 const someRows: Partial<Wanted> = { batch: [1, 3] };
 
 /** The names of the properties, in the order in which they are checked. */
 export const scanProperties = [
   'recurrence', 'repeatable', 'lastState', 'initialState', 'causality', 'batch', 'split', 'step',
-  'stateKept', 'reset', 'packed', 'mask', 'nanInPadding', 'nanInDocuments', 'nanInFuture',
-  'reverse', 'together', 'extremeDecays', 'slowDecays', 'longSequences', 'gradients',
+  'stateKept', 'reset', 'packed', 'mask', 'nanInFuture', 'nanInPadding', 'nanInDocuments',
+  'reverse', 'together', 'longSequences', 'slowDecays', 'extremeDecays', 'gradients',
   'gradientsOfLastState',
 ] as const;
 
@@ -98,7 +53,8 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
     needs: [], isAtEveryLength: true,
     check: async (subject, given) => {
       const { y } = await subject.run(given);
-      subject.requireNear('y', y, evaluate(subject.reference, given).y, given);
+      const expected = evaluate(subject.reference, given);
+      subject.requireNear('y', y, expected.y, given, { times: LENIENT });
     },
   },
   repeatable: {
@@ -125,7 +81,7 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
   },
   causality: {
     says: 'later steps change nothing of earlier ones',
-    needs: [],
+    needs: [], at: 'changed from step',
     check: async (subject, given) => {
       const { at } = given;
       const changed = replaceSteps(
@@ -134,7 +90,7 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
       const [found, expected] = [await subject.run(changed), await subject.run(given)];
       const width = found.y.length / given.sizes['length'];
       subject.requireNear('y', found.y, expected.y, given, {
-        times: 2, what: 'before later steps changed', counts: (i) => i < at * width,
+        times: LENIENT, what: 'before later steps changed', counts: (i) => i < at * width,
       });
     },
   },
@@ -151,13 +107,13 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
           return numbers.slice(row * width, (row + 1) * width);
         };
         const beside = { y: part(all.y), lastState: all.lastState && part(all.lastState) };
-        requireValues(subject, own, beside, alone, { times: 2, what: 'alone' });
+        requireValues(subject, own, beside, alone, { times: LENIENT, what: 'alone' });
       }
     },
   },
   split: {
     says: 'cut in two anywhere, with the state carried over, it gives the whole',
-    needs: ['initialState', 'lastState'], wants: { initialState: true },
+    needs: ['initialState', 'lastState'], wants: { initialState: true }, at: 'cut before step',
     check: async (subject, given) => {
       const { reference, candidate: { minLength } } = subject;
       const { at, sizes: { length } } = given;
@@ -167,8 +123,9 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
         ...takeSteps(reference, given, range(at, length)), initialState: first.lastState,
       });
       const pieces = { y: joined([first.y, second.y]), lastState: second.lastState };
-      const what = `whole (cut before step ${at})`;
-      requireValues(subject, given, pieces, await subject.run(given), { times: 2, what });
+      requireValues(
+        subject, given, pieces, await subject.run(given), { times: LENIENT, what: 'whole' },
+      );
     },
   },
   step: {
@@ -177,7 +134,8 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
     check: async (subject, given) => {
       const { state, y } = await stepByStep(subject, given);
       const whole = await subject.run(given);
-      requireValues(subject, given, { y, lastState: state }, whole, { times: 2, what: 'whole' });
+      const found = { y, lastState: state };
+      requireValues(subject, given, found, whole, { times: LENIENT, what: 'whole' });
     },
   },
   stateKept: {
@@ -205,12 +163,18 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
         alone.push((await subject.run({ ...document, reset: undefined })).y);
       }
       const packed = await subject.run(given);
-      subject.requireNear('y', packed.y, joined(alone), given, { times: 2, what: 'alone' });
+      subject.requireNear('y', packed.y, joined(alone), given, { times: LENIENT, what: 'alone' });
     },
   },
   mask: {
     says: 'padding, wherever it is, leaves the state and all other steps as they are',
     needs: ['mask'], wants: { mask: true }, uses: ['initialState'], check: equalsReference,
+  },
+  nanInFuture: {
+    says: 'later steps may hold NaN and ∞',
+    needs: ['nonFinite'], at: 'NaN from step',
+    check: (subject, given) =>
+      ignores(subject, given, (at) => at >= given.at, 'with numbers in later steps'),
   },
   nanInPadding: {
     says: 'padding may hold NaN and ∞',
@@ -228,12 +192,6 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
       await ignores(subject, given, (at) => at < last, 'with numbers in earlier documents');
     },
   },
-  nanInFuture: {
-    says: 'later steps may hold NaN and ∞',
-    needs: ['nonFinite'],
-    check: (subject, given) =>
-      ignores(subject, given, (at) => at >= given.at, 'with numbers in later steps'),
-  },
   reverse: {
     says: 'in reverse, it runs from the last step to the first',
     needs: ['reverse'], wants: { reverse: true }, uses: ['initialState'], check: equalsReference,
@@ -243,60 +201,30 @@ export const properties: Readonly<Record<ScanProperty, Property>> = {
     needs: [], wants: { batch: [1, 3] }, uses: ['initialState', 'reset', 'mask', 'reverse'],
     check: equalsReference,
   },
-  extremeDecays: {
-    says: 'where decays are 0, 1, or next to either, it is as near as rounding allows',
-    needs: [], wants: { values: 'extreme' }, uses: ['initialState'], check: equalsReference,
+  longSequences: {
+    says: 'over thousands of steps it is as near as rounding allows',
+    needs: [], wants: { lengths: [1000, 4096], largest: 2 }, share: 0.05, uses: ['initialState'],
+    check: isNearReference,
   },
   slowDecays: {
     says: 'where states hardly decay, so that errors pile up, it is as near as rounding allows',
     needs: [], wants: { values: 'slow', lengths: [64, 1000], largest: 2 }, share: 0.2,
-    uses: ['initialState'], check: equalsReference,
+    uses: ['initialState'], check: isNearReference,
   },
-  longSequences: {
-    says: 'over thousands of steps it is as near as rounding allows',
-    needs: [], wants: { lengths: [1000, 4096], largest: 2 }, share: 0.05, uses: ['initialState'],
-    check: equalsReference,
+  extremeDecays: {
+    says: 'where decays are 0, 1, or next to either, it is as near as rounding allows',
+    needs: [], wants: { values: 'extreme' }, uses: ['initialState'], check: isNearReference,
   },
   gradients: {
     says: 'gradients are those of finite differences',
     needs: ['gradients'], wants: { lengths: [0, 12] },
     uses: ['initialState', 'reset', 'mask', 'reverse'],
-    check: (subject, given) => requireGradients(subject, given, 'all'),
+    check: (subject, given) => requireGradients(subject, given, 'all', LENIENT),
   },
   gradientsOfLastState: {
     says: 'gradients reach through long sequences from the last state alone',
     needs: ['gradients', 'lastState'], share: 0.2, uses: ['initialState'],
     wants: { values: 'slow', lengths: [64, 300], largest: 2 },
-    check: (subject, given) => requireGradients(subject, given, 'lastState'),
+    check: (subject, given) => requireGradients(subject, given, 'lastState', 1),
   },
 };
-
-/** Throws unless two arrays hold the same bits. */
-function requireSame(
-  name: string, found: Float64Array | undefined, expected: Float64Array | undefined, what: string,
-): void {
-  if (!found || !expected) return;
-  const wrong = found.findIndex((x, i) => !Object.is(x, expected[i]));
-  if (wrong < 0) return;
-  throw new Difference(
-    `element ${wrong} of ${name} is ${found[wrong]}, ${what} ${expected[wrong]}`,
-  );
-}
-
-/** The y of all steps, and the last state, taken step by step. */
-async function stepByStep(
-  subject: Subject, given: ScanCase,
-  look: (before: Float64Array, after: Float64Array) => void = () => undefined,
-): Promise<{ readonly y: Float64Array; readonly state: Float64Array }> {
-  const states = subject.shapeOf('lastState', given).reduce((product, size) => product * size, 1);
-  let state = given.initialState ?? new Float64Array(states);
-  const ys: Float64Array[] = [];
-  for (const t of range(0, given.sizes['length'])) {
-    const one = takeSteps(subject.reference, given, [t]);
-    const found = await subject.step({ ...one, initialState: undefined }, state);
-    look(state, found.before);
-    ys.push(found.y);
-    state = found.state;
-  }
-  return { y: joined(ys), state };
-}

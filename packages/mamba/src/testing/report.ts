@@ -96,8 +96,10 @@ export async function tryProperty<T>(
   throw new PropertyError(lines.join('\n'), of, seed, cause);
 }
 
-/** The lines that show a case of a scan. */
-export function showCase(reference: ScanReference, given: ScanCase): string[] {
+/** The lines that show a case of a scan; `atStep` says what its number `at` means, if anything. */
+export function showCase(
+  reference: ScanReference, given: ScanCase, atStep: string | undefined,
+): string[] {
   const { sizes, inputs, initialState, reset, mask, reverse, at } = given;
   const flags = [sizes['batch'], sizes['length']];
   const shown: Record<string, string> = {
@@ -112,6 +114,6 @@ export function showCase(reference: ScanReference, given: ScanCase): string[] {
   if (reset) shown['reset'] = showNumbers(reset, flags);
   if (mask) shown['mask'] = showNumbers(mask, flags);
   if (reverse) shown['reverse'] = 'true';
-  shown['step'] = String(at);
+  if (atStep !== undefined) shown[atStep] = String(at);
   return inColumns(shown);
 }

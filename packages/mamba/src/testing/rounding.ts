@@ -11,7 +11,9 @@
  * at random. Where states fade, so do earlier errors, and e_i stays near |y_i|; where decays are
  * near 1, errors pile up, and e_i grows with the length as they do. The default tolerance, 16,
  * allows for the three to six roundings that a step of the scans here takes, for other orders of
- * summation, and for errors that happen to be three times as large as usual.
+ * summation, and for errors that happen to be three times as large as usual. Properties that are
+ * not about precision allow 64 times that, so that a scan which loses digits is found by one that
+ * is.
  */
 import { randomFrom } from './random.ts';
 import { type Disturb, evaluate, type ScanCase, type ScanReference } from './reference.ts';
