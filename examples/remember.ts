@@ -28,9 +28,18 @@ const options = readOptions(
     lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
   },
   {},
-  { svg: 'file to draw to (remember.svg)' },
+  { layer: 'mamba, mamba2 or mamba3 (mamba)', svg: 'file to draw to (remember.svg)' },
 );
 const { tokens, places } = options;
+const kinds = { mamba: {}, mamba2: { headDim: 4 }, mamba3: { headDim: 4 } } as const;
+const isKind = (name: string): name is keyof typeof kinds => Object.hasOwn(kinds, name);
+const { layer: kind = 'mamba' } = options;
+if (!isKind(kind)) {
+  console.error(`--layer is '${kind}', expected mamba, mamba2 or mamba3`);
+  process.exit(2);
+}
+const names = { mamba: 'Mamba', mamba2: 'Mamba-2', mamba3: 'Mamba-3' };
+const units = kind === 'mamba' ? 'channels' : 'heads';
 if (places < REACH * tokens + 2) {
   console.error(`--places ${places} are too few for noise between ${tokens} tokens`);
   process.exit(2);
@@ -41,6 +50,7 @@ if (places < REACH * tokens + 2) {
 manualSeed(options.seed);
 const model = new MambaLM({
   vocabSize: 8, hiddenSize: options.hidden, stateSize: options.state, numLayers: 1,
+  layer: kind, ...kinds[kind],
 });
 const answer = (inputs: Tensor) => model.forward(inputs).narrow(1, places, tokens);
 const trainer = new Trainer({
@@ -55,7 +65,7 @@ const trainer = new Trainer({
   host: process,
 });
 console.log(
-  `A Mamba of ${model.parameterCount().toLocaleString('en')} parameters learns to copy ` +
+  `A ${names[kind]} of ${model.parameterCount().toLocaleString('en')} parameters learns to copy ` +
     `${tokens} tokens from among ${places} places.`,
 );
 await trainer.fit(options.steps);
@@ -95,7 +105,7 @@ function compare(one: number, other: number): string {
   return `on average ${times(factor)} as large at ${one > other ? 'tokens' : 'noise'}`;
 }
 
-console.log(`What ${layer.name} remembers: ${channels} channels of ${options.state} states\n`);
+console.log(`What ${layer.name} remembers: ${channels} ${units}\n`);
 
 const strongest = response.factors.map((factors) => Math.max(...factors));
 const raised = strongest.filter((factor) => factor > 2).length;
@@ -103,7 +113,7 @@ const lowered = response.factors.filter((factors) => factors[delay] < 0.5).lengt
 const number = (value: number) => value.toPrecision(3);
 const { atTokens, atNoise } = response;
 console.log(`Step size Δ, ${compare(atTokens.mean, atNoise.mean)}:\n`);
-console.log(`${' '.repeat(22)}mean over channels   median`);
+console.log(`${' '.repeat(22)}${`mean over ${units}`.padEnd(21)}median`);
 for (const [name, { mean, median }] of [
   ['at tokens', atTokens], ['at noise', atNoise],
   ...response.behind.slice(1).map((each, k) => [`  ${k + 1} behind a token`, each] as const),
@@ -112,14 +122,13 @@ for (const [name, { mean, median }] of [
   console.log(`  ${name.padEnd(20)}${number(mean).padEnd(21)}${number(median)}`);
 }
 console.log(
-  `\n${raised} of ${channels} channels raise Δ more than twofold within ${REACH - 1} steps behind ` +
+  `\n${raised} of ${channels} ${units} raise Δ more than twofold within ${REACH - 1} steps behind ` +
     `a token, the\nstrongest ${times(Math.max(...strongest))}; ${lowered} lower theirs to less ` +
     'than half.',
 );
 if (raised > channels / 2 && delay > 0) {
-  console.log(
-    `Most respond ${delay} steps late: the convolution in front of the scan delays the tokens.`,
-  );
+  const why = kind === 'mamba3' ? '' : ': the convolution in front of the scan delays the tokens';
+  console.log(`Most respond ${delay} steps late${why}.`);
 }
 
 // Half-lives
@@ -129,7 +138,7 @@ const length = places + tokens;
 const within = (from: number, to: number) =>
   lives.filter((life) => life >= from && life < to).length;
 console.log(
-  `\nHalf-lives of the ${lives.length} states: from ${steps(lives[0])} to ` +
+  `\n${kind === 'mamba' ? `Half-lives of the ${lives.length} states` : 'Half-lives of the heads'}: from ${steps(lives[0])} to ` +
     `${steps(lives[lives.length - 1])}, the median ${steps(lives[lives.length >> 1])};\n` +
     `${within(length, Infinity)} outlast the ${length} steps of a sequence.`,
 );
@@ -166,7 +175,7 @@ const rows = influence.rows[shown];
 const line = (name: string, characters: readonly string[], remark = '') =>
   console.log(`  ${name.padEnd(12)} ${characters.join('')}  ${remark}`);
 
-console.log('\nOne of these sequences. Δ of some channels, relative to noise far from tokens:');
+console.log(`\nOne of these sequences. Δ of some ${units}, relative to noise far from tokens:`);
 console.log('- below 1/2, ░ from 1.7, ▒ from 5, ▓ from 13, █ from 38; half-life of the slowest state:');
 line('input', signs);
 const sample = Math.min(channels, 10);
@@ -174,14 +183,15 @@ for (let i = 0; i < sample; i++) {
   const row = Math.floor(((i + 0.5) * channels) / sample);
   const life = Math.max(...halfLives[order[row]]);
   const characters = factors[row].map((factor) => factor < 0.5 ? '-' : shade(Math.log2(factor) / 6));
-  line(`channel ${order[row]}`, characters, steps(life));
+  line(`${units.slice(0, -1)} ${order[row]}`, characters, steps(life));
 }
 
 console.log('\nInfluence of each step on the answers, through the largest of the row:');
 line('input', signs);
 rows.forEach((row, i) => line(`answer ${i + 1}`, row.map((value) => shade(value / Math.max(...row)))));
+const there = delay > 0 ? `${delay} steps behind a token` : 'at a token';
 console.log(
-  `It is ${times(influence.factor)} as large ${delay} steps behind a token as at noise. In ` +
+  `It is ${times(influence.factor)} as large ${there} as at noise. In ` +
     `${percent(influence.atTokens)} of all answers the\nlargest entry is there (by chance ` +
     `${percent(influence.byChance)}), in ${percent(influence.atOwnToken)} it is larger for the ` +
     'token to be written\nthan for the others.',
@@ -193,7 +203,7 @@ kept.forEach(({ from, shares }, i) => {
   const half = left.filter((share) => share > 0.5).length;
   console.log(
     `  token ${i + 1} (${signs[positions[i]]})  ${bar(mean(left), 20).padEnd(20)} ` +
-      `${percent(mean(left))} on average, more than half in ${half} of ${channels} channels`,
+      `${percent(mean(left))} on average, more than half in ${half} of ${channels} ${units}`,
   );
 });
 
@@ -201,11 +211,11 @@ kept.forEach(({ from, shares }, i) => {
 
 const path = options.svg ?? 'remember.svg';
 writeFileSync(path, drawPage({
-  title: `What a Mamba remembers that copies ${tokens} tokens from among ${places} places`,
+  title: `What a ${names[kind]} remembers that copies ${tokens} tokens from among ${places} places`,
   subtitle: `${percent(accuracy)} of its answers are right. Mean Δ is ` +
     `${number(atTokens.mean)} at tokens and ${number(atNoise.mean)} at noise; ` +
-    `${raised} of ${channels} channels raise theirs more than twofold behind a token.`,
-  signs, factors, influence: rows,
+    `${raised} of ${channels} ${units} raise theirs more than twofold behind a token.`,
+  signs, factors, units, influence: rows,
   halfLives: order.map((channel) => halfLives[channel]),
   kept: kept.map(({ from, shares }) => ({
     from, shares: shares.map((ofChannels) => order.map((channel) => ofChannels[channel])),

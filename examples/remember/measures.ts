@@ -127,7 +127,8 @@ export function keptOf(
   return positions.map((position) => {
     const from = Math.min(position + delay, layer.u.shape[1] - 1);
     const size = (x: Tensor) => x.square().sum(-1).sqrt();
-    const written = layer.written({ steps: [from, from + 1] });
+    const added = layer.written({ steps: [from, from + 1] });
+    const written = added.reshape([...added.shape.slice(0, 3), -1]);
     const left = layer.retention({ from }).mul(written);
     return { from, shares: size(left).div(size(written)).squeeze(0).toArray() as number[][] };
   });

@@ -8,10 +8,11 @@ import {
 } from '../drawing/svg.ts';
 import { type Kept, mean } from './measures.ts';
 
-/** What is drawn; channels are in the order in which they are shown, from the top. */
+/** What is drawn. Channels, or heads, are in the order in which they are shown, from the top. */
 export interface Picture {
   readonly title: string;
   readonly subtitle: string;
+  readonly units: 'channels' | 'heads';
   /** A sign for each step: `·` for noise, a letter for a token, `?` where an answer is due. */
   readonly signs: readonly string[];
   /** Δ of each channel at each step, through what it is at noise far from tokens */
@@ -38,7 +39,8 @@ export function drawPage(picture: Picture): string {
   const { signs, factors, title, subtitle } = picture;
   const width = CELL * signs.length;
   const steps = { x: LEFT, width };
-  const channels = { y: 122, height: Math.max(factors.length * 4, 64) };
+  const row = Math.min(Math.max(Math.floor(256 / factors.length), 4), 12);
+  const channels = { y: 122, height: Math.max(factors.length * row, 64) };
   const influence = { ...steps, y: channels.y + channels.height + 66, height: 96 };
   const left = { ...steps, y: influence.y + influence.height + 66, height: 110 };
   const kept = { ...channels, x: LEFT + width + GAP, width: 22 * picture.kept.length };
@@ -70,21 +72,21 @@ function signRow(x: number, y: number, signs: readonly string[]): string {
 /** A heading over a chart. */
 const heading = ({ x, y }: Box, content: string): string => text(x, y - 12, content);
 
-function deltaChart(box: Box, { factors }: Picture): string[] {
+function deltaChart(box: Box, { factors, units }: Picture): string[] {
   const shown = factors.map((row) =>
     row.map((factor) => 0.5 + Math.log2(factor) / (2 * DOUBLINGS)),
   );
   const middle = box.y + box.height / 2;
   return [
     heatMap(box, shown, diverging),
-    text(16, middle, `${factors.length} channels, long memory at the top`, {
+    text(16, middle, `${factors.length} ${units}, long memory at the top`, {
       anchor: 'middle', class: 'small', rotate: -90,
     }),
     colorBar({ x: 40, y: box.y, width: 12, height: Math.min(box.height, 120) }, diverging, [
       [0, '÷ 64'], [0.5, '× 1'], [1, '× 64'],
     ]),
     text(LEFT, box.y + box.height + 16,
-      'Step size Δ of each channel, relative to what it is at noise far from tokens'),
+      `Step size Δ of each ${units.slice(0, -1)}, relative to what it is at noise far from tokens`),
   ];
 }
 
@@ -138,14 +140,14 @@ function label(decade: number): string {
   return sign + (decade > 2 ? `10${'⁰¹²³⁴'[decade]}` : `${10 ** decade}`);
 }
 
-function influenceChart(box: Box, { influence, signs }: Picture, legend: number): string[] {
+function influenceChart(box: Box, { influence, signs, units }: Picture, legend: number): string[] {
   const rows = influence.map((row) => {
     const largest = Math.max(...row);
     return signs.map((_, step) => step < row.length ? row[step] / largest : undefined);
   });
   const height = box.height / rows.length;
   return [
-    heading(box, 'Influence of each step (column) on each answer (row), |M|, mean over channels'),
+    heading(box, `Influence of each step (column) on each answer (row), |M|, mean over ${units}`),
     heatMap(box, rows, sequential),
     ...rows.map((_, i) => text(box.x - 8, box.y + height * (i + 0.5) + 4, `answer ${i + 1}`, {
       anchor: 'end',
@@ -156,13 +158,13 @@ function influenceChart(box: Box, { influence, signs }: Picture, legend: number)
   ];
 }
 
-function leftChart(box: Box, { kept, signs }: Picture, legend: number): string[] {
+function leftChart(box: Box, { kept, signs, units }: Picture, legend: number): string[] {
   const at = (step: number) => box.x + CELL * (step + 0.5);
   const level = (share: number) => box.y + (1 - share) * box.height;
   const color = (token: number) => lineColors[token % lineColors.length];
   const bottom = box.y + box.height;
   return [
-    heading(box, 'Left of each token over time, mean over channels'),
+    heading(box, `Left of each token over time, mean over ${units}`),
     polyline([[box.x, box.y], [box.x, bottom], [box.x + box.width, bottom]]),
     ...[0, 0.5, 1].map((share) =>
       text(box.x - 8, level(share) + 4, `${100 * share} %`, { anchor: 'end', class: 'small' }),

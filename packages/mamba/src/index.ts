@@ -19,12 +19,12 @@ export { decayRate, Mamba3Block, type Mamba3State } from './layers/mamba3.ts';
 export { type DecayRate, type Mamba3BlockOptions } from './layers/mamba3Options.ts';
 export * from './models/mambaND.ts';
 export { observe, type Observation, type ObserveOptions } from './observe/observe.ts';
+export { ObservedLayer } from './observe/observedLayer.ts';
 export {
-  type ChannelOptions, type InfluenceOptions, ObservedLayer, type PartOptions,
-  type RetentionOptions,
-} from './observe/observedLayer.ts';
-export { type StepRange } from './observe/influence.ts';
-export { type Recurrence } from './layers/recurrence.ts';
+  type ChannelOptions, type InfluenceOptions, type PartOptions, type RetentionOptions,
+  type StepRange,
+} from './observe/parts.ts';
+export { type Recurrence, type Trapezoid } from './layers/recurrence.ts';
 export {
   alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
   type ScanOrder,

@@ -146,7 +146,7 @@ export class Mamba2Block extends Mixer<MambaState> {
     const delta = dt.add(this.dtBias).softplus().clamp({ min, max });
     const A = this.ALog.exp().neg();
     const more = { D: this.D, initialState: state?.ssm };
-    report(this, { u, delta, A, B, C, ...more, flags });
+    report(this, () => ({ u, delta, A, B, C, ...more, flags }));
     const { y, lastState } = ssd(u, delta, A, B, C, { ...flags, ...more, chunkSize });
     const normed = gatedRmsNorm(
       y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),

@@ -25,8 +25,9 @@ import { type BlockStateShapes, Mixer } from './block.ts';
 import {
   type DecayRate, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
 } from './mamba3Options.ts';
+import { report } from './recurrence.ts';
 import { deltaBias, undecayed } from './selectiveSSM.ts';
-import { trapezoid } from './trapezoid.ts';
+import { recurrenceOf, trapezoid } from './trapezoid.ts';
 
 /** The state of a block of Mamba-3: B rows, H heads. */
 export type Mamba3State = {
@@ -115,14 +116,15 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     const perHead = 3 * heads + angles;
     const [z, x, B, C, rest] =
       this.inProj.forwardInParts(rows.close(u), [inner, inner, read, read, perHead]);
-    const { dt, logDecay, share, angle } = this.#dynamics(rest, rows);
+    const { dt, rate, logDecay, share, angle } = this.#dynamics(rest, rows);
     const turned = turnsOf(before.theta, angle, dt, rows);
     const [k, q] = [
       this.#normed(B, this.BNorm, this.BBias), this.#normed(C, this.CNorm, this.CBias),
     ].map((each) => rotate(each, turned.cos, turned.sin, this.#sizes.rotation));
     const channels = [batch, length, heads, headDim];
     const spread = (y: Tensor) => overRanks(y, this.mimoX);
-    const steps = { q, k, x: x.reshape(channels), spread, dt, logDecay, share };
+    const steps = { q, k, x: x.reshape(channels), spread, dt, rate, logDecay, share };
+    report(this, () => ({ ...recurrenceOf(steps, before, rows), D: this.D, flags }));
     const { y, state: next } = trapezoid(steps, before, rows, chunkSize);
     const skipped = spread(steps.x).mul(this.D.unsqueeze(-1));
     const out = this.#readOut(y.add(skipped), z.reshape(channels));
@@ -132,14 +134,14 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     };
   }
 
-  /** Δ, log α and λ, [B, L, H], and the angles [B, L, a]; at padding Δ is 0. */
+  /** Δ, −A, log α and λ, [B, L, H], and the angles [B, L, a]; at padding Δ is 0. */
   #dynamics(projected: Tensor, { padding }: ClosedRows) {
     const { heads, angles, decay, aFloor } = this.#sizes;
     const [forDt, forA, forShare, angle] = projected.split([heads, heads, heads, angles], -1);
     const duration = forDt.add(this.dtBias).softplus();
     const dt = padding ? padding.unsqueeze(-1).where(0, duration) : duration;
     const rate = decayRate(forA, decay).clamp({ min: aFloor });
-    return { dt, logDecay: dt.mul(rate).neg(), share: forShare.sigmoid(), angle };
+    return { dt, rate, logDecay: dt.mul(rate).neg(), share: forShare.sigmoid(), angle };
   }
 
   /** B or C, [B, L, R · G · N], normalised, for each head and with its bias: [B, L, R, H, N]. */

@@ -110,7 +110,7 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     const delta = linear(low, this.dtProj.weight).add(this.dtProj.bias).softplus();
     const A = this.ALog.exp().neg();
     const { D } = this;
-    report(this, { u: input, delta, A, B, C, D, initialState: state, flags });
+    report(this, () => ({ u: input, delta, A, B, C, D, initialState: state, flags }));
     const { lastState, ...results } = selectiveScan(input, delta, A, B, C, {
       ...flags, D, z, returnStates, initialState: state, algorithm: this.#algorithm,
     });

@@ -25,6 +25,7 @@
 import { concat, einsum, type Tensor, zeros } from '@mambagrad/tensor';
 import { discreteSSD } from '../ops/ssd/discrete.ts';
 import type { ClosedRows } from '../sequence/gaps.ts';
+import type { Recurrence } from './recurrence.ts';
 
 /** What the steps of B rows are given: L steps, R ranks, H heads of P channels, N numbers each. */
 export interface TrapezoidSteps {
@@ -38,6 +39,8 @@ export interface TrapezoidSteps {
   readonly spread: (x: Tensor) => Tensor;
   /** Δ, [B, L, H]; 0 at padding. */
   readonly dt: Tensor;
+  /** −A, the rate at which the state decays, [B, L, H]. */
+  readonly rate: Tensor;
   /** log α = Δ A, [B, L, H]. */
   readonly logDecay: Tensor;
   /** λ, [B, L, H]. */
@@ -59,21 +62,15 @@ export function trapezoid(
   steps: TrapezoidSteps, before: TrapezoidState, rows: ClosedRows, chunkSize: number,
 ): { readonly y: Tensor; readonly state: TrapezoidState } {
   const { q, k, x, spread, dt, logDecay, share } = steps;
-  const [batch, length, rank, heads] = k.shape;
+  const [batch, , rank, heads] = k.shape;
   const { reset } = rows;
-  /** A sequence one step late; where a document begins, there is nothing before. */
-  const late = (first: Tensor, sequence: Tensor) => {
-    const shifted = concat([first.unsqueeze(1), sequence.narrow(1, 0, length - 1)], 1);
-    const isFirst = reset?.reshape([batch, length, ...first.shape.slice(1).map(() => 1)]);
-    return isFirst ? isFirst.where(0, shifted) : shifted;
-  };
   const none = zeros([batch, heads], { dtype: x.dtype });
   const atEnd = share.mul(dt);
-  const weight = late(none, atEnd).add(dt.sub(atEnd));
-  const [v, lateK] = [spread(x), late(before.k, k)];
-  const written = spread(late(before.v, x)).mul(perRank(weight));
+  const weight = late(rows, none, atEnd).add(dt.sub(atEnd));
+  const [v, lateK] = [spread(x), late(rows, before.k, k)];
+  const written = spread(late(rows, before.v, x)).mul(perRank(weight));
   const scanned = discreteSSD(
-    asSteps(written), substeps(late(none, logDecay), rank), asSteps(lateK), asSteps(q),
+    asSteps(written), substeps(late(rows, none, logDecay), rank), asSteps(lateK), asSteps(q),
     { initialState: before.ssm, chunkSize, reset: reset && substeps(reset, rank) },
   );
   const read = scanned.y.reshape(v.shape);
@@ -81,11 +78,46 @@ export function trapezoid(
   const decay = logDecay.exp();
   const y = all.mul(perRank(decay)).add(attend(q, k, v).mul(perRank(atEnd)));
 
-  const end = (each: Tensor) => each.narrow(1, length - 1, 1).squeeze(1);
+  const end = (each: Tensor) => each.narrow(1, each.shape[1] - 1, 1).squeeze(1);
   const lastV = end(v).mul(end(perRank(atEnd)));
   const added = einsum('brhp,brhn->bhpn', lastV, end(k));
   const ssm = scanned.lastState.mul(end(decay).unsqueeze(-1).unsqueeze(-1)).add(added);
   return { y, state: { ssm, k: rows.last(before.k, k), v: rows.last(before.v, x) } };
+}
+
+/** A sequence one step late, after `first`; where a document begins, there is nothing before. */
+function late({ reset }: ClosedRows, first: Tensor, sequence: Tensor): Tensor {
+  const [batch, length] = sequence.shape;
+  const shifted = concat([first.unsqueeze(1), sequence.narrow(1, 0, length - 1)], 1);
+  const isFirst = reset?.reshape([batch, length, ...first.shape.slice(1).map(() => 1)]);
+  return isFirst ? isFirst.where(0, shifted) : shifted;
+}
+
+/** The recurrence that `trapezoid` runs, with its steps where they were before gaps were closed. */
+export function recurrenceOf(
+  steps: TrapezoidSteps, before: TrapezoidState, rows: ClosedRows,
+): Pick<Recurrence, 'u' | 'delta' | 'A' | 'B' | 'C' | 'initialState' | 'trapezoid'> {
+  const { q, k, x, spread, dt, rate, share } = steps;
+  const { reset, open } = rows;
+  const atEnd = share.mul(dt);
+  const atStart = dt.sub(atEnd);
+  const continued = reset?.unsqueeze(-1).where(0, atStart) ?? atStart;
+  const later = atEnd.add(continued.narrow(1, 1, x.shape[1] - 1).pad([0, 0, 0], [0, 1, 0]));
+  const isSingle = k.shape[2] === 1;
+  const opened = (each: Tensor) => open(isSingle ? each.squeeze(2) : each);
+  // The first step also writes what came before it. That is a part of the state before, here.
+  const [lateB, lateV] = [late(rows, before.k, k), spread(late(rows, before.v.mul(0), x))];
+  const [v, b] = [spread(before.v.unsqueeze(1)).squeeze(1), before.k];
+  const written = einsum('brhp,brhn->bhpn', v, b);
+  const factor = atStart.narrow(1, 0, 1).squeeze(1).unsqueeze(-1).unsqueeze(-1);
+  return {
+    u: opened(spread(x)), delta: open(dt), A: open(rate.neg()), B: opened(k), C: opened(q),
+    initialState: before.ssm.add(written.mul(factor)),
+    trapezoid: {
+      atEnd: open(atEnd), later: open(later), atStart: open(atStart),
+      lateU: opened(lateV), lateB: opened(lateB),
+    },
+  };
 }
 
 /** A number for each head of a step, [B, L, H], to be multiplied with all of its ranks. */

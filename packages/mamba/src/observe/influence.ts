@@ -7,49 +7,56 @@
  * so M is a matrix as in attention, without a softmax: C asks, B answers, and the decay makes
  * distant steps count less (Dao and Gu (2024), section 3; Ali et al., "The Hidden Attention of
  * Mamba Models" (2024)). It is computed for some rows and columns, as all of it has L² entries.
+ *
+ * In Mamba-3 a step counts once more in the step after it: the last factor is one number on the
+ * diagonal and another one below it.
  */
 import { arange, type Tensor } from '@mambagrad/tensor';
-
-/** Steps from the first to before the last. */
-export type StepRange = readonly [from: number, to: number];
-
-/** The recurrence of some channels over all steps, in one form for all kinds of layers. */
-export interface Unrolled {
-  /** How much time passes at each step, [B, L, D] */
-  readonly time: Tensor;
-  /** The rates of decay, [D, K]: K is N, or 1 if all numbers of a state decay alike */
-  readonly rate: Tensor;
-  /** The factor with which each step is written, [B, L, D] */
-  readonly weight: Tensor;
-  /** What is written, [B, L, D or 1, N] */
-  readonly B: Tensor;
-  /** What is read, [B, L, D or 1, N] */
-  readonly C: Tensor;
-  /** The number of the document of each step, from 0, [B, L]; undefined if there is only one */
-  readonly document: Tensor | undefined;
-}
+import type { StepRange } from './parts.ts';
+import type { Unrolled } from './unrolled.ts';
 
 /** The steps of x [B, L, ...] in a range. */
 export function stepsOf(x: Tensor, [from, to]: StepRange): Tensor {
   return x.narrow(1, from, to - from);
 }
 
-/** M for output steps (rows) and input steps (columns), [B, D, rows, columns]. */
+/** M for output steps (rows) and input steps (columns), [B, D, rows · R, columns · R]. */
 export function influenceMatrix(unrolled: Unrolled, rows: StepRange, columns: StepRange): Tensor {
-  const { time, rate, weight, document } = unrolled;
-  const numRates = rate.shape[1];
-  // [B, T, D, width] to [B, D, T, width], in as many parts as there are rates.
-  const parts = (x: Tensor, steps: StepRange) =>
-    stepsOf(x, steps).transpose(1, 2).split(x.shape[3] / numRates, -1);
-  const [C, B] = [parts(unrolled.C, rows), parts(unrolled.B, columns)];
+  const { time, rate, document } = unrolled;
+  const [rank, , stateSize] = unrolled.B.shape.slice(2);
+  const [C, B] = [
+    byChannel(stepsOf(unrolled.C, rows)), byChannel(stepsOf(unrolled.B, columns)),
+  ].map((x) => x.split(stateSize / rate.shape[1], -1));
   const elapsed = elapsedTime(time, rows, columns);
-  const terms = rate.split(1, 1).map((each, i) =>
-    C[i].matmul(B[i].transpose(-2, -1)).mul(elapsed.mul(each.unsqueeze(-1)).exp()),
-  );
+  // All ranks of a step write and read together.
+  const forRanks = (x: Tensor) =>
+    rank === 1 ? x : x.repeatInterleave(rank, 2).repeatInterleave(rank, 3);
+  const terms = rate.split(1, 1).map((each, i) => {
+    const decays = forRanks(elapsed.mul(each.unsqueeze(-1)).exp());
+    return C[i].matmul(B[i].transpose(-2, -1)).mul(decays);
+  });
   const sum = terms.reduce((total, term) => total.add(term));
-  const written = sum.mul(stepsOf(weight, columns).transpose(1, 2).unsqueeze(-2));
+  const written = sum.mul(forRanks(weights(unrolled, rows, columns)));
   // Selected, not multiplied by 0: other documents may hold NaN.
-  return hearingPairs(document, rows, columns).where(written, 0);
+  return forRanks(hearingPairs(document, rows, columns)).where(written, 0);
+}
+
+/** The ranks of steps x [B, T, R, D, N] as steps, by channel: [B, D, T · R, N]. */
+export function byChannel(x: Tensor): Tensor {
+  const [batch, steps, rank, channels, stateSize] = x.shape;
+  return x.permute([0, 3, 1, 2, 4]).reshape([batch, channels, steps * rank, stateSize]);
+}
+
+/** The factors of the writes of input steps in output steps, [B, D, rows or 1, columns]. */
+function weights({ weight, laterWeight }: Unrolled, rows: StepRange, columns: StepRange): Tensor {
+  const ofColumns = (x: Tensor) => stepsOf(x, columns).transpose(1, 2).unsqueeze(-2);
+  if (!laterWeight) return ofColumns(weight);
+  return isSameStep(rows, columns).where(ofColumns(weight), ofColumns(laterWeight));
+}
+
+/** Whether a row and a column are the same step, i32 [rows, columns]. */
+export function isSameStep(rows: StepRange, columns: StepRange): Tensor {
+  return stepNumbers(rows).unsqueeze(-1).equal(stepNumbers(columns));
 }
 
 /** Whether output step t (row) depends on input step s (column), [B or 1, 1, rows, columns]. */
@@ -57,13 +64,13 @@ function hearingPairs(
   document: Tensor | undefined, rows: StepRange, columns: StepRange,
 ): Tensor {
   const isEarlier = stepNumbers(columns).lessEqual(stepNumbers(rows).unsqueeze(-1));
-  if (!document) return isEarlier;
+  if (!document) return isEarlier.unsqueeze(0).unsqueeze(0);
   const [ofRows, ofColumns] = [rows, columns].map((steps) => stepsOf(document, steps));
   return ofRows.unsqueeze(-1).equal(ofColumns.unsqueeze(-2)).mul(isEarlier).unsqueeze(1);
 }
 
 /** The numbers of the steps of a range, i32. */
-export function stepNumbers([from, to]: StepRange): Tensor {
+function stepNumbers([from, to]: StepRange): Tensor {
   return arange(from, to, 1, { dtype: 'i32' });
 }
 

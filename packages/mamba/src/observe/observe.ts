@@ -45,11 +45,11 @@ type Forward = Module & { forward(x: Tensor, flags?: SequenceFlags): Tensor };
 type Scan<State> = Module & Pick<Recurrent<State>, 'scan'>;
 
 /**
- * Runs a model on an input and gives the recurrence of each layer of Mamba or Mamba-2 in it. The
- * model can be any module with such layers: `MambaLM`, `Mamba`, `BiMamba`, `MambaND`, a block, or
- * one of your own. Options are passed to its `scan` if it has one, else to its `forward`. It runs
- * eagerly, without gradients and dropout. A scan from the right is shown as it runs: its step 0 is
- * the last step of the input. Throws if there is no such layer.
+ * Runs a model on an input, of at least one step, and gives the recurrence of each layer of Mamba,
+ * Mamba-2 and Mamba-3 in it. The model can be any module with such layers: `MambaLM`, `Mamba`,
+ * `BiMamba`, `MambaND`, a block, or one of your own. Options are passed to its `scan` if it has
+ * one, else to its `forward`. It runs eagerly, without gradients and dropout. A scan from the right
+ * is shown as it runs: its step 0 is the last step of the input. Throws if there is no such layer.
  */
 export function observe<State>(
   model: Scan<State>, x: Tensor, options?: ObserveOptions<State>,
@@ -68,7 +68,7 @@ export function observe(
   if (reports.length === 0) {
     throw new TensorError(
       `observe: no layer of ${model.constructor.name} ran a selective scan; expected a model ` +
-        'with SelectiveSSM or Mamba2Block in it',
+        'with SelectiveSSM, Mamba2Block or Mamba3Block in it, and an input of at least one step',
     );
   }
   const paths = new Map(model.namedModules().map(([path, module]) => [module, path]));

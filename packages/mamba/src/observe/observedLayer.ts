@@ -8,169 +8,123 @@
  * remains after several, and the influence of an input on an output is what C_t reads of the rest.
  */
 import type { Module } from '@mambagrad/nn';
-import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import {
-  boolean, Kind, readOptions, type Table, whole,
-} from '@mambagrad/tensor/options';
+import { type Tensor, TensorError } from '@mambagrad/tensor';
+import { readOptions } from '@mambagrad/tensor/options';
 import type { Recurrence } from '../layers/recurrence.ts';
-import { clearPadding, readFlags } from '../sequence/sequence.ts';
+import { clearPadding } from '../sequence/sequence.ts';
+import { byChannel, elapsedTime, influenceMatrix, isSameStep, stepsOf } from './influence.ts';
 import {
-  elapsedTime, influenceMatrix, stepNumbers, type StepRange, stepsOf, type Unrolled,
-} from './influence.ts';
-
-/** Which channels to look at; results for few of them need little memory. */
-export interface ChannelOptions {
-  /** The numbers of channels, or of heads in layers that have heads. Default all, in order. */
-  readonly channels?: readonly number[] | undefined;
-}
-
-/** Which channels and steps to look at. */
-export interface PartOptions extends ChannelOptions {
-  /** Steps from the first to before the last. Default all. */
-  readonly steps?: StepRange | undefined;
-}
-
-/** Options of `retention`. */
-export interface RetentionOptions extends ChannelOptions {
-  /** The step after which the state is followed. Default 0. */
-  readonly from?: number | undefined;
-  /** The step before which that ends. Default the length. */
-  readonly to?: number | undefined;
-}
-
-/** Options of `influence`. */
-export interface InfluenceOptions extends ChannelOptions {
-  /** The steps t whose outputs are looked at, a row each. Default all. */
-  readonly outputs?: StepRange | undefined;
-  /** The steps s whose inputs are looked at, a column each. Default all. */
-  readonly inputs?: StepRange | undefined;
-  /** Whether the skip connection D counts, which adds D to the diagonal. Default false. */
-  readonly skip?: boolean | undefined;
-}
-
-const channelLists: Kind<readonly number[]> = new Kind(
-  'an array of the numbers of channels',
-  (x) => Array.isArray(x) && x.length > 0 &&
-    x.every((each) => Number.isInteger(each) && each >= 0),
-);
-
-const stepRanges: Kind<StepRange> = new Kind(
-  'an array of two steps [from, to], from below to',
-  (x) => Array.isArray(x) && x.length === 2 && x.every((each) => Number.isInteger(each)) &&
-    x[0] >= 0 && x[0] < x[1],
-);
-
-const channelOptions = { channels: channelLists.optional() } satisfies Table<ChannelOptions>;
-
-const partOptions = {
-  ...channelOptions, steps: stepRanges.optional(),
-} satisfies Table<PartOptions>;
-
-const retentionOptions = {
-  ...channelOptions, from: whole().orElse(0), to: whole(1).optional(),
-} satisfies Table<RetentionOptions>;
-
-const influenceOptions = {
-  ...channelOptions,
-  outputs: stepRanges.optional(),
-  inputs: stepRanges.optional(),
-  skip: boolean.orElse(false),
-} satisfies Table<InfluenceOptions>;
+  type InfluenceOptions, influenceOptions, type PartOptions, partOptions, type RetentionOptions,
+  retentionOptions, type StepRange,
+} from './parts.ts';
+import { ofChannels, takeOf, unroll, type Unrolled, writtenBy } from './unrolled.ts';
 
 /**
  * The recurrence that a layer ran for an input: B rows, L steps, D channels with N numbers of state
- * each. Mamba-2 has heads in the place of channels: for its layers read D as the number of heads,
- * whose channels, P in each, share Δ and the influence. In a head all numbers of the state decay
- * alike, so what belongs to a decay has K = 1 entries, where Mamba has K = N.
+ * each. Mamba-2 and Mamba-3 have heads in the place of channels: for their layers read D as the
+ * number of heads, whose channels, P in each, share Δ and the influence. In a head all numbers of
+ * the state decay alike, so what belongs to a decay has K = 1 entries, where Mamba has K = N. With
+ * R ranks (MIMO) each step has R inputs and R outputs.
  *
  * Padding (`mask`) takes no time: Δ is 0 there, nothing is written and nothing is read.
  */
 export class ObservedLayer {
   /** The path of the layer in the model, such as 'layers.0.mixer.ssm' */
   readonly name: string;
-  /** The layer: a `SelectiveSSM` or a `Mamba2Block` */
+  /** The layer: a `SelectiveSSM`, a `Mamba2Block` or a `Mamba3Block` */
   readonly layer: Module;
   /** The step sizes Δ, [B, L, D] */
   readonly delta: Tensor;
-  /** The signal u that the layer reads, after convolution and SiLU: [B, L, D], of heads + [P] */
+  /** The factor with which a step is written, [B, L, D]: Δ; in Mamba-3 λ Δ, see `written` */
+  readonly weight: Tensor;
+  /** The signal that the scan reads, [B, L, D]; of heads [B, L, D, P]; of ranks [B, L, R, D, P] */
   readonly u: Tensor;
-  /** The rates of decay, negative: [D, K] */
+  /** The rates of decay, negative: [D, K]; in Mamba-3, where each step has its own, [B, L, D] */
   readonly A: Tensor;
-  /** The input matrix, [B, L, G, N]: G groups of channels next to each other share it */
+  /** The input matrix, [B, L, G, N]: groups of channels share it; of ranks [B, L, R, D, N] */
   readonly B: Tensor;
-  /** The output matrix, [B, L, G, N] */
+  /** The output matrix, as B */
   readonly C: Tensor;
   /** The skip connection, [D] */
   readonly D: Tensor;
-  /** The state before the first step, [B, D, N], of heads [B, D, P, N]; undefined if zero */
+  /**
+   * The state before the first step, [B, D, N], of heads [B, D, P, N]; undefined if zero. In
+   * Mamba-3 it includes what the first step writes of the step before it.
+   */
   readonly initialState: Tensor | undefined;
   /** i32 [B, L], 1 where the state is reset before the step; undefined if it never is */
   readonly reset: Tensor | undefined;
   /** i32 [B, L], 0 at padding; undefined if there is none */
   readonly mask: Tensor | undefined;
-  readonly #document: Tensor | undefined;
+  readonly #all: Unrolled;
 
   /** Made by `observe`. */
   constructor(name: string, layer: Module, recurrence: Recurrence) {
-    const { u, A, B, C, flags } = recurrence;
-    const { reset, mask } = readFlags(name, flags, u.shape);
-    const cleared = (x: Tensor) => clearPadding(x, mask);
-    const grouped = (x: Tensor) => cleared(x.ndim === 3 ? x.unsqueeze(2) : x);
     this.name = name;
     this.layer = layer;
-    this.delta = cleared(recurrence.delta);
-    this.u = cleared(u);
+    const all = unroll(name, recurrence);
+    const { u, delta, A, D, initialState } = recurrence;
+    this.delta = clearPadding(delta, all.mask);
+    this.weight = all.weight;
+    this.u = clearPadding(u, all.mask);
     this.A = A.ndim === 1 ? A.unsqueeze(-1) : A;
-    this.B = grouped(B);
-    this.C = grouped(C);
-    this.D = recurrence.D;
-    this.initialState = recurrence.initialState;
-    this.reset = reset;
-    this.mask = mask;
-    this.#document = reset?.cast(u.dtype).cumsum(1);
+    const ofRanks = (x: Tensor) => (u.ndim > 4 ? x : x.squeeze(2));
+    this.B = ofRanks(all.B);
+    this.C = ofRanks(all.C);
+    this.D = D;
+    this.initialState = initialState;
+    this.reset = all.reset;
+    this.mask = all.mask;
+    this.#all = all;
   }
 
   /** Name, class and sizes in one line. */
   toString(): string {
     const [batch, length, channels] = this.delta.shape;
-    const unit = this.u.ndim === 4 ? `heads of ${this.u.shape[3]} channels` : 'channels';
+    const unit = this.u.ndim > 3 ? `heads of ${this.u.shape.at(-1)} channels` : 'channels';
+    const ranks = this.u.ndim > 4 ? `, ${this.u.shape[2]} ranks` : '';
     return `${this.name}: ${this.layer.constructor.name}, ${batch} × ${length} steps, ` +
-      `${channels} ${unit}, state ${this.B.shape[3]}`;
+      `${channels} ${unit}, state ${this.B.shape.at(-1)}${ranks}`;
   }
 
   /**
    * The hidden attention matrix, [B, D, outputs, inputs]: entry t, s is the derivative of output
    * y_t by input u_s for fixed Δ, B and C, that is how much output t owes to each unit of input s
    * (see influence.ts). It is 0 for s > t, across resets, and in rows and columns of padding. For
-   * heads, it holds for each of their channels. With `initialState` h, all outputs of the scan are
+   * heads, it holds for each of their channels; of R ranks each step has R rows and R columns, one
+   * after the other. With `initialState` h, all outputs of the scan are
    * y_t = Σ_s influence_ts u_s + stateInfluence_t · h, plus D u_t. The gate is not part of it.
    */
   influence(options: InfluenceOptions = {}): Tensor {
     const op = 'ObservedLayer.influence';
-    const given = readOptions(op, options, influenceOptions);
-    const [rows, columns] = [
-      this.#range(op, 'outputs', given.outputs), this.#range(op, 'inputs', given.inputs),
-    ];
-    const matrix = influenceMatrix(this.#unrolled(op, given.channels), rows, columns);
-    if (!given.skip) return matrix;
-    const isSame = stepNumbers(rows).unsqueeze(-1).equal(stepNumbers(columns));
-    const counts = this.mask ? stepsOf(this.mask, rows).unsqueeze(-1).unsqueeze(1) : 1;
-    const D = take(this.D, 0, this.#readChannels(op, given.channels)).reshape([-1, 1, 1]);
-    return matrix.add(isSame.mul(counts).where(D, 0));
+    const { channels, outputs, inputs, skip } = readOptions(op, options, influenceOptions);
+    const rows = this.#range(op, 'outputs', outputs);
+    const columns = this.#range(op, 'inputs', inputs);
+    const unrolled = this.#unrolled(op, channels);
+    const matrix = influenceMatrix(unrolled, rows, columns);
+    if (!skip) return matrix;
+    const rank = unrolled.B.shape[2];
+    const ofRank = ([from, to]: StepRange) => [rank * from, rank * to] as const;
+    const isSame = isSameStep(ofRank(rows), ofRank(columns));
+    const kept = this.mask && stepsOf(this.mask, rows).repeatInterleave(rank, 1);
+    const D = takeOf(this.D, 0, this.#readChannels(op, channels)).reshape([-1, 1, 1]);
+    return matrix.add(isSame.mul(kept?.unsqueeze(-1).unsqueeze(1) ?? 1).where(D, 0));
   }
 
   /**
    * How much each output owes to the state before the first step, a column of influence for each of
-   * its numbers: [B, D, steps, N]. It is 0 from the first reset on.
+   * its numbers: [B, D, steps, N]; of ranks with R rows for each step. 0 from the first reset on.
    */
   stateInfluence(options: PartOptions = {}): Tensor {
     const op = 'ObservedLayer.stateInfluence';
     const { channels, steps } = this.#readPart(op, options);
     const { time, rate, C, document } = this.#unrolled(op, channels);
-    const elapsed = stepsOf(time.cumsum(1), steps).unsqueeze(-1);
+    const elapsed = stepsOf(time.cumsum(1), steps).unsqueeze(2).unsqueeze(-1);
     const read = stepsOf(C, steps).mul(elapsed.mul(rate).exp());
-    const isFirst = document && stepsOf(document, steps).equal(0).unsqueeze(-1).unsqueeze(-1);
-    return (isFirst?.where(read, 0) ?? read).transpose(1, 2);
+    const isFirst = document && stepsOf(document, steps).equal(0).reshape([
+      ...stepsOf(document, steps).shape, 1, 1, 1,
+    ]);
+    return byChannel(isFirst?.where(read, 0) ?? read);
   }
 
   /**
@@ -230,25 +184,29 @@ export class ObservedLayer {
   }
 
   /**
-   * What is added to the state at each step, Δ_t B_t u_t: [B, steps, D, N], of heads
-   * [B, steps, D, P, N]. It has N times the size of u, so choose channels or steps.
+   * What is added to the state at each step, [B, steps, D, N], of heads [B, steps, D, P, N]:
+   * Δ_t B_t u_t. It has N times the size of u, so choose channels or steps. In Mamba-3 a step
+   * writes at both of its ends, λ_t Δ_t B_t u_t + exp(Δ_t A_t) (1 − λ_t) Δ_t B_{t−1} u_{t−1}.
    */
   written(options: PartOptions = {}): Tensor {
     const op = 'ObservedLayer.written';
     const { channels, steps } = this.#readPart(op, options);
-    const { weight, B } = this.#unrolled(op, channels);
-    const u = take(stepsOf(this.u, steps), 2, this.#readChannels(op, channels)).unsqueeze(-1);
-    const scaled = stepsOf(weight, steps).unsqueeze(-1).mul(stepsOf(B, steps));
-    return u.ndim === 5 ? u.mul(scaled.unsqueeze(-2)) : u.mul(scaled);
+    const unrolled = this.#unrolled(op, channels);
+    const chosen = (x: Tensor) => stepsOf(x, steps);
+    const { late } = unrolled;
+    const atEnd = writtenBy(unrolled, chosen);
+    const written = late ? atEnd.add(writtenBy(late, chosen)) : atEnd;
+    return this.u.ndim === 3 ? written.squeeze(3) : written;
   }
 
-  /** What is read of the state at each step, C_t for each channel: [B, steps, D, N]. */
+  /** What is read at each step, C_t of each channel: [B, steps, D, N], or [B, steps, R, D, N]. */
   read(options: PartOptions = {}): Tensor {
     const op = 'ObservedLayer.read';
     const { channels, steps } = this.#readPart(op, options);
     const { time, C } = this.#unrolled(op, channels);
-    const shape = [...stepsOf(time, steps).shape, C.shape[3]];
-    return stepsOf(C, steps).broadcastTo(shape);
+    const [batch, count, rank, , stateSize] = stepsOf(C, steps).shape;
+    const read = stepsOf(C, steps).broadcastTo([batch, count, rank, time.shape[2], stateSize]);
+    return this.u.ndim > 4 ? read : read.squeeze(2);
   }
 
   #logDecay(op: string, options: PartOptions): Tensor {
@@ -281,25 +239,9 @@ export class ObservedLayer {
     throw new TensorError(`${op}: channels has ${wrong}, expected numbers from 0 to ${count - 1}`);
   }
 
-  #unrolled(op: string, given: readonly number[] | undefined): Unrolled {
-    const channels = this.#readChannels(op, given);
-    const chosen = (x: Tensor, axis: number) => (given ? take(x, axis, channels) : x);
-    // Groups of channels next to each other share B and C.
-    const ofGroups = (x: Tensor) => {
-      const size = this.D.shape[0] / x.shape[2];
-      return x.shape[2] === 1 ? x : take(x, 2, channels.map((each) => Math.floor(each / size)));
-    };
-    const time = chosen(this.delta, 2);
-    return {
-      time, weight: time, rate: chosen(this.A, 0),
-      B: ofGroups(this.B), C: ofGroups(this.C), document: this.#document,
-    };
+  #unrolled(op: string, channels: readonly number[] | undefined): Unrolled {
+    return ofChannels(this.#all, this.#readChannels(op, channels));
   }
-}
-
-/** The elements of an axis with the given numbers. */
-function take(x: Tensor, axis: number, numbers: readonly number[]): Tensor {
-  return x.indexSelect(axis, tensor(Int32Array.from(numbers)));
 }
 
 /** ln 2 / −log decay */
