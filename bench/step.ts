@@ -4,8 +4,10 @@
  *
  *     npm run -s bench:step -- --vocab 16 --hidden 64 --layers 2 --state 16 --batch 8 --length 256
  *
- * With `--layer mamba2` its layers are those of Mamba-2, in heads of `--headDim` channels.
+ * With `--layer mamba2` or `mamba3` its layers are those of Mamba-2 or Mamba-3, in heads of
+ * `--headDim` channels.
  */
+import type { LayerKind } from '@mambagrad/mamba';
 import { compile, formatKernels, type KernelReport } from '@mambagrad/tensor';
 import { parseArgs } from 'node:util';
 import { trainingStep } from './support/models.ts';
@@ -19,7 +21,7 @@ const names = Object.keys(defaults) as Size[];
 
 interface Settings {
   readonly sizes: Record<Size, number>;
-  readonly layer: 'mamba' | 'mamba2';
+  readonly layer: LayerKind;
   readonly eager: boolean;
   readonly backend: 'wasm' | 'js';
   readonly deterministic: boolean;
@@ -49,8 +51,8 @@ function readSettings(): Settings {
   });
   const { layer, backend, ...others } = values;
   const threads = Number(values.threads);
-  if (layer !== 'mamba' && layer !== 'mamba2') {
-    throw new Error(`--layer takes mamba or mamba2, not '${layer}'`);
+  if (layer !== 'mamba' && layer !== 'mamba2' && layer !== 'mamba3') {
+    throw new Error(`--layer takes mamba, mamba2 or mamba3, not '${layer}'`);
   }
   if (backend !== 'wasm' && backend !== 'js') {
     throw new Error(`--backend takes wasm or js, not '${backend}'`);

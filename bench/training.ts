@@ -1,4 +1,5 @@
 /** Training steps of language models of several sizes: `npm run bench training [-- --long]`. */
+import { compile } from '@mambagrad/tensor';
 import { inAllWays, ways } from './support/ways.ts';
 import { type StepSizes, trainingStep } from './support/models.ts';
 import { isProgram, type PlannedRow, runSuites, type Suite } from './support/suite.ts';
@@ -30,6 +31,21 @@ function* rows(sizes: readonly StepSizes[]): Iterable<PlannedRow> {
   }
 }
 
+/** The channels of a head where Mamba-2 and Mamba-3 are compared. */
+const HEAD_DIM = 16;
+const kinds = [['Mamba-2', 'mamba2'], ['Mamba-3', 'mamba3']] as const;
+
+/** A step of both kinds of models of the same sizes, side by side. */
+function* beside(): Iterable<PlannedRow> {
+  const size = stepSizes[2];
+  const calls = kinds.map(([, layer]) => {
+    const { step, tokens, targets } = trainingStep({ ...size, layer, headDim: HEAD_DIM });
+    const compiled = compile(step, { threads: 1 });
+    return () => compiled(tokens, targets);
+  });
+  yield { name: stepName(size), calls };
+}
+
 export const training: Suite = {
   name: 'training',
   *plans(isLong) {
@@ -42,6 +58,8 @@ export const training: Suite = {
     yield { title: title('a Mamba'), rows: rows(sizes), ...others };
     const second = stepSizes.slice(1, -1).map((size) => ({ ...size, layer: 'mamba2' as const }));
     yield { title: title('a Mamba-2'), rows: rows(second), ...others };
+    const together = `Training both of the same state, in heads of ${HEAD_DIM}, on one thread, ${what}`;
+    yield { title: together, columns: kinds.map(([name]) => name), rows: beside() };
   },
 };
 

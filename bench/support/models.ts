@@ -1,17 +1,17 @@
 /** What several benchmarks run: a training step, a decoder, the inputs of a selective scan. */
-import { MambaLM, sample, selectiveScan, type StackState } from '@mambagrad/mamba';
+import { type LayerKind, MambaLM, sample, selectiveScan, type StackState } from '@mambagrad/mamba';
 import { AdamW, crossEntropy } from '@mambagrad/nn';
 import {
   compile, grad, integers, manualSeed, noGrad, normal, type Tensor, uniform, zeros,
 } from '@mambagrad/tensor';
 
 export interface ModelSizes {
-  readonly layer?: 'mamba' | 'mamba2';
+  readonly layer?: LayerKind;
   readonly vocab: number;
   readonly hidden: number;
   readonly layers: number;
   readonly state: number;
-  /** The channels of a head of a Mamba-2 layer. */
+  /** The channels of a head of a Mamba-2 or Mamba-3 layer. */
   readonly headDim?: number;
 }
 
@@ -24,7 +24,7 @@ function makeModel(given: ModelSizes): MambaLM {
   const { layer = 'mamba', vocab, hidden, layers, state, headDim = 64 } = given;
   manualSeed(1);
   const sizes = { vocabSize: vocab, hiddenSize: hidden, stateSize: state, numLayers: layers };
-  return new MambaLM({ ...sizes, layer, ...(layer === 'mamba2' && { headDim }) });
+  return new MambaLM({ ...sizes, layer, ...(layer !== 'mamba' && { headDim }) });
 }
 
 /** A training step of a language model, and a batch for it; `step` gives the loss. */

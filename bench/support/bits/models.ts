@@ -1,6 +1,6 @@
 /** Layers, losses, optimizers and models: results, gradients, training steps, and what they write. */
 import {
-  BiMamba, generate, Mamba, Mamba2, MambaBlock, MambaLM, MambaND, sample,
+  BiMamba, generate, Mamba, Mamba2, Mamba3, MambaBlock, MambaLM, MambaND, sample,
 } from '@mambagrad/mamba';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, Conv1d, causalConv1d, crossEntropy, Dropout, Embedding,
@@ -54,6 +54,7 @@ const tokens = indices([3, 40], 16);
 const encoder = { embedDim: 12, hiddenSize: 16, stateSize: 8 };
 const language = { vocabSize: 16, hiddenSize: 32, stateSize: 8, numLayers: 2 };
 const heads = { layer: 'mamba2', headDim: 16 } as const;
+const turning = { layer: 'mamba3', headDim: 16 } as const;
 
 const layers: Readonly<Record<string, Built>> = {
   Linear: { make: () => new Linear(12, 7), input: sequence },
@@ -70,10 +71,15 @@ const layers: Readonly<Record<string, Built>> = {
   },
   Mamba: { make: () => new Mamba({ ...encoder, pool: 'ends', dropout: 0.1 }), input: sequence },
   Mamba2: { make: () => new Mamba2({ ...encoder, headDim: 16, pool: 'mean' }), input: sequence },
+  Mamba3: { make: () => new Mamba3({ ...encoder, headDim: 16, pool: 'last' }), input: sequence },
   BiMamba: { make: () => new BiMamba({ ...encoder, combine: 'concat' }), input: sequence },
   'MambaLM mamba': { make: () => new MambaLM({ ...language, dropout: 0.1 }), input: tokens },
   'MambaLM mamba2': {
     make: () => new MambaLM({ ...language, ...heads, numGroups: 2, tieEmbeddings: false }),
+    input: tokens,
+  },
+  'MambaLM mamba3': {
+    make: () => new MambaLM({ ...language, ...turning, numGroups: 2, mimoRank: 2, outputNorm: true }),
     input: tokens,
   },
 };
@@ -139,7 +145,7 @@ function* optimizerSteps(): Iterable<Case> {
 
 /** What language models write, and what they say of a sequence that comes in pieces. */
 function* writing(): Iterable<Case> {
-  const kinds = { mamba: {}, mamba2: heads };
+  const kinds = { mamba: {}, mamba2: heads, mamba3: turning };
   for (const [kind, more] of Object.entries(kinds)) {
     const make = () => {
       manualSeed(6);

@@ -1,7 +1,6 @@
 /** The loop language: kernels as values, their mathematics, and two emitters. */
 export {
-  addAssembledRegions, addRegions, callRegion, compileWebAssembly, type EmitOptions,
-  type RegionFunction,
+  addRegions, callRegion, compileWebAssembly, type EmitOptions, type RegionFunction,
 } from './emit/webassembly.ts';
 export { compileGuarded } from './emit/guard.ts';
 export { type CompiledKernel, compileJavaScript, printJavaScript } from './emit/javascript.ts';

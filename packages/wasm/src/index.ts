@@ -8,10 +8,10 @@ export {
   memory, type Operand, type Statement, type Statements, v128, words,
 } from './assembler/code.ts';
 export {
-  assembled, block, branch, branchIf, call, type Callable, drop, forRange, type Global,
+  assembled, block, branch, branchIf, call, type Callable, callInOrder, drop, forRange, type Global,
   type Local, loop, type Parameters, select, set, tee, unreachable, when,
 } from './assembler/control.ts';
-export { assemble } from './assembler/encode.ts';
+export { CodeWriter, isInstruction } from './assembler/codeWriter.ts';
 export * from './assembler/features.ts';
 export * from './common/freeList.ts';
 export * from './common/host.ts';

@@ -1,7 +1,7 @@
 /** Modules, functions and control flow of the assembler, its errors, its text, its features. */
 import {
-  assemble,
   assembled,
+  CodeWriter,
   at,
   block,
   branch,
@@ -237,33 +237,54 @@ describe('modules', () => {
     expect(stackOf(outer)).toContain('stumble über');
   });
 
-  test('take functions that were assembled once', () => {
+  test('take code that was written as bytes', () => {
+    const code = new CodeWriter();
     const like = new Module().function('square', { to: 'i32', x: 'i32' }, 'none', (given, self) => {
-      const y = self.local('y', 'f32');
-      const number = self.local('number', 'i32');
-      return [
-        set(number, i32.mul(given.x, given.x)),
-        set(y, f32.convert_i32_s(number)),
-        when(given.x, [f32.store(given.to, y)]),
-      ];
+      const { to, x } = given;
+      const [y, i] = [self.local('y', 'f32'), self.local('i', 'i32')];
+      // y = x · x as a float; from to on, y is stored as often as x says, at every fourth byte.
+      code.get(x).get(x).op('i32.mul').op('f32.convert_i32_s').set(y);
+      code.get(x).if().loop();
+      code.get(to).get(i).i32(4).op('i32.mul').op('i32.add').get(y).access('f32.store', 0);
+      code.get(i).i32(1).op('i32.add').tee(i).get(x).op('i32.lt_s').branchIf().end();
+      code.else().get(to).f32(-1.5).f32(7).get(x).select().access('f32.store', 4).end();
+      return [];
     });
-    const bytes = assemble(like);
     for (const added of [0, 5]) {
       const module = new Module();
       module.export(module.memory({ min: 1 }));
       const more = module.global('more', 'i32', added);
       const [, x] = like.locals as readonly Local<'i32'>[];
-      module.export(module.functionLike(like, 'run', [set(x, i32.add(x, more)), assembled(bytes)]));
+      const bytes = assembled(code.all());
+      module.export(module.functionLike(like, 'run', [set(x, i32.add(x, more)), bytes]));
       type Exports = { memory: HostMemory; run: (to: number, x: number) => void };
       const { memory: own, run } = module.instantiate<Exports>();
       run(8, 3);
-      expect(new Float32Array(own.buffer)[2]).toBe((3 + added) ** 2);
-      expect(module.wat()).toContain(`\n    (; ${bytes.length} bytes ;)`);
+      const floats = new Float32Array(own.buffer);
+      expect(floats.slice(2, 2 + 3 + added)).toEqual(
+        new Float32Array(3 + added).fill((3 + added) ** 2),
+      );
+      run(80, -added);
+      expect(floats.slice(20, 22)).toEqual(new Float32Array([0, 7]));
+      expect(module.wat()).toContain([
+        '    (local.set $y',
+        '      (f32.convert_i32_s (i32.mul (local.get $x) (local.get $x))))',
+        '    (if (local.get $x)',
+        '      (then',
+        '        (loop $next',
+        '          (f32.store',
+        '            (i32.add (local.get $to) (i32.mul (local.get $i) (i32.const 4)))',
+        '            (local.get $y))',
+        '          (br_if $next',
+        '            (i32.lt_s',
+        '              (local.tee $i (i32.add (local.get $i) (i32.const 1)))',
+        '              (local.get $x)))))',
+        '      (else',
+        '        (f32.store offset=4',
+        '          (local.get $to)',
+        '          (select (f32.const -1.5) (f32.const 7) (local.get $x))))))',
+      ].join('\n'));
     }
-    const module = new Module();
-    const global = module.global('more', 'i32', 1);
-    const other = module.function('other', {}, 'none', () => [drop(global)]);
-    expect(() => assemble(other)).toThrow("global 'more' is not of this module");
   });
 
   test('may be large', () => {

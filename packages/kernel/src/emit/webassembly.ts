@@ -3,12 +3,13 @@
  * kernels. The bodies of the functions are emitted by functionBody.ts.
  */
 import {
-  assemble, assembled, call, type Expression, features, type HostMemory, i32, type Local,
+  assembled, callInOrder, type Expression, features, type HostMemory, i32, type Local,
   MAX_PAGES, Module, Names, type Operand, type Statement as Code, type ValueType,
 } from '@mambagrad/wasm';
 import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
 import type { Kernel, Region } from '../language/kernel.ts';
-import { emit, loadConstant, type VectorConstant, wasmType } from './functionBody.ts';
+import { emit, loadConstant } from './functionBody.ts';
+import { wasmType } from './functionExpression.ts';
 import type { KernelFunction } from './inductionVariables.ts';
 import type { CompiledKernel } from './javascript.ts';
 
@@ -61,8 +62,7 @@ export function callRegion(
   from: Operand<'i32'> = 0, to: Operand<'i32'> = 0,
 ): Code {
   const values = iterations === undefined ? given : [...given, own, from, to];
-  const keys = Object.keys(run.parameters);
-  return call(run, Object.fromEntries(keys.map((key, i) => [key, values[i] as Operand<'i32'>])));
+  return callInOrder(run, values as readonly Operand<'i32'>[]);
 }
 
 /** The parameters of a kernel with their types, and the address of its scratch memory, if any. */
@@ -75,71 +75,53 @@ function parametersOf(kernel: Kernel): Record<string, ValueType> {
   return Object.fromEntries(parameters);
 }
 
-/** What `addRegions` and `addAssembledRegions` add to a module: a function for each region. */
-type AddRegions = (
-  module: Module, kernel: Kernel, options?: EmitOptions, name?: string,
-) => RegionFunction[];
-
-/** Adds a kernel to a module, under its own name or another. */
-export const addRegions: AddRegions = (module, kernel, options = {}, name = kernel.name) => {
-  const fuses = isFusing(kernel, options);
-  return kernel.regions.map((region, i) => {
-    const run = module.function(nameOf(kernel, name, i), parametersIn(kernel, region), 'none',
-      (given, self) => {
-        const { constants, code } = emitRegion(kernel, region, given, self, fuses);
-        return [constants.map((one) => loadConstant(module, one)), code];
-      });
-    return { run, iterations: region.iterations };
-  });
-};
-
 /**
- * The same, with the code as bytes. A kernel is assembled once, whichever modules it is added to.
+ * Adds a kernel to a module, under its own name or another: a function for each region. Its code is
+ * emitted once, whichever modules it is added to.
  */
-export const addAssembledRegions: AddRegions = (
-  module, kernel, options = {}, name = kernel.name,
-) => {
-  const regions = assembledRegions(kernel, isFusing(kernel, options));
+export function addRegions(
+  module: Module, kernel: Kernel, options: EmitOptions = {}, name: string = kernel.name,
+): RegionFunction[] {
+  const regions = emittedRegions(kernel, isFusing(kernel, options));
   return kernel.regions.map(({ iterations }, i) => {
     const { like, constants, bytes } = regions[i];
     const loads = constants.map((one) => loadConstant(module, one));
     const run = module.functionLike(like, nameOf(kernel, name, i), [loads, assembled(bytes)]);
     return { run, iterations };
   });
-};
-
-/** The code of a region, assembled, to be put into any module. */
-interface AssembledRegion {
-  /** A function with its parameters and locals. */
-  readonly like: KernelFunction;
-  /** The vectors that are loaded into locals before its code runs. */
-  readonly constants: readonly VectorConstant[];
-  readonly bytes: Uint8Array;
 }
 
-/** The regions of kernels that were assembled, with fused multiply-add and without. */
-const [fused, plain] = [0, 1].map(() => new WeakMap<Kernel, AssembledRegion[]>());
+/** The code of a region, to be put into any module. */
+interface EmittedRegion extends ReturnType<typeof emit> {
+  /** A function with its parameters and locals. */
+  readonly like: KernelFunction;
+}
 
-function assembledRegions(kernel: Kernel, fuses: boolean): AssembledRegion[] {
+/** The regions of kernels that were emitted, with fused multiply-add and without. */
+const [fused, plain] = [0, 1].map(() => new WeakMap<Kernel, EmittedRegion[]>());
+
+function emittedRegions(kernel: Kernel, fuses: boolean): EmittedRegion[] {
   const made = fuses ? fused : plain;
   let regions = made.get(kernel);
   if (regions === undefined) {
-    regions = kernel.regions.map((region) => assembleRegion(kernel, region, fuses));
+    regions = kernel.regions.map((region) => emitRegion(kernel, region, fuses));
     made.set(kernel, regions);
   }
   return regions;
 }
 
-function assembleRegion(kernel: Kernel, region: Region, fuses: boolean): AssembledRegion {
-  let constants: readonly VectorConstant[] = [];
-  const parameters = parametersIn(kernel, region);
+function emitRegion(kernel: Kernel, { body, iterations }: Region, fuses: boolean): EmittedRegion {
+  const more = iterations === undefined ? {} : { own: 'i32', from: 'i32', to: 'i32' } as const;
+  let emitted: ReturnType<typeof emit> = { constants: [], bytes: new Uint8Array() };
+  const parameters: Record<string, ValueType> = { ...parametersOf(kernel), ...more };
   const like = new Module().function(kernel.name, parameters, 'none', (given, self) => {
-    const emitted = emitRegion(kernel, region, given, self, fuses);
-    ({ constants } = emitted);
-    return emitted.code;
+    const values = Object.values(given);
+    const locals = new Map(kernel.parameters.map((one, p) => [one, values[p]] as const));
+    emitted = emit(kernel, body, { self, given, locals, fuses });
+    return [];
   });
-  // The bytes are kept, and neither the code nor the module, which has it too.
-  return { like: { ...like, code: [], home: kernel }, constants, bytes: assemble(like) };
+  // What is kept does not refer to the module.
+  return { ...emitted, like: { ...like, home: kernel } };
 }
 
 function isFusing({ name }: Kernel, options: EmitOptions): boolean {
@@ -149,18 +131,4 @@ function isFusing({ name }: Kernel, options: EmitOptions): boolean {
 /** The name of the function of the i-th region. */
 function nameOf({ regions }: Kernel, name: string, i: number): string {
   return regions.length > 1 ? `${name}, region ${i}` : name;
-}
-
-function parametersIn(kernel: Kernel, { iterations }: Region): Record<string, ValueType> {
-  const more = iterations === undefined ? {} : { own: 'i32', from: 'i32', to: 'i32' } as const;
-  return { ...parametersOf(kernel), ...more };
-}
-
-function emitRegion(
-  kernel: Kernel, { body }: Region, given: Readonly<Record<string, Local>>, self: KernelFunction,
-  fuses: boolean,
-): ReturnType<typeof emit> {
-  const values = Object.values(given);
-  const locals = new Map(kernel.parameters.map((one, p) => [one, values[p]] as const));
-  return emit(kernel, body, { self, given, locals, fuses });
 }

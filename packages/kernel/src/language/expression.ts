@@ -168,16 +168,24 @@ export function fit(taker: string, type: Type, x: Operand): Expr {
   throw new Error(`${taker}: expected ${type}, found ${value.type}${help}`);
 }
 
+/** Most operations have no detail: one list for all of them. */
+const none: readonly number[] = [];
+
 /** Applies an operation to operands of one kind. By default the result has as many lanes. */
 export function apply(
-  meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = [], gives?: Type,
+  meaning: Meaning, operands: readonly Operand[], detail: readonly number[] = none, gives?: Type,
 ): Operation {
   const { name, takes } = meaning;
   let widest: Expr | undefined;
+  let isUniform = true;
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i];
-    if (typeof operand === 'number') continue;
-    if (widest === undefined || (isVector(operand) && !isVector(widest))) widest = operand;
+    if (typeof operand === 'number') isUniform = false;
+    else if (widest === undefined) widest = operand;
+    else if (operand.type !== widest.type) {
+      isUniform = false;
+      if (isVector(operand) && !isVector(widest)) widest = operand;
+    }
   }
   if (widest === undefined) throw new Error(`${name}: all operands are plain numbers`);
   const { type: taken } = widest;
@@ -185,9 +193,9 @@ export function apply(
   if (!takes.includes(kind)) {
     throw new Error(`${name}: expected ${takes.replaceAll(' ', ' or ')}, found ${widest.type}`);
   }
-  const inputs = operands.map((operand) => (
-    typeof operand !== 'number' && operand.type === taken ? operand : fit(name, taken, operand)
-  ));
+  const inputs = isUniform
+    ? (operands as readonly Expr[])
+    : operands.map((operand) => fit(name, taken, operand));
   const isOfKind = meaning.gives === undefined || meaning.gives === kind;
   const type = gives ?? (isOfKind ? taken : typeOf(meaning.gives, lanesOf(widest)));
   return { node: 'operation', type, name, inputs, detail, meaning };

@@ -138,14 +138,15 @@ function checkedBlock(
   const { states, lets, variables } = scope;
   for (const one of variables) states.set(one, 'constant');
   const check = (value: Expr): void => checkUse(scope, value);
+  const checked: Statement[] = [];
   const declare = ({ type }: Expr): Variable => {
     const declared = variable(`t${lets.length + 1}`, type);
     lets.push(declared);
     return declared;
   };
-  const checked = body.flatMap((one) => (
-    insertLets(one, check, declare).map((tree) => checkedStatement(scope, tree))
-  ));
+  for (const one of body) {
+    for (const tree of insertLets(one, check, declare)) checked.push(checkedStatement(scope, tree));
+  }
   for (const one of variables) states.set(one, 'outOfScope');
   return checked;
 }
@@ -208,13 +209,14 @@ function checkAccess(scope: Scope, how: 'load' | 'store', { buffer, index }: Loa
 function spanOfIndex({ spans }: Facts, index: Index): readonly [number, number] | undefined {
   // Every combination of values of the counters occurs, so the extremes of the terms add up.
   const lanes = 3 * index.step;
-  let [least, most] = [index.constant + Math.min(0, lanes), index.constant + Math.max(0, lanes)];
+  let least = index.constant + Math.min(0, lanes);
+  let most = index.constant + Math.max(0, lanes);
   for (const { of, times } of index.terms) {
     const span = spans.get(of);
     if (span === undefined) return undefined;
-    const ends = span.map((end) => end * times);
-    least += Math.min(...ends);
-    most += Math.max(...ends);
+    const [first, last] = [span[0] * times, span[1] * times];
+    least += Math.min(first, last);
+    most += Math.max(first, last);
   }
   return [least, most];
 }

@@ -44,8 +44,8 @@ function isStore(statement: Statement): statement is Statement & { readonly targ
 export function insertLets(
   statement: Statement, check: (value: Expr) => void, declare: (value: Expr) => Variable,
 ): Statement[] {
-  const { uses, isTree } = countUses(statement, check);
-  if (isTree) return [statement];
+  if (isTree(statement, check)) return [statement];
+  const uses = countUses(statement, check);
   const lets: Statement[] = [];
   const variables = new Map<Expr, Variable>();
   const treeOf = (value: Expr): Expr => {
@@ -78,20 +78,54 @@ export function insertLets(
 }
 
 /**
- * How often a statement uses each part of its expressions, and whether they are trees already;
- * `check` is called for each part, but for constants.
+ * Whether a statement uses each part of its expressions once, as most do, so that nothing is to be
+ * counted; `check` is called for each part that was looked at, but for constants.
+ */
+function isTree(statement: Statement, check: (value: Expr) => void): boolean {
+  const seen: Expr[] = [];
+  const isUsedOnce = (value: Expr): boolean => {
+    if (value.node === 'constant') return true;
+    check(value);
+    if (value.node === 'variable') return true;
+    if (seen.includes(value) || isRare(value)) return false;
+    seen.push(value);
+    return areUsedOnce(value);
+  };
+  const areUsedOnce = (value: Expr): boolean => {
+    const inputs = inputsOf(value);
+    const isOnce = !usesInputsTwice(value) || inputs.every(({ node }) => node === 'variable');
+    return isOnce && inputs.every(isUsedOnce);
+  };
+  return (
+    (statement.statement !== 'assign' || areUsedOnce(statement.target)) &&
+    statement.values.every(isUsedOnce)
+  );
+}
+
+/**
+ * An expression that is broadcast to four lanes counts as used more than once: the JavaScript
+ * emitter writes it out for each lane, and stores some lanes before it computes others.
+ */
+function usesInputsTwice(value: Expr): boolean {
+  if (value.node === 'operation') {
+    return value.name === 'splat' && value.inputs[0].node === 'operation';
+  }
+  return value.node === 'load' && isVector(value);
+}
+
+/**
+ * How often a statement uses each part of its expressions; `check` is called for each part, but for
+ * constants.
  */
 function countUses(
   statement: Statement, check: (value: Expr) => void,
-): { readonly uses: ReadonlyMap<Expr, number>; readonly isTree: boolean } {
+): ReadonlyMap<Expr, number> {
   const uses = new Map<Expr, number>();
-  let isTree = true;
   const visit = (value: Expr): void => {
     if (value.node === 'constant') return;
     if (value.node === 'variable') return check(value);
     const before = uses.get(value) ?? 0;
     uses.set(value, before + 1);
-    if (before > 0 || isRare(value)) isTree = false;
     if (before > 0) return;
     check(value);
     visitInputs(value);
@@ -100,16 +134,11 @@ function countUses(
     // Uses on the rare side are counted when its branch is processed.
     const inputs = isRare(value) ? [value.inputs[0], value.inputs[2]] : inputsOf(value);
     inputs.forEach(visit);
-    // An expression that is broadcast to four lanes counts as used more than once: the JavaScript
-    // emitter writes it out for each lane, and stores some lanes before it computes others.
-    const isSplat = value.node === 'operation' && value.name === 'splat';
-    if (isSplat ? inputs[0].node === 'operation' : value.node === 'load' && isVector(value)) {
-      inputs.forEach(visit);
-    }
+    if (usesInputsTwice(value)) inputs.forEach(visit);
   };
   if (statement.statement === 'assign') visitInputs(statement.target);
   statement.values.forEach(visit);
-  return { uses, isTree };
+  return uses;
 }
 
 /** An expression in which some parts are replaced by the variables that hold them. */

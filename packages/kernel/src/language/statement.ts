@@ -73,12 +73,19 @@ export function intervalOf(range: Range): Interval {
 
 /** Assigns a value to a variable. */
 export function set(target: Variable, value: Operand): Assign {
-  return assign(`set ${target.name}`, target, value);
+  return assign('set', target, target.name, value);
 }
 
-function assign(taker: string, target: Variable | Load, value: Operand): Assign {
-  return { statement: 'assign', target, values: [fit(taker, target.type, value)], bodies: [] };
+function assign(
+  how: string, target: Variable | Load, name: string, value: Operand,
+): Assign {
+  const isOfType = typeof value !== 'number' && value.type === target.type;
+  const values = [isOfType ? value : fit(`${how} ${name}`, target.type, value)];
+  return { statement: 'assign', target, values, bodies: noBodies };
 }
+
+/** An assignment has no blocks inside it. */
+const noBodies: readonly (readonly Statement[])[] = [];
 
 /** Stores an element, or one for each lane of the index: lane 0 first, lane 3 last. */
 export function store(to: Buffer, index: Operand, value: Operand): Assign {
@@ -86,7 +93,7 @@ export function store(to: Buffer, index: Operand, value: Operand): Assign {
   if (typeof index === 'object' && lanesOf(index) > lanesOf(target)) {
     throw new Error(`store ${to.name}: all lanes have the same index`);
   }
-  return assign(`store ${to.name}`, target, value);
+  return assign('store', target, to.name, value);
 }
 
 /** Runs the body for each number of a range, which must not be negative. */
@@ -99,7 +106,9 @@ export function loop(name: string, range: Range, body: (i: Variable) => Statemen
     throw new Error(`loop ${name}: it starts from ${from.value}, expected 0 or more`);
   }
   const counter = variable(name, 'i32');
-  const bodies = [listOf(body(counter))];
+  // `listOf` leaves out a loop that is known not to run, as most tails are: nothing is made for it.
+  const isIdle = from.node === 'constant' && to.node === 'constant' && from.value >= to.value;
+  const bodies = [isIdle ? [] : listOf(body(counter))];
   return { statement: 'loop', counter, values: [from, to], step, bodies, isParallel: false };
 }
 

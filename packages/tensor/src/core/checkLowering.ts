@@ -219,14 +219,19 @@ function checkIndex({ where }: Call, what: string, index: unknown, shape: Shape)
     throw failure`${where}: ${what} ${show(index)}, expected an index of ${shape.length} positions`;
   }
   const positions = index as Index;
-  check(positions.length === shape.length)`${where}: ${what} an index of ${positions.length}
-    positions, expected ${shape.length}, one for each axis of ${shape}`;
-  const wrong = positions.findIndex((position) =>
-    typeof position === 'number' ? !Number.isInteger(position) : !isValue(position, 'i32'),
-  );
-  if (wrong < 0) return;
+  if (positions.length !== shape.length) {
+    throw failure`${where}: ${what} an index of ${positions.length} positions,
+      expected ${shape.length}, one for each axis of ${shape}`;
+  }
+  let wrong = 0;
+  while (wrong < positions.length && isPosition(positions[wrong])) wrong++;
+  if (wrong === positions.length) return;
   throw failure`${where}: ${what} an index whose position ${wrong} is ${textOf(positions[wrong])},
     expected a whole number or an i32 of the loop language`;
+}
+
+function isPosition(position: k.Operand): boolean {
+  return typeof position === 'number' ? Number.isInteger(position) : isValue(position, 'i32');
 }
 
 function isValue(given: unknown, dtype: string): boolean {

@@ -3,12 +3,17 @@
  * eighth if more bytes follow; lists after their length; sections and bodies after their size.
  */
 export class Bytes {
-  #bytes = new Uint8Array(256);
+  #bytes = empty;
   #length = 0;
 
   /** All bytes written so far. */
   all(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
+  }
+
+  /** The same, in memory that later writes may change. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** Appends a byte, from 0 to 255. */
@@ -35,7 +40,7 @@ export class Bytes {
   #reserve(count: number): void {
     const needed = this.#length + count;
     if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#bytes.length, LEAST));
     larger.set(this.#bytes);
     this.#bytes = larger;
   }
@@ -58,6 +63,13 @@ export class Bytes {
     let rest = Number(value);
     for (; rest < -0x40 || rest > 0x3f; rest >>= 7) this.byte((rest & 0x7f) | 0x80);
     return this.byte(rest & 0x7f);
+  }
+
+  /** Appends a float of 32 bits, its lowest byte first. */
+  f32(value: number): this {
+    scratch.setFloat32(0, value, true);
+    for (let i = 0; i < 4; i++) this.byte(scratch.getUint8(i));
+    return this;
   }
 
   /** Appends a list: its length, and then each item. */
@@ -84,9 +96,18 @@ export class Bytes {
 
   /** Appends a name in UTF-8, after its size in bytes. */
   name(text: string): this {
-    const bytes = Array.from(encodeURIComponent(text).matchAll(/%(..)|./g), ([character, hex]) => (
-      hex === undefined ? character.charCodeAt(0) : parseInt(hex, 16)
-    ));
-    return this.unsigned(bytes.length).append(bytes);
+    // Text in which there is nothing to escape is its own UTF-8.
+    const utf8 = /^[\0-\x7f]*$/.test(text) ? text : encodeURIComponent(text)
+      .replaceAll(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    this.unsigned(utf8.length);
+    for (let i = 0; i < utf8.length; i++) this.byte(utf8.charCodeAt(i));
+    return this;
   }
 }
+
+/** Of many bytes there are none, or few: arrays are made when something is written. */
+const empty = new Uint8Array(0);
+const LEAST = 64;
+
+/** Floats are written as they are in memory, little-endian on every engine. */
+const scratch = new DataView(new ArrayBuffer(4));

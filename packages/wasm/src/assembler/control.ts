@@ -31,11 +31,14 @@ export interface Callable<P extends Parameters = Parameters, R extends ResultTyp
 }
 
 /** The instructions that are not in the table. */
-const opcodes = {
-  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, br: 0x0c, br_if: 0x0d, return: 0x0f,
-  call: 0x10, drop: 0x1a, select: 0x1b,
+export const opcodes = {
+  unreachable: 0x00, block: 0x02, loop: 0x03, if: 0x04, else: 0x05, end: 0x0b, br: 0x0c,
+  br_if: 0x0d, return: 0x0f, call: 0x10, drop: 0x1a, select: 0x1b,
   'local.get': 0x20, 'local.set': 0x21, 'local.tee': 0x22, 'global.get': 0x23, 'global.set': 0x24,
-};
+} as const;
+
+/** The type of a block that leaves no value. */
+export const emptyBlock = 0x40;
 
 export function instruct<T extends ResultType>(
   name: keyof typeof opcodes, type: T, operands: readonly Expression[], ...to: readonly Reference[]
@@ -86,25 +89,35 @@ export function select<T extends ValueType>(
 export function call<P extends Parameters, R extends ResultType>(
   called: Callable<P, R>, given: { readonly [K in keyof P]: Operand<P[K]> },
 ): Code<R> {
-  const { parameters, result } = called;
-  const where = `call ${called.name}`;
+  const { parameters, name: to } = called;
+  const where = `call ${to}`;
   const extra = Object.keys(given).find((name) => !Object.hasOwn(parameters, name));
   if (extra !== undefined) {
     const names = Object.keys(parameters).join(', ');
     throw new Error(`${where}: there is no parameter ${extra}, only [${names}]`);
   }
-  const operands = Object.entries(parameters).map(([name, type]) => (
-    operand(`${where}: ${name}`, type, given[name])
-  ));
+  return callInOrder(called, Object.keys(parameters).map((name) => given[name]));
+}
+
+/** Calls a function with arguments in the order of its parameters. */
+export function callInOrder<P extends Parameters, R extends ResultType>(
+  called: Callable<P, R>, given: readonly Operand<P[keyof P]>[],
+): Code<R> {
+  const { parameters, result, name: to } = called;
+  let i = 0;
+  const operands: Expression[] = [];
+  for (const name in parameters) {
+    const [type, value] = [parameters[name], given[i++]];
+    const isOfType = typeof value === 'object' && value.type === type;
+    operands.push(isOfType ? value : operand(`call ${to}: ${name}`, type, value));
+  }
   return instruct('call', result, operands, called);
 }
 
-/** Statements as the bytes that `assemble` gives, for a function that has the same locals. */
+/** Statements as the bytes of a `CodeWriter`, for a function that has the same locals. */
 export function assembled(bytes: Uint8Array): Statement {
-  const instruction = `(; ${bytes.length} bytes ;)`;
-  return {
-    type: 'none', instruction, opcode: 0, operands: [], immediates: [], assembled: bytes,
-  };
+  const nothing = { instruction: '', opcode: 0, operands: [], immediates: [] };
+  return { type: 'none', ...nothing, assembled: bytes };
 }
 
 /** Traps, which stops the program with an error. */

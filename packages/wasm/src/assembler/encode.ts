@@ -4,17 +4,14 @@
  */
 import { Bytes } from './bytes.ts';
 import type { Code } from './code.ts';
-import type { Local } from './control.ts';
+import { emptyBlock, type Local, opcodes } from './control.ts';
 import type { Label, Reference } from './immediates.ts';
-import type { Memory, Parts, WasmFunction } from './parts.ts';
+import type { Memory, Parts } from './parts.ts';
 
 const typeBytes = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 const kindBytes = { function: 0x00, memory: 0x02, global: 0x03 };
 const functionType = 0x60;
 const isMutable = 1;
-const emptyBlock = 0x40; // a block that leaves no value
-const elseByte = 0x05;
-const end = 0x0b;
 
 /** The module in WebAssembly's binary format. */
 export function encodeModule(parts: Parts): Uint8Array {
@@ -73,17 +70,6 @@ function writeLimits({ limits: { min, max, shared } }: Memory, out: Bytes): void
   else out.byte(shared ? 3 : 1).unsigned(min).unsigned(max);
 }
 
-/**
- * The statements of a function as bytes, to be put into functions that have the same locals in the
- * same order. They may refer to nothing but locals.
- */
-export function assemble({ name, code, locals }: WasmFunction): Uint8Array {
-  const out = new Bytes();
-  writeCode(code, `function '${name}'`, [locals], out);
-  // The end of the function is left to the others.
-  return out.all().slice(0, -1);
-}
-
 /** Writes code and its end. It may refer to items of the given homes, and to enclosing labels. */
 function writeCode(
   code: readonly Code[], where: string, homes: readonly object[], out: Bytes,
@@ -120,12 +106,12 @@ function writeCode(
     out.byte(emptyBlock);
     labels.push(label);
     bodies.forEach((body, i) => {
-      if (i > 0) out.byte(elseByte);
+      if (i > 0) out.byte(opcodes.else);
       writeAll(body);
     });
     labels.pop();
-    out.byte(end);
+    out.byte(opcodes.end);
   };
   writeAll(code);
-  out.byte(end);
+  out.byte(opcodes.end);
 }

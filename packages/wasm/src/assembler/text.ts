@@ -4,6 +4,7 @@
  */
 import type { Code } from './code.ts';
 import type { Callable } from './control.ts';
+import { decode } from './decode.ts';
 import type { Reference } from './immediates.ts';
 import { Names } from './names.ts';
 import type { Exportable, Memory, Parts, WasmFunction } from './parts.ts';
@@ -56,15 +57,15 @@ function printFunction(f: WasmFunction, head: string, names: Names): string {
   const own = f.locals.map((local) => ` ${nameOf(local, names)}`);
   const locals = f.locals.map(({ type }, i) => `(local${own[i]} ${type})`)
     .slice(Object.keys(f.parameters).length);
-  const code = f.code.map((part) => print(part, names));
+  const code = f.code
+    .flatMap((part) => (part.assembled ? decode(part.assembled, f.locals) : part))
+    .map((part) => print(part, names));
   const body = locals.length === 0 ? code : [locals.join(' '), ...code];
   return fold(head + signatureText(f, own), true, body);
 }
 
 function print(code: Code, names: Names): string {
-  const { instruction, immediates, operands, label, bodies, assembled } = code;
-  // Of bytes there is no text: a comment says how many they are.
-  if (assembled !== undefined) return instruction;
+  const { instruction, immediates, operands, label, bodies } = code;
   const texts = immediates.map((immediate) => (
     immediate.kind === 'literal' ? immediate.text() : ` ${nameOf(immediate, names)}`
   ));

@@ -74,7 +74,7 @@ export function codeOf(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
-    wat: () => moduleOf(program, { fuse, isWatched: false, isText: true }).module.wat(),
+    wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
     release,
   };
 }

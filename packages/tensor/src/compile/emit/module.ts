@@ -30,8 +30,6 @@ export interface ModuleOptions {
   readonly fuse: boolean;
   /** Whether the host's `watch` is called after each kernel call. */
   readonly isWatched: boolean;
-  /** Whether it becomes text, for which kernels that were assembled before are no use. */
-  readonly isText?: boolean;
 }
 
 const runParameters = {
@@ -79,7 +77,7 @@ interface Context {
 
 /** Makes the module, and counts its shared loops. */
 export function moduleOf(
-  program: AddressedCalls, { fuse, isWatched, isText = false }: ModuleOptions,
+  program: AddressedCalls, { fuse, isWatched }: ModuleOptions,
 ): { module: Module; loops: number } {
   const { calls, heap: { shared, flag } } = program;
   const stages = stagesOf(program, isWatched);
@@ -91,7 +89,7 @@ export function moduleOf(
   );
   const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
   const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
-  const functions = addKernels(module, calls, fuse, isText ? k.addRegions : k.addAssembledRegions);
+  const functions = addKernels(module, calls, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
     const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
     const locals = { ...given, ...own };
@@ -126,11 +124,11 @@ function kernelsIn(calls: readonly KernelCall[]): k.Kernel[] {
 
 /** Adds each kernel that the calls use, once. */
 function addKernels(
-  module: Module, calls: readonly KernelCall[], fuse: boolean, addRegions: typeof k.addRegions,
+  module: Module, calls: readonly KernelCall[], fuse: boolean,
 ): Map<k.Kernel, k.RegionFunction[]> {
   const kernels = [...new Set(kernelsIn(calls))];
   return new Map(kernels.map((kernel, i) => [
-    kernel, addRegions(module, kernel, { fuse }, `${i} ${kernel.name}`),
+    kernel, k.addRegions(module, kernel, { fuse }, `${i} ${kernel.name}`),
   ]));
 }
 

@@ -4,7 +4,7 @@
  * the values that it is computed from.
  */
 import type * as k from '@mambagrad/kernel';
-import { broadcastIndex, type Elements, flatIndex } from '../../core/lowering.ts';
+import { broadcastIndex, type Elements, flatIndex, type Index } from '../../core/lowering.ts';
 import type { Value } from '../trace/trace.ts';
 import { baseOf, isMaterialized, type Materialization, offsetOf } from './materialization.ts';
 
@@ -39,19 +39,21 @@ export function computedElements(
   const producer = materialization.producers.get(value);
   const { move, element, map } = materialization.lowerings.get(value) ?? {};
   if (producer === undefined) return loadedElements(materialization, value, load);
+  const { inputs } = producer;
   // An input that occurs twice is loaded or computed once.
-  const different = [...new Set(producer.inputs)];
-  const elements = different.map((input) => elementsOf(materialization, input, load));
-  const places = producer.inputs.map((input) => different.indexOf(input));
-  const made = (at: Elements['at']): Elements => ({ shape, dtype, at });
-  if (move) return made((index) => elements[0].at(move(index)));
-  if (element) {
-    const inputs = places.map((place) => elements[place]);
-    return made((index) => element(index, ...inputs));
-  }
+  const each = <T>(make: (input: Value, i: number) => T): T[] => {
+    const made: T[] = [];
+    for (let i = 0; i < inputs.length; i++) {
+      const first = inputs.indexOf(inputs[i]);
+      made.push(first < i ? made[first] : make(inputs[i], i));
+    }
+    return made;
+  };
+  const elements = each((input) => elementsOf(materialization, input, load));
+  if (move) return { shape, dtype, at: (index) => elements[0].at(move(index)) };
+  if (element) return { shape, dtype, at: (index) => element(index, ...elements) };
   if (!map) return loadedElements(materialization, value, load);
-  return made((index) => {
-    const operands = elements.map((input) => input.at(broadcastIndex(index, input.shape)));
-    return map(...places.map((place) => operands[place]));
-  });
+  const operand = (index: Index, i: number): k.Expr =>
+    elements[i].at(broadcastIndex(index, inputs[i].shape));
+  return { shape, dtype, at: (index) => map(...each((_, i) => operand(index, i))) };
 }

@@ -32,6 +32,8 @@ export interface FusionGroup {
    * A counter for each axis; only to compare indices, as kernels have loop counters of their own.
    */
   readonly counters: readonly k.Variable[];
+  /** The index of the element, and that of the row, which these counters stand for. */
+  readonly aligned: { readonly element: k.Load['index']; readonly row: k.Load['index'] };
   /** The op whose kernel the other ops are the epilogue of. */
   readonly anchor: Step | undefined;
   readonly ops: readonly FusedOp[];
@@ -93,9 +95,12 @@ export function startGroup(materialization: Materialization, first: Step): Fusio
   const lowering = materialization.lowerings.get(value) ?? {};
   const domain = lowering.fold ? inputs[0].shape : value.shape;
   const counters = domain.map((_, axis) => k.variable(`c${axis}`, 'i32'));
+  const indexIn = (shape: Shape): k.Load['index'] =>
+    k.load(k.buffer('x', 'f32', 0), flatIndex(counters, shape)).index;
+  const aligned = { element: indexIn(domain), row: indexIn([...domain.slice(0, -1), 1]) };
   const readByAnchor = lowering.kernel ? readsOf(materialization, first) : new Set<Value>();
   const group: FusionGroup = {
-    materialization, domain, counters, anchor: lowering.kernel && first,
+    materialization, domain, counters, aligned, anchor: lowering.kernel && first,
     ops: [], byValue: new Map(), accesses: [], readByAnchor, reads: readByAnchor,
   };
   if (!lowering.kernel) {
@@ -184,10 +189,9 @@ function streamedBy(group: FusionGroup, added: readonly Access[]): number {
 
 /** Whether an index is that of the element, or else of the row, that is being computed. */
 function isAligned(
-  { domain, counters }: FusionGroup, { terms, constant }: k.Load['index'], form: Form,
+  { aligned }: FusionGroup, { terms, constant }: k.Load['index'], form: Form,
 ): boolean {
-  const shape = form === 'pointwise' ? domain : domain.with(-1, 1);
-  const own = k.load(k.buffer('x', 'f32', 0), flatIndex(counters, shape)).index;
+  const own = form === 'pointwise' ? aligned.element : aligned.row;
   return constant === own.constant && terms.length === own.terms.length && own.terms.every(
     ({ of, times }) => terms.some((term) => term.of === of && term.times === times),
   );
@@ -204,7 +208,10 @@ export function isReadInPlace(group: FusionGroup, base: Value): boolean {
 export function isNear(group: FusionGroup, values: ReadonlySet<Value>): boolean {
   const { domain, anchor, reads, byValue } = group;
   if (numelOf(domain) <= 1 && !anchor) return true;
-  return [...values].some((value) => byValue.has(value) || (!anchor && reads.has(value)));
+  for (const value of values) {
+    if (byValue.has(value) || (!anchor && reads.has(value))) return true;
+  }
+  return false;
 }
 
 /** The values that the group reads and does not make. */

@@ -245,11 +245,15 @@ export function readsOf(materialization: Materialization, step: Step): ReadonlyS
 }
 
 function findReads(materialization: Materialization, step: Step): Set<Value> {
-  const inputs = Array.from(stepsFor(materialization, step)).flatMap((each) => each.inputs);
-  const read = inputs.filter(
-    (input) => isMaterialized(materialization, input) && !materialization.constants.has(input),
-  );
-  return new Set(read.map((input) => baseOf(materialization, input)));
+  const found = new Set<Value>();
+  for (const { inputs } of stepsFor(materialization, step)) {
+    for (const input of inputs) {
+      const isInline = !isMaterialized(materialization, input);
+      if (isInline || materialization.constants.has(input)) continue;
+      found.add(baseOf(materialization, input));
+    }
+  }
+  return found;
 }
 
 /** The value that a value was moved from. */

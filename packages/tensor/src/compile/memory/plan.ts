@@ -112,7 +112,9 @@ export function planMemory(
   const lastUses = new Map<number, Value[]>();
   for (const [value, { to }] of lifetimes) {
     if (isArgument(value) && !elsewhere.has(value)) offsets.set(value, allocate(bytesOf(value)));
-    lastUses.set(to, [...(lastUses.get(to) ?? []), value]);
+    const others = lastUses.get(to);
+    if (others) others.push(value);
+    else lastUses.set(to, [value]);
   }
   calls.forEach((call, i) => {
     const ending = new Set(lastUses.get(i));
