@@ -1,9 +1,12 @@
 /**
  * Trains a small Mamba on selective copying, the task with which its paper opens: tokens at random
  * places among noise are to be written out in order at the end. Then it shows what was learned, on
- * sequences that it has not seen.
+ * sequences that it has not seen. The sizes of the paper take hours:
+ *
+ *     npm start -- --tokens 16 --places 4096 --vocab 16 --hidden 64 --state 16 --layers 2 \
+ *       --batch 4 --steps 40000 --lr 0.002 --grow --checkpoint FOLDER
  */
-import { MambaLM, selectiveCopying } from '@mambagrad/mamba';
+import { MambaLM, selectiveCopying, type SelectiveCopyingBatch } from '@mambagrad/mamba';
 import { AdamW, cosineDecay, multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
 import { checkpointFolder } from '@mambagrad/nn/node';
 import { Generator, manualSeed, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
@@ -24,6 +27,7 @@ const numbers = {
   lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
 };
 const flags = {
+  grow: 'begin with fewer places and more sequences: 1/16, then 1/4, then all of them',
   eager: 'run line by line rather than compiled',
   resume: 'go on from the latest checkpoint, if there is one',
 };
@@ -54,13 +58,22 @@ const task = { tokens: options.tokens, places: options.places, vocabSize: option
 
 /** Logits for the tokens to be written: those at the end of the sequence. */
 function answer(inputs: Tensor): Tensor {
-  return model.forward(inputs).narrow(1, options.places, options.tokens);
+  return model.forward(inputs).narrow(1, inputs.shape[1] - options.tokens, options.tokens);
 }
 
-const trainer = new Trainer({
+/** A batch for the next step. With `grow` all batches have about as many places in all. */
+function draw() {
+  const { batch, places, tokens, steps } = options;
+  const stage = options.grow ? Math.floor((4 * trainer.step) / steps) : 2;
+  const share = 4 ** Math.min(0, stage - 2);
+  const fewer = Math.max(tokens, Math.round(share * places));
+  return selectiveCopying(Math.round((batch * places) / fewer), { ...task, places: fewer });
+}
+
+const trainer: Trainer<SelectiveCopyingBatch> = new Trainer({
   model,
   optimizer: new AdamW(model.parameters(), { lr: options.lr }),
-  data: () => selectiveCopying(options.batch, task),
+  data: draw,
   loss: ({ inputs, targets }) => judge(answer(inputs), targets),
   // Up to the highest rate over the first steps, then down to 0 along a cosine.
   schedule: multiplySchedules(warmUp(150), cosineDecay(options.steps)),

@@ -11,12 +11,15 @@ import { afterAll, expect, it, vi } from 'vitest';
 const text = fileURLToPath(new URL('../README.md', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'mambagrad-examples-'));
 const picture = join(folder, 'remember.svg');
+const chart = join(folder, 'induction.svg');
 afterAll(() => rmSync(folder, { recursive: true }));
 const small = ['--steps', '1', '--batch', '2', '--hidden', '4', '--seed', '7'];
 
 it.each([
   ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
   ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
+  ['induction', `Drawn to ${chart}`, ['--longest', '6', '--state', '2', '--svg', chart]],
+  ['parity', '8 bits: ', ['--length', '5', '--test', '8', '--state', '4', '--count', '50']],
   ['layers', 'Accuracy on 128 fresh sequences', []],
   ['remember', `Drawn to ${picture}`, ['--places', '10', '--tokens', '2', '--svg', picture]],
   ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
@@ -40,8 +43,13 @@ it.each([
   expect(printed.join('')).toContain(shown);
 });
 
-it('remember draws a picture that is whole', () => {
-  const svg = readFileSync(picture, 'utf8');
+it.each([
+  ['remember', picture, [
+    'What a Mamba remembers that copies 2 tokens from among 10 places', 'answer 2', 'token 2', 'step',
+  ]],
+  ['induction', chart, ['accuracy over the length of the sequence', '64', 'the special token']],
+])('%s draws a picture that is whole', (_name, file, words) => {
+  const svg = readFileSync(file, 'utf8');
   expect(svg).not.toMatch(/NaN|undefined|Infinity/);
   // Every element is closed, in the order in which they were opened.
   const open: string[] = [];
@@ -51,7 +59,5 @@ it('remember draws a picture that is whole', () => {
   }
   expect(open).toEqual([]);
   const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, content]) => content);
-  expect(texts).toEqual(expect.arrayContaining([
-    'What a Mamba remembers that copies 2 tokens from among 10 places', 'answer 2', 'token 2', 'step',
-  ]));
+  expect(texts).toEqual(expect.arrayContaining(words));
 });

@@ -108,7 +108,7 @@ const language = { vocabSize: 256, hiddenSize: 8, stateSize: 4, numLayers: 1 } a
 /** The options that only blocks of one kind have. */
 const ofMamba = ['dtRank', 'algorithm'];
 const ofHeads = ['headDim', 'numGroups', 'chunkSize'];
-const ofMamba2 = ['normBeforeGate', 'normGroups', 'dtLimit'];
+const ofMamba2 = ['dHasHeadDim', 'normBeforeGate', 'normGroups', 'dtLimit'];
 const ofMamba3 = [
   'ropeFraction', 'mimoRank', 'rotation', 'decay', 'aFloor', 'outputNorm', 'dtInit',
 ];
@@ -116,7 +116,7 @@ const ofConvolution = ['convSize', 'bias', 'convBias'];
 /** Those that a model of each kind of blocks lacks. */
 const notMamba = [...ofHeads, ...ofMamba2, ...ofMamba3];
 const notMamba2 = [...ofMamba, ...ofMamba3];
-const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution];
+const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution, 'learnableInitStates'];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
 const model = new MambaLM(language).eval();

@@ -26,8 +26,8 @@ export {
 } from './observe/parts.ts';
 export { type Recurrence, type Trapezoid } from './layers/recurrence.ts';
 export {
-  alternatingOrder, columnOrder, crossOrders, inverseOrder, rasterOrder, reverseOrder,
-  type ScanOrder,
+  alternatingOrder, columnOrder, crossOrders, hilbertOrder, inverseOrder, rasterOrder, reverseOrder,
+  type ScanOrder, zigzagOrder,
 } from './sequence/scanOrder.ts';
 export { type Pairing } from './ops/rotation/rotate.ts';
 export * from './ops/selectiveScan/selectiveScan.ts';

@@ -112,7 +112,7 @@ describe('optionsOfConfig', () => {
     [{ ...first, per_layer_config: { 0: {} } }, 'per_layer_config is { 0 }, expected nothing'],
     [inner({ activation: 'gelu' }), "ssm_cfg.activation is 'gelu', expected 'silu' or 'swish'"],
     [inner({ rmsnorm: false }, 'Mamba2'), 'ssm_cfg.rmsnorm is false, expected true'],
-    [inner({ D_has_hdim: true }, 'Mamba2'), 'ssm_cfg.D_has_hdim is true, expected false'],
+    [inner({ D_has_hdim: 1 }, 'Mamba2'), 'ssm_cfg.D_has_hdim is 1, expected true or false'],
     [inner({ d_ssm: 512 }, 'Mamba2'), 'ssm_cfg.d_ssm is 512, expected expand · d_model, 1536'],
     [{ ...second, ssm_cfg: { layer: 'Mamba1' } }, "ssm_cfg.layer is 'Mamba1', expected 'Mamba2'"],
     [inner({}, 'Mamba4'), 'the model is a Mamba4, expected a Mamba1, Mamba2 or Mamba3'],

@@ -1,7 +1,7 @@
 /** Scan orders and MambaND: permutations with inverses, cores, directions, agreement in 1-D. */
 import {
-  alternatingOrder, columnOrder, crossOrders, inverseOrder, MambaND, rasterOrder, reverseOrder,
-  type ScanOrder, SelectiveSSM,
+  alternatingOrder, columnOrder, crossOrders, hilbertOrder, inverseOrder, MambaND, rasterOrder,
+  reverseOrder, type ScanOrder, SelectiveSSM, zigzagOrder,
 } from '@mambagrad/mamba';
 import { arange, compile, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -12,6 +12,8 @@ import { type Draw, drawInteger, drawOrder, drawShape, drawTensor } from '../../
 const orders: [string, ScanOrder][] = [
   ['raster', rasterOrder],
   ['column', columnOrder],
+  ['zigzag', zigzagOrder],
+  ['Hilbert', hilbertOrder],
   ['reversed raster', reverseOrder(rasterOrder)],
   ...crossOrders.map((order, i): [string, ScanOrder] => [`cross ${i}`, order]),
   ...[0, 1, 2, 3, 4, 5, 6].map((layer): [string, ScanOrder] => [
@@ -59,6 +61,75 @@ describe('scan orders', () => {
     ]);
   });
 
+  /** How far apart the cells of one step and the next are, in steps along axes. */
+  const distances = (places: readonly number[], spatial: readonly number[]): number[] => {
+    const axesOf = (place: number): number[] => {
+      let rest = place;
+      return spatial.toReversed().map((size) => {
+        const at = rest % size;
+        rest = (rest - at) / size;
+        return at;
+      });
+    };
+    return places.slice(1).map((place, i) => {
+      const [from, to] = [axesOf(places[i]), axesOf(place)];
+      return to.reduce((sum, at, axis) => sum + Math.abs(at - from[axis]), 0);
+    });
+  };
+
+  it.each([
+    ['zigzag', zigzagOrder], ['Hilbert', hilbertOrder],
+  ] as const)('%s goes to a neighbour with each step, in a grid of any size', (_name, order) => {
+    const isContinuous = (spatial: readonly number[]) => {
+      const places = order(spatial);
+      if (distances(places, spatial).every((distance) => distance === 1)) return;
+      expect(distances(places, spatial), `of [${spatial}]`).toEqual(places.slice(1).map(() => 1));
+    };
+    for (let height = 0; height <= 17; height++) {
+      for (let width = 0; width <= 17; width++) isContinuous([height, width]);
+    }
+    fc.assert(
+      fc.property(fc.gen(), (g) => {
+        const [rank, most] = g(fc.constantFrom, ...[[2, 40], [3, 12], [4, 5], [5, 3]]);
+        isContinuous(Array.from({ length: rank }, () => drawInteger(g, 1, most)));
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('Hilbert keeps neighbours nearer than row by row', () => {
+    // The mean distance in the sequence of cells that are neighbours in the grid.
+    const meanGap = (order: ScanOrder, size: number): number => {
+      const steps = inverseOrder(order([size, size]));
+      const gaps = steps.flatMap((step, cell) => [
+        ...((cell + 1) % size > 0 ? [Math.abs(steps[cell + 1] - step)] : []),
+        ...(cell + size < steps.length ? [Math.abs(steps[cell + size] - step)] : []),
+      ]);
+      return gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length;
+    };
+    // Of the classic curve, in a square of 2ⁿ, and of one that is neither.
+    for (const size of [32, 29, 25]) {
+      // Squares within the square are stretches of the sequence: windows of 4 × 4 stay together.
+      const spread = (order: ScanOrder): number => {
+        const places = order([size, size]);
+        let total = 0;
+        for (let s = 0; s + 16 <= places.length; s += 16) {
+          const rows = places.slice(s, s + 16).map((place) => Math.floor(place / size));
+          const columns = places.slice(s, s + 16).map((place) => place % size);
+          const range = (all: number[]) => Math.max(...all) - Math.min(...all) + 1;
+          total = Math.max(total, range(rows) + range(columns));
+        }
+        return total;
+      };
+      expect(spread(hilbertOrder)).toBeLessThanOrEqual(14);
+      expect(spread(rasterOrder)).toBeGreaterThanOrEqual(17);
+      expect(meanGap(hilbertOrder, size)).toBeLessThan(2 * meanGap(rasterOrder, size));
+    }
+    expect(hilbertOrder([4, 4])).toEqual([0, 4, 5, 1, 2, 3, 7, 6, 10, 11, 15, 14, 13, 9, 8, 12]);
+    expect(zigzagOrder([2, 2, 2])).toEqual([0, 1, 3, 2, 6, 7, 5, 4]);
+    expect([hilbertOrder([]), zigzagOrder([]), hilbertOrder([3])]).toEqual([[0], [0], [0, 1, 2]]);
+  });
+
   it('agree with transposing and flipping a tensor', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
@@ -76,6 +147,10 @@ describe('scan orders', () => {
 });
 
 const channels = 3;
+const drawTensorOf = (shape: readonly number[]): Tensor =>
+  tensor(Float64Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i)), {
+    shape,
+  });
 const createCore = () => new SelectiveSSM({ channels, stateSize: 2 }).to('f64');
 
 describe('MambaND', () => {
@@ -131,13 +206,16 @@ describe('MambaND', () => {
         const spatial = drawSpatial(g);
         const count = spatial.reduce((a, b) => a * b, 1);
         const own = drawOrder(g, count);
-        const all = [() => own, 'alternating', 'cross', 'raster'] as const;
-        const order = all[drawInteger(g, 0, 3)];
+        const all =
+          [() => own, 'alternating', 'cross', 'raster', 'column', 'zigzag', 'hilbert'] as const;
+        const drawn = () => all[drawInteger(g, 0, 6)];
+        const chosen = g(fc.boolean) ? { order: drawn() } : { orders: [drawn(), drawn()] };
         // A core without memory does not mind the order.
         const core = createCore();
         const step = (x: Tensor) => core.forward(x.reshape([-1, 1, channels])).reshape(x.shape);
         const pointwise = () => Object.assign(createCore(), { forward: step });
-        const options = { order, layer: drawInteger(g, 0, 5), bidirectional: g(fc.boolean) };
+        const options =
+          { ...chosen, layer: drawInteger(g, 0, 5), bidirectional: g(fc.boolean) };
         const nd = new MambaND(pointwise, options);
         const x = drawTensor(g, [1, ...spatial, channels]);
         if (count > 0) expectClose(nd.forward(x), step(x).mul(nd.cores.length), 1e-14);
@@ -164,6 +242,28 @@ describe('MambaND', () => {
         expectSame(compile((input: Tensor) => nd.forward(input))(x), nd.forward(x));
       }),
       { numRuns: 20 },
+    );
+  });
+
+  it('takes several orders by name, with a core for each', () => {
+    const x = drawTensorOf([1, 5, 6, channels]);
+    const orders = ['hilbert', 'zigzag', columnOrder] as const;
+    const nd = new MambaND(createCore, { orders });
+    expect(nd.cores).toHaveLength(3);
+    const parts = [hilbertOrder, zigzagOrder, columnOrder].map((order, i) => {
+      const one = new MambaND(() => nd.cores[i], { order });
+      return one.forward(x);
+    });
+    expectClose(nd.forward(x), parts.reduce((sum, part) => sum.add(part)), 1e-14);
+    const both = new MambaND(createCore, { orders, bidirectional: true });
+    expect(both.cores).toHaveLength(6);
+    expect(new MambaND(createCore, { orders: ['cross', 'hilbert'] }).cores).toHaveLength(5);
+    expect(() => new MambaND(createCore, { orders: [] })).toThrow('MambaND: orders is []');
+    expect(() => new MambaND(createCore, { orders, order: 'raster' })).toThrow(
+      'MambaND: both order and orders are given, expected one of them',
+    );
+    expect(() => new MambaND(createCore, { order: 'spiral' as 'zigzag' })).toThrow(
+      "MambaND: order is 'spiral', expected 'raster' or 'column' or 'zigzag' or 'hilbert' or",
     );
   });
 

@@ -51,10 +51,10 @@ function storedParameters(model: MambaLM): [string, Tensor][] {
 
 /**
  * The config.json of a model, as text, and its parameters by name, in the format of transformers.
- * What that does not support is saved in the format of mamba_ssm: a Mamba-3 model, and a Mamba-2
- * model whose norm precedes the gate or has a part for each of several groups. Throws if that does
- * not support it either: if normEps is not 1e-5, normGroups is not numGroups, or rotation is not
- * the default of the rank.
+ * What that does not support is saved in the format of mamba_ssm: a Mamba-3 model; a Mamba-2 model
+ * whose norm precedes the gate or has a part for each of several groups, or whose D has a number
+ * for each channel; and states that are learned. Throws if that does not support it either: if
+ * normEps is not 1e-5, normGroups is not numGroups, or rotation is not the default of the rank.
  */
 export function saveLanguageModel(
   model: MambaLM,
@@ -62,11 +62,11 @@ export function saveLanguageModel(
   checkArgument('saveLanguageModel', 'model', model, models);
   const settings = settingsOf(model);
   const stored = storedParameters(model);
-  const { layer, normBeforeGate, normGroups } = settings;
-  if (layer === 'mamba' || (layer === 'mamba2' && normGroups === 1 && !normBeforeGate)) {
+  if (isOfTransformers(settings)) {
     return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
   }
-  const blocks = layer === 'mamba2' ? originalMamba2(settings) : originalMamba3(settings);
+  const { layer } = settings;
+  const blocks = layer === 'mamba3' ? originalMamba3(settings) : originalMamba(settings, layer);
   const config = formatConfig(originalConfig(settings, blocks));
   // mamba_ssm stores a tied head a second time.
   const head = model.lmHead ? [] : [[HEAD, model.embedding.weight] as const];
@@ -89,6 +89,13 @@ function settingsOf({ options }: MambaLM) {
   };
 }
 type Settings = ReturnType<typeof settingsOf>;
+
+/** Whether transformers supports models of these settings. */
+function isOfTransformers(settings: Settings): boolean {
+  const { layer, normBeforeGate, normGroups, dHasHeadDim, learnableInitStates } = settings;
+  if (layer === 'mamba3' || learnableInitStates) return false;
+  return layer === 'mamba' || (normGroups === 1 && !normBeforeGate && !dHasHeadDim);
+}
 
 /** The settings as a config: each under the first key that the table has for it. */
 function byKey(settings: Settings, table: Keys): CheckpointConfig {
@@ -141,17 +148,27 @@ function originalConfig(settings: Settings, blocks: CheckpointConfig): Checkpoin
   };
 }
 
-function originalMamba2(settings: Settings): CheckpointConfig {
-  const { numGroups, normGroups, normEps } = settings;
+/** The settings of blocks of Mamba or Mamba-2, in mamba_ssm. */
+function originalMamba(settings: Settings, layer: 'mamba' | 'mamba2'): CheckpointConfig {
+  const { numGroups, normGroups, normEps, dHasHeadDim, learnableInitStates } = settings;
   if (normGroups !== numGroups || normEps !== 1e-5) {
     throw new TensorError(
       'saveLanguageModel: neither transformers nor mamba_ssm has this norm: normGroups is ' +
         `${normGroups}, expected 1 or numGroups, ${numGroups}; and where it is not 1, or ` +
-        `normBeforeGate is true, normEps is ${normEps}, expected 1e-5`,
+        'normBeforeGate, dHasHeadDim or learnableInitStates is true, normEps is ' +
+        `${normEps}, expected 1e-5`,
     );
   }
-  const { dt_limit, ...inner } = byKey(settings, innerKeys.mamba2);
-  return { layer: 'Mamba2', ...inner, ...(hasLimits(settings) && { dt_limit }) };
+  const { dt_limit, D_has_hdim, learnable_init_states, ...inner } =
+    byKey(settings, innerKeys[layer]);
+  return {
+    layer: layer === 'mamba' ? 'Mamba1' : 'Mamba2',
+    ...inner,
+    ...(layer === 'mamba2' && hasLimits(settings) && { dt_limit }),
+    // Keys that say nothing new are left out, as not all blocks of mamba_ssm know them.
+    ...(dHasHeadDim && { D_has_hdim }),
+    ...(learnableInitStates && { learnable_init_states }),
+  };
 }
 
 function originalMamba3(settings: Settings): CheckpointConfig {

@@ -125,6 +125,8 @@ const sharedInner: Keys = {
   d_conv: optionKey('convSize', size),
   bias: optionKey('bias', boolean),
   conv_bias: optionKey('convBias', boolean),
+  // Of its blocks only Mamba2Simple has it, which its language model does not use.
+  learnable_init_states: optionKey('learnableInitStates', boolean),
   activation,
 };
 
@@ -146,9 +148,8 @@ export const innerKeys: Readonly<Record<LayerKind, Keys>> = {
     dt_limit: optionKey('dtLimit', limits),
     norm_before_gate: optionKey('normBeforeGate', boolean),
     rmsnorm: constantKey(true),
-    D_has_hdim: constantKey(false),
+    D_has_hdim: optionKey('dHasHeadDim', boolean),
     d_ssm: { kind: size.or(oneOf(null)) },
-    learnable_init_states: constantKey(false),
   },
   mamba3: {
     ...allInner,

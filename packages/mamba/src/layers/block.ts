@@ -14,6 +14,7 @@ import {
   boolean, checkArgument, type FullTable, type Kind, number, objectWith, type Read, readOptions,
   tensors, whole,
 } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../sequence/documents.ts';
 import {
   clearPadding, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags,
@@ -23,7 +24,7 @@ import {
   defaultDtRank, SelectiveSSM, type SelectiveSSMOptions, selectiveSSMOptions,
 } from './selectiveSSM.ts';
 
-/** The sizes of a Mamba block; stateSize, dtRank, algorithm and generator are those of its SSM. */
+/** The sizes of a Mamba block; those from `SelectiveSSMOptions` are passed to its SSM. */
 export interface BlockOptions extends Omit<SelectiveSSMOptions, 'channels'> {
   /** The width of the input and the result. */
   readonly hiddenSize: number;
@@ -98,8 +99,8 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
 
   /** x and y [batch, length, hidden] */
   scan(x: Tensor, options: ScanOptions<State> = {}): Scanned<State> {
-    const { y, state } = this.mix(x, options);
-    return { y: this.outProj.forward(y), state };
+    const { y, ...states } = this.mix(x, options);
+    return { y: this.outProj.forward(y), ...states };
   }
 
   /** Throws in the name of `op` unless its argument `name` is a state of `batch` rows. */
@@ -116,15 +117,30 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
   /** Checks the arguments of `mix`, and sets steps that are padding to 0. */
   protected readSteps(
     x: Tensor, options: ScanOptions<State>,
-  ): { x: Tensor; state: State | undefined; flags: SequenceFlags } {
+  ): {
+    x: Tensor; state: State | undefined; statesAt: Tensor | undefined; flags: SequenceFlags;
+  } {
     const op = this.constructor.name;
-    const { state, ...flags } = readOptions(op, options, scanOptions<State>());
+    const { state, statesAt, ...flags } = readOptions(op, options, scanOptions<State>());
     const { shape: [hidden], dtype } = this.outProj.weight;
     requireSteps(op, x, dtype, ['batch', 'length', hidden]);
     requireFlags(op, flags, x.shape);
     if (state !== undefined) this.requireState(op, 'state', state, x.shape[0]);
-    return { x: clearPadding(x, flags.mask), state, flags };
+    requireStatesAt(op, statesAt, x.shape);
+    return { x: clearPadding(x, flags.mask), state, statesAt, flags };
   }
+}
+
+/** The states of a block, of those of its convolution and of its SSM. */
+export function mambaStates(
+  conv: Scanned<Tensor>, ssm: Scanned<Tensor>,
+): Omit<Scanned<MambaState>, 'y'> {
+  return {
+    state: { conv: conv.state, ssm: ssm.state },
+    ...(conv.statesAt && ssm.statesAt && {
+      statesAt: { conv: conv.statesAt, ssm: ssm.statesAt },
+    }),
+  };
 }
 
 /** The state of a block of Mamba or Mamba-2. */
@@ -162,12 +178,14 @@ export class MambaBlock extends Mixer<MambaState> {
     super();
     const op = new.target.name;
     const all = readOptions(op, options, blockOptions);
-    const { hiddenSize, bias, generator, stateSize, algorithm } = all;
+    const { hiddenSize, bias, generator, stateSize, algorithm, learnableInitStates } = all;
     const { dtRank = defaultDtRank(hiddenSize) } = all;
     const channels = innerWidth(op, all);
     this.inProj = new Linear(hiddenSize, 2 * channels, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, all.convSize, { bias: all.convBias, generator });
-    this.ssm = new SelectiveSSM({ channels, stateSize, dtRank, algorithm, generator });
+    this.ssm = new SelectiveSSM({
+      channels, stateSize, dtRank, algorithm, learnableInitStates, generator,
+    });
     this.outProj = new Linear(channels, hiddenSize, { bias, generator });
   }
 
@@ -176,12 +194,16 @@ export class MambaBlock extends Mixer<MambaState> {
     return { conv: [batch, kernel - 1, channels], ssm: [batch, ...this.ssm.ALog.shape] };
   }
 
+  override initialState(batch: number): MambaState {
+    return { conv: this.conv1d.initialState(batch), ssm: this.ssm.initialState(batch) };
+  }
+
   mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
-    const { x, state, flags } = this.readSteps(input, options);
+    const { x, state, statesAt, flags } = this.readSteps(input, options);
     const [channels] = this.conv1d.weight.shape;
     const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);
-    const conv = this.conv1d.scan(signal, { ...flags, state: state?.conv });
-    const ssm = this.ssm.scan(conv.y.silu(), { ...flags, z, state: state?.ssm });
-    return { y: ssm.y, state: { conv: conv.state, ssm: ssm.state } };
+    const conv = this.conv1d.scan(signal, { ...flags, statesAt, state: state?.conv });
+    const ssm = this.ssm.scan(conv.y.silu(), { ...flags, statesAt, z, state: state?.ssm });
+    return { y: ssm.y, ...mambaStates(conv, ssm) };
   }
 }

@@ -10,6 +10,7 @@
 import { Conv1d, conv1d, type LayerOptions, layerOptions } from '@mambagrad/nn';
 import { arange, type Tensor, zeros } from '@mambagrad/tensor';
 import { readOptions } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../sequence/documents.ts';
 import {
   flagOptions, clearPadding, readFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
   type Scanned, type SequenceFlags, takeSteps,
@@ -37,12 +38,13 @@ export class DepthwiseConv1d extends Conv1d {
   /** x and y [batch, length, channels], state as `initialState`. */
   scan(x: Tensor, options: ScanOptions<Tensor> = {}): Scanned<Tensor> {
     const op = 'DepthwiseConv1d';
-    const { state, ...flags } = readOptions(op, options, scanOptions<Tensor>());
+    const { state, statesAt, ...flags } = readOptions(op, options, scanOptions<Tensor>());
     const { shape: [groups, , kernel], dtype } = this.weight;
     const past = kernel - 1;
     requireSteps(op, x, dtype, ['batch', 'length', groups]);
     const [batch] = x.shape;
     requireShapes(op, dtype, { state: [state, [batch, past, groups]] });
+    requireStatesAt(op, statesAt, x.shape);
     const { reset, mask } = readFlags(op, flags, x.shape);
     // A stable sort moves padding to the end of each row; afterwards the order is restored.
     const order = mask?.equal(0).argsort();
@@ -60,6 +62,35 @@ export class DepthwiseConv1d extends Conv1d {
     return {
       y: order ? takeSteps(y, order.argsort()) : y,
       state: isCurrent ? isCurrent.where(last(rows), 0) : last(rows),
+      ...(statesAt && { statesAt: inputsBefore(statesAt, past, { rows, segments, reset, mask }) }),
     };
   }
+}
+
+/** Inputs in rows, past ones first and padding last, and the documents that they belong to. */
+interface Rows {
+  readonly rows: Tensor;
+  readonly segments: Tensor | undefined;
+  readonly reset: Tensor | undefined;
+  readonly mask: Tensor | undefined;
+}
+
+/** The last `past` inputs up to each of the steps [batch, count]: [batch · count, past, ...]. */
+function inputsBefore(
+  steps: Tensor, past: number, { rows, segments, reset, mask }: Rows,
+): Tensor {
+  const [batch, count] = steps.shape;
+  const all = arange(0, rows.shape[1] - past, 1, { dtype: 'i32' });
+  const isBefore = all.lessEqual(steps.unsqueeze(-1));
+  /** How many steps are flagged up to each of `steps`. */
+  const flagged = (flags: Tensor): Tensor => isBefore.mul(flags.unsqueeze(1)).sum(-1);
+  const done = mask ? flagged(mask) : steps.add(1);
+  const index = done.unsqueeze(-1).add(arange(0, past, 1, { dtype: 'i32' }));
+  const take = (x: Tensor): Tensor =>
+    takeSteps(x, index.reshape([batch, count * past]))
+      .reshape([batch * count, past, ...x.shape.slice(2)]);
+  const inputs = take(rows);
+  if (!segments || !reset) return inputs;
+  const current = flagged(reset).cast(segments.dtype).reshape([batch * count, 1]);
+  return take(segments).equal(current).unsqueeze(-1).where(inputs, 0);
 }

@@ -10,18 +10,19 @@
  * transformers.
  */
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
-import { ones, type Tensor, TensorError, uniform } from '@mambagrad/tensor';
+import { ones, type Tensor, TensorError, uniform, zeros } from '@mambagrad/tensor';
 import {
   boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
-import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
+import { asRows, type ScanOptions, type Scanned } from '../sequence/sequence.ts';
 import {
-  type BlockOptions, blockOptions, type BlockStateShapes, type MambaState, innerWidth, Mixer,
+  type BlockOptions, blockOptions, type BlockStateShapes, innerWidth, type MambaState, mambaStates,
+  Mixer,
 } from './block.ts';
 import { DepthwiseConv1d } from './convolution.ts';
 import { report } from './recurrence.ts';
-import { deltaBias, undecayed } from './selectiveSSM.ts';
+import { deltaBias, forRows, undecayed } from './selectiveSSM.ts';
 
 /** The sizes of a Mamba-2 block; stateSize is 128 by default. */
 export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algorithm'> {
@@ -31,6 +32,8 @@ export interface Mamba2BlockOptions extends Omit<BlockOptions, 'dtRank' | 'algor
   readonly numGroups?: number | undefined;
   /** The chunk size of `ssd`, which changes the speed but not the result. Default 64. */
   readonly chunkSize?: number | undefined;
+  /** Whether D has a number for each channel of a head, or one for all of them. Default false. */
+  readonly dHasHeadDim?: boolean | undefined;
   /** Whether the norm precedes the gate, norm(y) · silu(z), or follows it. Default false. */
   readonly normBeforeGate?: boolean | undefined;
   /** The number of parts of I that are normalised separately. Default G; in transformers 1. */
@@ -56,6 +59,7 @@ export const mamba2BlockOptions: FullTable<Mamba2BlockOptions, 'normGroups' | 'g
   headDim: whole(1).orElse(64),
   numGroups: whole(1).orElse(1),
   chunkSize: whole(1).orElse(64),
+  dHasHeadDim: boolean.orElse(false),
   normBeforeGate: boolean.orElse(false),
   normGroups: whole(1).optional(),
   normEps: number({ from: 0 }).orElse(1e-5),
@@ -107,8 +111,10 @@ export class Mamba2Block extends Mixer<MambaState> {
   readonly dtBias: Parameter;
   /** log(−A), [H], so that A is always negative; initially A is between −1 and −16 */
   readonly ALog: Parameter;
-  /** The skip connection, [H] */
+  /** The skip connection, [H], or [I] if it has a number for each channel */
   readonly D: Parameter;
+  /** The state in which every document begins, [H, P, N], if it is learned; initially 0 */
+  readonly initStates: Parameter | undefined;
   /** The gated norm of the result of the scan; weight [I] */
   readonly norm: RMSNorm;
   readonly outProj: Linear;
@@ -118,12 +124,15 @@ export class Mamba2Block extends Mixer<MambaState> {
     super();
     this.#sizes = sizesOf(new.target.name, options);
     const { hiddenSize, inner, heads, channels, convSize, normEps, generator } = this.#sizes;
-    const { bias, convBias } = this.#sizes;
+    const { bias, convBias, headDim, stateSize, dHasHeadDim, learnableInitStates } = this.#sizes;
     this.inProj = new Linear(hiddenSize, inner + channels + heads, { bias, generator });
     this.conv1d = new DepthwiseConv1d(channels, convSize, { bias: convBias, generator });
     this.dtBias = deltaBias(heads, generator);
     this.ALog = undecayed(uniform([heads], 1, 16, { generator }).log());
-    this.D = undecayed(ones([heads]));
+    this.D = undecayed(ones([dHasHeadDim ? inner : heads]));
+    this.initStates = learnableInitStates
+      ? undecayed(zeros([heads, headDim, stateSize]))
+      : undefined;
     this.norm = new RMSNorm(inner, { eps: normEps });
     this.outProj = new Linear(inner, hiddenSize, { bias, generator });
   }
@@ -133,25 +142,34 @@ export class Mamba2Block extends Mixer<MambaState> {
     return { conv: [batch, convSize - 1, channels], ssm: [batch, heads, headDim, stateSize] };
   }
 
+  override initialState(batch: number): MambaState {
+    const zeroState = super.initialState(batch);
+    return { ...zeroState, ssm: forRows(this.initStates, batch) ?? zeroState.ssm };
+  }
+
   mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
-    const { x, state, flags } = this.readSteps(input, options);
+    const { x, state, statesAt, flags } = this.readSteps(input, options);
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;
     const groups = [...x.shape.slice(0, 2), numGroups, stateSize];
     const [z, xBC, dt] = this.inProj.forwardInParts(x, [inner, channels, heads]);
-    const conv = this.conv1d.scan(xBC, { ...flags, state: state?.conv });
+    const conv = this.conv1d.scan(xBC, { ...flags, statesAt, state: state?.conv });
     const [signal, ...matrices] = conv.y.silu().split([inner, read, read], -1);
     const [B, C] = matrices.map((matrix) => matrix.reshape(groups));
     const u = signal.reshape([...x.shape.slice(0, 2), heads, headDim]);
     const delta = dt.add(this.dtBias).softplus().clamp({ min, max });
     const A = this.ALog.exp().neg();
-    const more = { D: this.D, initialState: state?.ssm };
-    report(this, () => ({ u, delta, A, B, C, ...more, flags }));
-    const { y, lastState } = ssd(u, delta, A, B, C, { ...flags, ...more, chunkSize });
+    const D = this.#sizes.dHasHeadDim ? this.D.reshape([heads, headDim]) : this.D;
+    const initialState = state?.ssm ?? forRows(this.initStates, x.shape[0]);
+    report(this, () => ({ u, delta, A, B, C, D, initialState, flags }));
+    const { y, lastState, statesAt: chosen } = ssd(u, delta, A, B, C, {
+      ...flags, statesAt, D, initialState, resetState: this.initStates, chunkSize,
+    });
     const normed = gatedRmsNorm(
       y.reshape(z.shape), z, this.norm.weight, pickOptions(this.#sizes, gatedNormOptions),
     );
-    return { y: normed, state: { conv: conv.state, ssm: lastState } };
+    const ssm = { y, state: lastState, ...(chosen && { statesAt: asRows(chosen) }) };
+    return { y: normed, ...mambaStates(conv, ssm) };
   }
 }
 

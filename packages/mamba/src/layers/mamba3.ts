@@ -16,7 +16,7 @@
  * of heads, G the number of groups, N the state size. Parameters have the layout of mamba_ssm.
  */
 import { Linear, Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
-import { full, ones, type Shape, type Tensor, zeros } from '@mambagrad/tensor';
+import { full, ones, type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { rotate } from '../ops/rotation/rotate.ts';
 import { turns } from '../ops/rotation/turns.ts';
 import { type ClosedRows, closeGaps } from '../sequence/gaps.ts';
@@ -105,7 +105,13 @@ export class Mamba3Block extends Mixer<Mamba3State> {
   }
 
   mix(input: Tensor, options: ScanOptions<Mamba3State> = {}): Scanned<Mamba3State> {
-    const { x: u, state, flags } = this.readSteps(input, options);
+    const { x: u, state, statesAt, flags } = this.readSteps(input, options);
+    if (statesAt) {
+      throw new TensorError(
+        `${this.constructor.name}: statesAt is given, but only blocks of Mamba and Mamba-2 give ` +
+          'the states after chosen steps; scan each document by itself',
+      );
+    }
     const [batch, length] = u.shape;
     const { inner, read, heads, angles, headDim, chunkSize } = this.#sizes;
     const before = state ?? this.initialState(batch);

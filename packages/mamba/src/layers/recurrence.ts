@@ -28,7 +28,7 @@ export interface Recurrence {
   readonly B: Tensor;
   /** The output matrix, as B */
   readonly C: Tensor;
-  /** The skip connection, [D]; of heads [H] */
+  /** The skip connection, [D]; of heads [H] or [H, P] */
   readonly D: Tensor;
   /** The state before the first step, [B, D, N] or [B, H, P, N]; undefined if it is zero */
   readonly initialState: Tensor | undefined;

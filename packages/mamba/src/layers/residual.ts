@@ -49,10 +49,10 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
     this: Residual<Mixer>, x: Tensor, options: ScanOptions<BlockState> = {}, lastOnly = false,
   ): Scanned<BlockState> {
     const input = this.#readSteps(x, readOptions('Residual', options, scanOptions<BlockState>()));
-    const { y, state } = this.mixer.mix(this.norm.forward(input), options);
+    const { y, ...states } = this.mixer.mix(this.norm.forward(input), options);
     const last = (all: Tensor) => (lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all);
     const added = this.#dropout.forward(this.mixer.outProj.forward(last(y)));
-    return { y: last(input).add(added), state };
+    return { y: last(input).add(added), ...states };
   }
 
   #readSteps(x: Tensor, flags: SequenceFlags): Tensor {

@@ -16,8 +16,8 @@ import {
   scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '../ops/selectiveScan/selectiveScan.ts';
 import {
-  clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
-  type Scanned,
+  asRows, clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions,
+  scanOptions, type Scanned,
 } from '../sequence/sequence.ts';
 import { report } from './recurrence.ts';
 
@@ -34,6 +34,8 @@ export interface SelectiveSSMOptions {
   readonly dtRank?: number | undefined;
   /** The algorithm of the scan, which does not change what is learned. Default 'fused'. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
+  /** Whether the state in which every document begins is learned; else it is 0. Default false. */
+  readonly learnableInitStates?: boolean | undefined;
   /** The source of random initial values. Default the generator that `manualSeed` seeds. */
   readonly generator?: Generator | undefined;
 }
@@ -43,6 +45,7 @@ export const selectiveSSMOptions: FullTable<SelectiveSSMOptions, 'dtRank' | 'gen
   stateSize: whole(1).orElse(16),
   dtRank: whole(1).optional(),
   algorithm: scanAlgorithms.orElse('fused'),
+  learnableInitStates: boolean.orElse(false),
   generator: layerOptions.generator,
 };
 
@@ -73,6 +76,8 @@ export class SelectiveSSM extends Recurrent<Tensor> {
   readonly ALog: Parameter;
   /** The skip connection, [D] */
   readonly D: Parameter;
+  /** The state in which every document begins, [D, N], if it is learned; initially 0 */
+  readonly initStates: Parameter | undefined;
   readonly #algorithm: SelectiveScanAlgorithm;
 
   constructor(options: SelectiveSSMOptions) {
@@ -86,12 +91,16 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     this.dtProj = Object.assign(projection, { bias: deltaBias(channels, generator) });
     this.ALog = undecayed(arange(1, stateSize + 1).broadcastTo([channels, stateSize]).log());
     this.D = undecayed(ones([channels]));
+    this.initStates = given.learnableInitStates
+      ? undecayed(zeros([channels, stateSize]))
+      : undefined;
     this.#algorithm = given.algorithm;
   }
 
-  /** The state before the first step: zeros [batch, D, N]. */
+  /** The state before the first step, [batch, D, N]: zeros, or what is learned. */
   initialState(batch: number): Tensor {
-    return zeros([batch, ...this.ALog.shape], { dtype: this.ALog.dtype });
+    const { shape, dtype } = this.ALog;
+    return forRows(this.initStates, batch) ?? zeros([batch, ...shape], { dtype });
   }
 
   /** u and y [batch, length, D], state [batch, D, N]; with a gate z, y is multiplied by silu(z). */
@@ -99,7 +108,8 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     u: Tensor, options: SSMScanOptions = {},
   ): Scanned<Tensor> & { readonly states?: Tensor } {
     const op = this.constructor.name;
-    const { state, z, returnStates, ...flags } = readOptions(op, options, ssmScanOptions);
+    const { state, z, returnStates, statesAt, ...flags } =
+      readOptions(op, options, ssmScanOptions);
     const { shape: [channels, stateSize], dtype } = this.ALog;
     requireSteps(op, u, dtype, ['batch', 'length', channels]);
     requireFlags(op, flags, u.shape);
@@ -110,12 +120,21 @@ export class SelectiveSSM extends Recurrent<Tensor> {
     const delta = linear(low, this.dtProj.weight).add(this.dtProj.bias).softplus();
     const A = this.ALog.exp().neg();
     const { D } = this;
-    report(this, () => ({ u: input, delta, A, B, C, D, initialState: state, flags }));
-    const { lastState, ...results } = selectiveScan(input, delta, A, B, C, {
-      ...flags, D, z, returnStates, initialState: state, algorithm: this.#algorithm,
+    const initialState = state ?? forRows(this.initStates, u.shape[0]);
+    report(this, () => ({ u: input, delta, A, B, C, D, initialState, flags }));
+    const { y, lastState, states, statesAt: chosen } = selectiveScan(input, delta, A, B, C, {
+      ...flags, D, z, returnStates, statesAt, initialState, resetState: this.initStates,
+      algorithm: this.#algorithm,
     });
-    return { ...results, state: lastState };
+    return {
+      y, state: lastState, ...(states && { states }), ...(chosen && { statesAt: asRows(chosen) }),
+    };
   }
+}
+
+/** A learned state, if there is one, for each of a number of rows. */
+export function forRows(state: Tensor | undefined, batch: number): Tensor | undefined {
+  return state?.broadcastTo([batch, ...state.shape]);
 }
 
 /** A parameter without weight decay, which would distort rates and scales. */

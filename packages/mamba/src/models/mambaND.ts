@@ -9,33 +9,62 @@
 import { Module } from '@mambagrad/nn';
 import { describe, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
-  boolean, callable, checkArgument, oneOf, readOptions, type Table, tensors, whole,
+  boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import { sequenceLayers } from '../layers/residual.ts';
 import {
-  alternatingOrder, crossOrders, inverseOrder, permutationOf, rasterOrder, reverseOrder,
-  type ScanOrder,
+  alternatingOrder, columnOrder, crossOrders, hilbertOrder, inverseOrder, permutationOf,
+  rasterOrder, reverseOrder, type ScanOrder, zigzagOrder,
 } from '../sequence/scanOrder.ts';
 import { clearPadding, requireShapes, type SequenceLayer } from '../sequence/sequence.ts';
 
+/**
+ * 'raster', row by row; 'column', column by column; 'zigzag', row by row there and back; 'hilbert',
+ * along Hilbert's curve; 'alternating', an order that depends on `layer`; or 'cross', four orders,
+ * along rows and along columns, forwards and backwards.
+ */
+export type ScanOrderName = 'raster' | 'column' | 'zigzag' | 'hilbert' | 'alternating' | 'cross';
+
 /** Options of `MambaND`: the orders in which the grid is scanned. */
 export interface MambaNDOptions {
-  /** Whether a second core scans in reverse, and its results are added. Default false. */
+  /** Whether other cores scan in reverse, and their results are added. Default false. */
   readonly bidirectional?: boolean | undefined;
-  /**
-   * 'raster', row by row; 'alternating', an order that depends on `layer`; 'cross', along rows and
-   * along columns, forwards and backwards, with four cores; or a custom order. Default 'raster'.
-   */
-  readonly order?: 'raster' | 'alternating' | 'cross' | ScanOrder | undefined;
+  /** The order, by its name or as a function. Default 'raster'. */
+  readonly order?: ScanOrderName | ScanOrder | undefined;
+  /** Several orders instead, with a core for each. Default `order` alone. */
+  readonly orders?: readonly (ScanOrderName | ScanOrder)[] | undefined;
   /** The index of the layer in a stack, which selects the alternating order. Default 0. */
   readonly layer?: number | undefined;
 }
 
+const scanOrders = oneOf('raster', 'column', 'zigzag', 'hilbert', 'alternating', 'cross')
+  .or(callable<ScanOrder>());
+
 const mambaNDOptions = {
   bidirectional: boolean.orElse(false),
-  order: oneOf('raster', 'alternating', 'cross').or(callable<ScanOrder>()).orElse('raster'),
+  order: scanOrders.optional(),
+  orders: listOf(scanOrders).optional(),
   layer: whole().orElse(0),
 } satisfies Table<MambaNDOptions>;
+
+/** The orders that the options of a `MambaND` ask for. Throws in the name of `op` if none. */
+function ordersOf(op: string, options: MambaNDOptions): readonly ScanOrder[] {
+  const given = readOptions(op, options, mambaNDOptions);
+  const { bidirectional, order = 'raster', orders = [order], layer } = given;
+  if (given.order && given.orders) {
+    throw new TensorError(`${op}: both order and orders are given, expected one of them`);
+  }
+  if (orders.length === 0) throw new TensorError(`${op}: orders is [], expected at least one`);
+  const named: Readonly<Record<ScanOrderName, readonly ScanOrder[]>> = {
+    raster: [rasterOrder], column: [columnOrder], zigzag: [zigzagOrder], hilbert: [hilbertOrder],
+    alternating: [alternatingOrder(layer)], cross: crossOrders,
+  };
+  return orders.flatMap((one) => {
+    const found = typeof one === 'string' ? named[one] : [one];
+    // Those of 'cross' go both ways already.
+    return bidirectional && found.length === 1 ? [found[0], reverseOrder(found[0])] : found;
+  });
+}
 
 /** Which cells of a grid are padding. */
 export interface GridFlags {
@@ -56,13 +85,7 @@ export class MambaND<Core extends SequenceLayer = SequenceLayer> extends Module 
     super();
     const op = new.target.name;
     checkArgument(op, 'createCore', createCore, callable());
-    const { bidirectional, order, layer } = readOptions(op, options, mambaNDOptions);
-    const named = {
-      raster: [rasterOrder], alternating: [alternatingOrder(layer)], cross: crossOrders,
-    };
-    const orders = typeof order === 'string' ? named[order] : [order];
-    const isReversible = bidirectional && orders.length === 1;
-    this.#orders = isReversible ? [...orders, reverseOrder(orders[0])] : orders;
+    this.#orders = ordersOf(op, options);
     this.cores = this.#orders.map(() => createCore());
     for (const core of this.cores) {
       checkArgument(op, 'the result of createCore', core, sequenceLayers);

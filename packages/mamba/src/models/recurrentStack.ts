@@ -63,14 +63,20 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     if (state !== undefined) this.requireState(op, state, x.shape[0]);
     // Of an empty sequence there is no last step: `pooled` throws that error.
     const mayCut = lastOnly && !flags.mask && x.shape[1] > 0;
-    const next = this.layers.map((layer, i) => {
+    const scans = this.layers.map((layer, i) => {
       // Only the last step of the last layer is needed.
       const isCut = mayCut && i === this.layers.length - 1;
       const scanned = layer.scan(h, { ...flags, state: state?.[i] }, isCut);
       h = scanned.y;
-      return scanned.state;
+      return scanned;
     });
-    return { y: this.head(lastOnly ? pooled(op, h, 'last', flags.mask) : h), state: next };
+    return {
+      y: this.head(lastOnly ? pooled(op, h, 'last', flags.mask) : h),
+      state: scans.map((scan) => scan.state),
+      ...(flags.statesAt && {
+        statesAt: scans.flatMap(({ statesAt }): StackState => (statesAt ? [statesAt] : [])),
+      }),
+    };
   }
 
   /** `scan` with `lastOnly` for inference: compiled for each shape of x, without gradients. */

@@ -8,7 +8,7 @@
  * remains after several, and the influence of an input on an output is what C_t reads of the rest.
  */
 import type { Module } from '@mambagrad/nn';
-import { type Tensor, TensorError } from '@mambagrad/tensor';
+import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import { readOptions } from '@mambagrad/tensor/options';
 import type { Recurrence } from '../layers/recurrence.ts';
 import { clearPadding } from '../sequence/sequence.ts';
@@ -45,7 +45,7 @@ export class ObservedLayer {
   readonly B: Tensor;
   /** The output matrix, as B */
   readonly C: Tensor;
-  /** The skip connection, [D] */
+  /** The skip connection, [D]; [D, P] if it has a number for each channel of a head */
   readonly D: Tensor;
   /**
    * The state before the first step, [B, D, N], of heads [B, D, P, N]; undefined if zero. In
@@ -103,6 +103,12 @@ export class ObservedLayer {
     const unrolled = this.#unrolled(op, channels);
     const matrix = influenceMatrix(unrolled, rows, columns);
     if (!skip) return matrix;
+    if (this.D.ndim === 2) {
+      throw new TensorError(
+        `${op}: skip is true, but D is ${describe(this.D)}, a number for each channel of a head; ` +
+          'the channels of a head share a matrix only without it',
+      );
+    }
     const rank = unrolled.B.shape[2];
     const ofRank = ([from, to]: StepRange) => [rank * from, rank * to] as const;
     const isSame = isSameStep(ofRank(rows), ofRank(columns));

@@ -4,8 +4,8 @@
  * steps is then that after a few more steps, less than S, from the start of piece ⌊n / S⌋: a short
  * scan, of which the steps beyond are masked.
  */
-import { arange, describe, type Shape, type Tensor, TensorError } from '@mambagrad/tensor';
-import { clearPadding, takeSteps, valuesOf } from '../sequence/sequence.ts';
+import { arange, type Tensor } from '@mambagrad/tensor';
+import { clearPadding, takeSteps } from '../sequence/sequence.ts';
 
 /** A scan in pieces. */
 export interface Pieces {
@@ -19,25 +19,6 @@ export interface Pieces {
   readonly reset: Tensor | undefined;
   /** The last states of scans of such inputs, [R, S, ...], from other states [R, ...]. */
   run(inputs: readonly Tensor[], start: Tensor, reset: readonly Tensor[]): Tensor;
-}
-
-/** Throws in the name of `op` unless `steps` is i32 [batch, any], each from −1 to below L. */
-export function requireStatesAt(
-  op: string, steps: Tensor | undefined, [batch, length]: Shape,
-): void {
-  if (steps === undefined) return;
-  if (steps.dtype !== 'i32' || steps.ndim !== 2 || steps.shape[0] !== batch) {
-    throw new TensorError(
-      `${op}: statesAt is ${describe(steps)}, expected i32[${batch}, any], steps for each row`,
-    );
-  }
-  const values = valuesOf(steps);
-  const wrong = values?.find((step) => step < -1 || step >= length);
-  if (wrong === undefined) return;
-  throw new TensorError(
-    `${op}: statesAt has the step ${wrong}, expected steps from 0 to ${length - 1}, or −1 for ` +
-      'the state before all steps',
-  );
 }
 
 /** The states after the given steps, i32 [B, K]; after step −1 is before the first one. */

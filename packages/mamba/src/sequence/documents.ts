@@ -1,10 +1,10 @@
 /**
- * Packed documents: where each of them ends in its row. A document goes up to the step before the
- * next one begins, or up to the end of the row.
+ * Packed documents: where each of them ends in its row, which is up to where the next one begins or
+ * the row ends. Scans give the states after such steps.
  */
-import { arange, type Tensor, TensorError } from '@mambagrad/tensor';
+import { arange, describe, type Shape, type Tensor, TensorError } from '@mambagrad/tensor';
 import { checkArgument, readOptions, whole } from '@mambagrad/tensor/options';
-import { flagOptions, readFlags, type SequenceFlags } from './sequence.ts';
+import { flagOptions, readFlags, type SequenceFlags, valuesOf } from './sequence.ts';
 
 /**
  * The last step of each document, i32 [batch, count]: that of the k-th document of row b is at
@@ -29,4 +29,23 @@ export function documentEnds(flags: SequenceFlags, count: number): Tensor {
   const numbers = arange(0, count, 1, { dtype: 'i32' }).unsqueeze(-1);
   const isThere = document.equal(numbers).sum(-1).greater(0);
   return isThere.where(document.lessEqual(numbers).sum(-1).sub(1), -1);
+}
+
+/** Throws in the name of `op` unless `steps` is i32 [batch, any], each from −1 to below L. */
+export function requireStatesAt(
+  op: string, steps: Tensor | undefined, [batch, length]: Shape,
+): void {
+  if (steps === undefined) return;
+  if (steps.dtype !== 'i32' || steps.ndim !== 2 || steps.shape[0] !== batch) {
+    throw new TensorError(
+      `${op}: statesAt is ${describe(steps)}, expected i32[${batch}, any], steps for each row`,
+    );
+  }
+  const values = valuesOf(steps);
+  const wrong = values?.find((step) => step < -1 || step >= length);
+  if (wrong === undefined) return;
+  throw new TensorError(
+    `${op}: statesAt has the step ${wrong}, expected steps from 0 to ${length - 1}, or −1 for ` +
+      'the state before all steps',
+  );
 }

@@ -6,6 +6,7 @@
  */
 import { type Shape, TensorError } from '@mambagrad/tensor';
 import { callable, checkArgument, listOf, shapes, show, whole } from '@mambagrad/tensor/options';
+import { hilbertCurve } from './hilbert.ts';
 
 /** For a grid with the given sizes: the row-major index of the cell that each step visits. */
 export type ScanOrder = (spatial: Shape) => number[];
@@ -30,6 +31,36 @@ export const rasterOrder: ScanOrder = (spatial) => nestedOrder('rasterOrder', sp
 /** Column by column: the first axis varies fastest. */
 export const columnOrder: ScanOrder = (spatial) =>
   nestedOrder('columnOrder', spatial, (rank) => axesUpTo(rank).reverse());
+
+/** All cells of the last axes in an order of their own, there and back along those before. */
+function foldedOrder(spatial: Shape, kept: number, order: (last: Shape) => number[]): number[] {
+  if (spatial.length <= kept) return order(spatial);
+  const [count, ...rest] = spatial;
+  const inner = foldedOrder(rest, kept, order);
+  const size = rest.reduce((product, one) => product * one, 1);
+  const layers = [inner, inner.toReversed()];
+  return Array.from({ length: count }, (_, i) =>
+    layers[i % 2].map((cell) => cell + i * size)).flat();
+}
+
+/**
+ * Row by row, every second one backwards, so that each step goes to a neighbour (a continuous or
+ * boustrophedon scan; Hu et al., "ZigMa" (2024)). In N-D, so are planes and so on.
+ */
+export const zigzagOrder: ScanOrder = (spatial) => {
+  checkArgument('zigzagOrder', 'spatial', spatial, shapes);
+  return foldedOrder(spatial, 0, () => [0]);
+};
+
+/**
+ * Along Hilbert's curve, generalised to grids of any size: each step goes to a neighbour, and cells
+ * that are near in the grid are mostly near in the sequence. With more than three axes the curves
+ * go through the last three, there and back along those before.
+ */
+export const hilbertOrder: ScanOrder = (spatial) => {
+  checkArgument('hilbertOrder', 'spatial', spatial, shapes);
+  return foldedOrder(spatial, 3, hilbertCurve);
+};
 
 /** An order from its last cell to its first. */
 export function reverseOrder(order: ScanOrder): ScanOrder {

@@ -48,11 +48,16 @@ export interface SequenceLayer extends Module {
 export interface ScanOptions<State> extends SequenceFlags {
   /** The state to continue from; only the first document sees it. Default the initial state. */
   readonly state?: State | undefined;
+  /**
+   * Steps after which states are wanted, i32 [batch, count], such as the ends of documents
+   * (`documentEnds`); −1 is before the first step. Default none.
+   */
+  readonly statesAt?: Tensor | undefined;
 }
 
 /** One table for states of all types: making one for every step of a text would cost time. */
 const anyScanOptions: Table<ScanOptions<never>> = {
-  ...flagOptions, state: anything<never>().optional(),
+  ...flagOptions, state: anything<never>().optional(), statesAt: tensors.optional(),
 };
 
 /** The table of the options of `scan`. */
@@ -72,6 +77,11 @@ export interface Scanned<State> {
   readonly y: Tensor;
   /** The state after the last step; it is immutable, so it can be used several times. */
   readonly state: State;
+  /**
+   * The states after the steps of the option `statesAt`, if it was given, as a state of
+   * batch · count rows: that after the k-th step of row b is row b · count + k.
+   */
+  readonly statesAt?: State;
 }
 
 /** A module that can process a sequence in pieces. */
@@ -193,6 +203,12 @@ export function readFlags(
     reset: starts && changes ? starts.maximum(changes) : (starts ?? changes),
     mask: mask?.notEqual(0),
   };
+}
+
+/** x [batch, count, ...] with a row for each of the batch · count. */
+export function asRows(x: Tensor): Tensor {
+  const [batch, count, ...rest] = x.shape;
+  return x.reshape([batch * count, ...rest]);
 }
 
 /** The steps of x [batch, length, ...] with the given indices, i32 [batch, count]. */

@@ -233,7 +233,7 @@ function outer(x: Tensor, B: Tensor): Tensor {
 }
 
 /** What C [B, L, N] or [B, L, G, N] reads from the states [B, L, D, N]: [B, L, D]. */
-function readOut(states: Tensor, C: Tensor): Tensor {
+export function readOut(states: Tensor, C: Tensor): Tensor {
   if (C.ndim === 3) return states.matmul(C.unsqueeze(-1)).squeeze(-1);
   const [batch, length, groups, state] = C.shape;
   const channels = states.shape[2];

@@ -18,12 +18,14 @@ import {
 import {
   boolean, type Kind, oneOf, type Read, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
-import { requireStatesAt, statesAfter } from '../statesAt.ts';
+import { restarted } from '../restart.ts';
+import { statesAfter } from '../statesAt.ts';
 import { CHUNK } from '../vectors.ts';
-import { composedScan, fusedScan, type ScanInputs } from './fused.ts';
+import { composedScan, fusedScan, readOut, type ScanInputs } from './fused.ts';
 import { segmentedScan } from './segmented.ts';
 
 /**
@@ -45,6 +47,11 @@ export interface SelectiveScanOptions extends SequenceFlags {
   readonly deltaSoftplus?: boolean | undefined;
   /** The state before the first step, [B, D, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
+  /**
+   * The state in which documents begin after a reset, [D, N]. Default zeros. What is left of it is
+   * a scan composed of ops, which stores an array of the size of all states.
+   */
+  readonly resetState?: Tensor | undefined;
   /** How the recurrence is computed; all agree up to rounding. Default 'fused'. */
   readonly algorithm?: SelectiveScanAlgorithm | undefined;
   /** The steps of a chunk, where the algorithm is `chunked` (else 64) or `segmented` (else 256). */
@@ -70,6 +77,7 @@ const selectiveScanOptions = {
   deltaBias: tensors.optional(),
   deltaSoftplus: boolean.orElse(false),
   initialState: tensors.optional(),
+  resetState: tensors.optional(),
   algorithm: scanAlgorithms.orElse('fused'),
   chunkSize: whole(1).optional(),
   returnStates: boolean.orElse(false),
@@ -120,7 +128,7 @@ export function selectiveScan(
     delta: [delta, u.shape], z: [z, u.shape],
     A: [A, [channels, state]], B: [B, shared], C: [C, shared],
     D: [D, [channels]], deltaBias: [deltaBias, [channels]],
-    initialState: [initialState, stateShape],
+    initialState: [initialState, stateShape], resetState: [given.resetState, A.shape],
   });
   requireStatesAt('selectiveScan', statesAt, u.shape);
   const { reset, mask } = readFlags('selectiveScan', given, u.shape);
@@ -133,16 +141,42 @@ export function selectiveScan(
   const inputs: ScanInputs = [
     input, step, A, written, read, initialState, ...(reset ? [reset] : []),
   ];
-  const { starts, size, ...scan } = scanBy(inputs, given);
+  const zeroBased = scanFromZero(inputs, given);
+  const scan = given.resetState && reset
+    ? addRestarts(inputs, zeroBased, reset, given.resetState, statesAt)
+    : zeroBased;
   const skipped = D ? scan.y.add(input.mul(D)) : scan.y;
   const y = z ? skipped.mul(kept(z).silu()) : skipped;
-  const states = statesAt && statesAfter(statesAt, {
-    starts: starts(), size, inputs: [input, step, written], reset,
+  return { ...scan, y: kept(y) };
+}
+
+type Given = Read<typeof selectiveScanOptions>;
+
+/** The scan, in which documents begin from zero after a reset. */
+function scanFromZero(inputs: ScanInputs, given: Given): SelectiveScanResult {
+  const [u, delta, A, B, , , reset] = inputs;
+  const { starts, size, ...scan } = scanBy(inputs, given);
+  const states = given.statesAt && statesAfter(given.statesAt, {
+    starts: starts(), size, inputs: [u, delta, B], reset,
     // Nothing is read.
     run: ([x, dt, b], start, resets) =>
       fusedScan([x, dt, A, b, zeros(b.shape, { dtype: b.dtype }), start, ...resets]).lastState,
   });
-  return { ...scan, y: kept(y), ...(states && { statesAt: states }) };
+  return { ...scan, ...(states && { statesAt: states }) };
+}
+
+/** Adds what is left, at each step, of the state in which the step's document began. */
+function addRestarts(
+  [, delta, A, , C]: ScanInputs, { y, lastState, states, statesAt: chosen }: SelectiveScanResult,
+  reset: Tensor, start: Tensor, statesAt: Tensor | undefined,
+): SelectiveScanResult {
+  const { all, last, at } = restarted(delta.unsqueeze(-1).mul(A).exp(), start, reset, statesAt);
+  return {
+    y: y.add(readOut(all, C)),
+    lastState: lastState.add(last),
+    ...(states && { states: states.add(all) }),
+    ...(chosen && at && { statesAt: chosen.add(at) }),
+  };
 }
 
 /** A scan, and its states before every `size`-th step and after the last one. */
@@ -153,10 +187,7 @@ type InPieces = Omit<SelectiveScanResult, 'statesAt'> & {
 
 /** The scan by the algorithm of the options. */
 function scanBy(
-  inputs: ScanInputs,
-  { algorithm, chunkSize, returnStates }: Pick<
-    Read<typeof selectiveScanOptions>, 'algorithm' | 'chunkSize' | 'returnStates'
-  >,
+  inputs: ScanInputs, { algorithm, chunkSize, returnStates }: Given,
 ): InPieces {
   const isLoop = algorithm === 'fused' || algorithm === 'segmented';
   if (!isLoop || returnStates) {

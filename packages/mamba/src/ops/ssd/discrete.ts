@@ -11,15 +11,17 @@
  * Where a document begins, the state before is left out. At padding, a_t and all inputs are 0,
  * whatever is written there, so that the state stays: 0 · NaN would be NaN.
  */
-import { concat, describe, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { concat, describe, einsum, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
+import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   clearPadding, flagOptions, readFlags, requireShapes, type SequenceFlags,
 } from '../../sequence/sequence.ts';
 import {
   chunked, recurrent, type SSDForm, type SSDInputs, type SSDResult,
 } from './composed.ts';
-import { requireStatesAt, statesAfter } from '../statesAt.ts';
+import { restarted } from '../restart.ts';
+import { statesAfter } from '../statesAt.ts';
 import { fused } from './fused.ts';
 
 /**
@@ -34,6 +36,8 @@ export interface SSDOptions extends SequenceFlags {
   readonly D?: Tensor | undefined;
   /** The state before the first step, [B, H, P, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
+  /** The state in which documents begin after a reset, [H, P, N]. Default zeros. */
+  readonly resetState?: Tensor | undefined;
   /** The most steps of a chunk, where `fused` takes 32 at most; changes no result. Default 64. */
   readonly chunkSize?: number | undefined;
   /** How it is computed; all agree up to rounding. Default 'fused'. */
@@ -49,6 +53,7 @@ const ssdOptions = {
   ...flagOptions,
   D: tensors.optional(),
   initialState: tensors.optional(),
+  resetState: tensors.optional(),
   chunkSize: whole(1).orElse(64),
   algorithm: oneOf('fused', 'chunked', 'recurrent').orElse('fused'),
   statesAt: tensors.optional(),
@@ -60,6 +65,7 @@ export interface Call {
   readonly C: Tensor;
   readonly D: Tensor | undefined;
   readonly initialState: Tensor;
+  readonly resetState: Tensor | undefined;
   /** i32, [B, L]: where the past is dropped. */
   readonly reset: Tensor | undefined;
   readonly statesAt: Tensor | undefined;
@@ -74,7 +80,7 @@ export function readCall(
   op: string, x: Tensor, B: Tensor, C: Tensor, given: SSDOptions,
 ): Call {
   const options = readOptions(op, given, ssdOptions);
-  const { D, algorithm, chunkSize, statesAt } = options;
+  const { D, algorithm, chunkSize, resetState, statesAt } = options;
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
   if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0) {
@@ -88,13 +94,13 @@ export function readCall(
   requireShapes(op, x.dtype, {
     D: [D, D?.ndim === 2 ? [heads, headDim] : [heads]],
     B: [B, [batch, length, groups, stateSize]], C: [C, B.shape],
-    initialState: [initialState, stateShape],
+    initialState: [initialState, stateShape], resetState: [resetState, stateShape.slice(1)],
   });
   requireStatesAt(op, statesAt, x.shape);
   const { reset, mask } = readFlags(op, options, x.shape);
   const form = length === 1 ? recurrent : { fused, chunked, recurrent }[algorithm];
   return {
-    B, C, D, initialState, reset, statesAt,
+    B, C, D, initialState, resetState, reset, statesAt,
     clear: (each) => clearPadding(each, mask),
     scan: (inputs) => form(inputs, chunkSize),
   };
@@ -102,7 +108,18 @@ export function readCall(
 
 /** Runs a checked call, with what the state takes in, its log decays, and what D is times. */
 export function runCall(call: Call, input: Tensor, logDecay: Tensor, skip: Tensor): SSDResult {
-  const { B, C, D, initialState, reset, statesAt, clear } = call;
+  const { D, resetState, reset, clear } = call;
+  const zeroBased = scanFromZero(call, input, logDecay);
+  const { y, ...states } = resetState && reset
+    ? addRestarts(call, zeroBased, logDecay, reset, resetState)
+    : zeroBased;
+  const all = D ? y.add(skip.mul(D.ndim === 1 ? D.unsqueeze(-1) : D)) : y;
+  return { y: clear(all), ...states };
+}
+
+/** The scan, in which documents begin from zero after a reset. */
+function scanFromZero(call: Call, input: Tensor, logDecay: Tensor): SSDResult {
+  const { B, C, initialState, reset, statesAt, clear } = call;
   const written = clear(B);
   const scanned = call.scan([
     input, logDecay, written, clear(C), initialState, ...(reset ? [reset] : []),
@@ -115,10 +132,24 @@ export function runCall(call: Call, input: Tensor, logDecay: Tensor, skip: Tenso
     run: ([x, a, b], start, resets) =>
       call.scan([x, a, b, zeros(b.shape, { dtype: b.dtype }), start, ...resets]).lastState,
   });
+  return { y, lastState, ...(states && { statesAt: states }) };
+}
+
+/** Adds what is left, at each step, of the state in which the step's document began. */
+function addRestarts(
+  { C, statesAt, clear }: Call, scanned: SSDResult, logDecay: Tensor, reset: Tensor, start: Tensor,
+): SSDResult {
+  const [batch, length, groups] = C.shape;
+  const [heads, headDim, stateSize] = start.shape;
+  // One number for each head and step, as all of the state decays alike.
+  const left = restarted(logDecay.exp(), 1, reset, statesAt);
+  const ofState = (e: Tensor): Tensor => e.unsqueeze(-1).unsqueeze(-1).mul(start);
+  const byGroup = start.reshape([groups, (heads / groups) * headDim, stateSize]);
+  const read = einsum('blgn,gkn->blgk', clear(C), byGroup).reshape([batch, length, heads, headDim]);
   return {
-    y: clear(D ? y.add(skip.mul(D.ndim === 1 ? D.unsqueeze(-1) : D)) : y),
-    lastState,
-    ...(states && { statesAt: states }),
+    y: scanned.y.add(read.mul(left.all.unsqueeze(-1))),
+    lastState: scanned.lastState.add(ofState(left.last)),
+    ...(scanned.statesAt && left.at && { statesAt: scanned.statesAt.add(ofState(left.at)) }),
   };
 }
 
