@@ -5,7 +5,7 @@
  * how many numbers it remembered the sequence with, and how long a training step took.
  */
 import {
-  associativeRecall, DepthwiseConv1d, Mamba2Block, MambaBlock, selectiveCopying,
+  associativeRecall, DepthwiseConv1d, Mamba2Block, Mamba3Block, MambaBlock, selectiveCopying,
 } from '@mambagrad/mamba';
 import {
   AdamW, cosineDecay, crossEntropy, Embedding, GRU, Linear, Module, multiplySchedules, Progress,
@@ -33,8 +33,15 @@ const options = readOptions(
     lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
   },
   {},
+  { only: 'the name of a layer, to train it alone' },
 );
 const { hidden: hiddenSize, batch, steps } = options;
+if (hiddenSize % 2 !== 0) fail(`--hidden takes an even number, not '${hiddenSize}'`);
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
 
 /** A layer of [batch, length, hidden] to the same shape, with a state to go on from. */
 interface Layer extends Module {
@@ -56,6 +63,8 @@ class GRULayer extends Module implements Layer {
 }
 
 const sizes = { hiddenSize, numHeads: 2, stateSize: 16 };
+const blockSizes = { hiddenSize, stateSize: 16, expandFactor: 1 };
+const headSizes = { ...blockSizes, headDim: hiddenSize / 2 };
 const layers: Readonly<Record<string, () => Layer>> = {
   GRU: () => new GRULayer(),
   minGRU: () => new MinGRU({ hiddenSize, stateSize: 2 * hiddenSize }),
@@ -65,9 +74,9 @@ const layers: Readonly<Record<string, () => Layer>> = {
   GLA: () => new GatedLinearAttention(sizes),
   DeltaNet: () => new DeltaNet(sizes),
   'gated DeltaNet': () => new DeltaNet({ ...sizes, gated: true }),
-  Mamba: () => new MambaBlock({ hiddenSize, stateSize: 16, expandFactor: 1 }),
-  'Mamba-2': () =>
-    new Mamba2Block({ hiddenSize, stateSize: 16, headDim: hiddenSize / 2, expandFactor: 1 }),
+  Mamba: () => new MambaBlock(blockSizes),
+  'Mamba-2': () => new Mamba2Block(headSizes),
+  'Mamba-3': () => new Mamba3Block(headSizes),
 };
 
 /** Both tasks have sequences of this many steps, and this many answers in each. */
@@ -147,7 +156,10 @@ function train(model: Model, afterStep: (loss: number) => void): number {
   return fastest;
 }
 
-const names = Object.keys(layers);
+const names = Object.keys(layers).filter((name) => (options.only ?? name) === name);
+if (names.length === 0) {
+  fail(`--only takes one of ${Object.keys(layers).join(', ')}, not '${options.only}'`);
+}
 const progress = new Progress({ total: names.length * steps, output: process.stdout });
 let done = 0;
 const rows = names.map((name) => {
