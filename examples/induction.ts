@@ -22,7 +22,7 @@ const options = readOptions(
   'Trains on induction heads at length 256, and tests at lengths up to a million and beyond.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
-    steps: { help: 'training steps', default: 4000 },
+    steps: { help: 'training steps', default: 2000 },
     batch: { help: 'sequences of 256 per step', default: 8 },
     vocab: { help: 'different tokens, the special one included', default: 16, min: 2 },
     hidden: { help: 'width of the model', default: 64 },
