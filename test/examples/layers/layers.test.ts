@@ -87,9 +87,9 @@ describe.each(Object.entries(layers))('%s', (_name, create) => {
         };
         const inputs = [x, ...names.map((name) => state[name])];
         // Norms of short rows are so curved that a step of 1e-5 is too long for some of them.
-        const errors = [1e-5, 1e-6, 1e-7].map((step) =>
-          gradcheck(run, inputs, { step, tolerance: Number.MAX_VALUE }));
-        expect(Math.min(...errors)).toBeLessThan(1e-6);
+        const isRight = [1e-5, 1e-6, 1e-7].some((step) =>
+          gradcheck(run, inputs, { step, tolerance: Number.MAX_VALUE }) < 1e-6);
+        expect(isRight).toBe(true);
       }),
       { numRuns: 1 },
     );
