@@ -1,28 +1,30 @@
 /**
- * The induction heads of the Mamba paper (section 4.1.2): trained on sequences of 256 tokens,
- * tested on up to 2²⁴, in constant memory. Then it shows why the model reaches that far: its step
- * sizes Δ are about 1 at the token to be remembered, and so small at all others that nothing is
- * forgotten.
+ * The induction heads of the Mamba paper (section 4.1.2): trained on 256 tokens at a time, in the
+ * end with states carried on from window to window, and tested on up to 2²⁴, in constant memory.
+ * Then it shows why the model reaches that far: its step sizes Δ are about 1 at the token to be
+ * remembered, and so small at all others that nothing is forgotten.
  */
 import { inductionHeads } from '@mambagrad/mamba';
 import { type StateDict, Trainer } from '@mambagrad/nn';
 import { checkpointFolder } from '@mambagrad/nn/node';
-import { manualSeed, setThreads, type Tensor, TensorError } from '@mambagrad/tensor';
+import { manualSeed, setThreads, TensorError } from '@mambagrad/tensor';
 import { writeFileSync } from 'node:fs';
 import { bar } from './drawing/terminal.ts';
 import { countAt, lookAt, type Score, scoreAt } from './induction/measures.ts';
 import { drawPage } from './induction/page.ts';
 import {
-  createModel, createOptimizer, createSchedule, isWorthKeeping, lossOf, prepareStep, sharpen, sizesAt,
+  createModel, createOptimizer, createSchedule, isOfStreams, isWorthKeeping, LENGTH, lossOf,
+  prepareStep, sharpen, sizesAt,
 } from './induction/recipe.ts';
+import { Streams, type Windows } from './induction/streams.ts';
 import { readOptions } from './options.ts';
 import { percent } from './training.ts';
 
 const options = readOptions(
-  'Trains on induction heads at length 256, and tests at lengths up to a million and beyond.',
+  'Trains on induction heads, 256 tokens at a time, and tests at lengths up to a million and beyond.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
-    steps: { help: 'training steps', default: 2000 },
+    steps: { help: 'training steps', default: 3000 },
     batch: { help: 'sequences of 256 per step', default: 8 },
     vocab: { help: 'different tokens, the special one included', default: 16, min: 2 },
     hidden: { help: 'width of the model', default: 64 },
@@ -50,8 +52,8 @@ const model = createModel(vocab, options.hidden, options.state);
 
 /** The model with the lowest loss at a length that it is not trained at, among the last ones. */
 let best: { readonly loss: number; readonly step: number; readonly state: StateDict } | undefined;
-const VALIDATION_LENGTH = 4096;
-const VALIDATE_EVERY = 50;
+const VALIDATION_LENGTH = 16384;
+const VALIDATE_EVERY = 100;
 
 function keepIfBest(step: number): void {
   if (!isWorthKeeping(step, steps) || (step % VALIDATE_EVERY > 0 && step < steps)) return;
@@ -59,17 +61,20 @@ function keepIfBest(step: number): void {
   if (best === undefined || loss <= best.loss) best = { loss, step, state: model.stateDict() };
 }
 
-const trainer: Trainer<{ inputs: Tensor; targets: Tensor }> = new Trainer({
+const streams = new Streams(model, batch, LENGTH, vocab);
+
+const trainer: Trainer<Windows> = new Trainer({
   model,
   optimizer: createOptimizer(model, options.lr),
-  data: () => {
+  data: (): Windows => {
     prepareStep(model, trainer.step, steps);
+    if (isOfStreams(trainer.step, steps)) return streams.next();
     const { count, length } = sizesAt(trainer.step, steps, batch);
     return inductionHeads(count, { length, vocabSize: vocab });
   },
-  loss: ({ inputs, targets }) => {
+  loss: ({ inputs, targets, state }) => {
     // The last layer runs in full, but only its last step is projected back and judged.
-    const { y } = model.scan(inputs, {}, true);
+    const { y } = model.scan(inputs, { state }, true);
     const accuracy = y.argmax(-1).equal(targets).cast('f32').mean();
     return { loss: lossOf(y, targets), accuracy };
   },

@@ -18,7 +18,9 @@ const small = ['--steps', '1', '--batch', '2', '--hidden', '4', '--seed', '7'];
 it.each([
   ['directions', 'Accuracy on 512 fresh sequences', ['--length', '8']],
   ['images', 'Accuracy on 512 fresh images', ['--layers', '2']],
-  ['induction', `Drawn to ${chart}`, ['--longest', '6', '--state', '2', '--svg', chart]],
+  ['induction', `Drawn to ${chart}`, [
+    '--longest', '6', '--state', '2', '--steps', '4', '--svg', chart,
+  ]],
   ['parity', '8 bits: ', ['--length', '5', '--test', '8', '--state', '4', '--count', '50']],
   ['layers', 'Accuracy on 128 fresh sequences', []],
   ['remember', `Drawn to ${picture}`, ['--places', '10', '--tokens', '2', '--svg', picture]],

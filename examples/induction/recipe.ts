@@ -3,7 +3,7 @@
  *
  * A gate must open at the token that matters, Δ ≈ 1, and stay shut at all others. Training at
  * length 256 sees no difference between a Δ of 1e-5 and one of 1e-9 there, and a test at a million
- * sees nothing else. Four things shut the gates:
+ * sees nothing else. Five things shut the gates:
  *
  * - Short sequences come first: they are cheap, and show the mechanism in some hundred steps.
  * - Δ begins large, between 0.1 and 1 in all channels, and its bias stays there. Such a model
@@ -13,13 +13,15 @@
  *   size, while the others go on learning (slope annealing: Chung, Ahn and Bengio, "Hierarchical
  *   multiscale recurrent neural networks" (2017)). An open gate opens a little more; one that is
  *   shut to e^−9 shuts to e^−36.
+ * - In the end states are carried on from window to window (streams.ts), so that a gate that still
+ *   leaks, or opens at a wrong token now and then, is seen.
  */
 import { MambaLM, SelectiveSSM } from '@mambagrad/mamba';
 import { Adam, joinSchedules, linearDecay, type Schedule, warmUp } from '@mambagrad/nn';
 import { arange, type Tensor, tensor } from '@mambagrad/tensor';
 
 /** The length that the paper trains at. */
-const LENGTH = 256;
+export const LENGTH = 256;
 
 /** The range of the initial Δ. */
 const DELTA = [0.1, 1] as const;
@@ -31,7 +33,7 @@ const SHARPNESS = 4;
  * When parts of the training begin, as shares of its steps. A gate that is sharp and still opens
  * at the wrong token wipes out the memory, which training sees: so it goes on for long after that.
  */
-const parts = { medium: 0.15, whole: 0.3, sharpen: 0.45, sharp: 0.65, keep: 0.9 };
+const parts = { medium: 0.1, whole: 0.2, sharpen: 0.3, sharp: 0.43, fall: 0.7, keep: 0.9 };
 
 const gates = (model: MambaLM): SelectiveSSM[] =>
   model.layers.flatMap(({ mixer }) => ('ssm' in mixer && mixer.ssm instanceof SelectiveSSM
@@ -64,9 +66,9 @@ export function createOptimizer(model: MambaLM, lr: number): Adam {
   );
 }
 
-/** A short rise, a constant rate, then a linear fall to 0 from where the gates are sharp. */
+/** A short rise, a constant rate, then a linear fall to 0. */
 export function createSchedule(steps: number): Schedule {
-  const from = Math.ceil(parts.sharp * steps);
+  const from = Math.ceil(parts.fall * steps);
   return joinSchedules(warmUp(Math.min(100, steps)), [from, linearDecay(steps - from || 1)]);
 }
 
@@ -76,6 +78,9 @@ export function sizesAt(step: number, steps: number, batch: number) {
   if (step < parts.whole * steps) return { length: LENGTH / 4, count: 4 * batch };
   return { length: LENGTH, count: batch };
 }
+
+/** Whether a step is one of streams, which come once the gates are sharp. */
+export const isOfStreams = (step: number, steps: number): boolean => step >= parts.sharp * steps;
 
 /** Before a step: the weights of Δ are not trained any more once they are multiplied. */
 export function prepareStep(model: MambaLM, step: number, steps: number): void {
