@@ -110,7 +110,7 @@ export function halfLivesOf(layer: ObservedLayer, { places }: Sequences): number
   return lives.toArray() as number[][];
 }
 
-/** What is left of a token: for each step from the one at which it is written, by channel. */
+/** The share of a token that is left, from the step at which it is written on, by channel. */
 export interface Kept {
   readonly from: number;
   /** Shares from 1 at first, [step][channel] */

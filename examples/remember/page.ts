@@ -8,7 +8,7 @@ import {
 } from '../drawing/svg.ts';
 import { type Kept, mean } from './measures.ts';
 
-/** What is drawn. Channels, or heads, are in the order in which they are shown, from the top. */
+/** The contents of the page; channels, or heads, in the order in which they are shown. */
 export interface Picture {
   readonly title: string;
   readonly subtitle: string;

@@ -190,7 +190,7 @@ export class ObservedLayer {
   }
 
   /**
-   * What is added to the state at each step, [B, steps, D, N], of heads [B, steps, D, P, N]:
+   * The addition to the state at each step, [B, steps, D, N], of heads [B, steps, D, P, N]:
    * Δ_t B_t u_t. It has N times the size of u, so choose channels or steps. In Mamba-3 a step
    * writes at both of its ends, λ_t Δ_t B_t u_t + exp(Δ_t A_t) (1 − λ_t) Δ_t B_{t−1} u_{t−1}.
    */
@@ -205,7 +205,7 @@ export class ObservedLayer {
     return this.u.ndim === 3 ? written.squeeze(3) : written;
   }
 
-  /** What is read at each step, C_t of each channel: [B, steps, D, N], or [B, steps, R, D, N]. */
+  /** The vector that reads at each step, C_t: [B, steps, D, N], or [B, steps, R, D, N]. */
   read(options: PartOptions = {}): Tensor {
     const op = 'ObservedLayer.read';
     const { channels, steps } = this.#readPart(op, options);

@@ -48,8 +48,8 @@ export interface SelectiveScanOptions extends SequenceFlags {
   /** The state before the first step, [B, D, N]. Default zeros. */
   readonly initialState?: Tensor | undefined;
   /**
-   * The state in which documents begin after a reset, [D, N]. Default zeros. What is left of it is
-   * a scan composed of ops, which stores an array of the size of all states.
+   * The state in which documents begin after a reset, [D, N]. Default zeros. Its share of the
+   * result is a scan composed of ops, which stores an array of the size of all states.
    */
   readonly resetState?: Tensor | undefined;
   /** How the recurrence is computed; all agree up to rounding. Default 'fused'. */
