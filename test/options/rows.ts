@@ -15,6 +15,7 @@ import {
   LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
+import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
   grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
@@ -22,6 +23,9 @@ import {
   zerosLike,
 } from '@mambagrad/tensor';
 import { checkPrimitive } from '@mambagrad/tensor/extend';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** The interfaces of a call's options, the fewest of them, and what it gives with some. */
 export interface Row {
@@ -83,13 +87,24 @@ function training(): TrainerOptions<Batch> {
   };
 }
 
+/** The files that are left in the folder of a run after four checkpoints. */
+async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+  try {
+    const { checkpoints } = runFolder(folder, options);
+    for (const step of [1, 2, 3, 4]) await checkpoints.save(step, new Map([['x', some(1)]]));
+    return readdirSync(folder).sort();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 /** What a model is after three steps of training, and what the trainer noted of them. */
 async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
   const trainer = new Trainer(options);
   await trainer.fit(3);
   return [options.model, trainer.stateDict()];
 }
-
 
 /** A linear scan of arrays. */
 function running(
@@ -237,6 +252,8 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ total: 3, output: { write: () => true } }),
     run: (options) => new Progress(options).update(1, { loss: 1 }),
   },
+
+  runFolder: free('nn RunFolderOptions', keptCheckpoints),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(
