@@ -15,6 +15,7 @@ import {
   klDivergence, l1Loss, LayerNorm, Linear, LSTM, mseLoss, nllLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
+import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
   grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
@@ -22,6 +23,9 @@ import {
   zerosLike,
 } from '@mambagrad/tensor';
 import { checkPrimitive } from '@mambagrad/tensor/extend';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** The interfaces of a call's options, the fewest of them, and what it gives with some. */
 export interface Row {
@@ -83,13 +87,24 @@ function training(): TrainerOptions<Batch> {
   };
 }
 
+/** The files that are left in the folder of a run after four checkpoints. */
+async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+  try {
+    const { checkpoints } = runFolder(folder, options);
+    for (const step of [1, 2, 3, 4]) await checkpoints.save(step, new Map([['x', some(1)]]));
+    return readdirSync(folder).sort();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 /** What a model is after three steps of training, and what the trainer noted of them. */
 async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
   const trainer = new Trainer(options);
   await trainer.fit(3);
   return [options.model, trainer.stateDict()];
 }
-
 
 /** A linear scan of arrays. */
 function running(
@@ -183,8 +198,8 @@ export const rows: Readonly<Record<string, Row>> = {
   }),
   Linear: free('nn LayerOptions', (options) => new Linear(3, 2, options)),
   Embedding: free('nn EmbeddingOptions', (options) => new Embedding(3, 2, options)),
-  RMSNorm: free('nn NormOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
-  LayerNorm: free('nn NormOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  RMSNorm: free('nn NormLayerOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  LayerNorm: free('nn NormLayerOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
   Dropout: free('nn DropoutOptions', (options) => new Dropout(0.5, options).forward(some(9))),
   Conv1d: free('nn ConvOptions LayerOptions', (options) => new Conv1d(2, 2, 3, options).forward(some(1, 5, 2))),
   CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
@@ -245,6 +260,8 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ total: 3, output: { write: () => true } }),
     run: (options) => new Progress(options).update(1, { loss: 1 }),
   },
+
+  runFolder: free('nn RunFolderOptions', keptCheckpoints),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(
@@ -337,11 +354,11 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
   'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) => model.forwardSequence(words, options)),
-  'MambaLM.scan': free('mamba ScanOptions', (options) => model.scan(words, options)),
-  'MambaLM.advance': free('mamba ScanOptions', (options) => model.advance(words, options)),
-  'MambaLM.prefill': free('mamba ScanOptions', (options) => model.prefill(words, options)),
+  'MambaLM.scan': free('mamba SequenceOptions', (options) => model.scan(words, options)),
+  'MambaLM.advance': free('mamba SequenceOptions', (options) => model.advance(words, options)),
+  'MambaLM.prefill': free('mamba SequenceOptions', (options) => model.prefill(words, options)),
   'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
-  'MambaBlock.scan': free('mamba ScanOptions', (options) => block.scan(vectors, options)),
+  'MambaBlock.scan': free('mamba SequenceOptions', (options) => block.scan(vectors, options)),
   observe: free('mamba ObserveOptions', (options) => observe(model, words, options).layers[0].delta),
   influence: free('mamba InfluenceOptions', (options) => seen.influence(options)),
   stateInfluence: free('mamba PartOptions', (options) => seen.stateInfluence(options)),

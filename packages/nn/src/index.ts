@@ -31,6 +31,9 @@ export type {
 } from './optimizers/optimizerOptions.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export {
+  parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
+} from './report/run.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
