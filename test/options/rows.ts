@@ -11,8 +11,8 @@ import {
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
-  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
+  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, huberLoss, initialize,
+  klDivergence, l1Loss, LayerNorm, Linear, LSTM, mseLoss, nllLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
@@ -211,10 +211,18 @@ export const rows: Readonly<Record<string, Row>> = {
   'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
   initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
   crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
-  binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>
+  nllLoss: free('nn NllOptions', (options) =>
+    nllLoss(some(2, 5).logSoftmax(-1), tensor([1, 4], { dtype: 'i32' }), options),
+  ),
+  binaryCrossEntropyWithLogits: free('nn BinaryCrossEntropyOptions', (options) =>
     binaryCrossEntropyWithLogits(some(4), positive(4).minimum(1), options),
   ),
+  klDivergence: free('nn KlDivergenceOptions', (options) =>
+    klDivergence(some(2, 5).logSoftmax(-1), positive(2, 5).softmax(-1), options),
+  ),
   mseLoss: free('nn LossOptions', (options) => mseLoss(some(4), positive(4), options)),
+  l1Loss: free('nn LossOptions', (options) => l1Loss(some(4), positive(4), options)),
+  huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
   AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
