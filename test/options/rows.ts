@@ -11,7 +11,7 @@ import {
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
+  DataLoader, Dropout, Embedding, encodeSafetensors, type FitOptions, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
   LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
@@ -32,6 +32,8 @@ export interface Row {
   readonly run: (options: never) => unknown;
   /** Options that the types allow, but not beside the fewest. */
   readonly others?: readonly string[];
+  /** What the call takes in the place of options. */
+  readonly alsoTakes?: readonly unknown[];
 }
 
 /** A row of a call that needs no options at all. */
@@ -84,9 +86,11 @@ function training(): TrainerOptions<Batch> {
 }
 
 /** What a model is after three steps of training, and what the trainer noted of them. */
-async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
+async function trainedModel(
+  options: TrainerOptions<Batch>, end: number | FitOptions = 3,
+): Promise<unknown> {
   const trainer = new Trainer(options);
-  await trainer.fit(3);
+  await trainer.fit(end);
   return [options.model, trainer.stateDict()];
 }
 
@@ -231,6 +235,18 @@ export const rows: Readonly<Record<string, Row>> = {
     type: 'nn ValidationOptions',
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
+  },
+  samples: {
+    type: 'nn SampleOptions',
+    fewest: () => ({ every: 1, make: () => 'text' }),
+    run: (samples) => trainedModel({ ...training(), samples }),
+  },
+  fit: {
+    type: 'nn FitOptions',
+    fewest: () => ({ steps: 3 }),
+    run: (options) => trainedModel(training(), options),
+    others: ['epochs'],
+    alsoTakes: [3],
   },
   Progress: {
     type: 'nn ProgressOptions',
