@@ -16,7 +16,10 @@ export {
   Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
 } from './layers/linear.ts';
 export * from './layers/lstm.ts';
-export * from './losses/loss.ts';
+export * from './losses/crossEntropy.ts';
+export * from './losses/probabilities.ts';
+export type { LossOptions } from './losses/reduction.ts';
+export * from './losses/regression.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
@@ -28,6 +31,9 @@ export type {
 } from './optimizers/optimizerOptions.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export {
+  parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
+} from './report/run.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
@@ -36,7 +42,7 @@ export * from './modules/summary.ts';
 export type { FitOptions } from './training/fitOptions.ts';
 export { Trainer } from './training/trainer.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, SampleOptions, StepRecord, TrainerOptions, ValidationOptions,
+  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions, ValidationOptions,
 } from './training/trainerOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export {

@@ -84,7 +84,7 @@ export interface ValidationOptions<Batch> {
 }
 
 /** Samples of the model's output, made while it trains: how often, and how. */
-export interface SampleOptions {
+export interface SamplesOptions {
   /** The number of steps from one sample to the next, from 1. */
   readonly every: number;
   /**
@@ -138,7 +138,7 @@ export interface TrainerOptions<Batch> extends StepOptions {
   /** Shows progress; SIGINT and SIGTERM end `fit` after the current step. */
   readonly host?: Host | undefined;
   /** How to make samples during training, which are shown and logged. Default none. */
-  readonly samples?: SampleOptions | undefined;
+  readonly samples?: SamplesOptions | undefined;
   /**
    * Receives a line of JSON for each step: its record, and the seconds since `fit` began. Lines
    * with a field `event` come between them: 'begin', 'resume', 'sample' and 'end'.
@@ -180,8 +180,8 @@ const validationOptions = {
 
 const sampleOptions = {
   every: whole(1).required(),
-  make: callable<SampleOptions['make']>().required(),
-} satisfies Table<SampleOptions>;
+  make: callable<SamplesOptions['make']>().required(),
+} satisfies Table<SamplesOptions>;
 
 const hosts = new Kind<Host>(
   'an object with stdout and methods once and off, such as process',

@@ -1,0 +1,9 @@
+/**
+ * @mambagrad/nn/node: safetensors files, checkpoints and logs in folders.
+ */
+export { checkpointFolder } from './checkpoints/folder.node.ts';
+export { loadSafetensors, openSafetensors, saveSafetensors } from './checkpoints/file.node.ts';
+export {
+  runFolder, type RunFolder, type RunFolderOptions,
+} from './checkpoints/runFolder.node.ts';
+export { loadLog, type LogFile, logFile } from './report/logFile.node.ts';
