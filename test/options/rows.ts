@@ -414,7 +414,7 @@ export const rows: Readonly<Record<string, Row>> = {
       scan: (x, { state = x.sum(1).mul(0) } = {}) => ({ y: x, state: state.add(x.sum(1)) }),
     }, options)).checked,
   },
-  sample: free('mamba SamplesOptions', (options) => sample(some(2, 5), options)),
+  sample: free('mamba SampleOptions', (options) => sample(some(2, 5), options)),
   generate: {
     type: 'mamba GenerateOptions',
     fewest: () => ({ maxTokens: 3 }),

@@ -42,7 +42,8 @@ export * from './modules/summary.ts';
 export type { FitOptions } from './training/fitOptions.ts';
 export { Trainer } from './training/trainer.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions, ValidationOptions,
+  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
+  ValidationOptions,
 } from './training/trainerOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export {
