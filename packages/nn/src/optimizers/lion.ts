@@ -1,6 +1,6 @@
 /**
- * Lion moves every element of every parameter by the learning rate, up or down: it takes the sign of
- * a running mean of the gradient. One mean is kept, half the state of Adam. With g the gradient:
+ * Lion moves every element of every parameter by the learning rate, up or down: it takes the sign
+ * of a running mean of the gradient. One mean is kept, half the state of Adam. With g the gradient:
  *
  *     u = sign(β₁m + (1 − β₁)g)          m ← β₂m + (1 − β₂)g
  *
