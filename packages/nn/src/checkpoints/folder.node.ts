@@ -1,5 +1,5 @@
 /**
- * @mambagrad/nn/node: safetensors files, and checkpoints in a folder.
+ * @mambagrad/nn/node: safetensors files, checkpoints in a folder, and tables from CSV files.
  *
  * A folder holds a file for each of the last saved steps, such as `step-100.safetensors`. The
  * latest checkpoint is the one that was written last, which need not have the highest step:
@@ -20,6 +20,7 @@ import type { CheckpointStore } from '../training/trainerOptions.ts';
 import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 import { removeStaleFiles } from './temporary.node.ts';
 
+export { readCsv } from '../data/csvFile.node.ts';
 export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 
 /** A checkpoint in a folder. */
