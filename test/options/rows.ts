@@ -11,10 +11,12 @@ import {
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, GRU, imageDataset, imagesToTensor,
-  imageToTensor, initialize, LayerNorm, Linear, LSTM, mseLoss, Parameter, type ParameterGroup, parseCsv, Progress,
-  regularSeries, RMSNorm, SGD, split, Trainer, type TrainerOptions, windows,
+  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, GRU, huberLoss, imageDataset,
+  imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear, LSTM, mseLoss, nllLoss,
+  Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, SGD, splitData, Trainer,
+  type TrainerOptions, windows,
 } from '@mambagrad/nn';
+import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
   grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
@@ -22,6 +24,9 @@ import {
   zerosLike,
 } from '@mambagrad/tensor';
 import { checkPrimitive } from '@mambagrad/tensor/extend';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** The interfaces of a call's options, the fewest of them, and what it gives with some. */
 export interface Row {
@@ -83,13 +88,24 @@ function training(): TrainerOptions<Batch> {
   };
 }
 
+/** The files that are left in the folder of a run after four checkpoints. */
+async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+  try {
+    const { checkpoints } = runFolder(folder, options);
+    for (const step of [1, 2, 3, 4]) await checkpoints.save(step, new Map([['x', some(1)]]));
+    return readdirSync(folder).sort();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 /** What a model is after three steps of training, and what the trainer noted of them. */
 async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
   const trainer = new Trainer(options);
   await trainer.fit(3);
   return [options.model, trainer.stateDict()];
 }
-
 
 /** A linear scan of arrays. */
 function running(
@@ -183,8 +199,8 @@ export const rows: Readonly<Record<string, Row>> = {
   }),
   Linear: free('nn LayerOptions', (options) => new Linear(3, 2, options)),
   Embedding: free('nn EmbeddingOptions', (options) => new Embedding(3, 2, options)),
-  RMSNorm: free('nn NormOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
-  LayerNorm: free('nn NormOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  RMSNorm: free('nn NormLayerOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  LayerNorm: free('nn NormLayerOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
   Dropout: free('nn DropoutOptions', (options) => new Dropout(0.5, options).forward(some(9))),
   Conv1d: free('nn ConvOptions LayerOptions', (options) => new Conv1d(2, 2, 3, options).forward(some(1, 5, 2))),
   CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
@@ -196,10 +212,18 @@ export const rows: Readonly<Record<string, Row>> = {
   'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
   initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
   crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
-  binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>
+  nllLoss: free('nn NllOptions', (options) =>
+    nllLoss(some(2, 5).logSoftmax(-1), tensor([1, 4], { dtype: 'i32' }), options),
+  ),
+  binaryCrossEntropyWithLogits: free('nn BinaryCrossEntropyOptions', (options) =>
     binaryCrossEntropyWithLogits(some(4), positive(4).minimum(1), options),
   ),
+  klDivergence: free('nn KlDivergenceOptions', (options) =>
+    klDivergence(some(2, 5).logSoftmax(-1), positive(2, 5).softmax(-1), options),
+  ),
   mseLoss: free('nn LossOptions', (options) => mseLoss(some(4), positive(4), options)),
+  l1Loss: free('nn LossOptions', (options) => l1Loss(some(4), positive(4), options)),
+  huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
   AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
@@ -227,9 +251,9 @@ export const rows: Readonly<Record<string, Row>> = {
   parseCsv: free('nn CsvOptions', (options) => [...parseCsv('a,b\n1,x\n,2020-01-01\n', options)]),
   formatCsv: free('nn FormatCsvOptions', (options) => formatCsv([{ a: 1, b: 'x,y' }], options)),
   Categories: free('nn CategoriesOptions', (options) => new Categories(['a', 'b'], options).size),
-  split: {
-    type: 'nn SplitOptions',
-    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'], run: (options) => split([...some(9).data], options),
+  splitData: {
+    type: 'nn SplitDataOptions',
+    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'], run: (options) => splitData([...some(9).data], options),
   },
   windows: {
     type: 'nn WindowOptions', fewest: () => ({ length: 2 }), run: (options) => [...windows(some(9), options)].map(({ target }) => target),
@@ -253,6 +277,8 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ total: 3, output: { write: () => true } }),
     run: (options) => new Progress(options).update(1, { loss: 1 }),
   },
+
+  runFolder: free('nn RunFolderOptions', keptCheckpoints),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(
@@ -345,11 +371,11 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
   'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) => model.forwardSequence(words, options)),
-  'MambaLM.scan': free('mamba ScanOptions', (options) => model.scan(words, options)),
-  'MambaLM.advance': free('mamba ScanOptions', (options) => model.advance(words, options)),
-  'MambaLM.prefill': free('mamba ScanOptions', (options) => model.prefill(words, options)),
+  'MambaLM.scan': free('mamba SequenceOptions', (options) => model.scan(words, options)),
+  'MambaLM.advance': free('mamba SequenceOptions', (options) => model.advance(words, options)),
+  'MambaLM.prefill': free('mamba SequenceOptions', (options) => model.prefill(words, options)),
   'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
-  'MambaBlock.scan': free('mamba ScanOptions', (options) => block.scan(vectors, options)),
+  'MambaBlock.scan': free('mamba SequenceOptions', (options) => block.scan(vectors, options)),
   observe: free('mamba ObserveOptions', (options) => observe(model, words, options).layers[0].delta),
   influence: free('mamba InfluenceOptions', (options) => seen.influence(options)),
   stateInfluence: free('mamba PartOptions', (options) => seen.stateInfluence(options)),

@@ -16,7 +16,7 @@ export {
 export * from './data/loader.ts';
 export * from './data/regularSeries.ts';
 export * from './data/scaling.ts';
-export * from './data/split.ts';
+export * from './data/splitData.ts';
 export * from './data/windows.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
@@ -26,7 +26,10 @@ export {
   Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
 } from './layers/linear.ts';
 export * from './layers/lstm.ts';
-export * from './losses/loss.ts';
+export * from './losses/crossEntropy.ts';
+export * from './losses/probabilities.ts';
+export type { LossOptions } from './losses/reduction.ts';
+export * from './losses/regression.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
@@ -38,6 +41,9 @@ export type {
 } from './optimizers/optimizerOptions.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export {
+  parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
+} from './report/run.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';

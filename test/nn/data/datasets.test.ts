@@ -1,7 +1,7 @@
 /** Data sets, and what cuts, scales and encodes them. */
 import {
   Categories, DataLoader, type Dataset, imageDataset, imagesToTensor, imageToTensor, Linear, mapDataset,
-  MinMaxScaler, Module, parseCsv, regularSeries, type Scaler, split, Standardizer, windows,
+  MinMaxScaler, Module, parseCsv, regularSeries, type Scaler, splitData, Standardizer, windows,
 } from '@mambagrad/nn';
 import { compile, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -19,7 +19,7 @@ function counted(length: number): { data: Dataset<number>; made: number[] } {
 describe('lazy data sets', () => {
   test('make a sample when it is asked for, in a loader, too', () => {
     const { data, made } = counted(10);
-    const [first, second] = split(mapDataset(data, (x, i) => ({ x, i })), { counts: [4, 6] });
+    const [first, second] = splitData(mapDataset(data, (x, i) => ({ x, i })), { counts: [4, 6] });
     const loader = new DataLoader(first, { batchSize: 2, shuffle: true, collate: (all) => all });
     expect(loader.settings.samples).toBe(4);
     expect(made).toEqual(made.map(() => 0));
@@ -53,7 +53,7 @@ describe('lazy data sets', () => {
   });
 });
 
-describe('split', () => {
+describe('splitData', () => {
   /** Sizes of parts that add up to the number of samples. */
   const sizes = fc.array(fc.nat(12), { minLength: 1, maxLength: 4 });
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
@@ -66,15 +66,15 @@ describe('split', () => {
       const options = {
         counts, seed, shuffle, ...(isStratified && { stratifyBy: (i: number) => classes[(i * i) % 3] }),
       };
-      const parts = split(samples, options);
+      const parts = splitData(samples, options);
       expect(parts.map((part) => part.length)).toEqual(counts);
       expect(parts.flat().toSorted((a, b) => a - b)).toEqual(samples);
       for (const part of parts) expect(part).toEqual(part.toSorted((a, b) => a - b));
-      expect(split(samples, options)).toEqual(parts);
-      expect(split(mapDataset(samples, (x) => x), options).map((part) => [...part])).toEqual(parts);
+      expect(splitData(samples, options)).toEqual(parts);
+      expect(splitData(mapDataset(samples, (x) => x), options).map((part) => [...part])).toEqual(parts);
       const total = Math.max(1, samples.length);
       if (samples.length > 0) {
-        expect(split(samples, { ...options, counts: undefined, fractions: counts.map((n) => n / total) })).toEqual(parts);
+        expect(splitData(samples, { ...options, counts: undefined, fractions: counts.map((n) => n / total) })).toEqual(parts);
       }
       if (!shuffle && !isStratified) expect(parts.flat()).toEqual(samples);
       if (!isStratified) return;
@@ -88,13 +88,13 @@ describe('split', () => {
   });
 
   test('depends on the seed', () => {
-    const parts = upTo(20).map((seed) => String(split(upTo(30), { fractions: [0.5, 0.5], seed })[0]));
+    const parts = upTo(20).map((seed) => String(splitData(upTo(30), { fractions: [0.5, 0.5], seed })[0]));
     expect(new Set(parts).size).toBe(20);
   });
 
   test('in two parts has of each class its share, rounded', () => {
     const samples = upTo(100).map((i) => (i % 10 === 0 ? 'rare' : 'common'));
-    const [train, rest] = split(samples, { fractions: [0.75, 0.25], stratifyBy: (s) => s });
+    const [train, rest] = splitData(samples, { fractions: [0.75, 0.25], stratifyBy: (s) => s });
     const rare = (part: readonly string[]) => part.filter((s) => s === 'rare').length;
     expect([7, 8]).toContain(rare(train));
     expect(rare(train) + rare(rest)).toBe(10);
@@ -102,21 +102,21 @@ describe('split', () => {
 
   test('goes by time where that is asked for, and gives tables for tables', () => {
     const table = parseCsv('t,x\n3,c\n1,a\n2,b\n');
-    const [past, future] = split(table, { counts: [2, 1], orderBy: ({ t }) => Number(t) });
+    const [past, future] = splitData(table, { counts: [2, 1], orderBy: ({ t }) => Number(t) });
     expect(past.strings('x')).toEqual(['a', 'b']);
     expect(future.strings('x')).toEqual(['c']);
   });
 
   test('refuses parts that are not all, and warns of those that are empty', () => {
     const warn = vi.spyOn(console, 'warn').mockReset().mockImplementation(() => undefined);
-    expect(() => split([1, 2], { fractions: [0.5, 0.4] })).toThrow('split: fractions [0.5, 0.4] add up to 0.9, expected 1');
-    expect(() => split([1, 2], { counts: [1] })).toThrow('split: counts [1] add up to 1, expected 2');
-    expect(() => split([1, 2], {})).toThrow('split: expected either fractions or counts');
-    expect(() => split([1, 2], { fractions: [1], counts: [2] })).toThrow('split: expected either');
-    expect(() => split([1], { counts: [1], orderBy: () => NaN })).toThrow('the result of orderBy for sample 0 is NaN');
+    expect(() => splitData([1, 2], { fractions: [0.5, 0.4] })).toThrow('splitData: fractions [0.5, 0.4] add up to 0.9, expected 1');
+    expect(() => splitData([1, 2], { counts: [1] })).toThrow('splitData: counts [1] add up to 1, expected 2');
+    expect(() => splitData([1, 2], {})).toThrow('splitData: expected either fractions or counts');
+    expect(() => splitData([1, 2], { fractions: [1], counts: [2] })).toThrow('splitData: expected either');
+    expect(() => splitData([1], { counts: [1], orderBy: () => NaN })).toThrow('the result of orderBy for sample 0 is NaN');
     expect(warn).not.toHaveBeenCalled();
-    expect(split([1, 2], { fractions: [0.9, 0.1] }).map((part) => part.length)).toEqual([2, 0]);
-    expect(warn.mock.calls.flat()).toEqual(['split: part 1 has no samples, as there are only 2 in all']);
+    expect(splitData([1, 2], { fractions: [0.9, 0.1] }).map((part) => part.length)).toEqual([2, 0]);
+    expect(warn.mock.calls.flat()).toEqual(['splitData: part 1 has no samples, as there are only 2 in all']);
   });
 });
 

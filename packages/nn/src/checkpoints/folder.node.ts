@@ -1,11 +1,9 @@
 /**
- * @mambagrad/nn/node: safetensors files, checkpoints in a folder, and tables from CSV files.
- *
- * A folder holds a file for each of the last saved steps, such as `step-100.safetensors`. The
- * latest checkpoint is the one that was written last, which need not have the highest step:
- * training may return to an earlier step and continue from there. So each file holds a sequence
- * number, one higher than all that were there when it was written. (Times would not do: clocks can
- * be set back.)
+ * Checkpoints in a folder, which holds a file for each of the last saved steps, such as
+ * `step-100.safetensors`. The latest checkpoint is the one that was written last, which need not
+ * have the highest step: training may return to an earlier step and continue from there. So each
+ * file holds a sequence number, one higher than all that were there when it was written. (Times
+ * would not do: clocks can be set back.)
  *
  * Several processes may save to one folder at once: a process never touches the temporary files of
  * another, and removes only checkpoints whose number is below that of the one it has just written.
@@ -19,9 +17,6 @@ import type { StateDict } from '../modules/state.ts';
 import type { CheckpointStore } from '../training/trainerOptions.ts';
 import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 import { removeStaleFiles } from './temporary.node.ts';
-
-export { readCsv } from '../data/csvFile.node.ts';
-export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 
 /** A checkpoint in a folder. */
 interface Found {

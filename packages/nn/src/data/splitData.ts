@@ -11,8 +11,8 @@ import { warn } from '@mambagrad/tensor/host';
 import { type Dataset, datasets, type LazyDataset, selectFrom } from './dataset.ts';
 import type { DataTable, TableRow } from './dataTable.ts';
 
-/** Options of `split`, of which either `fractions` or `counts` is given. */
-export interface SplitOptions<Sample> {
+/** Options of `splitData`, of which either `fractions` or `counts` is given. */
+export interface SplitDataOptions<Sample> {
   /** The fraction of samples in each part; they add up to 1, as in [0.8, 0.1, 0.1]. */
   readonly fractions?: readonly number[] | undefined;
   /** The number of samples in each part; they add up to the number of all. */
@@ -36,35 +36,37 @@ export interface SplitOptions<Sample> {
   readonly orderBy?: ((sample: Sample) => number) | undefined;
 }
 
-const splitOptions = {
+const splitDataOptions = {
   fractions: listOf(number({ from: 0, to: 1 })).optional(),
   counts: listOf(whole()).optional(),
   seed: whole().orElse(0),
   shuffle: boolean.orElse(true),
   stratifyBy: callable<(sample: never) => string | number | boolean>().optional(),
   orderBy: callable<(sample: never) => number>().optional(),
-} satisfies Table<SplitOptions<never>>;
+} satisfies Table<SplitDataOptions<never>>;
 
 /**
  * Cuts a data set into parts, one for each fraction or count. An array gives arrays, a table gives
  * tables, and any other data set gives views of it. Within a part, samples keep the order that they
  * have in `data`.
  */
-export function split(data: DataTable, options: SplitOptions<TableRow>): DataTable[];
-export function split<Sample>(data: readonly Sample[], options: SplitOptions<Sample>): Sample[][];
-export function split<Sample>(
-  data: Dataset<Sample>, options: SplitOptions<Sample>,
+export function splitData(data: DataTable, options: SplitDataOptions<TableRow>): DataTable[];
+export function splitData<Sample>(
+  data: readonly Sample[], options: SplitDataOptions<Sample>,
+): Sample[][];
+export function splitData<Sample>(
+  data: Dataset<Sample>, options: SplitDataOptions<Sample>,
 ): LazyDataset<Sample>[];
-export function split<Sample>(
-  data: Dataset<Sample>, options: SplitOptions<Sample>,
+export function splitData<Sample>(
+  data: Dataset<Sample>, options: SplitDataOptions<Sample>,
 ): Dataset<Sample>[] {
-  checkArgument('split', 'data', data, datasets);
-  const given = readOptions('split', options, splitOptions);
+  checkArgument('splitData', 'data', data, datasets);
+  const given = readOptions('splitData', options, splitDataOptions);
   const { length } = data;
   const counts = countsOf(length, given.fractions, given.counts);
   for (const [part, count] of counts.entries()) {
     if (count > 0 || (given.fractions ?? given.counts)?.[part] === 0) continue;
-    warn(`split: part ${part} has no samples, as there are only ${length} in all`);
+    warn(`splitData: part ${part} has no samples, as there are only ${length} in all`);
   }
   const all = Array.from({ length }, (_, i) => i);
   const sampleAt = (i: number) => data.at(i) as never;
@@ -72,19 +74,19 @@ export function split<Sample>(
   const parts = given.stratifyBy
     ? stratified(order, counts, (i) => given.stratifyBy?.(sampleAt(i)))
     : cut(order, counts);
-  return parts.map((part) => selectFrom('split', data, part.sort((a, b) => a - b)));
+  return parts.map((part) => selectFrom('splitData', data, part.sort((a, b) => a - b)));
 }
 
 /** The order in which samples are given to the parts. */
 function orderOf(
   all: readonly number[],
-  { seed, shuffle, orderBy }: Pick<SplitOptions<never>, 'seed' | 'shuffle' | 'orderBy'>,
+  { seed, shuffle, orderBy }: Pick<SplitDataOptions<never>, 'seed' | 'shuffle' | 'orderBy'>,
   sampleAt: (index: number) => never,
 ): number[] {
   if (orderBy) {
     const keys = all.map((i) => orderBy(sampleAt(i)));
     keys.forEach((key, i) => {
-      checkArgument('split', `the result of orderBy for sample ${i}`, key, number());
+      checkArgument('splitData', `the result of orderBy for sample ${i}`, key, number());
     });
     return all.toSorted((a, b) => keys[a] - keys[b]);
   }
@@ -96,19 +98,21 @@ function countsOf(
   length: number, fractions: readonly number[] | undefined, counts: readonly number[] | undefined,
 ): readonly number[] {
   if ((fractions === undefined) === (counts === undefined)) {
-    throw new TensorError('split: expected either fractions or counts');
+    throw new TensorError('splitData: expected either fractions or counts');
   }
   const sum = (numbers: readonly number[]) => numbers.reduce((total, x) => total + x, 0);
   if (counts) {
     if (sum(counts) === length) return counts;
     throw new TensorError(
-      `split: counts ${show(counts)} add up to ${sum(counts)}, expected ${length}, the number of ` +
-        'samples',
+      `splitData: counts ${show(counts)} add up to ${sum(counts)}, expected ${length}, the ` +
+        'number of samples',
     );
   }
   const given = fractions ?? [];
   if (Math.abs(sum(given) - 1) > 1e-9) {
-    throw new TensorError(`split: fractions ${show(given)} add up to ${sum(given)}, expected 1`);
+    throw new TensorError(
+      `splitData: fractions ${show(given)} add up to ${sum(given)}, expected 1`,
+    );
   }
   return apportioned(length, given.map((fraction) => length * fraction));
 }
