@@ -1,7 +1,7 @@
 /**
- * Data in batches. Samples come from an array, in order or shuffled, or from a function, and are
- * collated into tensors with a leading batch axis. A batch can be made of samples of similar
- * lengths (buckets.ts).
+ * Data in batches. Samples come from an array or another data set (dataset.ts), in order or
+ * shuffled, or from a function, and are collated into tensors with a leading batch axis. A batch
+ * can be made of samples of similar lengths (buckets.ts).
  *
  * The state of a loader is three numbers: the seed, the epoch, and how many samples of the epoch
  * have been used. The order of an epoch is a function of seed and epoch, so a run that is given
@@ -12,6 +12,7 @@ import {
   boolean, callable, checkArgument, Kind, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { warn } from '@mambagrad/tensor/host';
+import { type Dataset, datasets } from './dataset.ts';
 import { after, bucketEnds, bucketOf, evenBuckets, grouped, lengthOf } from './buckets.ts';
 import { collate, type Collated } from './collate.ts';
 import { Peekable } from './peekable.ts';
@@ -27,18 +28,19 @@ export interface LoaderState {
 }
 
 /**
- * Samples: an array, or a function that yields those of an epoch one by one, such as a generator
- * function. It gets a generator of random numbers that depends only on the seed and the epoch; if
+ * Samples: an array or anything else with `length` and `at`, which may make each sample when it is
+ * asked for; or a function that yields those of an epoch one by one, such as a generator function.
+ * It gets a generator of random numbers that depends only on the seed and the epoch; if
  * it uses no other source of randomness, it can be resumed.
  */
 export type DataSource<Sample> =
-  readonly Sample[] | ((generator: Generator, epoch: number) => Iterable<Sample>);
+  Dataset<Sample> | ((generator: Generator, epoch: number) => Iterable<Sample>);
 
-/** Options of `DataLoader`. `shuffle` is for arrays only: a function decides its order itself. */
+/** Options of `DataLoader`. `shuffle` is not for functions, which decide their order themselves. */
 export interface DataLoaderOptions<Sample, Batch> {
   /** Samples in a batch, from 1. Default 1. */
   readonly batchSize?: number | undefined;
-  /** Whether the samples of an array are in a new random order in each epoch. Default false. */
+  /** Whether the samples of a data set are in a new random order in each epoch. Default false. */
   readonly shuffle?: boolean | undefined;
   /** The seed of the random numbers, a whole number from 0. Default 0. */
   readonly seed?: number | undefined;
@@ -74,9 +76,8 @@ const loaderOptions = {
   collate: callable<(samples: readonly never[]) => unknown>().orElse(collate),
 } satisfies Table<DataLoaderOptions<never, unknown>>;
 
-const sources = new Kind<DataSource<unknown>>(
-  'an array of samples or a function that gives them',
-  (x) => Array.isArray(x) || typeof x === 'function',
+const sources: Kind<DataSource<unknown>> = datasets.or(
+  new Kind('a function that gives them', (x) => typeof x === 'function'),
 );
 
 /** The settings of a loader that a checkpoint depends on: they determine what its state means. */
@@ -98,7 +99,7 @@ interface Buckets<Sample> {
   readonly lengthOf: (sample: Sample) => number;
   /** The greatest length of each. */
   readonly ends: readonly number[];
-  /** The bucket of each sample of an array. */
+  /** The bucket of each sample of a data set. */
   readonly ofSamples: readonly number[];
   /** The number of these samples in each bucket. */
   readonly sizes: readonly number[];
@@ -236,7 +237,7 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     const order = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
     for (let i = from; i < source.length; i++) {
       const sample = order ? order[i] : i;
-      yield [source[sample], buckets ? buckets.ofSamples[sample] : 0];
+      yield [source.at(sample) as Sample, buckets ? buckets.ofSamples[sample] : 0];
     }
   }
 
@@ -275,7 +276,7 @@ function bucketsFor<Sample>(
       'DataLoader: bucketBy with a function needs buckets, as the lengths are not known ahead',
     );
   }
-  const lengths = source.map(ofSample);
+  const lengths = Array.from({ length: source.length }, (_, i) => ofSample(source.at(i) as Sample));
   const ends = buckets ?? evenBuckets(lengths, batchSize);
   const ofSamples = lengths.map((length) => bucketOf(ends, length));
   const sizes = new Array<number>(ends.length + 1).fill(0);
