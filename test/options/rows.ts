@@ -16,6 +16,7 @@ import {
   nllLoss, type Optimizer, Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, RMSprop,
   SGD, splitData, Trainer, type TrainerOptions, windows,
 } from '@mambagrad/nn';
+import type { FitOptions } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -37,6 +38,8 @@ export interface Row {
   readonly run: (options: never) => unknown;
   /** Options that the types allow, but not beside the fewest. */
   readonly others?: readonly string[];
+  /** What the call takes in the place of options. */
+  readonly alsoTakes?: readonly unknown[];
 }
 
 /** A row of a call that needs no options at all. */
@@ -101,9 +104,11 @@ async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
 }
 
 /** What a model is after three steps of training, and what the trainer noted of them. */
-async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
+async function trainedModel(
+  options: TrainerOptions<Batch>, end: number | FitOptions = 3,
+): Promise<unknown> {
   const trainer = new Trainer(options);
-  await trainer.fit(3);
+  await trainer.fit(end);
   return [options.model, trainer.stateDict()];
 }
 
@@ -273,6 +278,18 @@ export const rows: Readonly<Record<string, Row>> = {
     type: 'nn ValidationOptions',
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
+  },
+  samples: {
+    type: 'nn SamplesOptions',
+    fewest: () => ({ every: 1, make: () => 'text' }),
+    run: (samples) => trainedModel({ ...training(), samples }),
+  },
+  fit: {
+    type: 'nn FitOptions',
+    fewest: () => ({ steps: 3 }),
+    run: (options) => trainedModel(training(), options),
+    others: ['epochs'],
+    alsoTakes: [3],
   },
   Progress: {
     type: 'nn ProgressOptions',

@@ -51,11 +51,13 @@ export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { FitOptions } from './training/fitOptions.ts';
 export { Trainer } from './training/trainer.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, StepRecord, TrainerOptions, ValidationOptions,
+  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
+  ValidationOptions,
 } from './training/trainerOptions.ts';
-export type { Losses } from './training/metrics.ts';
+export type { Losses } from './training/batchLosses.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
