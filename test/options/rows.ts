@@ -12,7 +12,7 @@ import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from 
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
   DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
-  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
+  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, reportPage, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
@@ -254,6 +254,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(

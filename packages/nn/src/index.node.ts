@@ -7,3 +7,4 @@ export {
   runFolder, type RunFolder, type RunFolderOptions,
 } from './checkpoints/runFolder.node.ts';
 export { loadLog, type LogFile, logFile } from './report/logFile.node.ts';
+export { report } from './report/report.node.ts';
