@@ -11,8 +11,8 @@ import {
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
-  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, reportPage, RMSNorm, SGD, Trainer,
+  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, huberLoss, initialize,
+  klDivergence, l1Loss, LayerNorm, Linear, LSTM, mseLoss, nllLoss, Parameter, type ParameterGroup, Progress, reportPage, RMSNorm, SGD, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
@@ -198,8 +198,8 @@ export const rows: Readonly<Record<string, Row>> = {
   }),
   Linear: free('nn LayerOptions', (options) => new Linear(3, 2, options)),
   Embedding: free('nn EmbeddingOptions', (options) => new Embedding(3, 2, options)),
-  RMSNorm: free('nn NormOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
-  LayerNorm: free('nn NormOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  RMSNorm: free('nn NormLayerOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  LayerNorm: free('nn NormLayerOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
   Dropout: free('nn DropoutOptions', (options) => new Dropout(0.5, options).forward(some(9))),
   Conv1d: free('nn ConvOptions LayerOptions', (options) => new Conv1d(2, 2, 3, options).forward(some(1, 5, 2))),
   CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
@@ -211,10 +211,18 @@ export const rows: Readonly<Record<string, Row>> = {
   'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
   initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
   crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
-  binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>
+  nllLoss: free('nn NllOptions', (options) =>
+    nllLoss(some(2, 5).logSoftmax(-1), tensor([1, 4], { dtype: 'i32' }), options),
+  ),
+  binaryCrossEntropyWithLogits: free('nn BinaryCrossEntropyOptions', (options) =>
     binaryCrossEntropyWithLogits(some(4), positive(4).minimum(1), options),
   ),
+  klDivergence: free('nn KlDivergenceOptions', (options) =>
+    klDivergence(some(2, 5).logSoftmax(-1), positive(2, 5).softmax(-1), options),
+  ),
   mseLoss: free('nn LossOptions', (options) => mseLoss(some(4), positive(4), options)),
+  l1Loss: free('nn LossOptions', (options) => l1Loss(some(4), positive(4), options)),
+  huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
   AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
@@ -347,11 +355,11 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
   'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) => model.forwardSequence(words, options)),
-  'MambaLM.scan': free('mamba ScanOptions', (options) => model.scan(words, options)),
-  'MambaLM.advance': free('mamba ScanOptions', (options) => model.advance(words, options)),
-  'MambaLM.prefill': free('mamba ScanOptions', (options) => model.prefill(words, options)),
+  'MambaLM.scan': free('mamba SequenceOptions', (options) => model.scan(words, options)),
+  'MambaLM.advance': free('mamba SequenceOptions', (options) => model.advance(words, options)),
+  'MambaLM.prefill': free('mamba SequenceOptions', (options) => model.prefill(words, options)),
   'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
-  'MambaBlock.scan': free('mamba ScanOptions', (options) => block.scan(vectors, options)),
+  'MambaBlock.scan': free('mamba SequenceOptions', (options) => block.scan(vectors, options)),
   observe: free('mamba ObserveOptions', (options) => observe(model, words, options).layers[0].delta),
   influence: free('mamba InfluenceOptions', (options) => seen.influence(options)),
   stateInfluence: free('mamba PartOptions', (options) => seen.stateInfluence(options)),

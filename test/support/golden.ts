@@ -29,11 +29,12 @@ export interface OpCase {
   readonly gradients: readonly (Values | undefined)[];
 }
 
-/** The cases of ops.json, or those of one op. */
-export function opCases(op?: string): OpCase[] {
-  const tensors = tensorsOf('ops.safetensors');
-  opRows ??= readJson<OpRow>('ops.json');
-  return opRows
+/** The cases of ops.json or another such file, or those of one op. */
+export function opCases(op?: string, file = 'ops'): OpCase[] {
+  const tensors = tensorsOf(`${file}.safetensors`);
+  const rows = opRows.get(file) ?? readJson<OpRow>(`${file}.json`);
+  opRows.set(file, rows);
+  return rows
     .filter((row) => op === undefined || row.op === op)
     .map((row) => {
       const values = (name: string) => valuesOf(tensors, `${row.case}.${name}`);
@@ -48,7 +49,7 @@ export function opCases(op?: string): OpCase[] {
     });
 }
 
-let opRows: readonly OpRow[] | undefined;
+const opRows = new Map<string, readonly OpRow[]>();
 
 interface OpRow extends Pick<OpCase, 'case' | 'op' | 'attrs'> {
   readonly inputs: number;

@@ -33,7 +33,7 @@ export { type Pairing } from './ops/rotation/rotate.ts';
 export * from './ops/selectiveScan/selectiveScan.ts';
 export { SelectiveSSM, type SelectiveSSMOptions } from './layers/selectiveSSM.ts';
 export {
-  type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
+  type Pool, Recurrent, type Scanned, type SequenceFlags, type SequenceLayer, type SequenceOptions,
 } from './sequence/sequence.ts';
 export { type SSDResult } from './ops/ssd/composed.ts';
 export { documentEnds } from './sequence/documents.ts';

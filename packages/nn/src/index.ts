@@ -16,7 +16,10 @@ export {
   Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
 } from './layers/linear.ts';
 export * from './layers/lstm.ts';
-export * from './losses/loss.ts';
+export * from './losses/crossEntropy.ts';
+export * from './losses/probabilities.ts';
+export type { LossOptions } from './losses/reduction.ts';
+export * from './losses/regression.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
