@@ -12,7 +12,8 @@ import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from 
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
   DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, huberLoss, initialize,
-  klDivergence, l1Loss, LayerNorm, Linear, LSTM, mseLoss, nllLoss, Parameter, type ParameterGroup, Progress, reportPage, RMSNorm, SGD, Trainer,
+  klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss, nllLoss, Parameter, type ParameterGroup, Progress, RMSNorm, RMSprop, type Optimizer, SGD, Trainer,
+  reportPage,
   type TrainerOptions,
 } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
@@ -56,7 +57,7 @@ const leaf = (...shape: number[]): Tensor => {
 const tokens = (...shape: number[]): Tensor => some(...shape).mul(100).cast('i32').abs();
 
 /** What an optimizer makes of a parameter in three steps of which the second has clipped gradients. */
-const trained = (make: (parameters: Parameter[]) => SGD | Adam): Tensor => {
+const trained = (make: (parameters: Parameter[]) => Optimizer): Tensor => {
   const parameter = new Parameter(some(4));
   const optimizer = make([parameter]);
   for (let step = 0; step < 3; step++) optimizer.minimize(parameter.mul(some(4).add(step)).sum());
@@ -225,6 +226,8 @@ export const rows: Readonly<Record<string, Row>> = {
   huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
+  RMSprop: free('nn RMSpropOptions', (options) => trained((parameters) => new RMSprop(parameters, options))),
+  Lion: free('nn LionOptions', (options) => trained((parameters) => new Lion(parameters, options))),
   AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
   group: {
     type: 'nn ParameterGroup',

@@ -131,9 +131,10 @@ export interface OptimizerRun {
   readonly norms: readonly number[];
 }
 
-export function optimizerRuns(): OptimizerRun[] {
-  const tensors = readSafetensors(locate('optim.safetensors'));
-  return readJson<OptimizerRow>('optim.json').map((row) => {
+/** The runs of optim.json or another such file. */
+export function optimizerRuns(file = 'optim'): OptimizerRun[] {
+  const tensors = readSafetensors(locate(`${file}.safetensors`));
+  return readJson<OptimizerRow>(`${file}.json`).map((row) => {
     const values = (name: string) => valuesOf(tensors, `${row.run}.${name}`);
     let count = 0;
     while (tensors.has(`${row.run}.p${count}.0`)) count += 1;

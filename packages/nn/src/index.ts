@@ -29,12 +29,14 @@ export { Optimizer, type UpdateRule } from './optimizers/optimizer.ts';
 export type {
   MinimizeOptions, OptimizerOptions, ParameterGroup, StepOptions, Trained,
 } from './optimizers/optimizerOptions.ts';
+export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
 export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
 } from './report/run.ts';
+export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
