@@ -6,7 +6,8 @@ import { arange, describe, TensorError } from '@mambagrad/tensor';
 import { checkArgument, readOptions } from '@mambagrad/tensor/options';
 import { readClasses, requireClasses } from './classes.ts';
 import {
-  classCounts, type ClassMetricOptions, classMetricOptions, type Metric, requirePredictions, type Totals,
+  classCounts, type ClassMetricOptions, classMetricOptions, type Metric, requirePredictions,
+  type Totals,
 } from './metric.ts';
 
 /**

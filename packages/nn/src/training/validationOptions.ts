@@ -63,7 +63,9 @@ const validationOptions = {
 } satisfies Table<ValidationOptions<never>>;
 
 /** The options with their defaults. `hasEpochs` says whether the training data has any. */
-export function readValidationOptions<Batch>(given: object, hasEpochs: boolean): ValidationSettings<Batch> {
+export function readValidationOptions<Batch>(
+  given: object, hasEpochs: boolean,
+): ValidationSettings<Batch> {
   const op = 'Trainer: validation';
   const read = readOptions(op, given, validationOptions) as unknown as ValidationSettings<Batch>;
   const { every, everyEpochs, metrics, predict } = read;
