@@ -16,7 +16,10 @@ import {
   nllLoss, type Optimizer, Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, RMSprop,
   SGD, splitData, Trainer, type TrainerOptions, windows,
 } from '@mambagrad/nn';
-import { accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK } from '@mambagrad/nn';
+import {
+  accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
+} from '@mambagrad/nn';
+import { reportPage } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -303,6 +306,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(
