@@ -3,9 +3,9 @@
  * and now and then evaluate the model, save a checkpoint and report. Each of these parts has its
  * file: steps.ts, evaluation.ts, checkpointer.ts, reporter.ts.
  *
- * A step happens as a whole or not at all. The state (trainingState.ts) is copied before it and
- * restored if anything fails. If the loss or the gradient is not finite, the step is also repeated
- * in anomaly mode, which finds the op that is to blame.
+ * A step happens as a whole or not at all. A compiled one writes nothing unless loss and gradient
+ * are finite (steps.ts), so no copy of the weights is needed to undo it. If they are not finite, the
+ * step is repeated in anomaly mode, which finds the op that is to blame.
  */
 import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
@@ -23,7 +23,7 @@ import { createSteps, type Steps } from './steps.ts';
 import {
   readTrainerOptions, type StepRecord, type TrainerOptions, type TrainerSettings,
 } from './trainerOptions.ts';
-import { TrainingState } from './trainingState.ts';
+import { rememberTensors, TrainingState } from './trainingState.ts';
 import type { Evaluated, NoScores } from './validationOptions.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
@@ -49,7 +49,7 @@ export class Trainer<Batch, Scores = NoScores> {
   constructor(options: TrainerOptions<Batch, Scores>) {
     this.#options = readTrainerOptions(options);
     this.#state = new TrainingState(this.#options);
-    this.#steps = createSteps(this.#options, this.#countSamples);
+    this.#steps = createSteps(this.#options, this.#countSamples, () => this.#state.tensors());
     this.#options.optimizer.resetLr();
   }
 
@@ -202,27 +202,40 @@ export class Trainer<Batch, Scores = NoScores> {
 
   /** Takes a step, and evaluates if it is time for that; if anything fails, nothing has changed. */
   #takeStep(target: Target): StepRecord<Scores> {
-    const state = this.#state;
-    const [before, step, epochsBefore] = [state.snapshot(), state.step + 1, state.finishedEpochs];
+    const step = this.step + 1;
+    const undo = [this.#state.rememberPosition()];
     try {
-      const taken = this.#train(before, target);
-      state.step = step;
-      const { epoch } = state;
-      const record = { step, ...(epoch !== undefined && { epoch }), ...taken };
-      if (!this.#isToValidate(epochsBefore)) return record;
-      const losses = this.#validate();
-      return { ...record, validation: losses };
+      return this.#tryStep(step, target, undo);
     } catch (cause) {
-      state.restore(before);
+      for (const goBack of undo.toReversed()) goBack();
       throw new TensorError(`fit: step ${step}: ${messageOf(cause)}`, { cause });
     }
   }
 
-  /** Whether the step that was taken is followed by a validation. */
-  #isToValidate(epochsBefore: number): boolean {
+  /** Takes a step, and adds to `undo` what has to be called if it fails. */
+  #tryStep(step: number, target: Target, undo: (() => void)[]): StepRecord<Scores> {
+    const [state, epochsBefore] = [this.#state, this.#state.finishedEpochs];
+    const { optimizer, accumulate, compile } = this.#options;
+    this.#scheduleLr();
+    const { lr } = optimizer;
+    const batches = state.nextBatches(accumulate, 'epochs' in target);
+    if (this.#usesEpochs(target)) state.endEpoch();
+    const isToValidate = this.#isToValidate(step, epochsBefore);
+    // A compiled step undoes itself, unless it is followed by something that can fail.
+    const goBack = compile === false || isToValidate ? rememberTensors(state.tensors()) : undefined;
+    if (goBack) undo.push(goBack);
+    const trained = { lr, ...this.#train(batches, goBack) };
+    state.step = step;
+    const { epoch } = state;
+    const record = { step, ...(epoch !== undefined && { epoch }), ...trained };
+    return isToValidate ? { ...record, validation: this.#validate() } : record;
+  }
+
+  /** Whether a step is followed by a validation. */
+  #isToValidate(step: number, epochsBefore: number): boolean {
     const { every = Infinity, everyEpochs = Infinity } = this.#options.validation ?? {};
     const periods = (epochs: number): number => Math.floor(epochs / everyEpochs);
-    return this.step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
+    return step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
   }
 
   #validate(): Evaluated<Scores> {
@@ -231,21 +244,27 @@ export class Trainer<Batch, Scores = NoScores> {
     return losses;
   }
 
-  /** Updates the parameters once, from the state `before`, which it needs if that goes wrong. */
-  #train(before: StateDict, target: Target): Pick<StepRecord, 'lr' | 'gradientNorm' | 'metrics'> {
-    const { optimizer, accumulate } = this.#options;
-    this.#scheduleLr();
-    const { lr } = optimizer;
-    const batches = this.#state.nextBatches(accumulate, 'epochs' in target);
-    if (this.#usesEpochs(target)) this.#state.endEpoch();
-    const { losses, gradientNorm: norm } = this.#steps.trainStep(batches);
+  /** Updates the parameters once. `goBack` undoes that, if it has to be undone. */
+  #train(
+    batches: readonly Batch[], goBack: (() => void) | undefined,
+  ): Pick<StepRecord, 'gradientNorm' | 'metrics'> {
+    const { losses, gradientNorm, isFinite } = this.#steps.trainStep(batches);
     const { means: metrics } = meanLosses('loss', losses, batches.map(this.#countSamples));
-    const gradientNorm = norm.item();
-    if (Number.isFinite(metrics.loss + gradientNorm)) return { lr, gradientNorm, metrics };
-    this.#state.restore(before);
-    detectAnomaly(() => this.#steps.trainStep(batches));
+    if (isFinite.item() !== 0) return { gradientNorm: gradientNorm.item(), metrics };
+    goBack?.();
+    this.#findAnomaly(batches);
     // Every op can be finite in anomaly mode, which runs line by line and rounds differently.
-    throw new TensorError(`the loss is ${metrics.loss}, the gradient ${gradientNorm}`);
+    throw new TensorError(`the loss is ${metrics.loss}, the gradient ${gradientNorm.item()}`);
+  }
+
+  /** Repeats a step in anomaly mode, from the state before it, which is put back. */
+  #findAnomaly(batches: readonly Batch[]): void {
+    const putBack = rememberTensors(this.#state.tensors());
+    try {
+      detectAnomaly(() => this.#steps.trainStep(batches));
+    } finally {
+      putBack();
+    }
   }
 
   #scheduleLr(): void {

@@ -3,8 +3,8 @@
  * are the parameters and buffers of the model, the moments of the optimizer, the counters of random
  * generators, and the position.
  *
- * The trainer takes a snapshot of it before each step, and restores it if the step fails. The same
- * tensors in a checkpoint let another process continue as if nothing had happened, bit for bit.
+ * A step that fails leaves all of it as it was. The same tensors in a checkpoint let another process
+ * continue as if nothing had happened, bit for bit.
  */
 import { defaultGenerator, type Tensor, TensorError } from '@mambagrad/tensor';
 import { loadState, requireState, saveState, type StateDict } from '../modules/state.ts';
@@ -13,6 +13,17 @@ import { type EarlyStopping, notEvaluated } from './earlyStopping.ts';
 import { decodePosition, encodePosition, type Position } from './position.ts';
 import { encodeSetup, type Setup, SETUP, setupDifferences } from './setup.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
+
+/**
+ * Remembers the values of tensors; the function that it returns puts them back. Arrays never change
+ * once they are made, so this copies none, except those that compiled programs write to.
+ */
+export function rememberTensors(tensors: readonly Tensor[]): () => void {
+  const kept = tensors.map((x) => [x, x.detach()] as const);
+  return () => {
+    for (const [x, value] of kept) x.assign(value);
+  };
+}
 
 /** The state of one run, which its steps change. */
 export class TrainingState<Batch> {
@@ -87,28 +98,49 @@ export class TrainingState<Batch> {
     return [defaultGenerator, ...model.generators(), ...generators].map(({ state }) => state);
   }
 
-  /** A copy of the state as it is now. */
-  snapshot(): StateDict {
-    return saveState(this.#namedTensors(encodePosition(this.#position())));
+  /** All tensors that a train step may change. */
+  tensors(): Tensor[] {
+    const { model, optimizer } = this.#options;
+    const all = [...model.parameters(), ...optimizer.parameters, ...optimizer.stateTensors];
+    const buffers = model.namedBuffers().map(([, buffer]) => buffer);
+    return [...new Set([...all, ...buffers, ...this.generatorStates()])];
   }
 
-  /** Goes back to a snapshot; throws, listing `problems` first, if it does not fit. */
-  restore(snapshot: StateDict, problems: readonly string[] = []): void {
-    const { data, optimizer } = this.#options;
-    const values = optimizer.matchState(snapshot, 'optimizer.');
+  /**
+   * Remembers what a train step changes outside of its program: position, learning rate, and
+   * generators from which data is drawn. The function that it returns goes back.
+   */
+  rememberPosition(): () => void {
+    const position = this.#position();
+    const lr = this.#options.optimizer.namedState().flatMap(([name, x]) => (name === 'lr' ? x : []));
+    const putBack = rememberTensors([...lr, ...this.generatorStates()]);
+    return () => {
+      putBack();
+      this.#goTo(position);
+    };
+  }
+
+  /** Goes back to the state of a checkpoint; throws, after `problems`, if it does not fit. */
+  #restore(snapshot: StateDict, problems: readonly string[]): void {
+    const values = this.#options.optimizer.matchState(snapshot, 'optimizer.');
     // The tensor of the position is filled like all others, and then read.
     const encoded = encodePosition(this.#position());
     loadState('Trainer.loadStateDict', this.#namedTensors(encoded), values, true, problems);
-    const position = decodePosition(encoded);
+    this.#goTo(decodePosition(encoded));
+  }
+
+  #goTo(position: Position): void {
+    const { data } = this.#options;
     if (typeof data !== 'function') data.load(position.data);
     this.#stream.restart();
     this.step = position.step;
     this.earlyStopping = position.earlyStopping;
   }
 
-  /** A snapshot together with the setup, for a checkpoint. */
+  /** Copies of all tensors by name, and the setup, for a checkpoint. */
   save(): StateDict {
-    return new Map(this.snapshot()).set(SETUP, encodeSetup(this.#setup()));
+    const all = saveState(this.#namedTensors(encodePosition(this.#position())));
+    return new Map(all).set(SETUP, encodeSetup(this.#setup()));
   }
 
   /** Continues from a checkpoint. Throws if it is of a run with another setup. */
@@ -117,7 +149,7 @@ export class TrainingState<Batch> {
     const problems = setupDifferences(checkpoint.get(SETUP), this.#setup());
     const snapshot = new Map(checkpoint);
     snapshot.delete(SETUP);
-    this.restore(snapshot, problems);
+    this.#restore(snapshot, problems);
   }
 
   #position(): Position {
