@@ -60,7 +60,9 @@ export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { BestRecord } from './training/bestModel.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export type { BestOptions } from './training/judging.ts';
 export { Trainer } from './training/trainer.ts';
 export type { Batches } from './training/batches.ts';
 export type {

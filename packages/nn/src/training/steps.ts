@@ -13,6 +13,7 @@ import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
 import { warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
 import { checkLosses, isMeanFinite, type Losses } from './batchLosses.ts';
+import { requireJudge } from './judging.ts';
 import { objects } from './kinds.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
 
@@ -102,7 +103,7 @@ function createEvalStep<Batch>(
 }
 
 function createTrainStep<Batch>(
-  { model, optimizer, loss, maxNorm }: TrainerSettings<Batch>,
+  { model, optimizer, loss, maxNorm, validation }: TrainerSettings<Batch>,
   countSamples: (batch: Batch) => number,
 ): Steps<Batch>['trainStep'] {
   const { parameters } = optimizer;
@@ -112,6 +113,8 @@ function createTrainStep<Batch>(
     const samples = batches.map(countSamples);
     const losses = accumulateGradients(batches, loss, samples, parameters);
     if (isFirst) {
+      const { best, metrics } = validation ?? {};
+      if (best) requireJudge(best.metric, Object.keys({ ...losses[0], ...metrics }));
       const names = new Map(model.namedParameters().map(([name, x]) => [x as Tensor, name]));
       warnOfReach('Trainer', losses.map(({ loss }) => loss), parameters, names, true);
       isFirst = false;

@@ -12,12 +12,12 @@ import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
 import { checkArgument, number } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
 import { type Batches, batches as batchesKind } from './batches.ts';
+import type { BestRecord } from './bestModel.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { afterEvaluation } from './earlyStopping.ts';
 import { evaluate } from './evaluation.ts';
 import { createSampleCounter, meanLosses } from './batchLosses.ts';
 import { type FitOptions, readTarget, type Target } from './fitOptions.ts';
-import { Reporter } from './reporter.ts';
+import { type Point, Reporter } from './reporter.ts';
 import { makeSample } from './samples.ts';
 import { createSteps, type Steps } from './steps.ts';
 import {
@@ -66,6 +66,11 @@ export class Trainer<Batch, Scores = NoScores> {
     return this.#state.epoch;
   }
 
+  /** The best evaluation so far, as `validation.best` judges; undefined before the first. */
+  get best(): BestRecord | undefined {
+    return this.#state.best.record;
+  }
+
   /**
    * Trains until so many steps have been taken, or so many epochs are over, in all: those of
    * earlier calls, and of the run that was resumed, count. With Infinity it ends when patience runs
@@ -80,10 +85,12 @@ export class Trainer<Batch, Scores = NoScores> {
     if (this.#isRunning) throw new TensorError('fit: it is running already; await it first');
     this.#isRunning = true;
     try {
+      this.#state.best.giveLast();
       const resumed = this.step === 0 ? await this.#resume() : undefined;
       for (const signal of SIGNALS) host?.once(signal, this.stop);
       return await this.#run(target, resumed);
     } finally {
+      this.#state.best.giveBest();
       for (const signal of SIGNALS) host?.off(signal, this.stop);
       this.#isStopped = false;
       this.#isRunning = false;
@@ -113,8 +120,9 @@ export class Trainer<Batch, Scores = NoScores> {
   }
 
   /**
-   * Everything that the next step depends on, as copies by name; the names of the model's tensors
-   * begin with `model.`.
+   * Everything that the next step depends on, as copies by name. The names of the model's tensors
+   * begin with `model.`; they are those of the last step, also after `fit` has given the model its
+   * best values, which are under `best.`.
    */
   stateDict(): StateDict {
     return this.#state.save();
@@ -146,13 +154,13 @@ export class Trainer<Batch, Scores = NoScores> {
     const checkpointer = new Checkpointer(state, this.#options);
     const total = 'steps' in target ? target.steps : state.stepsUntil(target.epochs);
     const reporter = new Reporter(this.#options, target, total);
-    reporter.begin(state, this.#options.model);
-    if (resumed) reporter.resume(state, this.#options.checkpoints?.source);
+    reporter.begin(this.#point, this.#options.model);
+    if (resumed) reporter.resume(this.#point, this.#options.checkpoints?.source);
     if (resumed === false) reporter.noResume();
     try {
       await this.#loop(target, checkpointer, reporter).finally(() => reporter.endProgress());
     } catch (error) {
-      reporter.end(state, 'error', messageOf(error));
+      reporter.end(this.#point, 'error', messageOf(error));
       await checkpointer.save().catch((another: unknown) => {
         throw bothErrors(error, another);
       });
@@ -161,7 +169,8 @@ export class Trainer<Batch, Scores = NoScores> {
     await checkpointer.save();
     const reason = this.#hasReached(target) ? 'done'
       : this.#isOutOfPatience() ? 'patience' : 'stopped';
-    reporter.end(state, reason);
+    reporter.end(this.#point, reason);
+    if (state.best.hasModel) reporter.tellBest(this.#point);
     return reason;
   }
 
@@ -190,6 +199,11 @@ export class Trainer<Batch, Scores = NoScores> {
     return this.#state.finishedEpochs >= target.epochs;
   }
 
+  get #point(): Point {
+    const { step, epoch, best } = this;
+    return { step, epoch, best };
+  }
+
   /** Whether it matters after a step if that was the last one of an epoch. */
   #usesEpochs(target: Target): boolean {
     return 'epochs' in target || this.#options.validation?.everyEpochs !== undefined;
@@ -197,7 +211,7 @@ export class Trainer<Batch, Scores = NoScores> {
 
   #isOutOfPatience(): boolean {
     const { patience = Infinity } = this.#options.validation ?? {};
-    return this.#state.earlyStopping.evaluationsSinceBest >= patience;
+    return this.#state.judgement.evaluationsSinceBest >= patience;
   }
 
   /** Takes a step, and evaluates if it is time for that; if anything fails, nothing has changed. */
@@ -239,9 +253,9 @@ export class Trainer<Batch, Scores = NoScores> {
   }
 
   #validate(): Evaluated<Scores> {
-    const losses = this.evaluate(this.#options.validation?.data ?? []);
-    this.#state.earlyStopping = afterEvaluation(this.#state.earlyStopping, losses.loss);
-    return losses;
+    const results = this.evaluate(this.#options.validation?.data ?? []);
+    this.#state.judge(results);
+    return results;
   }
 
   /** Updates the parameters once. `goBack` undoes that, if it has to be undone. */

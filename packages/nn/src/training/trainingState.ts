@@ -7,9 +7,13 @@
  * continue as if nothing had happened, bit for bit.
  */
 import { defaultGenerator, type Tensor, TensorError } from '@mambagrad/tensor';
+import { warn } from '@mambagrad/tensor/host';
 import { loadState, requireState, saveState, type StateDict } from '../modules/state.ts';
 import { BatchStream } from './batchStream.ts';
-import { type EarlyStopping, notEvaluated } from './earlyStopping.ts';
+import { BestModel, isOfBest } from './bestModel.ts';
+import {
+  afterEvaluation, type BestOptions, type Judgement, notJudged, readBestOptions, valueAt,
+} from './judging.ts';
 import { decodePosition, encodePosition, type Position } from './position.ts';
 import { encodeSetup, type Setup, SETUP, setupDifferences } from './setup.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
@@ -30,13 +34,30 @@ export class TrainingState<Batch> {
   /** The number of steps taken so far. */
   step = 0;
   /** How validation has gone so far. */
-  earlyStopping: EarlyStopping = notEvaluated;
+  judgement: Judgement;
+  /** The best model so far. */
+  readonly best: BestModel;
   readonly #options: TrainerSettings<Batch>;
   readonly #stream: BatchStream<Batch>;
 
   constructor(options: TrainerSettings<Batch>) {
     this.#options = options;
     this.#stream = new BatchStream(options.data, () => this.generatorStates());
+    this.judgement = notJudged(this.#judge.direction);
+    this.best = new BestModel(options.model, options.validation?.keepBest ?? false);
+  }
+
+  get #judge(): BestOptions {
+    return this.#options.validation?.best ?? readBestOptions(undefined);
+  }
+
+  /** Judges an evaluation after the step that was taken last. */
+  judge(results: Readonly<Record<string, unknown>>): void {
+    const { metric, direction } = this.#judge;
+    const value = valueAt(results, metric);
+    this.judgement = afterEvaluation(this.judgement, value, direction);
+    if (this.judgement.evaluationsSinceBest > 0) return;
+    this.best.note({ metric, direction, value, step: this.step, epoch: this.epoch });
   }
 
   /**
@@ -125,7 +146,10 @@ export class TrainingState<Batch> {
     const values = this.#options.optimizer.matchState(snapshot, 'optimizer.');
     // The tensor of the position is filled like all others, and then read.
     const encoded = encodePosition(this.#position());
-    loadState('Trainer.loadStateDict', this.#namedTensors(encoded), values, true, problems);
+    const { model } = this.#options;
+    const inModel = [...model.namedParameters(), ...model.namedBuffers()];
+    const all = this.#namedTensors(encoded, inModel);
+    loadState('Trainer.loadStateDict', all, values, true, problems);
     this.#goTo(decodePosition(encoded));
   }
 
@@ -134,22 +158,45 @@ export class TrainingState<Batch> {
     if (typeof data !== 'function') data.load(position.data);
     this.#stream.restart();
     this.step = position.step;
-    this.earlyStopping = position.earlyStopping;
+    this.judgement = position.judgement;
   }
 
-  /** Copies of all tensors by name, and the setup, for a checkpoint. */
+  /** Copies of all tensors by name, the best model, and the setup, for a checkpoint. */
   save(): StateDict {
-    const all = saveState(this.#namedTensors(encodePosition(this.#position())));
+    const position = encodePosition(this.#position());
+    const best = this.#options.validation?.isBestRecorded ? this.best.namedState() : [];
+    const all = saveState([...this.#namedTensors(position, this.best.lastState()), ...best]);
     return new Map(all).set(SETUP, encodeSetup(this.#setup()));
   }
 
   /** Continues from a checkpoint. Throws if it is of a run with another setup. */
   load(checkpoint: StateDict): void {
     requireState('Trainer.loadStateDict', checkpoint);
-    const problems = setupDifferences(checkpoint.get(SETUP), this.#setup());
-    const snapshot = new Map(checkpoint);
-    snapshot.delete(SETUP);
-    this.#restore(snapshot, problems);
+    const problems = [
+      ...setupDifferences(checkpoint.get(SETUP), this.#setup()), ...this.best.problemsOf(checkpoint),
+    ];
+    const others = [...checkpoint].filter(([name]) => name !== SETUP && !isOfBest(name));
+    this.#restore(new Map(others), problems);
+    this.best.load(checkpoint);
+    this.#checkJudgement();
+  }
+
+  /** Forgets the best evaluation of a checkpoint if it cannot be compared with those to come. */
+  #checkJudgement(): void {
+    const { metric, direction } = this.#judge;
+    const { record } = this.best;
+    const { bestValue } = this.judgement;
+    const before = record ?? readBestOptions(undefined);
+    const isOther = before.metric !== metric || before.direction !== direction;
+    const isLost = this.#options.validation?.keepBest === true && !this.best.hasModel;
+    if (Math.abs(bestValue) < Infinity && (isOther || isLost)) {
+      const why = isOther
+        ? `was judged by ${before.metric} (${before.direction}), not ${metric} (${direction})`
+        : 'does not hold the best model';
+      warn(`Trainer: the checkpoint ${why}; the best is sought anew`);
+    } else if (bestValue !== Infinity || direction === 'min') return;
+    this.best.forget();
+    this.judgement = notJudged(direction);
   }
 
   #position(): Position {
@@ -157,7 +204,7 @@ export class TrainingState<Batch> {
     return {
       data: typeof data === 'function' ? { seed: 0, epoch: 0, index: 0 } : data.state(),
       step: this.step,
-      earlyStopping: this.earlyStopping,
+      judgement: this.judgement,
     };
   }
 
@@ -167,11 +214,13 @@ export class TrainingState<Batch> {
     return { optimizer: optimizer.constructor.name, ...settings };
   }
 
-  #namedTensors(position: Tensor): [string, Tensor][] {
-    const { model, optimizer } = this.#options;
+  #namedTensors(
+    position: Tensor, model: readonly [string, Tensor][],
+  ): [string, Tensor][] {
+    const { optimizer } = this.#options;
     const parts: Record<string, readonly [string | number, Tensor][]> = {
       trainer: [['position', position]],
-      model: [...model.namedParameters(), ...model.namedBuffers()],
+      model,
       optimizer: optimizer.namedState(),
       generator: this.generatorStates().map((state, i) => [i, state]),
     };
