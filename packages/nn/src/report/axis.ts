@@ -35,8 +35,7 @@ export function createAxis(
   min: number, max: number, count: number,
   { isLog = false, isPadded = true }: AxisOptions = {},
 ): Axis {
-  const limited = (value: number): number => Math.min(Math.max(value, -LARGEST), LARGEST);
-  const of = isLog ? Math.log10 : limited;
+  const of = isLog ? (value: number): number => Math.log10(limited(value)) : limited;
   const [lowest, last] = widened(of(min), of(max), isLog, isPadded);
   // Of values that are all positive, an axis begins at 0 rather than below.
   const first = !isLog && min >= 0 ? Math.max(lowest, 0) : lowest;
@@ -45,8 +44,13 @@ export function createAxis(
   return { ticks, place };
 }
 
-/** Beyond this, a linear axis ends: the difference of two numbers is to be finite. */
-const LARGEST = 1e300;
+/** The largest number of an axis, as differences are to be finite, and the smallest above 0. */
+const [LARGEST, SMALLEST] = [1e300, 1e-300];
+
+function limited(value: number): number {
+  if (value !== 0 && Math.abs(value) < SMALLEST) return Math.sign(value) * SMALLEST;
+  return Math.min(Math.max(value, -LARGEST), LARGEST);
+}
 
 /** A range with room at both ends; around a single value there is some in any case. */
 function widened(
