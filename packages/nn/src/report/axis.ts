@@ -87,7 +87,9 @@ const UNITS = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']] as const;
 /** A tick as text, with as many digits as tell it from its neighbours at the distance `step`. */
 function tickLabel(value: number, step: number, largest: number): string {
   if (value === 0) return '0';
-  if (largest >= 1e13 || largest < 1e-3) return minus(shortPower(value, 3));
+  if (largest >= 1e13 || largest < 1e-3) {
+    return minus(shortPower(value, Math.min(2 + Math.ceil(Math.log10(largest / step)), 15)));
+  }
   const isFit = ([unit]: readonly [number, string]): boolean =>
     largest >= 10 * unit && step >= unit / 100;
   const [unit, sign] = UNITS.find(isFit) ?? [1, ''];

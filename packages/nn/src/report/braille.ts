@@ -1,6 +1,6 @@
 /**
- * A picture of dots in a terminal. A Braille character has two columns of four dots, so a text of 80
- * by 20 characters shows 160 by 80 dots. Unicode numbers these characters by the dots that are
+ * A picture of dots in a terminal. A Braille character has two columns of four dots, so a text of
+ * 80 by 20 characters shows 160 by 80 dots. Unicode numbers these characters by the dots that are
  * set, from U+2800 on:
  *
  *     1 4
