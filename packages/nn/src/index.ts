@@ -30,6 +30,14 @@ export * from './losses/crossEntropy.ts';
 export * from './losses/probabilities.ts';
 export type { LossOptions } from './losses/reduction.ts';
 export * from './losses/regression.ts';
+export { meanAbsoluteError } from './metrics/absoluteError.ts';
+export { accuracy, topK } from './metrics/accuracy.ts';
+export { type ConfusionMatrix, confusionMatrix, type F1, f1 } from './metrics/confusion.ts';
+export {
+  type ClassMetricOptions, measure, type Metric, MetricTotal, type Predictions, type Sums,
+  type Totals,
+} from './metrics/metric.ts';
+export { perplexity } from './metrics/perplexity.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
@@ -55,10 +63,13 @@ export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
 export type { FitOptions } from './training/fitOptions.ts';
 export { Trainer } from './training/trainer.ts';
+export type { Batches } from './training/batches.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
-  ValidationOptions,
+  CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
 } from './training/trainerOptions.ts';
+export type {
+  Evaluated, MetricsOf, NoScores, ValidationOptions,
+} from './training/validationOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
