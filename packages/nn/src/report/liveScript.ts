@@ -13,16 +13,15 @@ const say = (text) => { status.textContent = text; };
 const boxes = () => [...main.querySelectorAll('.scroll, pre')];
 
 function show(markup) {
-  const open = new Map([...main.querySelectorAll('details')].map((each) => [each.id, each.open]));
-  const checked = new Map([...main.querySelectorAll('input')].map((each) => [each.id, each.checked]));
+  const all = (name) => [...main.querySelectorAll(name)];
+  const open = new Map(all('details').map((each) => [each.id, each.open]));
+  const checked = new Map(all('input').map((each) => [each.id, each.checked]));
   const scrolled = boxes().map((each) => [each.scrollLeft, each.scrollTop]);
   const focused = document.activeElement && document.activeElement.id;
   const [x, y] = [scrollX, scrollY];
   main.innerHTML = markup;
-  for (const each of main.querySelectorAll('details')) each.open = open.get(each.id) ?? false;
-  for (const each of main.querySelectorAll('input')) {
-    each.checked = checked.get(each.id) ?? each.checked;
-  }
+  for (const each of all('details')) each.open = open.get(each.id) ?? false;
+  for (const each of all('input')) each.checked = checked.get(each.id) ?? each.checked;
   boxes().forEach((each, i) => {
     if (scrolled[i]) [each.scrollLeft, each.scrollTop] = scrolled[i];
   });

@@ -143,7 +143,7 @@ export class Trainer<Batch, Scores = NoScores> {
     return true;
   }
 
-  /** A page that shows the run, with the steps of earlier calls and processes, if they are logged. */
+  /** A page that shows the run, and what the log holds of it from before. */
   #openLivePage(): Promise<LivePage> {
     const { model, log, host } = this.#options;
     return openLivePage(model.constructor.name, log?.read?.() ?? '', host?.stdout);
