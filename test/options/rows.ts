@@ -11,9 +11,10 @@ import {
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, huberLoss, initialize,
-  klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss, nllLoss, Parameter, type ParameterGroup, Progress, RMSNorm, RMSprop, type Optimizer, SGD, Trainer,
-  type TrainerOptions,
+  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, type GroupOptions, GRU,
+  huberLoss, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss, nllLoss,
+  type Optimizer, Parameter, type ParameterGroup, parameterGroups, Progress, RMSNorm, RMSprop, SGD,
+  Trainer, type TrainerOptions, WeightAverage,
 } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
@@ -237,6 +238,21 @@ export const rows: Readonly<Record<string, Row>> = {
       return group.params;
     },
   },
+  parameterGroups: {
+    type: 'nn GroupOptions',
+    fewest: () => ({ match: 'weight' }),
+    run: (group: GroupOptions) =>
+      parameterGroups(new Linear(2, 2), [group]).map(({ params, ...rest }) => [[...params], rest]),
+  },
+  WeightAverage: free('nn WeightAverageOptions', (options) => {
+    const layer = new Linear(2, 2);
+    const average = new WeightAverage(layer, options);
+    for (let n = 0; n < 4; n++) {
+      layer.weight.assign(some(2, 2).mul(n));
+      average.update();
+    }
+    return [...average.stateDict()];
+  }),
   step: free('nn StepOptions', (options) => {
     const parameter = new Parameter(some(4));
     parameter.mul(some(4)).sum().backward();

@@ -10,6 +10,7 @@ export {
 export * from './data/loader.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
+export * from './optimizers/groups.ts';
 export * from './layers/gru.ts';
 export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
@@ -39,6 +40,7 @@ export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
+export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
 export { Trainer } from './training/trainer.ts';

@@ -8,7 +8,7 @@
  */
 import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
-import { warnOfReach } from '../optimizers/reach.ts';
+import { requireUnfrozen, warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
 import { checkLosses, type Losses } from './metrics.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
@@ -49,6 +49,7 @@ function createTrainStep<Batch>(
   const { parameters } = optimizer;
   let isFirst = true;
   return (batches) => {
+    requireUnfrozen('the optimizer', parameters);
     optimizer.zeroGrad();
     const losses = accumulateGradients(batches, loss, batches.map(countSamples), parameters);
     if (isFirst) {
