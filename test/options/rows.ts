@@ -10,12 +10,15 @@ import {
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
-  Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, type GroupOptions, GRU,
-  huberLoss, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss, nllLoss,
-  type Optimizer, Parameter, type ParameterGroup, parameterGroups, Progress, RMSNorm, RMSprop, SGD,
-  Trainer, type TrainerOptions, WeightAverage,
+  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
+  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, type GroupOptions, GRU,
+  huberLoss, imageDataset, imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear,
+  Lion, LSTM, mseLoss, nllLoss, type Optimizer, Parameter, type ParameterGroup, parameterGroups, parseCsv,
+  Progress, regularSeries, RMSNorm, RMSprop, SGD, splitData, Trainer, type TrainerOptions, WeightAverage,
+  windows,
 } from '@mambagrad/nn';
+import type { FitOptions } from '@mambagrad/nn';
+import { reportPage } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -37,6 +40,8 @@ export interface Row {
   readonly run: (options: never) => unknown;
   /** Options that the types allow, but not beside the fewest. */
   readonly others?: readonly string[];
+  /** What the call takes in the place of options. */
+  readonly alsoTakes?: readonly unknown[];
 }
 
 /** A row of a call that needs no options at all. */
@@ -101,9 +106,11 @@ async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
 }
 
 /** What a model is after three steps of training, and what the trainer noted of them. */
-async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
+async function trainedModel(
+  options: TrainerOptions<Batch>, end: number | FitOptions = 3,
+): Promise<unknown> {
   const trainer = new Trainer(options);
-  await trainer.fit(3);
+  await trainer.fit(end);
   return [options.model, trainer.stateDict()];
 }
 
@@ -265,6 +272,22 @@ export const rows: Readonly<Record<string, Row>> = {
     return parameter;
   }),
   DataLoader: free('nn DataLoaderOptions', (options) => [...new DataLoader([...some(9).data], options)]),
+  parseCsv: free('nn CsvOptions', (options) => [...parseCsv('a,b\n1,x\n,2020-01-01\n', options)]),
+  formatCsv: free('nn FormatCsvOptions', (options) => formatCsv([{ a: 1, b: 'x,y' }], options)),
+  Categories: free('nn CategoriesOptions', (options) => new Categories(['a', 'b'], options).size),
+  splitData: {
+    type: 'nn SplitDataOptions',
+    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'], run: (options) => splitData([...some(9).data], options),
+  },
+  windows: {
+    type: 'nn WindowOptions', fewest: () => ({ length: 2 }), run: (options) => [...windows(some(9), options)].map(({ target }) => target),
+  },
+  regularSeries: {
+    type: 'nn RegularSeriesOptions', fewest: () => ({ every: 2 }), run: (options) => regularSeries([2, 8], [1, 2], options),
+  },
+  imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
+  imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
+  imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
   collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
   encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
   Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },
@@ -273,6 +296,18 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  samples: {
+    type: 'nn SamplesOptions',
+    fewest: () => ({ every: 1, make: () => 'text' }),
+    run: (samples) => trainedModel({ ...training(), samples }),
+  },
+  fit: {
+    type: 'nn FitOptions',
+    fewest: () => ({ steps: 3 }),
+    run: (options) => trainedModel(training(), options),
+    others: ['epochs'],
+    alsoTakes: [3],
+  },
   Progress: {
     type: 'nn ProgressOptions',
     fewest: () => ({ total: 3, output: { write: () => true } }),
@@ -280,6 +315,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(

@@ -3,11 +3,21 @@
  */
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts';
 export { clipNorm, globalNorm } from './optimizers/clipping.ts';
+export { Categories, type CategoriesOptions } from './data/categories.ts';
 export * from './data/collate.ts';
+export { type CsvOptions, formatCsv, type FormatCsvOptions, parseCsv } from './data/csv.ts';
+export { type Column, type ColumnType } from './data/csvColumns.ts';
+export { type Dataset, LazyDataset, mapDataset } from './data/dataset.ts';
+export { DataTable, type TableRow } from './data/dataTable.ts';
+export * from './data/images.ts';
 export {
   causalConv1d, CausalConv1d, Conv1d, conv1d, type ConvOptions,
 } from './layers/conv.ts';
 export * from './data/loader.ts';
+export * from './data/regularSeries.ts';
+export * from './data/scaling.ts';
+export * from './data/splitData.ts';
+export * from './data/windows.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
 export * from './optimizers/groups.ts';
@@ -33,6 +43,7 @@ export type {
 export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
 } from './report/run.ts';
@@ -43,11 +54,13 @@ export * from './optimizers/sgd.ts';
 export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { FitOptions } from './training/fitOptions.ts';
 export { Trainer } from './training/trainer.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, StepRecord, TrainerOptions, ValidationOptions,
+  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
+  ValidationOptions,
 } from './training/trainerOptions.ts';
-export type { Losses } from './training/metrics.ts';
+export type { Losses } from './training/batchLosses.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
