@@ -174,8 +174,8 @@ export abstract class Module {
 
   /**
    * Freezes every parameter of this module and those below it, or those that match `which`: the
-   * path of a parameter or of a module, such as 'layers.0' or 'layers.*.norm', a regular expression,
-   * or a function of name and parameter. Throws if none matches. Returns this module.
+   * path of a parameter or of a module, such as 'layers.0' or 'layers.*.norm', a regular
+   * expression, or a function of name and parameter. Throws if none matches. Returns this module.
    */
   freeze(which?: ParameterFilter): this {
     for (const [, parameter] of this.#matching('freeze', which)) parameter.freeze();

@@ -42,5 +42,6 @@ function matches<T>(filter: NameFilter<T>, name: string, value: T): boolean {
   if (typeof filter === 'function') return filter(name, value);
   if (filter instanceof RegExp) return name.search(filter) >= 0;
   const path = name.split('.');
-  return filter.split('.').every((part, i) => part === path[i] || (part === '*' && i < path.length));
+  const parts = filter.split('.');
+  return parts.length <= path.length && parts.every((part, i) => part === '*' || part === path[i]);
 }

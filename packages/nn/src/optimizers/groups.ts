@@ -15,7 +15,7 @@ import { type ParameterGroup, rates } from './optimizerOptions.ts';
 
 /** A group of `parameterGroups`: which parameters, and their options. */
 export interface GroupOptions {
-  /** The path of a parameter or module, a regular expression, or a function; see `Module.freeze`. */
+  /** A path, a regular expression, or a function, as in `Module.freeze`. */
   readonly match: ParameterFilter;
   /** The initial learning rate of the group; it stays in proportion to the optimizer's. */
   readonly lr?: number | undefined;

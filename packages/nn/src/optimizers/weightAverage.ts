@@ -1,7 +1,7 @@
 /**
  * Averages of weights over time. Near the end of training the weights circle around a minimum, and
- * their average is nearer to it than any of them, so it often predicts better than the last ones do.
- * The exponential moving average θ̄ of the parameters θ takes a step after each of the optimizer's:
+ * their average is nearer to it than most of them are, so it often predicts better than the last
+ * ones do. The exponential moving average θ̄ of the parameters θ takes a step after each of the optimizer's:
  *
  *     θ̄ ← θ̄ + (1 − d)(θ − θ̄)          d = min(decay, (1 + n) / (10 + n)) at update n = 1, 2, …
  *
@@ -43,8 +43,8 @@ interface Averaged {
 }
 
 /**
- * The exponential moving average of the parameters of a model; buffers are not averaged. The average
- * of a frozen parameter is the parameter itself.
+ * The exponential moving average of the parameters of a model; buffers are not averaged. The
+ * average of a frozen parameter is the parameter itself.
  *
  *     const average = new WeightAverage(model, { decay: 0.999 });
  *     optimizer.minimize(loss);
@@ -145,6 +145,8 @@ export class WeightAverage {
 
   #requireFree(method: string): void {
     if (!guard(() => this.#isInUse)) return;
-    throw new TensorError(`WeightAverage.${method}: the model has the averages already, in \`use\``);
+    throw new TensorError(
+      `WeightAverage.${method}: the model has the averages already, in \`use\``,
+    );
   }
 }
