@@ -11,7 +11,7 @@ import {
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
   Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, type GroupOptions, GRU,
+  DataLoader, Dropout, Embedding, encodeSafetensors, findLearningRate, formatCsv, GatedFeedForward, type GroupOptions, GRU,
   huberLoss, imageDataset, imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear,
   Lion, LSTM, mseLoss, nllLoss, type Optimizer, Parameter, type ParameterGroup, parameterGroups, parseCsv,
   Progress, regularSeries, RMSNorm, RMSprop, SGD, splitData, Trainer, type TrainerOptions, WeightAverage,
@@ -260,6 +260,9 @@ export const rows: Readonly<Record<string, Row>> = {
     }
     return [...average.stateDict()];
   }),
+  findLearningRate: free('nn LearningRateFinderOptions', (options) =>
+    Object.entries(findLearningRate(training(), options)),
+  ),
   step: free('nn StepOptions', (options) => {
     const parameter = new Parameter(some(4));
     parameter.mul(some(4)).sum().backward();

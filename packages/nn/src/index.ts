@@ -55,6 +55,9 @@ export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAve
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export {
+  findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
+} from './training/learningRateFinder.ts';
 export { Trainer } from './training/trainer.ts';
 export type {
   Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,

@@ -1,7 +1,8 @@
 /**
  * Averages of weights over time. Near the end of training the weights circle around a minimum, and
  * their average is nearer to it than most of them are, so it often predicts better than the last
- * ones do. The exponential moving average θ̄ of the parameters θ takes a step after each of the optimizer's:
+ * ones do. After each step of the optimizer the exponential moving average θ̄ of the parameters θ
+ * follows them:
  *
  *     θ̄ ← θ̄ + (1 − d)(θ − θ̄)          d = min(decay, (1 + n) / (10 + n)) at update n = 1, 2, …
  *

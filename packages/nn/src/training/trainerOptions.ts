@@ -212,8 +212,10 @@ const trainerOptions = {
 } satisfies Table<TrainerOptions<never>>;
 
 /** The options with their defaults. Throws if one is missing, unknown, or out of range. */
-export function readTrainerOptions<Batch>(given: TrainerOptions<Batch>): TrainerSettings<Batch> {
-  const read = readOptions('Trainer', given, trainerOptions);
+export function readTrainerOptions<Batch>(
+  given: TrainerOptions<Batch>, op = 'Trainer',
+): TrainerSettings<Batch> {
+  const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
   const { validation, samples, data } = options;
   return {
