@@ -17,8 +17,10 @@ import {
   Progress, regularSeries, RMSNorm, RMSprop, SGD, splitData, Trainer, type TrainerOptions, WeightAverage,
   windows,
 } from '@mambagrad/nn';
-import type { FitOptions } from '@mambagrad/nn';
-import { reportPage } from '@mambagrad/nn';
+import {
+  accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
+} from '@mambagrad/nn';
+import { plot, reportPage } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -299,6 +301,11 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  metric: free('nn ClassMetricOptions', (options) => {
+    const batch = { outputs: some(4, 3), targets: tensor([0, 2, -100, 1], { dtype: 'i32' }) };
+    const metrics = [accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options), perplexity(options)];
+    return metrics.map((metric) => measure<unknown>(metric, [batch]));
+  }),
   samples: {
     type: 'nn SamplesOptions',
     fewest: () => ({ every: 1, make: () => 'text' }),
@@ -318,6 +325,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  plot: free('nn PlotOptions', (options) => plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options)),
   reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>

@@ -106,8 +106,8 @@ export class LearningRateCurve {
  *     optimizer.lr = curve.suggestion ?? optimizer.lr;
  *     await new Trainer(run).fit(1000);
  */
-export function findLearningRate<Batch>(
-  run: TrainerOptions<Batch>, options: LearningRateFinderOptions = {},
+export function findLearningRate<Batch, Scores>(
+  run: TrainerOptions<Batch, Scores>, options: LearningRateFinderOptions = {},
 ): LearningRateCurve {
   const op = 'findLearningRate';
   const { from, to, steps, smoothing, divergence } = readOptions(op, options, finderOptions);

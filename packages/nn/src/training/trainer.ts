@@ -11,19 +11,20 @@ import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
 import { checkArgument, number } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
+import { type Batches, batches as batchesKind } from './batches.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { afterEvaluation } from './earlyStopping.ts';
 import { evaluate } from './evaluation.ts';
-import { createSampleCounter, type Losses, meanLosses } from './batchLosses.ts';
+import { createSampleCounter, meanLosses } from './batchLosses.ts';
 import { type FitOptions, readTarget, type Target } from './fitOptions.ts';
 import { Reporter } from './reporter.ts';
 import { makeSample } from './samples.ts';
 import { createSteps, type Steps } from './steps.ts';
 import {
-  type Batches, batches as batchesKind, readTrainerOptions, type StepRecord, type TrainerOptions,
-  type TrainerSettings,
+  readTrainerOptions, type StepRecord, type TrainerOptions, type TrainerSettings,
 } from './trainerOptions.ts';
 import { TrainingState } from './trainingState.ts';
+import type { Evaluated, NoScores } from './validationOptions.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** After this many milliseconds of steps the event loop has its turn, and signals are heard. */
@@ -32,8 +33,11 @@ const WORK_TIME = 50;
 /** Why `fit` has ended. */
 type End = 'done' | 'patience' | 'stopped';
 
-/** Trains a model. Its modules keep the modes that they are in: new ones are in training. */
-export class Trainer<Batch> {
+/**
+ * Trains a model. Its modules keep the modes that they are in: new ones are in training. `Scores`
+ * are the results of the metrics of `validation`, by name.
+ */
+export class Trainer<Batch, Scores = NoScores> {
   readonly #options: TrainerSettings<Batch>;
   readonly #state: TrainingState<Batch>;
   readonly #steps: Steps<Batch>;
@@ -42,7 +46,7 @@ export class Trainer<Batch> {
   #isRunning = false;
 
   /** Throws if an option is missing, unknown, or out of its range. */
-  constructor(options: TrainerOptions<Batch>) {
+  constructor(options: TrainerOptions<Batch, Scores>) {
     this.#options = readTrainerOptions(options);
     this.#state = new TrainingState(this.#options);
     this.#steps = createSteps(this.#options, this.#countSamples);
@@ -93,17 +97,19 @@ export class Trainer<Batch> {
 
   /**
    * The losses of all batches, averaged, each weighted by its samples or its count (see `loss`),
-   * with all modules in `eval` and without gradients. A loader runs through a whole epoch. Its
-   * position, buffers and generators are put back afterwards.
+   * with all modules in `eval` and without gradients; and the metrics of `validation`, if there are
+   * any, of all batches together. A loader runs through a whole epoch. Its position, buffers and
+   * generators are put back afterwards.
    */
-  evaluate(data: Batches<Batch> | readonly Batch[]): Losses<number> {
+  evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     checkArgument('evaluate', 'data', data, batchesKind);
     return evaluate(data, {
       model: this.#options.model,
       evalStep: this.#steps.evalStep,
+      metrics: this.#options.validation?.metrics ?? {},
       countSamples: this.#countSamples,
       generatorStates: this.#state.generatorStates(),
-    });
+    }) as Evaluated<Scores>;
   }
 
   /**
@@ -195,7 +201,7 @@ export class Trainer<Batch> {
   }
 
   /** Takes a step, and evaluates if it is time for that; if anything fails, nothing has changed. */
-  #takeStep(target: Target): StepRecord {
+  #takeStep(target: Target): StepRecord<Scores> {
     const state = this.#state;
     const [before, step, epochsBefore] = [state.snapshot(), state.step + 1, state.finishedEpochs];
     try {
@@ -219,7 +225,7 @@ export class Trainer<Batch> {
     return this.step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
   }
 
-  #validate(): Losses<number> {
+  #validate(): Evaluated<Scores> {
     const losses = this.evaluate(this.#options.validation?.data ?? []);
     this.#state.earlyStopping = afterEvaluation(this.#state.earlyStopping, losses.loss);
     return losses;
