@@ -47,7 +47,7 @@ describe('the curve', () => {
       const { suggestion = NaN, lowest } = curve;
       expect(suggestion * curvature).toBeGreaterThan(0.02);
       expect(suggestion * curvature).toBeLessThan(2);
-      expect(lowest).toBe(10 * suggestion);
+      expect(suggestion).toBe(lowest / 10);
       expect(Math.max(...curve.rates) * curvature).toBeGreaterThan(2);
     }
   });
