@@ -64,6 +64,8 @@ export interface Host {
 export interface Log {
   /** Writes a line that ends with a line break. */
   write(line: string): unknown;
+  /** The lines that were written so far, by earlier runs, too, for the page of `fit({ live })`. */
+  read?(): string;
 }
 
 /** Samples of the model's output, made while it trains: how often, and how. */
