@@ -179,9 +179,9 @@ const trainerOptions = {
 
 /** The options with their defaults. Throws if one is missing, unknown, or out of range. */
 export function readTrainerOptions<Batch, Scores>(
-  given: TrainerOptions<Batch, Scores>,
+  given: TrainerOptions<Batch, Scores>, op = 'Trainer',
 ): TrainerSettings<Batch> {
-  const read = readOptions('Trainer', given, trainerOptions);
+  const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
   const { validation, samples, data } = options;
   return {
