@@ -18,8 +18,11 @@ export * from './data/regularSeries.ts';
 export * from './data/scaling.ts';
 export * from './data/splitData.ts';
 export * from './data/windows.ts';
+export * from './inference/compileForInference.ts';
+export * from './inference/compileInEval.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
+export * from './optimizers/groups.ts';
 export * from './layers/gru.ts';
 export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
@@ -50,6 +53,7 @@ export type {
 export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export { plot, type PlotData, type PlotOptions } from './report/plot.ts';
 export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
@@ -58,11 +62,15 @@ export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
+export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
 export type { BestRecord } from './training/bestModel.ts';
 export type { FitOptions } from './training/fitOptions.ts';
 export type { BestOptions } from './training/judging.ts';
+export {
+  findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
+} from './training/learningRateFinder.ts';
 export { Trainer } from './training/trainer.ts';
 export type { Batches } from './training/batches.ts';
 export type {

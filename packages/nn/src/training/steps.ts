@@ -10,7 +10,7 @@ import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
 import { checkArgument } from '@mambagrad/tensor/options';
 import type { Sums } from '../metrics/metric.ts';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
-import { warnOfReach } from '../optimizers/reach.ts';
+import { requireUnfrozen, warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
 import { checkLosses, isMeanFinite, type Losses } from './batchLosses.ts';
 import { requireJudge } from './judging.ts';
@@ -109,6 +109,7 @@ function createTrainStep<Batch>(
   const { parameters } = optimizer;
   let isFirst = true;
   return (batches) => {
+    requireUnfrozen('the optimizer', parameters);
     optimizer.zeroGrad();
     const samples = batches.map(countSamples);
     const losses = accumulateGradients(batches, loss, samples, parameters);

@@ -11,6 +11,7 @@ import { warn } from '@mambagrad/tensor/host';
 import { loadState, requireState, saveState, type StateDict } from '../modules/state.ts';
 import { BatchStream } from './batchStream.ts';
 import { BestModel, isOfBest } from './bestModel.ts';
+import { FROZEN, FrozenFlags } from './frozen.ts';
 import {
   afterEvaluation, type BestOptions, type Judgement, notJudged, readBestOptions, valueAt,
 } from './judging.ts';
@@ -39,11 +40,13 @@ export class TrainingState<Batch> {
   readonly best: BestModel;
   readonly #options: TrainerSettings<Batch>;
   readonly #stream: BatchStream<Batch>;
+  readonly #frozen: FrozenFlags;
 
   constructor(options: TrainerSettings<Batch>) {
     this.#options = options;
     this.#stream = new BatchStream(options.data, () => this.generatorStates());
     this.judgement = notJudged(this.#judge.direction);
+    this.#frozen = new FrozenFlags(options.model);
     this.best = new BestModel(options.model, options.validation?.keepBest ?? false);
   }
 
@@ -166,17 +169,22 @@ export class TrainingState<Batch> {
     const position = encodePosition(this.#position());
     const best = this.#options.validation?.isBestRecorded ? this.best.namedState() : [];
     const all = saveState([...this.#namedTensors(position, this.best.lastState()), ...best]);
-    return new Map(all).set(SETUP, encodeSetup(this.#setup()));
+    const saved = new Map(all).set(SETUP, encodeSetup(this.#setup()));
+    const frozen = this.#frozen.encode();
+    return frozen ? saved.set(FROZEN, frozen) : saved;
   }
 
   /** Continues from a checkpoint. Throws if it is of a run with another setup. */
   load(checkpoint: StateDict): void {
     requireState('Trainer.loadStateDict', checkpoint);
+    const frozen = checkpoint.get(FROZEN);
     const problems = [
-      ...setupDifferences(checkpoint.get(SETUP), this.#setup()), ...this.best.problemsOf(checkpoint),
+      ...setupDifferences(checkpoint.get(SETUP), this.#setup()), ...this.#frozen.problems(frozen),
+      ...this.best.problemsOf(checkpoint),
     ];
-    const others = [...checkpoint].filter(([name]) => name !== SETUP && !isOfBest(name));
+    const others = [...checkpoint].filter(([name]) => ![SETUP, FROZEN].includes(name) && !isOfBest(name));
     this.#restore(new Map(others), problems);
+    this.#frozen.apply(frozen);
     this.best.load(checkpoint);
     this.#checkJudgement();
   }
