@@ -19,7 +19,7 @@ import {
 import {
   accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
 } from '@mambagrad/nn';
-import { reportPage } from '@mambagrad/nn';
+import { plot, reportPage } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -306,6 +306,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  plot: free('nn PlotOptions', (options) => plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options)),
   reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>

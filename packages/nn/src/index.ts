@@ -50,6 +50,7 @@ export type {
 export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export { plot, type PlotData, type PlotOptions } from './report/plot.ts';
 export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
