@@ -10,7 +10,7 @@ import {
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
-  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, conv1d, Conv1d, crossEntropy,
+  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, compileForInference, compileInEval, conv1d, Conv1d, crossEntropy,
   DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, GRU, huberLoss, imageDataset,
   imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss,
   nllLoss, type Optimizer, Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, RMSprop,
@@ -274,6 +274,9 @@ export const rows: Readonly<Record<string, Row>> = {
   imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
   imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
   imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
+  compileForInference: free('tensor CompileOptions', (options) =>
+    compileForInference(new Linear(2, 1), options).predict(some(3, 2))),
+  compileInEval: free('tensor CompileOptions', (options) => compileInEval(new Linear(2, 1), (x: Tensor) => x.add(1), options)(some(3))),
   collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
   encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
   Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },

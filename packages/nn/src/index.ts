@@ -18,6 +18,8 @@ export * from './data/regularSeries.ts';
 export * from './data/scaling.ts';
 export * from './data/splitData.ts';
 export * from './data/windows.ts';
+export * from './inference/compileForInference.ts';
+export * from './inference/compileInEval.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
 export * from './layers/gru.ts';
