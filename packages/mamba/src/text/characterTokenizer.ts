@@ -1,6 +1,6 @@
 /**
  * A tokenizer whose tokens are the characters of a text. A model of names or formulas needs some
- * thirty of them, not the 256 bytes, so it is smaller and learns sooner. The text itself says which:
+ * thirty of them, not 256 bytes, so it is smaller and learns sooner. The text itself says which:
  *
  *     const tokenizer = characterTokenizer('anna\nbob\n');
  *     tokenizer.characters         // ['\n', 'a', 'b', 'n', 'o']
