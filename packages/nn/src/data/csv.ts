@@ -13,7 +13,7 @@ import {
   boolean, checkArgument, Kind, listOf, oneOf, readOptions, show, string, type Table,
 } from '@mambagrad/tensor/options';
 import { Cells } from './csvCells.ts';
-import { type Column, type ColumnType, readColumn } from './csvColumns.ts';
+import { type ColumnType, readColumns } from './csvColumns.ts';
 import { DataTable, type TableRow } from './dataTable.ts';
 
 /** Options of `parseCsv` and `readCsv`. */
@@ -101,11 +101,11 @@ export function tableOf(op: string, text: string, options: CsvOptions): DataTabl
   }
   const missing = new Set(given.missing ?? MISSING);
   const from = given.header ? 1 : 0;
-  const columns = names.map((name, index): [string, Column] => {
-    const place = { index, name, from, type: typeOf(name), missing, decimal: given.decimal };
-    return [name, readColumn(cells, place)];
-  });
-  return new DataTable(new Map(columns));
+  const { decimal } = given;
+  const columns = readColumns(cells, names.map((name, index) => (
+    { index, name, from, type: typeOf(name), missing, decimal }
+  )));
+  return new DataTable(new Map(names.map((name, i) => [name, columns[i]])));
 }
 
 /** The names of the columns. Throws if there are more or fewer than columns, or two are equal. */
