@@ -10,11 +10,12 @@ import {
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
-  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, compileForInference, compileInEval, conv1d, Conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, GRU, huberLoss, imageDataset,
+  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, compileForInference,
+  compileInEval, conv1d, Conv1d, crossEntropy, DataLoader, Dropout, Embedding, encodeSafetensors,
+  findLearningRate, formatCsv, GatedFeedForward, type GroupOptions, GRU, huberLoss, imageDataset,
   imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss,
-  nllLoss, type Optimizer, Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, RMSprop,
-  SGD, splitData, Trainer, type TrainerOptions, windows,
+  nllLoss, type Optimizer, Parameter, type ParameterGroup, parameterGroups, parseCsv, Progress, regularSeries,
+  RMSNorm, RMSprop, SGD, splitData, Trainer, type TrainerOptions, WeightAverage, windows,
 } from '@mambagrad/nn';
 import {
   accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
@@ -246,6 +247,24 @@ export const rows: Readonly<Record<string, Row>> = {
       return group.params;
     },
   },
+  parameterGroups: {
+    type: 'nn GroupOptions',
+    fewest: () => ({ match: 'weight' }),
+    run: (group: GroupOptions) =>
+      parameterGroups(new Linear(2, 2), [group]).map(({ params, ...rest }) => [[...params], rest]),
+  },
+  WeightAverage: free('nn WeightAverageOptions', (options) => {
+    const layer = new Linear(2, 2);
+    const average = new WeightAverage(layer, options);
+    for (let n = 0; n < 4; n++) {
+      layer.weight.assign(some(2, 2).mul(n));
+      average.update();
+    }
+    return [...average.stateDict()];
+  }),
+  findLearningRate: free('nn LearningRateFinderOptions', (options) =>
+    Object.entries(findLearningRate(training(), options)),
+  ),
   step: free('nn StepOptions', (options) => {
     const parameter = new Parameter(some(4));
     parameter.mul(some(4)).sum().backward();

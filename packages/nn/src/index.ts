@@ -22,6 +22,7 @@ export * from './inference/compileForInference.ts';
 export * from './inference/compileInEval.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
+export * from './optimizers/groups.ts';
 export * from './layers/gru.ts';
 export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
@@ -61,9 +62,13 @@ export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
+export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export {
+  findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
+} from './training/learningRateFinder.ts';
 export { Trainer } from './training/trainer.ts';
 export type { Batches } from './training/batches.ts';
 export type {

@@ -27,9 +27,9 @@ export interface CsvOptions<Types extends ColumnTypes = ColumnTypes> {
   /**
    * The types of columns by name, or one for all of them; rows then have these types, too. For
    * columns without one: the first of 'integer', 'number', 'boolean', 'date' and 'string' that all
-   * cells fit. Dates are in ISO form, and UTC if they name no zone. Numbers with leading zeros, such
-   * as 01234, are taken for codes, which are strings. Integers and booleans with missing values are
-   * numbers, which have NaN.
+   * cells fit. Dates are in ISO form, and UTC if they name no zone. Numbers with leading zeros are
+   * taken for codes such as 01234, which are strings. Integers and booleans with missing values
+   * are numbers, which have NaN.
    */
   readonly types?: Types | undefined;
   /**

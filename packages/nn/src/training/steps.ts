@@ -10,7 +10,7 @@ import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
 import { checkArgument } from '@mambagrad/tensor/options';
 import type { Sums } from '../metrics/metric.ts';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
-import { warnOfReach } from '../optimizers/reach.ts';
+import { requireUnfrozen, warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
 import { checkLosses, type Losses } from './batchLosses.ts';
 import { objects } from './kinds.ts';
@@ -81,6 +81,7 @@ function createTrainStep<Batch>(
   const { parameters } = optimizer;
   let isFirst = true;
   return (batches) => {
+    requireUnfrozen('the optimizer', parameters);
     optimizer.zeroGrad();
     const losses = accumulateGradients(batches, loss, batches.map(countSamples), parameters);
     if (isFirst) {

@@ -11,6 +11,7 @@ import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
 import { checkArgument, number } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
+import { type LivePage, openLivePage } from '../report/live.ts';
 import { type Batches, batches as batchesKind } from './batches.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { afterEvaluation } from './earlyStopping.ts';
@@ -82,7 +83,9 @@ export class Trainer<Batch, Scores = NoScores> {
     try {
       const resumed = this.step === 0 ? await this.#resume() : undefined;
       for (const signal of SIGNALS) host?.once(signal, this.stop);
-      return await this.#run(target, resumed);
+      const isLive = typeof end === 'object' && end.live === true;
+      const live = isLive ? await this.#openLivePage() : undefined;
+      return await this.#run(target, resumed, live).finally(() => live?.close());
     } finally {
       for (const signal of SIGNALS) host?.off(signal, this.stop);
       this.#isStopped = false;
@@ -140,12 +143,20 @@ export class Trainer<Batch, Scores = NoScores> {
     return true;
   }
 
-  async #run(target: Target, resumed: boolean | undefined): Promise<End> {
+  /** A page that shows the run, and what the log holds of it from before. */
+  #openLivePage(): Promise<LivePage> {
+    const { model, log, host } = this.#options;
+    return openLivePage(model.constructor.name, log?.read?.() ?? '', host?.stdout);
+  }
+
+  async #run(
+    target: Target, resumed: boolean | undefined, live: LivePage | undefined,
+  ): Promise<End> {
     const state = this.#state;
     if (this.#usesEpochs(target)) state.endEpoch();
     const checkpointer = new Checkpointer(state, this.#options);
     const total = 'steps' in target ? target.steps : state.stepsUntil(target.epochs);
-    const reporter = new Reporter(this.#options, target, total);
+    const reporter = new Reporter(this.#options, target, total, live);
     reporter.begin(state, this.#options.model);
     if (resumed) reporter.resume(state, this.#options.checkpoints?.source);
     if (resumed === false) reporter.noResume();

@@ -64,6 +64,8 @@ export interface Host {
 export interface Log {
   /** Writes a line that ends with a line break. */
   write(line: string): unknown;
+  /** The lines that were written so far, by earlier runs, too, for the page of `fit({ live })`. */
+  read?(): string;
 }
 
 /** Samples of the model's output, made while it trains: how often, and how. */
@@ -177,9 +179,9 @@ const trainerOptions = {
 
 /** The options with their defaults. Throws if one is missing, unknown, or out of range. */
 export function readTrainerOptions<Batch, Scores>(
-  given: TrainerOptions<Batch, Scores>,
+  given: TrainerOptions<Batch, Scores>, op = 'Trainer',
 ): TrainerSettings<Batch> {
-  const read = readOptions('Trainer', given, trainerOptions);
+  const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
   const { validation, samples, data } = options;
   return {
