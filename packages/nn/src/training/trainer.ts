@@ -201,7 +201,8 @@ export class Trainer<Batch, Scores = NoScores> {
   async #sample(reporter: Reporter): Promise<void> {
     const { samples, model } = this.#options;
     if (samples === undefined || this.step % samples.every > 0) return;
-    const text = await makeSample(samples.make, model, this.#state.generatorStates());
+    const generators = this.#state.generatorStates();
+    const text = await this.#averaged(() => makeSample(samples.make, model, generators));
     reporter.sample(this.step, text);
   }
 
@@ -264,9 +265,17 @@ export class Trainer<Batch, Scores = NoScores> {
   }
 
   #validate(): Evaluated<Scores> {
-    const results = this.evaluate(this.#options.validation?.data ?? []);
-    this.#state.judge(results);
-    return results;
+    return this.#averaged(() => {
+      const results = this.evaluate(this.#options.validation?.data ?? []);
+      this.#state.judge(results);
+      return results;
+    });
+  }
+
+  /** Calls `f` while the model has the averaged weights, if there is an average. */
+  #averaged<Result>(f: () => Result): Result {
+    const { average } = this.#options;
+    return average ? average.use(f) : f();
   }
 
   /** Updates the parameters once. `goBack` undoes that, if it has to be undone. */

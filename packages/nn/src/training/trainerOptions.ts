@@ -1,7 +1,9 @@
 /**
  * The options of a trainer, and the record that it makes of each step.
  */
-import { type CompileOptions, Generator, type Tensor } from '@mambagrad/tensor';
+import {
+  type CompileOptions, describe, Generator, type Tensor, TensorError,
+} from '@mambagrad/tensor';
 import { now } from '@mambagrad/tensor/host';
 import {
   boolean, callable, instanceOf, Kind, listOf, objectWith, oneOf, readOptions, type Table, whole,
@@ -11,6 +13,7 @@ import type { StateDict } from '../modules/state.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
+import { WeightAverage } from '../optimizers/weightAverage.ts';
 import { type Batches, loaders } from './batches.ts';
 import type { Losses } from './batchLosses.ts';
 import { objects } from './kinds.ts';
@@ -102,6 +105,12 @@ export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   readonly accumulate?: number | undefined;
   /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
   readonly schedule?: Schedule | undefined;
+  /**
+   * The moving average of the model's weights, which follows each step. Validation, samples, the
+   * best model, and the model when `fit` ends have the averaged weights; training goes on with
+   * the others. Both are part of checkpoints. Default none.
+   */
+  readonly average?: WeightAverage | undefined;
   /** How to validate the model during training. Default not at all. */
   readonly validation?: ValidationOptions<Batch, Scores> | undefined;
   /** Options of `compile`, or false to run eagerly, line by line. Default {}. */
@@ -164,6 +173,7 @@ const trainerOptions = {
   data: loaders.or(callable<() => never>()).required(),
   accumulate: whole(1).orElse(1),
   schedule: callable<Schedule>().optional(),
+  average: instanceOf(WeightAverage).optional(),
   validation: objects('{ data, every }').optional(),
   compile: oneOf(false).or(objects('options of compile')).orElse({} as never),
   generators: listOf(instanceOf(Generator)).orElse([]),
@@ -184,9 +194,26 @@ export function readTrainerOptions<Batch, Scores>(
   const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
   const { validation, samples, data } = options;
+  requireOwnAverage(op, options);
   return {
     ...options,
     validation: validation && readValidationOptions(validation, typeof data !== 'function'),
     samples: samples && readOptions('Trainer: samples', samples, sampleOptions),
   };
+}
+
+/** Throws if the average is that of a model with other parameters. */
+function requireOwnAverage<Batch>(
+  op: string, { model, average }: Pick<TrainerSettings<Batch>, 'model' | 'average'>,
+): void {
+  if (average === undefined) return;
+  const found = new Map(average.namedState());
+  for (const [name, parameter] of model.namedParameters()) {
+    const averaged = found.get(`weights.${name}`);
+    const [is, expected] = [averaged && describe(averaged), describe(parameter)];
+    if (is === expected) continue;
+    const problem = is === undefined ? `it has no ${name}` : `its ${name} is ${is}`;
+    const right = is === undefined ? '' : `, expected ${expected}`;
+    throw new TensorError(`${op}: average is of another model: ${problem}${right}`);
+  }
 }

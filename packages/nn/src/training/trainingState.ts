@@ -47,7 +47,8 @@ export class TrainingState<Batch> {
     this.#stream = new BatchStream(options.data, () => this.generatorStates());
     this.judgement = notJudged(this.#judge.direction);
     this.#frozen = new FrozenFlags(options.model);
-    this.best = new BestModel(options.model, options.validation?.keepBest ?? false);
+    const { model, validation, average } = options;
+    this.best = new BestModel(model, validation?.keepBest ?? false, average);
   }
 
   get #judge(): BestOptions {
@@ -124,10 +125,11 @@ export class TrainingState<Batch> {
 
   /** All tensors that a train step may change. */
   tensors(): Tensor[] {
-    const { model, optimizer } = this.#options;
+    const { model, optimizer, average } = this.#options;
     const all = [...model.parameters(), ...optimizer.parameters, ...optimizer.stateTensors];
-    const buffers = model.namedBuffers().map(([, buffer]) => buffer);
-    return [...new Set([...all, ...buffers, ...this.generatorStates()])];
+    const named = [...model.namedBuffers(), ...(average?.namedState() ?? [])];
+    const others = named.map(([, x]) => x);
+    return [...new Set([...all, ...others, ...this.generatorStates()])];
   }
 
   /**
@@ -227,11 +229,12 @@ export class TrainingState<Batch> {
   #namedTensors(
     position: Tensor, model: readonly [string, Tensor][],
   ): [string, Tensor][] {
-    const { optimizer } = this.#options;
+    const { optimizer, average } = this.#options;
     const parts: Record<string, readonly [string | number, Tensor][]> = {
       trainer: [['position', position]],
       model,
       optimizer: optimizer.namedState(),
+      average: average?.namedState() ?? [],
       generator: this.generatorStates().map((state, i) => [i, state]),
     };
     return Object.entries(parts).flatMap(([part, named]) =>
