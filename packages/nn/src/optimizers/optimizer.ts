@@ -156,6 +156,12 @@ export abstract class Optimizer {
     return this.#counts.matchState(values, prefix);
   }
 
+  /** All tensors that a step or a schedule may change, besides the parameters. */
+  get stateTensors(): Tensor[] {
+    const moments = this.#slots.flatMap((slot) => Object.values(slot.moments));
+    return [this.#lr.tensor, ...this.#counts.tensors, ...moments];
+  }
+
   /** The tensors of `stateDict` by name, not copied. */
   namedState(): [string, Tensor][] {
     const moments = this.#slots.flatMap(({ moments }, i) =>
