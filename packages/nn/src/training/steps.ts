@@ -47,8 +47,8 @@ export interface Steps<Batch> {
 }
 
 /**
- * The steps of a trainer. `countSamples` gives the number of samples in a batch, `state` all tensors
- * that a train step may change.
+ * The steps of a trainer. `countSamples` gives the number of samples in a batch, `state` all
+ * tensors that a train step may change.
  */
 export function createSteps<Batch>(
   options: TrainerSettings<Batch>, countSamples: (batch: Batch) => number,

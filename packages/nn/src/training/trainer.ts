@@ -4,8 +4,8 @@
  * file: steps.ts, evaluation.ts, checkpointer.ts, reporter.ts.
  *
  * A step happens as a whole or not at all. A compiled one writes nothing unless loss and gradient
- * are finite (steps.ts), so no copy of the weights is needed to undo it. If they are not finite, the
- * step is repeated in anomaly mode, which finds the op that is to blame.
+ * are finite (steps.ts), so no copy of the weights is needed to undo it. If they are not finite,
+ * the step is repeated in anomaly mode, which finds the op that is to blame.
  */
 import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';

@@ -3,8 +3,8 @@
  * are the parameters and buffers of the model and their averages, the moments of the optimizer, the
  * counters of random generators, and the position.
  *
- * A step that fails leaves all of it as it was. The same tensors in a checkpoint let another process
- * continue as if nothing had happened, bit for bit.
+ * A step that fails leaves all of it as it was. The same tensors in a checkpoint let another
+ * process continue as if nothing had happened, bit for bit.
  */
 import { defaultGenerator, type Tensor, TensorError } from '@mambagrad/tensor';
 import { warn } from '@mambagrad/tensor/host';
@@ -137,8 +137,8 @@ export class TrainingState<Batch> {
    */
   rememberPosition(): () => void {
     const position = this.#position();
-    const lr = this.#options.optimizer.namedState().flatMap(([name, x]) => (name === 'lr' ? x : []));
-    const putBack = rememberTensors([...lr, ...this.generatorStates()]);
+    const { optimizer } = this.#options;
+    const putBack = rememberTensors([optimizer.lrTensor, ...this.generatorStates()]);
     return () => {
       putBack();
       this.#goTo(position);
@@ -183,7 +183,9 @@ export class TrainingState<Batch> {
       ...setupDifferences(checkpoint.get(SETUP), this.#setup()), ...this.#frozen.problems(frozen),
       ...this.best.problemsOf(checkpoint),
     ];
-    const others = [...checkpoint].filter(([name]) => ![SETUP, FROZEN].includes(name) && !isOfBest(name));
+    const isOfState = (name: string): boolean =>
+      name !== SETUP && name !== FROZEN && !isOfBest(name);
+    const others = [...checkpoint].filter(([name]) => isOfState(name));
     this.#restore(new Map(others), problems);
     this.#frozen.apply(frozen);
     this.best.load(checkpoint);
