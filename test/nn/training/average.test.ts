@@ -1,137 +1,142 @@
-/** A moving average of the weights in a trainer: judged, sampled, given back; training goes on. */
+/** A trainer that averages weights: what is averaged, evaluated, kept and resumed. */
 import {
-  AdamW, DataLoader, Linear, mseLoss, type StateDict, type StepRecord, Trainer, type TrainerOptions, WeightAverage,
+  AdamW, DataLoader, Linear, mseLoss, type StateDict, type StepRecord, Trainer,
+  type TrainerOptions, WeightAverage,
 } from '@mambagrad/nn';
-import { manualSeed, type Tensor } from '@mambagrad/tensor';
-import { describe, expect, it, test } from 'vitest';
+import { Generator, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import { describe, expect, it } from 'vitest';
+import { expectClose, expectSame } from '../../support/compare.ts';
 
-interface Batch {
-  readonly x: Tensor;
-  readonly y: Tensor;
-}
-const points = Array.from({ length: 20 }, (_, i) => ({ x: [i / 10 - 1], y: [Math.sin(3 * i)] }));
-const validationData = () => new DataLoader(points, { batchSize: 7 });
-const STEPS = 9;
+type Batch = { readonly x: Tensor; readonly y: Tensor };
 
-type How = TrainerOptions<Batch>['compile'];
+const samples = Array.from({ length: 20 }, (_, i) => ({ x: [Math.sin(i), Math.cos(3 * i)], y: [i / 10] }));
+const validationData = [{ x: tensor([[1, 0], [0, 1]]), y: tensor([[1], [2]]) }];
 
-/** A run with an average, by the option or by hand, or without one. */
-function makeRun(how: How, kind: 'option' | 'by hand' | 'none', keepBest = false, options: Partial<TrainerOptions<Batch>> = {}) {
-  manualSeed(4);
-  const model = new Linear(1, 1);
+function start(
+  isAveraged: boolean,
+  { patience, keepBest = false, ...options }: Partial<TrainerOptions<Batch>> &
+    { patience?: number; keepBest?: boolean } = {},
+) {
+  const model = new Linear(2, 1, { generator: new Generator(1) });
   const average = new WeightAverage(model, { decay: 0.9 });
   const records: StepRecord[] = [];
-  const byHand: number[] = [];
-  const weights: string[] = [];
+  /** The averages after each step. */
+  const averages: StateDict[] = [];
   const trainer = new Trainer<Batch>({
     model,
     optimizer: new AdamW(model.parameters(), { lr: 0.3 }),
-    data: new DataLoader(points, { batchSize: 8, shuffle: true }),
+    data: new DataLoader(samples, { batchSize: 6, shuffle: true, seed: 2 }),
     loss: ({ x, y }) => ({ loss: mseLoss(model.forward(x), y) }),
-    compile: how,
-    ...(kind === 'option' && { average, validation: { data: validationData(), every: 2, keepBest } }),
+    validation: { data: validationData, every: 2, keepBest, patience },
+    callbacks: [(record) => {
+      records.push(record);
+      averages.push(average.stateDict());
+    }],
+    ...(isAveraged && { average }),
     ...options,
-    callbacks: [
-      (record) => {
-        records.push(record);
-        if (kind !== 'by hand') return;
-        average.update();
-        if (record.step % 2 > 0) return;
-        byHand.push(average.use(() => trainer.evaluate(validationData()).loss));
-        average.use(() => weights.push(bits(model.stateDict())));
-      },
-      ...(options.callbacks ?? []),
-    ],
   });
-  return { model, trainer, average, records, byHand, weights };
+  return { model, average, trainer, records, averages };
 }
 
-const bits = (state: StateDict) => JSON.stringify([...state].map(([name, { data }]) => [name, [...data].map(String)]));
-const without = (state: StateDict) => bits(new Map([...state].filter(([name]) => !/best|average|position/.test(name))));
+const weights = (state: StateDict, prefix: string) =>
+  ['weight', 'bias'].map((name) => state.get(prefix + name) ?? zeros([]));
 
-describe.each([[false], [{}]] as const)('an average (%j)', (how) => {
-  it('is that of updates by hand, and changes nothing in training', async () => {
-    const [run, hand, plain] = [makeRun(how, 'option'), makeRun(how, 'by hand'), makeRun(how, 'none')];
-    for (const steps of [0, 5, STEPS]) {
-      for (const { trainer } of [run, hand, plain]) await trainer.fit(steps);
-      expect(bits(run.average.stateDict())).toBe(bits(hand.average.stateDict()));
-      expect(without(run.trainer.stateDict())).toBe(without(plain.trainer.stateDict()));
-      expect(run.records.flatMap(({ validation }) => validation?.loss ?? [])).toEqual(hand.byHand);
-      // The model has the averages, of which there are none before the first step.
-      const expected = steps === 0 ? bits(plain.model.stateDict()) : hand.average.use(() => bits(hand.model.stateDict()));
-      expect(bits(run.model.stateDict())).toBe(expected);
-    }
-    expect(hand.byHand).toHaveLength(4);
+function expectSameState(found: StateDict, expected: StateDict): void {
+  expect([...found.keys()]).toEqual([...expected.keys()]);
+  for (const [name, value] of expected) expectSame(found.get(name) ?? zeros([]), value);
+}
+
+describe.each([false, {}] as const)('with averages (compile: %j)', (compile) => {
+  it('it takes the same steps, and updates the averages after each', async () => {
+    const plain = start(false, { compile });
+    const other = start(false, { compile, callbacks: [() => other.average.update()] });
+    const averaged = start(true, { compile });
+    for (const { trainer } of [plain, other, averaged]) await trainer.fit(9);
+    // The model has the averages when `fit` ends; the state of training has the weights.
+    const trained = (state: StateDict) =>
+      new Map([...state].filter(([name]) => /^(model|optimizer|generator)\./.test(name)));
+    const states = [averaged, plain].map(({ trainer }) => trained(trainer.stateDict()));
+    expectSameState(states[0], states[1]);
+    weights(averaged.average.stateDict(), 'weights.').forEach(
+      (x, i) => expectSame(averaged.model.parameters()[i].detach(), x),
+    );
+    expect(averaged.average.stateDict().get('updates')?.item()).toBe(9);
+    const [found, expected] = [averaged, other].map(({ average }) => weights(average.stateDict(), 'weights.'));
+    found.forEach((x, i) => expectClose(x, expected[i], 1e-6));
   });
 
-  it('is what the best model is made of', async () => {
-    const [run, hand] = [makeRun(how, 'option', true), makeRun(how, 'by hand')];
-    await run.trainer.fit(STEPS);
-    await hand.trainer.fit(STEPS);
-    const best = hand.byHand.indexOf(Math.min(...hand.byHand));
-    expect(run.trainer.best).toMatchObject({ value: hand.byHand[best], step: 2 * best + 2 });
-    expect(bits(run.model.stateDict())).toBe(hand.weights[best]);
-    expect(run.trainer.evaluate(validationData()).loss).toBe(hand.byHand[best]);
+  it('it evaluates the averages, and puts the weights back', async () => {
+    const { model, average, trainer, records } = start(true, { compile });
+    const evaluated = () => trainer.evaluate(validationData).loss;
+    await trainer.fit(8);
+    const [before, { validation }] = [model.stateDict(), records[7]];
+    expect(evaluated()).toBe(validation?.loss);
+    expect(average.use(evaluated)).toBe(validation?.loss);
+    expectSameState(model.stateDict(), before);
+    // Those of the weights themselves are others.
+    const plain = start(false, { compile });
+    await plain.trainer.fit(8);
+    expect(plain.trainer.evaluate(validationData).loss).not.toBe(validation?.loss);
   });
 
-  test('runs with it are the same, resumed at every step', async () => {
-    const states: StateDict[] = [];
-    const whole: ReturnType<typeof makeRun> = makeRun(how, 'option', true, {
-      callbacks: [() => states.push(whole.trainer.stateDict())],
-    });
-    await whole.trainer.fit(STEPS);
-    states.push(whole.trainer.stateDict());
-    for (const [i, state] of states.entries()) {
-      if (how && i % 3 > 0) continue;
-      const resumed = makeRun(how, 'option', true);
-      resumed.trainer.loadStateDict(state);
-      await resumed.trainer.fit(STEPS);
-      expect(bits(resumed.trainer.stateDict())).toBe(bits(whole.trainer.stateDict()));
-      expect(bits(resumed.model.stateDict())).toBe(bits(whole.model.stateDict()));
-    }
+  it('it gives back the averages that were best, and goes on from the weights', async () => {
+    const { model, trainer, averages } = start(true, { compile, keepBest: true });
+    await trainer.fit(30);
+    const { step = 0, value } = trainer.best ?? {};
+    expect(step).toBeLessThan(30);
+    weights(averages[step - 1], 'weights.').forEach((x, i) => expectSame(model.parameters()[i].detach(), x));
+    expect(trainer.evaluate(validationData).loss).toBe(value);
+    await trainer.fit(34);
+    const whole = start(true, { compile, keepBest: true });
+    await whole.trainer.fit(34);
+    expectSameState(trainer.stateDict(), whole.trainer.stateDict());
   });
 
-  it('is undone with a step that fails, and what samples are made of', async () => {
-    let isBroken = false;
-    const seen: string[] = [];
-    const run: ReturnType<typeof makeRun> = makeRun(how, 'option', false, {
-      data: () => {
-        const [{ x, y }] = [...new DataLoader(points, { batchSize: 20 })];
-        return { x: isBroken ? x.mul(NaN) : x, y };
-      },
-      samples: {
-        every: 1,
-        make: async () => {
-          await Promise.resolve();
-          seen.push(bits(run.model.stateDict()));
-          return '';
-        },
-      },
-      callbacks: [() => expect(run.average.use(() => bits(run.model.stateDict()))).toBe(seen.at(-1))],
-    });
-    await run.trainer.fit(3);
-    const before = bits(run.trainer.stateDict());
-    isBroken = true;
-    await expect(run.trainer.fit(5)).rejects.toThrow('fit: step 4: ');
-    expect(bits(run.trainer.stateDict())).toBe(before);
-    isBroken = false;
-    await run.trainer.fit(5);
-    expect(seen).toHaveLength(5);
+  it('it resumes bit for bit', async () => {
+    const [whole, stopped, resumed] = [0, 1, 2].map(() => start(true, { compile }));
+    await whole.trainer.fit(9);
+    await stopped.trainer.fit(5);
+    const saved = stopped.trainer.stateDict();
+    expect([...saved.keys()].filter((name) => name.startsWith('average'))).toEqual(
+      ['average.updates', 'average.weights.weight', 'average.weights.bias'],
+    );
+    resumed.trainer.loadStateDict(saved);
+    await resumed.trainer.fit(9);
+    expectSameState(resumed.trainer.stateDict(), whole.trainer.stateDict());
+    expect(() => start(true).trainer.loadStateDict(start(false).trainer.stateDict())).toThrow(
+      'average.updates is missing',
+    );
+  });
+
+  it('a step that fails leaves them as they were', async () => {
+    const [run, whole] = [0, 1].map(() => start(true, { compile }));
+    await whole.trainer.fit(4);
+    await run.trainer.fit(4);
+    run.model.weight.assign(tensor([[Infinity, 0]]));
+    const before = run.average.stateDict();
+    await expect(run.trainer.fit(5)).rejects.toThrow('fit: step 5');
+    expectSameState(run.average.stateDict(), before);
   });
 });
 
-describe('the option average', () => {
-  it('takes the average of the model', () => {
-    const other = new WeightAverage(new Linear(2, 1));
-    expect(() => makeRun(false, 'option', false, { average: other })).toThrow(
-      'Trainer: average is of another model: its weight is f32[1, 2], expected f32[1, 1]',
-    );
-    const more = new WeightAverage(new Linear(1, 1, { bias: false }));
-    expect(() => makeRun(false, 'option', false, { average: more })).toThrow(
-      'Trainer: average is of another model: it has no bias',
-    );
-    expect(() => makeRun(false, 'option', false, { average: 0.9 as never })).toThrow(
-      'Trainer: average is 0.9, expected a WeightAverage',
-    );
+it('samples are made with the averages, also if that takes its time', async () => {
+  const seen: Tensor[] = [];
+  const { model, trainer, averages } = start(true, {
+    samples: {
+      every: 3,
+      make: async () => {
+        await Promise.resolve();
+        seen.push(model.weight.detach());
+        return 'text';
+      },
+    },
   });
+  await trainer.fit(6);
+  expect(seen).toHaveLength(2);
+  seen.forEach((x, i) => expectSame(x, averages[3 * i + 2].get('weights.weight') ?? x));
+});
+
+it('averages of another model are refused', () => {
+  const average = new WeightAverage(new Linear(2, 1));
+  expect(() => start(false, { average })).toThrow('Trainer: average is of another model');
 });

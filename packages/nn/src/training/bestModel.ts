@@ -130,6 +130,11 @@ export class BestModel {
     return this.#best !== undefined;
   }
 
+  /** Whether the model has the best values, or averages, at present, and not its last values. */
+  get isGiven(): boolean {
+    return this.#exchanged !== undefined;
+  }
+
   /** What is wrong with the best model of a checkpoint, as lines of an error. */
   problemsOf(checkpoint: StateDict): string[] {
     const names = [...checkpoint.keys()].filter((name) => name.startsWith(PREFIX));

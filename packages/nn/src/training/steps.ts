@@ -103,7 +103,7 @@ function createEvalStep<Batch>(
 }
 
 function createTrainStep<Batch>(
-  { model, optimizer, average, loss, maxNorm, validation }: TrainerSettings<Batch>,
+  { model, optimizer, loss, maxNorm, validation, average }: TrainerSettings<Batch>,
   countSamples: (batch: Batch) => number,
 ): Steps<Batch>['trainStep'] {
   const { parameters } = optimizer;

@@ -1,9 +1,7 @@
 /**
  * The options of a trainer, and the record that it makes of each step.
  */
-import {
-  type CompileOptions, describe, Generator, type Tensor, TensorError,
-} from '@mambagrad/tensor';
+import { type CompileOptions, Generator, type Tensor, TensorError } from '@mambagrad/tensor';
 import { now } from '@mambagrad/tensor/host';
 import {
   boolean, callable, instanceOf, Kind, listOf, objectWith, oneOf, readOptions, type Table, whole,
@@ -106,9 +104,9 @@ export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
   readonly schedule?: Schedule | undefined;
   /**
-   * The moving average of the model's weights, which follows each step. Validation, samples, the
-   * best model, and the model when `fit` ends have the averaged weights; training goes on with
-   * the others. Both are part of checkpoints. Default none.
+   * Averages of the model's weights, which are updated after each step, and kept in checkpoints.
+   * Evaluations, samples, the best model, and the model when `fit` ends have the averages in place
+   * of the weights; training goes on with the weights.
    */
   readonly average?: WeightAverage | undefined;
   /** How to validate the model during training. Default not at all. */
@@ -193,27 +191,13 @@ export function readTrainerOptions<Batch, Scores>(
 ): TrainerSettings<Batch> {
   const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
-  const { validation, samples, data } = options;
-  requireOwnAverage(op, options);
+  const { validation, samples, data, average, model } = options;
+  if (average && average.model !== model) {
+    throw new TensorError(`${op}: average is of another model than the one that is trained`);
+  }
   return {
     ...options,
     validation: validation && readValidationOptions(validation, typeof data !== 'function'),
     samples: samples && readOptions('Trainer: samples', samples, sampleOptions),
   };
-}
-
-/** Throws if the average is that of a model with other parameters. */
-function requireOwnAverage<Batch>(
-  op: string, { model, average }: Pick<TrainerSettings<Batch>, 'model' | 'average'>,
-): void {
-  if (average === undefined) return;
-  const found = new Map(average.namedState());
-  for (const [name, parameter] of model.namedParameters()) {
-    const averaged = found.get(`weights.${name}`);
-    const [is, expected] = [averaged && describe(averaged), describe(parameter)];
-    if (is === expected) continue;
-    const problem = is === undefined ? `it has no ${name}` : `its ${name} is ${is}`;
-    const right = is === undefined ? '' : `, expected ${expected}`;
-    throw new TensorError(`${op}: average is of another model: ${problem}${right}`);
-  }
 }

@@ -1,7 +1,7 @@
 /**
  * The state of a training run: everything that the next step depends on, as tensors by name. These
- * are the parameters and buffers of the model, the moments of the optimizer, the counters of random
- * generators, and the position.
+ * are the parameters and buffers of the model and their averages, the moments of the optimizer, the
+ * counters of random generators, and the position.
  *
  * A step that fails leaves all of it as it was. The same tensors in a checkpoint let another
  * process continue as if nothing had happened, bit for bit.
@@ -127,9 +127,9 @@ export class TrainingState<Batch> {
   tensors(): Tensor[] {
     const { model, optimizer, average } = this.#options;
     const all = [...model.parameters(), ...optimizer.parameters, ...optimizer.stateTensors];
-    const named = [...model.namedBuffers(), ...(average?.namedState() ?? [])];
-    const others = named.map(([, x]) => x);
-    return [...new Set([...all, ...others, ...this.generatorStates()])];
+    const buffers = model.namedBuffers().map(([, buffer]) => buffer);
+    const averages = (average?.namedState() ?? []).map(([, x]) => x);
+    return [...new Set([...all, ...averages, ...buffers, ...this.generatorStates()])];
   }
 
   /**
