@@ -107,7 +107,7 @@ function sectionsOf(entryPoint: EntryPoint, entries: readonly Named[]): Section[
 /** The comment at the top of a source file, without the name of what users import it by. */
 export function headerIn(source: string): string {
   const header = headerOf(readFileSync(join(root, source), 'utf8'));
-  return capitalised(header.replace(/^@mambagrad\/\S+: /, ''));
+  return capitalised(header.replace(/^@?mambagrad\S*: /, ''));
 }
 
 /** The order in which a file declares names. */

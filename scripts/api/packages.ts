@@ -52,23 +52,33 @@ export const root: string = fileURLToPath(new URL('../../', import.meta.url)).re
 export function entryPoints(): EntryPoint[] {
   return packageNames().flatMap((name) => {
     checkFresh(name);
-    const { description, exports } = manifestOf(name);
-    return Object.entries(exports).map(([path, entry]) => {
-      const file = readFile(join('packages', name, entry['@mambagrad/source']));
-      const specifier = join(`@mambagrad/${name}`, path);
-      return { specifier, package: name, description, file, exports: exportsOf(file) };
+    const { name: specifier, description } = manifestOf(name);
+    return entriesOf(name).map(([path, source]) => {
+      const file = readFile(source);
+      return {
+        specifier: join(specifier, path), package: name, description, file,
+        exports: exportsOf(file),
+      };
     });
   });
 }
 
 interface Manifest {
+  readonly name: string;
   readonly description: string;
-  readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
 function manifestOf(name: string): Manifest {
   return JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** What a package exports, by path, and the sources; its package.json is exported without one. */
+function entriesOf(name: string): [path: string, source: string][] {
+  return Object.entries(manifestOf(name).exports).flatMap(([path, entry]) =>
+    typeof entry === 'string' ? [] : [[path, join('packages', name, entry['@mambagrad/source'])]],
+  );
 }
 
 /** The packages' folders, each after those it depends on. */
@@ -84,9 +94,9 @@ function checkFresh(name: string): void {
   const folder = join(root, 'packages', name);
   const timeOf = (path: string): number =>
     statSync(join(folder, path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  // What needs Node is a project of its own.
   const compiled = timeOf('dist/tsconfig.tsbuildinfo');
-  const compiledForNode = timeOf('dist/tsconfig.node.tsbuildinfo');
+  // What needs Node's types is a project of its own.
+  const compiledForNode = timeOf('dist/tsconfig.node.tsbuildinfo') || compiled;
   const sources = readdirSync(join(folder, 'src'), { recursive: true })
     .map((file) => `src/${String(file).replaceAll('\\', '/')}`);
   const newer = sources.find((file) => {
@@ -138,7 +148,8 @@ function exportsOf(file: DeclarationFile): Map<string, Place> {
     if (text.startsWith('export ')) found.set(name, { file, name });
   }
   for (const { kind, name, local, from } of file.links) {
-    if (kind !== 'export') continue;
+    // A whole package under one name, `export * as k`, has its own page.
+    if (kind !== 'export' || (name === '*' && local !== '*')) continue;
     const target = from === undefined ? file : fileAt(file, from);
     if (target === undefined) continue;
     if (name === '*') for (const [each, place] of exportsOf(target)) found.set(each, place);
@@ -155,8 +166,8 @@ function fileAt(file: DeclarationFile, from: string): DeclarationFile | undefine
   if (from.startsWith('.')) return readFile(join(dirname(file.source), from));
   const [, name, part = ''] = /^@mambagrad\/(\w+)(\/.*)?$/.exec(from) ?? [];
   if (name === undefined) return undefined;
-  const entry = manifestOf(name).exports[`.${part}`];
-  return readFile(join('packages', name, entry['@mambagrad/source']));
+  const entry = entriesOf(name).find(([path]) => path === `.${part}`);
+  return entry && readFile(entry[1]);
 }
 
 /**

@@ -84,8 +84,8 @@ function renderPage(page: Page, linkTo: LinkTo): string {
     introOf(page),
     codeBlock(`import { … } from '${specifier}';`),
     '[All packages](README.md)',
-    '## Contents',
-    contentsOf(sections),
+    // A package that only passes on what others export has none.
+    ...(sections.length === 0 ? [] : ['## Contents', contentsOf(sections)]),
     passedOnList(passedOn, linkTo),
     ...sections.flatMap((section) => renderSection(section, sections, linkTo)),
   ]);

@@ -10,11 +10,18 @@ import {
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
-  Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
-  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
-  type TrainerOptions,
+  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, compileForInference,
+  compileInEval, conv1d, Conv1d, crossEntropy, DataLoader, Dropout, Embedding, encodeSafetensors,
+  findLearningRate, formatCsv, GatedFeedForward, type GroupOptions, GRU, huberLoss, imageDataset,
+  imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss,
+  nllLoss, type Optimizer, Parameter, type ParameterGroup, parameterGroups, parseCsv, Progress, regularSeries,
+  RMSNorm, RMSprop, SGD, splitData, Trainer, type TrainerOptions, WeightAverage, windows,
 } from '@mambagrad/nn';
+import {
+  accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
+} from '@mambagrad/nn';
+import { plot, reportPage } from '@mambagrad/nn';
+import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
   grad, gradcheck, hessianVectorProduct, jacobian, linearScan, linspace, norm, normal, ones,
@@ -22,6 +29,9 @@ import {
   zerosLike,
 } from '@mambagrad/tensor';
 import { checkPrimitive } from '@mambagrad/tensor/extend';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** The interfaces of a call's options, the fewest of them, and what it gives with some. */
 export interface Row {
@@ -32,6 +42,8 @@ export interface Row {
   readonly run: (options: never) => unknown;
   /** Options that the types allow, but not beside the fewest. */
   readonly others?: readonly string[];
+  /** What the call takes in the place of options. */
+  readonly alsoTakes?: readonly unknown[];
 }
 
 /** A row of a call that needs no options at all. */
@@ -52,7 +64,7 @@ const leaf = (...shape: number[]): Tensor => {
 const tokens = (...shape: number[]): Tensor => some(...shape).mul(100).cast('i32').abs();
 
 /** What an optimizer makes of a parameter in three steps of which the second has clipped gradients. */
-const trained = (make: (parameters: Parameter[]) => SGD | Adam): Tensor => {
+const trained = (make: (parameters: Parameter[]) => Optimizer): Tensor => {
   const parameter = new Parameter(some(4));
   const optimizer = make([parameter]);
   for (let step = 0; step < 3; step++) optimizer.minimize(parameter.mul(some(4).add(step)).sum());
@@ -83,13 +95,26 @@ function training(): TrainerOptions<Batch> {
   };
 }
 
-/** What a model is after three steps of training, and what the trainer noted of them. */
-async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
-  const trainer = new Trainer(options);
-  await trainer.fit(3);
-  return [options.model, trainer.stateDict()];
+/** The files that are left in the folder of a run after four checkpoints. */
+async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+  try {
+    const { checkpoints } = runFolder(folder, options);
+    for (const step of [1, 2, 3, 4]) await checkpoints.save(step, new Map([['x', some(1)]]));
+    return readdirSync(folder).sort();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
+/** What a model is after three steps of training, and what the trainer noted of them. */
+async function trainedModel(
+  options: TrainerOptions<Batch>, end: number | FitOptions = 3,
+): Promise<unknown> {
+  const trainer = new Trainer(options);
+  await trainer.fit(end);
+  return [options.model, trainer.stateDict()];
+}
 
 /** A linear scan of arrays. */
 function running(
@@ -183,8 +208,8 @@ export const rows: Readonly<Record<string, Row>> = {
   }),
   Linear: free('nn LayerOptions', (options) => new Linear(3, 2, options)),
   Embedding: free('nn EmbeddingOptions', (options) => new Embedding(3, 2, options)),
-  RMSNorm: free('nn NormOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
-  LayerNorm: free('nn NormOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  RMSNorm: free('nn NormLayerOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  LayerNorm: free('nn NormLayerOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
   Dropout: free('nn DropoutOptions', (options) => new Dropout(0.5, options).forward(some(9))),
   Conv1d: free('nn ConvOptions LayerOptions', (options) => new Conv1d(2, 2, 3, options).forward(some(1, 5, 2))),
   CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
@@ -196,12 +221,22 @@ export const rows: Readonly<Record<string, Row>> = {
   'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
   initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
   crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
-  binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>
+  nllLoss: free('nn NllOptions', (options) =>
+    nllLoss(some(2, 5).logSoftmax(-1), tensor([1, 4], { dtype: 'i32' }), options),
+  ),
+  binaryCrossEntropyWithLogits: free('nn BinaryCrossEntropyOptions', (options) =>
     binaryCrossEntropyWithLogits(some(4), positive(4).minimum(1), options),
   ),
+  klDivergence: free('nn KlDivergenceOptions', (options) =>
+    klDivergence(some(2, 5).logSoftmax(-1), positive(2, 5).softmax(-1), options),
+  ),
   mseLoss: free('nn LossOptions', (options) => mseLoss(some(4), positive(4), options)),
+  l1Loss: free('nn LossOptions', (options) => l1Loss(some(4), positive(4), options)),
+  huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
+  RMSprop: free('nn RMSpropOptions', (options) => trained((parameters) => new RMSprop(parameters, options))),
+  Lion: free('nn LionOptions', (options) => trained((parameters) => new Lion(parameters, options))),
   AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
   group: {
     type: 'nn ParameterGroup',
@@ -212,6 +247,24 @@ export const rows: Readonly<Record<string, Row>> = {
       return group.params;
     },
   },
+  parameterGroups: {
+    type: 'nn GroupOptions',
+    fewest: () => ({ match: 'weight' }),
+    run: (group: GroupOptions) =>
+      parameterGroups(new Linear(2, 2), [group]).map(({ params, ...rest }) => [[...params], rest]),
+  },
+  WeightAverage: free('nn WeightAverageOptions', (options) => {
+    const layer = new Linear(2, 2);
+    const average = new WeightAverage(layer, options);
+    for (let n = 0; n < 4; n++) {
+      layer.weight.assign(some(2, 2).mul(n));
+      average.update();
+    }
+    return [...average.stateDict()];
+  }),
+  findLearningRate: free('nn LearningRateFinderOptions', (options) =>
+    Object.entries(findLearningRate(training(), options)),
+  ),
   step: free('nn StepOptions', (options) => {
     const parameter = new Parameter(some(4));
     parameter.mul(some(4)).sum().backward();
@@ -224,6 +277,25 @@ export const rows: Readonly<Record<string, Row>> = {
     return parameter;
   }),
   DataLoader: free('nn DataLoaderOptions', (options) => [...new DataLoader([...some(9).data], options)]),
+  parseCsv: free('nn CsvOptions', (options) => [...parseCsv('a,b\n1,x\n,2020-01-01\n', options)]),
+  formatCsv: free('nn FormatCsvOptions', (options) => formatCsv([{ a: 1, b: 'x,y' }], options)),
+  Categories: free('nn CategoriesOptions', (options) => new Categories(['a', 'b'], options).size),
+  splitData: {
+    type: 'nn SplitDataOptions',
+    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'], run: (options) => splitData([...some(9).data], options),
+  },
+  windows: {
+    type: 'nn WindowOptions', fewest: () => ({ length: 2 }), run: (options) => [...windows(some(9), options)].map(({ target }) => target),
+  },
+  regularSeries: {
+    type: 'nn RegularSeriesOptions', fewest: () => ({ every: 2 }), run: (options) => regularSeries([2, 8], [1, 2], options),
+  },
+  imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
+  imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
+  imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
+  compileForInference: free('tensor CompileOptions', (options) =>
+    compileForInference(new Linear(2, 1), options).predict(some(3, 2))),
+  compileInEval: free('tensor CompileOptions', (options) => compileInEval(new Linear(2, 1), (x: Tensor) => x.add(1), options)(some(3))),
   collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
   encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
   Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },
@@ -232,11 +304,32 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  metric: free('nn ClassMetricOptions', (options) => {
+    const batch = { outputs: some(4, 3), targets: tensor([0, 2, -100, 1], { dtype: 'i32' }) };
+    const metrics = [accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options), perplexity(options)];
+    return metrics.map((metric) => measure<unknown>(metric, [batch]));
+  }),
+  samples: {
+    type: 'nn SamplesOptions',
+    fewest: () => ({ every: 1, make: () => 'text' }),
+    run: (samples) => trainedModel({ ...training(), samples }),
+  },
+  fit: {
+    type: 'nn FitOptions',
+    fewest: () => ({ steps: 3 }),
+    run: (options) => trainedModel(training(), options),
+    others: ['epochs'],
+    alsoTakes: [3],
+  },
   Progress: {
     type: 'nn ProgressOptions',
     fewest: () => ({ total: 3, output: { write: () => true } }),
     run: (options) => new Progress(options).update(1, { loss: 1 }),
   },
+
+  runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  plot: free('nn PlotOptions', (options) => plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options)),
+  reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(
@@ -329,11 +422,11 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
   'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) => model.forwardSequence(words, options)),
-  'MambaLM.scan': free('mamba ScanOptions', (options) => model.scan(words, options)),
-  'MambaLM.advance': free('mamba ScanOptions', (options) => model.advance(words, options)),
-  'MambaLM.prefill': free('mamba ScanOptions', (options) => model.prefill(words, options)),
+  'MambaLM.scan': free('mamba SequenceOptions', (options) => model.scan(words, options)),
+  'MambaLM.advance': free('mamba SequenceOptions', (options) => model.advance(words, options)),
+  'MambaLM.prefill': free('mamba SequenceOptions', (options) => model.prefill(words, options)),
   'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
-  'MambaBlock.scan': free('mamba ScanOptions', (options) => block.scan(vectors, options)),
+  'MambaBlock.scan': free('mamba SequenceOptions', (options) => block.scan(vectors, options)),
   observe: free('mamba ObserveOptions', (options) => observe(model, words, options).layers[0].delta),
   influence: free('mamba InfluenceOptions', (options) => seen.influence(options)),
   stateInfluence: free('mamba PartOptions', (options) => seen.stateInfluence(options)),

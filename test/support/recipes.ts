@@ -115,12 +115,13 @@ function filesIn(root: string, folder = ''): string[] {
 export function entriesOf(root: string): Map<string, string> {
   return new Map(readdirSync(join(root, 'packages')).flatMap((name) => {
     const manifest = readFileSync(join(root, 'packages', name, 'package.json'), 'utf8');
-    const { exports } = JSON.parse(manifest) as {
-      exports: Record<string, Record<string, string>>;
+    const { name: specifier, exports } = JSON.parse(manifest) as {
+      name: string; exports: Record<string, string | Record<string, string>>;
     };
-    return Object.entries(exports).map(([part, entry]) => [
-      join('@mambagrad', name, part), join('packages', name, entry['@mambagrad/source']),
-    ] as const);
+    // The package.json is exported, too, and has no source.
+    return Object.entries(exports).flatMap(([part, entry]) => (typeof entry === 'string' ? [] : [[
+      join(specifier, part), join('packages', name, entry['@mambagrad/source']),
+    ] as const]));
   }));
 }
 
@@ -129,7 +130,7 @@ export function withCopies(
   text: string, path: string, entries: ReadonlyMap<string, string>,
 ): string {
   if (!path.endsWith('.ts')) return text;
-  const specifier = /(\bfrom |\bimport |\bimport\()'(@mambagrad\/[^']+)'/g;
+  const specifier = /(\bfrom |\bimport |\bimport\()'(@?mambagrad(?:\/[^']+)?)'/g;
   return text.replaceAll(specifier, (all, word, name) => {
     const source = entries.get(name);
     if (source === undefined) return all;

@@ -8,6 +8,7 @@ export {
 } from './layers/block.ts';
 export * from './checkpoints/checkpoint.ts';
 export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
+export { loadOptimizerState, saveOptimizerState } from './checkpoints/optimizerState.ts';
 export * from './layers/convolution.ts';
 export * from './text/generation.ts';
 export { MambaLM, type MambaLMOptions } from './models/languageModel.ts';
@@ -33,7 +34,7 @@ export { type Pairing } from './ops/rotation/rotate.ts';
 export * from './ops/selectiveScan/selectiveScan.ts';
 export { SelectiveSSM, type SelectiveSSMOptions } from './layers/selectiveSSM.ts';
 export {
-  type Pool, Recurrent, type Scanned, type ScanOptions, type SequenceFlags, type SequenceLayer,
+  type Pool, Recurrent, type Scanned, type SequenceFlags, type SequenceLayer, type SequenceOptions,
 } from './sequence/sequence.ts';
 export { type SSDResult } from './ops/ssd/composed.ts';
 export { documentEnds } from './sequence/documents.ts';

@@ -4,7 +4,7 @@
  */
 import {
   DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, Mamba3Block, MambaBlock, MambaLM,
-  type ScanOptions, type Scanned, SelectiveSSM,
+  type Scanned, SelectiveSSM, type SequenceOptions,
 } from '@mambagrad/mamba';
 import { Module } from '@mambagrad/nn';
 import { concat, Generator, Tensor, tensor } from '@mambagrad/tensor';
@@ -19,7 +19,7 @@ const TOKENS = 5;
 
 /** Any of the modules; its state is some tree of tensors. */
 interface Reader extends Module {
-  scan(x: Tensor, options?: ScanOptions<never>): Scanned<unknown>;
+  scan(x: Tensor, options?: SequenceOptions<never>): Scanned<unknown>;
   initialState(batch: number): unknown;
 }
 

@@ -16,8 +16,8 @@ import {
 } from '@mambagrad/tensor/options';
 import { requireStatesAt } from '../sequence/documents.ts';
 import {
-  clearPadding, Recurrent, requireFlags, requireShape, requireSteps, type ScanOptions, scanOptions,
-  type Scanned, type SequenceFlags,
+  clearPadding, Recurrent, requireFlags, requireShape, requireSteps, type Scanned,
+  type SequenceFlags, type SequenceOptions, sequenceOptions,
 } from '../sequence/sequence.ts';
 import { DepthwiseConv1d } from './convolution.ts';
 import {
@@ -77,7 +77,7 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
   #states: Kind<State> | undefined;
 
   /** Maps x [batch, length, hidden] to the input of `outProj`, [batch, length, I]. */
-  abstract mix(x: Tensor, options?: ScanOptions<State>): Scanned<State>;
+  abstract mix(x: Tensor, options?: SequenceOptions<State>): Scanned<State>;
 
   /** The shapes of the state for a number of rows. */
   abstract stateShapes(batch: number): BlockStateShapes<State>;
@@ -98,7 +98,7 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
   }
 
   /** x and y [batch, length, hidden] */
-  scan(x: Tensor, options: ScanOptions<State> = {}): Scanned<State> {
+  scan(x: Tensor, options: SequenceOptions<State> = {}): Scanned<State> {
     const { y, ...states } = this.mix(x, options);
     return { y: this.outProj.forward(y), ...states };
   }
@@ -116,12 +116,12 @@ export abstract class Mixer<State extends BlockState = BlockState> extends Recur
 
   /** Checks the arguments of `mix`, and sets steps that are padding to 0. */
   protected readSteps(
-    x: Tensor, options: ScanOptions<State>,
+    x: Tensor, options: SequenceOptions<State>,
   ): {
     x: Tensor; state: State | undefined; statesAt: Tensor | undefined; flags: SequenceFlags;
   } {
     const op = this.constructor.name;
-    const { state, statesAt, ...flags } = readOptions(op, options, scanOptions<State>());
+    const { state, statesAt, ...flags } = readOptions(op, options, sequenceOptions<State>());
     const { shape: [hidden], dtype } = this.outProj.weight;
     requireSteps(op, x, dtype, ['batch', 'length', hidden]);
     requireFlags(op, flags, x.shape);
@@ -198,7 +198,7 @@ export class MambaBlock extends Mixer<MambaState> {
     return { conv: this.conv1d.initialState(batch), ssm: this.ssm.initialState(batch) };
   }
 
-  mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
+  mix(input: Tensor, options: SequenceOptions<MambaState> = {}): Scanned<MambaState> {
     const { x, state, statesAt, flags } = this.readSteps(input, options);
     const [channels] = this.conv1d.weight.shape;
     const [signal, z] = this.inProj.forwardInParts(x, [channels, channels]);

@@ -12,8 +12,8 @@ import { arange, type Tensor, zeros } from '@mambagrad/tensor';
 import { readOptions } from '@mambagrad/tensor/options';
 import { requireStatesAt } from '../sequence/documents.ts';
 import {
-  flagOptions, clearPadding, readFlags, requireShapes, requireSteps, type ScanOptions, scanOptions,
-  type Scanned, type SequenceFlags, takeSteps,
+  clearPadding, flagOptions, readFlags, requireShapes, requireSteps, type Scanned,
+  type SequenceFlags, type SequenceOptions, sequenceOptions, takeSteps,
 } from '../sequence/sequence.ts';
 
 /** A causal convolution of each channel separately; weight [channels, 1, kernelSize]. */
@@ -36,9 +36,9 @@ export class DepthwiseConv1d extends Conv1d {
   }
 
   /** x and y [batch, length, channels], state as `initialState`. */
-  scan(x: Tensor, options: ScanOptions<Tensor> = {}): Scanned<Tensor> {
+  scan(x: Tensor, options: SequenceOptions<Tensor> = {}): Scanned<Tensor> {
     const op = 'DepthwiseConv1d';
-    const { state, statesAt, ...flags } = readOptions(op, options, scanOptions<Tensor>());
+    const { state, statesAt, ...flags } = readOptions(op, options, sequenceOptions<Tensor>());
     const { shape: [groups, , kernel], dtype } = this.weight;
     const past = kernel - 1;
     requireSteps(op, x, dtype, ['batch', 'length', groups]);

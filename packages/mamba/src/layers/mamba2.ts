@@ -15,7 +15,7 @@ import {
   boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
-import { asRows, type ScanOptions, type Scanned } from '../sequence/sequence.ts';
+import { asRows, type Scanned, type SequenceOptions } from '../sequence/sequence.ts';
 import {
   type BlockOptions, blockOptions, type BlockStateShapes, innerWidth, type MambaState, mambaStates,
   Mixer,
@@ -147,7 +147,7 @@ export class Mamba2Block extends Mixer<MambaState> {
     return { ...zeroState, ssm: forRows(this.initStates, batch) ?? zeroState.ssm };
   }
 
-  mix(input: Tensor, options: ScanOptions<MambaState> = {}): Scanned<MambaState> {
+  mix(input: Tensor, options: SequenceOptions<MambaState> = {}): Scanned<MambaState> {
     const { x, state, statesAt, flags } = this.readSteps(input, options);
     const { inner, channels, heads, headDim, numGroups, stateSize, read } = this.#sizes;
     const { chunkSize, dtLimit: [min, max] } = this.#sizes;

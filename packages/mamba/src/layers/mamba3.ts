@@ -20,7 +20,7 @@ import { full, ones, type Shape, type Tensor, TensorError, zeros } from '@mambag
 import { rotate } from '../ops/rotation/rotate.ts';
 import { turns } from '../ops/rotation/turns.ts';
 import { type ClosedRows, closeGaps } from '../sequence/gaps.ts';
-import type { ScanOptions, Scanned } from '../sequence/sequence.ts';
+import type { Scanned, SequenceOptions } from '../sequence/sequence.ts';
 import { type BlockStateShapes, Mixer } from './block.ts';
 import {
   type DecayRate, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
@@ -104,7 +104,7 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     };
   }
 
-  mix(input: Tensor, options: ScanOptions<Mamba3State> = {}): Scanned<Mamba3State> {
+  mix(input: Tensor, options: SequenceOptions<Mamba3State> = {}): Scanned<Mamba3State> {
     const { x: u, state, statesAt, flags } = this.readSteps(input, options);
     if (statesAt) {
       throw new TensorError(

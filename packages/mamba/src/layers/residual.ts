@@ -10,8 +10,8 @@ import {
   checkArgument, instanceOf, type Kind, objectWith, readOptions,
 } from '@mambagrad/tensor/options';
 import {
-  clearPadding, flagOptions, requireFlags, requireSteps, type ScanOptions, scanOptions,
-  type Scanned, type SequenceFlags, type SequenceLayer,
+  clearPadding, flagOptions, requireFlags, requireSteps, type Scanned, type SequenceFlags,
+  type SequenceLayer, type SequenceOptions, sequenceOptions,
 } from '../sequence/sequence.ts';
 import type { BlockState, Mixer } from './block.ts';
 
@@ -46,9 +46,10 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
 
   /** Processes a piece; with `lastOnly`, y is the result of the last step, [batch, 1, width]. */
   scan(
-    this: Residual<Mixer>, x: Tensor, options: ScanOptions<BlockState> = {}, lastOnly = false,
+    this: Residual<Mixer>, x: Tensor, options: SequenceOptions<BlockState> = {}, lastOnly = false,
   ): Scanned<BlockState> {
-    const input = this.#readSteps(x, readOptions('Residual', options, scanOptions<BlockState>()));
+    const given = readOptions('Residual', options, sequenceOptions<BlockState>());
+    const input = this.#readSteps(x, given);
     const { y, ...states } = this.mixer.mix(this.norm.forward(input), options);
     const last = (all: Tensor) => (lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all);
     const added = this.#dropout.forward(this.mixer.outProj.forward(last(y)));

@@ -16,8 +16,8 @@ import {
   scanAlgorithms, selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '../ops/selectiveScan/selectiveScan.ts';
 import {
-  asRows, clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type ScanOptions,
-  scanOptions, type Scanned,
+  asRows, clearPadding, Recurrent, requireFlags, requireShapes, requireSteps, type Scanned,
+  type SequenceOptions, sequenceOptions,
 } from '../sequence/sequence.ts';
 import { report } from './recurrence.ts';
 
@@ -51,10 +51,10 @@ export const selectiveSSMOptions: FullTable<SelectiveSSMOptions, 'dtRank' | 'gen
 
 /** The options of `scan` are those of any scan and two of `selectiveScan`. */
 const ssmScanOptions = {
-  ...scanOptions<Tensor>(), z: tensors.optional(), returnStates: boolean.orElse(false),
+  ...sequenceOptions<Tensor>(), z: tensors.optional(), returnStates: boolean.orElse(false),
 } satisfies Table<SSMScanOptions>;
 
-type SSMScanOptions = ScanOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'>;
+type SSMScanOptions = SequenceOptions<Tensor> & Pick<SelectiveScanOptions, 'z' | 'returnStates'>;
 
 /** The rank of the projection to Δ for an input of some width. */
 export function defaultDtRank(width: number): number {

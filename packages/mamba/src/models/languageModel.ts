@@ -9,7 +9,9 @@ import {
   boolean, checkArgument, type FullTable, pickOptions, readOptions, whole,
 } from '@mambagrad/tensor/options';
 import { blockDefaults } from '../layers/block.ts';
-import { clearPadding, type Scanned, type ScanOptions, scanOptions } from '../sequence/sequence.ts';
+import {
+  clearPadding, type Scanned, type SequenceOptions, sequenceOptions,
+} from '../sequence/sequence.ts';
 import { RecurrentStack, type StackState } from './recurrentStack.ts';
 import { type StackOptions, stackOptions, type WithoutDefault } from './stackOptions.ts';
 
@@ -40,7 +42,7 @@ const EMBEDDING_STD = 0.02;
 /** `prefill` reads this many steps at a time, so that two programs serve prompts of any length. */
 const PIECE = 32;
 
-const { state: stateOption, mask: maskOption } = scanOptions<StackState>();
+const { state: stateOption, mask: maskOption } = sequenceOptions<StackState>();
 const prefillOptions = { state: stateOption, mask: maskOption };
 
 /** Maps tokens i32 [batch, length] to logits of the next token, [batch, length, vocabSize]. */
@@ -82,7 +84,7 @@ export class MambaLM extends RecurrentStack {
    * (`mask`) must be at the beginning of rows, so that all end with their last token.
    */
   prefill(
-    tokens: Tensor, options: Pick<ScanOptions<StackState>, 'state' | 'mask'> = {},
+    tokens: Tensor, options: Pick<SequenceOptions<StackState>, 'state' | 'mask'> = {},
   ): Scanned<StackState> {
     const op = `${this.constructor.name}.prefill`;
     const { state, mask } = readOptions(op, options, prefillOptions);

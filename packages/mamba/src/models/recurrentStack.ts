@@ -2,7 +2,7 @@
  * A stack whose layers are recurrent blocks is recurrent itself: its state is the list of the
  * states of its layers, and it processes sequences whole, in pieces, or step by step.
  */
-import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
+import { compileInEval, type Embedding, type Linear, type RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
   anything, boolean, checkArgument, type FullTable, type Kind, listOf, pickOptions, readOptions,
@@ -10,8 +10,8 @@ import {
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from '../layers/block.ts';
 import {
-  flagOptions, pooled, type Recurrent, requireState, type ScanOptions, scanOptions, type Scanned,
-  type SequenceFlags,
+  flagOptions, pooled, type Recurrent, requireState, type Scanned, type SequenceFlags,
+  type SequenceOptions, sequenceOptions,
 } from '../sequence/sequence.ts';
 import { Stack } from './stack.ts';
 import {
@@ -55,7 +55,9 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
   }
 
   /** With `lastOnly`, y is the result of the last step that is not padding, [batch, ...]. */
-  scan(x: Tensor, options: ScanOptions<StackState> = {}, lastOnly = false): Scanned<StackState> {
+  scan(
+    x: Tensor, options: SequenceOptions<StackState> = {}, lastOnly = false,
+  ): Scanned<StackState> {
     const op = this.constructor.name;
     checkArgument(op, 'lastOnly', lastOnly, boolean);
     const { state, ...flags } = this.#readOptions(op, options);
@@ -80,7 +82,7 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
   }
 
   /** `scan` with `lastOnly` for inference: compiled for each shape of x, without gradients. */
-  readonly advance: (x: Tensor, options?: ScanOptions<StackState>) => Scanned<StackState> =
+  readonly advance: (x: Tensor, options?: SequenceOptions<StackState>) => Scanned<StackState> =
     (x, options = {}) => this.#run(`${this.constructor.name}.advance`, x, options);
 
   /** A single step for inference, compiled, without gradients, in constant time and memory. */
@@ -90,18 +92,18 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     return this.#run(op, x.unsqueeze(1), { state });
   }
 
-  #run(op: string, x: Tensor, options: ScanOptions<StackState>): Scanned<StackState> {
+  #run(op: string, x: Tensor, options: SequenceOptions<StackState>): Scanned<StackState> {
     const given = this.#readOptions(op, options);
     this.requireInput(op, x, given);
     if (given.state !== undefined) this.requireState(op, given.state, x.shape[0]);
     return this.#advance(x, given);
   }
 
-  readonly #advance: (x: Tensor, options: ScanOptions<StackState>) => Scanned<StackState> =
-    this.compileForInference((x, options) => this.scan(x, options, true));
+  readonly #advance: (x: Tensor, options: SequenceOptions<StackState>) => Scanned<StackState> =
+    compileInEval(this, (x, options) => this.scan(x, options, true));
 
-  #readOptions(op: string, options: ScanOptions<StackState>): ScanOptions<StackState> {
-    return readOptions(op, options, scanOptions<StackState>());
+  #readOptions(op: string, options: SequenceOptions<StackState>): SequenceOptions<StackState> {
+    return readOptions(op, options, sequenceOptions<StackState>());
   }
 
   /** Throws in the name of `op` unless `state` is a state of this model for `batch` rows. */

@@ -14,12 +14,12 @@ import {
 } from '@mambagrad/tensor/options';
 import { recordRecurrences } from '../layers/recurrence.ts';
 import {
-  type Recurrent, type ScanOptions, scanOptions, type SequenceFlags,
+  type Recurrent, type SequenceFlags, type SequenceOptions, sequenceOptions,
 } from '../sequence/sequence.ts';
 import { ObservedLayer } from './observedLayer.ts';
 
 /** Options of `observe`: those of the model's `scan` or `forward`, and which layers to keep. */
-export interface ObserveOptions<State> extends ScanOptions<State> {
+export interface ObserveOptions<State> extends SequenceOptions<State> {
   /** Which layers are wanted, counted from 0 in the order in which they run. Default all. */
   readonly layers?: readonly number[] | undefined;
 }
@@ -85,12 +85,12 @@ export function observe(
 }
 
 const observeOptions: Table<ObserveOptions<unknown>> = {
-  ...scanOptions<unknown>(), layers: layerLists.optional(),
+  ...sequenceOptions<unknown>(), layers: layerLists.optional(),
 };
 
 /** The result of `scan`, or of `forward`, which gets no options if none are given. */
 function run(
-  model: Forward | Scan<unknown>, x: Tensor, { state, ...flags }: ScanOptions<unknown>,
+  model: Forward | Scan<unknown>, x: Tensor, { state, ...flags }: SequenceOptions<unknown>,
 ): { y: Tensor; state: unknown } {
   if ('scan' in model) return model.scan(x, { ...flags, state });
   if (state !== undefined) {

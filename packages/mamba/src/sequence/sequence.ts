@@ -14,8 +14,8 @@
 import { Module } from '@mambagrad/nn';
 import {
   arange, concat, describe, type DType, ones, type Shape, type Spec, Tensor, TensorError,
-  type TypedArray,
 } from '@mambagrad/tensor';
+import { valuesOf } from '@mambagrad/tensor/extend';
 import {
   anything, checkArgument, Kind, readOptions, show, type Table, tensors,
 } from '@mambagrad/tensor/options';
@@ -44,8 +44,8 @@ export interface SequenceLayer extends Module {
   forward(x: Tensor, flags?: SequenceFlags): Tensor;
 }
 
-/** Options of `scan`: the state to continue from, and flags. */
-export interface ScanOptions<State> extends SequenceFlags {
+/** Options of `scan` of what is recurrent: the state to continue from, and flags. */
+export interface SequenceOptions<State> extends SequenceFlags {
   /** The state to continue from; only the first document sees it. Default the initial state. */
   readonly state?: State | undefined;
   /**
@@ -56,13 +56,13 @@ export interface ScanOptions<State> extends SequenceFlags {
 }
 
 /** One table for states of all types: making one for every step of a text would cost time. */
-const anyScanOptions: Table<ScanOptions<never>> = {
+const anySequenceOptions: Table<SequenceOptions<never>> = {
   ...flagOptions, state: anything<never>().optional(), statesAt: tensors.optional(),
 };
 
 /** The table of the options of `scan`. */
-export function scanOptions<State>(): Table<ScanOptions<State>> {
-  return anyScanOptions;
+export function sequenceOptions<State>(): Table<SequenceOptions<State>> {
+  return anySequenceOptions;
 }
 
 /** Any state: its structure is checked by the module that made it. */
@@ -87,7 +87,7 @@ export interface Scanned<State> {
 /** A module that can process a sequence in pieces. */
 export abstract class Recurrent<State> extends Module {
   /** Maps x [batch, length, ...] to y [batch, length, ...], the result of each step. */
-  abstract scan(x: Tensor, options?: ScanOptions<State>): Scanned<State>;
+  abstract scan(x: Tensor, options?: SequenceOptions<State>): Scanned<State>;
 
   /** The state of `batch` rows before the first step. */
   abstract initialState(batch: number): State;
@@ -145,15 +145,6 @@ export function requireTokens(op: string, tokens: Tensor, vocabSize: number, mas
   throw new TensorError(
     `${op}: token [${row}, ${step}] is ${values[wrong]}, expected one from 0 to ${vocabSize - 1}`,
   );
-}
-
-/** The values of a tensor; undefined while tracing, when it has only a shape. */
-export function valuesOf(x: Tensor): TypedArray | undefined {
-  try {
-    return x.data;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Arguments by name, each with its value, undefined if it is absent, and its expected shape. */

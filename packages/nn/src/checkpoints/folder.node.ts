@@ -1,11 +1,9 @@
 /**
- * @mambagrad/nn/node: safetensors files, and checkpoints in a folder.
- *
- * A folder holds a file for each of the last saved steps, such as `step-100.safetensors`. The
- * latest checkpoint is the one that was written last, which need not have the highest step:
- * training may return to an earlier step and continue from there. So each file holds a sequence
- * number, one higher than all that were there when it was written. (Times would not do: clocks can
- * be set back.)
+ * Checkpoints in a folder, which holds a file for each of the last saved steps, such as
+ * `step-100.safetensors`. The latest checkpoint is the one that was written last, which need not
+ * have the highest step: training may return to an earlier step and continue from there. So each
+ * file holds a sequence number, one higher than all that were there when it was written. (Times
+ * would not do: clocks can be set back.)
  *
  * Several processes may save to one folder at once: a process never touches the temporary files of
  * another, and removes only checkpoints whose number is below that of the one it has just written.
@@ -19,8 +17,6 @@ import type { StateDict } from '../modules/state.ts';
 import type { CheckpointStore } from '../training/trainerOptions.ts';
 import { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 import { removeStaleFiles } from './temporary.node.ts';
-
-export { loadSafetensors, openSafetensors, saveSafetensors } from './file.node.ts';
 
 /** A checkpoint in a folder. */
 interface Found {
@@ -44,7 +40,11 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
   checkArgument('checkpointFolder', 'folder', folder, string);
   checkArgument('checkpointFolder', 'keep', keep, whole(1).or(oneOf(Infinity)));
   fs.mkdirSync(folder, { recursive: true });
+  let source: string | undefined;
   return {
+    get source() {
+      return source;
+    },
     save(step, state) {
       checkArgument('checkpointFolder', 'step', step, whole());
       const path = join(folder, `step-${step}.safetensors`);
@@ -58,7 +58,9 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
       removeStaleFiles(folder, (name) => /^step-\d+\.safetensors\.tmp-/.test(name));
     },
     load() {
-      return loadLatest(folder);
+      const found = loadLatest(folder);
+      source = found?.path;
+      return found?.state;
     },
   };
 }
@@ -110,7 +112,7 @@ function checkpointAt(path: string): Found | undefined {
  * was listed and before it is opened; it has then written a later one, so the folder is listed
  * again.
  */
-function loadLatest(folder: string): StateDict | undefined {
+function loadLatest(folder: string): { state: StateDict; path: string } | undefined {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const all = checkpointsIn(folder);
     const problems = all.flatMap(({ problem }) => problem ?? []);
@@ -119,7 +121,7 @@ function loadLatest(folder: string): StateDict | undefined {
       try {
         const state = loadSafetensors(path);
         for (const problem of problems) warn(`checkpointFolder: left out: ${problem}`);
-        return state;
+        return { state, path };
       } catch (error) {
         if (isGone(error)) wasRemoved = true;
         else problems.push(`${messageOf(error)} (${path})`);

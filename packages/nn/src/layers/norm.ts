@@ -8,14 +8,14 @@ import { Module, Parameter } from '../modules/module.ts';
 import { requireSizes } from './linear.ts';
 
 /** Options of `RMSNorm` and `LayerNorm`, besides the number of features. */
-export interface NormOptions {
+export interface NormLayerOptions {
   /** ε, which keeps the division finite; from 0. Default 1e-5. */
   readonly eps?: number | undefined;
 }
 
 const epsilons = number({ from: 0 });
 
-const normOptions = { eps: epsilons.orElse(1e-5) } satisfies Table<NormOptions>;
+const normOptions = { eps: epsilons.orElse(1e-5) } satisfies Table<NormLayerOptions>;
 
 /**
  * x / √(mean(x²) + ε) · weight. Zhang and Sennrich, "Root mean square layer normalization" (2019).
@@ -40,7 +40,7 @@ export class RMSNorm extends Module {
   /** ε, added to the mean of the squares. */
   readonly eps: number;
 
-  constructor(features: number, options: NormOptions = {}) {
+  constructor(features: number, options: NormLayerOptions = {}) {
     requireSizes(new.target.name, { features });
     const { eps } = readOptions(new.target.name, options, normOptions);
     super();
@@ -59,7 +59,7 @@ export class LayerNorm extends RMSNorm {
   /** [features], 0 at the start; without weight decay */
   readonly bias: Parameter;
 
-  constructor(features: number, options: NormOptions = {}) {
+  constructor(features: number, options: NormLayerOptions = {}) {
     super(features, options);
     this.bias = new Parameter(zeros([features]), { noWeightDecay: true });
   }

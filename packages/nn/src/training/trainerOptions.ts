@@ -2,35 +2,42 @@
  * The options of a trainer, and the record that it makes of each step.
  */
 import { type CompileOptions, Generator, type Tensor } from '@mambagrad/tensor';
+import { now } from '@mambagrad/tensor/host';
 import {
   boolean, callable, instanceOf, Kind, listOf, objectWith, oneOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
-import type { DataLoader } from '../data/loader.ts';
 import { Module } from '../modules/module.ts';
 import type { StateDict } from '../modules/state.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
-import type { Losses } from './metrics.ts';
+import { type Batches, loaders } from './batches.ts';
+import type { Losses } from './batchLosses.ts';
+import { objects } from './kinds.ts';
 import type { ProgressOutput } from './progress.ts';
+import {
+  type Evaluated, type NoScores, readValidationOptions, type ValidationOptions,
+  type ValidationSettings,
+} from './validationOptions.ts';
 
-/** Batches in epochs, with a position that can be saved and loaded, such as a `DataLoader`. */
-export type Batches<Batch> =
-  & Pick<DataLoader<never, Batch>, 'state' | 'load' | typeof Symbol.iterator>
-  & Partial<Pick<DataLoader<never, Batch>, 'settings'>>;
-
-/** The record of a step. */
-export interface StepRecord {
+/** The record of a step. `Scores` are the results of the metrics of `validation`, by name. */
+export interface StepRecord<Scores = NoScores> {
   /** The number of the step, from 1. */
   readonly step: number;
+  /**
+   * How many epochs were over after the step, with the part of the current one: 2.5 in the middle
+   * of the third. Whole if the data does not know its number of samples; undefined for data that is
+   * a function.
+   */
+  readonly epoch?: number;
   /** The learning rate of the step. */
   readonly lr: number;
   /** The norm of the gradient of all parameters, before it was clipped. */
   readonly gradientNorm: number;
   /** The results of the loss function, averaged over the batches of the step. */
   readonly metrics: Losses<number>;
-  /** The same for the validation data, if the step was followed by a validation. */
-  readonly validation?: Losses<number>;
+  /** The losses and metrics of the validation data, if the step was followed by a validation. */
+  readonly validation?: Evaluated<Scores>;
 }
 
 /** A place for checkpoints; `checkpointFolder` in '@mambagrad/nn/node' makes one. */
@@ -39,6 +46,8 @@ export interface CheckpointStore {
   save(step: number, state: StateDict): void | Promise<void>;
   /** The state that was saved last, if any was. */
   load(): StateDict | undefined | Promise<StateDict | undefined>;
+  /** Where the state that `load` gave last came from, such as the path of a file; it is shown. */
+  readonly source?: string | undefined;
 }
 
 /** The process: shows progress, and receives signals to stop; Node's `process` is one. */
@@ -55,20 +64,23 @@ export interface Host {
 export interface Log {
   /** Writes a line that ends with a line break. */
   write(line: string): unknown;
+  /** The lines that were written so far, by earlier runs, too, for the page of `fit({ live })`. */
+  read?(): string;
 }
 
-/** Validation during `fit`: on which data, how often, and when to stop early. */
-export interface ValidationOptions<Batch> {
-  /** The batches to evaluate on: a loader's epoch, or an array. */
-  readonly data: Batches<Batch> | readonly Batch[];
-  /** The number of steps from one evaluation to the next, from 1. */
+/** Samples of the model's output, made while it trains: how often, and how. */
+export interface SamplesOptions {
+  /** The number of steps from one sample to the next, from 1. */
   readonly every: number;
-  /** Stop after this many successive evaluations without a lower loss, from 1. Default Infinity. */
-  readonly patience?: number | undefined;
+  /**
+   * Makes a text, with all modules in `eval`. Buffers and generators are put back afterwards, so
+   * that it changes nothing in training.
+   */
+  readonly make: () => string | Promise<string>;
 }
 
 /** Options of `Trainer`: the model, its loss and data, and how to train it. */
-export interface TrainerOptions<Batch> extends StepOptions {
+export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   /** The model, whose state checkpoints contain, and which `evaluate` puts in `eval`. */
   readonly model: Module;
   /** The optimizer of the model's parameters, or of some of them. */
@@ -91,7 +103,7 @@ export interface TrainerOptions<Batch> extends StepOptions {
   /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
   readonly schedule?: Schedule | undefined;
   /** How to validate the model during training. Default not at all. */
-  readonly validation?: ValidationOptions<Batch> | undefined;
+  readonly validation?: ValidationOptions<Batch, Scores> | undefined;
   /** Options of `compile`, or false to run eagerly, line by line. Default {}. */
   readonly compile?: CompileOptions | false | undefined;
   /**
@@ -99,7 +111,10 @@ export interface TrainerOptions<Batch> extends StepOptions {
    * state is part of checkpoints. Default [].
    */
   readonly generators?: readonly Generator[] | undefined;
-  /** Saves the state after every `checkpointEvery` steps and when `fit` ends. */
+  /**
+   * Saves the state after every `checkpointEvery` steps and when `fit` ends; once also within the
+   * first minute, or after the first step if that takes longer.
+   */
   readonly checkpoints?: CheckpointStore | undefined;
   /** The number of steps from one checkpoint to the next, from 1. Default 100. */
   readonly checkpointEvery?: number | undefined;
@@ -107,38 +122,32 @@ export interface TrainerOptions<Batch> extends StepOptions {
   readonly resume?: boolean | undefined;
   /** Shows progress; SIGINT and SIGTERM end `fit` after the current step. */
   readonly host?: Host | undefined;
-  /** Receives a line of JSON for each step: its record, and the seconds since `fit` began. */
+  /** How to make samples during training, which are shown and logged. Default none. */
+  readonly samples?: SamplesOptions | undefined;
+  /**
+   * Receives a line of JSON for each step: its record, and the seconds since `fit` began. Lines
+   * with a field `event` come between them: 'begin', 'resume', 'sample' and 'end'.
+   */
   readonly log?: Log | undefined;
+  /** A clock in milliseconds that is never set back. Default `performance.now`. */
+  readonly now?: (() => number) | undefined;
   /** Called after each step; their promises are awaited before the next one. Default []. */
-  readonly callbacks?: readonly ((record: StepRecord) => unknown)[] | undefined;
+  readonly callbacks?: readonly ((record: StepRecord<Scores>) => unknown)[] | undefined;
 }
 
 /** The options that have a default. */
 type WithDefault =
-  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'callbacks';
+  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'now' | 'callbacks';
 
 /** The options of a trainer with their defaults. */
-export type TrainerSettings<Batch> = TrainerOptions<Batch> & {
+export type TrainerSettings<Batch> = Omit<TrainerOptions<Batch>, 'validation'> & {
   readonly [Key in WithDefault]: NonNullable<TrainerOptions<Batch>[Key]>;
-};
+} & { readonly validation: ValidationSettings<Batch> | undefined };
 
-const loaders = new Kind<Batches<never>>(
-  'a DataLoader',
-  (x) =>
-    objectWith<Batches<never>>('', 'state', 'load').accepts(x) && Symbol.iterator in Object(x),
-);
-const objects = (expected: string): Kind<never> =>
-  new Kind(expected, (x) => typeof x === 'object' && x !== null && !Array.isArray(x));
-
-/** The data of an evaluation. */
-export const batches: Kind<Batches<never> | readonly never[]> =
-  loaders.or(new Kind<readonly never[]>('an array of batches', Array.isArray));
-
-const validationOptions = {
-  data: batches.required(),
+const sampleOptions = {
   every: whole(1).required(),
-  patience: whole(1).or(oneOf(Infinity)).orElse(Infinity),
-} satisfies Table<ValidationOptions<never>>;
+  make: callable<SamplesOptions['make']>().required(),
+} satisfies Table<SamplesOptions>;
 
 const hosts = new Kind<Host>(
   'an object with stdout and methods once and off, such as process',
@@ -161,17 +170,23 @@ const trainerOptions = {
   checkpoints: objectWith<CheckpointStore>('a checkpointFolder', 'save', 'load').optional(),
   checkpointEvery: whole(1).orElse(100),
   resume: boolean.orElse(false),
+  samples: objects('{ every, make }').optional(),
   host: hosts.optional(),
   log: objectWith<Log>('an object with a method write', 'write').optional(),
+  now: callable<() => number>().orElse(now),
   callbacks: listOf(callable<(record: StepRecord) => unknown>()).orElse([]),
 } satisfies Table<TrainerOptions<never>>;
 
 /** The options with their defaults. Throws if one is missing, unknown, or out of range. */
-export function readTrainerOptions<Batch>(given: TrainerOptions<Batch>): TrainerSettings<Batch> {
-  const read = readOptions('Trainer', given, trainerOptions);
+export function readTrainerOptions<Batch, Scores>(
+  given: TrainerOptions<Batch, Scores>, op = 'Trainer',
+): TrainerSettings<Batch> {
+  const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
-  const { validation } = options;
-  if (validation === undefined) return options;
-  const inner = readOptions('Trainer: validation', validation, validationOptions);
-  return { ...options, validation: inner as unknown as ValidationOptions<Batch> };
+  const { validation, samples, data } = options;
+  return {
+    ...options,
+    validation: validation && readValidationOptions(validation, typeof data !== 'function'),
+    samples: samples && readOptions('Trainer: samples', samples, sampleOptions),
+  };
 }

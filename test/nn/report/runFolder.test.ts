@@ -1,0 +1,78 @@
+/** The folder of a run: what a trainer leaves there, and what a kill may spoil. */
+import { Linear, mseLoss, SGD, Trainer } from '@mambagrad/nn';
+import { loadLog, logFile, runFolder } from '@mambagrad/nn/node';
+import { manualSeed, ones } from '@mambagrad/tensor';
+import fc from 'fast-check';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const trainerIn = (path: string, keep?: number) => {
+  manualSeed(1);
+  const model = new Linear(2, 1);
+  return new Trainer({
+    model, optimizer: new SGD(model.parameters(), { lr: 0.1 }), data: () => ones([3, 2]),
+    loss: (x) => ({ loss: mseLoss(model.forward(x), ones([3, 1])) }), compile: false,
+    checkpointEvery: 2, resume: true, ...runFolder(path, { keep }),
+  });
+};
+
+test('keeps checkpoints and the log of a run, and goes on with both', async () => {
+  const path = join(folder, 'runs', 'line');
+  await trainerIn(path).fit(5);
+  const log = join(path, 'log.jsonl');
+  expect(readdirSync(path).sort()).toEqual([
+    'log.jsonl', ...[2, 4, 5].map((step) => `step-${step}.safetensors`),
+  ]);
+  await trainerIn(path, 1).fit(8);
+  const { steps, brokenLines } = loadLog(log);
+  expect(steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  expect(brokenLines).toEqual([]);
+
+  // As after a kill: the checkpoint is older than the log, whose last line is half a line.
+  rmSync(join(path, 'step-8.safetensors'));
+  truncateSync(log, readFileSync(log).length - 30);
+  const before = loadLog(log).steps;
+  await trainerIn(path).fit(9);
+  const after = loadLog(log);
+  expect(after.steps.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  expect(after.brokenLines).toHaveLength(1);
+  expect(before.map(({ metrics }) => metrics)).toEqual(
+    after.steps.slice(0, before.length).map(({ metrics }) => metrics),
+  );
+});
+
+test('a log that is cut anywhere goes on with a new line', () => {
+  const lines = ['{"step":1}', '{"step":2}', '{"step":3}'];
+  const text = `${lines.join('\n')}\n`;
+  fc.assert(
+    fc.property(fc.nat(text.length), (length) => {
+      const path = join(folder, `${length}`, 'log.jsonl');
+      const first = logFile(path);
+      for (const line of lines) first.write(`${line}\n`);
+      expect(readFileSync(path, 'utf8')).toBe(text);
+      truncateSync(path, length);
+      logFile(path).write('{"step":4}\n');
+      const { steps, brokenLines } = loadLog(path);
+      expect(steps.at(-1)?.step).toBe(4);
+      // Between lines, and before the line break of one, nothing is lost.
+      const isBroken = ![0, lines[0].length].includes(length % (lines[0].length + 1));
+      expect(brokenLines).toHaveLength(isBroken ? 1 : 0);
+      rmSync(path);
+    }),
+  );
+});
+
+test('refuses options that are wrong', () => {
+  expect(() => runFolder(3 as never)).toThrow('runFolder: path is 3, expected a string');
+  expect(() => runFolder(folder, { keep: 0 })).toThrow('runFolder: keep is 0, expected a whole number');
+  expect(() => logFile(3 as never)).toThrow('logFile: path is 3, expected a string');
+  expect(() => loadLog(3 as never)).toThrow('loadLog: path is 3, expected a string');
+});
