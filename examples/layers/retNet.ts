@@ -3,19 +3,20 @@
  *
  *     S_t = γ S_{t−1} R + v_t k_tᵀ,     y_t = S_t q_t,     γ = 1 − 2^{−5−h} for head h
  *
- * Sun et al., "Retentive network" (2023), equations 2 to 4; γ, the norm and the gate are those of
- * equation 8. R turns pairs of key channels by fixed angles θ. With a complex number for each pair,
- * γR is the decay γe^{iθ}.
+ * Sun et al., "Retentive network" (2023), "Retention"; γ, the norm and the gate are those of its
+ * "Gated multi-scale retention". R turns pairs of key channels by fixed angles θ. With a complex
+ * number for each pair, γR is the decay γe^{iθ}.
  *
  * Instead of the state, keys and queries can be turned. Seen from coordinates that turn along with
- * it, the state S̃_t = S_t R^{−t} only decays, and keys and queries turn by the angle tθ ("rotary
- * embeddings", equation 5):
+ * it, the state S̃_t = S_t R^{−t} only decays, and keys and queries turn by the angle tθ, as those
+ * with rotary embeddings do:
  *
  *     S̃_t = γ S̃_{t−1} + v_t (R^t k_t)ᵀ,     y_t = S̃_t (R^t q_t),     S_t = S̃_t R^t
  *
  * This is `discreteSSD` with the same decay in each step: a matrix within chunks, and a recurrence
- * from chunk to chunk (equation 7). t counts from the start of the piece that is read. At the end
- * the state is turned back to S_t, so that the next piece can count from its own start.
+ * from chunk to chunk (in the paper the chunkwise recurrent representation). t counts from the start
+ * of the piece that is read. At the end the state is turned back to S_t, so that the next piece can
+ * count from its own start.
  */
 import { discreteSSD, type SSDResult } from '@mambagrad/mamba';
 import { concat, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
