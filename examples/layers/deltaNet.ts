@@ -33,6 +33,7 @@ import { Linear, Parameter } from '@mambagrad/nn';
 import { full, scan, type Tensor, zeros } from '@mambagrad/tensor';
 import { boolean, pickOptions, readOptions, type Table } from '@mambagrad/tensor/options';
 import { chunkSizeFor, fromChunks, intoChunks, pairsOf } from './chunks.ts';
+import { whereCounts } from './linearRNN.ts';
 import {
   MatrixMemory, type MatrixMemoryOptions, matrixMemoryOptions, type Projections,
 } from './matrixMemory.ts';
@@ -83,11 +84,15 @@ export class DeltaNet extends MatrixMemory {
     this.negativeEigenvalues = given.negativeEigenvalues;
   }
 
-  protected remember(x: Tensor, { q, k, v }: Projections, S: Tensor): SSDResult {
+  protected remember(
+    x: Tensor, { q, k, v }: Projections, S: Tensor, mask: Tensor | undefined,
+  ): SSDResult {
     const most = this.negativeEigenvalues ? 2 : 1;
-    const beta = this.betaProj.forward(x).sigmoid().mul(most);
+    const beta = whereCounts(mask, this.betaProj.forward(x).sigmoid().mul(most), 0);
     const rate = this.decayBias && this.decayProj?.forward(x).add(this.decayBias).softplus();
-    const logDecay = rate?.neg() ?? zeros(beta.shape, { dtype: x.dtype });
+    const logDecay = rate
+      ? whereCounts(mask, rate.neg(), 0)
+      : zeros(beta.shape, { dtype: x.dtype });
     return deltaRule(unit(q.silu()), unit(k.silu()), v, beta, logDecay, S);
   }
 }

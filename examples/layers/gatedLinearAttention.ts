@@ -25,6 +25,7 @@ import type { SSDResult } from '@mambagrad/mamba';
 import { Linear } from '@mambagrad/nn';
 import { concat, linearScan, type Tensor } from '@mambagrad/tensor';
 import { chunkSizeFor, fromChunks, intoChunks, pairsOf } from './chunks.ts';
+import { whereCounts } from './linearRNN.ts';
 import { MatrixMemory, type MatrixMemoryOptions, type Projections } from './matrixMemory.ts';
 
 /** α = σ(…)^(1/τ), as in the paper: the larger τ, the nearer α is to 1. */
@@ -48,11 +49,13 @@ export class GatedLinearAttention extends MatrixMemory {
     ];
   }
 
-  protected remember(x: Tensor, parts: Projections, S: Tensor): SSDResult {
+  protected remember(
+    x: Tensor, parts: Projections, S: Tensor, mask: Tensor | undefined,
+  ): SSDResult {
     const [down, up] = this.decayProj;
     // log σ(p) = −softplus(−p)
-    const logDecay = up.forward(down.forward(x)).neg().softplus().div(-TAU);
-    const k = parts.k.div(Math.sqrt(this.stateSize));
+    const logDecay = whereCounts(mask, up.forward(down.forward(x)).neg().softplus().div(-TAU), 0);
+    const k = whereCounts(mask, parts.k.div(Math.sqrt(this.stateSize)), 0);
     return gatedLinearAttention(parts.q, k, parts.v, this.inHeads(logDecay), S);
   }
 }
