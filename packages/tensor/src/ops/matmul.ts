@@ -67,9 +67,9 @@ function transposed(x: Tensor): Tensor {
 }
 
 /**
- * y = a·b for one matrix of each, from a start on, in register tiles of 2 rows and 4 columns: each step of the k loop loads
- * six numbers for eight products. At the edges a tile repeats the last row or column and writes the
- * same value twice, which saves loops for the remainder.
+ * y = a·b for one matrix of each, from a start on, in register tiles of 2 rows and 4 columns: each
+ * step of the k loop loads six numbers for eight products. At the edges a tile repeats the last row
+ * or column and writes the same value twice, which saves loops for the remainder.
  */
 function multiply(
   [a, b, y]: readonly TypedArray[],
