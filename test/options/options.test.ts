@@ -15,25 +15,21 @@ import { documentedDefault, isDocumented, placesThatRead } from './sources.ts';
 type AnyTable = Table<Readonly<Record<string, unknown>>>;
 
 /** The latest table through which options were read, and all places where that was done. */
-const reads = vi.hoisted((): {
-  table: AnyTable;
-  readonly places: Set<string>;
-  readonly seen: WeakMap<AnyTable, Set<string>>;
-} => ({ table: {}, places: new Set(), seen: new WeakMap() }));
+const reads = vi.hoisted((): { table: AnyTable; readonly places: Set<string> } => ({
+  table: {}, places: new Set(),
+}));
 
 vi.mock(import('../../packages/wasm/src/common/options.ts'), async (importOriginal) => {
   const original = await importOriginal();
   const readOptions: typeof original.readOptions = (op, given, table, failure) => {
+    // The place is near the top, and a long stack takes long to write.
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 6;
+    const frames = new Error().stack?.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g) ?? [];
+    Error.stackTraceLimit = limit;
+    const [place] = Array.from(frames, ([, name]) => name).filter((name) => !/\/options\.ts:/.test(name));
+    if (place !== undefined) reads.places.add(place);
     reads.table = table;
-    // To ask for the place takes long, and is in vain for the name of an op that was seen.
-    const names = reads.seen.get(table) ?? new Set();
-    reads.seen.set(table, names);
-    if (!names.has(op)) {
-      const frames = new Error().stack?.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g) ?? [];
-      const [place] = Array.from(frames, ([, name]) => name).filter((name) => !/\/options\.ts:/.test(name));
-      if (place !== undefined) reads.places.add(place);
-      names.add(op);
-    }
     return original.readOptions(op, given, table, failure);
   };
   return { ...original, readOptions };
