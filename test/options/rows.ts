@@ -5,7 +5,7 @@
  */
 import {
   associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
-  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
+  generateText, generateTexts, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
   MambaBlock, MambaLM, MambaND, observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
@@ -304,6 +304,13 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  best: {
+    type: 'nn BestOptions',
+    fewest: () => ({ metric: 'loss', direction: 'min' }),
+    run: (best) => trainedModel({
+      ...training(), validation: { data: [{ x: some(2, 2), z: some(2, 1) }], every: 1, best },
+    }),
+  },
   metric: free('nn ClassMetricOptions', (options) => {
     const batch = { outputs: some(4, 3), targets: tensor([0, 2, -100, 1], { dtype: 'i32' }) };
     const metrics = [accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options), perplexity(options)];
@@ -471,6 +478,11 @@ export const rows: Readonly<Record<string, Row>> = {
     type: 'mamba GenerateOptions',
     fewest: () => ({ maxTokens: 3 }),
     run: (options) => all(generate(model, [[1, 2]], options)),
+  },
+  generateTexts: {
+    type: 'mamba GenerateOptions',
+    fewest: () => ({ maxTokens: 3 }),
+    run: (options) => generateTexts(model, byteTokenizer, ['ab'], options),
   },
   generateText: {
     type: 'mamba GenerateOptions',

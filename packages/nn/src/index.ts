@@ -8,7 +8,7 @@ export * from './data/collate.ts';
 export { type CsvOptions, formatCsv, type FormatCsvOptions, parseCsv } from './data/csv.ts';
 export { type Column, type ColumnType } from './data/csvColumns.ts';
 export { type Dataset, LazyDataset, mapDataset } from './data/dataset.ts';
-export { DataTable, type TableRow } from './data/dataTable.ts';
+export { type ColumnTypes, DataTable, type RowOf, type TableRow } from './data/dataTable.ts';
 export * from './data/images.ts';
 export {
   causalConv1d, CausalConv1d, Conv1d, conv1d, type ConvOptions,
@@ -65,7 +65,9 @@ export * from './optimizers/sgd.ts';
 export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { BestRecord } from './training/bestModel.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export type { BestOptions } from './training/judging.ts';
 export {
   findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
 } from './training/learningRateFinder.ts';
