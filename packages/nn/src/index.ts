@@ -42,6 +42,6 @@ export type {
 } from './training/trainerOptions.ts';
 export type { Losses } from './training/metrics.ts';
 export {
-  encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
+  encodeSafetensors, type FileBytes, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
 } from './checkpoints/safetensors.ts';
