@@ -17,9 +17,10 @@
  * products; what is here besides are indices, loops over shapes, and checks of inputs.
  */
 export {
-  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, primitiveNames,
-  type SinglePrimitive,
+  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, type MultiPrimitive,
+  primitiveNames, type SinglePrimitive,
 } from './core/primitive.ts';
+export { asList } from '@mambagrad/wasm';
 export type { InputGradients, NDArray, Primitive } from './core/tensor.ts';
 export {
   type Bound, broadcastIndex, type Elements, type Epilogue, flatIndex, forEach,

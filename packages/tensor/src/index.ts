@@ -16,7 +16,7 @@ export * from './autograd/functional.ts';
 export * from './autograd/gradcheck.ts';
 export { formatGraph, formatTree } from './core/graph.ts';
 export * from './ops/methods.ts';
-export { setThreads } from '@mambagrad/wasm';
+export { type List, setThreads } from '@mambagrad/wasm';
 export * from './ops/associativeScan.ts';
 export type { Operand } from './ops/define.ts';
 export * from './ops/einsum.ts';
@@ -27,4 +27,6 @@ export * from './ops/random.ts';
 export * from './ops/table.ts';
 export * from './scan/scan.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
-export { guard, type NestedArray, type Node, Tensor, withoutValues } from './core/tensor.ts';
+export {
+  guard, type NestedArray, type Node, Tensor, type Tensors, type TensorsFor, withoutValues,
+} from './core/tensor.ts';

@@ -14,7 +14,7 @@ import {
   boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
 } from '../core/options.ts';
 import { check, describe } from '../core/shape.ts';
-import { type Tensor, withMode } from '../core/tensor.ts';
+import { type Tensor, type Tensors, withMode } from '../core/tensor.ts';
 import { grad, type GradOptions } from './autograd.ts';
 
 /** Options of `valueAndGrad`, `jacobian` and `hessianVectorProduct`. */
@@ -35,7 +35,7 @@ export interface ValueAndGradients {
   /** The value of f, a 0-d tensor. */
   readonly value: Tensor;
   /** With respect to each argument that is f32 or f64, in their order and shapes. */
-  readonly gradients: Tensor[];
+  readonly gradients: Tensors;
 }
 
 /**

@@ -6,6 +6,7 @@
  * its attributes. Nodes point from results to inputs, so a tensor holds the whole graph that
  * computed it: read backwards it is the tape of backpropagation, read forwards a program.
  */
+import { asList, type List } from '@mambagrad/wasm';
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { changes } from './changes.ts';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
@@ -14,7 +15,7 @@ import type { LoweringOfAll } from './lowering.ts';
 import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
 import {
-  check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
+  check, describe, numelOf, resolveAxis, sameShape, type Shape, type Spec, TensorError,
 } from './shape.ts';
 
 /** A typed array and its shape: a tensor as reference loops see it. */
@@ -165,6 +166,14 @@ function fits(a: Spec, b: Spec): boolean {
   return a.dtype === b.dtype && sameShape(a.shape, b.shape);
 }
 
+/** Tensors whose number the caller knows, such as the pieces of one: `const [a, b] = x.chunk(2)`. */
+export type Tensors = Tensor[] & List<Tensor>;
+
+/** A tensor for each of these: of an array literal a tuple, as long as it is. */
+export type TensorsFor<Items extends readonly unknown[]> = number extends Items['length']
+  ? Tensors
+  : { -readonly [I in keyof Items]: Tensor };
+
 /** A number, or arrays of numbers, nested as deep as a tensor has axes. */
 export type NestedArray = number | NestedArray[];
 
@@ -174,7 +183,8 @@ export type NestedArray = number | NestedArray[];
  * `assign`.
  */
 export class Tensor implements Spec {
-  readonly shape: Shape;
+  /** The size of each axis, the first one outermost: `const [rows, columns] = x.shape`. */
+  readonly shape: List<number>;
   readonly dtype: DType;
   /** When this tensor was made, by the clock of the nodes. */
   readonly createdAt: number = tick();
@@ -192,7 +202,7 @@ export class Tensor implements Spec {
   constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
     if (source instanceof Tensor) mode.tracer?.read(source);
     const data = source instanceof Tensor ? source.#data : source;
-    this.shape = spec.shape;
+    this.shape = asList(spec.shape);
     this.dtype = spec.dtype;
     const array = typeof data === 'object' && 'array' in data ? data.array : data;
     this.#data = typeof array === 'string' ? array : unshared(array);
@@ -208,6 +218,11 @@ export class Tensor implements Spec {
   /** The number of elements. */
   get numel(): number {
     return numelOf(this.shape);
+  }
+
+  /** The size of an axis, counted from the end if it is negative. Throws if there is none such. */
+  size(axis: number): number {
+    return this.shape[resolveAxis('size', axis, this.ndim)];
   }
 
   /** The elements in row-major order. Not a copy: do not write to it, use `assign`. */

@@ -4,11 +4,11 @@
  */
 import { arange } from '../core/create.ts';
 import { check, resolveAxis, type Shape } from '../core/shape.ts';
-import type { Tensor } from '../core/tensor.ts';
+import type { Tensor, Tensors } from '../core/tensor.ts';
 import { requireCount, requireCounts, requireTensor } from './define.ts';
 
 /** At most `count` pieces along an axis, all of the same size but the last. */
-export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
+export function chunk(x: Tensor, count: number, axis = 0): Tensors {
   requireTensor('chunk', 'x', x);
   requireCount('chunk', 'count', count, 1);
   const size = x.shape[resolveAxis('chunk', axis, x.ndim)];

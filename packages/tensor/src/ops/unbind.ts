@@ -2,12 +2,13 @@
  * The slices along an axis, without it: x₀, x₁, … They are the results of one op, as a loop over
  * many slices would otherwise add up as many gradients of the size of x: theirs is one `stack`.
  */
+import { asList } from '@mambagrad/wasm';
 import { zeros } from '../core/create.ts';
 import type { Index } from '../core/lowering.ts';
 import { defineMultiPrimitive } from '../core/primitive.ts';
 import { numelOf, resolveAxis } from '../core/shape.ts';
 import { copyBlock } from '../core/strided.ts';
-import type { Tensor } from '../core/tensor.ts';
+import type { Tensor, Tensors } from '../core/tensor.ts';
 import { requireTensor } from './define.ts';
 
 const unbindPrimitive = defineMultiPrimitive<number>({
@@ -41,8 +42,8 @@ function inSlice(axis: number, i: number): (index: Index) => Index {
 }
 
 /** The slices along an axis, without it. */
-export function unbind(x: Tensor, axis = 0): Tensor[] {
+export function unbind(x: Tensor, axis = 0): Tensors {
   requireTensor('unbind', 'x', x);
   const at = resolveAxis('unbind', axis, x.ndim);
-  return x.shape[at] === 0 ? [] : [...unbindPrimitive([x], at)];
+  return asList(x.shape[at] === 0 ? [] : [...unbindPrimitive([x], at)]);
 }
