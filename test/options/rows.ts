@@ -10,11 +10,14 @@ import {
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
-  Adam, AdamW, binaryCrossEntropyWithLogits, CausalConv1d, collate, Conv1d, conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, GatedFeedForward, GRU, initialize, LayerNorm, Linear,
-  LSTM, mseLoss, Parameter, type ParameterGroup, Progress, RMSNorm, SGD, Trainer,
-  type TrainerOptions,
+  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, conv1d, Conv1d, crossEntropy,
+  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, GRU, huberLoss, imageDataset,
+  imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss,
+  nllLoss, type Optimizer, Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, RMSprop,
+  SGD, splitData, Trainer, type TrainerOptions, windows,
 } from '@mambagrad/nn';
+import type { FitOptions } from '@mambagrad/nn';
+import { reportPage } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -36,6 +39,8 @@ export interface Row {
   readonly run: (options: never) => unknown;
   /** Options that the types allow, but not beside the fewest. */
   readonly others?: readonly string[];
+  /** What the call takes in the place of options. */
+  readonly alsoTakes?: readonly unknown[];
 }
 
 /** A row of a call that needs no options at all. */
@@ -56,7 +61,7 @@ const leaf = (...shape: number[]): Tensor => {
 const tokens = (...shape: number[]): Tensor => some(...shape).mul(100).cast('i32').abs();
 
 /** What an optimizer makes of a parameter in three steps of which the second has clipped gradients. */
-const trained = (make: (parameters: Parameter[]) => SGD | Adam): Tensor => {
+const trained = (make: (parameters: Parameter[]) => Optimizer): Tensor => {
   const parameter = new Parameter(some(4));
   const optimizer = make([parameter]);
   for (let step = 0; step < 3; step++) optimizer.minimize(parameter.mul(some(4).add(step)).sum());
@@ -100,9 +105,11 @@ async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
 }
 
 /** What a model is after three steps of training, and what the trainer noted of them. */
-async function trainedModel(options: TrainerOptions<Batch>): Promise<unknown> {
+async function trainedModel(
+  options: TrainerOptions<Batch>, end: number | FitOptions = 3,
+): Promise<unknown> {
   const trainer = new Trainer(options);
-  await trainer.fit(3);
+  await trainer.fit(end);
   return [options.model, trainer.stateDict()];
 }
 
@@ -211,12 +218,22 @@ export const rows: Readonly<Record<string, Row>> = {
   'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
   initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
   crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
-  binaryCrossEntropyWithLogits: free('nn LossOptions', (options) =>
+  nllLoss: free('nn NllOptions', (options) =>
+    nllLoss(some(2, 5).logSoftmax(-1), tensor([1, 4], { dtype: 'i32' }), options),
+  ),
+  binaryCrossEntropyWithLogits: free('nn BinaryCrossEntropyOptions', (options) =>
     binaryCrossEntropyWithLogits(some(4), positive(4).minimum(1), options),
   ),
+  klDivergence: free('nn KlDivergenceOptions', (options) =>
+    klDivergence(some(2, 5).logSoftmax(-1), positive(2, 5).softmax(-1), options),
+  ),
   mseLoss: free('nn LossOptions', (options) => mseLoss(some(4), positive(4), options)),
+  l1Loss: free('nn LossOptions', (options) => l1Loss(some(4), positive(4), options)),
+  huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
+  RMSprop: free('nn RMSpropOptions', (options) => trained((parameters) => new RMSprop(parameters, options))),
+  Lion: free('nn LionOptions', (options) => trained((parameters) => new Lion(parameters, options))),
   AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
   group: {
     type: 'nn ParameterGroup',
@@ -239,6 +256,22 @@ export const rows: Readonly<Record<string, Row>> = {
     return parameter;
   }),
   DataLoader: free('nn DataLoaderOptions', (options) => [...new DataLoader([...some(9).data], options)]),
+  parseCsv: free('nn CsvOptions', (options) => [...parseCsv('a,b\n1,x\n,2020-01-01\n', options)]),
+  formatCsv: free('nn FormatCsvOptions', (options) => formatCsv([{ a: 1, b: 'x,y' }], options)),
+  Categories: free('nn CategoriesOptions', (options) => new Categories(['a', 'b'], options).size),
+  splitData: {
+    type: 'nn SplitDataOptions',
+    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'], run: (options) => splitData([...some(9).data], options),
+  },
+  windows: {
+    type: 'nn WindowOptions', fewest: () => ({ length: 2 }), run: (options) => [...windows(some(9), options)].map(({ target }) => target),
+  },
+  regularSeries: {
+    type: 'nn RegularSeriesOptions', fewest: () => ({ every: 2 }), run: (options) => regularSeries([2, 8], [1, 2], options),
+  },
+  imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
+  imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
+  imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
   collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
   encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
   Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },
@@ -247,6 +280,18 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  samples: {
+    type: 'nn SamplesOptions',
+    fewest: () => ({ every: 1, make: () => 'text' }),
+    run: (samples) => trainedModel({ ...training(), samples }),
+  },
+  fit: {
+    type: 'nn FitOptions',
+    fewest: () => ({ steps: 3 }),
+    run: (options) => trainedModel(training(), options),
+    others: ['epochs'],
+    alsoTakes: [3],
+  },
   Progress: {
     type: 'nn ProgressOptions',
     fewest: () => ({ total: 3, output: { write: () => true } }),
@@ -254,6 +299,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
     selectiveScan(

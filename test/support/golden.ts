@@ -29,11 +29,12 @@ export interface OpCase {
   readonly gradients: readonly (Values | undefined)[];
 }
 
-/** The cases of ops.json, or those of one op. */
-export function opCases(op?: string): OpCase[] {
-  const tensors = tensorsOf('ops.safetensors');
-  opRows ??= readJson<OpRow>('ops.json');
-  return opRows
+/** The cases of ops.json or another such file, or those of one op. */
+export function opCases(op?: string, file = 'ops'): OpCase[] {
+  const tensors = tensorsOf(`${file}.safetensors`);
+  const rows = opRows.get(file) ?? readJson<OpRow>(`${file}.json`);
+  opRows.set(file, rows);
+  return rows
     .filter((row) => op === undefined || row.op === op)
     .map((row) => {
       const values = (name: string) => valuesOf(tensors, `${row.case}.${name}`);
@@ -48,7 +49,7 @@ export function opCases(op?: string): OpCase[] {
     });
 }
 
-let opRows: readonly OpRow[] | undefined;
+const opRows = new Map<string, readonly OpRow[]>();
 
 interface OpRow extends Pick<OpCase, 'case' | 'op' | 'attrs'> {
   readonly inputs: number;
@@ -130,9 +131,10 @@ export interface OptimizerRun {
   readonly norms: readonly number[];
 }
 
-export function optimizerRuns(): OptimizerRun[] {
-  const tensors = readSafetensors(locate('optim.safetensors'));
-  return readJson<OptimizerRow>('optim.json').map((row) => {
+/** The runs of optim.json or another such file. */
+export function optimizerRuns(file = 'optim'): OptimizerRun[] {
+  const tensors = readSafetensors(locate(`${file}.safetensors`));
+  return readJson<OptimizerRow>(`${file}.json`).map((row) => {
     const values = (name: string) => valuesOf(tensors, `${row.run}.${name}`);
     let count = 0;
     while (tensors.has(`${row.run}.p${count}.0`)) count += 1;

@@ -1,9 +1,11 @@
 /**
- * @mambagrad/nn/node: safetensors files, checkpoints and logs in folders.
+ * @mambagrad/nn/node: safetensors files, checkpoints and logs in folders, tables from CSV files.
  */
 export { checkpointFolder } from './checkpoints/folder.node.ts';
 export { loadSafetensors, openSafetensors, saveSafetensors } from './checkpoints/file.node.ts';
 export {
   runFolder, type RunFolder, type RunFolderOptions,
 } from './checkpoints/runFolder.node.ts';
+export { readCsv } from './data/csvFile.node.ts';
 export { loadLog, type LogFile, logFile } from './report/logFile.node.ts';
+export { report } from './report/report.node.ts';

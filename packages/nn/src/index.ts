@@ -3,11 +3,21 @@
  */
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts';
 export { clipNorm, globalNorm } from './optimizers/clipping.ts';
+export { Categories, type CategoriesOptions } from './data/categories.ts';
 export * from './data/collate.ts';
+export { type CsvOptions, formatCsv, type FormatCsvOptions, parseCsv } from './data/csv.ts';
+export { type Column, type ColumnType } from './data/csvColumns.ts';
+export { type Dataset, LazyDataset, mapDataset } from './data/dataset.ts';
+export { DataTable, type TableRow } from './data/dataTable.ts';
+export * from './data/images.ts';
 export {
   causalConv1d, CausalConv1d, Conv1d, conv1d, type ConvOptions,
 } from './layers/conv.ts';
 export * from './data/loader.ts';
+export * from './data/regularSeries.ts';
+export * from './data/scaling.ts';
+export * from './data/splitData.ts';
+export * from './data/windows.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
 export * from './layers/gru.ts';
@@ -16,7 +26,10 @@ export {
   Embedding, type EmbeddingOptions, type LayerOptions, layerOptions, Linear, linear,
 } from './layers/linear.ts';
 export * from './layers/lstm.ts';
-export * from './losses/loss.ts';
+export * from './losses/crossEntropy.ts';
+export * from './losses/probabilities.ts';
+export type { LossOptions } from './losses/reduction.ts';
+export * from './losses/regression.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
@@ -26,21 +39,26 @@ export { Optimizer, type UpdateRule } from './optimizers/optimizer.ts';
 export type {
   MinimizeOptions, OptimizerOptions, ParameterGroup, StepOptions, Trained,
 } from './optimizers/optimizerOptions.ts';
+export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
 } from './report/run.ts';
+export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { FitOptions } from './training/fitOptions.ts';
 export { Trainer } from './training/trainer.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, StepRecord, TrainerOptions, ValidationOptions,
+  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
+  ValidationOptions,
 } from './training/trainerOptions.ts';
-export type { Losses } from './training/metrics.ts';
+export type { Losses } from './training/batchLosses.ts';
 export {
   encodeSafetensors, type FileBytes, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,

@@ -35,6 +35,7 @@ export { type Lines, linesOf, type Rows, rowsOf } from './core/strided.ts';
 export {
   type Binary, binary, move, type MoveDefinition, requireBroadcast, requireFloat, requireIndices,
   requireSameDType, requireTensor, tensorOf, type Unary, unary,
+  valuesOf,
 } from './ops/define.ts';
 export {
   type CheckOptions, type CheckPart, checkPrimitive, type CheckReport,

@@ -183,7 +183,7 @@ describe('DataLoader', () => {
     );
     expect(() => new DataLoader([1], { seed: -1 })).toThrow('DataLoader: seed is -1');
     expect(() => new DataLoader(ones([3]) as never)).toThrow(
-      'DataLoader: samples is f32[3], expected an array of samples or a function that gives them',
+      'DataLoader: samples is f32[3], expected an array of samples or another object with length and at or a function that gives them',
     );
     expect(() => new DataLoader([1], { suffle: true } as never)).toThrow("did you mean 'shuffle'?");
     expect(() => new DataLoader([1], { batchSize: NaN })).toThrow('DataLoader: batchSize is NaN');

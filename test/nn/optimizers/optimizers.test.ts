@@ -5,8 +5,10 @@ import {
   clipNorm,
   globalNorm,
   Linear,
+  Lion,
   type Optimizer,
   Parameter,
+  RMSprop,
   Sequential,
   SGD,
   type Trained,
@@ -28,6 +30,8 @@ const optimizers: Readonly<Record<string, Make>> = {
   sgd: (trained, options) => new SGD(trained, options),
   adam: (trained, options) => new Adam(trained, options),
   adamw: (trained, options) => new AdamW(trained, options),
+  rmsprop: (trained, options) => new RMSprop(trained, options),
+  lion: (trained, options) => new Lion(trained, options),
 };
 
 /** Every kind of state that an optimizer can have. */
@@ -37,10 +41,14 @@ const kinds: readonly (readonly [string, (trained: Trained) => Optimizer])[] = [
   ['SGD after Nesterov', (trained) => new SGD(trained, { momentum: 0.9, nesterov: true })],
   ['Adam', (trained) => new Adam(trained, { lr: 0.1, weightDecay: 0.1 })],
   ['AdamW', (trained) => new AdamW(trained, { lr: 0.1, betas: [0, 0.5] })],
+  ['RMSprop', (trained) => new RMSprop(trained, { lr: 0.1, alpha: 0.9, weightDecay: 0.1 })],
+  ['centered RMSprop with momentum', (trained) => new RMSprop(trained, { centered: true, momentum: 0.5, eps: 0.1 })],
+  ['Lion', (trained) => new Lion(trained, { lr: 0.1, weightDecay: 0.1 })],
 ];
 
 describe('golden runs', () => {
-  it.each(optimizerRuns())('$run: $optimizer', (run) => {
+  const runs = [...optimizerRuns(), ...optimizerRuns('optimizers/runs')];
+  it.each(runs)('$run: $optimizer', (run) => {
     const parameters = run.parameters[0].map((values) => new Parameter(stored(values)));
     const optimizer = optimizers[run.optimizer](parameters, run.attrs);
     const { clipNorm: maxNorm } = run;
@@ -247,6 +255,42 @@ describe('AdamW', () => {
   });
 });
 
+describe('RMSprop', () => {
+  it('stays finite where the gradient is the same each time, and has no variance', () => {
+    for (const how of [(f: () => void) => f, compile<[], void>]) {
+      const parameter = new Parameter(tensor([1, 2, 3]));
+      const optimizer = new RMSprop([parameter], { centered: true, alpha: 0.5, eps: 0.1 });
+      const step = how(() => optimizer.minimize(parameter.mul(tensor([1e-3, 0.7, 0])).sum()));
+      for (let i = 0; i < 60; i++) step();
+      expect(parameter.data.every(Number.isFinite)).toBe(true);
+      expect(parameter.data[2]).toBe(3);
+    }
+  });
+
+  it('names its state, of which there is as little as possible', () => {
+    const names = (options: object) =>
+      [...new RMSprop([new Parameter(tensor([1]))], options).stateDict().keys()].slice(2);
+    expect(names({})).toEqual(['0.meanSquare']);
+    expect(names({ momentum: 0.5, centered: true })).toEqual(
+      ['0.meanSquare', '0.mean', '0.velocity'],
+    );
+  });
+});
+
+describe('Lion', () => {
+  it('moves each element by the rate, or not at all where nothing was ever felt', () => {
+    const parameter = new Parameter(tensor([1, 2, 3]));
+    const optimizer = new Lion([parameter], { lr: 0.25 });
+    const minimize = (slopes: number[]) => optimizer.minimize(parameter.mul(tensor(slopes)).sum());
+    minimize([1e-20, -1e20, 0]);
+    expect([...parameter.data]).toEqual([0.75, 2.25, 3]);
+    // A weak gradient does not turn the mean of a strong one.
+    minimize([-1, 1, 0]);
+    expect([...parameter.data]).toEqual([1, 2.5, 3]);
+    expect([...optimizer.stateDict().keys()]).toEqual(['lr', 'steps', '0.mean']);
+  });
+});
+
 describe('clipNorm', () => {
   it('scales all gradients by one factor, to the norm asked for and never up', () => {
     fc.assert(
@@ -381,6 +425,10 @@ describe('an optimizer', () => {
       [optimizers['adam'], { betas: [0.9] }, 'Adam: betas is [0.9]'],
       [optimizers['adamw'], { betas: [0.9, 1] }, 'AdamW: betas is [0.9, 1]'],
       [optimizers['adamw'], { eps: NaN }, 'AdamW: eps is NaN'],
+      [optimizers['rmsprop'], { alpha: 1 }, 'RMSprop: alpha is 1'],
+      [optimizers['rmsprop'], { momentum: -1 }, 'RMSprop: momentum is -1'],
+      [optimizers['rmsprop'], { centered: 1 }, 'RMSprop: centered is 1'],
+      [optimizers['lion'], { betas: [1, 0.9] }, 'Lion: betas is [1, 0.9]'],
       [optimizers['sgd'], { momentum: -1 }, 'SGD: momentum is -1'],
       [optimizers['sgd'], { dampening: 1.01 }, 'SGD: dampening is 1.01'],
       [optimizers['sgd'], { learningRate: 1 }, "SGD: there is no option 'learningRate'"],
@@ -411,6 +459,10 @@ describe('an optimizer', () => {
       [(t) => new SGD(t), (t) => new SGD(t, sgd)],
       [(t) => new Adam(t), (t) => new Adam(t, { ...adam, weightDecay: 0 })],
       [(t) => new AdamW(t), (t) => new AdamW(t, { ...adam, weightDecay: 0.01 })],
+      [(t) => new RMSprop(t), (t) => new RMSprop(t, {
+        lr: 0.01, alpha: 0.99, eps: 1e-8, momentum: 0, centered: false, weightDecay: 0,
+      })],
+      [(t) => new Lion(t), (t) => new Lion(t, { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 })],
       [(t) => new AdamW(t, { lr: undefined, betas: undefined }), (t) => new AdamW(t)],
     ];
     for (const [left, written] of pairs) expectSame(train(left), train(written));

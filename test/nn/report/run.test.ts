@@ -55,7 +55,7 @@ test('lines that are neither a step nor an event are numbered, empty ones skippe
   const run = parseLog(text);
   expect(run.brokenLines).toEqual([3, 4, 5, 6, 7, 8]);
   expect(run.steps).toEqual([
-    { step: 1, epoch: NaN, seconds: NaN, lr: NaN, gradientNorm: NaN, metrics: {} },
+    { step: 1, epoch: NaN, seconds: NaN, duration: NaN, lr: NaN, gradientNorm: NaN, metrics: {} },
   ]);
   expect(parseLog('').steps).toEqual([]);
   expect(parseLog(new Set(['{"step":4}\r\n'])).steps[0].step).toBe(4);
@@ -96,4 +96,12 @@ test('samples and evaluations of an abandoned branch go, the history of the run 
 
 test('refuses anything but text', () => {
   expect(() => parseLog(3 as never)).toThrow('parseLog: log is 3, expected the text of a log, or its lines');
+});
+
+test('the duration of a step is counted anew when fit begins again', () => {
+  const at = (number: number, seconds: number | null) => JSON.stringify({ step: number, seconds });
+  const { steps } = parseLog([
+    begin(0), at(1, 2), at(2, 2.5), begin(2), at(3, 4), at(4, null), at(5, 4.25), at(4, 1), at(5, 1.5),
+  ]);
+  expect(steps.map(({ duration }) => duration)).toEqual([2, 0.5, 4, 1, 0.5]);
 });

@@ -39,7 +39,15 @@ describe('the options of a trainer', () => {
     [{ maxNorm: -1 }, 'Trainer: maxNorm is -1'],
     [{ schedule: 0.1 }, 'Trainer: schedule is 0.1, expected a function'],
     [{ validation: { data: [], every: 0 } }, 'Trainer: validation: every is 0'],
-    [{ validation: { data: [] } }, 'Trainer: validation: every is missing'],
+    [{ validation: { data: [] } }, 'Trainer: validation: every is missing, expected every (steps)'],
+    [{ validation: { data: [], everyEpochs: 0.5 } }, 'Trainer: validation: everyEpochs is 0.5'],
+    [
+      { validation: { data: [], everyEpochs: 1 }, data: () => ({ x: ones([1, 2]), y: ones([1]) }) },
+      'Trainer: validation: everyEpochs is 1, but the data is a function, which has no epochs',
+    ],
+    [{ samples: { every: 1 } }, 'Trainer: samples: make is missing, expected a function'],
+    [{ samples: () => '' }, 'Trainer: samples is the function samples, expected { every, make }'],
+    [{ now: 3 }, 'Trainer: now is 3, expected a function'],
     [{ validation: { data: [], every: 1, patience: 0 } }, 'Trainer: validation: patience is 0'],
     [{ validation: { data: ones([2]), every: 1 } }, 'Trainer: validation: data is f32[2]'],
     [{ validation: [] }, 'Trainer: validation is [], expected { data, every }'],
@@ -95,8 +103,11 @@ describe('the options of a trainer', () => {
 
 describe('fit', () => {
   it('takes a number of steps, or Infinity', async () => {
-    for (const steps of [undefined, NaN, 1.5, -1, '3']) {
-      await expect(makeTrainer().fit(steps as number)).rejects.toThrow(/^fit: steps is .*expected/);
+    for (const steps of [NaN, 1.5, -1]) {
+      await expect(makeTrainer().fit(steps)).rejects.toThrow(/^fit: steps is .*expected/);
+    }
+    for (const wrong of [undefined, null, '3', [3]]) {
+      await expect(makeTrainer().fit(wrong as never)).rejects.toThrow(/^fit: options are .*expected/);
     }
     const callbacks = [({ step }: StepRecord) => step === 3 && trainer.stop()];
     const trainer: Trainer<Batch> = makeTrainer({ callbacks });

@@ -3,8 +3,9 @@
  * the row ends. Scans give the states after such steps.
  */
 import { arange, describe, type Shape, type Tensor, TensorError } from '@mambagrad/tensor';
+import { valuesOf } from '@mambagrad/tensor/extend';
 import { checkArgument, readOptions, whole } from '@mambagrad/tensor/options';
-import { flagOptions, readFlags, type SequenceFlags, valuesOf } from './sequence.ts';
+import { flagOptions, readFlags, type SequenceFlags } from './sequence.ts';
 
 /**
  * The last step of each document, i32 [batch, count]: that of the k-th document of row b is at

@@ -14,8 +14,8 @@
 import { Module } from '@mambagrad/nn';
 import {
   arange, concat, describe, type DType, ones, type Shape, type Spec, Tensor, TensorError,
-  type TypedArray,
 } from '@mambagrad/tensor';
+import { valuesOf } from '@mambagrad/tensor/extend';
 import {
   anything, checkArgument, Kind, readOptions, show, type Table, tensors,
 } from '@mambagrad/tensor/options';
@@ -145,15 +145,6 @@ export function requireTokens(op: string, tokens: Tensor, vocabSize: number, mas
   throw new TensorError(
     `${op}: token [${row}, ${step}] is ${values[wrong]}, expected one from 0 to ${vocabSize - 1}`,
   );
-}
-
-/** The values of a tensor; undefined while tracing, when it has only a shape. */
-export function valuesOf(x: Tensor): TypedArray | undefined {
-  try {
-    return x.data;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Arguments by name, each with its value, undefined if it is absent, and its expected shape. */

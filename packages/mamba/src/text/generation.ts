@@ -9,13 +9,13 @@
  */
 import { Generator, type Tensor, tensor, TensorError, uniform } from '@mambagrad/tensor';
 import { yieldEvery } from '@mambagrad/tensor/host';
+import { valuesOf } from '@mambagrad/tensor/extend';
 import {
   anything, checkArgument, instanceOf, listOf, number, objectWith, oneOf, readOptions, show, string,
   type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import { MambaLM } from '../models/languageModel.ts';
 import type { StackState } from '../models/recurrentStack.ts';
-import { valuesOf } from '../sequence/sequence.ts';
 import { streamOf, type Tokenizer } from './tokenizer.ts';
 
 /**

@@ -40,7 +40,11 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
   checkArgument('checkpointFolder', 'folder', folder, string);
   checkArgument('checkpointFolder', 'keep', keep, whole(1).or(oneOf(Infinity)));
   fs.mkdirSync(folder, { recursive: true });
+  let source: string | undefined;
   return {
+    get source() {
+      return source;
+    },
     save(step, state) {
       checkArgument('checkpointFolder', 'step', step, whole());
       const path = join(folder, `step-${step}.safetensors`);
@@ -54,7 +58,9 @@ export function checkpointFolder(folder: string, keep = 3): CheckpointStore {
       removeStaleFiles(folder, (name) => /^step-\d+\.safetensors\.tmp-/.test(name));
     },
     load() {
-      return loadLatest(folder);
+      const found = loadLatest(folder);
+      source = found?.path;
+      return found?.state;
     },
   };
 }
@@ -106,7 +112,7 @@ function checkpointAt(path: string): Found | undefined {
  * was listed and before it is opened; it has then written a later one, so the folder is listed
  * again.
  */
-function loadLatest(folder: string): StateDict | undefined {
+function loadLatest(folder: string): { state: StateDict; path: string } | undefined {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const all = checkpointsIn(folder);
     const problems = all.flatMap(({ problem }) => problem ?? []);
@@ -115,7 +121,7 @@ function loadLatest(folder: string): StateDict | undefined {
       try {
         const state = loadSafetensors(path);
         for (const problem of problems) warn(`checkpointFolder: left out: ${problem}`);
-        return state;
+        return { state, path };
       } catch (error) {
         if (isGone(error)) wasRemoved = true;
         else problems.push(`${messageOf(error)} (${path})`);

@@ -1,7 +1,7 @@
 /**
- * Data in batches. Samples come from an array, in order or shuffled, or from a function, and are
- * collated into tensors with a leading batch axis. A batch can be made of samples of similar
- * lengths (buckets.ts).
+ * Data in batches. Samples come from an array or another data set (dataset.ts), in order or
+ * shuffled, or from a function, and are collated into tensors with a leading batch axis. A batch
+ * can be made of samples of similar lengths (buckets.ts).
  *
  * The state of a loader is three numbers: the seed, the epoch, and how many samples of the epoch
  * have been used. The order of an epoch is a function of seed and epoch, so a run that is given
@@ -12,8 +12,10 @@ import {
   boolean, callable, checkArgument, Kind, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { warn } from '@mambagrad/tensor/host';
+import { type Dataset, datasets } from './dataset.ts';
 import { after, bucketEnds, bucketOf, evenBuckets, grouped, lengthOf } from './buckets.ts';
 import { collate, type Collated } from './collate.ts';
+import { Peekable } from './peekable.ts';
 
 /** The position of a loader, as plain numbers for a checkpoint. */
 export interface LoaderState {
@@ -26,18 +28,19 @@ export interface LoaderState {
 }
 
 /**
- * Samples: an array, or a function that yields those of an epoch one by one, such as a generator
- * function. It gets a generator of random numbers that depends only on the seed and the epoch; if
+ * Samples: an array or anything else with `length` and `at`, which may make each sample when it is
+ * asked for; or a function that yields those of an epoch one by one, such as a generator function.
+ * It gets a generator of random numbers that depends only on the seed and the epoch; if
  * it uses no other source of randomness, it can be resumed.
  */
 export type DataSource<Sample> =
-  readonly Sample[] | ((generator: Generator, epoch: number) => Iterable<Sample>);
+  Dataset<Sample> | ((generator: Generator, epoch: number) => Iterable<Sample>);
 
-/** Options of `DataLoader`. `shuffle` is for arrays only: a function decides its order itself. */
+/** Options of `DataLoader`. `shuffle` is not for functions, which decide their order themselves. */
 export interface DataLoaderOptions<Sample, Batch> {
   /** Samples in a batch, from 1. Default 1. */
   readonly batchSize?: number | undefined;
-  /** Whether the samples of an array are in a new random order in each epoch. Default false. */
+  /** Whether the samples of a data set are in a new random order in each epoch. Default false. */
   readonly shuffle?: boolean | undefined;
   /** The seed of the random numbers, a whole number from 0. Default 0. */
   readonly seed?: number | undefined;
@@ -73,9 +76,8 @@ const loaderOptions = {
   collate: callable<(samples: readonly never[]) => unknown>().orElse(collate),
 } satisfies Table<DataLoaderOptions<never, unknown>>;
 
-const sources = new Kind<DataSource<unknown>>(
-  'an array of samples or a function that gives them',
-  (x) => Array.isArray(x) || typeof x === 'function',
+const sources: Kind<DataSource<unknown>> = datasets.or(
+  new Kind('a function that gives them', (x) => typeof x === 'function'),
 );
 
 /** The settings of a loader that a checkpoint depends on: they determine what its state means. */
@@ -97,8 +99,10 @@ interface Buckets<Sample> {
   readonly lengthOf: (sample: Sample) => number;
   /** The greatest length of each. */
   readonly ends: readonly number[];
-  /** The bucket of each sample of an array. */
+  /** The bucket of each sample of a data set. */
   readonly ofSamples: readonly number[];
+  /** The number of these samples in each bucket. */
+  readonly sizes: readonly number[];
 }
 
 /**
@@ -110,6 +114,8 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
   readonly #options: Read<typeof loaderOptions>;
   readonly #buckets: Buckets<Sample> | undefined;
   #state: LoaderState;
+  /** The rest of the latest loop, after the batch that led to this state. */
+  #current: { readonly state: LoaderState; readonly rest: Peekable<unknown> } | undefined;
   /** The order of an epoch, cached for loops that continue it. */
   #order: { readonly epochOf: string; readonly indices: ArrayLike<number> } | undefined;
   #isWarned = false;
@@ -134,14 +140,21 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
 
   /** The number of batches in an epoch; undefined for a function, which may be endless. */
   get length(): number | undefined {
+    const { batchSize } = this.#options;
+    return this.#bucketSizes()?.reduce((sum, size) => sum + Math.ceil(size / batchSize), 0);
+  }
+
+  /** The number of samples in these batches; undefined for a function. */
+  get samplesPerEpoch(): number | undefined {
+    return this.#bucketSizes()?.reduce((sum, size) => sum + size, 0);
+  }
+
+  /** The number of samples that an epoch gives from each bucket; one bucket if there are none. */
+  #bucketSizes(): number[] | undefined {
     if (typeof this.#source === 'function') return undefined;
     const { batchSize, dropLast } = this.#options;
-    const batchesOf = (samples: number): number =>
-      dropLast ? Math.floor(samples / batchSize) : Math.ceil(samples / batchSize);
-    if (this.#buckets === undefined) return batchesOf(this.#source.length);
-    const counts: number[] = [];
-    for (const bucket of this.#buckets.ofSamples) counts[bucket] = (counts[bucket] ?? 0) + 1;
-    return counts.reduce((sum, count) => sum + batchesOf(count), 0);
+    const sizes = this.#buckets?.sizes ?? [this.#source.length];
+    return sizes.map((size) => (dropLast ? size - (size % batchSize) : size));
   }
 
   /** The settings in which a loader must agree with another to continue from its state. */
@@ -173,6 +186,17 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     this.#state = state;
   }
 
+  /**
+   * Whether no batch of the epoch is left, without making a batch. A function's samples have to be
+   * read ahead for this. Undefined if that is not possible: in an epoch of theirs that no loop has
+   * come to, as after `load`.
+   */
+  isEpochOver(): boolean | undefined {
+    const { samplesPerEpoch } = this;
+    if (samplesPerEpoch !== undefined) return this.#state.index >= samplesPerEpoch;
+    return this.#current?.state === this.#state ? this.#current.rest.isOver() : undefined;
+  }
+
   *[Symbol.iterator](): Iterator<Batch> {
     const { seed, epoch, index } = this.#state;
     const { batchSize, dropLast, collate: gather } = this.#options;
@@ -180,11 +204,17 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     const isSorted = this.#buckets !== undefined;
     const batches = grouped(this.#samples(seed, epoch, isSorted ? 0 : index), batchSize, dropLast);
     let given = index;
-    for (const samples of isSorted ? after(batches, index) : batches) {
-      given += samples.length;
-      const batch = gather(samples as never[]) as Batch;
-      this.#state = { seed, epoch, index: given };
-      yield batch;
+    const rest = new Peekable(isSorted ? after(batches, index) : batches);
+    try {
+      for (let found = rest.next(); !found.done; found = rest.next()) {
+        given += found.value.length;
+        const batch = gather(found.value as never[]) as Batch;
+        this.#state = { seed, epoch, index: given };
+        this.#current = { state: this.#state, rest };
+        yield batch;
+      }
+    } finally {
+      rest.close();
     }
     this.#state = { seed, epoch: epoch + 1, index: 0 };
     if (index === 0 && given === 0) this.#warnOfEmpty();
@@ -207,7 +237,7 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
     const order = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
     for (let i = from; i < source.length; i++) {
       const sample = order ? order[i] : i;
-      yield [source[sample], buckets ? buckets.ofSamples[sample] : 0];
+      yield [source.at(sample) as Sample, buckets ? buckets.ofSamples[sample] : 0];
     }
   }
 
@@ -241,14 +271,17 @@ function bucketsFor<Sample>(
   }
   const ofSample = (sample: Sample): number => lengthOf(bucketBy, sample);
   if (typeof source === 'function') {
-    if (buckets) return { lengthOf: ofSample, ends: buckets, ofSamples: [] };
+    if (buckets) return { lengthOf: ofSample, ends: buckets, ofSamples: [], sizes: [] };
     throw new TensorError(
       'DataLoader: bucketBy with a function needs buckets, as the lengths are not known ahead',
     );
   }
-  const lengths = source.map(ofSample);
+  const lengths = Array.from({ length: source.length }, (_, i) => ofSample(source.at(i) as Sample));
   const ends = buckets ?? evenBuckets(lengths, batchSize);
-  return { lengthOf: ofSample, ends, ofSamples: lengths.map((length) => bucketOf(ends, length)) };
+  const ofSamples = lengths.map((length) => bucketOf(ends, length));
+  const sizes = new Array<number>(ends.length + 1).fill(0);
+  for (const bucket of ofSamples) sizes[bucket]++;
+  return { lengthOf: ofSample, ends, ofSamples, sizes };
 }
 
 /**

@@ -10,10 +10,10 @@
  * stochastic optimization" (2015), algorithm 1.
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { type Kind, listOf, number, readOptions, type Table } from '@mambagrad/tensor/options';
+import { number, readOptions, type Table } from '@mambagrad/tensor/options';
 import { Optimizer, type UpdateRule } from './optimizer.ts';
 import {
-  type OptimizerOptions, optimizerOptions, rates, type Trained,
+  type OptimizerOptions, optimizerOptions, pairOfBetas, rates, type Trained,
 } from './optimizerOptions.ts';
 
 /** Options of `Adam` and `AdamW`, besides those of every optimizer. */
@@ -26,8 +26,6 @@ export interface AdamOptions extends OptimizerOptions {
   /** ε, which keeps the division finite; from 0. Default 1e-8. */
   readonly eps?: number | undefined;
 }
-
-const pairOfBetas = listOf(number({ from: 0, below: 1 }), 2) as Kind<readonly [number, number]>;
 
 const adamOptions = {
   ...optimizerOptions,

@@ -22,7 +22,7 @@ export type Trained = readonly (Tensor | ParameterGroup)[];
 
 /** Options of every optimizer; a `ParameterGroup` may have its own. */
 export interface OptimizerOptions {
-  /** The learning rate, from 0. Default 1e-3. */
+  /** The learning rate, from 0. Default 1e-3; of `RMSprop` 0.01; of `Lion` 1e-4. */
   readonly lr?: number | undefined;
   /**
    * λ, the weight decay, from 0; parameters with `noWeightDecay` have none. Default 0; of `AdamW`
@@ -48,6 +48,10 @@ export interface MinimizeOptions extends StepOptions {
 
 /** A learning rate or a weight decay. */
 export const rates: Kind<number> = number({ from: 0 });
+
+/** Two decay rates of running means. */
+export const pairOfBetas: Kind<readonly [number, number]> =
+  listOf(number({ from: 0, below: 1 }), 2) as Kind<readonly [number, number]>;
 
 export const groupOptions: Table<ParameterGroup> = {
   params: listOf(tensors).required(),

@@ -24,6 +24,8 @@ export interface RunStep {
   readonly epoch: number;
   /** The seconds since `fit` began, which a resumed run counts anew. */
   readonly seconds: number;
+  /** The seconds since the step before, or since `fit` began. */
+  readonly duration: number;
   /** The learning rate. */
   readonly lr: number;
   /** The norm of the gradient, before it was clipped. */
@@ -71,6 +73,8 @@ const logs = new Kind<string | Iterable<string>>(
   (x) => typeof x === 'string' || (typeof x === 'object' && x !== null && Symbol.iterator in x),
 );
 
+const steps = whole();
+
 /**
  * Reads the log of a training run, which is given as its text or as its lines. Where steps were
  * taken twice, as after a resume, the later ones count. Lines that are broken or of another kind
@@ -93,6 +97,8 @@ export class LogParser {
   #events: RunEvent[] = [];
   #replacedSteps = 0;
   #lines = 0;
+  /** The seconds of the step before since `fit` began. */
+  #seconds = 0;
 
   /** Adds a line, with or without its line break. An empty line is skipped. */
   add(line: string): void {
@@ -100,7 +106,7 @@ export class LogParser {
     if (line.trim() === '') return;
     const fields = parseFields(line);
     const { event } = fields;
-    const step = whole().accepts(fields['step']) ? Number(fields['step']) : undefined;
+    const step = steps.accepts(fields['step']) ? Number(fields['step']) : undefined;
     if (typeof event === 'string') this.#addEvent(event, step ?? this.#last, fields);
     else if (step !== undefined) this.#addStep(step, fields);
     else this.#brokenLines.push(this.#lines);
@@ -121,14 +127,17 @@ export class LogParser {
   #addStep(step: number, fields: Fields): void {
     // The step is taken again: whatever followed the one before belongs to another branch.
     if (step <= this.#last) this.#returnTo(step - 1);
+    const seconds = numberOf(fields['seconds']);
     this.#steps.push({
       step,
       epoch: numberOf(fields['epoch']),
-      seconds: numberOf(fields['seconds']),
+      seconds,
+      duration: seconds - (seconds < this.#seconds ? 0 : this.#seconds),
       lr: numberOf(fields['lr']),
       gradientNorm: numberOf(fields['gradientNorm']),
       metrics: numbersIn(fields['metrics']),
     });
+    if (Number.isFinite(seconds)) this.#seconds = seconds;
     const { validation } = fields;
     if (validation === undefined || validation === null) return;
     this.#evaluations.push({
@@ -141,8 +150,9 @@ export class LogParser {
     this.#events.push({ event, step, fields });
   }
 
-  /** Leaves out what came after a step: the run has gone back to it. */
+  /** Leaves out what came after a step: `fit` has begun again there. */
   #returnTo(step: number): void {
+    this.#seconds = 0;
     if (step >= this.#last) return;
     const isLater = (each: { readonly step: number }): boolean => each.step > step;
     this.#replacedSteps += removeLast(this.#steps, isLater);
@@ -178,15 +188,16 @@ function numberOf(value: unknown): number {
 
 /** The numbers in a tree, by their path. */
 function numbersIn(tree: unknown): Numbers {
-  return Object.fromEntries(numberEntries(tree, ''));
+  const found: [string, number][] = [];
+  addNumbers(tree, '', found);
+  return Object.fromEntries(found);
 }
 
-function numberEntries(tree: unknown, prefix: string): [string, number][] {
-  return Object.entries(fieldsOf(tree)).flatMap(([key, value]): [string, number][] => {
-    const path = prefix + key;
-    if (typeof value === 'number' || value === null) return [[path, numberOf(value)]];
-    return matrixOf(value) ? [] : numberEntries(value, `${path}.`);
-  });
+function addNumbers(tree: unknown, prefix: string, found: [string, number][]): void {
+  for (const [key, value] of Object.entries(fieldsOf(tree))) {
+    if (typeof value === 'number' || value === null) found.push([prefix + key, numberOf(value)]);
+    else if (matrixOf(value) === undefined) addNumbers(value, `${prefix}${key}.`, found);
+  }
 }
 
 function matricesIn(tree: unknown): RunEvaluation['matrices'] {

@@ -5,7 +5,7 @@
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import type { Module } from '../modules/module.ts';
 import { rememberState } from '../modules/state.ts';
-import { type Losses, meanLosses } from './metrics.ts';
+import { type Losses, meanLosses } from './batchLosses.ts';
 import type { Batches } from './trainerOptions.ts';
 
 /** The parts of a trainer that `evaluate` uses. */

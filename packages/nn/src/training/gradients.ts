@@ -4,7 +4,7 @@
  * that of Σ nᵢLᵢ / Σ nᵢ. Memory holds the activations of one batch at a time.
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { checkLosses, type Losses, requireSameNames } from './metrics.ts';
+import { checkLosses, type Losses, requireSameNames } from './batchLosses.ts';
 
 /**
  * Adds the gradient of all batches together to the `grad` fields of the parameters, and gives the

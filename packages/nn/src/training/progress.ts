@@ -62,6 +62,8 @@ export class Progress {
   readonly #curve: number[] = [];
   #drawnAt = -Infinity;
   #nextPlainStep = 0;
+  /** Draws the latest update, if that was not done yet. */
+  #undrawn: (() => void) | undefined;
   /** Whether the cursor is on a line that may be redrawn. */
   #isOpen = false;
 
@@ -82,27 +84,45 @@ export class Progress {
     }
     const [first] = this.#means.values();
     if (first !== undefined) this.#curve.push(first);
-    const isLast = step >= total;
-    if (output.isTTY) {
-      if (!isLast && now - this.#drawnAt < REDRAW_AFTER) return;
-      this.#drawnAt = now;
-      const text = this.#describe(step, metrics, now);
-      // The last column stays free: a full line would wrap.
-      const room = (output.columns ?? 80) - 1;
-      const width = Math.min(BAR_WIDTH.max, room - text.length - 3);
-      const line = width < BAR_WIDTH.min ? text : `${bar(step / total, width)} ${text}`;
-      output.write(`\r${line.slice(0, room)}\u001b[K`);
-      this.#isOpen = true;
-    } else if (isLast || step >= this.#nextPlainStep) {
-      this.#nextPlainStep = step + total / PLAIN_LINES;
-      output.write(`${this.#describe(step, metrics, now)}\n`);
-    }
+    const isDue = output.isTTY
+      ? now - this.#drawnAt >= REDRAW_AFTER
+      : step >= this.#nextPlainStep;
+    this.#undrawn = () => this.#draw(step, metrics, now);
+    if (isDue || step >= total) this.#drawLatest();
   }
 
-  /** Ends the line that is redrawn. Call it when the job ends, in success or failure. */
+  /**
+   * Shows the latest step, and ends the line that is redrawn. Call it when the job ends, in success
+   * or failure, or before other text is written.
+   */
   end(): void {
+    this.#drawLatest();
     if (this.#isOpen) this.#options.output.write('\n');
     this.#isOpen = false;
+  }
+
+  #drawLatest(): void {
+    this.#undrawn?.();
+    this.#undrawn = undefined;
+  }
+
+  #draw(step: number, metrics: Metrics, now: number): void {
+    const { total, output } = this.#options;
+    const text = this.#describe(step, metrics, now);
+    if (!output.isTTY) {
+      // Without an end, the lines become rarer.
+      this.#nextPlainStep = step + (total === Infinity ? step : total) / PLAIN_LINES;
+      output.write(`${text}\n`);
+      return;
+    }
+    this.#drawnAt = now;
+    // The last column stays free: a full line would wrap.
+    const room = (output.columns ?? 80) - 1;
+    const width = Math.min(BAR_WIDTH.max, room - text.length - 3);
+    const hasBar = width >= BAR_WIDTH.min && total < Infinity;
+    const line = hasBar ? `${bar(step / total, width)} ${text}` : text;
+    output.write(`\r${line.slice(0, room)}\u001b[K`);
+    this.#isOpen = true;
   }
 
   #describe(step: number, metrics: Metrics, now: number): string {
@@ -116,6 +136,7 @@ export class Progress {
       return `${name} ${mean === undefined ? value : short(mean)}${name === first ? curve : ''}`;
     });
     if (pace > 0) parts.push(`${short(1000 / pace)}/s`);
+    if (total === Infinity) return [`step ${step}`, ...parts].join('  ');
     const left = formatTime(step < total ? pace * (total - step) : 0);
     return [`step ${step}/${total}`, ...parts, `${left} left`].join('  ');
   }

@@ -1,36 +1,98 @@
 /**
- * The reports of a training run: a line of JSON for each step in the log, and the line of progress
- * on a terminal.
+ * The reports of a training run: lines of JSON in the log, and the line of progress on a terminal.
+ *
+ *     {"event":"begin","step":0,"epochs":2,"model":"…","parameters":49,"seconds":0}
+ *     {"step":1,"epoch":0.2,"lr":0.02,"gradientNorm":1.3,"metrics":{"loss":0.9},"seconds":0.1}
+ *     {"event":"end","step":10,"epoch":2,"reason":"done","seconds":0.4}
+ *
+ * A run that was killed and resumed from a checkpoint repeats the steps since that one, so steps
+ * can occur twice in a log; the later line counts.
  */
-import { now } from '@mambagrad/tensor/host';
+import type { Module } from '../modules/module.ts';
+import { summary } from '../modules/summary.ts';
+import type { Target } from './fitOptions.ts';
 import { Progress } from './progress.ts';
-import type { Host, Log, StepRecord } from './trainerOptions.ts';
+import type { StepRecord, TrainerSettings } from './trainerOptions.ts';
+
+type Options = Pick<TrainerSettings<unknown>, 'host' | 'log' | 'now'>;
+
+/** How far a run is. */
+export interface Point {
+  readonly step: number;
+  /** Undefined if the data has no epochs. */
+  readonly epoch: number | undefined;
+}
 
 /** Reports the steps of one call of `fit`. */
 export class Reporter {
-  readonly #log: Log | undefined;
+  readonly #options: Options;
+  readonly #target: Target;
   readonly #progress: Progress | undefined;
-  readonly #startedAt = now();
+  readonly #startedAt: number;
   /** The loss of the last validation, as it is shown until the next. */
   #validation: { readonly validation?: string } = {};
 
-  /** `total` is the number of steps at which `fit` ends. */
-  constructor(total: number, host: Host | undefined, log: Log | undefined) {
-    this.#progress = host && new Progress({ total, output: host.stdout });
-    this.#log = log;
+  /** `total` is the number of steps at which `fit` ends, as far as it is known. */
+  constructor(options: Options, target: Target, total: number) {
+    const { host, now } = options;
+    this.#options = options;
+    this.#target = target;
+    this.#progress = host && new Progress({ total, output: host.stdout, now });
+    this.#startedAt = now();
+  }
+
+  /** Logs that `fit` begins. */
+  begin({ step, epoch }: Point, model: Module): void {
+    const size = { model: summary(model), parameters: model.parameterCount() };
+    this.#log({ event: 'begin', step, epoch, ...this.#target, ...size });
+  }
+
+  /** Logs and shows that the run continues from a checkpoint. */
+  resume({ step, epoch }: Point, source: string | undefined): void {
+    this.#log({ event: 'resume', step, epoch, source });
+    const from = source === undefined ? '' : ` from ${source}`;
+    const at = epoch === undefined ? '' : `, epoch ${epoch.toFixed(2)}`;
+    this.#say(`Resumed${from}: step ${step}${at}`);
+  }
+
+  /** Shows that there was no checkpoint to continue from. */
+  noResume(): void {
+    this.#say('There is no checkpoint to resume from: this is a new run');
   }
 
   /** Logs and shows a step. */
   report(record: StepRecord): void {
-    const { step, metrics, validation } = record;
-    const seconds = (now() - this.#startedAt) / 1000;
-    this.#log?.write(`${JSON.stringify({ ...record, seconds })}\n`);
+    const { step, epoch, metrics, validation } = record;
+    this.#log(record);
     if (validation) this.#validation = { validation: validation.loss.toPrecision(3) };
-    this.#progress?.update(step, { ...metrics, ...this.#validation });
+    const of = 'epochs' in this.#target ? `/${this.#target.epochs}` : '';
+    const shown = epoch === undefined ? {} : { epoch: `${epoch.toFixed(2)}${of}` };
+    this.#progress?.update(step, { ...shown, ...metrics, ...this.#validation });
+  }
+
+  /** Logs and shows a sample that was made after a step. */
+  sample(step: number, text: string): void {
+    this.#log({ event: 'sample', step, text });
+    this.#say(`Sample after step ${step}:\n${text}`);
   }
 
   /** Leaves the line of progress as it is, and starts a new one. */
-  end(): void {
+  endProgress(): void {
     this.#progress?.end();
+  }
+
+  /** Logs that `fit` ends, and why; in case of an error with its message. */
+  end({ step, epoch }: Point, reason: string, message?: string): void {
+    this.#log({ event: 'end', step, epoch, reason, message });
+  }
+
+  #log(line: object): void {
+    const seconds = (this.#options.now() - this.#startedAt) / 1000;
+    this.#options.log?.write(`${JSON.stringify({ ...line, seconds })}\n`);
+  }
+
+  #say(text: string): void {
+    this.endProgress();
+    this.#options.host?.stdout.write(`${text}\n`);
   }
 }

@@ -10,7 +10,7 @@ import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
 import { warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
-import { checkLosses, type Losses } from './metrics.ts';
+import { checkLosses, type Losses } from './batchLosses.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
 
 /** The results of a train step. */

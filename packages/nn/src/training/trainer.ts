@@ -9,13 +9,15 @@
  */
 import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
-import { checkArgument, number, oneOf, whole } from '@mambagrad/tensor/options';
+import { checkArgument, number } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { afterEvaluation } from './earlyStopping.ts';
 import { evaluate } from './evaluation.ts';
-import { createSampleCounter, type Losses, meanLosses } from './metrics.ts';
+import { createSampleCounter, type Losses, meanLosses } from './batchLosses.ts';
+import { type FitOptions, readTarget, type Target } from './fitOptions.ts';
 import { Reporter } from './reporter.ts';
+import { makeSample } from './samples.ts';
 import { createSteps, type Steps } from './steps.ts';
 import {
   type Batches, batches as batchesKind, readTrainerOptions, type StepRecord, type TrainerOptions,
@@ -53,21 +55,30 @@ export class Trainer<Batch> {
   }
 
   /**
-   * Trains until `steps` steps have been taken in all, counting those of earlier calls, or, with
-   * Infinity, until patience runs out or `stop` is called. Resolves with the reason for the end.
-   * Throws if the loss or the gradient of a step is not finite, naming step and op, with the step
-   * undone; if there are checkpoints of an earlier run and `resume` is not set; and if `fit` is
-   * running already.
+   * How many epochs of the data are over, with the part of the current one, as in `StepRecord`;
+   * undefined if the data is a function.
    */
-  async fit(steps: number): Promise<'done' | 'patience' | 'stopped'> {
-    checkArgument('fit', 'steps', steps, whole().or(oneOf(Infinity)));
+  get epoch(): number | undefined {
+    return this.#state.epoch;
+  }
+
+  /**
+   * Trains until so many steps have been taken, or so many epochs are over, in all: those of
+   * earlier calls, and of the run that was resumed, count. With Infinity it ends when patience runs
+   * out or `stop` is called. Resolves with the reason for the end. Throws if the loss or the
+   * gradient of a step is not finite, naming step and op, with the step undone; if there are
+   * checkpoints of an earlier run and `resume` is not set; if `fit` is running already; and if
+   * epochs are given, but the data is a function.
+   */
+  async fit(end: number | FitOptions): Promise<'done' | 'patience' | 'stopped'> {
+    const { host, data } = this.#options;
+    const target = readTarget(end, typeof data !== 'function');
     if (this.#isRunning) throw new TensorError('fit: it is running already; await it first');
     this.#isRunning = true;
-    const { host } = this.#options;
     try {
-      if (this.step === 0) await this.#resume();
+      const resumed = this.step === 0 ? await this.#resume() : undefined;
       for (const signal of SIGNALS) host?.once(signal, this.stop);
-      return await this.#run(steps);
+      return await this.#run(target, resumed);
     } finally {
       for (const signal of SIGNALS) host?.off(signal, this.stop);
       this.#isStopped = false;
@@ -111,47 +122,71 @@ export class Trainer<Batch> {
     this.#state.load(values);
   }
 
-  /** Continues from the latest checkpoint, if there is one. */
-  async #resume(): Promise<void> {
+  /** Continues from the latest checkpoint, if there is one. Returns whether it does. */
+  async #resume(): Promise<boolean | undefined> {
     const { checkpoints, resume } = this.#options;
     const found = await checkpoints?.load();
-    if (found === undefined) return;
+    if (found === undefined) return checkpoints && resume ? false : undefined;
     if (!resume) {
       throw new TensorError('fit: found checkpoints of an earlier run; set resume to continue it');
     }
     this.loadStateDict(found);
+    return true;
   }
 
-  async #run(steps: number): Promise<End> {
-    const { checkpoints, checkpointEvery } = this.#options;
-    const checkpointer = new Checkpointer(this.#state, checkpoints, checkpointEvery);
+  async #run(target: Target, resumed: boolean | undefined): Promise<End> {
+    const state = this.#state;
+    if (this.#usesEpochs(target)) state.endEpoch();
+    const checkpointer = new Checkpointer(state, this.#options);
+    const total = 'steps' in target ? target.steps : state.stepsUntil(target.epochs);
+    const reporter = new Reporter(this.#options, target, total);
+    reporter.begin(state, this.#options.model);
+    if (resumed) reporter.resume(state, this.#options.checkpoints?.source);
+    if (resumed === false) reporter.noResume();
     try {
-      await this.#loop(steps, checkpointer);
+      await this.#loop(target, checkpointer, reporter).finally(() => reporter.endProgress());
     } catch (error) {
+      reporter.end(state, 'error', messageOf(error));
       await checkpointer.save().catch((another: unknown) => {
         throw bothErrors(error, another);
       });
       throw error;
     }
     await checkpointer.save();
-    return this.step >= steps ? 'done' : this.#isOutOfPatience() ? 'patience' : 'stopped';
+    const reason = this.#hasReached(target) ? 'done'
+      : this.#isOutOfPatience() ? 'patience' : 'stopped';
+    reporter.end(state, reason);
+    return reason;
   }
 
-  async #loop(steps: number, checkpointer: Checkpointer): Promise<void> {
-    const { host, log, callbacks } = this.#options;
-    const reporter = new Reporter(steps, host, log);
+  async #loop(target: Target, checkpointer: Checkpointer, reporter: Reporter): Promise<void> {
+    const { callbacks } = this.#options;
     const pause = yieldEvery(WORK_TIME);
-    try {
-      while (this.step < steps && !this.#isOutOfPatience() && !this.#isStopped) {
-        const record = this.#takeStep();
-        reporter.report(record);
-        for (const callback of callbacks) await callback(record);
-        await checkpointer.saveIfDue();
-        await pause();
-      }
-    } finally {
-      reporter.end();
+    while (!this.#hasReached(target) && !this.#isOutOfPatience() && !this.#isStopped) {
+      const record = this.#takeStep(target);
+      reporter.report(record);
+      await this.#sample(reporter);
+      for (const callback of callbacks) await callback(record);
+      await checkpointer.saveIfDue();
+      await pause();
     }
+  }
+
+  async #sample(reporter: Reporter): Promise<void> {
+    const { samples, model } = this.#options;
+    if (samples === undefined || this.step % samples.every > 0) return;
+    const text = await makeSample(samples.make, model, this.#state.generatorStates());
+    reporter.sample(this.step, text);
+  }
+
+  #hasReached(target: Target): boolean {
+    if ('steps' in target) return this.step >= target.steps;
+    return this.#state.finishedEpochs >= target.epochs;
+  }
+
+  /** Whether it matters after a step if that was the last one of an epoch. */
+  #usesEpochs(target: Target): boolean {
+    return 'epochs' in target || this.#options.validation?.everyEpochs !== undefined;
   }
 
   #isOutOfPatience(): boolean {
@@ -160,16 +195,16 @@ export class Trainer<Batch> {
   }
 
   /** Takes a step, and evaluates if it is time for that; if anything fails, nothing has changed. */
-  #takeStep(): StepRecord {
+  #takeStep(target: Target): StepRecord {
     const state = this.#state;
-    const { validation } = this.#options;
-    const [before, step] = [state.snapshot(), state.step + 1];
+    const [before, step, epochsBefore] = [state.snapshot(), state.step + 1, state.finishedEpochs];
     try {
-      const record = { step, ...this.#train(before) };
+      const taken = this.#train(before, target);
       state.step = step;
-      if (validation === undefined || step % validation.every > 0) return record;
-      const losses = this.evaluate(validation.data);
-      state.earlyStopping = afterEvaluation(state.earlyStopping, losses.loss);
+      const { epoch } = state;
+      const record = { step, ...(epoch !== undefined && { epoch }), ...taken };
+      if (!this.#isToValidate(epochsBefore)) return record;
+      const losses = this.#validate();
       return { ...record, validation: losses };
     } catch (cause) {
       state.restore(before);
@@ -177,12 +212,26 @@ export class Trainer<Batch> {
     }
   }
 
+  /** Whether the step that was taken is followed by a validation. */
+  #isToValidate(epochsBefore: number): boolean {
+    const { every = Infinity, everyEpochs = Infinity } = this.#options.validation ?? {};
+    const periods = (epochs: number): number => Math.floor(epochs / everyEpochs);
+    return this.step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
+  }
+
+  #validate(): Losses<number> {
+    const losses = this.evaluate(this.#options.validation?.data ?? []);
+    this.#state.earlyStopping = afterEvaluation(this.#state.earlyStopping, losses.loss);
+    return losses;
+  }
+
   /** Updates the parameters once, from the state `before`, which it needs if that goes wrong. */
-  #train(before: StateDict): Omit<StepRecord, 'step' | 'validation'> {
+  #train(before: StateDict, target: Target): Pick<StepRecord, 'lr' | 'gradientNorm' | 'metrics'> {
     const { optimizer, accumulate } = this.#options;
     this.#scheduleLr();
     const { lr } = optimizer;
-    const batches = this.#state.nextBatches(accumulate);
+    const batches = this.#state.nextBatches(accumulate, 'epochs' in target);
+    if (this.#usesEpochs(target)) this.#state.endEpoch();
     const { losses, gradientNorm: norm } = this.#steps.trainStep(batches);
     const { means: metrics } = meanLosses('loss', losses, batches.map(this.#countSamples));
     const gradientNorm = norm.item();

@@ -1,7 +1,8 @@
 /**
  * The options of a trainer, and the record that it makes of each step.
  */
-import { type CompileOptions, Generator, type Tensor } from '@mambagrad/tensor';
+import { type CompileOptions, Generator, type Tensor, TensorError } from '@mambagrad/tensor';
+import { now } from '@mambagrad/tensor/host';
 import {
   boolean, callable, instanceOf, Kind, listOf, objectWith, oneOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -11,18 +12,26 @@ import type { StateDict } from '../modules/state.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
-import type { Losses } from './metrics.ts';
+import type { Losses } from './batchLosses.ts';
 import type { ProgressOutput } from './progress.ts';
 
 /** Batches in epochs, with a position that can be saved and loaded, such as a `DataLoader`. */
 export type Batches<Batch> =
   & Pick<DataLoader<never, Batch>, 'state' | 'load' | typeof Symbol.iterator>
-  & Partial<Pick<DataLoader<never, Batch>, 'settings'>>;
+  & Partial<Pick<
+    DataLoader<never, Batch>, 'settings' | 'length' | 'samplesPerEpoch' | 'isEpochOver'
+  >>;
 
 /** The record of a step. */
 export interface StepRecord {
   /** The number of the step, from 1. */
   readonly step: number;
+  /**
+   * How many epochs were over after the step, with the part of the current one: 2.5 in the middle
+   * of the third. Whole if the data does not know its number of samples; undefined for data that is
+   * a function.
+   */
+  readonly epoch?: number;
   /** The learning rate of the step. */
   readonly lr: number;
   /** The norm of the gradient of all parameters, before it was clipped. */
@@ -39,6 +48,8 @@ export interface CheckpointStore {
   save(step: number, state: StateDict): void | Promise<void>;
   /** The state that was saved last, if any was. */
   load(): StateDict | undefined | Promise<StateDict | undefined>;
+  /** Where the state that `load` gave last came from, such as the path of a file; it is shown. */
+  readonly source?: string | undefined;
 }
 
 /** The process: shows progress, and receives signals to stop; Node's `process` is one. */
@@ -61,10 +72,26 @@ export interface Log {
 export interface ValidationOptions<Batch> {
   /** The batches to evaluate on: a loader's epoch, or an array. */
   readonly data: Batches<Batch> | readonly Batch[];
-  /** The number of steps from one evaluation to the next, from 1. */
-  readonly every: number;
+  /** The number of steps from one evaluation to the next, from 1. Default by `everyEpochs`. */
+  readonly every?: number | undefined;
+  /**
+   * The number of epochs from one evaluation to the next, from 1: it comes after the last step of
+   * an epoch. Default by `every`.
+   */
+  readonly everyEpochs?: number | undefined;
   /** Stop after this many successive evaluations without a lower loss, from 1. Default Infinity. */
   readonly patience?: number | undefined;
+}
+
+/** Samples of the model's output, made while it trains: how often, and how. */
+export interface SamplesOptions {
+  /** The number of steps from one sample to the next, from 1. */
+  readonly every: number;
+  /**
+   * Makes a text, with all modules in `eval`. Buffers and generators are put back afterwards, so
+   * that it changes nothing in training.
+   */
+  readonly make: () => string | Promise<string>;
 }
 
 /** Options of `Trainer`: the model, its loss and data, and how to train it. */
@@ -99,7 +126,10 @@ export interface TrainerOptions<Batch> extends StepOptions {
    * state is part of checkpoints. Default [].
    */
   readonly generators?: readonly Generator[] | undefined;
-  /** Saves the state after every `checkpointEvery` steps and when `fit` ends. */
+  /**
+   * Saves the state after every `checkpointEvery` steps and when `fit` ends; once also within the
+   * first minute, or after the first step if that takes longer.
+   */
   readonly checkpoints?: CheckpointStore | undefined;
   /** The number of steps from one checkpoint to the next, from 1. Default 100. */
   readonly checkpointEvery?: number | undefined;
@@ -107,15 +137,22 @@ export interface TrainerOptions<Batch> extends StepOptions {
   readonly resume?: boolean | undefined;
   /** Shows progress; SIGINT and SIGTERM end `fit` after the current step. */
   readonly host?: Host | undefined;
-  /** Receives a line of JSON for each step: its record, and the seconds since `fit` began. */
+  /** How to make samples during training, which are shown and logged. Default none. */
+  readonly samples?: SamplesOptions | undefined;
+  /**
+   * Receives a line of JSON for each step: its record, and the seconds since `fit` began. Lines
+   * with a field `event` come between them: 'begin', 'resume', 'sample' and 'end'.
+   */
   readonly log?: Log | undefined;
+  /** A clock in milliseconds that is never set back. Default `performance.now`. */
+  readonly now?: (() => number) | undefined;
   /** Called after each step; their promises are awaited before the next one. Default []. */
   readonly callbacks?: readonly ((record: StepRecord) => unknown)[] | undefined;
 }
 
 /** The options that have a default. */
 type WithDefault =
-  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'callbacks';
+  'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'now' | 'callbacks';
 
 /** The options of a trainer with their defaults. */
 export type TrainerSettings<Batch> = TrainerOptions<Batch> & {
@@ -136,9 +173,15 @@ export const batches: Kind<Batches<never> | readonly never[]> =
 
 const validationOptions = {
   data: batches.required(),
-  every: whole(1).required(),
+  every: whole(1).optional(),
+  everyEpochs: whole(1).optional(),
   patience: whole(1).or(oneOf(Infinity)).orElse(Infinity),
 } satisfies Table<ValidationOptions<never>>;
+
+const sampleOptions = {
+  every: whole(1).required(),
+  make: callable<SamplesOptions['make']>().required(),
+} satisfies Table<SamplesOptions>;
 
 const hosts = new Kind<Host>(
   'an object with stdout and methods once and off, such as process',
@@ -161,8 +204,10 @@ const trainerOptions = {
   checkpoints: objectWith<CheckpointStore>('a checkpointFolder', 'save', 'load').optional(),
   checkpointEvery: whole(1).orElse(100),
   resume: boolean.orElse(false),
+  samples: objects('{ every, make }').optional(),
   host: hosts.optional(),
   log: objectWith<Log>('an object with a method write', 'write').optional(),
+  now: callable<() => number>().orElse(now),
   callbacks: listOf(callable<(record: StepRecord) => unknown>()).orElse([]),
 } satisfies Table<TrainerOptions<never>>;
 
@@ -170,8 +215,27 @@ const trainerOptions = {
 export function readTrainerOptions<Batch>(given: TrainerOptions<Batch>): TrainerSettings<Batch> {
   const read = readOptions('Trainer', given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
-  const { validation } = options;
-  if (validation === undefined) return options;
-  const inner = readOptions('Trainer: validation', validation, validationOptions);
-  return { ...options, validation: inner as unknown as ValidationOptions<Batch> };
+  const { validation, samples, data } = options;
+  return {
+    ...options,
+    validation: validation && readValidationOptions(validation, typeof data !== 'function'),
+    samples: samples && readOptions('Trainer: samples', samples, sampleOptions),
+  };
+}
+
+function readValidationOptions<Batch>(
+  given: ValidationOptions<Batch>, hasEpochs: boolean,
+): ValidationOptions<Batch> {
+  const op = 'Trainer: validation';
+  const read = readOptions(op, given, validationOptions);
+  if (read.every === undefined && read.everyEpochs === undefined) {
+    throw new TensorError(`${op}: every is missing, expected every (steps) or everyEpochs`);
+  }
+  if (read.everyEpochs !== undefined && !hasEpochs) {
+    throw new TensorError(
+      `${op}: everyEpochs is ${read.everyEpochs}, but the data is a function, which has no ` +
+        'epochs; give every (steps), or make the data a DataLoader',
+    );
+  }
+  return read as unknown as ValidationOptions<Batch>;
 }

@@ -8,10 +8,11 @@
  */
 import { defaultGenerator, type Tensor, TensorError } from '@mambagrad/tensor';
 import { loadState, requireState, saveState, type StateDict } from '../modules/state.ts';
+import { BatchStream } from './batchStream.ts';
 import { type EarlyStopping, notEvaluated } from './earlyStopping.ts';
 import { decodePosition, encodePosition, type Position } from './position.ts';
 import { encodeSetup, type Setup, SETUP, setupDifferences } from './setup.ts';
-import type { Batches, TrainerSettings } from './trainerOptions.ts';
+import type { TrainerSettings } from './trainerOptions.ts';
 
 /** The state of one run, which its steps change. */
 export class TrainingState<Batch> {
@@ -20,16 +21,60 @@ export class TrainingState<Batch> {
   /** How validation has gone so far. */
   earlyStopping: EarlyStopping = notEvaluated;
   readonly #options: TrainerSettings<Batch>;
-  #batches: Iterator<Batch, never>;
+  readonly #stream: BatchStream<Batch>;
 
   constructor(options: TrainerSettings<Batch>) {
     this.#options = options;
-    this.#batches = allEpochs(options.data);
+    this.#stream = new BatchStream(options.data, () => this.generatorStates());
   }
 
-  /** The next batches, which moves the position of the data. */
-  nextBatches(count: number): Batch[] {
-    const batches = Array.from({ length: count }, () => this.#batches.next().value);
+  /**
+   * How many epochs are over, with the part of the current one if the data knows its number of
+   * samples. Undefined if the data is a function.
+   */
+  get epoch(): number | undefined {
+    const { data } = this.#options;
+    if (typeof data === 'function') return undefined;
+    const { epoch, index } = data.state();
+    const { samplesPerEpoch } = data;
+    return samplesPerEpoch ? epoch + index / samplesPerEpoch : epoch;
+  }
+
+  /** The number of epochs that are over. */
+  get finishedEpochs(): number {
+    return this.#position().data.epoch;
+  }
+
+  /** If no batch of the current epoch is left, goes to the next one; see `BatchStream`. */
+  endEpoch(): void {
+    this.#stream.endEpoch();
+  }
+
+  /**
+   * The number of steps at the end of so many epochs; Infinity if the data cannot know. For batches
+   * from buckets, in the middle of an epoch, it is about that.
+   */
+  stepsUntil(epochs: number): number {
+    const { data, accumulate } = this.#options;
+    if (typeof data === 'function' || data.length === undefined) return Infinity;
+    const { length, samplesPerEpoch = 0 } = data;
+    if (samplesPerEpoch === 0) return Infinity;
+    const { epoch, index } = data.state();
+    const batchesLeft = Math.ceil((length * (samplesPerEpoch - index)) / samplesPerEpoch);
+    const stepsOf = (batches: number): number => Math.ceil(batches / accumulate);
+    const steps = stepsOf(batchesLeft) + (epochs - epoch - 1) * stepsOf(length);
+    return this.step + Math.max(0, steps);
+  }
+
+  /**
+   * The next batches, which moves the position of the data. They are fewer than `count` if they
+   * are to be of one epoch and it ends.
+   */
+  nextBatches(count: number, isOfOneEpoch: boolean): Batch[] {
+    const batches = [this.#stream.next()];
+    while (batches.length < count && !(isOfOneEpoch && this.#stream.endEpoch())) {
+      batches.push(this.#stream.next());
+    }
     if (batches.some((batch) => batch instanceof Promise)) {
       throw new TensorError('a batch is a promise; data and collate must return it at once');
     }
@@ -56,7 +101,7 @@ export class TrainingState<Batch> {
     loadState('Trainer.loadStateDict', this.#namedTensors(encoded), values, true, problems);
     const position = decodePosition(encoded);
     if (typeof data !== 'function') data.load(position.data);
-    this.#batches = allEpochs(data);
+    this.#stream.restart();
     this.step = position.step;
     this.earlyStopping = position.earlyStopping;
   }
@@ -102,14 +147,4 @@ export class TrainingState<Batch> {
       named.map(([name, value]): [string, Tensor] => [`${part}.${name}`, value]),
     );
   }
-}
-
-/** The batches of one epoch after the other, without end. */
-function* allEpochs<Batch>(data: Batches<Batch> | (() => Batch)): Iterator<Batch, never> {
-  if (typeof data === 'function') for (;;) yield data();
-  // The rest of an epoch that was begun may be empty, but not the whole epoch after it.
-  for (let emptyEpochs = 0; emptyEpochs < 2; emptyEpochs++) {
-    for (const batch of data) yield ((emptyEpochs = -1), batch);
-  }
-  throw new TensorError('the data has no batch');
 }

@@ -4,7 +4,7 @@
  * the gradient rule. Ops that move elements differ in a rule that says where each comes from.
  */
 import type { Expr } from '@mambagrad/kernel';
-import { allocate, type DType, isFloat } from '../core/dtype.ts';
+import { allocate, type DType, isFloat, type TypedArray } from '../core/dtype.ts';
 import type { Index } from '../core/lowering.ts';
 import { checkArgument, show, tensors } from '../core/options.ts';
 import { type Apply, definePrimitive, type SinglePrimitive } from '../core/primitive.ts';
@@ -31,6 +31,19 @@ export function tensorOf(op: string, value: Operand, dtype: DType, name = 'b'): 
   const isHeld = dtype !== 'i32' || (value | 0) === value;
   check(isHeld)`${op}: ${value} is not an i32; use cast on the tensor beside it first`;
   return new Tensor({ shape: [], dtype }, allocate(dtype, 1).fill(value));
+}
+
+/**
+ * The values of a tensor, for checks of them; undefined in a trace, where it has none.
+ *
+ *     valuesOf(tokens)?.every((token) => token < vocabSize)
+ */
+export function valuesOf(x: Tensor): TypedArray | undefined {
+  try {
+    return x.data;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,0 +1,92 @@
+/**
+ * What all losses share: how the losses of a batch become one number, and which inputs are refused.
+ */
+import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
+import { definePrimitive } from '@mambagrad/tensor/extend';
+import { checkArgument, type FullTable, oneOf, tensors } from '@mambagrad/tensor/options';
+
+/** Options of every loss: how the losses of all elements or positions are reduced. */
+export interface LossOptions {
+  /**
+   * The mean of all losses, their sum, or each of them, unreduced. The mean of zero losses is an
+   * error. Default 'mean'.
+   */
+  readonly reduction?: 'mean' | 'sum' | 'none' | undefined;
+}
+
+type Reduction = NonNullable<LossOptions['reduction']>;
+
+export const lossOptions: FullTable<LossOptions> = {
+  reduction: oneOf('mean', 'sum', 'none').orElse('mean'),
+};
+
+/** The losses, reduced. A mean divides their sum by `counted`, or else by their number. */
+export function reduce(
+  op: string, losses: Tensor, reduction: Reduction, counted?: Tensor,
+): Tensor {
+  if (reduction === 'none') return losses;
+  if (reduction === 'sum') return losses.sum();
+  if (losses.numel === 0) {
+    throw new TensorError(
+      `${op}: the batch is empty, ${describe(losses)}; the mean of zero losses is undefined`,
+    );
+  }
+  return counted ? losses.sum().div(counted) : losses.mean();
+}
+
+/** Throws unless shapes are equal. Broadcasting would hide a mistake: [n] − [n, 1] is [n, n]. */
+export function requireSame(op: string, predictions: Tensor, targets: Tensor): void {
+  requireTensors(op, predictions, targets);
+  if (describe(predictions) === describe(targets)) return;
+  throw new TensorError(
+    `${op}: predictions are ${describe(predictions)}, targets ${describe(targets)}; expected the ` +
+      'same shape and dtype',
+  );
+}
+
+/** Throws unless both arguments are tensors. */
+export function requireTensors(op: string, predictions: Tensor, targets: Tensor): void {
+  checkArgument(op, 'the first argument', predictions, tensors);
+  checkArgument(op, 'targets', targets, tensors);
+}
+
+/** The words of the error for an element that is out of range. */
+interface Range {
+  readonly op: string;
+  readonly name: string;
+  /** What an element must be, such as 'between 0 and 1'. */
+  readonly expected: string;
+}
+
+const checkedValues = definePrimitive<Range>({
+  name: 'checkedValues',
+  infer: ([values]) => values,
+  compute: ([values, isWrong], { data }, { op, name, expected }) => {
+    const wrong = isWrong.data.findIndex((x: number) => x !== 0);
+    if (wrong < 0) return data.set(values.data);
+    throw new TensorError(`${op}: element ${wrong} of ${name} is not ${expected}`);
+  },
+  lower: () => ({ element: (index, values) => values.at(index), bound: { input: 1, size: 1 } }),
+  gradient: (g) => [() => g, null],
+});
+
+/**
+ * The values, unchanged. If an element of `isRight` (i32) is 0, it throws that this element is not
+ * as expected, also in a compiled function: a kernel looks for such an element, and if there is
+ * one, the reference loop runs and throws.
+ */
+export function requireElements(values: Tensor, isRight: Tensor, range: Range): Tensor {
+  return checkedValues([values, isRight.equal(0)], range);
+}
+
+/**
+ * Weights, unchanged. Throws if they require gradients, or if one is negative or not finite, also
+ * in a compiled function.
+ */
+export function requireWeights(op: string, name: string, weights: Tensor): Tensor {
+  if (weights.requiresGrad) {
+    throw new TensorError(`${op}: ${name} requires gradients, expected a constant; use detach()`);
+  }
+  const isRight = weights.greaterEqual(0).mul(weights.less(Infinity));
+  return requireElements(weights, isRight, { op, name, expected: 'a finite number from 0' });
+}
