@@ -60,6 +60,6 @@ export type {
 } from './training/trainerOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export {
-  encodeSafetensors, type FileBytes, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
+  encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,
 } from './checkpoints/safetensors.ts';

@@ -140,16 +140,13 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsReader {
   return new SafetensorsReader({ size: bytes.length, read });
 }
 
-/** Bytes in a buffer of their own. (TypeScript calls that Uint8Array<ArrayBuffer> since 5.7.) */
-export type FileBytes = ReturnType<Uint8Array['slice']>;
-
 /**
  * Encodes tensors as a file, f32 as F32 and f64 as F64. Throws if a name appears twice, is
  * `__metadata__`, or contains a lone surrogate; strings of the metadata may not contain one either.
  */
 export function encodeSafetensors(
   tensors: Iterable<readonly [string, Tensor]>, options?: SafetensorsOptions,
-): FileBytes {
+): Uint8Array<ArrayBuffer> {
   const pieces = [...safetensorsPieces(tensors, options)];
   const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   pieces.reduce((offset, piece) => (bytes.set(piece, offset), offset + piece.length), 0);

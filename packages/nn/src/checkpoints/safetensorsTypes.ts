@@ -73,7 +73,7 @@ function narrow(bytes: ArrayBuffer, name: string, isSigned: boolean): Int32Array
 }
 
 /** i32 to I64, by sign extension. */
-export function widen(values: TypedArray): ReturnType<Int32Array['slice']> {
+export function widen(values: TypedArray): Int32Array<ArrayBuffer> {
   return new Int32Array(2 * values.length).map((_, i) => values[i >> 1] >> (i % 2 === 0 ? 0 : 31));
 }
 
