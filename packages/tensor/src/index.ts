@@ -27,6 +27,5 @@ export * from './ops/random.ts';
 export * from './ops/table.ts';
 export * from './scan/scan.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
-export {
-  guard, type NestedArray, type Node, Tensor, type Tensors, type TensorsFor, withoutValues,
-} from './core/tensor.ts';
+export type { Tensors, TensorsFor } from './core/lists.ts';
+export { guard, type NestedArray, type Node, Tensor, withoutValues } from './core/tensor.ts';

@@ -3,11 +3,12 @@
  * the `grad` field of leaves. How they are computed stands in pullBack.ts.
  */
 import { zerosLike } from '../core/create.ts';
+import type { TensorsFor } from '../core/lists.ts';
 import {
   boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
 } from '../core/options.ts';
 import { check, describe } from '../core/shape.ts';
-import { type Tensor, type TensorsFor, withMode } from '../core/tensor.ts';
+import { type Tensor, withMode } from '../core/tensor.ts';
 import { pullBack } from './pullBack.ts';
 
 /** Runs `body` without recording nodes: for updates, evaluation and generation. */
@@ -52,9 +53,9 @@ const gradOptions = {
 } satisfies Table<GradOptions>;
 
 /**
- * The gradients of `output` with respect to each of `inputs`, in their shapes and order: leaves that
- * require gradients, or anything computed from such. Touches no `grad` field. Throws if `output` does not
- * depend on one of them (see `allowUnused`).
+ * The gradients of `output` with respect to each of `inputs`, in their order and shapes. Inputs are
+ * leaves that require gradients, or anything computed from such. Touches no `grad` field. Throws if
+ * `output` does not depend on one of them (see `allowUnused`).
  */
 export function grad<const Inputs extends readonly Tensor[]>(
   output: Tensor, inputs: Inputs, options: GradOptions = {},

@@ -10,11 +10,12 @@
  */
 import { eye, zeros } from '../core/create.ts';
 import { isFloat } from '../core/dtype.ts';
+import type { Tensors } from '../core/lists.ts';
 import {
   boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
 } from '../core/options.ts';
 import { check, describe } from '../core/shape.ts';
-import { type Tensor, type Tensors, withMode } from '../core/tensor.ts';
+import { type Tensor, withMode } from '../core/tensor.ts';
 import { grad, type GradOptions } from './autograd.ts';
 
 /** Options of `valueAndGrad`, `jacobian` and `hessianVectorProduct`. */

@@ -166,14 +166,6 @@ function fits(a: Spec, b: Spec): boolean {
   return a.dtype === b.dtype && sameShape(a.shape, b.shape);
 }
 
-/** Tensors whose number the caller knows, such as the pieces of one: `const [a, b] = x.chunk(2)`. */
-export type Tensors = Tensor[] & List<Tensor>;
-
-/** A tensor for each of these: of an array literal a tuple, as long as it is. */
-export type TensorsFor<Items extends readonly unknown[]> = number extends Items['length']
-  ? Tensors
-  : { -readonly [I in keyof Items]: Tensor };
-
 /** A number, or arrays of numbers, nested as deep as a tensor has axes. */
 export type NestedArray = number | NestedArray[];
 

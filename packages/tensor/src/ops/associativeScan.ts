@@ -4,11 +4,12 @@
  * at once. The scan is composed of tensor ops, hence differentiable.
  */
 import { asList, type List } from '@mambagrad/wasm';
+import type { TensorsFor } from '../core/lists.ts';
 import {
   axisNumber, boolean, callable, checkArgument, oneOf, readOptions, type Table, tensorLists,
 } from '../core/options.ts';
 import { check, resolveAxis, sameShape } from '../core/shape.ts';
-import type { Tensor, TensorsFor } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 
 /** An element of the scan: one or more tensors that belong together, such as (a, b). */
 export type ScanElements = readonly Tensor[];

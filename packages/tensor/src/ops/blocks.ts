@@ -5,12 +5,13 @@
  */
 import * as k from '@mambagrad/kernel';
 import { asList } from '@mambagrad/wasm';
+import type { Tensors } from '../core/lists.ts';
 import type { Elements, Index } from '../core/lowering.ts';
 import { anyNumber, listOf, readOptions, type Table, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { check, resolveAxis } from '../core/shape.ts';
 import { copyBlock } from '../core/strided.ts';
-import type { Tensor, Tensors } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { move, requireCount, requireCounts, requireList, requireTensor } from './define.ts';
 
 /** Lists that have a number for each axis, by name. */

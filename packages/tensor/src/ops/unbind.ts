@@ -4,11 +4,12 @@
  */
 import { asList } from '@mambagrad/wasm';
 import { zeros } from '../core/create.ts';
+import type { Tensors } from '../core/lists.ts';
 import type { Index } from '../core/lowering.ts';
 import { defineMultiPrimitive } from '../core/primitive.ts';
 import { numelOf, resolveAxis } from '../core/shape.ts';
 import { copyBlock } from '../core/strided.ts';
-import type { Tensor, Tensors } from '../core/tensor.ts';
+import type { Tensor } from '../core/tensor.ts';
 import { requireTensor } from './define.ts';
 
 const unbindPrimitive = defineMultiPrimitive<number>({
