@@ -8,6 +8,7 @@ export {
 } from './layers/block.ts';
 export * from './checkpoints/checkpoint.ts';
 export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts';
+export { loadOptimizerState, saveOptimizerState } from './checkpoints/optimizerState.ts';
 export * from './layers/convolution.ts';
 export * from './text/generation.ts';
 export { MambaLM, type MambaLMOptions } from './models/languageModel.ts';

@@ -18,8 +18,11 @@ export * from './data/regularSeries.ts';
 export * from './data/scaling.ts';
 export * from './data/splitData.ts';
 export * from './data/windows.ts';
+export * from './inference/compileForInference.ts';
+export * from './inference/compileInEval.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
+export * from './optimizers/groups.ts';
 export * from './layers/gru.ts';
 export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
@@ -30,6 +33,14 @@ export * from './losses/crossEntropy.ts';
 export * from './losses/probabilities.ts';
 export type { LossOptions } from './losses/reduction.ts';
 export * from './losses/regression.ts';
+export { meanAbsoluteError } from './metrics/absoluteError.ts';
+export { accuracy, topK } from './metrics/accuracy.ts';
+export { type ConfusionMatrix, confusionMatrix, type F1, f1 } from './metrics/confusion.ts';
+export {
+  type ClassMetricOptions, measure, type Metric, MetricTotal, type Predictions, type Sums,
+  type Totals,
+} from './metrics/metric.ts';
+export { perplexity } from './metrics/perplexity.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
@@ -42,6 +53,7 @@ export type {
 export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export { plot, type PlotData, type PlotOptions } from './report/plot.ts';
 export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
@@ -50,14 +62,21 @@ export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
+export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export {
+  findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
+} from './training/learningRateFinder.ts';
 export { Trainer } from './training/trainer.ts';
+export type { Batches } from './training/batches.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
-  ValidationOptions,
+  CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
 } from './training/trainerOptions.ts';
+export type {
+  Evaluated, MetricsOf, NoScores, ValidationOptions,
+} from './training/validationOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,

@@ -127,7 +127,7 @@ test('a page is well-formed and names nothing outside of it, whatever the log ho
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 

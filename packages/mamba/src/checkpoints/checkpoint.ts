@@ -11,41 +11,26 @@
 import { loadState, saveState, type StateDict } from '@mambagrad/nn';
 import { describe, type DType, type Tensor, TensorError, withoutValues } from '@mambagrad/tensor';
 import {
-  checkArgument, instanceOf, type Kind, objectWith, oneOf, readOptions, tensors as anyTensor,
+  checkArgument, instanceOf, type Kind, objectWith, oneOf, tensors as anyTensor,
 } from '@mambagrad/tensor/options';
-import { blockDefaults } from '../layers/block.ts';
-import { mamba2Defaults } from '../layers/mamba2.ts';
-import { mamba3Defaults } from '../layers/mamba3Options.ts';
-import { defaultDtRank } from '../layers/selectiveSSM.ts';
-import { MambaLM, mambaLMOptions, type MambaLMOptions } from '../models/languageModel.ts';
+import { MambaLM, type MambaLMOptions } from '../models/languageModel.ts';
 import type { LayerKind } from '../models/stackOptions.ts';
 import {
   type CheckpointConfig, formatConfig, readConfig, type ReadConfig,
 } from './config.ts';
+import {
+  EMBEDDING, HEAD, isOfTransformers, namedAsSaved, ORIGINAL_EMBEDDING, type Settings, settingsOf,
+  storedParameters,
+} from './format.ts';
 import { innerKeys, type Keys, keys } from './keys.ts';
 
 const LOAD = 'loadLanguageModel';
 /** The number of a layer in the name of a tensor. */
 const LAYER = /^backbone\.layers\.(\d+)\./;
-const EMBEDDING = 'backbone.embeddings.weight';
-const HEAD = 'lm_head.weight';
-/** The name of EMBEDDING in mamba_ssm. */
-const ORIGINAL_EMBEDDING = 'backbone.embedding.weight';
 
 const models = instanceOf(MambaLM);
 const stateDicts: Kind<StateDict> = objectWith('a Map of tensors by name', 'get', 'entries');
 const floats = oneOf('f32', 'f64');
-
-/** All parameters by their names in transformers. */
-function storedParameters(model: MambaLM): [string, Tensor][] {
-  return model.namedParameters().map(([path, parameter]) => {
-    const snake = path
-      .replace('mixer.ssm.', 'mixer.')
-      .replace('embedding.', 'embeddings.')
-      .replace(/\B[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
-    return [path.startsWith('lmHead') ? snake : `backbone.${snake}`, parameter];
-  });
-}
 
 // Saving
 
@@ -61,40 +46,16 @@ export function saveLanguageModel(
 ): { readonly config: string; readonly tensors: StateDict } {
   checkArgument('saveLanguageModel', 'model', model, models);
   const settings = settingsOf(model);
-  const stored = storedParameters(model);
+  const named = namedAsSaved(model);
   if (isOfTransformers(settings)) {
-    return { config: formatConfig(transformersConfig(settings)), tensors: saveState(stored) };
+    return { config: formatConfig(transformersConfig(settings)), tensors: saveState(named) };
   }
   const { layer } = settings;
   const blocks = layer === 'mamba3' ? originalMamba3(settings) : originalMamba(settings, layer);
   const config = formatConfig(originalConfig(settings, blocks));
   // mamba_ssm stores a tied head a second time.
   const head = model.lmHead ? [] : [[HEAD, model.embedding.weight] as const];
-  const named = stored.map(([name, x]) =>
-    [name === EMBEDDING ? ORIGINAL_EMBEDDING : name, x] as const);
   return { config, tensors: saveState([...named, ...head]) };
-}
-
-/** The options of a model with their defaults, also those that depend on the kind of its blocks. */
-function settingsOf({ options }: MambaLM) {
-  const all = readOptions('MambaLM', options, mambaLMOptions);
-  const { layer, hiddenSize, numGroups } = all;
-  const { stateSize } =
-    { mamba: blockDefaults, mamba2: mamba2Defaults, mamba3: mamba3Defaults }[layer];
-  return {
-    ...all,
-    stateSize: all.stateSize ?? stateSize,
-    dtRank: all.dtRank ?? defaultDtRank(hiddenSize),
-    normGroups: all.normGroups ?? numGroups,
-  };
-}
-type Settings = ReturnType<typeof settingsOf>;
-
-/** Whether transformers supports models of these settings. */
-function isOfTransformers(settings: Settings): boolean {
-  const { layer, normBeforeGate, normGroups, dHasHeadDim, learnableInitStates } = settings;
-  if (layer === 'mamba3' || learnableInitStates) return false;
-  return layer === 'mamba' || (normGroups === 1 && !normBeforeGate && !dHasHeadDim);
 }
 
 /** The settings as a config: each under the first key that the table has for it. */

@@ -4,7 +4,7 @@
  * On a phone letters are 16 units high, for which there is room.
  */
 import { type Axis, createAxis } from './axis.ts';
-import type { Chart, Series } from './charts.ts';
+import { type Chart, onlyPositive, type Series } from './charts.ts';
 import { type Points, pointsToDraw, rangeOf } from './curve.ts';
 import { element, join, type Markup, shorten, text } from './markup.ts';
 import { count, formatNumber } from './numbers.ts';
@@ -61,25 +61,6 @@ export function drawChart({ title, series }: Chart, options: DrawOptions): Marku
     ...drawn.map((each, i) => drawSeries(frame, each, i)),
     ...drawn.map((each, i) => bestRing(frame, each, i, options.best)),
   );
-}
-
-/** Whether a chart can also be drawn on a logarithmic axis: all its values are above 0. */
-export function canBeLog({ series }: Chart): boolean {
-  const [least, greatest] = rangeOf(series.map(({ points }) => points.y));
-  return least > 0 && greatest > least;
-}
-
-/** Whether a chart shows more on a logarithmic axis: its values differ in size. */
-export function isBetterLog(chart: Chart): boolean {
-  const curves = chart.series.map(({ points, smoothed = points }) => smoothed.y);
-  const [least, greatest] = rangeOf(curves);
-  return canBeLog(chart) && greatest > 20 * least;
-}
-
-function onlyPositive(series: Series): Series {
-  const of = ({ x, y }: Points): Points => ({ x, y: y.map((value) => (value > 0 ? value : NaN)) });
-  const { points, smoothed } = series;
-  return { ...series, points: of(points), smoothed: smoothed && of(smoothed) };
 }
 
 /** What a curve shows, in words. */

@@ -12,6 +12,8 @@ import { parseLog, type Run } from './run.ts';
 export interface LogFile {
   /** Appends a line, which ends with a line break. */
   write(line: string): void;
+  /** All that was written so far, by earlier runs, too. */
+  read(): string;
 }
 
 /** A log in the file `path`, which is created, with its folders, at the first line. */
@@ -27,6 +29,7 @@ export function logFile(path: string): LogFile {
       fs.appendFileSync(path, text);
       isAtLineStart = line.endsWith('\n');
     },
+    read: () => (fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : ''),
   };
 }
 

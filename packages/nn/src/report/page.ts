@@ -4,14 +4,14 @@
  * the model and the history of the run.
  */
 import {
-  checkArgument, Kind, listOf, number, readOptions, string, type Table,
+  listOf, number, readOptions, string, type Table,
 } from '@mambagrad/tensor/options';
-import { canBeLog, drawChart, type DrawOptions, isBetterLog } from './chartSvg.ts';
-import { type Chart, chartsOf, type Series } from './charts.ts';
+import { drawChart, type DrawOptions } from './chartSvg.ts';
+import { canBeLog, type Chart, chartsOf, isBetterLog, type Series } from './charts.ts';
 import { element, type Markup, text } from './markup.ts';
 import { count, formatNumber } from './numbers.ts';
 import { bestOf, endOf, historyOf, keyFigures, lastField, remarksOn } from './overview.ts';
-import { parseLog, type Run, type RunEvent } from './run.ts';
+import { type Run, type RunEvent, runOf } from './run.ts';
 import { style } from './style.ts';
 import { evenly, heads, matrixTable, numbersTable, row, scrollable } from './tables.ts';
 
@@ -40,12 +40,6 @@ const reportOptions = {
   classes: listOf(string).orElse([]),
 } satisfies Table<ReportOptions>;
 
-const runs = new Kind<Run | string | Iterable<string>>(
-  'a run, the text of a log, or its lines',
-  (x) => typeof x === 'string' || (typeof x === 'object' && x !== null &&
-    (Symbol.iterator in x || 'steps' in x)),
-);
-
 /** The most that is shown of each; the rest is left out, which the page says. */
 const MOST = { charts: 60, samples: 12, events: 50, characters: 4000, lines: 400 };
 
@@ -57,8 +51,8 @@ const MOST = { charts: 60, samples: 12, events: 50, characters: 4000, lines: 400
 export function reportPage(
   log: Run | string | Iterable<string>, options: ReportOptions = {},
 ): string {
-  checkArgument('reportPage', 'log', log, runs);
-  return pageOf(runOf(log), readReportOptions('reportPage', options, 'Training run'));
+  const run = runOf('reportPage', log);
+  return pageOf(run, readReportOptions('reportPage', options, 'Training run'));
 }
 
 /** The options with their defaults. Throws if one is unknown, or not of its kind. */
@@ -67,11 +61,6 @@ export function readReportOptions(
 ): ReportSettings {
   const { title = defaultTitle, ...others } = readOptions(op, given, reportOptions);
   return { title, ...others };
-}
-
-/** A run, or what `parseLog` reads from its log. */
-export function runOf(log: Run | string | Iterable<string>): Run {
-  return typeof log === 'object' && 'steps' in log ? log : parseLog(log);
 }
 
 /** The page of a run. `more` is put into its head. */

@@ -51,7 +51,7 @@ dt { font-size: 13px; }
 dd { margin: 0; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; }
 dd small { display: block; font-size: 13px; font-weight: 400; color: var(--muted); }
 .charts {
-  display: grid; gap: 18px;
+  display: grid; gap: 18px; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr));
 }
 figure {
@@ -104,6 +104,10 @@ pre {
 }
 pre.words { white-space: pre-wrap; }
 h3.sample { margin: 14px 0 4px; font-size: 14px; color: var(--muted); }
+.live {
+  position: fixed; right: 12px; bottom: 12px; margin: 0; padding: 4px 12px; font-size: 13px;
+  background: var(--panel); border: 1px solid var(--line); border-radius: 14px;
+}
 @media (max-width: 560px) {
   body { padding: 16px 12px 32px; }
   svg text { font-size: 16px; }

@@ -10,6 +10,7 @@
  */
 import type { Module } from '../modules/module.ts';
 import { summary } from '../modules/summary.ts';
+import type { LivePage } from '../report/live.ts';
 import type { Target } from './fitOptions.ts';
 import { Progress } from './progress.ts';
 import type { StepRecord, TrainerSettings } from './trainerOptions.ts';
@@ -28,15 +29,20 @@ export class Reporter {
   readonly #options: Options;
   readonly #target: Target;
   readonly #progress: Progress | undefined;
+  readonly #live: Pick<LivePage, 'add'> | undefined;
   readonly #startedAt: number;
   /** The loss of the last validation, as it is shown until the next. */
   #validation: { readonly validation?: string } = {};
 
-  /** `total` is the number of steps at which `fit` ends, as far as it is known. */
-  constructor(options: Options, target: Target, total: number) {
+  /**
+   * `total` is the number of steps at which `fit` ends, as far as it is known. The page `live`
+   * gets the lines of the log.
+   */
+  constructor(options: Options, target: Target, total: number, live: LivePage | undefined) {
     const { host, now } = options;
     this.#options = options;
     this.#target = target;
+    this.#live = live;
     this.#progress = host && new Progress({ total, output: host.stdout, now });
     this.#startedAt = now();
   }
@@ -87,8 +93,11 @@ export class Reporter {
   }
 
   #log(line: object): void {
+    if (!this.#options.log && !this.#live) return;
     const seconds = (this.#options.now() - this.#startedAt) / 1000;
-    this.#options.log?.write(`${JSON.stringify({ ...line, seconds })}\n`);
+    const text = `${JSON.stringify({ ...line, seconds })}\n`;
+    this.#options.log?.write(text);
+    this.#live?.add(text);
   }
 
   #say(text: string): void {

@@ -4,13 +4,16 @@
  *
  *     g = ∇ (n₁L₁(θ) + … + nₖLₖ(θ)) / (n₁ + … + nₖ)        θ ← optimizer(θ, g)
  *
- * An eval step only computes the losses of a batch.
+ * An eval step only computes the losses of a batch, and the sums of metrics.
  */
 import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
+import { checkArgument } from '@mambagrad/tensor/options';
+import type { Sums } from '../metrics/metric.ts';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
-import { warnOfReach } from '../optimizers/reach.ts';
+import { requireUnfrozen, warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
 import { checkLosses, type Losses } from './batchLosses.ts';
+import { objects } from './kinds.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
 
 /** The results of a train step. */
@@ -21,25 +24,54 @@ export interface TrainStepResult {
   readonly gradientNorm: Tensor;
 }
 
+/** The results of an eval step. */
+export interface EvalStepResult {
+  /** The results of the loss function. */
+  readonly losses: Losses<Tensor>;
+  /** The sums of each metric, by its name. */
+  readonly sums: Readonly<Record<string, Sums>>;
+}
+
 /** Both steps, compiled unless the options say otherwise. */
 export interface Steps<Batch> {
   /** Computes the gradients of some batches, clips them, and updates the parameters. */
   readonly trainStep: (batches: readonly Batch[]) => TrainStepResult;
-  /** The losses of a batch, without gradients. */
-  readonly evalStep: (batch: Batch) => Losses<Tensor>;
+  /** The losses and metrics of a batch, without gradients. */
+  readonly evalStep: (batch: Batch) => EvalStepResult;
 }
 
 /** The steps of a trainer. `countSamples` gives the number of samples in a batch. */
 export function createSteps<Batch>(
   options: TrainerSettings<Batch>, countSamples: (batch: Batch) => number,
 ): Steps<Batch> {
-  const { loss, compile: compileOptions } = options;
+  const { compile: compileOptions } = options;
   const trainStep = createTrainStep(options, countSamples);
-  const evalStep = (batch: Batch): Losses<Tensor> => noGrad(() => checkLosses(loss(batch)));
+  const evalStep = createEvalStep(options);
   if (compileOptions === false) return { trainStep, evalStep };
   return {
     trainStep: compile(trainStep, compileOptions), evalStep: compile(evalStep, compileOptions),
   };
+}
+
+function createEvalStep<Batch>(
+  { loss, validation }: TrainerSettings<Batch>,
+): Steps<Batch>['evalStep'] {
+  const { predict, metrics = {} } = validation ?? {};
+  const all = Object.entries(metrics);
+  return (batch) => noGrad(() => {
+    const losses = checkLosses(loss(batch));
+    const repeated = all.find(([name]) => name in losses);
+    if (repeated) {
+      throw new TensorError(
+        `'${repeated[0]}' is a metric and among the losses; give one of them another name`,
+      );
+    }
+    const predictions = predict?.(batch);
+    if (predictions === undefined) return { losses, sums: {} };
+    checkArgument('predict', 'its result', predictions, objects('{ outputs, targets }'));
+    const sums = all.map(([name, metric]) => [name, metric.sums(predictions)]);
+    return { losses, sums: Object.fromEntries(sums) as EvalStepResult['sums'] };
+  });
 }
 
 function createTrainStep<Batch>(
@@ -49,6 +81,7 @@ function createTrainStep<Batch>(
   const { parameters } = optimizer;
   let isFirst = true;
   return (batches) => {
+    requireUnfrozen('the optimizer', parameters);
     optimizer.zeroGrad();
     const losses = accumulateGradients(batches, loss, batches.map(countSamples), parameters);
     if (isFirst) {

@@ -11,19 +11,21 @@ import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
 import { checkArgument, number } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
+import { type LivePage, openLivePage } from '../report/live.ts';
+import { type Batches, batches as batchesKind } from './batches.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { afterEvaluation } from './earlyStopping.ts';
 import { evaluate } from './evaluation.ts';
-import { createSampleCounter, type Losses, meanLosses } from './batchLosses.ts';
+import { createSampleCounter, meanLosses } from './batchLosses.ts';
 import { type FitOptions, readTarget, type Target } from './fitOptions.ts';
 import { Reporter } from './reporter.ts';
 import { makeSample } from './samples.ts';
 import { createSteps, type Steps } from './steps.ts';
 import {
-  type Batches, batches as batchesKind, readTrainerOptions, type StepRecord, type TrainerOptions,
-  type TrainerSettings,
+  readTrainerOptions, type StepRecord, type TrainerOptions, type TrainerSettings,
 } from './trainerOptions.ts';
 import { TrainingState } from './trainingState.ts';
+import type { Evaluated, NoScores } from './validationOptions.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** After this many milliseconds of steps the event loop has its turn, and signals are heard. */
@@ -32,8 +34,11 @@ const WORK_TIME = 50;
 /** Why `fit` has ended. */
 type End = 'done' | 'patience' | 'stopped';
 
-/** Trains a model. Its modules keep the modes that they are in: new ones are in training. */
-export class Trainer<Batch> {
+/**
+ * Trains a model. Its modules keep the modes that they are in: new ones are in training. `Scores`
+ * are the results of the metrics of `validation`, by name.
+ */
+export class Trainer<Batch, Scores = NoScores> {
   readonly #options: TrainerSettings<Batch>;
   readonly #state: TrainingState<Batch>;
   readonly #steps: Steps<Batch>;
@@ -42,7 +47,7 @@ export class Trainer<Batch> {
   #isRunning = false;
 
   /** Throws if an option is missing, unknown, or out of its range. */
-  constructor(options: TrainerOptions<Batch>) {
+  constructor(options: TrainerOptions<Batch, Scores>) {
     this.#options = readTrainerOptions(options);
     this.#state = new TrainingState(this.#options);
     this.#steps = createSteps(this.#options, this.#countSamples);
@@ -78,7 +83,9 @@ export class Trainer<Batch> {
     try {
       const resumed = this.step === 0 ? await this.#resume() : undefined;
       for (const signal of SIGNALS) host?.once(signal, this.stop);
-      return await this.#run(target, resumed);
+      const isLive = typeof end === 'object' && end.live === true;
+      const live = isLive ? await this.#openLivePage() : undefined;
+      return await this.#run(target, resumed, live).finally(() => live?.close());
     } finally {
       for (const signal of SIGNALS) host?.off(signal, this.stop);
       this.#isStopped = false;
@@ -93,17 +100,19 @@ export class Trainer<Batch> {
 
   /**
    * The losses of all batches, averaged, each weighted by its samples or its count (see `loss`),
-   * with all modules in `eval` and without gradients. A loader runs through a whole epoch. Its
-   * position, buffers and generators are put back afterwards.
+   * with all modules in `eval` and without gradients; and the metrics of `validation`, if there are
+   * any, of all batches together. A loader runs through a whole epoch. Its position, buffers and
+   * generators are put back afterwards.
    */
-  evaluate(data: Batches<Batch> | readonly Batch[]): Losses<number> {
+  evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     checkArgument('evaluate', 'data', data, batchesKind);
     return evaluate(data, {
       model: this.#options.model,
       evalStep: this.#steps.evalStep,
+      metrics: this.#options.validation?.metrics ?? {},
       countSamples: this.#countSamples,
       generatorStates: this.#state.generatorStates(),
-    });
+    }) as Evaluated<Scores>;
   }
 
   /**
@@ -134,12 +143,20 @@ export class Trainer<Batch> {
     return true;
   }
 
-  async #run(target: Target, resumed: boolean | undefined): Promise<End> {
+  /** A page that shows the run, and what the log holds of it from before. */
+  #openLivePage(): Promise<LivePage> {
+    const { model, log, host } = this.#options;
+    return openLivePage(model.constructor.name, log?.read?.() ?? '', host?.stdout);
+  }
+
+  async #run(
+    target: Target, resumed: boolean | undefined, live: LivePage | undefined,
+  ): Promise<End> {
     const state = this.#state;
     if (this.#usesEpochs(target)) state.endEpoch();
     const checkpointer = new Checkpointer(state, this.#options);
     const total = 'steps' in target ? target.steps : state.stepsUntil(target.epochs);
-    const reporter = new Reporter(this.#options, target, total);
+    const reporter = new Reporter(this.#options, target, total, live);
     reporter.begin(state, this.#options.model);
     if (resumed) reporter.resume(state, this.#options.checkpoints?.source);
     if (resumed === false) reporter.noResume();
@@ -195,7 +212,7 @@ export class Trainer<Batch> {
   }
 
   /** Takes a step, and evaluates if it is time for that; if anything fails, nothing has changed. */
-  #takeStep(target: Target): StepRecord {
+  #takeStep(target: Target): StepRecord<Scores> {
     const state = this.#state;
     const [before, step, epochsBefore] = [state.snapshot(), state.step + 1, state.finishedEpochs];
     try {
@@ -219,7 +236,7 @@ export class Trainer<Batch> {
     return this.step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
   }
 
-  #validate(): Losses<number> {
+  #validate(): Evaluated<Scores> {
     const losses = this.evaluate(this.#options.validation?.data ?? []);
     this.#state.earlyStopping = afterEvaluation(this.#state.earlyStopping, losses.loss);
     return losses;

@@ -10,6 +10,7 @@ import { defaultGenerator, type Tensor, TensorError } from '@mambagrad/tensor';
 import { loadState, requireState, saveState, type StateDict } from '../modules/state.ts';
 import { BatchStream } from './batchStream.ts';
 import { type EarlyStopping, notEvaluated } from './earlyStopping.ts';
+import { FROZEN, FrozenFlags } from './frozen.ts';
 import { decodePosition, encodePosition, type Position } from './position.ts';
 import { encodeSetup, type Setup, SETUP, setupDifferences } from './setup.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
@@ -22,10 +23,12 @@ export class TrainingState<Batch> {
   earlyStopping: EarlyStopping = notEvaluated;
   readonly #options: TrainerSettings<Batch>;
   readonly #stream: BatchStream<Batch>;
+  readonly #frozen: FrozenFlags;
 
   constructor(options: TrainerSettings<Batch>) {
     this.#options = options;
     this.#stream = new BatchStream(options.data, () => this.generatorStates());
+    this.#frozen = new FrozenFlags(options.model);
   }
 
   /**
@@ -106,18 +109,25 @@ export class TrainingState<Batch> {
     this.earlyStopping = position.earlyStopping;
   }
 
-  /** A snapshot together with the setup, for a checkpoint. */
+  /** A snapshot together with the setup and what is frozen, for a checkpoint. */
   save(): StateDict {
-    return new Map(this.snapshot()).set(SETUP, encodeSetup(this.#setup()));
+    const saved = new Map(this.snapshot()).set(SETUP, encodeSetup(this.#setup()));
+    const frozen = this.#frozen.encode();
+    return frozen ? saved.set(FROZEN, frozen) : saved;
   }
 
   /** Continues from a checkpoint. Throws if it is of a run with another setup. */
   load(checkpoint: StateDict): void {
     requireState('Trainer.loadStateDict', checkpoint);
-    const problems = setupDifferences(checkpoint.get(SETUP), this.#setup());
+    const frozen = checkpoint.get(FROZEN);
+    const problems = [
+      ...setupDifferences(checkpoint.get(SETUP), this.#setup()), ...this.#frozen.problems(frozen),
+    ];
     const snapshot = new Map(checkpoint);
     snapshot.delete(SETUP);
+    snapshot.delete(FROZEN);
     this.restore(snapshot, problems);
+    this.#frozen.apply(frozen);
   }
 
   #position(): Position {
