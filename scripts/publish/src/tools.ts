@@ -4,6 +4,7 @@
  * of tools, into which `--fetch` installs what is missing from the registry of npm.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { run, runWell } from './command.ts';
 import { root } from './manifest.ts';
@@ -65,7 +66,8 @@ async function tryTool(
 ): Promise<Tool | undefined> {
   const [program, ...first] = command;
   try {
-    const { code, output } = await run(program, [...first, '--version'], { cwd: root });
+    // Not in the workspace, whose package.json asks pnpm to be another version.
+    const { code, output } = await run(program, [...first, '--version'], { cwd: tmpdir() });
     const [found] = /\d+\.\d+\.\d+\S*/.exec(output) ?? [];
     if (code !== 0 || found === undefined || !`${found}.`.startsWith(version)) return undefined;
     return { name, version: found, command: [program, ...first, ...args] };

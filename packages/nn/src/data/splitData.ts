@@ -3,7 +3,8 @@
  * in exactly one part, and which one depends on the seed alone, so that a model is never tested on
  * samples that it was trained on in another run.
  */
-import { Generator, permutation, TensorError } from '@mambagrad/tensor';
+import { Generator, type List, permutation, TensorError } from '@mambagrad/tensor';
+import { asList } from '@mambagrad/tensor/extend';
 import {
   boolean, callable, checkArgument, listOf, number, readOptions, show, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -50,16 +51,18 @@ const splitDataOptions = {
  * tables, and any other data set gives views of it. Within a part, samples keep the order that they
  * have in `data`.
  */
-export function splitData(data: DataTable, options: SplitDataOptions<TableRow>): DataTable[];
+export function splitData(
+  data: DataTable, options: SplitDataOptions<TableRow>,
+): DataTable[] & List<DataTable>;
 export function splitData<Sample>(
   data: readonly Sample[], options: SplitDataOptions<Sample>,
-): Sample[][];
+): Sample[][] & List<Sample[]>;
 export function splitData<Sample>(
   data: Dataset<Sample>, options: SplitDataOptions<Sample>,
-): LazyDataset<Sample>[];
+): LazyDataset<Sample>[] & List<LazyDataset<Sample>>;
 export function splitData<Sample>(
   data: Dataset<Sample>, options: SplitDataOptions<Sample>,
-): Dataset<Sample>[] {
+): Dataset<Sample>[] & List<Dataset<Sample>> {
   checkArgument('splitData', 'data', data, datasets);
   const given = readOptions('splitData', options, splitDataOptions);
   const { length } = data;
@@ -74,7 +77,7 @@ export function splitData<Sample>(
   const parts = given.stratifyBy
     ? stratified(order, counts, (i) => given.stratifyBy?.(sampleAt(i)))
     : cut(order, counts);
-  return parts.map((part) => selectFrom('splitData', data, part.sort((a, b) => a - b)));
+  return asList(parts.map((part) => selectFrom('splitData', data, part.sort((a, b) => a - b))));
 }
 
 /** The order in which samples are given to the parts. */
