@@ -70,6 +70,7 @@ const firstSentence = /^([^]*?)[.:]?(?=\n\n|\.\s|\.?$)/;
 
 /** A package by its description; a part of one by the header of its file. */
 function summaryOf({ entryPoint: { file: { source }, description } }: Page): string {
+  if (sections.length === 0) return prose(headerIn(source));
   if (source.endsWith('/index.ts')) return capitalised(description);
   const [, sentence = ''] = firstSentence.exec(headerIn(source)) ?? [];
   return cell(prose(sentence));
@@ -84,9 +85,9 @@ function renderPage(page: Page, linkTo: LinkTo): string {
     introOf(page),
     codeBlock(`import { … } from '${specifier}';`),
     '[All packages](README.md)',
-    // A package that only passes on what others export has none.
-    ...(sections.length === 0 ? [] : ['## Contents', contentsOf(sections)]),
-    passedOnList(passedOn, linkTo),
+    // A package that only passes on what others export says so in its header.
+    ...(sections.length === 0
+      ? [] : ['## Contents', contentsOf(sections), passedOnList(passedOn, linkTo)]),
     ...sections.flatMap((section) => renderSection(section, sections, linkTo)),
   ]);
 }

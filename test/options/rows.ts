@@ -5,7 +5,7 @@
  */
 import {
   associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
-  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
+  generateText, generateTexts, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
   MambaBlock, MambaLM, MambaND, observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
@@ -471,6 +471,11 @@ export const rows: Readonly<Record<string, Row>> = {
     type: 'mamba GenerateOptions',
     fewest: () => ({ maxTokens: 3 }),
     run: (options) => all(generate(model, [[1, 2]], options)),
+  },
+  generateTexts: {
+    type: 'mamba GenerateOptions',
+    fewest: () => ({ maxTokens: 3 }),
+    run: (options) => generateTexts(model, byteTokenizer, ['ab'], options),
   },
   generateText: {
     type: 'mamba GenerateOptions',

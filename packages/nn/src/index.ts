@@ -8,7 +8,7 @@ export * from './data/collate.ts';
 export { type CsvOptions, formatCsv, type FormatCsvOptions, parseCsv } from './data/csv.ts';
 export { type Column, type ColumnType } from './data/csvColumns.ts';
 export { type Dataset, LazyDataset, mapDataset } from './data/dataset.ts';
-export { DataTable, type TableRow } from './data/dataTable.ts';
+export { type ColumnTypes, DataTable, type RowOf, type TableRow } from './data/dataTable.ts';
 export * from './data/images.ts';
 export {
   causalConv1d, CausalConv1d, Conv1d, conv1d, type ConvOptions,

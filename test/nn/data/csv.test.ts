@@ -129,6 +129,31 @@ test('types are found, and missing values change integers to numbers', () => {
   expect(parseCsv('x\n-999\n5', { missing: ['-999'] }).numbers('x')).toEqual(Float64Array.of(NaN, 5));
 });
 
+test('rows have the types that were asked for', () => {
+  const table = parseCsv('a,b,c\n1,x,true\n', { types: { a: 'number', b: 'category', c: 'boolean' } });
+  // Compiled only if the types are known.
+  const { a, b, c }: { a: number; b: string; c: boolean } = table.at(0);
+  expect([a, b, c]).toEqual([1, 'x', true]);
+  const [sum, text]: [number, string] = [parseCsv('a\n2', { types: 'number' }).at(0)['a'], parseCsv('a\n2', { types: 'string' }).at(0)['a']];
+  expect([sum, text]).toEqual([2, '2']);
+});
+
+test('a late cell changes the type of its column, and of no other', () => {
+  const late = fc.record({
+    rows: fc.integer({ min: 1, max: 900 }), at: fc.nat(899), text: fc.constantFrom('x', '0.5', '2024-01-01', 'true', '007', ''),
+  });
+  const typeOf = { x: 'string', '0.5': 'number', '2024-01-01': 'string', true: 'string', '007': 'string', '': 'number' } as const;
+  fc.assert(fc.property(late, ({ rows, at, text }) => {
+    fc.pre(at > 0 && at < rows);
+    const cells = Array.from({ length: rows }, (_, i) => ({ n: i, late: i === at ? text : String(i), s: i / 2 }));
+    const table = parseCsv(formatCsv(cells));
+    expect(table.types).toEqual({ n: 'integer', late: typeOf[text as 'x'], s: 'number' });
+    expect([...table.numbers('s')]).toEqual(cells.map(({ s }) => s));
+    if (table.types['late'] === 'string') expect(table.strings('late')).toEqual(cells.map((cell) => cell.late));
+    else expect([...table.mask('late')]).toEqual(cells.map((cell) => (cell.late === '' ? 0 : 1)));
+  }), { numRuns: 30 });
+});
+
 test('dates are those of the calendar, UTC unless they say otherwise', () => {
   const dates: Record<string, number> = {
     '2024-02': Date.UTC(2024, 1), '2024-02-29': Date.UTC(2024, 1, 29), '0050-01-01': Date.parse('0050-01-01'),
@@ -194,6 +219,9 @@ test('columns are asked for by names that there are, in types that they have', (
   const table = parseCsv('a,b\n1,x\n2,y');
   expect(() => table.numbers('c')).toThrow("DataTable.numbers: there is no column 'c', expected one of ['a', 'b']");
   expect(() => table.toTensor()).toThrow("DataTable.toTensor: the column 'b' holds strings, such as 'x'");
+  const dates = parseCsv('d\n2024-01-01');
+  expect(() => dates.toTensor()).toThrow("DataTable.toTensor: the column 'd' holds dates, which are too large for f32");
+  expect(dates.toTensor(['d'], 'f64').item()).toBe(Date.UTC(2024, 0, 1));
   expect(() => table.strings('a')).toThrow("DataTable.strings: the column 'a' is of type integer");
   expect(() => table.at(2)).toThrow('DataTable.at: index is 2, expected a whole number from -2 to 1');
   expect(() => table.select([2])).toThrow('DataTable.select: indices[0] is 2, expected one below the length, 2');

@@ -178,3 +178,11 @@ test('options are checked', () => {
   expect(() => reportPage('', { smoothing: -1 })).toThrow('reportPage: smoothing is -1, expected a number from 0');
   expect(parseLog('').steps).toEqual([]);
 });
+
+test('numbers of one object share a chart, of eight curves at most', () => {
+  const perClass = Array.from({ length: 11 }, (_, i) => i / 11);
+  const page = parse([line(1, 2, { validation: { f1: { macro: 0.5, micro: 0.25, perClass } } })]);
+  expect(rowsOf(figure(page, 'f1'))).toEqual([['step', 'validation: macro', 'validation: micro'], ['1', '0.5', '0.25']]);
+  expect(rowsOf(figure(page, 'f1.perClass'))[0]).toHaveLength(1 + 8);
+  expect(textOf(figure(page, 'f1.perClass'))).toContain('Not shown: 3 more curves.');
+});

@@ -44,10 +44,10 @@ describe('the curve', () => {
       const curve = parabola(curvature, { from: 1e-5, to: 1e5 });
       expect(curve.diverged).toBe(true);
       // Descent is fastest at 1/λ, and diverges from 2/λ on.
-      const { suggestion = NaN, lowest } = curve;
+      const { suggestion = NaN, lowest, steepest } = curve;
       expect(suggestion * curvature).toBeGreaterThan(0.02);
       expect(suggestion * curvature).toBeLessThan(2);
-      expect(suggestion).toBe(lowest / 10);
+      expect(suggestion).toBe(Math.max(lowest / 10, steepest));
       expect(Math.max(...curve.rates) * curvature).toBeGreaterThan(2);
     }
   });
@@ -74,6 +74,19 @@ describe('the curve', () => {
     expect(curve.losses.length).toBeGreaterThan(0);
     expect(curve.losses.every(Number.isFinite)).toBe(true);
     expect(() => run(-5)).toThrow('findLearningRate: the loss of the first step is not finite');
+  });
+
+  it('has a steepest fall, which is suggested if the lowest is far off', () => {
+    const rates = Array.from({ length: 40 }, (_, i) => 1e-4 * 1.2 ** i);
+    // Down slowly, quickly from step 10 to 14, and then slowly up again.
+    const losses = rates.map((_, i) => (i < 10 ? 5 - i / 10 : i < 14 ? 4 - (i - 9) / 2 : 2 + i / 100));
+    const curve = new LearningRateCurve(rates, losses, losses, false);
+    expect([10, 11, 12].map((i) => rates[i])).toContain(curve.steepest);
+    expect(curve.lowest).toBe(rates[13]);
+    expect(curve.suggestion).toBe(curve.steepest);
+    const early = new LearningRateCurve([1, 20, 30], [3, 2, 4], [3, 2, 4], false);
+    expect(early).toMatchObject({ lowest: 20, steepest: 1, suggestion: 2 });
+    expect(new LearningRateCurve([1], [3], [3], true)).toMatchObject({ lowest: 1, suggestion: undefined });
   });
 
   it('is drawn in a line', () => {

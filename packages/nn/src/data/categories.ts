@@ -62,7 +62,7 @@ export class Categories<Value extends string | number = string> {
   }
 
   /** The index of each value. Throws if one is unknown, unless unknown ones have an index. */
-  encode(values: Iterable<string | number>): Int32Array<ArrayBuffer> {
+  encode(values: Iterable<string | number>): Int32Array {
     checkArgument('Categories.encode', 'values', values, iterables);
     return Int32Array.from(values, (value) => this.#indexOf('encode', value));
   }

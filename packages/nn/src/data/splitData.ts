@@ -51,9 +51,9 @@ const splitDataOptions = {
  * tables, and any other data set gives views of it. Within a part, samples keep the order that they
  * have in `data`.
  */
-export function splitData(
-  data: DataTable, options: SplitDataOptions<TableRow>,
-): DataTable[] & List<DataTable>;
+export function splitData<Row extends TableRow>(
+  data: DataTable<Row>, options: SplitDataOptions<Row>,
+): DataTable<Row>[] & List<DataTable<Row>>;
 export function splitData<Sample>(
   data: readonly Sample[], options: SplitDataOptions<Sample>,
 ): Sample[][] & List<Sample[]>;

@@ -60,7 +60,7 @@ export function chartsOf(run: Run, distance?: number): Chart[] {
     .filter(({ series }) => series.length > 0);
 }
 
-/** A chart for each metric; the numbers of one object, such as `f1.macro`, share a chart. */
+/** A chart for each metric; numbers of one object or array, such as `f1.macro`, share a chart. */
 function metricCharts(
   { steps, evaluations }: Run, noisy: (name: string, points: Points) => Series,
 ): Chart[] {
@@ -68,10 +68,11 @@ function metricCharts(
   const validation = pointsByName(evaluations.map(({ step, values }) => [step, values]));
   const charts = new Map<string, Series[]>();
   const add = (name: string, part: string, make: (label: string) => Series): void => {
-    const [title, ...keys] = name.split('.');
+    const dot = name.lastIndexOf('.');
+    const title = dot < 0 ? name : name.slice(0, dot);
     const series = charts.get(title) ?? [];
     charts.set(title, series);
-    series.push(make(keys.length === 0 ? part : `${part}: ${keys.join('.')}`));
+    series.push(make(dot < 0 ? part : `${part}: ${name.slice(dot + 1)}`));
   };
   for (const name of new Set(['loss', ...training.keys(), ...validation.keys()])) {
     const [trained, evaluated] = [training.get(name), validation.get(name)];

@@ -41,7 +41,7 @@ const reportOptions = {
 } satisfies Table<ReportOptions>;
 
 /** The most that is shown of each; the rest is left out, which the page says. */
-const MOST = { charts: 60, samples: 12, events: 50, characters: 4000, lines: 400 };
+const MOST = { charts: 60, curves: 8, samples: 12, events: 50, characters: 4000, lines: 400 };
 
 /**
  * A page of HTML with the report of a run: its charts, evaluations, samples, model and history. The
@@ -119,8 +119,10 @@ function chartSection(run: Run, smoothing: number | undefined): Markup[] {
   ];
 }
 
-function chartFigure(chart: Chart, options: Omit<DrawOptions, 'isLog'>): Markup {
+function chartFigure(whole: Chart, options: Omit<DrawOptions, 'isLog'>): Markup {
+  const chart = { title: whole.title, series: whole.series.slice(0, MOST.curves) };
   const { title, series } = chart;
+  const leftOut = whole.series.length - series.length;
   const { id } = options;
   const hasLog = canBeLog(chart);
   const toggle = [
@@ -130,6 +132,7 @@ function chartFigure(chart: Chart, options: Omit<DrawOptions, 'isLog'>): Markup 
   return element(
     'figure', {},
     element('figcaption', {}, element('h3', {}, text(title)), ...legendOf(series)),
+    ...paragraphs(leftOut > 0 ? [`Not shown: ${count(leftOut, 'more curve')}.`] : []),
     ...(hasLog ? toggle : []),
     drawChart(chart, { ...options, isLog: false }),
     ...(hasLog ? [drawChart(chart, { ...options, isLog: true })] : []),

@@ -76,7 +76,7 @@ function curvesIn(data: PlotData): [name: string, values: readonly number[]][] |
   if (arrays.accepts(data)) return [['', data as readonly number[]]];
   if (typeof data !== 'object' || data === null || Symbol.iterator in data) return undefined;
   const entries = Object.entries(data as Readonly<Record<string, unknown>>);
-  if ('steps' in data && 'events' in data && !arrays.accepts(data.events)) return undefined;
+  if ('replacedSteps' in data && typeof data.replacedSteps === 'number') return undefined;
   return entries.map(([name, values]) => {
     checkArgument('plot', `data.${name}`, values, arrays);
     return [name, values as readonly number[]];
@@ -106,7 +106,9 @@ function chartsToPlot(log: Run | string | Iterable<string>, settings: Settings):
 }
 
 /** A chart as text: its title, rows with the values' axis, the steps' axis, and a legend. */
-function drawChart(chart: Chart, { width, height, log }: Settings): string {
+function drawChart(whole: Chart, { width, height, log }: Settings): string {
+  // Of more curves than there are signs, the rest is left out.
+  const chart = { title: whole.title, series: whole.series.slice(0, SIGNS.length) };
   const isLog = canBeLog(chart) && (log ?? isBetterLog(chart));
   const series = chart.series.map((each) => (isLog ? onlyPositive(each) : each));
   const curves = series.map(({ points, smoothed = points }) => smoothed);

@@ -6,8 +6,11 @@
  *     lrᵢ = a · (b/a)^(i/(k − 1))
  *
  * and its loss Lᵢ is smoothed, as batches differ: sᵢ = Σⱼ βⁱ⁻ʲ Lⱼ / Σⱼ βⁱ⁻ʲ over j ≤ i. The test
- * ends early where sᵢ is several times the lowest before it. Suggested is a tenth of the rate at
- * which s was lowest: there the loss still falls, with a wide margin to where it rises.
+ * ends early where sᵢ is several times the lowest before it.
+ *
+ * Two rules are in use, and the larger of the rates that they give is suggested: a tenth of the
+ * rate at which s was lowest, which leaves a margin to where it rises; and the rate at which s fell
+ * most steeply. Both are below the rate at which s was lowest, so the loss still falls there.
  *
  * Smith, "Cyclical learning rates for training neural networks" (2017), section 3.3.
  */
@@ -74,11 +77,23 @@ export class LearningRateCurve {
   }
 
   /**
-   * A tenth of the rate at which the smoothed loss was lowest; undefined if it was lowest at once,
+   * The rate in the middle of that tenth of the steps in which the smoothed loss fell most, on its
+   * way to the lowest.
+   */
+  get steepest(): number {
+    const { smoothed, rates } = this;
+    const width = Math.ceil(rates.length / 10);
+    const falls = smoothed.slice(width, this.#lowestStep + 1).map((loss, i) => smoothed[i] - loss);
+    const start = falls.indexOf(Math.max(...falls));
+    return start < 0 ? rates[0] : rates[start + Math.floor(width / 2)];
+  }
+
+  /**
+   * A tenth of `lowest`, or `steepest` if that is larger; undefined if the loss was lowest at once,
    * so that no rate was of use.
    */
   get suggestion(): number | undefined {
-    return this.#lowestStep === 0 ? undefined : this.lowest / 10;
+    return this.#lowestStep === 0 ? undefined : Math.max(this.lowest / 10, this.steepest);
   }
 
   get #lowestStep(): number {
@@ -87,7 +102,8 @@ export class LearningRateCurve {
 
   /** The smoothed curve in one line, from the lowest rate to the highest, and the suggestion. */
   toString(): string {
-    const show = (rate: number | undefined): string => rate?.toPrecision(2) ?? 'none';
+    const show = (rate: number | undefined): string =>
+      rate === undefined ? 'none' : rate < 1e-3 ? rate.toExponential(1) : rate.toPrecision(2);
     const [first, last] = [this.rates[0], this.rates.at(-1)].map(show);
     return `loss ${sparkline(this.smoothed, 40)}  rates ${first} to ${last}, ` +
       `lowest at ${show(this.lowest)}, suggested ${show(this.suggestion)}`;
@@ -151,7 +167,7 @@ function undone<Batch>(
   const countSamples = createSampleCounter();
   const { trainStep } = createSteps(settings, countSamples);
   const state = new TrainingState(settings);
-  const [before, { baseLr }] = [state.snapshot(), optimizer];
+  const [before, { baseLr }] = [state.save(), optimizer];
   const gradients = optimizer.parameters.map(({ grad }) => grad);
   try {
     f((rate) => {
@@ -163,7 +179,7 @@ function undone<Batch>(
   } finally {
     // The base rate first: the rate that a schedule made of it is part of the state.
     optimizer.lr = baseLr;
-    state.restore(before);
+    state.load(before);
     optimizer.parameters.forEach((parameter, i) => (parameter.grad = gradients[i]));
   }
 }
