@@ -70,7 +70,6 @@ const firstSentence = /^([^]*?)[.:]?(?=\n\n|\.\s|\.?$)/;
 
 /** A package by its description; a part of one by the header of its file. */
 function summaryOf({ entryPoint: { file: { source }, description } }: Page): string {
-  if (sections.length === 0) return prose(headerIn(source));
   if (source.endsWith('/index.ts')) return capitalised(description);
   const [, sentence = ''] = firstSentence.exec(headerIn(source)) ?? [];
   return cell(prose(sentence));
@@ -95,6 +94,7 @@ function renderPage(page: Page, linkTo: LinkTo): string {
 /** What a package is; or the header of the file that a part of one is, unless it stands below. */
 function introOf({ entryPoint, sections }: Page): string {
   const { source } = entryPoint.file;
+  if (sections.length === 0) return prose(headerIn(source));
   if (source.endsWith('/index.ts')) return capitalised(`${entryPoint.description}.`);
   const isBelow = sections.some(({ files }) => files.some((file) => file.source === source));
   return isBelow ? '' : prose(headerIn(source));

@@ -44,7 +44,7 @@ export function typeCheck(
   emit = false,
 ): Promise<Outcome> {
   const compilerOptions = {
-    strict: true, noUncheckedIndexedAccess: true, target: 'es2022',
+    strict: true, noUncheckedIndexedAccess: true, target: 'esnext',
     types: existsSync(join(folder, 'node_modules/@types/node')) ? ['node'] : [],
     skipLibCheck: checks.skipLibCheck, moduleResolution: checks.module,
     module: checks.module === 'bundler' ? 'esnext' : 'nodenext',
