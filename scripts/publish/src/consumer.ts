@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Outcome, run, runWell } from './command.ts';
-import { root } from './manifest.ts';
+import { packageFolders, root } from './manifest.ts';
 import { compilePage } from './pageModule.ts';
 import type { Tool } from './tools.ts';
 
@@ -72,8 +72,10 @@ function compile(cwd: string, { command }: Tool, options: readonly string[]): Pr
 
 /** Writes the code of every page of the documentation into the project, a module each. */
 export function writePages({ folder }: Consumer): string[] {
-  const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
-    .filter((page) => page.endsWith('.md')).sort();
+  const pages = [
+    'README.md', ...packageFolders().map((name) => `packages/${name}/README.md`),
+    ...readdirSync(join(root, 'docs')).sort().map((name) => `docs/${name}`),
+  ].filter((page) => page.endsWith('.md'));
   mkdirSync(join(folder, 'pages'), { recursive: true });
   writeFileSync(join(folder, 'pages/page.ts'), pageStub);
   return pages.filter((page) => {
