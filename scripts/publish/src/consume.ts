@@ -97,7 +97,7 @@ class Consuming {
       for (const compiler of isNpm ? compilersFound : [own]) await this.#check(consumer, compiler);
       if (isNpm) await this.#checkPages(consumer, compilersFound);
       const checks = { module: 'nodenext', skipLibCheck: true } as const;
-      const build = () => typeCheck(consumer, own, ['src'], checks, true);
+      const build = () => typeCheck(consumer, own, ['src/*.ts'], checks, true);
       await this.#table.row('compile', label(own), installer.name, build);
       for (const engine of enginesFound) {
         await this.#table.row('train, save, load', label(engine), installer.name,
@@ -145,7 +145,7 @@ class Consuming {
       for (const skipLibCheck of [true, false]) {
         const how = `${module}${skipLibCheck ? '' : ', skipLibCheck: false'}`;
         await this.#table.row('type-check', label(compiler), how,
-          () => typeCheck(consumer, compiler, ['src'], { module, skipLibCheck }));
+          () => typeCheck(consumer, compiler, ['src/*.ts'], { module, skipLibCheck }));
       }
     }
   }
@@ -155,7 +155,7 @@ class Consuming {
     for (const compiler of found) {
       const checks = { module: 'nodenext', skipLibCheck: true } as const;
       await this.#table.row('type-check', label(compiler), `${pages.length} pages of docs`,
-        () => typeCheck(consumer, compiler, ['pages'], checks));
+        () => typeCheck(consumer, compiler, ['src/pages'], checks));
     }
   }
 

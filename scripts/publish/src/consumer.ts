@@ -6,7 +6,7 @@ import { packageFolders, root } from './manifest.ts';
 import { compilePage } from './pageModule.ts';
 import type { Tool } from './tools.ts';
 
-/** A project: its folder, with sources in src, pages in pages, and what was compiled in dist. */
+/** A project: its folder, with sources in src, pages in src/pages, and what was compiled in dist. */
 export interface Consumer {
   readonly folder: string;
 }
@@ -76,12 +76,12 @@ export function writePages({ folder }: Consumer): string[] {
     'README.md', ...packageFolders().map((name) => `packages/${name}/README.md`),
     ...readdirSync(join(root, 'docs')).sort().map((name) => `docs/${name}`),
   ].filter((page) => page.endsWith('.md'));
-  mkdirSync(join(folder, 'pages'), { recursive: true });
-  writeFileSync(join(folder, 'pages/page.ts'), pageStub);
+  mkdirSync(join(folder, 'src/pages'), { recursive: true });
+  writeFileSync(join(folder, 'src/pages/page.ts'), pageStub);
   return pages.filter((page) => {
     const module = compilePage(page, readFileSync(join(root, page), 'utf8'), './page.js');
     const name = page.replaceAll('/', '-').replace(/\.md$/, '.ts');
-    if (module !== undefined) writeFileSync(join(folder, 'pages', name), module.code);
+    if (module !== undefined) writeFileSync(join(folder, 'src/pages', name), module.code);
     return module !== undefined;
   });
 }
