@@ -292,10 +292,7 @@ export class Tensor implements Spec {
     return this;
   }
 
-  /**
-   * For programs: replaces the array by one in their memory that holds the same values. From then
-   * on `data` is that array, to which programs write when they assign to this tensor.
-   */
+  /** For programs: from now on `data` is an array in their memory, with the same values. */
   moveTo(allocation: Allocation): void {
     this.#data = allocation;
   }
