@@ -3,8 +3,7 @@
  * in exactly one part, and which one depends on the seed alone, so that a model is never tested on
  * samples that it was trained on in another run.
  */
-import { Generator, type List, permutation, TensorError } from '@mambagrad/tensor';
-import { asList } from '@mambagrad/tensor/extend';
+import { Generator, permutation, TensorError } from '@mambagrad/tensor';
 import {
   boolean, callable, checkArgument, listOf, number, readOptions, show, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -12,12 +11,17 @@ import { warn } from '@mambagrad/tensor/host';
 import { type Dataset, datasets, type LazyDataset, selectFrom } from './dataset.ts';
 import type { DataTable, TableRow } from './dataTable.ts';
 
+/** A part for each of these sizes: of an array literal a tuple, as long as it is. */
+export type PartsFor<Sizes extends readonly number[], Part> = number extends Sizes['length']
+  ? Part[]
+  : { -readonly [I in keyof Sizes]: Part };
+
 /** Options of `splitData`, of which either `fractions` or `counts` is given. */
-export interface SplitDataOptions<Sample> {
+export interface SplitDataOptions<Sample, Sizes extends readonly number[] = readonly number[]> {
   /** The fraction of samples in each part; they add up to 1, as in [0.8, 0.1, 0.1]. */
-  readonly fractions?: readonly number[] | undefined;
+  readonly fractions?: Sizes | undefined;
   /** The number of samples in each part; they add up to the number of all. */
-  readonly counts?: readonly number[] | undefined;
+  readonly counts?: Sizes | undefined;
   /** The seed of the random choice, a whole number from 0. Default 0. */
   readonly seed?: number | undefined;
   /**
@@ -51,18 +55,18 @@ const splitDataOptions = {
  * tables, and any other data set gives views of it. Within a part, samples keep the order that they
  * have in `data`.
  */
-export function splitData<Row extends TableRow>(
-  data: DataTable<Row>, options: SplitDataOptions<Row>,
-): DataTable<Row>[] & List<DataTable<Row>>;
-export function splitData<Sample>(
-  data: readonly Sample[], options: SplitDataOptions<Sample>,
-): Sample[][] & List<Sample[]>;
+export function splitData<Row extends TableRow, const Sizes extends readonly number[]>(
+  data: DataTable<Row>, options: SplitDataOptions<Row, Sizes>,
+): PartsFor<Sizes, DataTable<Row>>;
+export function splitData<Sample, const Sizes extends readonly number[]>(
+  data: readonly Sample[], options: SplitDataOptions<Sample, Sizes>,
+): PartsFor<Sizes, Sample[]>;
+export function splitData<Sample, const Sizes extends readonly number[]>(
+  data: Dataset<Sample>, options: SplitDataOptions<Sample, Sizes>,
+): PartsFor<Sizes, LazyDataset<Sample>>;
 export function splitData<Sample>(
   data: Dataset<Sample>, options: SplitDataOptions<Sample>,
-): LazyDataset<Sample>[] & List<LazyDataset<Sample>>;
-export function splitData<Sample>(
-  data: Dataset<Sample>, options: SplitDataOptions<Sample>,
-): Dataset<Sample>[] & List<Dataset<Sample>> {
+): Dataset<Sample>[] {
   checkArgument('splitData', 'data', data, datasets);
   const given = readOptions('splitData', options, splitDataOptions);
   const { length } = data;
@@ -77,7 +81,7 @@ export function splitData<Sample>(
   const parts = given.stratifyBy
     ? stratified(order, counts, (i) => given.stratifyBy?.(sampleAt(i)))
     : cut(order, counts);
-  return asList(parts.map((part) => selectFrom('splitData', data, part.sort((a, b) => a - b))));
+  return parts.map((part) => selectFrom('splitData', data, part.sort((a, b) => a - b)));
 }
 
 /** The order in which samples are given to the parts. */
