@@ -26,7 +26,7 @@ export async function install(
   };
   const args = isNpm
     ? ['install', '--no-audit', '--no-fund', ...packages]
-    : ['add', '--store-dir', join(folder, '../store'), '--config.minimumReleaseAge=0', ...packages];
+    : ['add', '--store-dir', join(folder, '../store'), ...packages];
   const [command, ...first] = installer.command;
   const { seconds } = await runWell(command, [...first, ...args], { cwd: folder, env });
   return { folder, seconds };

@@ -42,5 +42,9 @@ function packument({ path, manifest }: Tarball, url: string): unknown {
   const { name, version } = manifest;
   const hash = createHash('sha512').update(readFileSync(path)).digest('base64');
   const dist = { tarball: `${url}-/${basename(path)}`, integrity: `sha512-${hash}` };
-  return { name, 'dist-tags': { latest: version }, versions: { [version]: { ...manifest, dist } } };
+  return {
+    name, 'dist-tags': { latest: version }, versions: { [version]: { ...manifest, dist } },
+    // Package managers may wait until a version is some days old.
+    time: { [version]: '2000-01-01T00:00:00.000Z' },
+  };
 }
