@@ -18,9 +18,10 @@
  */
 export { compileOptions } from './compile/compile.ts';
 export {
-  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, primitiveNames,
-  type SinglePrimitive,
+  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, type MultiPrimitive,
+  primitiveNames, type SinglePrimitive,
 } from './core/primitive.ts';
+export { asList } from '@mambagrad/wasm';
 export type { InputGradients, NDArray, Primitive } from './core/tensor.ts';
 export {
   type Bound, broadcastIndex, type Elements, type Epilogue, flatIndex, forEach,

@@ -16,7 +16,7 @@
  */
 import {
   arange, concat, describe, Generator, scan, type ScanResult, type Spec, stack, Tensor, TensorError,
-  uniform, zeros,
+  type Tensors, uniform, zeros,
 } from '@mambagrad/tensor';
 import {
   anything, boolean, checkArgument, type FullTable, instanceOf, number, readOptions, show,
@@ -93,6 +93,10 @@ type Hidden<State> = { readonly h: Tensor } & { readonly [Name in keyof State]: 
 export abstract class RecurrentLayer<State extends Hidden<State>> extends Module {
   readonly [weight: `weight_${string}`]: Parameter;
   readonly [bias: `bias_${string}`]: Parameter | undefined;
+  /** W_ih of the first layer. */
+  declare readonly weight_ih_l0: Parameter;
+  /** W_hh of the first layer. */
+  declare readonly weight_hh_l0: Parameter;
   /** The number of features of each step of the input. */
   readonly inputSize: number;
   /** The number of features of h. */
@@ -285,7 +289,7 @@ export abstract class RecurrentLayer<State extends Hidden<State>> extends Module
  * The parts of a projection [batch, gates · hiddenSize], one for each gate. They are the results of
  * one op, whose gradient is one `stack`; slices would add up as many gradients padded with zeros.
  */
-export function partsOf(projection: Tensor, gates: number): Tensor[] {
+export function partsOf(projection: Tensor, gates: number): Tensors {
   const [batch, rows] = projection.shape;
   return projection.reshape([batch, gates, rows / gates]).unbind(1);
 }

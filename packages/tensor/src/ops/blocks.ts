@@ -4,6 +4,8 @@
  * of zeros.
  */
 import * as k from '@mambagrad/kernel';
+import { asList } from '@mambagrad/wasm';
+import type { Tensors } from '../core/lists.ts';
 import type { Elements, Index } from '../core/lowering.ts';
 import { anyNumber, listOf, readOptions, type Table, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
@@ -160,7 +162,7 @@ export function pad(
 }
 
 /** Pieces along one axis, of the given sizes; a single number cuts pieces of that size. */
-export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensors {
   requireTensor('split', 'x', x);
   const at = resolveAxis('split', axis, x.ndim);
   const total = x.shape[at];
@@ -174,5 +176,5 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   const isWhole = sizes.reduce((sum, size) => sum + size, 0) === total;
   check(isWhole)`split: sizes ${sizes} do not add up to ${total}, axis ${at} of ${x}`;
   let start = 0;
-  return sizes.map((size) => x.narrow(at, (start += size) - size, size));
+  return asList(sizes.map((size) => x.narrow(at, (start += size) - size, size)));
 }
