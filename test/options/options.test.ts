@@ -71,7 +71,7 @@ describe.each(Object.entries(rows))('%s', (name, row) => {
     await tableOf(row);
     for (const wrong of [null, 3, 'x', true, [1], () => 0]) {
       if (row.alsoTakes?.includes(wrong)) continue;
-      await expect((async () => row.run(wrong as never))()).rejects.toThrow(/: (options|validation|samples) (are|is) /);
+      await expect((async () => row.run(wrong as never))()).rejects.toThrow(/: (options|validation|samples|best) (are|is) /);
     }
   });
 

@@ -304,6 +304,13 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  best: {
+    type: 'nn BestOptions',
+    fewest: () => ({ metric: 'loss', direction: 'min' }),
+    run: (best) => trainedModel({
+      ...training(), validation: { data: [{ x: some(2, 2), z: some(2, 1) }], every: 1, best },
+    }),
+  },
   metric: free('nn ClassMetricOptions', (options) => {
     const batch = { outputs: some(4, 3), targets: tensor([0, 2, -100, 1], { dtype: 'i32' }) };
     const metrics = [accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options), perplexity(options)];

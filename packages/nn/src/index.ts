@@ -65,7 +65,9 @@ export * from './optimizers/sgd.ts';
 export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { BestRecord } from './training/bestModel.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export type { BestOptions } from './training/judging.ts';
 export {
   findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
 } from './training/learningRateFinder.ts';

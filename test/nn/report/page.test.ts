@@ -38,7 +38,7 @@ describe('numbers', () => {
     const figures = elementsOf(page, 'dl')[0].children.map((child) => textOf(child as Node));
     expect(figures).toEqual([
       'steps42 epochs', 'training loss0.5last step', 'validation loss2.75after step 4',
-      'best loss2.5after step 3', 'time4 s1 steps/s', 'parameters1,234',
+      'best validation loss2.5after step 3', 'time4 s1 steps/s', 'parameters1,234',
     ]);
     const loss = figure(page, 'loss');
     expect(rowsOf(loss)).toEqual([
@@ -179,10 +179,27 @@ test('options are checked', () => {
   expect(parseLog('').steps).toEqual([]);
 });
 
-test('numbers of one object share a chart, of eight curves at most', () => {
+test('numbers of one object share a chart, of ten curves at most', () => {
   const perClass = Array.from({ length: 11 }, (_, i) => i / 11);
   const page = parse([line(1, 2, { validation: { f1: { macro: 0.5, micro: 0.25, perClass } } })]);
   expect(rowsOf(figure(page, 'f1'))).toEqual([['step', 'validation: macro', 'validation: micro'], ['1', '0.5', '0.25']]);
-  expect(rowsOf(figure(page, 'f1.perClass'))[0]).toHaveLength(1 + 8);
-  expect(textOf(figure(page, 'f1.perClass'))).toContain('Not shown: 3 more curves.');
+  expect(rowsOf(figure(page, 'f1.perClass'))[0]).toHaveLength(1 + 10);
+  expect(textOf(figure(page, 'f1.perClass'))).toContain('Not shown: 1 more curve.');
+});
+
+test('the best evaluation is the one of the metric that judges', () => {
+  const evaluated = (step: number, loss: number, accuracy: number) =>
+    line(step, loss, { validation: { loss, accuracy, confusion: [[step]] } });
+  const log = [evaluated(1, 3, 0.25), evaluated(2, 1, 0.5), evaluated(3, 2, 0.75), evaluated(4, 2, 0.75)];
+  const bestIn = (more: readonly string[]) => {
+    const page = parse([...log, ...more]);
+    const matrix = elementsOf(page, 'table').find((each) => each.attributes['class'] === 'matrix') as Node;
+    return `${/best validation [a-z]+/.exec(textOf(elementsOf(page, 'dl')[0]))?.[0]}: ${rowsOf(matrix)[1][1]}`;
+  };
+  const judge = { metric: 'accuracy', direction: 'max', value: 0.75, step: 3 };
+  const end = JSON.stringify({ event: 'end', step: 4, reason: 'stopped', best: judge });
+  expect(bestIn([])).toBe('best validation loss: 2');
+  expect(bestIn([end])).toBe('best validation accuracy: 3');
+  // What was logged of an earlier end is not the last word.
+  expect(bestIn([end, JSON.stringify({ event: 'begin', step: 4 }), evaluated(5, 9, 1)])).toBe('best validation accuracy: 5');
 });

@@ -156,6 +156,17 @@ export abstract class Optimizer {
     return this.#counts.matchState(values, prefix);
   }
 
+  /** All tensors that a step or a schedule may change, besides the parameters. */
+  get stateTensors(): Tensor[] {
+    const moments = this.#slots.flatMap((slot) => Object.values(slot.moments));
+    return [this.lrTensor, ...this.#counts.tensors, ...moments];
+  }
+
+  /** The tensor (0-d) from which a compiled step reads `lr`. */
+  get lrTensor(): Tensor {
+    return this.#lr.tensor;
+  }
+
   /** The tensors of `stateDict` by name, not copied. */
   namedState(): [string, Tensor][] {
     const moments = this.#slots.flatMap(({ moments }, i) =>

@@ -18,8 +18,8 @@ const BOTTOM = 34;
 const CHARACTER = 9.6;
 /** Curves of more points than this have no marks. */
 const MOST_MARKS = 80;
-/** The number of colours; curves beyond them begin anew. */
-const COLORS = 8;
+/** The classes of the colours of curves; those after the last begin anew. */
+export const colorOf = (number: number): string => `c${number % 10}`;
 
 /** How a chart is drawn. */
 export interface DrawOptions {
@@ -59,7 +59,7 @@ export function drawChart({ title, series }: Chart, options: DrawOptions): Marku
     ...drawAxes(frame),
     ...options.resumedAt.map((step) => resumeLine(frame, step)),
     ...drawn.map((each, i) => drawSeries(frame, each, i)),
-    ...drawn.map((each, i) => bestRing(frame, each, i, options.best)),
+    ...(drawn.length <= 2 ? drawn.map((each, i) => bestRing(frame, each, i, options.best)) : []),
   );
 }
 
@@ -119,7 +119,7 @@ function resumeLine(frame: Frame, step: number): Markup {
 
 function drawSeries(frame: Frame, series: Series, number: number): Markup {
   const { points, smoothed, isMarked = false } = series;
-  const color = `c${number % COLORS}`;
+  const color = colorOf(number);
   const line = (curve: Points, name: string): Markup =>
     element('path', { d: pathOf(frame, curve), class: `${name} ${color}` });
   const marks = isMarked && points.x.length <= MOST_MARKS ? [marksOf(frame, points, color)] : [];
@@ -162,7 +162,7 @@ function bestRing(
   if (i < 0 || !Number.isFinite(points.y[i])) return join([]);
   const [cx, cy] = [xOf(frame, points.x[i]), yOf(frame, points.y[i])];
   return element(
-    'circle', { cx, cy, r: 6, class: `best c${number % COLORS}` },
+    'circle', { cx, cy, r: 6, class: `best ${colorOf(number)}` },
     element('title', {}, text(`best: ${formatNumber(points.y[i])} at step ${points.x[i]}`)),
   );
 }

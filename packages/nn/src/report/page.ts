@@ -6,7 +6,7 @@
 import {
   listOf, number, readOptions, string, type Table,
 } from '@mambagrad/tensor/options';
-import { drawChart, type DrawOptions } from './chartSvg.ts';
+import { colorOf, drawChart, type DrawOptions } from './chartSvg.ts';
 import { canBeLog, type Chart, chartsOf, isBetterLog, type Series } from './charts.ts';
 import { element, type Markup, text } from './markup.ts';
 import { count, formatNumber } from './numbers.ts';
@@ -41,7 +41,7 @@ const reportOptions = {
 } satisfies Table<ReportOptions>;
 
 /** The most that is shown of each; the rest is left out, which the page says. */
-const MOST = { charts: 60, curves: 8, samples: 12, events: 50, characters: 4000, lines: 400 };
+const MOST = { charts: 60, curves: 10, samples: 12, events: 50, characters: 4000, lines: 400 };
 
 /**
  * A page of HTML with the report of a run: its charts, evaluations, samples, model and history. The
@@ -109,11 +109,16 @@ function chartSection(run: Run, smoothing: number | undefined): Markup[] {
   const begins = run.events.filter(({ event, step }) => event === 'begin' && step >= first);
   const resumedAt = [...new Set(begins.map(({ step }) => step))].slice(-MOST.events);
   const best = bestOf(run)?.evaluation.step;
+  const legend = [
+    ...(best === undefined ? [] : ['A ring marks the best evaluation.']),
+    ...(resumedAt.length === 0 ? [] : ['Dashed lines mark where fit began again.']),
+  ];
   const figures = charts.slice(0, MOST.charts).map((chart, i) =>
     chartFigure(chart, { id: `chart-${i}`, resumedAt, best }));
   const rest = charts.slice(MOST.charts).map(({ title }) => title).join(', ');
   return [
     element('h2', {}, text('Curves')),
+    ...paragraphs(legend.length === 0 ? [] : [legend.join(' ')]),
     element('div', { class: 'charts' }, ...figures),
     ...paragraphs(rest === '' ? [] : [`Not shown: ${rest.slice(0, MOST.characters)}`]),
   ];
@@ -147,7 +152,8 @@ function legendOf(series: readonly Series[]): Markup[] {
   if (series.length === 1 && !series[0].smoothed && !series[0].isMarked) return [];
   return series.map(({ name, smoothed, isMarked }, i) => {
     const note = smoothed ? [element('b', {}, text(' (faint: each step)'))] : [];
-    return element('span', { class: `c${i % 8}${isMarked ? ' dots' : ''}` }, text(name), ...note);
+    const look = `${colorOf(i)}${isMarked ? ' dots' : ''}`;
+    return element('span', { class: look }, text(name), ...note);
   });
 }
 

@@ -22,7 +22,7 @@ import { createSteps } from './steps.ts';
 import {
   readTrainerOptions, type TrainerOptions, type TrainerSettings,
 } from './trainerOptions.ts';
-import { TrainingState } from './trainingState.ts';
+import { rememberTensors, TrainingState } from './trainingState.ts';
 
 /** Options of `findLearningRate`: the rates that are tried, and how the losses are judged. */
 export interface LearningRateFinderOptions {
@@ -165,9 +165,10 @@ function undone<Batch>(
 ): void {
   const { optimizer, accumulate } = settings;
   const countSamples = createSampleCounter();
-  const { trainStep } = createSteps(settings, countSamples);
   const state = new TrainingState(settings);
-  const [before, { baseLr }] = [state.save(), optimizer];
+  const { trainStep } = createSteps(settings, countSamples, () => state.tensors());
+  const putBack = [rememberTensors(state.tensors()), state.rememberPosition()];
+  const { baseLr } = optimizer;
   const gradients = optimizer.parameters.map(({ grad }) => grad);
   try {
     f((rate) => {
@@ -179,7 +180,7 @@ function undone<Batch>(
   } finally {
     // The base rate first: the rate that a schedule made of it is part of the state.
     optimizer.lr = baseLr;
-    state.load(before);
+    for (const goBack of putBack) goBack();
     optimizer.parameters.forEach((parameter, i) => (parameter.grad = gradients[i]));
   }
 }

@@ -11,6 +11,7 @@
 import type { Module } from '../modules/module.ts';
 import { summary } from '../modules/summary.ts';
 import type { LivePage } from '../report/live.ts';
+import type { BestRecord } from './bestModel.ts';
 import type { Target } from './fitOptions.ts';
 import { Progress } from './progress.ts';
 import type { StepRecord, TrainerSettings } from './trainerOptions.ts';
@@ -22,6 +23,8 @@ export interface Point {
   readonly step: number;
   /** Undefined if the data has no epochs. */
   readonly epoch: number | undefined;
+  /** The best evaluation so far. */
+  readonly best: BestRecord | undefined;
 }
 
 /** Reports the steps of one call of `fit`. */
@@ -54,11 +57,16 @@ export class Reporter {
   }
 
   /** Logs and shows that the run continues from a checkpoint. */
-  resume({ step, epoch }: Point, source: string | undefined): void {
-    this.#log({ event: 'resume', step, epoch, source });
+  resume({ step, epoch, best }: Point, source: string | undefined): void {
+    this.#log({ event: 'resume', step, epoch, source, best });
     const from = source === undefined ? '' : ` from ${source}`;
     const at = epoch === undefined ? '' : `, epoch ${epoch.toFixed(2)}`;
-    this.#say(`Resumed${from}: step ${step}${at}`);
+    this.#say(`Resumed${from}: step ${step}${at}${best ? `, best ${describeBest(best)}` : ''}`);
+  }
+
+  /** Shows that the model has its best values. */
+  tellBest({ best }: Point): void {
+    if (best) this.#say(`The model is the best one: ${describeBest(best)}`);
   }
 
   /** Shows that there was no checkpoint to continue from. */
@@ -88,8 +96,8 @@ export class Reporter {
   }
 
   /** Logs that `fit` ends, and why; in case of an error with its message. */
-  end({ step, epoch }: Point, reason: string, message?: string): void {
-    this.#log({ event: 'end', step, epoch, reason, message });
+  end({ step, epoch, best }: Point, reason: string, message?: string): void {
+    this.#log({ event: 'end', step, epoch, reason, message, best });
   }
 
   #log(line: object): void {
@@ -104,4 +112,9 @@ export class Reporter {
     this.endProgress();
     this.#options.host?.stdout.write(`${text}\n`);
   }
+}
+
+/** A best evaluation in words: accuracy 0.984 after step 300. */
+function describeBest({ metric, value, step }: BestRecord): string {
+  return `${metric} ${value.toPrecision(3)} after step ${step}`;
 }

@@ -3,11 +3,12 @@
  */
 import { TensorError } from '@mambagrad/tensor';
 import {
-  callable, checkArgument, oneOf, readOptions, type Table, whole,
+  boolean, callable, checkArgument, oneOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { type Metric, metricKind, type Predictions } from '../metrics/metric.ts';
 import { type Batches, batches } from './batches.ts';
 import type { Losses } from './batchLosses.ts';
+import { type BestOptions, readBestOptions } from './judging.ts';
 import { objects } from './kinds.ts';
 
 /** No metrics besides the losses. */
@@ -43,14 +44,29 @@ export interface ValidationOptions<Batch, Scores = NoScores> {
    * Default {}.
    */
   readonly metrics?: MetricsOf<Scores> | undefined;
-  /** Stop after this many successive evaluations without a lower loss, from 1. Default Infinity. */
+  /** What judges an evaluation, for `patience` and `keepBest`. Default the lowest loss. */
+  readonly best?: BestOptions | undefined;
+  /**
+   * Stop after this many successive evaluations without a better one, from 1. Default Infinity.
+   */
   readonly patience?: number | undefined;
+  /**
+   * Whether to keep the model of the best evaluation, and give it back when `fit` ends, in whatever
+   * way it does. A later `fit` goes on from the last state of training. Default false.
+   */
+  readonly keepBest?: boolean | undefined;
 }
 
 /** The options of validation with their defaults, without the types of results. */
-export type ValidationSettings<Batch> = Omit<ValidationOptions<Batch>, 'metrics' | 'patience'> & {
+export type ValidationSettings<Batch> = Omit<
+  ValidationOptions<Batch>, 'metrics' | 'best' | 'patience' | 'keepBest'
+> & {
   readonly metrics: Readonly<Record<string, Metric<unknown>>>;
+  readonly best: BestOptions;
   readonly patience: number;
+  readonly keepBest: boolean;
+  /** Whether checkpoints keep a record of the best evaluation. */
+  readonly isBestRecorded: boolean;
 };
 
 const validationOptions = {
@@ -59,7 +75,9 @@ const validationOptions = {
   everyEpochs: whole(1).optional(),
   predict: callable<(batch: never) => Predictions>().optional(),
   metrics: objects('an object of metrics').orElse({} as never),
+  best: objects('{ metric, direction }').optional(),
   patience: whole(1).or(oneOf(Infinity)).orElse(Infinity),
+  keepBest: boolean.orElse(false),
 } satisfies Table<ValidationOptions<never>>;
 
 /** The options with their defaults. `hasEpochs` says whether the training data has any. */
@@ -67,7 +85,12 @@ export function readValidationOptions<Batch>(
   given: object, hasEpochs: boolean,
 ): ValidationSettings<Batch> {
   const op = 'Trainer: validation';
-  const read = readOptions(op, given, validationOptions) as unknown as ValidationSettings<Batch>;
+  const options = readOptions(op, given, validationOptions);
+  const read = {
+    ...options,
+    best: readBestOptions(options.best),
+    isBestRecorded: options.best !== undefined || options.keepBest || options.patience < Infinity,
+  } as unknown as ValidationSettings<Batch>;
   const { every, everyEpochs, metrics, predict } = read;
   const fail = (problem: string): never => {
     throw new TensorError(`${op}: ${problem}`);
