@@ -53,6 +53,7 @@ const trainer = new Trainer({
   validation: {
     data: new DataLoader(validation, { batchSize: 200 }),
     everyEpochs: 1,
+    keepBest: true,
     predict: ({ image, label }) => ({ outputs: model.forward(image), targets: label }),
     metrics: { accuracy: accuracy(), confusion: confusionMatrix(10) },
   },

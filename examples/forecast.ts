@@ -67,6 +67,7 @@ const trainer = new Trainer({
   validation: {
     data: new DataLoader(validation, { batchSize: validation.length }),
     everyEpochs: 1,
+    keepBest: true,
     predict: (batch: Batch) => {
       const { outputs, targets, mask } = predict(batch);
       const [inPpm, truth] = [outputs, targets].map((rises) => model.scaler.inverse(rises));

@@ -70,7 +70,7 @@ const trainer = new Trainer({
     const loss = crossEntropy(model.forward(tokens), targets);
     return { loss, 'bits a letter': loss.div(Math.LN2), count: targets.notEqual(-100).sum() };
   },
-  validation: { data: loaderOf(validation, false), everyEpochs: 1 },
+  validation: { data: loaderOf(validation, false), everyEpochs: 1, keepBest: true },
   samples: { every: 200, make: async () => (await write(8)).join(' ') },
   // Up to the highest rate over the first steps, then down to 0 along a cosine.
   schedule: multiplySchedules(warmUp(50), cosineDecay(epochs * stepsOfEpoch)),

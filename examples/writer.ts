@@ -84,7 +84,7 @@ async function train(): Promise<string> {
       const loss = crossEntropy(logits, pieces.narrow(1, 1, last));
       return { loss, 'bits per byte': loss.div(Math.LN2) };
     },
-    validation: { data: heldOutBatches(text, 16), every: options.every },
+    validation: { data: heldOutBatches(text, 16), every: options.every, keepBest: true },
     samples: { every: options.every, make: () => sampleOf(prompt) },
     // Up to the highest rate over the first steps, then down to 0 along a cosine.
     schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
