@@ -8,7 +8,7 @@
  * It is saved with the scale, which was fitted on the training part, and with its options.
  */
 import { Mamba } from '@mambagrad/mamba';
-import { Linear, Module, Standardizer, type Window } from '@mambagrad/nn';
+import { Linear, Module, Standardizer, type SeriesWindow } from '@mambagrad/nn';
 import { openSafetensors, saveSafetensors } from '@mambagrad/nn/node';
 import { concat, noGrad, type Tensor, tensor } from '@mambagrad/tensor';
 import { YEAR } from './series.ts';
@@ -22,7 +22,7 @@ export interface ForecasterOptions {
 }
 
 /** What a forecaster reads, and what it should write, scaled; see `windows`. */
-export type Batch = { readonly [Field in keyof Window]: Tensor };
+export type Batch = { readonly [Field in keyof SeriesWindow]: Tensor };
 
 export class Forecaster extends Module {
   readonly scaler = new Standardizer();

@@ -154,6 +154,12 @@ test('a late cell changes the type of its column, and of no other', () => {
   }), { numRuns: 30 });
 });
 
+test('yes, no, 1 and 0 are booleans where booleans are asked for', () => {
+  expect(parseCsv('a,b\nyes,TRUE\nno,1\n').types).toEqual({ a: 'string', b: 'string' });
+  const table = parseCsv('a,b\nyes,TRUE\nNo,0\n', { types: 'boolean' });
+  expect([...table]).toEqual([{ a: true, b: true }, { a: false, b: false }]);
+});
+
 test('dates are those of the calendar, UTC unless they say otherwise', () => {
   const dates: Record<string, number> = {
     '2024-02': Date.UTC(2024, 1), '2024-02-29': Date.UTC(2024, 1, 29), '0050-01-01': Date.parse('0050-01-01'),
@@ -161,9 +167,9 @@ test('dates are those of the calendar, UTC unless they say otherwise', () => {
     '2024-02-29 01:00+01:30': Date.UTC(2024, 1, 28, 23, 30), '2024-02-29T01:00-0130': Date.UTC(2024, 1, 29, 2, 30),
   };
   for (const [text, time] of Object.entries(dates)) {
-    expect(parseCsv(`d\n${text}\nNA`).numbers('d')).toEqual(Float64Array.of(time, NaN));
+    expect(parseCsv(`d,e\n ${text}\t,1\nNA,2`).numbers('d')).toEqual(Float64Array.of(time, NaN));
   }
-  for (const text of ['2024-13-01', '2023-02-29', '2024-02-30', '2024-02-29T24:00', '24-02-29', '2024-02T10:00', '2024']) {
+  for (const text of ['2024-13-01', '2023-02-29', '2024-02-30', '2024-02-29T24:00', '24-02-29', '2024-02T10:00', '2024', '2024-02-2', '2024-02-', '2024-1-01', '2024-02-29T1:00']) {
     expect(() => parseCsv(`d\n${text}`, { types: { d: 'date' } })).toThrow(`"${text}" is not a date such as`);
   }
 });

@@ -5,7 +5,7 @@ import {
 } from '@mambagrad/nn';
 import { compile, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 
 const upTo = (length: number) => Array.from({ length }, (_, i) => i);
@@ -331,4 +331,15 @@ describe('images', () => {
     expect(() => imagesToTensor(new Uint8Array(5), { shape: [2, 2] })).toThrow('images is f32[5], expected whole images');
     expect(() => imageDataset([[[1]]], [1, 2])).toThrow('imageDataset: there are 1 images and 2 labels');
   });
+});
+
+test('splitData gives as many parts as sizes, and TypeScript knows it', () => {
+  const [left, right] = splitData([1, 2, 3], { counts: [1, 2] });
+  expectTypeOf(left).toEqualTypeOf<number[]>();
+  expectTypeOf(splitData([1, 2, 3], { counts: [1, 2] })).toEqualTypeOf<[number[], number[]]>();
+  const sizes: readonly number[] = [1, 2];
+  expectTypeOf(splitData([1, 2, 3], { counts: sizes })).toEqualTypeOf<number[][]>();
+  const table = parseCsv('a\n1\n2\n');
+  expectTypeOf(splitData(table, { fractions: [0.5, 0.5] })[1]).toEqualTypeOf<typeof table>();
+  expect([left.length, right.length]).toEqual([1, 2]);
 });

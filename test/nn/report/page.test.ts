@@ -2,6 +2,7 @@
 import { parseLog, reportPage, type Run } from '@mambagrad/nn';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hoverScript } from '../../../packages/nn/src/report/hoverScript.ts';
 import { elementsOf, type Node, parseMarkup, textOf } from '../../support/markup.ts';
 
 /** The page of a log as a tree. */
@@ -115,10 +116,11 @@ test('a page is well-formed and names nothing outside of it, whatever the log ho
       // eslint-disable-next-line no-control-regex
       const shown = title.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd');
       expect(textOf(h1)).toBe(shown);
-      for (const name of ['script', 'img', 'a', 'link', 'iframe', 'b']) {
+      for (const name of ['img', 'a', 'link', 'iframe', 'b']) {
         const found = elementsOf(page, name);
         expect(found.filter((each) => textOf(each) !== ' (faint: each step)')).toEqual([]);
       }
+      expect(elementsOf(page, 'script').map(textOf)).toEqual([hoverScript]);
       const ids = Array.from(JSON.stringify(page).matchAll(/"id":"([^"]*)"/g), ([, id]) => id);
       expect(new Set(ids).size).toBe(ids.length);
       for (const name of ['path', 'line', 'circle', 'text']) {

@@ -13,8 +13,8 @@ import {
 /** Options of `Categories`. */
 export interface CategoriesOptions {
   /**
-   * What becomes of a value that is not among the categories: an error, or the index after the last
-   * one, which all of them share. Default 'error'.
+   * Whether a value that is not among the categories is an error, or gets the index after the last
+   * one, which all such values share. Default 'error'.
    */
   readonly unknown?: 'error' | 'extra' | undefined;
 }

@@ -5,7 +5,7 @@
  */
 import { Categories } from './categories.ts';
 import { type Cells } from './csvCells.ts';
-import { isCode, parseDate, parseNumber } from './csvValues.ts';
+import { afterSpaces, beforeSpaces, isCode, parseDate, parseNumber } from './csvValues.ts';
 
 /** The type of a column of a table. */
 export type ColumnType = 'number' | 'integer' | 'boolean' | 'date' | 'string' | 'category';
@@ -35,11 +35,12 @@ export interface ColumnPlace {
   readonly decimal: string;
 }
 
-const booleans: ReadonlyMap<string, number> = new Map([
-  ['true', 1], ['false', 0], ['yes', 1], ['no', 0], ['1', 1], ['0', 0],
-]);
+/** The spellings of booleans, in lower case; the others only where booleans are asked for. */
+const [booleans, otherBooleans]: readonly ReadonlyMap<string, number>[] = [
+  new Map([['true', 1], ['false', 0]]), new Map([['yes', 1], ['no', 0], ['1', 1], ['0', 0]]),
+];
 
-/** What a cell of a type should be, in errors. */
+/** The contents that fit each type, in errors. */
 const expected: Readonly<Record<ColumnType, string>> = {
   number: 'a number',
   integer: 'a whole number from -2147483648 to 2147483647',
@@ -53,8 +54,8 @@ const expected: Readonly<Record<ColumnType, string>> = {
 const candidates: readonly ColumnType[] = ['number', 'boolean', 'date', 'string'];
 
 /**
- * So many rows are read at a time, of one column after the other: then their text is in the cache
- * of the processor for all columns but the first.
+ * Rows are read in blocks of this size, one column after the other, so that the text of a block is
+ * still in the processor's cache when the next column is read.
  */
 const BLOCK = 256;
 
@@ -113,11 +114,17 @@ class ColumnReader {
   #parse(): number {
     const cells = this.#cells;
     const type = this.#type;
-    if (type === 'date') return parseDate(cells.content.trim());
-    if (type === 'boolean') return booleans.get(cells.content.trim().toLowerCase()) ?? NaN;
-    const { text, start, end } = cells;
+    const isFound = this.#place.type === undefined;
+    if (type === 'boolean') {
+      const word = cells.content.trim().toLowerCase();
+      return booleans.get(word) ?? (isFound ? undefined : otherBooleans.get(word)) ?? NaN;
+    }
+    const { text } = cells;
+    const start = afterSpaces(text, cells.start, cells.end);
+    const end = beforeSpaces(text, start, cells.end);
+    if (type === 'date') return parseDate(text, start, end);
     // 01234 is taken for a number only where numbers are asked for.
-    if (this.#place.type === undefined && isCode(text, start, end)) return NaN;
+    if (isFound && isCode(text, start, end)) return NaN;
     const value = parseNumber(text, start, end, this.#place.decimal);
     return type === 'number' || Object.is(value, value | 0) ? value : NaN;
   }

@@ -1,7 +1,7 @@
 /**
- * Scaling: features in units of their own (ppm, degrees, euros) become numbers of similar size,
- * from which a model learns faster. The scale is fitted on the training part alone, as a model must
- * know nothing of the data that it is tested on:
+ * Scaling: features in different units (ppm, degrees, euros) become numbers of similar size, from
+ * which a model learns faster. The scale is fitted on the training part alone, as a model must know
+ * nothing of the data that it is tested on:
  *
  *     Standardizer   y = (x − mean) / std             mean 0 and standard deviation 1
  *     MinMaxScaler   y = (x − min) / (max − min)      from 0 to 1

@@ -27,8 +27,8 @@ export interface ForwardModule<Args extends unknown[], Result> extends Module {
 }
 
 /**
- * A module that also reads a sequence step by step. What it knows of the past is in a state, a tree
- * of tensors (objects and arrays of them): reading a sequence by `step` gives what `forward` gives
+ * A module that also reads a sequence step by step. A state, which is a tree of tensors (objects
+ * and arrays of them), sums up the past: reading a sequence by `step` gives what `forward` gives
  * for all of it. `GRU`, `LSTM`, and the blocks and models of mamba are such modules.
  */
 export interface RecurrentModule<X, State, Step extends { readonly state: State }>

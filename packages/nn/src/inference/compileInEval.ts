@@ -55,7 +55,7 @@ export function compileInEval<Args extends unknown[], Result>(
   );
 }
 
-/** What a module is made of. */
+/** The modules and fields that make up a module. */
 interface Parts {
   /** The module and all below it. */
   readonly modules: readonly Module[];

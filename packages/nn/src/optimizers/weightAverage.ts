@@ -53,6 +53,8 @@ interface Averaged {
  *     average.use(() => model.forward(x));    // predicts with the averages
  */
 export class WeightAverage {
+  /** The model whose parameters are averaged. */
+  readonly model: Module;
   readonly #all: readonly Averaged[];
   /** n, the number of updates so far, 0-d. */
   readonly #updates: Tensor;
@@ -69,9 +71,15 @@ export class WeightAverage {
     this.#all = named.map(([name, parameter]) => (
       { name, parameter, average: parameter.detach() }
     ));
+    this.model = model;
     this.#updates = zeros([], { dtype: named[0][1].dtype });
     this.#decay = decay;
     this.#warmUp = warmUp;
+  }
+
+  /** Whether the model has the averages at present, within `use`. */
+  get isInUse(): boolean {
+    return guard(() => this.#isInUse);
   }
 
   /**
@@ -145,7 +153,7 @@ export class WeightAverage {
   }
 
   #requireFree(method: string): void {
-    if (!guard(() => this.#isInUse)) return;
+    if (!this.isInUse) return;
     throw new TensorError(
       `WeightAverage.${method}: the model has the averages already, in \`use\``,
     );

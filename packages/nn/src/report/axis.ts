@@ -19,6 +19,8 @@ export interface Axis {
   readonly ticks: readonly Tick[];
   /** The place of a value: 0 for the lowest that is shown, 1 for the highest. */
   readonly place: (value: number) => number;
+  /** The lowest and the highest value that is shown, as exponents of ten on a logarithmic axis. */
+  readonly ends: readonly [first: number, last: number];
 }
 
 /** How an axis is made: logarithmic or not, with a little room at both ends or not. */
@@ -41,7 +43,7 @@ export function createAxis(
   const first = !isLog && min >= 0 ? Math.max(lowest, 0) : lowest;
   const ticks = isLog ? logTicks(first, last, count) : linearTicks(first, last, count);
   const place = (value: number): number => (of(value) - first) / (last - first);
-  return { ticks, place };
+  return { ticks, place, ends: [first, last] };
 }
 
 /** The largest number of an axis, as differences are to be finite, and the smallest above 0. */

@@ -53,6 +53,10 @@ export function drawChart({ title, series }: Chart, options: DrawOptions): Marku
     {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-labelledby': `${id}-title ${id}-desc`,
       class: scale,
+      // For the pointer: where the chart lies, and the ends of its axes.
+      'data-frame': [frame.left, frame.width, TOP, frame.height].join(' '),
+      'data-steps': frame.steps.ends.join(' '),
+      'data-values': frame.values.ends.join(' '),
     },
     element('title', { id: `${id}-title` }, text(`${title} over the steps`)),
     element('desc', { id: `${id}-desc` }, text(drawn.map(describe).join('; '))),

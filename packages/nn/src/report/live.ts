@@ -12,6 +12,7 @@
  */
 import { TensorError } from '@mambagrad/tensor';
 import { messageOf, now } from '@mambagrad/tensor/host';
+import { hoverScript } from './hoverScript.ts';
 import { liveScript } from './liveScript.ts';
 import { element, join } from './markup.ts';
 import { contentOf, pageOf } from './page.ts';
@@ -203,7 +204,7 @@ function answer(request: Request, response: Response, report: LiveReport, port: 
   const isOurs = [`127.0.0.1:${port}`, `localhost:${port}`].includes(headers['host'] ?? '');
   if (method !== 'GET' || !isOurs) return give(403, 'text/plain', 'forbidden');
   if (url === '/') return give(200, 'text/html', report.page());
-  if (url === '/live.js') return give(200, 'text/javascript', liveScript);
+  if (url === '/live.js') return give(200, 'text/javascript', hoverScript + liveScript);
   if (url !== '/events') return give(404, 'text/plain', 'not found');
   response.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream' });
   response.write('retry: 2000\n\n');

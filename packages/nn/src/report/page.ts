@@ -8,6 +8,7 @@ import {
 } from '@mambagrad/tensor/options';
 import { colorOf, drawChart, type DrawOptions } from './chartSvg.ts';
 import { canBeLog, type Chart, chartsOf, isBetterLog, type Series } from './charts.ts';
+import { hoverScript } from './hoverScript.ts';
 import { element, type Markup, text } from './markup.ts';
 import { count, formatNumber } from './numbers.ts';
 import { bestOf, endOf, historyOf, keyFigures, lastField, remarksOn } from './overview.ts';
@@ -63,17 +64,17 @@ export function readReportOptions(
   return { title, ...others };
 }
 
-/** The page of a run. `more` is put into its head. */
-export function pageOf(run: Run, settings: ReportSettings, more?: Markup): string {
+/** The page of a run. Its script is that for the pointer, unless another one is given. */
+export function pageOf(run: Run, settings: ReportSettings, script?: Markup): string {
   const head = element(
     'head', {},
     element('meta', { charset: 'utf-8' }),
     element('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
     element('title', {}, text(settings.title)),
     element('style', {}, style),
-    ...(more ? [more] : []),
   );
-  const body = element('body', {}, element('main', {}, ...contentOf(run, settings)));
+  const last = script ?? element('script', {}, hoverScript as Markup);
+  const body = element('body', {}, element('main', {}, ...contentOf(run, settings)), last);
   return `<!DOCTYPE html>\n${element('html', { lang: 'en' }, head, body)}\n`;
 }
 

@@ -105,6 +105,8 @@ pre {
 }
 pre.words { white-space: pre-wrap; }
 h3.sample { margin: 14px 0 4px; font-size: 14px; color: var(--muted); }
+p.reading { float: right; margin: 0; font-size: 13px; color: var(--muted); }
+svg .reading { pointer-events: none; }
 .live {
   position: fixed; right: 12px; bottom: 12px; margin: 0; padding: 4px 12px; font-size: 13px;
   background: var(--panel); border: 1px solid var(--line); border-radius: 14px;

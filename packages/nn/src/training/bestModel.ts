@@ -113,6 +113,11 @@ export class BestModel {
     return this.#best !== undefined;
   }
 
+  /** Whether the model has its best values at present, and not its last ones. */
+  get isGiven(): boolean {
+    return this.#last !== undefined;
+  }
+
   /** What is wrong with the best model of a checkpoint, as lines of an error. */
   problemsOf(checkpoint: StateDict): string[] {
     const names = [...checkpoint.keys()].filter((name) => name.startsWith(PREFIX));

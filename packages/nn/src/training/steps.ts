@@ -103,7 +103,7 @@ function createEvalStep<Batch>(
 }
 
 function createTrainStep<Batch>(
-  { model, optimizer, loss, maxNorm, validation }: TrainerSettings<Batch>,
+  { model, optimizer, loss, maxNorm, validation, average }: TrainerSettings<Batch>,
   countSamples: (batch: Batch) => number,
 ): Steps<Batch>['trainStep'] {
   const { parameters } = optimizer;
@@ -122,6 +122,7 @@ function createTrainStep<Batch>(
     }
     const gradientNorm = clipGradients(parameters, maxNorm);
     optimizer.step();
+    average?.update();
     const isFinite = isMeanFinite(losses, samples).where(gradientNorm.isFinite(), 0);
     return { losses, gradientNorm, isFinite };
   };

@@ -108,11 +108,16 @@ export class Trainer<Batch, Scores = NoScores> {
   /**
    * The losses of all batches, averaged, each weighted by its samples or its count (see `loss`),
    * with all modules in `eval` and without gradients; and the metrics of `validation`, if there are
-   * any, of all batches together. A loader runs through a whole epoch. Its position, buffers and
-   * generators are put back afterwards.
+   * any, of all batches together. With an `average`, the averages of the weights are evaluated. A
+   * loader runs through a whole epoch. Its position, buffers and generators are put back
+   * afterwards.
    */
   evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     checkArgument('evaluate', 'data', data, batchesKind);
+    return this.#withAverages(() => this.#evaluate(data));
+  }
+
+  #evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     return evaluate(data, {
       model: this.#options.model,
       evalStep: this.#steps.evalStep,
@@ -120,6 +125,16 @@ export class Trainer<Batch, Scores = NoScores> {
       countSamples: this.#countSamples,
       generatorStates: this.#state.generatorStates(),
     }) as Evaluated<Scores>;
+  }
+
+  /**
+   * Calls `f` while the model has the averages of its weights, if there are any. It may have them
+   * already, and when `fit` has given it its best values, it keeps those.
+   */
+  #withAverages<Result>(f: () => Result): Result {
+    const { average } = this.#options;
+    const isToUse = average && !average.isInUse && !this.#state.best.isGiven;
+    return isToUse ? average.use(f) : f();
   }
 
   /**
@@ -201,7 +216,8 @@ export class Trainer<Batch, Scores = NoScores> {
   async #sample(reporter: Reporter): Promise<void> {
     const { samples, model } = this.#options;
     if (samples === undefined || this.step % samples.every > 0) return;
-    const text = await makeSample(samples.make, model, this.#state.generatorStates());
+    const generators = this.#state.generatorStates();
+    const text = await this.#withAverages(() => makeSample(samples.make, model, generators));
     reporter.sample(this.step, text);
   }
 
@@ -264,9 +280,12 @@ export class Trainer<Batch, Scores = NoScores> {
   }
 
   #validate(): Evaluated<Scores> {
-    const results = this.evaluate(this.#options.validation?.data ?? []);
-    this.#state.judge(results);
-    return results;
+    return this.#withAverages(() => {
+      const results = this.#evaluate(this.#options.validation?.data ?? []);
+      // The best model is taken as it was evaluated.
+      this.#state.judge(results);
+      return results;
+    });
   }
 
   /** Updates the parameters once. `goBack` undoes that, if it has to be undone. */

@@ -1,7 +1,7 @@
 /**
  * The options of a trainer, and the record that it makes of each step.
  */
-import { type CompileOptions, Generator, type Tensor } from '@mambagrad/tensor';
+import { type CompileOptions, Generator, type Tensor, TensorError } from '@mambagrad/tensor';
 import { now } from '@mambagrad/tensor/host';
 import {
   boolean, callable, instanceOf, Kind, listOf, objectWith, oneOf, readOptions, type Table, whole,
@@ -11,6 +11,7 @@ import type { StateDict } from '../modules/state.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
+import { WeightAverage } from '../optimizers/weightAverage.ts';
 import { type Batches, loaders } from './batches.ts';
 import type { Losses } from './batchLosses.ts';
 import { objects } from './kinds.ts';
@@ -102,6 +103,12 @@ export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   readonly accumulate?: number | undefined;
   /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
   readonly schedule?: Schedule | undefined;
+  /**
+   * Averages of the model's weights, which are updated after each step, and kept in checkpoints.
+   * Evaluations, samples and the best model have the averages in place of the weights. When `fit`
+   * ends, the model has its weights, or, with `keepBest`, the best averages.
+   */
+  readonly average?: WeightAverage | undefined;
   /** How to validate the model during training. Default not at all. */
   readonly validation?: ValidationOptions<Batch, Scores> | undefined;
   /** Options of `compile`, or false to run eagerly, line by line. Default {}. */
@@ -164,6 +171,7 @@ const trainerOptions = {
   data: loaders.or(callable<() => never>()).required(),
   accumulate: whole(1).orElse(1),
   schedule: callable<Schedule>().optional(),
+  average: instanceOf(WeightAverage).optional(),
   validation: objects('{ data, every }').optional(),
   compile: oneOf(false).or(objects('options of compile')).orElse({} as never),
   generators: listOf(instanceOf(Generator)).orElse([]),
@@ -183,7 +191,10 @@ export function readTrainerOptions<Batch, Scores>(
 ): TrainerSettings<Batch> {
   const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
-  const { validation, samples, data } = options;
+  const { validation, samples, data, average, model } = options;
+  if (average && average.model !== model) {
+    throw new TensorError(`${op}: average is of another model than the one that is trained`);
+  }
   return {
     ...options,
     validation: validation && readValidationOptions(validation, typeof data !== 'function'),

@@ -1,7 +1,7 @@
 /**
  * The state of a training run: everything that the next step depends on, as tensors by name. These
- * are the parameters and buffers of the model, the moments of the optimizer, the counters of random
- * generators, and the position.
+ * are the parameters and buffers of the model and their averages, the moments of the optimizer, the
+ * counters of random generators, and the position.
  *
  * A step that fails leaves all of it as it was. The same tensors in a checkpoint let another
  * process continue as if nothing had happened, bit for bit.
@@ -124,10 +124,11 @@ export class TrainingState<Batch> {
 
   /** All tensors that a train step may change. */
   tensors(): Tensor[] {
-    const { model, optimizer } = this.#options;
+    const { model, optimizer, average } = this.#options;
     const all = [...model.parameters(), ...optimizer.parameters, ...optimizer.stateTensors];
     const buffers = model.namedBuffers().map(([, buffer]) => buffer);
-    return [...new Set([...all, ...buffers, ...this.generatorStates()])];
+    const averages = (average?.namedState() ?? []).map(([, x]) => x);
+    return [...new Set([...all, ...averages, ...buffers, ...this.generatorStates()])];
   }
 
   /**
@@ -227,11 +228,12 @@ export class TrainingState<Batch> {
   #namedTensors(
     position: Tensor, model: readonly [string, Tensor][],
   ): [string, Tensor][] {
-    const { optimizer } = this.#options;
+    const { optimizer, average } = this.#options;
     const parts: Record<string, readonly [string | number, Tensor][]> = {
       trainer: [['position', position]],
       model,
       optimizer: optimizer.namedState(),
+      average: average?.namedState() ?? [],
       generator: this.generatorStates().map((state, i) => [i, state]),
     };
     return Object.entries(parts).flatMap(([part, named]) =>
