@@ -141,7 +141,7 @@ const ofConvolution = ['convSize', 'bias', 'convBias'];
 /** Those that a model of each kind of blocks lacks. */
 const notMamba = [...ofHeads, ...ofMamba2, ...ofMamba3];
 const notMamba2 = [...ofMamba, ...ofMamba3];
-const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution, 'learnableInitStates'];
+const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
 const model = new MambaLM(language).eval();

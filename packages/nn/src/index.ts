@@ -17,6 +17,7 @@ export * from './data/loader.ts';
 export * from './data/regularSeries.ts';
 export * from './data/scaling.ts';
 export * from './data/splitData.ts';
+export { tensorDataset } from './data/tensorDataset.ts';
 export * from './data/windows.ts';
 export * from './inference/compileForInference.ts';
 export * from './inference/compileInEval.ts';

@@ -1,6 +1,7 @@
 /** CSV: what is written is read, in every type, and what is no table is refused with its place. */
 import { type CsvOptions, DataLoader, formatCsv, parseCsv } from '@mambagrad/nn';
 import { readCsv } from '@mambagrad/nn/node';
+import { TensorError } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -172,6 +173,21 @@ test('dates are those of the calendar, UTC unless they say otherwise', () => {
   for (const text of ['2024-13-01', '2023-02-29', '2024-02-30', '2024-02-29T24:00', '24-02-29', '2024-02T10:00', '2024', '2024-02-2', '2024-02-', '2024-1-01', '2024-02-29T1:00']) {
     expect(() => parseCsv(`d\n${text}`, { types: { d: 'date' } })).toThrow(`"${text}" is not a date such as`);
   }
+});
+
+test('any text is a table or is refused, with the line where it is none', () => {
+  fc.assert(fc.property(fc.array(cell).map((parts) => parts.join('')), separator, fc.boolean(), (text, by, header) => {
+    const options = { separator: by, header, decimal: by === '.' ? ',' : '.', comment: '#' } as const;
+    try {
+      const table = parseCsv(text, options);
+      expect([...table]).toHaveLength(table.length);
+      // Whatever was read is written and read again.
+      if (table.length > 0) expect([...parseCsv(formatCsv(table), { types: table.types })]).toEqual([...table]);
+    } catch (error) {
+      expect(error).toBeInstanceOf(TensorError);
+      expect(String(error)).toMatch(/parseCsv: (line \d+|the text is empty|two columns have the name)/);
+    }
+  }), { numRuns: 300 });
 });
 
 test('comments, empty lines, a mark of the byte order and all ends of lines are passed over', () => {

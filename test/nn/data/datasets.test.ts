@@ -1,7 +1,8 @@
 /** Data sets, and what cuts, scales and encodes them. */
 import {
   Categories, DataLoader, type Dataset, imageDataset, imagesToTensor, imageToTensor, Linear, mapDataset,
-  MinMaxScaler, Module, parseCsv, regularSeries, type Scaler, splitData, Standardizer, windows,
+  MinMaxScaler, Module, parseCsv, regularSeries, type Scaler, splitData, Standardizer, tensorDataset,
+  windows,
 } from '@mambagrad/nn';
 import { compile, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -342,4 +343,31 @@ test('splitData gives as many parts as sizes, and TypeScript knows it', () => {
   const table = parseCsv('a\n1\n2\n');
   expectTypeOf(splitData(table, { fractions: [0.5, 0.5] })[1]).toEqualTypeOf<typeof table>();
   expect([left.length, right.length]).toEqual([1, 2]);
+});
+
+describe('tensorDataset', () => {
+  const x = tensor([[1, 2], [3, 4], [5, 6]]);
+  const y = tensor([7, 8, 9], { dtype: 'i32' });
+
+  test('has the rows of its tensors, and batches are the tensors again', () => {
+    const data = tensorDataset({ x, y });
+    expect(data.length).toBe(3);
+    expect(data.at(-1).x.toArray()).toEqual([5, 6]);
+    expect(data.at(1).y.item()).toBe(8);
+    for (const batch of new DataLoader(data, { batchSize: 3 })) {
+      expectSame(batch.x, x);
+      expectSame(batch.y, y);
+    }
+    const [, second] = splitData(data, { counts: [1, 2], shuffle: false });
+    expect(Array.from(second, (sample) => sample.y.item())).toEqual([8, 9]);
+  });
+
+  test('refuses tensors of other lengths, and what is none', () => {
+    expect(() => tensorDataset({ x, y: y.narrow(0, 0, 2) })).toThrow(
+      'tensorDataset: y is i32[2], x is f32[3, 2]; expected as many samples on the first axis',
+    );
+    expect(() => tensorDataset({ x: tensor(1) })).toThrow('x is f32[], x is f32[]; expected as');
+    expect(() => tensorDataset({})).toThrow('fields is {}, expected an object of tensors, such as');
+    expect(() => tensorDataset({ x: [1] as unknown as Tensor })).toThrow('expected an object of tensors');
+  });
 });

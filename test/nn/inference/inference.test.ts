@@ -175,7 +175,7 @@ describe('step', () => {
         });
         expectClose(steps, others[i].forward(input).detach(), 1e-5);
       });
-    }), { numRuns: 12 });
+    }), { numRuns: 6 });
   });
 
   test('goes on from a state that was kept, however often, and changes none', () => {

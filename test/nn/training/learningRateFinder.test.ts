@@ -2,7 +2,7 @@
 import {
   AdamW, Buffer, DataLoader, Dropout, findLearningRate, LearningRateCurve,
   type LearningRateFinderOptions, Linear, Module, mseLoss, Parameter, SGD, Trainer,
-  type TrainerOptions, warmUp,
+  type TrainerOptions, warmUp, WeightAverage,
 } from '@mambagrad/nn';
 import { defaultGenerator, Generator, manualSeed, type Tensor, tensor, uniform, zeros } from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
@@ -125,6 +125,7 @@ function noisyRun(how: TrainerOptions<Batch>['compile']): TrainerOptions<Batch> 
     },
     schedule: warmUp(10),
     maxNorm: 1,
+    average: new WeightAverage(model),
     compile: how,
   };
 }

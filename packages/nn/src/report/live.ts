@@ -1,7 +1,8 @@
 /**
  * The report of a run while it trains, as a page that this process serves on 127.0.0.1. A browser
- * that shows it is sent the new content every other second (server-sent events): only then is the
- * report made, between two steps, and in 5 % of the time at most. Nobody who looks costs nothing.
+ * that shows it is sent the new content every other second (server-sent events), or less often
+ * where that would take more than 5 % of the time. The report is made between two steps, and only
+ * if somebody looks.
  *
  *     GET /          the page
  *     GET /live.js   its script, which puts new content into the page
@@ -16,7 +17,7 @@ import { hoverScript } from './hoverScript.ts';
 import { liveScript } from './liveScript.ts';
 import { element, join } from './markup.ts';
 import { contentOf, pageOf } from './page.ts';
-import { LogParser } from './run.ts';
+import { LogParser, type Run } from './run.ts';
 
 /** The parts of Node's HTTP server that are used. This file is compiled without Node's types. */
 interface Http {
@@ -48,7 +49,8 @@ interface Host {
   readonly process?: { getBuiltinModule?(name: 'node:http'): Http };
   setInterval(run: () => void, milliseconds: number): { unref(): void };
   clearInterval(timer: object): void;
-  setTimeout(run: () => void, milliseconds: number): { unref(): void };
+  setTimeout(run: () => void, milliseconds: number): object;
+  clearTimeout(timer: object): void;
 }
 
 const host = globalThis as unknown as Host;
@@ -131,18 +133,18 @@ class LiveReport {
   readonly #title: string;
   readonly #parser = new LogParser();
   readonly #viewers = new Set<Response>();
-  /** Lines that were not parsed yet: that is done when somebody looks. */
-  #lines: string[];
+  /** Texts of one or more lines that were not parsed yet: that is done when somebody looks. */
+  #texts: string[];
   #isChanged = false;
   #nextAt = -Infinity;
 
   constructor(title: string, earlier: string) {
     this.#title = title;
-    this.#lines = earlier.split('\n');
+    this.#texts = [earlier];
   }
 
   add(line: string): void {
-    this.#lines.push(line);
+    this.#texts.push(line);
     this.#isChanged = true;
   }
 
@@ -161,11 +163,13 @@ class LiveReport {
 
   /** Sends the content if somebody looks, it has changed, and enough time has passed. */
   send(): void {
-    const start = now();
-    // Who has not received the last content gets none: a browser may be asleep.
+    // A browser that has not received the last content gets none: it may be asleep.
     const ready = [...this.#viewers].filter(({ writableLength }) => writableLength === 0);
-    if (ready.length === 0 || !this.#isChanged || start < this.#nextAt) return;
+    if (ready.length === 0 || !this.#isChanged || now() < this.#nextAt) return;
     this.#isChanged = false;
+    // Each line is parsed once, so that is not counted: only the first time there are many.
+    this.#parse();
+    const start = now();
     const message = `data: ${this.#content()}\n\n`;
     for (const viewer of ready) viewer.write(message);
     const end = now();
@@ -178,18 +182,28 @@ class LiveReport {
     const message = `event: end\ndata: ${this.#content()}\n\n`;
     const sent = Array.from(this.#viewers, (viewer) =>
       new Promise<void>((resolve) => viewer.end(message, resolve)));
-    const timeout = new Promise<void>((resolve) => host.setTimeout(resolve, PATIENCE));
+    let timer: object = {};
+    const timeout = new Promise<void>((resolve) => {
+      timer = host.setTimeout(resolve, PATIENCE);
+    });
     await Promise.race([Promise.all(sent), timeout]);
+    host.clearTimeout(timer);
   }
 
   #content(): string {
     return JSON.stringify(join(contentOf(this.#run(), { title: this.#title, classes: [] })));
   }
 
-  #run(): ReturnType<LogParser['run']> {
-    for (const line of this.#lines) this.#parser.add(line);
-    this.#lines = [];
+  #run(): Run {
+    this.#parse();
     return this.#parser.run();
+  }
+
+  #parse(): void {
+    for (const text of this.#texts) {
+      for (const line of text.replace(/\n$/, '').split('\n')) this.#parser.add(line);
+    }
+    this.#texts = [];
   }
 }
 

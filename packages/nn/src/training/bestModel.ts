@@ -6,11 +6,15 @@
  *     during fit      model: the last values     here: the best
  *     after fit       model: the best values     here: both
  *     in checkpoints  model.…: the last values   best.…: the best
+ *
+ * With a moving average of the weights, evaluations are of the averaged ones, so those are the best
+ * values; if no best ones are kept, the model gets the averages when `fit` ends.
  */
 import { describe, type Tensor } from '@mambagrad/tensor';
 import { warn } from '@mambagrad/tensor/host';
 import type { Module } from '../modules/module.ts';
 import type { StateDict } from '../modules/state.ts';
+import type { WeightAverage } from '../optimizers/weightAverage.ts';
 import type { BestOptions } from './judging.ts';
 import { decodeText, encodeText } from './text.ts';
 
@@ -36,13 +40,15 @@ export class BestModel {
   record: BestRecord | undefined;
   /** The values that the model had then. */
   #best: StateDict | undefined;
-  /** The last values of training, while the model has the best ones. */
-  #last: StateDict | undefined;
+  /** While the model has other values than the last ones of training: those, and these. */
+  #exchanged: { readonly last: StateDict; readonly given: StateDict } | undefined;
+  readonly #average: WeightAverage | undefined;
 
   /** `isKept` says whether the values of the model are kept, or the record only. */
-  constructor(model: Module, isKept: boolean) {
+  constructor(model: Module, isKept: boolean, average?: WeightAverage) {
     this.#model = model;
     this.#isKept = isKept;
+    this.#average = average;
   }
 
   /** Takes the model as it is for the best one. */
@@ -51,25 +57,36 @@ export class BestModel {
     if (this.#isKept) this.#best = valuesOf(this.#named());
   }
 
-  /** Gives the model its best values, if there are any. */
+  /** Gives the model its best values, or averaged ones, if there are any. */
   giveBest(): void {
-    if (this.#best === undefined || this.#last) return;
-    this.#last = valuesOf(this.#named());
-    for (const [name, x] of this.#named()) x.assign(this.#best.get(name) ?? x);
+    const given = this.#best ?? this.#averages();
+    if (given === undefined || this.#exchanged) return;
+    this.#exchanged = { last: valuesOf(this.#named()), given };
+    for (const [name, x] of this.#named()) x.assign(given.get(name) ?? x);
+  }
+
+  /** The averaged weights by name; undefined if there was no step. */
+  #averages(): StateDict | undefined {
+    const named = new Map(this.#average?.namedState() ?? []);
+    if ((named.get('updates')?.item() ?? 0) === 0) return undefined;
+    return valuesOf(this.#model.namedParameters().map(([name, x]) => (
+      [name, named.get(`weights.${name}`) ?? x]
+    )));
   }
 
   /**
    * Gives the model its last values, from which training goes on. What was changed in the model
-   * since it got the best ones stays as it is, with a warning.
+   * since it got the others stays as it is, with a warning.
    */
   giveLast(): void {
-    const [best, last] = [this.#best, this.#last];
-    this.#last = undefined;
-    if (best === undefined || last === undefined) return;
+    if (this.#exchanged === undefined) return;
+    const { last, given } = this.#exchanged;
+    this.#exchanged = undefined;
     const changed = this.#named().filter(([name, x]) => {
-      const isBest = haveSameBits(x, best.get(name) ?? x);
-      if (isBest) x.assign(last.get(name) ?? x);
-      return !isBest;
+      const before = given.get(name) ?? last.get(name) ?? x;
+      const isSame = haveSameBits(x, before);
+      if (isSame) x.assign(last.get(name) ?? x);
+      return !isSame;
     });
     if (changed.length === 0) return;
     warn(
@@ -80,7 +97,7 @@ export class BestModel {
 
   /** The parameters and buffers of the model by name, as training left them. */
   lastState(): [string, Tensor][] {
-    return this.#named().map(([name, x]) => [name, this.#last?.get(name) ?? x]);
+    return this.#named().map(([name, x]) => [name, this.#exchanged?.last.get(name) ?? x]);
   }
 
   /** What a checkpoint holds of the best model, by name. */
@@ -99,7 +116,7 @@ export class BestModel {
       return value ? [[name, value.detach()]] : [];
     });
     this.#best = this.#isKept && named.length > 0 ? new Map(named) : undefined;
-    this.#last = undefined;
+    this.#exchanged = undefined;
   }
 
   /** Forgets the best evaluation. */
@@ -113,9 +130,9 @@ export class BestModel {
     return this.#best !== undefined;
   }
 
-  /** Whether the model has its best values at present, and not its last ones. */
+  /** Whether the model has the best values, or averages, at present, and not its last values. */
   get isGiven(): boolean {
-    return this.#last !== undefined;
+    return this.#exchanged !== undefined;
   }
 
   /** What is wrong with the best model of a checkpoint, as lines of an error. */

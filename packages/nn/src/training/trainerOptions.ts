@@ -105,8 +105,8 @@ export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   readonly schedule?: Schedule | undefined;
   /**
    * Averages of the model's weights, which are updated after each step, and kept in checkpoints.
-   * Evaluations, samples and the best model have the averages in place of the weights. When `fit`
-   * ends, the model has its weights, or, with `keepBest`, the best averages.
+   * Evaluations, samples, the best model, and the model when `fit` ends have the averages in place
+   * of the weights; training goes on with the weights.
    */
   readonly average?: WeightAverage | undefined;
   /** How to validate the model during training. Default not at all. */

@@ -47,7 +47,8 @@ export class TrainingState<Batch> {
     this.#stream = new BatchStream(options.data, () => this.generatorStates());
     this.judgement = notJudged(this.#judge.direction);
     this.#frozen = new FrozenFlags(options.model);
-    this.best = new BestModel(options.model, options.validation?.keepBest ?? false);
+    const { model, validation, average } = options;
+    this.best = new BestModel(model, validation?.keepBest ?? false, average);
   }
 
   get #judge(): BestOptions {

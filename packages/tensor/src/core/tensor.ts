@@ -14,7 +14,7 @@ import type { LoweringOfAll } from './lowering.ts';
 import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
 import {
-  check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
+  check, describe, failure, numelOf, sameShape, type Shape, type Spec, TensorError,
 } from './shape.ts';
 
 /** A typed array and its shape: a tensor as reference loops see it. */
@@ -117,7 +117,9 @@ export let mode: Mode = { recording: true };
  * Throws in the name of `op` if `body` is async or a generator.
  */
 export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
-  check(typeof body === 'function')`${op}: its argument is ${show(body)}, expected a function`;
+  if (typeof body !== 'function') {
+    throw failure`${op}: its argument is ${show(body)}, expected a function`;
+  }
   const before = mode;
   mode = { ...before, ...change };
   try {

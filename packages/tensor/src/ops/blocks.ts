@@ -71,7 +71,10 @@ export function narrow(x: Tensor, axis: number, start: number, length: number): 
   const isWithin = start + length <= x.shape[at];
   check(isWithin)`narrow: start is ${start} and length ${length}, expected at most ${x.shape[at]}
     together, the size of axis ${at} of ${x}`;
-  return x.slice(x.shape.map(() => 0).with(at, start), x.shape.with(at, start + length));
+  const starts = new Array<number>(x.ndim).fill(0);
+  const step = new Array<number>(x.ndim).fill(1);
+  starts[at] = start;
+  return slicePrimitive([x], { start: starts, stop: x.shape.with(at, start + length), step });
 }
 
 /** Options of `pad`, besides how many elements come before and after along each axis. */
