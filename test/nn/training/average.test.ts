@@ -4,7 +4,7 @@ import {
   type TrainerOptions, WeightAverage,
 } from '@mambagrad/nn';
 import { Generator, type Tensor, tensor, zeros } from '@mambagrad/tensor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 
 type Batch = { readonly x: Tensor; readonly y: Tensor };
@@ -112,10 +112,13 @@ describe.each([false, {}] as const)('with averages (compile: %j)', (compile) => 
     const [run, whole] = [0, 1].map(() => start(true, { compile }));
     await whole.trainer.fit(4);
     await run.trainer.fit(4);
+    const warnings = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
     run.model.weight.assign(tensor([[Infinity, 0]]));
     const before = run.average.stateDict();
     await expect(run.trainer.fit(5)).rejects.toThrow('fit: step 5');
     expectSameState(run.average.stateDict(), before);
+    expect(warnings).toHaveBeenCalledWith(expect.stringContaining('weight was changed since fit'));
+    warnings.mockRestore();
   });
 });
 
