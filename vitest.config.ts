@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Tests that need a process of their own: they replace modules, take memory or threads away,
@@ -8,13 +9,42 @@ import { defineConfig } from 'vitest/config';
 const alone = [
   'test/{contributing,docs}.test.ts',
   'test/options/options.test.ts',
-  'test/mamba/ops/threads.test.ts',
   'test/tensor/compile/{engines,heap,limits,memory,state,threads}.test.ts',
   'test/tensor/core/{limits,memory}.test.ts',
-  'test/tensor/ops/table.test.ts',
-  'test/tensor/scan/threads.test.ts',
+  'test/tensor/ops/primitives.test.ts',
   'test/wasm/assembler/instructions.test.ts',
 ];
+
+/** The files that take longest, in order. */
+const longest = [
+  'tensor/compile/{memory,threads}', 'options/options', 'docs', 'tensor/core/memory',
+  'mamba/models/sequences', 'tensor/compile/random', 'tensor/compile/table', 'tensor/ops/table',
+  'mamba/ops/{ssd,nonFiniteScans}', 'mamba/models/nonFiniteModels', 'tensor/compile/programs',
+  'mamba/testing/scans', 'mamba/text/generation', 'mamba/ops/selectiveScan',
+  'tensor/compile/long', 'nn/training/trainer', 'examples', 'kernel/language/twins',
+].flatMap(spread).map((name) => `/test/${name}.test.ts`);
+
+/** A name with alternatives in braces as one for each. */
+function spread(name: string): string[] {
+  const [, before, names, after] = /^(.*)\{(.*)\}(.*)$/.exec(name) ?? ['', name, '', ''];
+  return names.split(',').map((one) => `${before}${one}${after}`);
+}
+
+/**
+ * Begins with the files that take longest, so that none of them is what all wait for in the end.
+ * Vitest orders files by what they took the last time, of which a fresh clone knows nothing.
+ */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const groupOf = ({ project }: TestSpecification) => project.config.sequence.groupOrder;
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const place = longest.findIndex((file) => moduleId.endsWith(file));
+      return place < 0 ? longest.length : place;
+    };
+    return sorted.sort((a, b) => groupOf(a) - groupOf(b) || placeOf(a) - placeOf(b));
+  }
+}
 
 // The packages' sources rather than what was compiled from them: failures point at real lines.
 const ssr = {
@@ -32,6 +62,7 @@ const common = {
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         ssr,

@@ -6,6 +6,8 @@
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
 //   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
+//   node scripts/run.mjs pack [FOLDER]          packs every package into a tarball
+//   node scripts/run.mjs consumers [options]    installs the tarballs elsewhere, and tries them
 //   node scripts/run.mjs build                  checks and compiles everything
 //
 // Each installs what is missing and compiles what has changed, and loses no time where there is
@@ -35,6 +37,7 @@ const targets = {
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
+  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/publish'] },
   all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
 };
 
@@ -60,6 +63,15 @@ const commands = {
     if (await prepare('vectors')) await runHere('scripts/vectors/dist/main.js', args);
   },
 
+  async pack(args) {
+    if (await prepare('publish')) await runHere('scripts/publish/dist/main.js', ['pack', ...args]);
+  },
+
+  async consumers(args) {
+    if (!(await prepare('publish'))) return;
+    await runHere('scripts/publish/dist/main.js', ['consumers', ...args]);
+  },
+
   async build() {
     await prepare('all');
   },
@@ -71,7 +83,7 @@ const commands = {
 };
 
 /** Files of examples/ that programs import, and are none themselves. */
-const parts = new Set(['options', 'training']);
+const parts = new Set(['files', 'ngram', 'options', 'training']);
 
 /** Runs the program of this name in a folder, compiled first. */
 async function runProgram(folder, [name, ...args]) {

@@ -7,8 +7,9 @@ import { checkPage } from './support/page.ts';
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const docs = existsSync(at('../docs')) ? readdirSync(at('../docs'), { recursive: true }) : [];
+const packages = readdirSync(at('../packages')).map((name) => `packages/${name}/README.md`);
 const pages = [
-  'README.md',
+  'README.md', ...packages.filter((page) => existsSync(at(`../${page}`))),
   ...docs.map((file) => `docs/${String(file).replaceAll('\\', '/')}`).sort(),
 ].filter((page) => page.endsWith('.md'));
 

@@ -45,11 +45,16 @@ function compose([c, d, re, im]: ScanElements, [e, f, ...input]: ScanElements): 
   return [...times([c, d], later), ...plus(times(later, [re, im]), b)];
 }
 
-/** All states h_t, of decays [N], inputs [batch, length, N] and a state before them [batch, N]. */
+/**
+ * All states h_t, of decays, [N] or one for each input, of inputs [batch, length, N] and a state
+ * before them [batch, N].
+ */
 export function complexScan(decay: Complex, inputs: Complex, state: Complex): Complex {
   const [, length, size] = inputs[0].shape;
   // The state before the first step comes first, as one more input, and is dropped again.
-  const decays = decay.map((part) => part.broadcastTo([1, length + 1, size]));
+  const decays = decay.map((part) => part.ndim === 1
+    ? part.broadcastTo([1, length + 1, size])
+    : part.pad([0, 1, 0], [0, 0, 0]));
   const rows = inputs.map((part, i) => concat([state[i].unsqueeze(1), part], 1));
   const [, , re, im] = associativeScan(compose, [...decays, ...rows], { axis: 1 });
   return [re.narrow(1, 1, length), im.narrow(1, 1, length)];

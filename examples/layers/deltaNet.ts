@@ -11,7 +11,8 @@
  *     S_t = S_{t−1} · α_t (I − β_t k_t k_tᵀ) + β_t v_t k_tᵀ
  *
  * Schlag, Irie and Schmidhuber, "Linear transformers are secretly fast weight programmers" (2021);
- * with α, Yang, Kautz and Hatamizadeh, "Gated delta networks" (2024), equation 10.
+ * with α, Yang, Kautz and Hatamizadeh, "Gated delta networks" (2024), where it is the gated delta
+ * rule.
  *
  * The decay is an N × N matrix, and a scan that composes such matrices would cost N³ a step. But
  * with all u known, the rest is linear attention; and within a chunk, u follows from a triangular
@@ -25,14 +26,14 @@
  *
  * U and W do not depend on S₀: they are made for all chunks at once. This is the WY representation
  * of a product of matrices I − β k kᵀ; Yang et al., "Parallelizing linear transformers with the
- * delta rule over sequence length" (2024), section 3.2, with T in equations 10 and 11. From chunk
- * to chunk a `scan` carries the state.
+ * delta rule over sequence length" (2024). From chunk to chunk a `scan` carries the state.
  */
 import type { SSDResult } from '@mambagrad/mamba';
 import { Linear, Parameter } from '@mambagrad/nn';
 import { full, scan, type Tensor, zeros } from '@mambagrad/tensor';
 import { boolean, pickOptions, readOptions, type Table } from '@mambagrad/tensor/options';
 import { chunkSizeFor, fromChunks, intoChunks, pairsOf } from './chunks.ts';
+import { whereCounts } from './linearRNN.ts';
 import {
   MatrixMemory, type MatrixMemoryOptions, matrixMemoryOptions, type Projections,
 } from './matrixMemory.ts';
@@ -83,11 +84,15 @@ export class DeltaNet extends MatrixMemory {
     this.negativeEigenvalues = given.negativeEigenvalues;
   }
 
-  protected remember(x: Tensor, { q, k, v }: Projections, S: Tensor): SSDResult {
+  protected remember(
+    x: Tensor, { q, k, v }: Projections, S: Tensor, mask: Tensor | undefined,
+  ): SSDResult {
     const most = this.negativeEigenvalues ? 2 : 1;
-    const beta = this.betaProj.forward(x).sigmoid().mul(most);
+    const beta = whereCounts(mask, this.betaProj.forward(x).sigmoid().mul(most), 0);
     const rate = this.decayBias && this.decayProj?.forward(x).add(this.decayBias).softplus();
-    const logDecay = rate?.neg() ?? zeros(beta.shape, { dtype: x.dtype });
+    const logDecay = rate
+      ? whereCounts(mask, rate.neg(), 0)
+      : zeros(beta.shape, { dtype: x.dtype });
     return deltaRule(unit(q.silu()), unit(k.silu()), v, beta, logDecay, S);
   }
 }

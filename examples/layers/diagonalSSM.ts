@@ -15,7 +15,7 @@ import type { Scanned } from '@mambagrad/mamba';
 import { Linear, Parameter } from '@mambagrad/nn';
 import { concat, normal, type Tensor } from '@mambagrad/tensor';
 import { type Complex, complexScan, times } from './complex.ts';
-import { lastOf, LinearRNN, type LinearRNNOptions } from './linearRNN.ts';
+import { lastOf, LinearRNN, type LinearRNNOptions, whereCounts } from './linearRNN.ts';
 
 /** The state of an `LRU` or `S5`: N complex numbers. */
 export type ComplexState = {
@@ -56,10 +56,17 @@ export abstract class DiagonalSSM extends LinearRNN<ComplexState> {
     return { re: [batch, this.stateSize], im: [batch, this.stateSize] };
   }
 
-  protected read(x: Tensor, { re, im }: ComplexState): Scanned<ComplexState> {
+  protected read(
+    x: Tensor, { re, im }: ComplexState, mask: Tensor | undefined,
+  ): Scanned<ComplexState> {
     const { decay, scale } = this.factors();
+    const size = [...x.shape.slice(0, 2), this.stateSize];
+    // At padding the input is 0, and the decay 1.
+    const decays = mask
+      ? decay.map((part, i) => whereCounts(mask, part.broadcastTo(size), 1 - i)) as [Tensor, Tensor]
+      : decay;
     const [real, imaginary] = this.inProj.forwardInParts(x, [this.stateSize, this.stateSize]);
-    const h = complexScan(decay, times(scale, [real, imaginary]), [re, im]);
+    const h = complexScan(decays, times(scale, [real, imaginary]), [re, im]);
     return {
       y: this.outProj.forward(concat(h, -1)).add(x.mul(this.D)),
       state: { re: lastOf(h[0]), im: lastOf(h[1]) },

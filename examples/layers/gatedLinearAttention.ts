@@ -4,8 +4,8 @@
  *
  *     S_t = S_{t−1} Diag(α_t) + v_t k_tᵀ,     y_t = S_t q_t
  *
- * Yang et al., "Gated linear attention transformers with hardware-efficient training" (2023),
- * equation 3, where S is transposed. With all steps written out (equation 4),
+ * Yang et al., "Gated linear attention transformers with hardware-efficient training" (2023), where
+ * S is transposed. With all steps written out,
  *
  *     y_t = Σ_{s ≤ t} A_ts v_s,     A_ts = Σ_n q_tn k_sn exp(log α_{s+1,n} + … + log α_tn)
  *
@@ -17,7 +17,7 @@
  * With one m for all pairs, s or t lies on the wrong side of it for some of them, the sum between
  * has to be taken away again, and its exponential overflows. If m lies between s and t, neither
  * factor is above 1. So each pair needs an m between its steps. The paper cuts chunks into
- * subchunks for this (section 4.3). We cut them in halves, again and again: for all pairs with s in
+ * subchunks for this. We cut them in halves, again and again: for all pairs with s in
  * the left half and t in the right one, m is the start of the right half. A chunk of 16 steps takes
  * four products.
  */
@@ -25,6 +25,7 @@ import type { SSDResult } from '@mambagrad/mamba';
 import { Linear } from '@mambagrad/nn';
 import { concat, linearScan, type Tensor } from '@mambagrad/tensor';
 import { chunkSizeFor, fromChunks, intoChunks, pairsOf } from './chunks.ts';
+import { whereCounts } from './linearRNN.ts';
 import { MatrixMemory, type MatrixMemoryOptions, type Projections } from './matrixMemory.ts';
 
 /** α = σ(…)^(1/τ), as in the paper: the larger τ, the nearer α is to 1. */
@@ -48,11 +49,13 @@ export class GatedLinearAttention extends MatrixMemory {
     ];
   }
 
-  protected remember(x: Tensor, parts: Projections, S: Tensor): SSDResult {
+  protected remember(
+    x: Tensor, parts: Projections, S: Tensor, mask: Tensor | undefined,
+  ): SSDResult {
     const [down, up] = this.decayProj;
     // log σ(p) = −softplus(−p)
-    const logDecay = up.forward(down.forward(x)).neg().softplus().div(-TAU);
-    const k = parts.k.div(Math.sqrt(this.stateSize));
+    const logDecay = whereCounts(mask, up.forward(down.forward(x)).neg().softplus().div(-TAU), 0);
+    const k = whereCounts(mask, parts.k.div(Math.sqrt(this.stateSize)), 0);
     return gatedLinearAttention(parts.q, k, parts.v, this.inHeads(logDecay), S);
   }
 }

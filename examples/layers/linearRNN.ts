@@ -41,11 +41,16 @@ export const linearRNNOptions = {
 
 /** Options of `scan`. */
 export interface PieceOptions<State> {
+  /** i32 [batch, length]: 0 at steps that are padding, which change nothing. Default all count. */
+  readonly mask?: Tensor | undefined;
   /** The state to go on from, such as an earlier call gave. Default zeros. */
   readonly state?: State | undefined;
 }
 
-const pieceOptions: Table<PieceOptions<never>> = { state: anything<never>().optional() };
+const pieceOptions: Table<PieceOptions<never>> = {
+  mask: tensors.optional(),
+  state: anything<never>().optional(),
+};
 
 /** A layer of x [batch, length, hidden] to the same shape, with a state that can be carried. */
 export abstract class LinearRNN<State extends Tensors<State>> extends Recurrent<State> {
@@ -55,8 +60,8 @@ export abstract class LinearRNN<State extends Tensors<State>> extends Recurrent<
   /** The shapes of the tensors of a state, for a number of rows. */
   abstract stateShapes(batch: number): { readonly [Name in keyof State]: Shape };
 
-  /** Reads all steps of x, of which there is at least one, from a state on. */
-  protected abstract read(x: Tensor, state: State): Scanned<State>;
+  /** Reads all steps of x, of which there is at least one, from a state on; padding is 0. */
+  protected abstract read(x: Tensor, state: State, mask: Tensor | undefined): Scanned<State>;
 
   /** Zeros of the shapes of `stateShapes`. */
   initialState(batch: number): State {
@@ -67,7 +72,7 @@ export abstract class LinearRNN<State extends Tensors<State>> extends Recurrent<
     return Object.fromEntries(tensors) as State;
   }
 
-  /** x and y [batch, length, hidden]; flags of documents and of padding are not supported. */
+  /** x and y [batch, length, hidden]; flags of documents are not supported. */
   scan(x: Tensor, options: PieceOptions<State> = {}): Scanned<State> {
     const op = this.constructor.name;
     const given: PieceOptions<State> = readOptions(op, options, pieceOptions);
@@ -80,9 +85,12 @@ export abstract class LinearRNN<State extends Tensors<State>> extends Recurrent<
     const [batch, length] = x.shape;
     const state = given.state ?? this.initialState(batch);
     for (const [name, shape] of shapesOf(this.stateShapes(batch))) {
-      requireState(op, name, (state as Record<string, unknown>)[name], shape, dtype);
+      const part = (state as Record<string, unknown>)[name];
+      requireTensor(op, `state.${name}`, part, shape, dtype);
     }
-    return length === 0 ? { y: x, state } : this.read(x, state);
+    const { mask } = given;
+    if (mask) requireTensor(op, 'mask', mask, [batch, length], 'i32');
+    return length === 0 ? { y: x, state } : this.read(whereCounts(mask, x, 0), state, mask);
   }
 }
 
@@ -91,14 +99,21 @@ function shapesOf(shapes: object): [string, Shape][] {
   return Object.entries(shapes);
 }
 
-/** Throws in the name of `op` unless this part of a state is a tensor of this dtype and shape. */
-function requireState(op: string, name: string, given: unknown, shape: Shape, dtype: DType): void {
+/** Throws in the name of `op` unless this argument is a tensor of this dtype and shape. */
+function requireTensor(
+  op: string, name: string, given: unknown, shape: Shape, dtype: DType,
+): void {
   const wanted = describe({ shape, dtype });
   if (tensors.accepts(given) && describe(given as Tensor) === wanted) return;
-  throw new TensorError(`${op}: state.${name} is ${show(given)}, expected ${wanted}`);
+  throw new TensorError(`${op}: ${name} is ${show(given)}, expected ${wanted}`);
 }
 
 /** The state after the last of all states [batch, length, ...]. */
 export function lastOf(states: Tensor): Tensor {
   return states.narrow(1, states.shape[1] - 1, 1).squeeze(1);
+}
+
+/** x [batch, length, ...] at steps that count, and a number at padding. */
+export function whereCounts(mask: Tensor | undefined, x: Tensor, padding: number): Tensor {
+  return mask ? mask.reshape([...mask.shape, ...x.shape.slice(2).map(() => 1)]).where(x, padding) : x;
 }

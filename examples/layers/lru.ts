@@ -3,13 +3,12 @@
  *
  *     λ = exp(−exp(ν) + i exp(θ)),     γ = √(1 − |λ|²)
  *
- * Orvieto et al., "Resurrecting recurrent neural networks for long sequences" (2023), sections 3.3
- * and 3.4; the recurrence is its equation 7. Whatever ν is, |λ| = exp(−exp(ν)) is below 1, so the
- * state cannot explode. γ keeps the size of the state: of white noise u, |h|² is about
- * |γ B u|² / (1 − |λ|²). It is trained, from this value on.
+ * Orvieto et al., "Resurrecting recurrent neural networks for long sequences" (2023). Whatever ν
+ * is, |λ| = exp(−exp(ν)) is below 1, so the state cannot explode. γ keeps the size of the state: of
+ * white noise u, |h|² is about |γ B u|² / (1 − |λ|²). It is trained, from this value on.
  *
- * At first λ lies in a ring of the complex plane (their lemma 3.2): with |λ| near 1 the state
- * remembers for about 1 / (1 − |λ|) steps.
+ * At first λ lies in a ring of the complex plane: with |λ| near 1 the state remembers for about
+ * 1 / (1 − |λ|) steps.
  */
 import type { Parameter } from '@mambagrad/nn';
 import { uniform } from '@mambagrad/tensor';

@@ -82,8 +82,10 @@ export abstract class MatrixMemory extends LinearRNN<MatrixState> {
     return { S: [batch, this.numHeads, this.headDim, this.stateSize] };
   }
 
-  /** Writes and reads in each step, from the memory S on; the decays come from x. */
-  protected abstract remember(x: Tensor, parts: Projections, S: Tensor): SSDResult;
+  /** Writes and reads in each step that counts, from the memory S on; the decays come from x. */
+  protected abstract remember(
+    x: Tensor, parts: Projections, S: Tensor, mask: Tensor | undefined,
+  ): SSDResult;
 
   /** [batch, length, H · width] to [batch, length, H, width] */
   protected inHeads(x: Tensor): Tensor {
@@ -91,11 +93,13 @@ export abstract class MatrixMemory extends LinearRNN<MatrixState> {
     return x.reshape([batch, length, this.numHeads, width / this.numHeads]);
   }
 
-  protected read(x: Tensor, { S }: MatrixState): Scanned<MatrixState> {
+  protected read(
+    x: Tensor, { S }: MatrixState, mask: Tensor | undefined,
+  ): Scanned<MatrixState> {
     const [keys, values] = [this.numHeads * this.stateSize, this.numHeads * this.headDim];
     const parts = this.inProj.forwardInParts(x, [keys, keys, values, values]);
     const [q, k, v, gate] = parts.map((part) => this.inHeads(part));
-    const { y, lastState } = this.remember(x, { q, k, v }, S);
+    const { y, lastState } = this.remember(x, { q, k, v }, S, mask);
     const gated = this.norm.forward(y).mul(gate.silu());
     return { y: this.outProj.forward(gated.reshape(x.shape)), state: { S: lastState } };
   }

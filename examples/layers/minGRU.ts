@@ -14,7 +14,9 @@ import type { Scanned } from '@mambagrad/mamba';
 import { Linear } from '@mambagrad/nn';
 import { linearScan, type Tensor } from '@mambagrad/tensor';
 import { readOptions } from '@mambagrad/tensor/options';
-import { lastOf, LinearRNN, linearRNNOptions, type LinearRNNOptions } from './linearRNN.ts';
+import {
+  lastOf, LinearRNN, linearRNNOptions, type LinearRNNOptions, whereCounts,
+} from './linearRNN.ts';
 
 /** The state of a `MinGRU`. */
 export type MinGRUState = {
@@ -41,11 +43,11 @@ export class MinGRU extends LinearRNN<MinGRUState> {
     return { h: [batch, this.#stateSize] };
   }
 
-  protected read(x: Tensor, { h }: MinGRUState): Scanned<MinGRUState> {
+  protected read(x: Tensor, { h }: MinGRUState, mask: Tensor | undefined): Scanned<MinGRUState> {
     const [gate, proposed] = this.inProj.forwardInParts(x, [this.#stateSize, this.#stateSize]);
     // 1 − σ(p) = σ(−p), without the rounding of a subtraction where σ(p) is near 1.
-    const decay = gate.neg().sigmoid();
-    const input = gate.sigmoid().mul(proposed);
+    const decay = whereCounts(mask, gate.neg().sigmoid(), 1);
+    const input = whereCounts(mask, gate.sigmoid().mul(proposed), 0);
     const states = linearScan(decay, input, { axis: 1, initialState: h });
     return { y: this.outProj.forward(states), state: { h: lastOf(states) } };
   }

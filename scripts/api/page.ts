@@ -84,9 +84,9 @@ function renderPage(page: Page, linkTo: LinkTo): string {
     introOf(page),
     codeBlock(`import { … } from '${specifier}';`),
     '[All packages](README.md)',
-    // A package that only passes on what others export has none.
-    ...(sections.length === 0 ? [] : ['## Contents', contentsOf(sections)]),
-    passedOnList(passedOn, linkTo),
+    // A package that only passes on what others export says so in its header.
+    ...(sections.length === 0
+      ? [] : ['## Contents', contentsOf(sections), passedOnList(passedOn, linkTo)]),
     ...sections.flatMap((section) => renderSection(section, sections, linkTo)),
   ]);
 }
@@ -94,6 +94,7 @@ function renderPage(page: Page, linkTo: LinkTo): string {
 /** What a package is; or the header of the file that a part of one is, unless it stands below. */
 function introOf({ entryPoint, sections }: Page): string {
   const { source } = entryPoint.file;
+  if (sections.length === 0) return prose(headerIn(source));
   if (source.endsWith('/index.ts')) return capitalised(`${entryPoint.description}.`);
   const isBelow = sections.some(({ files }) => files.some((file) => file.source === source));
   return isBelow ? '' : prose(headerIn(source));

@@ -5,19 +5,22 @@
  */
 import {
   associativeRecall, BiMamba, BiMambaBlock, byteTokenizer, counting, DepthwiseConv1d, discreteSSD, documentEnds, generate,
-  generateText, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
+  generateText, generateTexts, inductionHeads, inductionHeadsInPieces, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block,
   MambaBlock, MambaLM, MambaND, observe, parity, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import { checkAssociative, checkRecurrent, checkScan, type ScanArguments } from '@mambagrad/mamba/testing';
 import {
-  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, conv1d, Conv1d, crossEntropy,
-  DataLoader, Dropout, Embedding, encodeSafetensors, formatCsv, GatedFeedForward, GRU, huberLoss, imageDataset,
+  Adam, AdamW, binaryCrossEntropyWithLogits, Categories, CausalConv1d, collate, compileForInference,
+  compileInEval, conv1d, Conv1d, crossEntropy, DataLoader, Dropout, Embedding, encodeSafetensors,
+  findLearningRate, formatCsv, GatedFeedForward, type GroupOptions, GRU, huberLoss, imageDataset,
   imagesToTensor, imageToTensor, initialize, klDivergence, l1Loss, LayerNorm, Linear, Lion, LSTM, mseLoss,
-  nllLoss, type Optimizer, Parameter, type ParameterGroup, parseCsv, Progress, regularSeries, RMSNorm, RMSprop,
-  SGD, splitData, Trainer, type TrainerOptions, windows,
+  nllLoss, type Optimizer, Parameter, type ParameterGroup, parameterGroups, parseCsv, Progress, regularSeries,
+  RMSNorm, RMSprop, SGD, splitData, Trainer, type TrainerOptions, WeightAverage, windows,
 } from '@mambagrad/nn';
-import type { FitOptions } from '@mambagrad/nn';
-import { reportPage } from '@mambagrad/nn';
+import {
+  accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
+} from '@mambagrad/nn';
+import { plot, reportPage } from '@mambagrad/nn';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -138,7 +141,7 @@ const ofConvolution = ['convSize', 'bias', 'convBias'];
 /** Those that a model of each kind of blocks lacks. */
 const notMamba = [...ofHeads, ...ofMamba2, ...ofMamba3];
 const notMamba2 = [...ofMamba, ...ofMamba3];
-const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution, 'learnableInitStates'];
+const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
 const model = new MambaLM(language).eval();
@@ -244,6 +247,24 @@ export const rows: Readonly<Record<string, Row>> = {
       return group.params;
     },
   },
+  parameterGroups: {
+    type: 'nn GroupOptions',
+    fewest: () => ({ match: 'weight' }),
+    run: (group: GroupOptions) =>
+      parameterGroups(new Linear(2, 2), [group]).map(({ params, ...rest }) => [[...params], rest]),
+  },
+  WeightAverage: free('nn WeightAverageOptions', (options) => {
+    const layer = new Linear(2, 2);
+    const average = new WeightAverage(layer, options);
+    for (let n = 0; n < 4; n++) {
+      layer.weight.assign(some(2, 2).mul(n));
+      average.update();
+    }
+    return [...average.stateDict()];
+  }),
+  findLearningRate: free('nn LearningRateFinderOptions', (options) =>
+    Object.entries(findLearningRate(training(), options)),
+  ),
   step: free('nn StepOptions', (options) => {
     const parameter = new Parameter(some(4));
     parameter.mul(some(4)).sum().backward();
@@ -272,6 +293,9 @@ export const rows: Readonly<Record<string, Row>> = {
   imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
   imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
   imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
+  compileForInference: free('tensor CompileOptions', (options) =>
+    compileForInference(new Linear(2, 1), options).predict(some(3, 2))),
+  compileInEval: free('tensor CompileOptions', (options) => compileInEval(new Linear(2, 1), (x: Tensor) => x.add(1), options)(some(3))),
   collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
   encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
   Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },
@@ -280,6 +304,18 @@ export const rows: Readonly<Record<string, Row>> = {
     fewest: () => ({ data: [{ x: some(2, 2), z: some(2, 1) }], every: 1 }),
     run: (validation) => trainedModel({ ...training(), validation }),
   },
+  best: {
+    type: 'nn BestOptions',
+    fewest: () => ({ metric: 'loss', direction: 'min' }),
+    run: (best) => trainedModel({
+      ...training(), validation: { data: [{ x: some(2, 2), z: some(2, 1) }], every: 1, best },
+    }),
+  },
+  metric: free('nn ClassMetricOptions', (options) => {
+    const batch = { outputs: some(4, 3), targets: tensor([0, 2, -100, 1], { dtype: 'i32' }) };
+    const metrics = [accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options), perplexity(options)];
+    return metrics.map((metric) => measure<unknown>(metric, [batch]));
+  }),
   samples: {
     type: 'nn SamplesOptions',
     fewest: () => ({ every: 1, make: () => 'text' }),
@@ -299,6 +335,7 @@ export const rows: Readonly<Record<string, Row>> = {
   },
 
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
+  plot: free('nn PlotOptions', (options) => plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options)),
   reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   selectiveScan: free('mamba SelectiveScanOptions', (options) =>
@@ -441,6 +478,11 @@ export const rows: Readonly<Record<string, Row>> = {
     type: 'mamba GenerateOptions',
     fewest: () => ({ maxTokens: 3 }),
     run: (options) => all(generate(model, [[1, 2]], options)),
+  },
+  generateTexts: {
+    type: 'mamba GenerateOptions',
+    fewest: () => ({ maxTokens: 3 }),
+    run: (options) => generateTexts(model, byteTokenizer, ['ab'], options),
   },
   generateText: {
     type: 'mamba GenerateOptions',

@@ -2,7 +2,7 @@
 import { dirname, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
-import { compilePage, pageSoFar } from './docs.ts';
+import { compilePage, pageSoFar } from '../../scripts/publish/src/pageModule.ts';
 import { writeIfChanged } from './recipes.ts';
 
 /**
@@ -12,8 +12,8 @@ import { writeIfChanged } from './recipes.ts';
 export async function checkPage(
   name: string, text: string, file: string, change = (code: string): string => code,
 ): Promise<void> {
-  const docs = fileURLToPath(new URL('docs.ts', import.meta.url));
-  const support = relative(dirname(file), docs).replaceAll('\\', '/');
+  const pageModule = new URL('../../scripts/publish/src/pageModule.ts', import.meta.url);
+  const support = relative(dirname(file), fileURLToPath(pageModule)).replaceAll('\\', '/');
   const page = compilePage(name, text, support);
   if (page === undefined) return;
   writeIfChanged(file, change(page.code));

@@ -2,7 +2,7 @@
 import { ones, type Tensor } from '@mambagrad/tensor';
 import { describe, expect, test } from 'vitest';
 import { twins } from './compiled.ts';
-import { compilePage } from './docs.ts';
+import { compilePage } from '../../scripts/publish/src/pageModule.ts';
 import { opCases, optimizerRuns, selectiveScanCases } from './golden.ts';
 import { parseSafetensors } from './safetensors.ts';
 import { codeLines, importsOf, withoutComments } from './source.ts';

@@ -51,4 +51,5 @@ export { type TaskBatch } from './tasks/batch.ts';
 export * from './tasks/counting.ts';
 export * from './tasks/inductionHeads.ts';
 export * from './tasks/selectiveCopying.ts';
+export { type CharacterTokenizer, characterTokenizer } from './text/characterTokenizer.ts';
 export { byteTokenizer, type TextStream, type Tokenizer } from './text/tokenizer.ts';

@@ -8,4 +8,5 @@ export {
 } from './checkpoints/runFolder.node.ts';
 export { readCsv } from './data/csvFile.node.ts';
 export { loadLog, type LogFile, logFile } from './report/logFile.node.ts';
+export { type CommandResult, runCommand } from './report/command.node.ts';
 export { report } from './report/report.node.ts';

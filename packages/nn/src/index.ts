@@ -8,7 +8,7 @@ export * from './data/collate.ts';
 export { type CsvOptions, formatCsv, type FormatCsvOptions, parseCsv } from './data/csv.ts';
 export { type Column, type ColumnType } from './data/csvColumns.ts';
 export { type Dataset, LazyDataset, mapDataset } from './data/dataset.ts';
-export { DataTable, type TableRow } from './data/dataTable.ts';
+export { type ColumnTypes, DataTable, type RowOf, type TableRow } from './data/dataTable.ts';
 export * from './data/images.ts';
 export {
   causalConv1d, CausalConv1d, Conv1d, conv1d, type ConvOptions,
@@ -17,9 +17,13 @@ export * from './data/loader.ts';
 export * from './data/regularSeries.ts';
 export * from './data/scaling.ts';
 export * from './data/splitData.ts';
+export { tensorDataset } from './data/tensorDataset.ts';
 export * from './data/windows.ts';
+export * from './inference/compileForInference.ts';
+export * from './inference/compileInEval.ts';
 export * from './layers/dropout.ts';
 export * from './layers/feedForward.ts';
+export * from './optimizers/groups.ts';
 export * from './layers/gru.ts';
 export { initialize, type InitializeOptions, type Initializer } from './modules/init.ts';
 export {
@@ -30,6 +34,14 @@ export * from './losses/crossEntropy.ts';
 export * from './losses/probabilities.ts';
 export type { LossOptions } from './losses/reduction.ts';
 export * from './losses/regression.ts';
+export { meanAbsoluteError } from './metrics/absoluteError.ts';
+export { accuracy, topK } from './metrics/accuracy.ts';
+export { type ConfusionMatrix, confusionMatrix, type F1, f1 } from './metrics/confusion.ts';
+export {
+  type ClassMetricOptions, measure, type Metric, MetricTotal, type Predictions, type Sums,
+  type Totals,
+} from './metrics/metric.ts';
+export { perplexity } from './metrics/perplexity.ts';
 export * from './modules/module.ts';
 export * from './layers/norm.ts';
 export {
@@ -42,6 +54,7 @@ export type {
 export * from './optimizers/lion.ts';
 export type { Moments } from './optimizers/slots.ts';
 export * from './training/progress.ts';
+export { plot, type PlotData, type PlotOptions } from './report/plot.ts';
 export { type ReportOptions, reportPage } from './report/page.ts';
 export {
   parseLog, type Numbers, type Run, type RunEvaluation, type RunEvent, type RunStep,
@@ -50,14 +63,23 @@ export * from './optimizers/rmsprop.ts';
 export * from './optimizers/schedules.ts';
 export * from './layers/sequential.ts';
 export * from './optimizers/sgd.ts';
+export { WeightAverage, type WeightAverageOptions } from './optimizers/weightAverage.ts';
 export { loadState, saveState, type StateDict } from './modules/state.ts';
 export * from './modules/summary.ts';
+export type { BestRecord } from './training/bestModel.ts';
 export type { FitOptions } from './training/fitOptions.ts';
+export type { BestOptions } from './training/judging.ts';
+export {
+  findLearningRate, LearningRateCurve, type LearningRateFinderOptions,
+} from './training/learningRateFinder.ts';
 export { Trainer } from './training/trainer.ts';
+export type { Batches } from './training/batches.ts';
 export type {
-  Batches, CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
-  ValidationOptions,
+  CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
 } from './training/trainerOptions.ts';
+export type {
+  Evaluated, MetricsOf, NoScores, ValidationOptions,
+} from './training/validationOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,

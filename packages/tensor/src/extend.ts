@@ -16,10 +16,12 @@
  * is written in the loop language of `@mambagrad/kernel`, which has masks, partial sums and matrix
  * products; what is here besides are indices, loops over shapes, and checks of inputs.
  */
+export { compileOptions } from './compile/compile.ts';
 export {
-  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, primitiveNames,
-  type SinglePrimitive,
+  type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, type MultiPrimitive,
+  primitiveNames, type SinglePrimitive,
 } from './core/primitive.ts';
+export { asList } from '@mambagrad/wasm';
 export type { InputGradients, NDArray, Primitive } from './core/tensor.ts';
 export {
   type Bound, broadcastIndex, type Elements, type Epilogue, flatIndex, forEach,
@@ -33,8 +35,7 @@ export {
 export { type Lines, linesOf, type Rows, rowsOf } from './core/strided.ts';
 export {
   type Binary, binary, move, type MoveDefinition, requireBroadcast, requireFloat, requireIndices,
-  requireSameDType, requireTensor, tensorOf, type Unary, unary,
-  valuesOf,
+  requireSameDType, requireTensor, tensorOf, type Unary, unary, valuesOf,
 } from './ops/define.ts';
 export {
   type CheckOptions, type CheckPart, checkPrimitive, type CheckReport,

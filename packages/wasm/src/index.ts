@@ -15,6 +15,7 @@ export { CodeWriter, isInstruction } from './assembler/codeWriter.ts';
 export * from './assembler/features.ts';
 export * from './common/freeList.ts';
 export * from './common/host.ts';
+export * from './common/list.ts';
 export type { Label } from './assembler/immediates.ts';
 export { Watchdog } from './threads/watchdog.ts';
 export {

@@ -14,6 +14,7 @@ import { S5 } from '../../../examples/layers/s5.ts';
 import { expectClose, unevenCotangent } from '../../support/compare.ts';
 import { expectNear, nudged } from '../../support/compiled.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { type Layer, layers, reference, type Sizes, type State } from './references.ts';
 
 /** Lengths around the sizes of chunks, from 1. */
@@ -75,6 +76,29 @@ describe.each(Object.entries(layers))('%s', (_name, create) => {
     );
   });
 
+  it('passes over padding, whatever is there', () => {
+    fc.assert(
+      fc.property(fc.gen(), lengths, (g, length) => {
+        const { layer, x, state } = drawCase(g, create, length);
+        const places = drawPlaces(g, x.shape);
+        const mask = maskOf(places, length);
+        const isPadding = mask.equal(0).unsqueeze(-1);
+        const padded = (input: Tensor, start: State) => {
+          const noise = isPadding.where(input.mul(0).add(NaN), input);
+          const result = layer.scan(noise, { state: start, mask });
+          return { y: take(result.y, places), state: result.state };
+        };
+        const alone = (input: Tensor, start: State) =>
+          layer.scan(take(input, places), { state: start });
+        const expected = everything(alone, layer, x, state);
+        const found = everything(padded, layer, x, state);
+        expect(found.length).toBe(expected.length);
+        found.forEach((one, i) => expectClose(one, expected[i], 1e-10, 1e-10));
+      }),
+      { numRuns: 5 },
+    );
+  });
+
   it('has the gradients of finite differences', () => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
@@ -128,7 +152,10 @@ it('names what does not fit', () => {
   expect(() => layer.scan(x, { state: { S: zeros([2, 2, 2, 2]) } })).toThrow(
     'RetNet: state.S is f32[2, 2, 2, 2], expected f32[1, 2, 2, 2]',
   );
-  expect(() => layer.forward(x, { mask: ones([1, 3], { dtype: 'i32' }) })).toThrow('mask');
+  expect(() => layer.forward(x, { reset: ones([1, 3], { dtype: 'i32' }) })).toThrow('reset');
+  expect(() => layer.forward(x, { mask: ones([1, 2], { dtype: 'i32' }) })).toThrow(
+    'RetNet: mask is i32[1, 2], expected i32[1, 3]',
+  );
   expect(() => new RetNet({ hiddenSize: 4, stateSize: 3 })).toThrow(
     'RetNet: stateSize is 3, expected an even number',
   );

@@ -1,15 +1,18 @@
 /** States in which documents begin, given to a scan or learned by a block; and D per channel. */
 import {
-  discreteSSD, loadLanguageModel, Mamba2Block, MambaBlock, MambaLM, type MambaLMOptions, observe,
-  optionsOfConfig, saveLanguageModel, selectiveScan, SelectiveSSM, type SequenceFlags, ssd,
+  discreteSSD, loadLanguageModel, Mamba2Block, Mamba3Block, MambaBlock, MambaLM,
+  type MambaLMOptions, type Mixer, observe, optionsOfConfig, saveLanguageModel, selectiveScan,
+  SelectiveSSM, type SequenceFlags, ssd,
 } from '@mambagrad/mamba';
-import { concat, grad, gradcheck, manualSeed, type Tensor, tensor } from '@mambagrad/tensor';
+import type { Parameter } from '@mambagrad/nn';
+import { concat, grad, manualSeed, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
 
 interface Options extends SequenceFlags {
@@ -117,7 +120,7 @@ describe.each(Object.entries(scans))('resetState of %s', (_name, make) => {
       fc.property(fc.gen(), fc.integer({ min: 0, max: 5 }), (g, length) => {
         const subject = make(g, length);
         const { shape } = subject.inputs[0];
-        gradcheck(everything(subject, drawFlags(g, shape)), subject.inputs);
+        checkGradients(everything(subject, drawFlags(g, shape)), subject.inputs);
       }),
       { numRuns: 4 },
     );
@@ -136,13 +139,24 @@ describe.each(Object.entries(scans))('resetState of %s', (_name, make) => {
 });
 
 const sizes = { hiddenSize: 8, stateSize: 3, convSize: 3, learnableInitStates: true };
-const blocks = {
+const ofMamba3 = {
+  hiddenSize: 8, stateSize: 4, headDim: 4, numGroups: 2, chunkSize: 3, learnableInitStates: true,
+};
+const blocks: Readonly<Record<string, () => { block: Mixer; initStates: Parameter | undefined }>> = {
   MambaBlock: () => {
     const block = new MambaBlock(sizes).to('f64');
     return { block, initStates: block.ssm.initStates };
   },
   Mamba2Block: () => {
     const block = new Mamba2Block({ ...sizes, headDim: 4, numGroups: 2, dHasHeadDim: true });
+    return { block: block.to('f64'), initStates: block.initStates };
+  },
+  Mamba3Block: () => {
+    const block = new Mamba3Block(ofMamba3);
+    return { block: block.to('f64'), initStates: block.initStates };
+  },
+  'Mamba3Block of rank 2': () => {
+    const block = new Mamba3Block({ ...ofMamba3, mimoRank: 2, ropeFraction: 1 });
     return { block: block.to('f64'), initStates: block.initStates };
   },
 };
@@ -233,6 +247,25 @@ describe('MambaLM with states that are learned', () => {
     expectSame(loaded.forward(tokens), model.forward(tokens));
     // prefill begins in the learned states as well
     expectClose(model.prefill(tokens).y, model.forward(tokens).narrow(1, 3, 1).squeeze(1), 1e-5);
+  });
+
+  it('has them with blocks of Mamba-3, in its count and in checkpoints', () => {
+    const options: MambaLMOptions = {
+      vocabSize: 11, hiddenSize: 8, numLayers: 2, layer: 'mamba3', stateSize: 4, headDim: 4,
+      learnableInitStates: true,
+    };
+    manualSeed(1);
+    const model = new MambaLM(options);
+    const learned = model.namedParameters().filter(([path]) => path.endsWith('initStates'));
+    for (const [, states] of learned) states.assign(states.add(0.5));
+    const without = { ...options, learnableInitStates: false };
+    expect(MambaLM.paramCount(options)).toBe(MambaLM.paramCount(without) + 2 * 16 * 4);
+    const { config, tensors } = saveLanguageModel(model);
+    expect(tensors.get('backbone.layers.1.mixer.init_states')?.shape).toEqual([4, 4, 4]);
+    expect(optionsOfConfig(config)).toMatchObject(options);
+    const tokens = tensor([[1, 5, 2, 7]], { dtype: 'i32' });
+    expectSame(loadLanguageModel(config, tensors).forward(tokens), model.forward(tokens));
+    expect(saveLanguageModel(new MambaLM(without)).config).not.toContain('learnable_init_states');
   });
 
   it('writes no key of them if it has none', () => {

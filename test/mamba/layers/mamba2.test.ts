@@ -1,11 +1,12 @@
 /** The Mamba-2 block: its start, its gradients, its chunks, and the gated norm. */
 import { gatedRmsNorm, Mamba2Block } from '@mambagrad/mamba';
 import { rmsNorm } from '@mambagrad/nn';
-import { concat, Generator, gradcheck, type Tensor } from '@mambagrad/tensor';
+import { concat, Generator, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose } from '../../support/compare.ts';
 import { drawInteger, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawMamba2Sizes } from '../../support/sequences.ts';
 
 describe('Mamba2Block', () => {
@@ -51,7 +52,7 @@ describe('Mamba2Block', () => {
         const put = (values: readonly Tensor[]) =>
           parameters.forEach(([name], i) => setField(block, name.split('.'), values[i]));
         const x = drawTensor(g, [2, drawInteger(g, 1, 4), options.hiddenSize]);
-        gradcheck(
+        checkGradients(
           (input, ...values) => {
             put(values);
             return block.forward(input);

@@ -17,6 +17,7 @@ import { rotate } from '../../../packages/mamba/src/ops/rotation/rotate.ts';
 import { turns } from '../../../packages/mamba/src/ops/rotation/turns.ts';
 import { expectClose } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawMamba3Sizes } from '../../support/sequences.ts';
 
 function setField(owner: object, path: readonly string[], value: unknown): void {
@@ -97,7 +98,7 @@ describe('Mamba3Block', () => {
         const block = new Mamba3Block(o).to('f64');
         const parameters = block.namedParameters();
         const { theta, ssm, k, v } = drawState(g, block, 1);
-        gradcheck(
+        checkGradients(
           (input, theta, ssm, k, v, ...values) => {
             parameters.forEach(([name], i) => setField(block, name.split('.'), values[i]));
             return flat(block.scan(input, { state: { theta, ssm, k, v } }));

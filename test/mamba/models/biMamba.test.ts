@@ -1,12 +1,13 @@
 /** BiMamba: its mirror image, counts, what it sees, flags, pooling, dropout. */
 import { BiMamba, type BiMambaOptions } from '@mambagrad/mamba';
 import {
-  arange, compile, concat, gradcheck, manualSeed, type Tensor, uniform,
+  arange, compile, concat, manualSeed, type Tensor, uniform,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 
 const pools = ['last', 'mean', 'ends', 'none'] as const;
@@ -149,7 +150,7 @@ describe('BiMamba', () => {
         const options = drawOptions(g);
         const model = new BiMamba(options).to('f64');
         // A norm of few small numbers is steep.
-        gradcheck((x) => model.forward(x), [drawSequence(g, options)], { step: 1e-6 });
+        checkGradients((x) => model.forward(x), [drawSequence(g, options)], { step: 1e-6 });
       }),
       { numRuns: 5 },
     );

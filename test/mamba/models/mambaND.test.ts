@@ -1,7 +1,7 @@
 /** Scan orders and MambaND: permutations with inverses, cores, directions, agreement in 1-D. */
 import {
-  alternatingOrder, columnOrder, crossOrders, hilbertOrder, inverseOrder, MambaND, rasterOrder,
-  reverseOrder, type ScanOrder, SelectiveSSM, zigzagOrder,
+  alternatingOrder, columnOrder, crossOrders, hilbertOrder, inverseOrder, Mamba3Block, MambaND,
+  rasterOrder, reverseOrder, type ScanOrder, SelectiveSSM, zigzagOrder,
 } from '@mambagrad/mamba';
 import { arange, compile, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -152,15 +152,20 @@ const drawTensorOf = (shape: readonly number[]): Tensor =>
     shape,
   });
 const createCore = () => new SelectiveSSM({ channels, stateSize: 2 }).to('f64');
+const mamba3 = { hiddenSize: channels, headDim: 2, numGroups: channels, stateSize: 4, chunkSize: 3 };
+const cores: readonly (readonly [string, () => SelectiveSSM | Mamba3Block])[] = [
+  ['selective scans', createCore],
+  ['blocks of Mamba-3', () => new Mamba3Block(mamba3).to('f64')],
+];
 
 describe('MambaND', () => {
-  it('over a signal is its core, and in both directions the sum of two', () => {
+  it.each(cores)('of %s over a signal is that core, and in both directions the sum of two', (_name, create) => {
     fc.assert(
       fc.property(fc.gen(), (g) => {
         const x = drawTensor(g, [2, drawInteger(g, 0, 8), channels]);
-        const one = new MambaND(createCore);
+        const one = new MambaND(create);
         expectSame(one.forward(x), one.core.forward(x));
-        const two = new MambaND(createCore, { bidirectional: true });
+        const two = new MambaND(create, { bidirectional: true });
         const reverse = two.coreReverse.forward(x.flip(1)).flip(1);
         expectClose(two.forward(x), two.core.forward(x).add(reverse), 1e-14);
       }),
@@ -225,11 +230,11 @@ describe('MambaND', () => {
     );
   });
 
-  it('sees only what comes before in its order, and compiles', () => {
+  it.each(cores)('of %s sees only what comes before in its order, and compiles', (_name, create) => {
     fc.assert(
       fc.property(fc.gen(), fc.integer({ min: 0, max: 5 }), (g, layer) => {
         const spatial = drawShape(g, { minRank: 2, maxRank: 3, empty: false });
-        const nd = new MambaND(createCore, { order: 'alternating', layer });
+        const nd = new MambaND(create, { order: 'alternating', layer });
         const [x, other] = [0, 1].map(() => drawTensor(g, [1, ...spatial, channels]));
         const places = alternatingOrder(layer)(spatial);
         const steps = inverseOrder(places);

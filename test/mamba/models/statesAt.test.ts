@@ -1,6 +1,6 @@
 /** Blocks and models give the states at the ends of packed documents, to go on from. */
 import {
-  documentEnds, Mamba2Block, Mamba3Block, MambaBlock, MambaLM, type MambaLMOptions,
+  documentEnds, Mamba2Block, Mamba3Block, MambaBlock, MambaLM, type MambaLMOptions, type Mixer,
 } from '@mambagrad/mamba';
 import { compile, concat, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -10,9 +10,13 @@ import { drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
 
 const sizes = { hiddenSize: 4, stateSize: 3, convSize: 3, learnableInitStates: true };
-const blocks = {
-  MambaBlock: () => new MambaBlock(sizes).to('f64'),
-  Mamba2Block: () => new Mamba2Block({ ...sizes, headDim: 2, numGroups: 2 }).to('f64'),
+const heads = { headDim: 2, numGroups: 2, chunkSize: 3 };
+const { convSize: _convSize, ...ofMamba3 } = { ...sizes, ...heads, stateSize: 4 };
+const blocks: Readonly<Record<string, () => Mixer>> = {
+  MambaBlock: () => new MambaBlock(sizes),
+  Mamba2Block: () => new Mamba2Block({ ...sizes, ...heads }),
+  Mamba3Block: () => new Mamba3Block(ofMamba3),
+  'Mamba3Block of rank 2': () => new Mamba3Block({ ...ofMamba3, mimoRank: 2, ropeFraction: 1 }),
 };
 
 const flat = (state: object): Tensor =>
@@ -20,13 +24,18 @@ const flat = (state: object): Tensor =>
 
 describe.each(Object.entries(blocks))('statesAt of %s', (_name, make) => {
   it('is the state of a scan that ends there, with all flags, from any state', () => {
-    const block = make();
+    const block = make().to('f64');
+    for (const [path, states] of block.namedParameters()) {
+      if (path.endsWith('initStates')) states.assign(states.add(0.5));
+    }
     fc.assert(
       fc.property(fc.gen(), fc.integer({ min: 0, max: 9 }), (g, length) => {
         const x = drawTensor(g, [2, length, 4]);
         const flags = drawFlags(g, [2, length]);
-        const zero = block.initialState(2);
-        const state = { conv: drawTensor(g, zero.conv.shape), ssm: drawTensor(g, zero.ssm.shape) };
+        const shapes = Object.entries(block.stateShapes(2));
+        // Angles are from 0 to below 2π.
+        const state = Object.fromEntries(shapes.map(([key, shape]) =>
+          [key, key === 'theta' ? drawTensor(g, shape, 0, 6) : drawTensor(g, shape)]));
         const count = drawInteger(g, 0, 3);
         const steps = Int32Array.from({ length: 2 * count }, () => drawInteger(g, -1, length - 1));
         const statesAt = tensor(steps, { shape: [2, count] });
@@ -39,9 +48,8 @@ describe.each(Object.entries(blocks))('statesAt of %s', (_name, make) => {
           const cut = (y: Tensor) => y.narrow(0, row, 1).narrow(1, 0, step + 1);
           const own = Object.entries(flags).map(([key, flag]: [string, Tensor | undefined]) =>
             [key, flag && cut(flag)]);
-          const before = {
-            conv: state.conv.narrow(0, row, 1), ssm: state.ssm.narrow(0, row, 1),
-          };
+          const before = Object.fromEntries(
+            Object.entries(state).map(([key, part]) => [key, part.narrow(0, row, 1)]));
           const alone = block.scan(cut(x), { ...Object.fromEntries(own), state: before });
           const states = flat(found.statesAt ?? {}).narrow(0, i, 1);
           expectClose(states, flat(alone.state), 1e-12);
@@ -56,6 +64,7 @@ describe('statesAt of MambaLM', () => {
   const models: readonly MambaLMOptions[] = [
     { vocabSize: 7, hiddenSize: 4, numLayers: 2, stateSize: 3 },
     { vocabSize: 7, hiddenSize: 4, numLayers: 2, layer: 'mamba2', stateSize: 3, headDim: 4 },
+    { vocabSize: 7, hiddenSize: 4, numLayers: 2, layer: 'mamba3', stateSize: 4, headDim: 4 },
   ];
 
   it.each(models)('goes on from each of the documents in a row', (options) => {
@@ -95,8 +104,8 @@ describe('statesAt of MambaLM', () => {
     const tokens = zeros([1, 3], { dtype: 'i32' });
     expect(() => model.scan(tokens, { statesAt: tokens.add(3) })).toThrow('statesAt has the step 3');
     const block = new Mamba3Block({ hiddenSize: 4, headDim: 4, stateSize: 4 });
-    expect(() => block.scan(zeros([1, 3, 4]), { statesAt: tokens })).toThrow(
-      'Mamba3Block: statesAt is given, but only blocks of Mamba and Mamba-2 give',
+    expect(() => block.scan(zeros([1, 3, 4]), { statesAt: tokens.add(3) })).toThrow(
+      'Mamba3Block: statesAt has the step 3, expected steps from 0 to 2',
     );
   });
 });

@@ -40,6 +40,14 @@ for (const layer of Object.values<Observable>(layers)) {
   }
 }
 
+test.each(Object.entries<Observable>(layers))('%s reports no steps as it does any', (_name, module) => {
+  const shapesOf = (length: number) => {
+    const { layers: [layer] } = observe(module, zeros([2, length, WIDTH], { dtype: 'f64' }));
+    return [layer.u, layer.delta, layer.B, layer.C].map(({ shape }) => shape);
+  };
+  expect(shapesOf(0)).toEqual(shapesOf(1).map((shape) => shape.with(1, 0)));
+});
+
 /** An observation of a layer alone, and the flags of its input. */
 interface Drawn {
   readonly layer: ObservedLayer;

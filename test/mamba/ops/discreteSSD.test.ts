@@ -1,7 +1,7 @@
 /** SSD with decays as they are: what the recurrence says, also where nothing or all is left. */
 import { discreteSSD, ssd, type SSDAlgorithm, type SSDOptions } from '@mambagrad/mamba';
 import {
-  compile, type CompileOptions, concat, grad, gradcheck, type Tensor, tensor, zeros,
+  compile, type CompileOptions, concat, grad, type Tensor, tensor, zeros,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawIndices, drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 
@@ -134,7 +135,7 @@ describe('discreteSSD', () => {
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
         const inputs = drawInputs(g, drawInteger(g, 0, 5), drawSizes(g, 2, 2, 2, 3, 3), 0.5);
         const chunkSize = drawInteger(g, 1, 4);
-        gradcheck(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
+        checkGradients(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
       }),
       { numRuns: 8 },
     );
@@ -145,7 +146,7 @@ describe('discreteSSD', () => {
       fc.property(fc.gen(), (g) => {
         const inputs = drawInputs(g, drawInteger(g, 2, 6), drawSizes(g, 1, 2, 2, 2, 2));
         const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: 4 });
-        gradcheck((...args) => {
+        checkGradients((...args) => {
           const how = { createGraph: true, allowUnused: true };
           return joined(grad(f(...args).sin().sum(), args, how));
         }, inputs);

@@ -3,7 +3,7 @@ import {
   selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
 } from '@mambagrad/mamba';
 import {
-  compile, type CompileOptions, concat, full, Generator, grad, gradcheck, Tensor, tensor, uniform,
+  compile, type CompileOptions, concat, full, Generator, grad, Tensor, tensor, uniform,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 import { selectiveScanCases } from '../../support/golden.ts';
@@ -142,7 +143,7 @@ describe('selectiveScan', () => {
         const inputs = drawInputs(g, drawInteger(g, 0, 5), true);
         const options = { ...flagsFor(g, inputs), deltaSoftplus: true, algorithm };
         const { f, list } = both(inputs, options);
-        gradcheck(f, list);
+        checkGradients(f, list);
       }),
       { numRuns: 20 },
     );
@@ -159,7 +160,7 @@ describe('selectiveScan', () => {
           const first = grad(f(...args).sin().sum(), args, how);
           return concat(first.map((gradient) => gradient.flatten()));
         };
-        gradcheck(gradients, list);
+        checkGradients(gradients, list);
       }),
       { numRuns: 5 },
     );

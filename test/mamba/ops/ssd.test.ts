@@ -1,7 +1,7 @@
 /** State space duality: all algorithms, single steps and the selective scan agree. */
 import { selectiveScan, ssd, type SSDAlgorithm, type SSDOptions } from '@mambagrad/mamba';
 import {
-  compile, type CompileOptions, concat, grad, gradcheck, ones, stack, type Tensor, tensor, zeros,
+  compile, type CompileOptions, concat, grad, ones, stack, type Tensor, tensor, zeros,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +9,7 @@ import {
   compiledValueAndGradients, expectClose, expectSame, leaf, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 
@@ -104,7 +105,7 @@ describe('ssd', () => {
       fc.property(fc.gen(), fc.constantFrom(...algorithms), (g, algorithm) => {
         const inputs = drawInputs(g, drawInteger(g, 0, 5));
         const chunkSize = drawInteger(g, 1, 4);
-        gradcheck(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
+        checkGradients(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
       }),
       { numRuns: 20 },
     );
@@ -115,7 +116,7 @@ describe('ssd', () => {
       fc.property(fc.gen(), (g) => {
         const inputs = drawInputs(g, drawInteger(g, 2, 6), drawSizes(g, 1, 2, 2, 2, 2));
         const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: 4 });
-        gradcheck((...args) => {
+        checkGradients((...args) => {
           const how = { createGraph: true, allowUnused: true };
           return joined(grad(f(...args).sin().sum(), args, how));
         }, inputs);

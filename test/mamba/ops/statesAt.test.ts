@@ -4,7 +4,7 @@ import {
   type SSDAlgorithm,
 } from '@mambagrad/mamba';
 import {
-  compile, concat, grad, gradcheck, type Tensor, tensor, zeros,
+  compile, concat, grad, type Tensor, tensor, zeros,
 } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -12,6 +12,7 @@ import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
 
 interface Options extends SequenceFlags {
@@ -147,9 +148,9 @@ describe.each(Object.entries(subjects))('%s', (name, make) => {
         const subject = make(g, [1, length]);
         const options = { ...drawFlags(g, [1, length]), statesAt: drawSteps(g, 1, length, 2) };
         const f = all(subject, options);
-        gradcheck(f, subject.inputs);
+        checkGradients(f, subject.inputs);
         if (!/, fused/.test(name)) return;
-        gradcheck((...args) => {
+        checkGradients((...args) => {
           const how = { createGraph: true, allowUnused: true };
           return joined(grad(f(...args).sin().sum(), args, how));
         }, subject.inputs.map((x) => x.mul(0.5)));

@@ -1,6 +1,6 @@
 /** The modules of this repository are recurrent: step by step, in pieces and whole they agree. */
 import {
-  DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, MambaBlock, MambaLM, SelectiveSSM,
+  DepthwiseConv1d, Mamba, Mamba2, Mamba2Block, Mamba3Block, MambaBlock, MambaLM, SelectiveSSM,
 } from '@mambagrad/mamba';
 import { checkRecurrent, PropertyError, type RecurrentModel } from '@mambagrad/mamba/testing';
 import type { Module } from '@mambagrad/nn';
@@ -25,26 +25,46 @@ function shaken<M extends Module>(module: M): M {
   return module;
 }
 
+/**
+ * Blocks that take long steps, and so turn far. Angles are exact to the rounding of a whole turn,
+ * however small they are: where all were small, that would look like a mistake.
+ */
+function turning<M extends Module>(module: M): M {
+  for (const [path, bias] of shaken(module).namedParameters()) {
+    if (path.endsWith('dtBias')) bias.assign(bias.add(3));
+  }
+  return module;
+}
+
 const kernels = [1, 2, 4];
 const modules: readonly (readonly [string, RecurrentModel])[] = [
   ...kernels.map((K) => [`DepthwiseConv1d ${K}`, shaken(new DepthwiseConv1d(width, K))] as const),
   ['SelectiveSSM', shaken(new SelectiveSSM({ channels: width, stateSize: 2, generator }))],
   ['MambaBlock', shaken(new MambaBlock({ ...block, bias: true }))],
   ['Mamba2Block', shaken(new Mamba2Block({ ...block, ...parts }))],
+  ['Mamba3Block', turning(new Mamba3Block({ ...block, ...parts, stateSize: 5, ropeFraction: 1 }))],
+  ['Mamba3Block of rank 2', turning(new Mamba3Block({
+    ...block, headDim: 2, chunkSize: 3, stateSize: 4, mimoRank: 2, learnableInitStates: true,
+  }))],
   ['Mamba', shaken(new Mamba({ ...sizes, embedDim: width, hiddenSize: 4, convSize: 3 }))],
   ['Mamba2', shaken(new Mamba2({ ...heads, embedDim: width, normBeforeGate: true }))],
 ];
 const languageModels: readonly (readonly [string, RecurrentModel])[] = [
   ['Mamba', shaken(new MambaLM({ ...sizes, vocabSize: 5, tieEmbeddings: false }))],
   ['Mamba-2', shaken(new MambaLM({ ...heads, vocabSize: 5, layer: 'mamba2' }))],
+  ['Mamba-3', turning(new MambaLM({
+    ...heads, stateSize: 4, numLayers: 1, vocabSize: 5, layer: 'mamba3',
+  }))],
 ];
 
+const rounds = { flags: true, numRuns: 6, maxLength: 6 };
+
 it.each(modules)('%s', async (_name, module) => {
-  await checkRecurrent(module, { width, flags: true, numRuns: 6, maxLength: 6 });
+  await checkRecurrent(module, { ...rounds, width });
 });
 
 it.each(languageModels)('MambaLM of %s', async (_name, model) => {
-  await checkRecurrent(model, { vocabSize: 5, flags: true, numRuns: 6, maxLength: 6 });
+  await checkRecurrent(model, { ...rounds, vocabSize: 5 });
 });
 
 /** A running sum, which is recurrent, with the given functions in the place of its own. */

@@ -1,6 +1,7 @@
 /** CSV: what is written is read, in every type, and what is no table is refused with its place. */
 import { type CsvOptions, DataLoader, formatCsv, parseCsv } from '@mambagrad/nn';
 import { readCsv } from '@mambagrad/nn/node';
+import { TensorError } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -129,6 +130,37 @@ test('types are found, and missing values change integers to numbers', () => {
   expect(parseCsv('x\n-999\n5', { missing: ['-999'] }).numbers('x')).toEqual(Float64Array.of(NaN, 5));
 });
 
+test('rows have the types that were asked for', () => {
+  const table = parseCsv('a,b,c\n1,x,true\n', { types: { a: 'number', b: 'category', c: 'boolean' } });
+  // Compiled only if the types are known.
+  const { a, b, c }: { a: number; b: string; c: boolean } = table.at(0);
+  expect([a, b, c]).toEqual([1, 'x', true]);
+  const [sum, text]: [number, string] = [parseCsv('a\n2', { types: 'number' }).at(0)['a'], parseCsv('a\n2', { types: 'string' }).at(0)['a']];
+  expect([sum, text]).toEqual([2, '2']);
+});
+
+test('a late cell changes the type of its column, and of no other', () => {
+  const late = fc.record({
+    rows: fc.integer({ min: 1, max: 900 }), at: fc.nat(899), text: fc.constantFrom('x', '0.5', '2024-01-01', 'true', '007', ''),
+  });
+  const typeOf = { x: 'string', '0.5': 'number', '2024-01-01': 'string', true: 'string', '007': 'string', '': 'number' } as const;
+  fc.assert(fc.property(late, ({ rows, at, text }) => {
+    fc.pre(at > 0 && at < rows);
+    const cells = Array.from({ length: rows }, (_, i) => ({ n: i, late: i === at ? text : String(i), s: i / 2 }));
+    const table = parseCsv(formatCsv(cells));
+    expect(table.types).toEqual({ n: 'integer', late: typeOf[text as 'x'], s: 'number' });
+    expect([...table.numbers('s')]).toEqual(cells.map(({ s }) => s));
+    if (table.types['late'] === 'string') expect(table.strings('late')).toEqual(cells.map((cell) => cell.late));
+    else expect([...table.mask('late')]).toEqual(cells.map((cell) => (cell.late === '' ? 0 : 1)));
+  }), { numRuns: 30 });
+});
+
+test('yes, no, 1 and 0 are booleans where booleans are asked for', () => {
+  expect(parseCsv('a,b\nyes,TRUE\nno,1\n').types).toEqual({ a: 'string', b: 'string' });
+  const table = parseCsv('a,b\nyes,TRUE\nNo,0\n', { types: 'boolean' });
+  expect([...table]).toEqual([{ a: true, b: true }, { a: false, b: false }]);
+});
+
 test('dates are those of the calendar, UTC unless they say otherwise', () => {
   const dates: Record<string, number> = {
     '2024-02': Date.UTC(2024, 1), '2024-02-29': Date.UTC(2024, 1, 29), '0050-01-01': Date.parse('0050-01-01'),
@@ -136,11 +168,26 @@ test('dates are those of the calendar, UTC unless they say otherwise', () => {
     '2024-02-29 01:00+01:30': Date.UTC(2024, 1, 28, 23, 30), '2024-02-29T01:00-0130': Date.UTC(2024, 1, 29, 2, 30),
   };
   for (const [text, time] of Object.entries(dates)) {
-    expect(parseCsv(`d\n${text}\nNA`).numbers('d')).toEqual(Float64Array.of(time, NaN));
+    expect(parseCsv(`d,e\n ${text}\t,1\nNA,2`).numbers('d')).toEqual(Float64Array.of(time, NaN));
   }
-  for (const text of ['2024-13-01', '2023-02-29', '2024-02-30', '2024-02-29T24:00', '24-02-29', '2024-02T10:00', '2024']) {
+  for (const text of ['2024-13-01', '2023-02-29', '2024-02-30', '2024-02-29T24:00', '24-02-29', '2024-02T10:00', '2024', '2024-02-2', '2024-02-', '2024-1-01', '2024-02-29T1:00']) {
     expect(() => parseCsv(`d\n${text}`, { types: { d: 'date' } })).toThrow(`"${text}" is not a date such as`);
   }
+});
+
+test('any text is a table or is refused, with the line where it is none', () => {
+  fc.assert(fc.property(fc.array(cell).map((parts) => parts.join('')), separator, fc.boolean(), (text, by, header) => {
+    const options = { separator: by, header, decimal: by === '.' ? ',' : '.', comment: '#' } as const;
+    try {
+      const table = parseCsv(text, options);
+      expect([...table]).toHaveLength(table.length);
+      // Whatever was read is written and read again.
+      if (table.length > 0) expect([...parseCsv(formatCsv(table), { types: table.types })]).toEqual([...table]);
+    } catch (error) {
+      expect(error).toBeInstanceOf(TensorError);
+      expect(String(error)).toMatch(/parseCsv: (line \d+|the text is empty|two columns have the name)/);
+    }
+  }), { numRuns: 300 });
 });
 
 test('comments, empty lines, a mark of the byte order and all ends of lines are passed over', () => {
@@ -194,6 +241,9 @@ test('columns are asked for by names that there are, in types that they have', (
   const table = parseCsv('a,b\n1,x\n2,y');
   expect(() => table.numbers('c')).toThrow("DataTable.numbers: there is no column 'c', expected one of ['a', 'b']");
   expect(() => table.toTensor()).toThrow("DataTable.toTensor: the column 'b' holds strings, such as 'x'");
+  const dates = parseCsv('d\n2024-01-01');
+  expect(() => dates.toTensor()).toThrow("DataTable.toTensor: the column 'd' holds dates, which are too large for f32");
+  expect(dates.toTensor(['d'], 'f64').item()).toBe(Date.UTC(2024, 0, 1));
   expect(() => table.strings('a')).toThrow("DataTable.strings: the column 'a' is of type integer");
   expect(() => table.at(2)).toThrow('DataTable.at: index is 2, expected a whole number from -2 to 1');
   expect(() => table.select([2])).toThrow('DataTable.select: indices[0] is 2, expected one below the length, 2');

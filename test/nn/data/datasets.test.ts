@@ -1,11 +1,12 @@
 /** Data sets, and what cuts, scales and encodes them. */
 import {
   Categories, DataLoader, type Dataset, imageDataset, imagesToTensor, imageToTensor, Linear, mapDataset,
-  MinMaxScaler, Module, parseCsv, regularSeries, type Scaler, splitData, Standardizer, windows,
+  MinMaxScaler, Module, parseCsv, regularSeries, type Scaler, splitData, Standardizer, tensorDataset,
+  windows,
 } from '@mambagrad/nn';
 import { compile, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 
 const upTo = (length: number) => Array.from({ length }, (_, i) => i);
@@ -136,7 +137,9 @@ describe.each([['Standardizer', Standardizer], ['MinMaxScaler', MinMaxScaler]] a
       const tensors = scaler.inverse(scaler.transform(tensor(x)));
       back.forEach((found, i) => {
         if (Number.isNaN(flat[i])) return expect([found, y[i]]).toEqual([NaN, NaN]);
-        expect(Math.abs(found - flat[i])).toBeLessThan(1e-9);
+        // y is a float32, to which x − offset has been rounded.
+        const largest = Math.abs(y[i] * scaler.scale.data[i % x[0].length]);
+        expect(Math.abs(found - flat[i])).toBeLessThanOrEqual(2 ** -23 * largest + 1e-9);
         expect(Math.abs(tensors.data[i] - flat[i])).toBeLessThan(1e-3);
         // Offset and scale are rounded to float32: 2⁻²⁴ of them.
         const rounding = 2 ** -23 * (1 + 1000 / scaler.scale.data[i % x[0].length]);
@@ -328,5 +331,43 @@ describe('images', () => {
     expect(() => imageToTensor([[NaN]])).toThrow('pixel 0 is NaN');
     expect(() => imagesToTensor(new Uint8Array(5), { shape: [2, 2] })).toThrow('images is f32[5], expected whole images');
     expect(() => imageDataset([[[1]]], [1, 2])).toThrow('imageDataset: there are 1 images and 2 labels');
+  });
+});
+
+test('splitData gives as many parts as sizes, and TypeScript knows it', () => {
+  const [left, right] = splitData([1, 2, 3], { counts: [1, 2] });
+  expectTypeOf(left).toEqualTypeOf<number[]>();
+  expectTypeOf(splitData([1, 2, 3], { counts: [1, 2] })).toEqualTypeOf<[number[], number[]]>();
+  const sizes: readonly number[] = [1, 2];
+  expectTypeOf(splitData([1, 2, 3], { counts: sizes })).toEqualTypeOf<number[][]>();
+  const table = parseCsv('a\n1\n2\n');
+  expectTypeOf(splitData(table, { fractions: [0.5, 0.5] })[1]).toEqualTypeOf<typeof table>();
+  expect([left.length, right.length]).toEqual([1, 2]);
+});
+
+describe('tensorDataset', () => {
+  const x = tensor([[1, 2], [3, 4], [5, 6]]);
+  const y = tensor([7, 8, 9], { dtype: 'i32' });
+
+  test('has the rows of its tensors, and batches are the tensors again', () => {
+    const data = tensorDataset({ x, y });
+    expect(data.length).toBe(3);
+    expect(data.at(-1).x.toArray()).toEqual([5, 6]);
+    expect(data.at(1).y.item()).toBe(8);
+    for (const batch of new DataLoader(data, { batchSize: 3 })) {
+      expectSame(batch.x, x);
+      expectSame(batch.y, y);
+    }
+    const [, second] = splitData(data, { counts: [1, 2], shuffle: false });
+    expect(Array.from(second, (sample) => sample.y.item())).toEqual([8, 9]);
+  });
+
+  test('refuses tensors of other lengths, and what is none', () => {
+    expect(() => tensorDataset({ x, y: y.narrow(0, 0, 2) })).toThrow(
+      'tensorDataset: y is i32[2], x is f32[3, 2]; expected as many samples on the first axis',
+    );
+    expect(() => tensorDataset({ x: tensor(1) })).toThrow('x is f32[], x is f32[]; expected as');
+    expect(() => tensorDataset({})).toThrow('fields is {}, expected an object of tensors, such as');
+    expect(() => tensorDataset({ x: [1] as unknown as Tensor })).toThrow('expected an object of tensors');
   });
 });

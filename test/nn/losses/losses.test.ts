@@ -299,6 +299,23 @@ describe('klDivergence', () => {
   });
 });
 
+describe('binaryCrossEntropyWithLogits', () => {
+  it('is 0 for logits of ±∞ that are right, and ∞ for those that are wrong', () => {
+    const logits = tensor([Infinity, -Infinity, 1]);
+    for (const posWeight of [1, 2]) {
+      const loss = (x: Tensor, z: Tensor) =>
+        binaryCrossEntropyWithLogits(x, z, { posWeight, reduction: 'none' });
+      for (const way of ways) {
+        const run = way ? compile(loss, way) : loss;
+        const right = valueAndGradients(run, [logits, tensor([1, 0, 0])], 'f32');
+        expect([...right.value.data.slice(0, 2)]).toEqual([0, 0]);
+        expect([...right.gradients[0].abs().data.slice(0, 2)]).toEqual([0, 0]);
+        expect([...run(logits, tensor([0, 1, 0])).data.slice(0, 2)]).toEqual([Infinity, Infinity]);
+      }
+    }
+  });
+});
+
 describe('posWeight', () => {
   it('as a number is the same as a tensor of it, and 1 the same as none', () => {
     const [x, z] = [tensor([[1, -2], [0.5, 3]]), tensor([[1, 0], [0.25, 1]])];

@@ -2,6 +2,7 @@
 import { parseLog, reportPage, type Run } from '@mambagrad/nn';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hoverScript } from '../../../packages/nn/src/report/hoverScript.ts';
 import { elementsOf, type Node, parseMarkup, textOf } from '../../support/markup.ts';
 
 /** The page of a log as a tree. */
@@ -38,7 +39,7 @@ describe('numbers', () => {
     const figures = elementsOf(page, 'dl')[0].children.map((child) => textOf(child as Node));
     expect(figures).toEqual([
       'steps42 epochs', 'training loss0.5last step', 'validation loss2.75after step 4',
-      'best loss2.5after step 3', 'time4 s1 steps/s', 'parameters1,234',
+      'best validation loss2.5after step 3', 'time4 s1 steps/s', 'parameters1,234',
     ]);
     const loss = figure(page, 'loss');
     expect(rowsOf(loss)).toEqual([
@@ -115,10 +116,11 @@ test('a page is well-formed and names nothing outside of it, whatever the log ho
       // eslint-disable-next-line no-control-regex
       const shown = title.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd');
       expect(textOf(h1)).toBe(shown);
-      for (const name of ['script', 'img', 'a', 'link', 'iframe', 'b']) {
+      for (const name of ['img', 'a', 'link', 'iframe', 'b']) {
         const found = elementsOf(page, name);
         expect(found.filter((each) => textOf(each) !== ' (faint: each step)')).toEqual([]);
       }
+      expect(elementsOf(page, 'script').map(textOf)).toEqual([hoverScript]);
       const ids = Array.from(JSON.stringify(page).matchAll(/"id":"([^"]*)"/g), ([, id]) => id);
       expect(new Set(ids).size).toBe(ids.length);
       for (const name of ['path', 'line', 'circle', 'text']) {
@@ -127,7 +129,7 @@ test('a page is well-formed and names nothing outside of it, whatever the log ho
         }
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 });
 
@@ -177,4 +179,37 @@ test('options are checked', () => {
   expect(() => reportPage(3 as never)).toThrow('reportPage: log is 3, expected a run, the text of a log, or its lines');
   expect(() => reportPage('', { smoothing: -1 })).toThrow('reportPage: smoothing is -1, expected a number from 0');
   expect(parseLog('').steps).toEqual([]);
+});
+
+test('numbers of one object share a chart, of ten curves at most', () => {
+  const perClass = Array.from({ length: 11 }, (_, i) => i / 11);
+  const page = parse([line(1, 2, { validation: { f1: { macro: 0.5, micro: 0.25, perClass } } })]);
+  expect(rowsOf(figure(page, 'f1'))).toEqual([['step', 'validation: macro', 'validation: micro'], ['1', '0.5', '0.25']]);
+  expect(rowsOf(figure(page, 'f1.perClass'))[0]).toHaveLength(1 + 10);
+  expect(textOf(figure(page, 'f1.perClass'))).toContain('Not shown: 1 more curve.');
+});
+
+test('the best evaluation is the one of the metric that judges', () => {
+  const evaluated = (step: number, loss: number, accuracy: number) =>
+    line(step, loss, { validation: { loss, accuracy, confusion: [[step]] } });
+  const log = [evaluated(1, 3, 0.25), evaluated(2, 1, 0.5), evaluated(3, 2, 0.75), evaluated(4, 2, 0.75)];
+  const bestIn = (more: readonly string[]) => {
+    const page = parse([...log, ...more]);
+    const matrix = elementsOf(page, 'table').find((each) => each.attributes['class'] === 'matrix') as Node;
+    return `${/best validation [a-z]+/.exec(textOf(elementsOf(page, 'dl')[0]))?.[0]}: ${rowsOf(matrix)[1][1]}`;
+  };
+  const judge = { metric: 'accuracy', direction: 'max', value: 0.75, step: 3 };
+  const end = JSON.stringify({ event: 'end', step: 4, reason: 'stopped', best: judge });
+  expect(bestIn([])).toBe('best validation loss: 2');
+  expect(bestIn([end])).toBe('best validation accuracy: 3');
+  // What was logged of an earlier end is not the last word.
+  expect(bestIn([end, JSON.stringify({ event: 'begin', step: 4 }), evaluated(5, 9, 1)])).toBe('best validation accuracy: 5');
+});
+
+test('an axis is logarithmic at first where a curve ends low, and linear where it ends high', () => {
+  const falling = Array.from({ length: 20 }, (_, i) => line(i + 1, 0.5 ** i, { validation: { accuracy: 1 - 0.6 ** (i + 1) } }));
+  const rising = falling.map((each, i) => each.replace(`"loss":${0.5 ** i}`, `"loss":${0.5 ** (20 - i)}`));
+  const isLog = (log: string[], title: string) =>
+    'checked' in elementsOf(figure(parse(log), title), 'input')[0].attributes;
+  expect([isLog(falling, 'loss'), isLog(rising, 'loss'), isLog(falling, 'accuracy')]).toEqual([true, false, false]);
 });

@@ -58,7 +58,9 @@ describe('the log', () => {
       parameters: 1217, seconds,
     });
     expect(steps).toEqual(records.map((record) => ({ ...record, seconds })));
-    expect(end).toEqual({ event: 'end', step: 6, epoch: 2.4, reason: 'done', seconds });
+    const value = records[4].validation?.loss;
+    const best = { metric: 'loss', direction: 'min', value, step: 5, epoch: 2 };
+    expect(end).toEqual({ event: 'end', step: 6, epoch: 2.4, reason: 'done', best, seconds });
     expect(records.map(({ validation }) => validation !== undefined)).toEqual(
       [false, false, false, false, true, false],
     );

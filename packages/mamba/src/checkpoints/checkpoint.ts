@@ -133,7 +133,7 @@ function originalMamba(settings: Settings, layer: 'mamba' | 'mamba2'): Checkpoin
 }
 
 function originalMamba3(settings: Settings): CheckpointConfig {
-  const { mimoRank, rotation, normEps } = settings;
+  const { mimoRank, rotation, normEps, learnableInitStates } = settings;
   const usual = mimoRank === 1 ? 'neighbours' : 'halves';
   if (normEps !== 1e-5 || (rotation ?? usual) !== usual) {
     throw new TensorError(
@@ -141,11 +141,12 @@ function originalMamba3(settings: Settings): CheckpointConfig {
         `1e-5; rotation is '${rotation ?? usual}', expected '${usual}' for mimoRank ${mimoRank}`,
     );
   }
-  const { decay, mimo_rank, ...inner } = byKey(settings, innerKeys.mamba3);
+  const { decay, mimo_rank, learnable_init_states, ...inner } = byKey(settings, innerKeys.mamba3);
   const isMimo = mimoRank > 1;
   return {
     layer: 'Mamba3', ...inner, is_mimo: isMimo,
     ...(isMimo && { mimo_rank }), ...(decay === 'softplus' && { decay }),
+    ...(learnableInitStates && { learnable_init_states }),
   };
 }
 

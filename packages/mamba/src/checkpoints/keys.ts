@@ -116,6 +116,8 @@ const allInner: Keys = {
   ...ignored('dt_min', 'dt_max', 'dt_init_floor', 'layer_idx', 'device', 'dtype'),
   d_state: optionKey('stateSize', size),
   expand: optionKey('expandFactor', number({ above: 0 })),
+  // Of the blocks of mamba_ssm only Mamba2Simple has it, which its language model does not use.
+  learnable_init_states: optionKey('learnableInitStates', boolean),
 };
 
 /** Of the blocks that have a convolution. */
@@ -125,8 +127,6 @@ const sharedInner: Keys = {
   d_conv: optionKey('convSize', size),
   bias: optionKey('bias', boolean),
   conv_bias: optionKey('convBias', boolean),
-  // Of its blocks only Mamba2Simple has it, which its language model does not use.
-  learnable_init_states: optionKey('learnableInitStates', boolean),
   activation,
 };
 

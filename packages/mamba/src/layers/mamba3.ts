@@ -16,17 +16,19 @@
  * of heads, G the number of groups, N the state size. Parameters have the layout of mamba_ssm.
  */
 import { Linear, Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
-import { full, ones, type Shape, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { full, ones, type Shape, type Tensor, zeros } from '@mambagrad/tensor';
 import { rotate } from '../ops/rotation/rotate.ts';
 import { turns } from '../ops/rotation/turns.ts';
-import { type ClosedRows, closeGaps } from '../sequence/gaps.ts';
-import type { Scanned, SequenceOptions } from '../sequence/sequence.ts';
+import { type AfterSteps, type ClosedRows, closeGaps } from '../sequence/gaps.ts';
+import {
+  asRows, type Scanned, type SequenceFlags, type SequenceOptions,
+} from '../sequence/sequence.ts';
 import { type BlockStateShapes, Mixer } from './block.ts';
 import {
   type DecayRate, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
 } from './mamba3Options.ts';
 import { report } from './recurrence.ts';
-import { deltaBias, undecayed } from './selectiveSSM.ts';
+import { deltaBias, forRows, undecayed } from './selectiveSSM.ts';
 import { recurrenceOf, trapezoid } from './trapezoid.ts';
 
 /** The state of a block of Mamba-3: B rows, H heads. */
@@ -65,6 +67,8 @@ export class Mamba3Block extends Mixer<Mamba3State> {
   readonly mimoO: Parameter | undefined;
   /** The skip connection, [H] */
   readonly D: Parameter;
+  /** The SSM's state where a document begins, [H, P, N], if it is learned; initially 0 */
+  readonly initStates: Parameter | undefined;
   /** Of each head before the gate; weight [I]; undefined without outputNorm */
   readonly norm: RMSNorm | undefined;
   readonly outProj: Linear;
@@ -74,7 +78,7 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     super();
     this.#sizes = mamba3Sizes(new.target.name, options);
     const { hiddenSize, inner, heads, headDim, rank, stateSize, angles, read } = this.#sizes;
-    const { generator, dtInit, outputNorm, normEps: eps } = this.#sizes;
+    const { generator, dtInit, outputNorm, learnableInitStates, normEps: eps } = this.#sizes;
     const withoutBias = { bias: false, generator };
     const width = 2 * inner + 2 * read + 3 * heads + angles;
     this.inProj = new Linear(hiddenSize, width, withoutBias);
@@ -90,6 +94,9 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     this.mimoZ = mimo(1);
     this.mimoO = mimo(1 / rank);
     this.D = undecayed(ones([heads]));
+    this.initStates = learnableInitStates
+      ? undecayed(zeros([heads, headDim, stateSize]))
+      : undefined;
     this.norm = outputNorm ? new RMSNorm(inner, { eps }) : undefined;
     this.outProj = new Linear(inner, hiddenSize, withoutBias);
   }
@@ -104,26 +111,24 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     };
   }
 
+  override initialState(batch: number): Mamba3State {
+    const zeroState = super.initialState(batch);
+    return { ...zeroState, ssm: forRows(this.initStates, batch) ?? zeroState.ssm };
+  }
+
   mix(input: Tensor, options: SequenceOptions<Mamba3State> = {}): Scanned<Mamba3State> {
     const { x: u, state, statesAt, flags } = this.readSteps(input, options);
-    if (statesAt) {
-      throw new TensorError(
-        `${this.constructor.name}: statesAt is given, but only blocks of Mamba and Mamba-2 give ` +
-          'the states after chosen steps; scan each document by itself',
-      );
-    }
     const [batch, length] = u.shape;
     const { inner, read, heads, angles, headDim, chunkSize } = this.#sizes;
     const before = state ?? this.initialState(batch);
-    if (length === 0) {
-      return { y: zeros([batch, 0, inner], { dtype: u.dtype }), state: before };
-    }
+    if (length === 0) return this.#mixNothing(before, statesAt, flags);
     const rows = closeGaps(this.constructor.name, flags, [batch, length]);
     const perHead = 3 * heads + angles;
     const [z, x, B, C, rest] =
       this.inProj.forwardInParts(rows.close(u), [inner, inner, read, read, perHead]);
     const { dt, rate, logDecay, share, angle } = this.#dynamics(rest, rows);
-    const turned = turnsOf(before.theta, angle, dt, rows);
+    const after = statesAt && rows.after(statesAt);
+    const turned = turnsOf(before.theta, angle, dt, rows, after);
     const [k, q] = [
       this.#normed(B, this.BNorm, this.BBias), this.#normed(C, this.CNorm, this.CBias),
     ].map((each) => rotate(each, turned.cos, turned.sin, this.#sizes.rotation));
@@ -131,12 +136,36 @@ export class Mamba3Block extends Mixer<Mamba3State> {
     const spread = (y: Tensor) => overRanks(y, this.mimoX);
     const steps = { q, k, x: x.reshape(channels), spread, dt, rate, logDecay, share };
     report(this, () => ({ ...recurrenceOf(steps, before, rows), D: this.D, flags }));
-    const { y, state: next } = trapezoid(steps, before, rows, chunkSize);
+    const { y, state: next, statesAt: chosen } = trapezoid(
+      steps, before, rows, { chunkSize, resetState: this.initStates, after },
+    );
     const skipped = spread(steps.x).mul(this.D.unsqueeze(-1));
     const out = this.#readOut(y.add(skipped), z.reshape(channels));
     return {
       y: rows.open(out.reshape([batch, length, inner])),
       state: { theta: turned.theta, ...next },
+      ...(turned.at && chosen && { statesAt: statesOf({ theta: turned.at, ...chosen }, asRows) }),
+    };
+  }
+
+  /** Of no steps: the states are those before, of which each row has as many as are asked for. */
+  #mixNothing(
+    before: Mamba3State, statesAt: Tensor | undefined, flags: SequenceFlags,
+  ): Scanned<Mamba3State> {
+    const { inner, heads, headDim, stateSize, rank } = this.#sizes;
+    const [batch] = before.ssm.shape;
+    const none = (...rest: number[]) => zeros([batch, 0, ...rest], { dtype: before.ssm.dtype });
+    report(this, () => {
+      const ofRanks = rank === 1 ? [heads] : [rank, heads];
+      const [delta, u, B] = [none(heads), none(...ofRanks, headDim), none(...ofRanks, stateSize)];
+      const steps = { atEnd: delta, later: delta, atStart: delta, lateU: u, lateB: B };
+      return {
+        u, delta, A: delta, B, C: B, D: this.D, initialState: before.ssm, flags, trapezoid: steps,
+      };
+    });
+    const repeated = (x: Tensor) => x.repeatInterleave(statesAt?.shape[1] ?? 0, 0);
+    return {
+      y: none(inner), state: before, ...(statesAt && { statesAt: statesOf(before, repeated) }),
     };
   }
 
@@ -184,17 +213,31 @@ function overRanks(x: Tensor, weights: Tensor | undefined): Tensor {
   return weights ? each.mul(weights.transpose(0, 1)) : each;
 }
 
-/** The cosines and sines of the angles of all steps, [B, L, 1, H, a], and the last angles. */
-function turnsOf(theta: Tensor, angle: Tensor, dt: Tensor, rows: ClosedRows) {
+/** The state of which each part is mapped. */
+function statesOf(
+  { theta, ssm, k, v }: Mamba3State, map: (part: Tensor) => Tensor,
+): Mamba3State {
+  return { theta: map(theta), ssm: map(ssm), k: map(k), v: map(v) };
+}
+
+/**
+ * The cosines and sines of the angles of all steps, [B, L, 1, H, a], the last angles [B, H, a], and
+ * those after some steps, [B, count, H, a].
+ */
+function turnsOf(
+  theta: Tensor, angle: Tensor, dt: Tensor, rows: ClosedRows, after: AfterSteps | undefined,
+) {
   const [batch, length, heads] = dt.shape;
   const perHead: Shape = [batch, length, 1, heads, angle.shape[2]];
   const delta = angle.tanh().unsqueeze(2).mul(dt.unsqueeze(-1)).mul(0.5);
   const start = theta.div(WHOLE_TURN).reshape([batch, -1]);
   const turned = turns(delta.reshape([batch, length, -1]), start, rows.reset).mul(WHOLE_TURN);
   const angles = turned.reshape(perHead);
+  const closed = angles.squeeze(2);
   return {
     cos: angles.cos(),
     sin: angles.sin(),
     theta: turned.narrow(1, length - 1, 1).reshape(theta.shape),
+    at: after?.current(after.take(theta, closed), 0),
   };
 }

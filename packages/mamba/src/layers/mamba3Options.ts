@@ -10,7 +10,10 @@ import { DELTA_RANGE } from './selectiveSSM.ts';
 
 /** The sizes of a Mamba-3 block, and which of its forms it is; stateSize is 128 by default. */
 export interface Mamba3BlockOptions
-  extends Pick<BlockOptions, 'hiddenSize' | 'stateSize' | 'expandFactor' | 'generator'>,
+  extends Pick<
+      BlockOptions,
+      'hiddenSize' | 'stateSize' | 'expandFactor' | 'learnableInitStates' | 'generator'
+    >,
     Pick<Mamba2BlockOptions, 'headDim' | 'numGroups' | 'chunkSize' | 'normEps'> {
   /** The part of the state that turns: half of its numbers, or all. Default 0.5. */
   readonly ropeFraction?: 0.5 | 1 | undefined;
@@ -55,6 +58,7 @@ export const mamba3BlockOptions: FullTable<Mamba3BlockOptions, Mamba3WithoutDefa
   normEps: mamba2BlockOptions.normEps,
   chunkSize: mamba2BlockOptions.chunkSize,
   dtInit: positiveRanges.orElse(DELTA_RANGE),
+  learnableInitStates: blockOptions.learnableInitStates,
   generator: blockOptions.generator,
 };
 

@@ -24,7 +24,7 @@
  */
 import { concat, einsum, type Tensor, zeros } from '@mambagrad/tensor';
 import { discreteSSD } from '../ops/ssd/discrete.ts';
-import type { ClosedRows } from '../sequence/gaps.ts';
+import type { AfterSteps, ClosedRows } from '../sequence/gaps.ts';
 import type { Recurrence } from './recurrence.ts';
 
 /** What the steps of B rows are given: L steps, R ranks, H heads of P channels, N numbers each. */
@@ -57,11 +57,32 @@ export interface TrapezoidState {
   readonly v: Tensor;
 }
 
-/** y [B, L, R, H, P] of L steps, at least one, whose gaps are closed, and the state after them. */
+/** What steps go through besides their inputs. */
+export interface TrapezoidOptions {
+  /** The chunk size of the scan. */
+  readonly chunkSize: number;
+  /** S where a document begins, [H, P, N]; undefined if it is zero */
+  readonly resetState: Tensor | undefined;
+  /** The steps after which states are wanted; undefined if there are none */
+  readonly after: AfterSteps | undefined;
+}
+
+/** What comes of steps. */
+export interface Trapezoidal {
+  /** [B, L, R, H, P] */
+  readonly y: Tensor;
+  /** After all steps. */
+  readonly state: TrapezoidState;
+  /** After the steps of `after`, [B, count, ...] each. */
+  readonly statesAt: TrapezoidState | undefined;
+}
+
+/** The results of L steps, at least one, whose gaps are closed. */
 export function trapezoid(
-  steps: TrapezoidSteps, before: TrapezoidState, rows: ClosedRows, chunkSize: number,
-): { readonly y: Tensor; readonly state: TrapezoidState } {
+  steps: TrapezoidSteps, before: TrapezoidState, rows: ClosedRows, options: TrapezoidOptions,
+): Trapezoidal {
   const { q, k, x, spread, dt, logDecay, share } = steps;
+  const { chunkSize, resetState, after } = options;
   const [batch, , rank, heads] = k.shape;
   const { reset } = rows;
   const none = zeros([batch, heads], { dtype: x.dtype });
@@ -71,7 +92,11 @@ export function trapezoid(
   const written = spread(late(rows, before.v, x)).mul(perRank(weight));
   const scanned = discreteSSD(
     asSteps(written), substeps(late(rows, none, logDecay), rank), asSteps(lateK), asSteps(q),
-    { initialState: before.ssm, chunkSize, reset: reset && substeps(reset, rank) },
+    {
+      initialState: before.ssm, resetState, chunkSize, reset: reset && substeps(reset, rank),
+      // The last of the substeps of a step.
+      statesAt: after?.done.mul(rank).sub(1),
+    },
   );
   const read = scanned.y.reshape(v.shape);
   const all = rank === 1 ? read : read.add(attend(q, lateK, written, true));
@@ -82,7 +107,27 @@ export function trapezoid(
   const lastV = end(v).mul(end(perRank(atEnd)));
   const added = einsum('brhp,brhn->bhpn', lastV, end(k));
   const ssm = scanned.lastState.mul(end(decay).unsqueeze(-1).unsqueeze(-1)).add(added);
-  return { y, state: { ssm, k: rows.last(before.k, k), v: rows.last(before.v, x) } };
+  return {
+    y,
+    state: { ssm, k: rows.last(before.k, k), v: rows.last(before.v, x) },
+    statesAt: after && scanned.statesAt && {
+      ssm: after.current(finished(scanned.statesAt, steps, after), resetState ?? 0),
+      k: after.current(after.take(before.k, k), 0),
+      v: after.current(after.take(before.v, x), 0),
+    },
+  };
+}
+
+/** S after some steps, of H [B, count, H, P, N] in them; before all steps both are the same. */
+function finished(late: Tensor, steps: TrapezoidSteps, after: AfterSteps): Tensor {
+  const { k, x, spread, dt, logDecay, share } = steps;
+  const take = (each: Tensor) => {
+    const { shape: [batch, , ...rest], dtype } = each;
+    return after.take(zeros([batch, ...rest], { dtype }), each);
+  };
+  const decay = take(logDecay).exp().unsqueeze(-1).unsqueeze(-1);
+  const written = take(spread(x).mul(perRank(share.mul(dt))));
+  return late.mul(decay).add(einsum('bcrhp,bcrhn->bchpn', written, take(k)));
 }
 
 /** A sequence one step late, after `first`; where a document begins, there is nothing before. */

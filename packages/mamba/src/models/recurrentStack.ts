@@ -2,7 +2,7 @@
  * A stack whose layers are recurrent blocks is recurrent itself: its state is the list of the
  * states of its layers, and it processes sequences whole, in pieces, or step by step.
  */
-import type { Embedding, Linear, RMSNorm } from '@mambagrad/nn';
+import { compileInEval, type Embedding, type Linear, type RMSNorm } from '@mambagrad/nn';
 import type { Tensor } from '@mambagrad/tensor';
 import {
   anything, boolean, checkArgument, type FullTable, type Kind, listOf, pickOptions, readOptions,
@@ -100,7 +100,7 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
   }
 
   readonly #advance: (x: Tensor, options: SequenceOptions<StackState>) => Scanned<StackState> =
-    this.compileForInference((x, options) => this.scan(x, options, true));
+    compileInEval(this, (x, options) => this.scan(x, options, true));
 
   #readOptions(op: string, options: SequenceOptions<StackState>): SequenceOptions<StackState> {
     return readOptions(op, options, sequenceOptions<StackState>());

@@ -3,10 +3,10 @@
  * x + mixer(norm(x)), and a final norm. Models differ in the mixers, in the embedding, and in the
  * head, which maps the last hidden vectors to results.
  */
-import { Dropout, Embedding, type Linear, Module, type RMSNorm } from '@mambagrad/nn';
 import {
-  compile, guard, noGrad, type Tensor, withoutValues, zeros,
-} from '@mambagrad/tensor';
+  compileInEval, Dropout, Embedding, type Linear, Module, type RMSNorm,
+} from '@mambagrad/nn';
+import { type Tensor, withoutValues, zeros } from '@mambagrad/tensor';
 import { checkArgument, listOf, readOptions, whole } from '@mambagrad/tensor/options';
 import { Residual, sequenceLayers } from '../layers/residual.ts';
 import {
@@ -30,9 +30,6 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   protected readonly pool: Pool;
   readonly #hiddenSize: number;
   readonly #windowSize: number;
-
-  /** All modules of the stack, cached at the first call for inference. */
-  #modules: readonly Module[] | undefined;
 
   constructor(
     options: BodyOptions,
@@ -123,7 +120,7 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   };
 
   readonly #predict: (x: Tensor, flags: SequenceFlags) => Tensor =
-    this.compileForInference((x, flags) => this.forward(x, flags));
+    compileInEval(this, (x, flags) => this.forward(x, flags));
 
   /** Compiles `predict` for `batch` rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {
@@ -131,23 +128,5 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     const { dtype, shape } = (this.embedding ?? this.layers[0].norm).weight;
     this.predict(zeros([batch, this.#windowSize, ...shape.slice(-1)], { dtype }));
     return this;
-  }
-
-  /** Compiles a function for inference, to run without gradients and with all modules in `eval`. */
-  protected compileForInference<Args extends unknown[], Result>(
-    f: (...args: Args) => Result,
-  ): (...args: Args) => Result {
-    const program = compile((...args: Args) => {
-      // A program captures the parameters; `to` replaces them, and then it must be traced again.
-      guard(() => (this.embedding ?? this.layers.at(0)?.norm)?.weight);
-      return noGrad(() => f(...args));
-    });
-    // The mode is set outside the compiled function. It is part of the key under which programs are
-    // cached, so changing it inside would trace again.
-    return (...args) => {
-      // The list of modules is cached: calls are frequent, and layers stay the same.
-      this.#modules ??= this.namedModules().map(([, module]) => module);
-      return this.inEval(() => program(...args), this.#modules);
-    };
   }
 }

@@ -8,7 +8,8 @@
  * A long sequence can be observed in pieces, each from the state after the one before.
  */
 import { Module } from '@mambagrad/nn';
-import { noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
+import { type List, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
+import { asList } from '@mambagrad/tensor/extend';
 import {
   checkArgument, instanceOf, Kind, readOptions, type Table,
 } from '@mambagrad/tensor/options';
@@ -36,7 +37,7 @@ export interface Observation<State> {
   /** The state to go on from; undefined if the model has no `scan`. */
   readonly state: State;
   /** What the layers did, in the order in which they ran. */
-  readonly layers: readonly ObservedLayer[];
+  readonly layers: List<ObservedLayer>;
 }
 
 /** A model that maps a sequence to a result. */
@@ -81,7 +82,7 @@ export function observe(
     const { layer, recurrence } = reports[i];
     return new ObservedLayer(paths.get(layer) || layer.constructor.name, layer, recurrence);
   });
-  return { ...result, layers };
+  return { ...result, layers: asList(layers) };
 }
 
 const observeOptions: Table<ObserveOptions<unknown>> = {

@@ -26,6 +26,18 @@ export interface ClosedRows {
    * before them, [batch, ...]; zeros, where a document began after it.
    */
   last(before: Tensor, closed: Tensor): Tensor;
+  /** What there is after each of the steps i32 [batch, count]; −1 is before the first one. */
+  after(steps: Tensor): AfterSteps;
+}
+
+/** The rows up to some of their steps, [batch, count]. */
+export interface AfterSteps {
+  /** How many closed steps there are up to each, i32 [batch, count]. */
+  readonly done: Tensor;
+  /** Of closed steps [batch, length, ...] and what came before them, the last up to each. */
+  take(before: Tensor, closed: Tensor): Tensor;
+  /** Such values [batch, count, ...], or others, where a document began after that last step. */
+  current(values: Tensor, others: Tensor | number): Tensor;
 }
 
 /** Checks flags in the name of `op`, and closes the gaps of rows [batch, length]. */
@@ -38,7 +50,12 @@ export function closeGaps(
     const same = (x: Tensor) => x;
     const last = (before: Tensor, steps: Tensor) =>
       all(before, steps).narrow(1, length, 1).squeeze(1);
-    return { close: same, open: same, padding: undefined, reset, last };
+    const after = (steps: Tensor): AfterSteps => {
+      const done = steps.add(1);
+      const take = (before: Tensor, closed: Tensor) => takeSteps(all(before, closed), done);
+      return { done, take, current: same };
+    };
+    return { close: same, open: same, padding: undefined, reset, last, after };
   }
   // A stable sort keeps the order of the steps that count; sorting the places restores it.
   const order = mask.equal(0).argsort();
@@ -61,6 +78,22 @@ export function closeGaps(
       const found = lastOf(all(before, steps));
       const isWanted = isCurrent?.reshape([batch, ...found.shape.slice(1).map(() => 1)]);
       return isWanted ? isWanted.where(found, 0) : found;
+    },
+    after: (steps) => {
+      const isUpTo = arange(0, length, 1, { dtype: 'i32' }).lessEqual(steps.unsqueeze(-1));
+      const counted = (flags: Tensor) => isUpTo.mul(flags.unsqueeze(1)).sum(-1);
+      const done = counted(mask);
+      const isLatest = documents && reset &&
+        takeSteps(documents, done).equal(counted(reset).cast('f32'));
+      return {
+        done,
+        take: (before, steps) => takeSteps(all(before, steps), done),
+        current: (values, others) => {
+          const rest = values.shape.slice(2).map(() => 1);
+          const isWanted = isLatest?.reshape([...done.shape, ...rest]);
+          return isWanted ? isWanted.where(values, others) : values;
+        },
+      };
     },
   };
 }

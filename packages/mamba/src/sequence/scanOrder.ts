@@ -83,10 +83,9 @@ export function alternatingOrder(layer: number): ScanOrder {
 }
 
 /** Along rows and along columns, forwards and backwards (Liu et al., "VMamba" (2024)). */
-export const crossOrders: readonly ScanOrder[] = [rasterOrder, columnOrder].flatMap((order) => [
-  order,
-  reverseOrder(order),
-]);
+export const crossOrders: readonly [ScanOrder, ScanOrder, ScanOrder, ScanOrder] = [
+  rasterOrder, reverseOrder(rasterOrder), columnOrder, reverseOrder(columnOrder),
+];
 
 /**
  * The inverse of a permutation, the step at which each cell is visited: `inverseOrder(p)[p[s]]` is

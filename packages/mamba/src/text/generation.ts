@@ -85,7 +85,7 @@ function requireLogits(logits: Tensor): void {
   }
 }
 
-/** Options of `generate` and `generateText`: how to sample tokens, and when to stop. */
+/** Options of `generate` and of functions made of it: how to sample tokens, and when to stop. */
 export interface GenerateOptions extends SampleOptions {
   /** The maximum number of tokens for each prompt. Default 100. */
   readonly maxTokens?: number | undefined;
@@ -176,4 +176,26 @@ export async function* generateText(
   // The end of the text may be half of a character.
   const rest = stream.end();
   if (rest !== '') yield rest;
+}
+
+const promptLists = listOf(string);
+
+/**
+ * Continues several texts at once, and gives the new part of each when all are written. Rows that
+ * have met a stop token wait for the others; a prompt must have at least one token. Generates at
+ * most `maxTokens` tokens for each, as `generate` does.
+ */
+export async function generateTexts(
+  model: MambaLM, tokenizer: Tokenizer, prompts: readonly string[], options?: GenerateOptions,
+): Promise<string[]> {
+  checkArgument('generateTexts', 'tokenizer', tokenizer, tokenizers);
+  checkArgument('generateTexts', 'prompts', prompts, promptLists);
+  const written: number[][] = prompts.map(() => []);
+  const read = prompts.map((prompt) => tokenizer.encode(prompt));
+  for await (const tokens of generate(model, read, options)) {
+    tokens.forEach((token, row) => {
+      if (token !== undefined) written[row].push(token);
+    });
+  }
+  return written.map((tokens) => tokenizer.decode(tokens));
 }

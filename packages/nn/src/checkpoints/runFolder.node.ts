@@ -8,7 +8,7 @@ import {
   checkArgument, oneOf, readOptions, string, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { join } from 'node:path';
-import { logFile } from '../report/logFile.node.ts';
+import { LOG, logFile } from '../report/logFile.node.ts';
 import type { CheckpointStore, Log } from '../training/trainerOptions.ts';
 import { checkpointFolder } from './folder.node.ts';
 
@@ -39,5 +39,5 @@ export interface RunFolder {
 export function runFolder(path: string, options: RunFolderOptions = {}): RunFolder {
   checkArgument('runFolder', 'path', path, string);
   const { keep } = readOptions('runFolder', options, runFolderOptions);
-  return { checkpoints: checkpointFolder(path, keep), log: logFile(join(path, 'log.jsonl')) };
+  return { checkpoints: checkpointFolder(path, keep), log: logFile(join(path, LOG)) };
 }

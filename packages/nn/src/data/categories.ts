@@ -13,8 +13,8 @@ import {
 /** Options of `Categories`. */
 export interface CategoriesOptions {
   /**
-   * What becomes of a value that is not among the categories: an error, or the index after the last
-   * one, which all of them share. Default 'error'.
+   * Whether a value that is not among the categories is an error, or gets the index after the last
+   * one, which all such values share. Default 'error'.
    */
   readonly unknown?: 'error' | 'extra' | undefined;
 }
@@ -62,7 +62,7 @@ export class Categories<Value extends string | number = string> {
   }
 
   /** The index of each value. Throws if one is unknown, unless unknown ones have an index. */
-  encode(values: Iterable<string | number>): Int32Array<ArrayBuffer> {
+  encode(values: Iterable<string | number>): Int32Array {
     checkArgument('Categories.encode', 'values', values, iterables);
     return Int32Array.from(values, (value) => this.#indexOf('encode', value));
   }

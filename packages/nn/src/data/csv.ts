@@ -13,11 +13,11 @@ import {
   boolean, checkArgument, Kind, listOf, oneOf, readOptions, show, string, type Table,
 } from '@mambagrad/tensor/options';
 import { Cells } from './csvCells.ts';
-import { type Column, type ColumnType, readColumn } from './csvColumns.ts';
-import { DataTable, type TableRow } from './dataTable.ts';
+import { type ColumnType, readColumns } from './csvColumns.ts';
+import { type ColumnTypes, DataTable, type RowOf, type TableRow } from './dataTable.ts';
 
 /** Options of `parseCsv` and `readCsv`. */
-export interface CsvOptions {
+export interface CsvOptions<Types extends ColumnTypes = ColumnTypes> {
   /** The character between cells, such as ';' or '\t'. Default ','. */
   readonly separator?: string | undefined;
   /** Whether the first row has the names of the columns. Default true. */
@@ -25,12 +25,13 @@ export interface CsvOptions {
   /** The names of the columns. Default those of the header, or else '0', '1' and so on. */
   readonly names?: readonly string[] | undefined;
   /**
-   * The types of columns by name, or one for all of them. For columns without one: the first of
-   * 'integer', 'number', 'boolean', 'date' and 'string' that all cells fit. Dates are in ISO form,
-   * and UTC if they name no zone. Numbers with leading zeros, such as 01234, are taken for codes,
-   * which are strings. Integers and booleans with missing values are numbers, which have NaN.
+   * The types of columns by name, or one for all of them; rows then have these types, too. For
+   * columns without one: the first of 'integer', 'number', 'boolean', 'date' and 'string' that all
+   * cells fit. Dates are in ISO form, and UTC if they name no zone. Numbers with leading zeros are
+   * taken for codes such as 01234, which are strings. Integers and booleans with missing values
+   * are numbers, which have NaN.
    */
-  readonly types?: ColumnType | Readonly<Record<string, ColumnType>> | undefined;
+  readonly types?: Types | undefined;
   /**
    * How missing values are written, in columns that hold numbers or dates; strings stay what they
    * are. Default: an empty cell, NA, N/A, NaN, nan, null, NULL.
@@ -46,8 +47,8 @@ const separators: Kind<string> = new Kind(
   "one character, but no quote or line break", (x) => typeof x === 'string' && /^[^"\r\n]$/.test(x),
 );
 const columnTypes = oneOf('number', 'integer', 'boolean', 'date', 'string', 'category');
-const typesByName = columnTypes.or(
-  new Kind<Readonly<Record<string, ColumnType>>>(
+const typesByName: Kind<ColumnTypes> = columnTypes.or(
+  new Kind(
     'these by the names of columns',
     (x) => typeof x === 'object' && x !== null && !Array.isArray(x) &&
       Object.values(x).every(columnTypes.accepts),
@@ -73,12 +74,16 @@ const MISSING = ['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
  * line and column if a row has another number of cells than the first, if a quote is not closed, or
  * if a cell does not fit the type that was asked for.
  */
-export function parseCsv(text: string, options: CsvOptions = {}): DataTable {
+export function parseCsv<const Types extends ColumnTypes = Readonly<Record<never, never>>>(
+  text: string, options: CsvOptions<Types> = {},
+): DataTable<RowOf<Types>> {
   return tableOf('parseCsv', text, options);
 }
 
 /** `parseCsv` in the name of `op`. */
-export function tableOf(op: string, text: string, options: CsvOptions): DataTable {
+export function tableOf<Types extends ColumnTypes>(
+  op: string, text: string, options: CsvOptions<Types>,
+): DataTable<RowOf<Types>> {
   checkArgument(op, 'text', text, string);
   const given = readOptions(op, options, csvOptions);
   if (given.separator === given.decimal) {
@@ -101,11 +106,11 @@ export function tableOf(op: string, text: string, options: CsvOptions): DataTabl
   }
   const missing = new Set(given.missing ?? MISSING);
   const from = given.header ? 1 : 0;
-  const columns = names.map((name, index): [string, Column] => {
-    const place = { index, name, from, type: typeOf(name), missing, decimal: given.decimal };
-    return [name, readColumn(cells, place)];
-  });
-  return new DataTable(new Map(columns));
+  const { decimal } = given;
+  const columns = readColumns(cells, names.map((name, index) => (
+    { index, name, from, type: typeOf(name), missing, decimal }
+  )));
+  return new DataTable(new Map(names.map((name, i) => [name, columns[i]])));
 }
 
 /** The names of the columns. Throws if there are more or fewer than columns, or two are equal. */

@@ -6,13 +6,15 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { type CsvOptions, tableOf } from './csv.ts';
-import type { DataTable } from './dataTable.ts';
+import type { ColumnTypes, DataTable, RowOf } from './dataTable.ts';
 
 /**
  * Reads a table from a CSV file in UTF-8, as `parseCsv` does; a file whose name ends in .gz is
  * decompressed. Throws if the file cannot be read, is not UTF-8, or is no table.
  */
-export function readCsv(path: string, options: CsvOptions = {}): DataTable {
+export function readCsv<const Types extends ColumnTypes = Readonly<Record<never, never>>>(
+  path: string, options: CsvOptions<Types> = {},
+): DataTable<RowOf<Types>> {
   checkArgument('readCsv', 'path', path, string);
   const bytes = readFileSync(path);
   const text = textOf(path, path.endsWith('.gz') ? decompressed(path, bytes) : bytes);

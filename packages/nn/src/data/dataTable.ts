@@ -10,8 +10,19 @@ import { LazyDataset, requireIndices } from './dataset.ts';
 /** A row of a table: a number, a boolean or a string for each column, by its name. */
 export type TableRow = Readonly<Record<string, number | boolean | string>>;
 
+/** The types of columns by name, or one for all of them. */
+export type ColumnTypes = ColumnType | Readonly<Record<string, ColumnType>>;
+
+/** A row of columns of given types; that of others is known only when they are read. */
+export type RowOf<Types extends ColumnTypes> = Types extends ColumnType
+  ? Readonly<Record<string, CellOf<Types>>>
+  : TableRow & { readonly [Name in keyof Types]: CellOf<Types[Name]> };
+
+type CellOf<Type> =
+  Type extends 'string' | 'category' ? string : Type extends 'boolean' ? boolean : number;
+
 /** Columns of equal length, by name, as `parseCsv` and `readCsv` give them. */
-export class DataTable extends LazyDataset<TableRow> {
+export class DataTable<Row extends TableRow = TableRow> extends LazyDataset<Row> {
   /** The number of rows. */
   readonly length: number;
   readonly #columns: ReadonlyMap<string, Column>;
@@ -74,12 +85,21 @@ export class DataTable extends LazyDataset<TableRow> {
 
   /**
    * A tensor [rows, columns] of columns that hold numbers (see `numbers`), by default of all.
-   * Throws if a column holds strings, or if a number does not fit the dtype.
+   * Throws if a column holds strings, or dates, of which float32 can hold only every other minute,
+   * or if a number does not fit the dtype.
    */
   toTensor(names: readonly string[] = this.names, dtype: DType = 'f32'): Tensor {
     checkArgument('DataTable.toTensor', 'names', names, listOf(string));
     checkArgument('DataTable.toTensor', 'dtype', dtype, dtypes);
-    const columns = names.map((name) => this.#numbers('toTensor', name));
+    const columns = names.map((name) => {
+      if (this.#column('toTensor', name).type !== 'date' || dtype === 'f64') {
+        return this.#numbers('toTensor', name);
+      }
+      throw new TensorError(
+        `DataTable.toTensor: the column '${name}' holds dates, which are too large for ${dtype}; ` +
+          'name the other columns, or make numbers of its dates first',
+      );
+    });
     const { length } = columns;
     const all = new Float64Array(this.length * length);
     columns.forEach((values, column) => {
@@ -89,17 +109,17 @@ export class DataTable extends LazyDataset<TableRow> {
   }
 
   /** A table of these rows, from 0 to length − 1, in this order. */
-  override select(rows: ArrayLike<number>): DataTable {
+  override select(rows: ArrayLike<number>): DataTable<Row> {
     requireIndices('DataTable.select', rows, this.length);
     return new DataTable(
       new Map(Array.from(this.#columns, ([name, column]) => [name, selectRows(column, rows)])),
     );
   }
 
-  protected make(index: number): TableRow {
+  protected make(index: number): Row {
     return Object.fromEntries(
       Array.from(this.#columns, ([name, column]) => [name, cellOf(column, index)]),
-    );
+    ) as Row;
   }
 
   #numbers(op: string, name: string): Float64Array {

@@ -52,7 +52,8 @@ export interface DataLoaderOptions<Sample, Batch> {
    * The length of a sample. A batch then holds samples of one bucket, whose lengths are similar: it
    * needs little padding, and with `padToMultipleOf` of `collate` batches have few shapes. Samples
    * wait in their buckets, and batches come in the order in which they are full; at the end of an
-   * epoch each bucket can have one that is not. Without it lengths do not matter.
+   * epoch each bucket can have one that is not. A data set makes each sample once at the beginning,
+   * to find its length. Without it lengths do not matter.
    */
   readonly bucketBy?: ((sample: Sample) => number) | undefined;
   /**

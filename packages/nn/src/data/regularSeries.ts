@@ -29,9 +29,9 @@ const regularSeriesOptions = {
 /** A series with a place for each step, whether it has a value or not. */
 export interface RegularSeries {
   /** The time of each step, in milliseconds since 1970. */
-  readonly times: Float64Array<ArrayBuffer>;
+  readonly times: Float64Array;
   /** The value of each step; NaN where there is none. */
-  readonly values: Float64Array<ArrayBuffer>;
+  readonly values: Float64Array;
 }
 
 const numberLists = new Kind<ArrayLike<number>>(

@@ -1,7 +1,7 @@
 /**
- * Scaling: features in units of their own (ppm, degrees, euros) become numbers of similar size,
- * from which a model learns faster. The scale is fitted on the training part alone, as a model must
- * know nothing of the data that it is tested on:
+ * Scaling: features in different units (ppm, degrees, euros) become numbers of similar size, from
+ * which a model learns faster. The scale is fitted on the training part alone, as a model must know
+ * nothing of the data that it is tested on:
  *
  *     Standardizer   y = (x − mean) / std             mean 0 and standard deviation 1
  *     MinMaxScaler   y = (x − min) / (max − min)      from 0 to 1
@@ -83,36 +83,34 @@ export abstract class Scaler extends Module {
     return this;
   }
 
-  /** (x − offset) / scale: of a tensor a tensor, of an array a Float64Array. */
+  /** (x − offset) / scale: of a tensor a tensor, of an array a Float32Array, as models take. */
   transform(x: Tensor): Tensor;
-  transform(x: Exclude<Scalable, Tensor>): Float64Array;
-  transform(x: Scalable): Tensor | Float64Array {
+  transform(x: Exclude<Scalable, Tensor>): Float32Array;
+  transform(x: Scalable): Tensor | Float32Array {
     this.#require('transform', x);
     if (x instanceof Tensor) return x.sub(this.offset).div(this.scale);
-    return this.#map(x, (value, offset, scale) => (value - offset) / scale);
+    const { features, offset: { data: offsets }, scale: { data: scales } } = this;
+    return Float32Array.from(
+      x, (value, i) => (value - offsets[i % features]) / scales[i % features],
+    );
   }
 
-  /** The x of which `transform` gives y: y · scale + offset. */
+  /**
+   * The x of which `transform` gives y, y · scale + offset: of a tensor a tensor, of an array a
+   * Float64Array.
+   */
   inverse(y: Tensor): Tensor;
   inverse(y: Exclude<Scalable, Tensor>): Float64Array;
   inverse(y: Scalable): Tensor | Float64Array {
     this.#require('inverse', y);
     if (y instanceof Tensor) return y.mul(this.scale).add(this.offset);
-    return this.#map(y, (value, offset, scale) => value * scale + offset);
+    const { features, offset: { data: offsets }, scale: { data: scales } } = this;
+    return Float64Array.from(y, (value, i) => value * scales[i % features] + offsets[i % features]);
   }
 
   /** The same as `transform`, so that a scaler can stand in a `Sequential`. */
   forward(x: Tensor): Tensor {
     return this.transform(x);
-  }
-
-  #map(
-    x: Exclude<Scalable, Tensor>, f: (value: number, offset: number, scale: number) => number,
-  ): Float64Array {
-    const { features, offset: { data: offsets }, scale: { data: scales } } = this;
-    return Float64Array.from(
-      x, (value, i) => f(value, offsets[i % features], scales[i % features]),
-    );
   }
 
   #require(method: string, x: Scalable): void {

@@ -11,12 +11,17 @@ import { warn } from '@mambagrad/tensor/host';
 import { type Dataset, datasets, type LazyDataset, selectFrom } from './dataset.ts';
 import type { DataTable, TableRow } from './dataTable.ts';
 
+/** A part for each of these sizes: of an array literal a tuple, as long as it is. */
+export type PartsFor<Sizes extends readonly number[], Part> = number extends Sizes['length']
+  ? Part[]
+  : { -readonly [I in keyof Sizes]: Part };
+
 /** Options of `splitData`, of which either `fractions` or `counts` is given. */
-export interface SplitDataOptions<Sample> {
+export interface SplitDataOptions<Sample, Sizes extends readonly number[] = readonly number[]> {
   /** The fraction of samples in each part; they add up to 1, as in [0.8, 0.1, 0.1]. */
-  readonly fractions?: readonly number[] | undefined;
+  readonly fractions?: Sizes | undefined;
   /** The number of samples in each part; they add up to the number of all. */
-  readonly counts?: readonly number[] | undefined;
+  readonly counts?: Sizes | undefined;
   /** The seed of the random choice, a whole number from 0. Default 0. */
   readonly seed?: number | undefined;
   /**
@@ -50,13 +55,15 @@ const splitDataOptions = {
  * tables, and any other data set gives views of it. Within a part, samples keep the order that they
  * have in `data`.
  */
-export function splitData(data: DataTable, options: SplitDataOptions<TableRow>): DataTable[];
-export function splitData<Sample>(
-  data: readonly Sample[], options: SplitDataOptions<Sample>,
-): Sample[][];
-export function splitData<Sample>(
-  data: Dataset<Sample>, options: SplitDataOptions<Sample>,
-): LazyDataset<Sample>[];
+export function splitData<Row extends TableRow, const Sizes extends readonly number[]>(
+  data: DataTable<Row>, options: SplitDataOptions<Row, Sizes>,
+): PartsFor<Sizes, DataTable<Row>>;
+export function splitData<Sample, const Sizes extends readonly number[]>(
+  data: readonly Sample[], options: SplitDataOptions<Sample, Sizes>,
+): PartsFor<Sizes, Sample[]>;
+export function splitData<Sample, const Sizes extends readonly number[]>(
+  data: Dataset<Sample>, options: SplitDataOptions<Sample, Sizes>,
+): PartsFor<Sizes, LazyDataset<Sample>>;
 export function splitData<Sample>(
   data: Dataset<Sample>, options: SplitDataOptions<Sample>,
 ): Dataset<Sample>[] {

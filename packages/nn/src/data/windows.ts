@@ -30,8 +30,8 @@ export interface WindowOptions {
   /** The number of steps between input and target, which are in neither. Default 0. */
   readonly skip?: number | undefined;
   /**
-   * What becomes of windows with missing values: they are kept, with masks, or left out if a value
-   * is missing anywhere in them, or only in the target. Default 'keep'.
+   * Whether windows with missing values are kept, with masks; dropped; or dropped only if the value
+   * is missing in the target. Default 'keep'.
    */
   readonly gaps?: 'keep' | 'drop' | 'dropTargets' | undefined;
 }
@@ -45,7 +45,7 @@ const windowOptions = {
 } satisfies Table<WindowOptions>;
 
 /** A window of a series, as tensors without a batch axis. */
-export interface Window {
+export interface SeriesWindow {
   /** The values of the input, f32 [length, channels], 0 where they are missing. */
   readonly input: Tensor;
   /** i32 [length, channels]: 1 where the input has a value, 0 where it is missing. */
@@ -71,7 +71,7 @@ interface Steps {
 }
 
 /** Windows over one or more series, in their order. */
-export class Windows extends LazyDataset<Window> {
+export class Windows extends LazyDataset<SeriesWindow> {
   /** The number of windows. */
   readonly length: number;
   readonly #series: readonly Steps[];
@@ -141,7 +141,7 @@ export class Windows extends LazyDataset<Window> {
     return { series: this.#places[0][index], start: this.#places[1][index] };
   }
 
-  protected make(index: number): Window {
+  protected make(index: number): SeriesWindow {
     const { series, start } = this.positionOf(index);
     const { length, horizon, skip } = this.#sizes;
     const [input, inputMask] = this.#cut(series, start, length);

@@ -16,7 +16,7 @@
  */
 import {
   arange, concat, describe, Generator, scan, type ScanResult, type Spec, stack, Tensor, TensorError,
-  uniform, zeros,
+  type Tensors, uniform, zeros,
 } from '@mambagrad/tensor';
 import {
   anything, boolean, checkArgument, type FullTable, instanceOf, number, readOptions, show,
@@ -93,6 +93,10 @@ type Hidden<State> = { readonly h: Tensor } & { readonly [Name in keyof State]: 
 export abstract class RecurrentLayer<State extends Hidden<State>> extends Module {
   readonly [weight: `weight_${string}`]: Parameter;
   readonly [bias: `bias_${string}`]: Parameter | undefined;
+  /** W_ih of the first layer. */
+  declare readonly weight_ih_l0: Parameter;
+  /** W_hh of the first layer. */
+  declare readonly weight_hh_l0: Parameter;
   /** The number of features of each step of the input. */
   readonly inputSize: number;
   /** The number of features of h. */
@@ -187,11 +191,25 @@ export abstract class RecurrentLayer<State extends Hidden<State>> extends Module
     return { ...result, output: result.output.squeeze(axis) };
   }
 
+  /** The state before the first step, zeros for `batch` rows. */
+  initialState(batch: number): State {
+    checkArgument(`${this.constructor.name}.initialState`, 'batch', batch, whole());
+    const { shape, dtype } = this.#stateSpec(batch);
+    return this.#stateOf(() => zeros(shape, { dtype }));
+  }
+
+  #stateSpec(batch: number): Spec {
+    const layers = this.numLayers * (this.bidirectional ? 2 : 1);
+    return { shape: [layers, batch, this.hiddenSize], dtype: this['weight_hh_l0'].dtype };
+  }
+
   /** All layers, one after the other. */
   #read(
     op: string, x: Tensor, state: State | undefined, mask: Tensor | undefined,
   ): RecurrentResult<State> {
-    const initial = this.#initialState(op, x, state);
+    const batch = x.shape[this.batchFirst ? 0 : 1];
+    if (state !== undefined) this.#requireState(op, state, batch);
+    const initial = state ?? this.initialState(batch);
     const last: State[] = [];
     let output = mask ? mask.where(x, 0) : x;
     for (const [layer, ends] of this.#endings().entries()) {
@@ -259,16 +277,11 @@ export abstract class RecurrentLayer<State extends Hidden<State>> extends Module
     return this.batchFirst ? steps.less(known.unsqueeze(1)) : steps.unsqueeze(1).less(known);
   }
 
-  /** The given state, if it fits, or zeros. */
-  #initialState(op: string, x: Tensor, state: State | undefined): State {
-    const layers = this.numLayers * (this.bidirectional ? 2 : 1);
-    const batch = x.shape[this.batchFirst ? 0 : 1];
-    const expected = { shape: [layers, batch, this.hiddenSize], dtype: x.dtype };
-    return this.#stateOf((name) => {
-      if (state === undefined) return zeros(expected.shape, { dtype: x.dtype });
-      requireShape(op, `state.${name}`, Object(state)[name], expected);
-      return state[name];
-    });
+  /** Throws unless a state has its tensors, for `batch` rows. */
+  #requireState(op: string, state: State, batch: number): void {
+    for (const name of this.#names) {
+      requireShape(op, `state.${name}`, Object(state)[name], this.#stateSpec(batch));
+    }
   }
 }
 
@@ -276,7 +289,7 @@ export abstract class RecurrentLayer<State extends Hidden<State>> extends Module
  * The parts of a projection [batch, gates · hiddenSize], one for each gate. They are the results of
  * one op, whose gradient is one `stack`; slices would add up as many gradients padded with zeros.
  */
-export function partsOf(projection: Tensor, gates: number): Tensor[] {
+export function partsOf(projection: Tensor, gates: number): Tensors {
   const [batch, rows] = projection.shape;
   return projection.reshape([batch, gates, rows / gates]).unbind(1);
 }

@@ -30,7 +30,8 @@ const binaryCrossEntropyOptions = {
 /**
  * The binary cross-entropy of logits and targets from 0 to 1, of the same shape and dtype. Each
  * logarithm is computed as a softplus, so that nothing overflows and the loss of a confident
- * prediction keeps its digits. Throws if a target is below 0 or above 1.
+ * prediction keeps its digits; a logit of ±∞ is sure, and its loss 0 if it is right. Throws if a
+ * target is below 0 or above 1.
  */
 export function binaryCrossEntropyWithLogits(
   logits: Tensor, targets: Tensor, options: BinaryCrossEntropyOptions = {},
@@ -43,12 +44,18 @@ export function binaryCrossEntropyWithLogits(
   const range = { op, name: 'targets', expected: 'between 0 and 1' };
   const z = requireElements(targets, isRight, range);
   const [ifOne, ifZero] = [logits.neg().softplus(), logits.softplus()];
-  const negative = z.neg().add(1).mul(ifZero);
-  if (posWeight === 1) return reduce(op, z.mul(ifOne).add(negative), reduction);
+  const [positive, negative] = [part(z, ifOne), part(z.neg().add(1), ifZero)];
+  if (posWeight === 1) return reduce(op, positive.add(negative), reduction);
   const weight = positiveWeight(op, posWeight, logits);
-  // A logit of −∞ has a loss of ∞, which times a weight of 0 would be NaN.
-  const positive = weight.equal(0).where(0, z.mul(ifOne).mul(weight));
-  return reduce(op, positive.add(negative), reduction);
+  // A loss of ∞ times a weight of 0 would be NaN.
+  const weighted = weight.equal(0).where(0, positive.mul(weight));
+  return reduce(op, weighted.add(negative), reduction);
+}
+
+/** A share of a loss: 0 if there is none, also of an infinite loss. */
+function part(share: Tensor, loss: Tensor): Tensor {
+  const isNone = share.equal(0).mul(loss.equal(Infinity));
+  return share.mul(isNone.where(0, loss));
 }
 
 /** The weight of positive targets as a tensor that is known to be right. */

@@ -10,6 +10,8 @@ export interface Field {
   /** The names of all fields from the root to this one, joined by dots. */
   readonly path: string;
   readonly value: unknown;
+  /** Whether the value is still there, or another in its place. */
+  readonly isCurrent: () => boolean;
   /** Replaces the value by another. */
   readonly replace: (value: unknown) => void;
 }
@@ -22,22 +24,25 @@ export function* fieldsOf(
   owner: object, isModule: (value: object) => boolean, path = '',
   seen: Set<object> = new Set([owner]),
 ): Iterable<Field> {
-  for (const [name, value, replace] of entriesOf(owner)) {
+  for (const { name, value, isCurrent, replace } of entriesOf(owner)) {
     if (isObject(value) && seen.has(value)) continue;
     const fullPath = path === '' ? name : `${path}.${name}`;
-    yield { path: fullPath, value, replace };
+    yield { path: fullPath, value, isCurrent, replace };
     if (!isObject(value) || !(isModule(value) || isContainer(value))) continue;
     yield* fieldsOf(value, isModule, fullPath, seen.add(value));
   }
 }
 
-type Entry = [name: string, value: unknown, replace: (value: unknown) => void];
+type Entry = Omit<Field, 'path'> & { readonly name: string };
 
 function entriesOf(owner: object): Entry[] {
   if (owner instanceof Map) {
     return Array.from(owner, ([key, value], i): Entry => {
       const isName = typeof key === 'string' || typeof key === 'number';
-      return [String(isName ? key : i), value, (other) => owner.set(key, other)];
+      return {
+        name: String(isName ? key : i), value,
+        isCurrent: () => owner.get(key) === value, replace: (other) => owner.set(key, other),
+      };
     });
   }
   if (owner instanceof Set) {
@@ -48,7 +53,7 @@ function entriesOf(owner: object): Entry[] {
         owner.clear();
         for (const element of all) owner.add(element);
       };
-      return [String(i), value, replace];
+      return { name: String(i), value, isCurrent: () => owner.has(value), replace };
     });
   }
   return Object.entries(owner).map(([name, value]): Entry => {
@@ -56,7 +61,7 @@ function entriesOf(owner: object): Entry[] {
       if (Reflect.set(owner, name, other)) return;
       throw new TensorError(`Module: the field '${name}' is frozen and cannot be replaced`);
     };
-    return [name, value, replace];
+    return { name, value, isCurrent: () => Reflect.get(owner, name) === value, replace };
   });
 }
 

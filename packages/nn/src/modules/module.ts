@@ -11,6 +11,7 @@ import {
 } from '@mambagrad/tensor/options';
 import { warn } from '@mambagrad/tensor/host';
 import { fieldsOf } from './fields.ts';
+import { type NameFilter, selectNamed } from './select.ts';
 import { loadState, saveState, type StateDict } from './state.ts';
 
 /**
@@ -46,7 +47,7 @@ export interface LoadOptions {
 
 const loadOptions = { strict: boolean.orElse(true) } satisfies Table<LoadOptions>;
 
-/** A tensor that is trained: a leaf that requires gradients. */
+/** A tensor that is trained: a leaf that requires gradients, unless it is frozen. */
 export class Parameter extends Tensor {
   /** Whether optimizers exclude this parameter from weight decay. */
   readonly noWeightDecay: boolean;
@@ -58,7 +59,31 @@ export class Parameter extends Tensor {
     this.noWeightDecay = readOptions('Parameter', options, parameterOptions).noWeightDecay;
     this.requiresGrad = true;
   }
+
+  /** Whether it is frozen, that is, whether `requiresGrad` is false. */
+  get isFrozen(): boolean {
+    return guard(() => !this.requiresGrad);
+  }
+
+  /**
+   * Keeps the parameter as it is: no gradient is computed for it, and optimizers change neither it
+   * nor its moments until it is unfrozen. It may be frozen and unfrozen between the calls of a
+   * compiled function, which is then traced again. Returns this parameter.
+   */
+  freeze(): this {
+    this.requiresGrad = false;
+    return this;
+  }
+
+  /** Lets the parameter be trained, on from where it is. Returns this parameter. */
+  unfreeze(): this {
+    this.requiresGrad = true;
+    return this;
+  }
 }
+
+/** Says which parameters of a module are meant; see `Module.freeze`. */
+export type ParameterFilter = NameFilter<Parameter>;
 
 /** The base of all layers and models. */
 export abstract class Module {
@@ -145,6 +170,27 @@ export abstract class Module {
   /** Every parameter, once, in the order of `namedParameters`. */
   parameters(): Parameter[] {
     return this.namedParameters().map(([, parameter]) => parameter);
+  }
+
+  /**
+   * Freezes every parameter of this module and those below it, or those that match `which`: the
+   * path of a parameter or of a module, such as 'layers.0' or 'layers.*.norm', a regular
+   * expression, or a function of name and parameter. Throws if none matches. Returns this module.
+   */
+  freeze(which?: ParameterFilter): this {
+    for (const [, parameter] of this.#matching('freeze', which)) parameter.freeze();
+    return this;
+  }
+
+  /** Lets parameters be trained again, all of them or those that match `which`, as in `freeze`. */
+  unfreeze(which?: ParameterFilter): this {
+    for (const [, parameter] of this.#matching('unfreeze', which)) parameter.unfreeze();
+    return this;
+  }
+
+  #matching(op: string, which: ParameterFilter | undefined): [string, Parameter][] {
+    const all = this.namedParameters();
+    return which === undefined ? all : selectNamed(op, 'which', all, which);
   }
 
   /** The number of values in all parameters together. */

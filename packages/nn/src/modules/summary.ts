@@ -14,7 +14,7 @@ import { Module } from './module.ts';
 /**
  * A table to print, with a row for each module: its path, its class, the names and shapes of its
  * direct parameters, and the number of their values. A tied parameter counts where it appears
- * first. The last row has the total.
+ * first. The last row has the total; if parameters are frozen, a row below it says how many values.
  */
 export function summary(model: Module): string {
   checkArgument('summary', 'model', model, instanceOf(Module));
@@ -28,8 +28,12 @@ export function summary(model: Module): string {
     owner.shapes.push(`${name.slice(owner.prefix.length)} [${shape.join(', ')}]`);
     owner.count += numel;
   }
-  const total = { path: 'total', type: '', shapes: [], count: model.parameterCount() };
-  const cells = [...layers, total].map(({ path, type, shapes, count }) => {
+  const frozen = model.parameters().reduce((sum, x) => sum + (x.isFrozen ? x.numel : 0), 0);
+  const totals = [
+    { path: 'total', type: '', shapes: [], count: model.parameterCount() },
+    ...(frozen > 0 ? [{ path: 'frozen', type: '', shapes: [], count: frozen }] : []),
+  ];
+  const cells = [...layers, ...totals].map(({ path, type, shapes, count }) => {
     return [path, type, shapes.join(', '), count.toLocaleString('en')];
   });
   const rows = [['layer', 'type', 'parameters', 'count'], ...cells];
@@ -38,5 +42,5 @@ export function summary(model: Module): string {
     row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
   );
   const rule = '─'.repeat(lines[0].length);
-  return lines.toSpliced(-1, 0, rule).toSpliced(1, 0, rule).join('\n');
+  return lines.toSpliced(-totals.length, 0, rule).toSpliced(1, 0, rule).join('\n');
 }

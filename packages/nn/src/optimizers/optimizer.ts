@@ -16,7 +16,7 @@ import {
   type MinimizeOptions, minimizeOptions, type OptimizerOptions, optimizerOptions, type StepOptions,
   stepOptions, type Trained,
 } from './optimizerOptions.ts';
-import { leavesOf, warnOfReach } from './reach.ts';
+import { leavesOf, requireUnfrozen, warnOfReach } from './reach.ts';
 import { createSlots, type Moments, type Slot } from './slots.ts';
 import { StepCounts } from './stepCounts.ts';
 
@@ -74,16 +74,16 @@ export abstract class Optimizer {
   }
 
   /**
-   * Computes the gradients of `loss` and takes a step. Reads and writes no `grad` field. Parameters
-   * whose `requiresGrad` is false stay as they are. Throws if the loss does not depend on one of
+   * Computes the gradients of `loss` and takes a step. Reads and writes no `grad` field. Frozen
+   * parameters stay as they are. Throws if all are frozen, or if the loss does not depend on one of
    * the others (see `allowUnused`).
    */
   minimize(loss: Tensor, options: MinimizeOptions = {}): void {
     const op = `${this.constructor.name}.minimize`;
     const { allowUnused, maxNorm } = readOptions(op, options, minimizeOptions);
     checkArgument(op, 'loss', loss, tensors);
+    const isTrained = this.#readTrained(op);
     if (this.#isFirst) warnOfReach(op, [loss], this.parameters);
-    const isTrained = this.#readTrained();
     const found = this.#gradientsOf(op, loss, isTrained, allowUnused).values();
     this.#update(isTrained.map((is) => (is ? found.next().value : undefined)), maxNorm);
   }
@@ -107,17 +107,22 @@ export abstract class Optimizer {
   }
 
   /**
-   * Takes a step by the `grad` fields that `backward()` filled. Parameters without one, or whose
-   * `requiresGrad` is false, stay as they are, and so do their moments.
+   * Takes a step by the `grad` fields that `backward()` filled. Parameters without one, and frozen
+   * ones, stay as they are, and so do their moments. Throws if all are frozen.
    */
   step(options: StepOptions = {}): void {
-    const { maxNorm } = readOptions(`${this.constructor.name}.step`, options, stepOptions);
-    const isTrained = this.#readTrained();
+    const op = `${this.constructor.name}.step`;
+    const { maxNorm } = readOptions(op, options, stepOptions);
+    const isTrained = this.#readTrained(op);
     this.#update(this.parameters.map(({ grad }, i) => (isTrained[i] ? grad : undefined)), maxNorm);
   }
 
-  /** Which parameters are not frozen. A compiled step is traced again when that changes. */
-  #readTrained(): boolean[] {
+  /**
+   * Which parameters are not frozen; throws if all are. A compiled step is traced again when that
+   * changes.
+   */
+  #readTrained(op: string): boolean[] {
+    requireUnfrozen(op, this.parameters);
     guard(() => this.#slots.map(({ parameter }) => Number(parameter.requiresGrad)).join(''));
     return this.#slots.map(({ parameter }) => parameter.requiresGrad);
   }
@@ -149,6 +154,17 @@ export abstract class Optimizer {
    */
   matchState(values: StateDict, prefix = ''): StateDict {
     return this.#counts.matchState(values, prefix);
+  }
+
+  /** All tensors that a step or a schedule may change, besides the parameters. */
+  get stateTensors(): Tensor[] {
+    const moments = this.#slots.flatMap((slot) => Object.values(slot.moments));
+    return [this.lrTensor, ...this.#counts.tensors, ...moments];
+  }
+
+  /** The tensor (0-d) from which a compiled step reads `lr`. */
+  get lrTensor(): Tensor {
+    return this.#lr.tensor;
   }
 
   /** The tensors of `stateDict` by name, not copied. */

@@ -2,9 +2,16 @@
  * The parameters that a loss reaches, which shows two mistakes that no number does. A layer that is
  * in no field of the model computes, but never learns: its parameters are leaves of the loss's
  * graph, and the optimizer does not hold them. A parameter that no loss uses never learns either.
+ * A third is found here, too: that all parameters are frozen.
  */
-import { describe, type Tensor } from '@mambagrad/tensor';
+import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import { warn } from '@mambagrad/tensor/host';
+
+/** Throws in the name of `op` if each of its parameters is frozen, so that nothing would learn. */
+export function requireUnfrozen(op: string, parameters: readonly Tensor[]): void {
+  if (parameters.some(({ requiresGrad }) => requiresGrad)) return;
+  throw new TensorError(`${op}: all parameters are frozen; unfreeze() those that are to learn`);
+}
 
 /** The leaves on which a tensor depends and that require gradients, oldest first. */
 export function leavesOf(output: Tensor): Set<Tensor> {

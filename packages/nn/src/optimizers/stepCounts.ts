@@ -32,6 +32,11 @@ export class StepCounts {
     return steps.sub(this.#missed.assign(this.#missed.add(missed)));
   }
 
+  /** The tensors that a step changes, also while `missed` has no name yet. */
+  get tensors(): Tensor[] {
+    return [this.#steps, this.#missed];
+  }
+
   /** The counts by name, not copied. */
   namedState(): [string, Tensor][] {
     const missed: [string, Tensor][] = this.#hasMissed ? [['missed', this.#missed]] : [];

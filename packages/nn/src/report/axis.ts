@@ -19,6 +19,8 @@ export interface Axis {
   readonly ticks: readonly Tick[];
   /** The place of a value: 0 for the lowest that is shown, 1 for the highest. */
   readonly place: (value: number) => number;
+  /** The lowest and the highest value that is shown, as exponents of ten on a logarithmic axis. */
+  readonly ends: readonly [first: number, last: number];
 }
 
 /** How an axis is made: logarithmic or not, with a little room at both ends or not. */
@@ -35,18 +37,22 @@ export function createAxis(
   min: number, max: number, count: number,
   { isLog = false, isPadded = true }: AxisOptions = {},
 ): Axis {
-  const limited = (value: number): number => Math.min(Math.max(value, -LARGEST), LARGEST);
-  const of = isLog ? Math.log10 : limited;
+  const of = isLog ? (value: number): number => Math.log10(limited(value)) : limited;
   const [lowest, last] = widened(of(min), of(max), isLog, isPadded);
   // Of values that are all positive, an axis begins at 0 rather than below.
   const first = !isLog && min >= 0 ? Math.max(lowest, 0) : lowest;
   const ticks = isLog ? logTicks(first, last, count) : linearTicks(first, last, count);
   const place = (value: number): number => (of(value) - first) / (last - first);
-  return { ticks, place };
+  return { ticks, place, ends: [first, last] };
 }
 
-/** Beyond this, a linear axis ends: the difference of two numbers is to be finite. */
-const LARGEST = 1e300;
+/** The largest number of an axis, as differences are to be finite, and the smallest above 0. */
+const [LARGEST, SMALLEST] = [1e300, 1e-300];
+
+function limited(value: number): number {
+  if (value !== 0 && Math.abs(value) < SMALLEST) return Math.sign(value) * SMALLEST;
+  return Math.min(Math.max(value, -LARGEST), LARGEST);
+}
 
 /** A range with room at both ends; around a single value there is some in any case. */
 function widened(
@@ -83,7 +89,9 @@ const UNITS = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']] as const;
 /** A tick as text, with as many digits as tell it from its neighbours at the distance `step`. */
 function tickLabel(value: number, step: number, largest: number): string {
   if (value === 0) return '0';
-  if (largest >= 1e13 || largest < 1e-3) return minus(shortPower(value, 3));
+  if (largest >= 1e13 || largest < 1e-3) {
+    return minus(shortPower(value, Math.min(2 + Math.ceil(Math.log10(largest / step)), 15)));
+  }
   const isFit = ([unit]: readonly [number, string]): boolean =>
     largest >= 10 * unit && step >= unit / 100;
   const [unit, sign] = UNITS.find(isFit) ?? [1, ''];

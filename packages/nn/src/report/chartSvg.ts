@@ -4,7 +4,7 @@
  * On a phone letters are 16 units high, for which there is room.
  */
 import { type Axis, createAxis } from './axis.ts';
-import type { Chart, Series } from './charts.ts';
+import { type Chart, onlyPositive, type Series } from './charts.ts';
 import { type Points, pointsToDraw, rangeOf } from './curve.ts';
 import { element, join, type Markup, shorten, text } from './markup.ts';
 import { count, formatNumber } from './numbers.ts';
@@ -18,8 +18,8 @@ const BOTTOM = 34;
 const CHARACTER = 9.6;
 /** Curves of more points than this have no marks. */
 const MOST_MARKS = 80;
-/** The number of colours; curves beyond them begin anew. */
-const COLORS = 8;
+/** The classes of the colours of curves; those after the last begin anew. */
+export const colorOf = (number: number): string => `c${number % 10}`;
 
 /** How a chart is drawn. */
 export interface DrawOptions {
@@ -53,33 +53,18 @@ export function drawChart({ title, series }: Chart, options: DrawOptions): Marku
     {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-labelledby': `${id}-title ${id}-desc`,
       class: scale,
+      // For the pointer: where the chart lies, and the ends of its axes.
+      'data-frame': [frame.left, frame.width, TOP, frame.height].join(' '),
+      'data-steps': frame.steps.ends.join(' '),
+      'data-values': frame.values.ends.join(' '),
     },
     element('title', { id: `${id}-title` }, text(`${title} over the steps`)),
     element('desc', { id: `${id}-desc` }, text(drawn.map(describe).join('; '))),
     ...drawAxes(frame),
     ...options.resumedAt.map((step) => resumeLine(frame, step)),
     ...drawn.map((each, i) => drawSeries(frame, each, i)),
-    ...drawn.map((each, i) => bestRing(frame, each, i, options.best)),
+    ...(drawn.length <= 2 ? drawn.map((each, i) => bestRing(frame, each, i, options.best)) : []),
   );
-}
-
-/** Whether a chart can also be drawn on a logarithmic axis: all its values are above 0. */
-export function canBeLog({ series }: Chart): boolean {
-  const [least, greatest] = rangeOf(series.map(({ points }) => points.y));
-  return least > 0 && greatest > least;
-}
-
-/** Whether a chart shows more on a logarithmic axis: its values differ in size. */
-export function isBetterLog(chart: Chart): boolean {
-  const curves = chart.series.map(({ points, smoothed = points }) => smoothed.y);
-  const [least, greatest] = rangeOf(curves);
-  return canBeLog(chart) && greatest > 20 * least;
-}
-
-function onlyPositive(series: Series): Series {
-  const of = ({ x, y }: Points): Points => ({ x, y: y.map((value) => (value > 0 ? value : NaN)) });
-  const { points, smoothed } = series;
-  return { ...series, points: of(points), smoothed: smoothed && of(smoothed) };
 }
 
 /** What a curve shows, in words. */
@@ -138,7 +123,7 @@ function resumeLine(frame: Frame, step: number): Markup {
 
 function drawSeries(frame: Frame, series: Series, number: number): Markup {
   const { points, smoothed, isMarked = false } = series;
-  const color = `c${number % COLORS}`;
+  const color = colorOf(number);
   const line = (curve: Points, name: string): Markup =>
     element('path', { d: pathOf(frame, curve), class: `${name} ${color}` });
   const marks = isMarked && points.x.length <= MOST_MARKS ? [marksOf(frame, points, color)] : [];
@@ -181,7 +166,7 @@ function bestRing(
   if (i < 0 || !Number.isFinite(points.y[i])) return join([]);
   const [cx, cy] = [xOf(frame, points.x[i]), yOf(frame, points.y[i])];
   return element(
-    'circle', { cx, cy, r: 6, class: `best c${number % COLORS}` },
+    'circle', { cx, cy, r: 6, class: `best ${colorOf(number)}` },
     element('title', {}, text(`best: ${formatNumber(points.y[i])} at step ${points.x[i]}`)),
   );
 }

@@ -3,7 +3,7 @@
  * then each metric, with training and validation in one chart; then the learning rate, the norm of
  * the gradient and the speed.
  */
-import { type Points, smooth } from './curve.ts';
+import { type Points, rangeOf, smooth } from './curve.ts';
 import type { Numbers, Run, RunStep } from './run.ts';
 
 /** A curve of a chart. */
@@ -26,6 +26,11 @@ export interface Chart {
   readonly series: readonly Series[];
 }
 
+/** The titles of the charts that are of the training itself, not of a metric. */
+export const OTHER_CHARTS: readonly string[] = [
+  'learning rate', 'gradient norm', 'steps per second',
+];
+
 /** Curves of fewer points are not smoothed. */
 const FEWEST_TO_SMOOTH = 30;
 /** By default curves are smoothed over this part of their points. */
@@ -43,18 +48,19 @@ export function chartsOf(run: Run, distance?: number): Chart[] {
   const field = (of: (step: RunStep) => number): Points => ({
     x: steps.map(({ step }) => step), y: steps.map(of),
   });
+  const [rate, norm, speed] = OTHER_CHARTS;
   const charts: Chart[] = [
     ...metricCharts(run, noisy),
-    { title: 'learning rate', series: [{ name: 'learning rate', points: field(({ lr }) => lr) }] },
-    { title: 'gradient norm', series: [noisy('norm', field((step) => step.gradientNorm))] },
-    { title: 'steps per second', series: [{ name: 'speed', points: speedOf(steps, distance) }] },
+    { title: rate, series: [{ name: rate, points: field(({ lr }) => lr) }] },
+    { title: norm, series: [noisy(norm, field(({ gradientNorm }) => gradientNorm))] },
+    { title: speed, series: [{ name: speed, points: speedOf(steps, distance) }] },
   ];
   return charts
     .map(({ title, series }) => ({ title, series: series.filter(hasPoint) }))
     .filter(({ series }) => series.length > 0);
 }
 
-/** A chart for each metric; the numbers of one object, such as `f1.macro`, share a chart. */
+/** A chart for each metric; numbers of one object or array, such as `f1.macro`, share a chart. */
 function metricCharts(
   { steps, evaluations }: Run, noisy: (name: string, points: Points) => Series,
 ): Chart[] {
@@ -62,10 +68,11 @@ function metricCharts(
   const validation = pointsByName(evaluations.map(({ step, values }) => [step, values]));
   const charts = new Map<string, Series[]>();
   const add = (name: string, part: string, make: (label: string) => Series): void => {
-    const [title, ...keys] = name.split('.');
+    const dot = name.lastIndexOf('.');
+    const title = dot < 0 ? name : name.slice(0, dot);
     const series = charts.get(title) ?? [];
     charts.set(title, series);
-    series.push(make(keys.length === 0 ? part : `${part}: ${keys.join('.')}`));
+    series.push(make(dot < 0 ? part : `${part}: ${name.slice(dot + 1)}`));
   };
   for (const name of new Set(['loss', ...training.keys(), ...validation.keys()])) {
     const [trained, evaluated] = [training.get(name), validation.get(name)];
@@ -109,4 +116,28 @@ function speedOf(steps: readonly RunStep[], distance = steps.length * SMOOTHED_P
 
 function hasPoint({ points }: Series): boolean {
   return points.y.some(Number.isFinite);
+}
+
+/** Whether a chart can also be drawn on a logarithmic axis: all its values are above 0. */
+export function canBeLog({ series }: Chart): boolean {
+  const [least, greatest] = rangeOf(series.map(({ points }) => points.y));
+  return least > 0 && greatest > least;
+}
+
+/**
+ * Whether a chart shows more on a logarithmic axis: a curve of it ends so low, as losses do, that
+ * a linear axis would show the end as 0.
+ */
+export function isBetterLog(chart: Chart): boolean {
+  const curves = chart.series.map(({ points, smoothed = points }) => smoothed.y);
+  const [, greatest] = rangeOf(curves);
+  const ends = curves.map((values) => values.findLast(Number.isFinite) ?? Infinity);
+  return canBeLog(chart) && Math.min(...ends) < greatest / 20;
+}
+
+/** The same curve with gaps where it has no logarithm. */
+export function onlyPositive(series: Series): Series {
+  const of = ({ x, y }: Points): Points => ({ x, y: y.map((value) => (value > 0 ? value : NaN)) });
+  const { points, smoothed } = series;
+  return { ...series, points: of(points), smoothed: smoothed && of(smoothed) };
 }

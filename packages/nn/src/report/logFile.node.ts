@@ -3,15 +3,21 @@
  * log to one file do not mix their lines. A process that is killed may leave half a line: then the
  * next one begins on a new line, and `parseLog` leaves the broken one out.
  */
+import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, string } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseLog, type Run } from './run.ts';
+
+/** The name of the log in the folder of a run. */
+export const LOG = 'log.jsonl';
 
 /** A log in a file, which can be given to a trainer as `log`. */
 export interface LogFile {
   /** Appends a line, which ends with a line break. */
   write(line: string): void;
+  /** All that was written so far, by earlier runs, too. */
+  read(): string;
 }
 
 /** A log in the file `path`, which is created, with its folders, at the first line. */
@@ -27,6 +33,7 @@ export function logFile(path: string): LogFile {
       fs.appendFileSync(path, text);
       isAtLineStart = line.endsWith('\n');
     },
+    read: () => (fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : ''),
   };
 }
 
@@ -41,6 +48,13 @@ function endsWithLineBreak(path: string): boolean {
   } finally {
     fs.closeSync(file);
   }
+}
+
+/** The run whose log is in a folder; `op` is the function that was given it. */
+export function loadRun(op: string, folder: string): Run {
+  const path = join(folder, LOG);
+  if (fs.existsSync(path)) return loadLog(path);
+  throw new TensorError(`${op}: there is no log in ${folder}: ${LOG} is missing`);
 }
 
 /** Reads the log of a run from a file, as `parseLog` does. */

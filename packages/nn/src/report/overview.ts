@@ -20,19 +20,19 @@ export interface Best {
 }
 
 /**
- * The best evaluation: the one that the end of the run names, else that with the lowest loss;
- * undefined if there is none.
+ * The best evaluation; undefined if there is none. The metric that judges, and its direction, are
+ * those that the trainer logs when `fit` ends or resumes; else the lowest loss is the best.
  */
 export function bestOf({ evaluations, events }: Run): Best | undefined {
-  const end = events.findLast(({ fields }) => fieldsOf(fields['best'])['step'] !== undefined);
-  const { step, metric } = fieldsOf(end?.fields['best']);
-  const named = evaluations.find((each) => each.step === step);
-  if (named) return { metric: typeof metric === 'string' ? metric : 'loss', evaluation: named };
-  const lossOf = ({ values }: RunEvaluation): number => values['loss'] ?? NaN;
-  const [lowest] = evaluations
-    .filter((each) => !Number.isNaN(lossOf(each)))
-    .sort((a, b) => lossOf(a) - lossOf(b));
-  return lowest && { metric: 'loss', evaluation: lowest };
+  const records = events.map(({ fields }) => fieldsOf(fields['best']));
+  const { metric: name, direction } = records.findLast(({ metric }) => metric !== undefined) ?? {};
+  const metric = typeof name === 'string' ? name : 'loss';
+  const sign = direction === 'max' ? -1 : 1;
+  const costOf = ({ values }: RunEvaluation): number => sign * (values[metric] ?? NaN);
+  const [best] = evaluations
+    .filter((each) => Number.isFinite(costOf(each)))
+    .sort((a, b) => costOf(a) - costOf(b));
+  return best && { metric, evaluation: best };
 }
 
 function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
@@ -55,8 +55,9 @@ export function keyFigures(run: Run): KeyFigure[] {
       name: 'validation loss', value: formatNumber(evaluated.values['loss'] ?? NaN),
       remark: `after step ${formatNumber(evaluated.step)}`,
     },
+    ...otherMetrics(evaluated),
     best && {
-      name: `best ${best.metric}`,
+      name: `best validation ${best.metric}`,
       value: formatNumber(best.evaluation.values[best.metric] ?? NaN),
       remark: `after step ${formatNumber(best.evaluation.step)}`,
     },
@@ -64,6 +65,14 @@ export function keyFigures(run: Run): KeyFigure[] {
     parameterFigure(run),
   ];
   return figures.filter((figure) => figure !== undefined);
+}
+
+/** The metrics of an evaluation besides the loss, at most a few. */
+function otherMetrics(evaluation: RunEvaluation | undefined): KeyFigure[] {
+  return Object.entries(evaluation?.values ?? {})
+    .filter(([name]) => name !== 'loss' && !name.includes('.'))
+    .slice(0, 4)
+    .map(([name, value]) => ({ name: `validation ${name}`, value: formatNumber(value) }));
 }
 
 function timeFigure({ steps }: Run): KeyFigure {

@@ -4,14 +4,15 @@
  * the model and the history of the run.
  */
 import {
-  checkArgument, Kind, listOf, number, readOptions, string, type Table,
+  listOf, number, readOptions, string, type Table,
 } from '@mambagrad/tensor/options';
-import { canBeLog, drawChart, type DrawOptions, isBetterLog } from './chartSvg.ts';
-import { type Chart, chartsOf, type Series } from './charts.ts';
+import { colorOf, drawChart, type DrawOptions } from './chartSvg.ts';
+import { canBeLog, type Chart, chartsOf, isBetterLog, type Series } from './charts.ts';
+import { hoverScript } from './hoverScript.ts';
 import { element, type Markup, text } from './markup.ts';
 import { count, formatNumber } from './numbers.ts';
 import { bestOf, endOf, historyOf, keyFigures, lastField, remarksOn } from './overview.ts';
-import { parseLog, type Run, type RunEvent } from './run.ts';
+import { type Run, type RunEvent, runOf } from './run.ts';
 import { style } from './style.ts';
 import { evenly, heads, matrixTable, numbersTable, row, scrollable } from './tables.ts';
 
@@ -40,14 +41,8 @@ const reportOptions = {
   classes: listOf(string).orElse([]),
 } satisfies Table<ReportOptions>;
 
-const runs = new Kind<Run | string | Iterable<string>>(
-  'a run, the text of a log, or its lines',
-  (x) => typeof x === 'string' || (typeof x === 'object' && x !== null &&
-    (Symbol.iterator in x || 'steps' in x)),
-);
-
 /** The most that is shown of each; the rest is left out, which the page says. */
-const MOST = { charts: 60, samples: 12, events: 50, characters: 4000, lines: 400 };
+const MOST = { charts: 60, curves: 10, samples: 12, events: 50, characters: 4000, lines: 400 };
 
 /**
  * A page of HTML with the report of a run: its charts, evaluations, samples, model and history. The
@@ -57,8 +52,8 @@ const MOST = { charts: 60, samples: 12, events: 50, characters: 4000, lines: 400
 export function reportPage(
   log: Run | string | Iterable<string>, options: ReportOptions = {},
 ): string {
-  checkArgument('reportPage', 'log', log, runs);
-  return pageOf(runOf(log), readReportOptions('reportPage', options, 'Training run'));
+  const run = runOf('reportPage', log);
+  return pageOf(run, readReportOptions('reportPage', options, 'Training run'));
 }
 
 /** The options with their defaults. Throws if one is unknown, or not of its kind. */
@@ -69,22 +64,17 @@ export function readReportOptions(
   return { title, ...others };
 }
 
-/** A run, or what `parseLog` reads from its log. */
-export function runOf(log: Run | string | Iterable<string>): Run {
-  return typeof log === 'object' && 'steps' in log ? log : parseLog(log);
-}
-
-/** The page of a run. `more` is put into its head. */
-export function pageOf(run: Run, settings: ReportSettings, more?: Markup): string {
+/** The page of a run. Its script is that for the pointer, unless another one is given. */
+export function pageOf(run: Run, settings: ReportSettings, script?: Markup): string {
   const head = element(
     'head', {},
     element('meta', { charset: 'utf-8' }),
     element('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
     element('title', {}, text(settings.title)),
     element('style', {}, style),
-    ...(more ? [more] : []),
   );
-  const body = element('body', {}, element('main', {}, ...contentOf(run, settings)));
+  const last = script ?? element('script', {}, hoverScript as Markup);
+  const body = element('body', {}, element('main', {}, ...contentOf(run, settings)), last);
   return `<!DOCTYPE html>\n${element('html', { lang: 'en' }, head, body)}\n`;
 }
 
@@ -120,18 +110,25 @@ function chartSection(run: Run, smoothing: number | undefined): Markup[] {
   const begins = run.events.filter(({ event, step }) => event === 'begin' && step >= first);
   const resumedAt = [...new Set(begins.map(({ step }) => step))].slice(-MOST.events);
   const best = bestOf(run)?.evaluation.step;
+  const legend = [
+    ...(best === undefined ? [] : ['A ring marks the best evaluation.']),
+    ...(resumedAt.length === 0 ? [] : ['Dashed lines mark where fit began again.']),
+  ];
   const figures = charts.slice(0, MOST.charts).map((chart, i) =>
     chartFigure(chart, { id: `chart-${i}`, resumedAt, best }));
   const rest = charts.slice(MOST.charts).map(({ title }) => title).join(', ');
   return [
     element('h2', {}, text('Curves')),
+    ...paragraphs(legend.length === 0 ? [] : [legend.join(' ')]),
     element('div', { class: 'charts' }, ...figures),
     ...paragraphs(rest === '' ? [] : [`Not shown: ${rest.slice(0, MOST.characters)}`]),
   ];
 }
 
-function chartFigure(chart: Chart, options: Omit<DrawOptions, 'isLog'>): Markup {
+function chartFigure(whole: Chart, options: Omit<DrawOptions, 'isLog'>): Markup {
+  const chart = { title: whole.title, series: whole.series.slice(0, MOST.curves) };
   const { title, series } = chart;
+  const leftOut = whole.series.length - series.length;
   const { id } = options;
   const hasLog = canBeLog(chart);
   const toggle = [
@@ -141,6 +138,7 @@ function chartFigure(chart: Chart, options: Omit<DrawOptions, 'isLog'>): Markup 
   return element(
     'figure', {},
     element('figcaption', {}, element('h3', {}, text(title)), ...legendOf(series)),
+    ...paragraphs(leftOut > 0 ? [`Not shown: ${count(leftOut, 'more curve')}.`] : []),
     ...(hasLog ? toggle : []),
     drawChart(chart, { ...options, isLog: false }),
     ...(hasLog ? [drawChart(chart, { ...options, isLog: true })] : []),
@@ -155,7 +153,8 @@ function legendOf(series: readonly Series[]): Markup[] {
   if (series.length === 1 && !series[0].smoothed && !series[0].isMarked) return [];
   return series.map(({ name, smoothed, isMarked }, i) => {
     const note = smoothed ? [element('b', {}, text(' (faint: each step)'))] : [];
-    return element('span', { class: `c${i % 8}${isMarked ? ' dots' : ''}` }, text(name), ...note);
+    const look = `${colorOf(i)}${isMarked ? ' dots' : ''}`;
+    return element('span', { class: look }, text(name), ...note);
   });
 }
 

@@ -1,11 +1,10 @@
 /**
  * The report of a run in its folder: `log.jsonl` is read, and `report.html` written beside it.
  */
-import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, string } from '@mambagrad/tensor/options';
 import * as fs from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { loadLog } from './logFile.node.ts';
+import { loadRun } from './logFile.node.ts';
 import { pageOf, readReportOptions, type ReportOptions } from './page.ts';
 
 /**
@@ -15,11 +14,8 @@ import { pageOf, readReportOptions, type ReportOptions } from './page.ts';
 export function report(folder: string, options: ReportOptions = {}): string {
   checkArgument('report', 'folder', folder, string);
   const settings = readReportOptions('report', options, basename(resolve(folder)));
-  const log = join(folder, 'log.jsonl');
-  if (!fs.existsSync(log)) {
-    throw new TensorError(`report: there is no log in ${folder}: log.jsonl is missing`);
-  }
+  const run = loadRun('report', folder);
   const path = join(folder, 'report.html');
-  fs.writeFileSync(path, pageOf(loadLog(log), settings));
+  fs.writeFileSync(path, pageOf(run, settings));
   return path;
 }

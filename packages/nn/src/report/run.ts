@@ -87,6 +87,18 @@ export function parseLog(log: string | Iterable<string>): Run {
   return parser.run();
 }
 
+const runs = new Kind<Run | string | Iterable<string>>(
+  'a run, the text of a log, or its lines',
+  (x) => typeof x === 'string' || (typeof x === 'object' && x !== null &&
+    (Symbol.iterator in x || 'steps' in x)),
+);
+
+/** A run as it is, or as `parseLog` reads it from a log; `op` is the function that was given it. */
+export function runOf(op: string, log: Run | string | Iterable<string>): Run {
+  checkArgument(op, 'log', log, runs);
+  return typeof log === 'object' && 'steps' in log ? log : parseLog(log);
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Makes a run of the lines of a log that it is given one by one. */

@@ -9,12 +9,12 @@ const colors = {
   light: {
     page: '#ffffff', panel: '#f6f8fa', line: '#d1d9e0', text: '#1f2328', muted: '#59636e',
     c0: '#1f83c8', c1: '#d97f00', c2: '#008f68', c3: '#c0508c', c4: '#7a5cc7', c5: '#a8611c',
-    c6: '#5b6770', c7: '#9a8700',
+    c6: '#5b6770', c7: '#9a8700', c8: '#00838f', c9: '#c62f2f',
   },
   dark: {
     page: '#0d1117', panel: '#151b23', line: '#3d444d', text: '#e6edf3', muted: '#9ea7b3',
     c0: '#58aef2', c1: '#f2a93b', c2: '#2cc59b', c3: '#e58abd', c4: '#a992f5', c5: '#d99a62',
-    c6: '#a9b4bf', c7: '#dccb46',
+    c6: '#a9b4bf', c7: '#dccb46', c8: '#4fd0dd', c9: '#ff7b72',
   },
 };
 
@@ -51,7 +51,8 @@ dt { font-size: 13px; }
 dd { margin: 0; font-size: 19px; font-weight: 600; font-variant-numeric: tabular-nums; }
 dd small { display: block; font-size: 13px; font-weight: 400; color: var(--muted); }
 .charts {
-  display: grid; gap: 18px;
+  margin-top: 12px;
+  display: grid; gap: 18px; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr));
 }
 figure {
@@ -104,10 +105,18 @@ pre {
 }
 pre.words { white-space: pre-wrap; }
 h3.sample { margin: 14px 0 4px; font-size: 14px; color: var(--muted); }
+p.reading { float: right; margin: 0; font-size: 13px; color: var(--muted); }
+svg .reading { pointer-events: none; }
+.live {
+  position: fixed; right: 12px; bottom: 12px; margin: 0; padding: 4px 12px; font-size: 13px;
+  background: var(--panel); border: 1px solid var(--line); border-radius: 14px;
+}
 @media (max-width: 560px) {
   body { padding: 16px 12px 32px; }
   svg text { font-size: 16px; }
   dl div { flex-basis: 130px; }
+  .matrix th:first-child { max-width: 86px; white-space: normal; }
+  .matrix th, .matrix td { min-width: 26px; padding: 3px 4px; font-size: 12px; }
 }
 @media print { figure, dl div, pre { break-inside: avoid; } .scroll, pre { max-height: none; } }
 ` as Markup;

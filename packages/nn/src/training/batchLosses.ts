@@ -100,3 +100,23 @@ export function meanLosses(
   const means = Object.fromEntries(names.map((name) => [name, mean(name)]));
   return { means: means as Losses<number>, total };
 }
+
+/**
+ * Whether `meanLosses` of these would give a finite loss, as a tensor (i32, 0-d): 1 if the counts
+ * are numbers from 0, and the loss of each batch that weighs something is finite.
+ */
+export function isMeanFinite(all: readonly Losses<Tensor>[], samples: readonly number[]): Tensor {
+  const both = (a: Tensor, b: Tensor): Tensor => a.where(b, 0);
+  const isFinite = all.map(({ loss }) => loss.detach().isFinite().reshape([]));
+  const counts = all.flatMap(({ count }) => (count ? count.detach().reshape([]) : []));
+  if (counts.length === 0) {
+    const isEmpty = samples.every((count) => count === 0) || samples.length === 1;
+    return isFinite.filter((_, i) => isEmpty || samples[i] > 0).reduce(both);
+  }
+  const areCounts = counts.map((count) => both(count.isFinite(), count.greaterEqual(0)));
+  const isEmpty = counts.map((count) => count.equal(0));
+  // Batches that are all empty weigh the same, and so does a single one.
+  const isLeftOut = all.length === 1 ? isEmpty[0].mul(0) : isEmpty.reduce(both).equal(0);
+  const areRight = isFinite.map((is, i) => both(isLeftOut, isEmpty[i]).where(1, is));
+  return [...areCounts, ...areRight].reduce(both);
+}

@@ -6,7 +6,7 @@
  */
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { rememberState } from '../modules/state.ts';
-import type { Batches } from './trainerOptions.ts';
+import type { Batches } from './batches.ts';
 
 /** Draws batches from a loader, or from a function, which has no epochs. */
 export class BatchStream<Batch> {

@@ -4,7 +4,7 @@
  */
 import { TensorError } from '@mambagrad/tensor';
 import {
-  checkArgument, oneOf, readOptions, type Table, whole,
+  boolean, checkArgument, oneOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
 
 /** Options of `fit`: where it ends. One of `steps` and `epochs` is needed. */
@@ -16,6 +16,11 @@ export interface FitOptions {
    * from one epoch into the next: with `accumulate`, the last one of an epoch has fewer batches.
    */
   readonly epochs?: number | undefined;
+  /**
+   * Whether to show the report of the run while it trains, as a page that is served on this
+   * machine alone, until `fit` ends; its address is printed. In Node, Bun and Deno. Default false.
+   */
+  readonly live?: boolean | undefined;
 }
 
 const counts = whole().or(oneOf(Infinity));
@@ -23,6 +28,7 @@ const counts = whole().or(oneOf(Infinity));
 const fitOptions = {
   steps: counts.optional(),
   epochs: counts.optional(),
+  live: boolean.orElse(false),
 } satisfies Table<FitOptions>;
 
 /** Where `fit` ends: one of the two is given. */

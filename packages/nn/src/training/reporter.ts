@@ -10,6 +10,8 @@
  */
 import type { Module } from '../modules/module.ts';
 import { summary } from '../modules/summary.ts';
+import type { LivePage } from '../report/live.ts';
+import type { BestRecord } from './bestModel.ts';
 import type { Target } from './fitOptions.ts';
 import { Progress } from './progress.ts';
 import type { StepRecord, TrainerSettings } from './trainerOptions.ts';
@@ -21,6 +23,8 @@ export interface Point {
   readonly step: number;
   /** Undefined if the data has no epochs. */
   readonly epoch: number | undefined;
+  /** The best evaluation so far. */
+  readonly best: BestRecord | undefined;
 }
 
 /** Reports the steps of one call of `fit`. */
@@ -28,15 +32,20 @@ export class Reporter {
   readonly #options: Options;
   readonly #target: Target;
   readonly #progress: Progress | undefined;
+  readonly #live: Pick<LivePage, 'add'> | undefined;
   readonly #startedAt: number;
   /** The loss of the last validation, as it is shown until the next. */
   #validation: { readonly validation?: string } = {};
 
-  /** `total` is the number of steps at which `fit` ends, as far as it is known. */
-  constructor(options: Options, target: Target, total: number) {
+  /**
+   * `total` is the number of steps at which `fit` ends, as far as it is known. The page `live`
+   * gets the lines of the log.
+   */
+  constructor(options: Options, target: Target, total: number, live: LivePage | undefined) {
     const { host, now } = options;
     this.#options = options;
     this.#target = target;
+    this.#live = live;
     this.#progress = host && new Progress({ total, output: host.stdout, now });
     this.#startedAt = now();
   }
@@ -48,11 +57,16 @@ export class Reporter {
   }
 
   /** Logs and shows that the run continues from a checkpoint. */
-  resume({ step, epoch }: Point, source: string | undefined): void {
-    this.#log({ event: 'resume', step, epoch, source });
+  resume({ step, epoch, best }: Point, source: string | undefined): void {
+    this.#log({ event: 'resume', step, epoch, source, best });
     const from = source === undefined ? '' : ` from ${source}`;
     const at = epoch === undefined ? '' : `, epoch ${epoch.toFixed(2)}`;
-    this.#say(`Resumed${from}: step ${step}${at}`);
+    this.#say(`Resumed${from}: step ${step}${at}${best ? `, best ${describeBest(best)}` : ''}`);
+  }
+
+  /** Shows that the model has its best values. */
+  tellBest({ best }: Point): void {
+    if (best) this.#say(`The model is the best one: ${describeBest(best)}`);
   }
 
   /** Shows that there was no checkpoint to continue from. */
@@ -82,17 +96,25 @@ export class Reporter {
   }
 
   /** Logs that `fit` ends, and why; in case of an error with its message. */
-  end({ step, epoch }: Point, reason: string, message?: string): void {
-    this.#log({ event: 'end', step, epoch, reason, message });
+  end({ step, epoch, best }: Point, reason: string, message?: string): void {
+    this.#log({ event: 'end', step, epoch, reason, message, best });
   }
 
   #log(line: object): void {
+    if (!this.#options.log && !this.#live) return;
     const seconds = (this.#options.now() - this.#startedAt) / 1000;
-    this.#options.log?.write(`${JSON.stringify({ ...line, seconds })}\n`);
+    const text = `${JSON.stringify({ ...line, seconds })}\n`;
+    this.#options.log?.write(text);
+    this.#live?.add(text);
   }
 
   #say(text: string): void {
     this.endProgress();
     this.#options.host?.stdout.write(`${text}\n`);
   }
+}
+
+/** A best evaluation in words: accuracy 0.984 after step 300. */
+function describeBest({ metric, value, step }: BestRecord): string {
+  return `${metric} ${value.toPrecision(3)} after step ${step}`;
 }

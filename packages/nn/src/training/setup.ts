@@ -4,7 +4,8 @@
  * useless to SGD, and a position in shuffled data points elsewhere in data that is not shuffled. It
  * is stored as JSON, in a tensor of character codes.
  */
-import { type Tensor, tensor } from '@mambagrad/tensor';
+import type { Tensor } from '@mambagrad/tensor';
+import { decodeText, encodeText } from './text.ts';
 
 /** The name of the setup among the tensors of a trainer. */
 export const SETUP = 'trainer.setup';
@@ -14,18 +15,7 @@ export type Setup = Readonly<Record<string, string | number | boolean | undefine
 
 /** A setup as a checkpoint holds it, i32 [characters]. */
 export function encodeSetup(setup: Setup): Tensor {
-  const codes = Array.from(JSON.stringify(setup), (character) => character.charCodeAt(0));
-  return tensor(codes, { dtype: 'i32' });
-}
-
-/** The setup that `encodeSetup` has encoded; undefined if it is not JSON. */
-function decodeSetup(encoded: Tensor): Setup | undefined {
-  const text = Array.from(encoded.data, (code) => String.fromCharCode(code)).join('');
-  try {
-    return Object(JSON.parse(text)) as Setup;
-  } catch {
-    return undefined;
-  }
+  return encodeText(JSON.stringify(setup));
 }
 
 /** A setting as an error shows it, at most 80 characters of it. */
@@ -39,7 +29,7 @@ function showSetting(value: Setup[string]): string {
  */
 export function setupDifferences(encoded: Tensor | undefined, expected: Setup): string[] {
   if (encoded === undefined) return [];
-  const found = decodeSetup(encoded);
+  const found = decodeText(encoded) as Setup | undefined;
   if (found === undefined) return [`${SETUP} is not JSON`];
   const names = new Set([...Object.keys(expected), ...Object.keys(found)]);
   return [...names]

@@ -4,61 +4,127 @@
  *
  *     g = ∇ (n₁L₁(θ) + … + nₖLₖ(θ)) / (n₁ + … + nₖ)        θ ← optimizer(θ, g)
  *
- * An eval step only computes the losses of a batch.
+ * An eval step only computes the losses of a batch, and the sums of metrics.
  */
 import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
+import { checkArgument } from '@mambagrad/tensor/options';
+import type { Sums } from '../metrics/metric.ts';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
-import { warnOfReach } from '../optimizers/reach.ts';
+import { requireUnfrozen, warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
-import { checkLosses, type Losses } from './batchLosses.ts';
+import { checkLosses, isMeanFinite, type Losses } from './batchLosses.ts';
+import { requireJudge } from './judging.ts';
+import { objects } from './kinds.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
 
 /** The results of a train step. */
 export interface TrainStepResult {
+  /**
+   * Whether the loss and the gradient are finite (i32, 0-d). If not, a compiled step has changed
+   * nothing; one that runs line by line has.
+   */
+  readonly isFinite: Tensor;
   /** The results of the loss function, for each batch. */
   readonly losses: Losses<Tensor>[];
   /** The norm of the gradient of all parameters, before it was clipped (0-d). */
   readonly gradientNorm: Tensor;
 }
 
+/** The results of an eval step. */
+export interface EvalStepResult {
+  /** The results of the loss function. */
+  readonly losses: Losses<Tensor>;
+  /** The sums of each metric, by its name. */
+  readonly sums: Readonly<Record<string, Sums>>;
+}
+
 /** Both steps, compiled unless the options say otherwise. */
 export interface Steps<Batch> {
   /** Computes the gradients of some batches, clips them, and updates the parameters. */
   readonly trainStep: (batches: readonly Batch[]) => TrainStepResult;
-  /** The losses of a batch, without gradients. */
-  readonly evalStep: (batch: Batch) => Losses<Tensor>;
+  /** The losses and metrics of a batch, without gradients. */
+  readonly evalStep: (batch: Batch) => EvalStepResult;
 }
 
-/** The steps of a trainer. `countSamples` gives the number of samples in a batch. */
+/**
+ * The steps of a trainer. `countSamples` gives the number of samples in a batch, `state` all
+ * tensors that a train step may change.
+ */
 export function createSteps<Batch>(
   options: TrainerSettings<Batch>, countSamples: (batch: Batch) => number,
+  state: () => readonly Tensor[],
 ): Steps<Batch> {
-  const { loss, compile: compileOptions } = options;
+  const { compile: compileOptions } = options;
   const trainStep = createTrainStep(options, countSamples);
-  const evalStep = (batch: Batch): Losses<Tensor> => noGrad(() => checkLosses(loss(batch)));
+  const evalStep = createEvalStep(options);
   if (compileOptions === false) return { trainStep, evalStep };
+  const allOrNothing = (batches: readonly Batch[]): TrainStepResult =>
+    keepIf(state(), () => trainStep(batches));
   return {
-    trainStep: compile(trainStep, compileOptions), evalStep: compile(evalStep, compileOptions),
+    trainStep: compile(allOrNothing, compileOptions), evalStep: compile(evalStep, compileOptions),
   };
 }
 
+/**
+ * Takes a step that leaves the state as it was if it is not finite. Each tensor that the step has
+ * assigned to gets its new value or the old one, element by element; compiled, this choice is part
+ * of the loop that computes the new value, so there is no copy of the old ones.
+ */
+function keepIf(state: readonly Tensor[], step: () => TrainStepResult): TrainStepResult {
+  const before = state.map((x) => ({ x, value: x.detach(), assignedAt: x.assignedAt }));
+  const result = step();
+  noGrad(() => {
+    for (const { x, value, assignedAt } of before) {
+      if (x.assignedAt !== assignedAt) x.assign(result.isFinite.where(x, value));
+    }
+  });
+  return result;
+}
+
+function createEvalStep<Batch>(
+  { loss, validation }: TrainerSettings<Batch>,
+): Steps<Batch>['evalStep'] {
+  const { predict, metrics = {} } = validation ?? {};
+  const all = Object.entries(metrics);
+  return (batch) => noGrad(() => {
+    const losses = checkLosses(loss(batch));
+    const repeated = all.find(([name]) => name in losses);
+    if (repeated) {
+      throw new TensorError(
+        `'${repeated[0]}' is a metric and among the losses; give one of them another name`,
+      );
+    }
+    const predictions = predict?.(batch);
+    if (predictions === undefined) return { losses, sums: {} };
+    checkArgument('predict', 'its result', predictions, objects('{ outputs, targets }'));
+    const sums = all.map(([name, metric]) => [name, metric.sums(predictions)]);
+    return { losses, sums: Object.fromEntries(sums) as EvalStepResult['sums'] };
+  });
+}
+
 function createTrainStep<Batch>(
-  { model, optimizer, loss, maxNorm }: TrainerSettings<Batch>,
+  { model, optimizer, loss, maxNorm, validation, average }: TrainerSettings<Batch>,
   countSamples: (batch: Batch) => number,
 ): Steps<Batch>['trainStep'] {
   const { parameters } = optimizer;
   let isFirst = true;
   return (batches) => {
+    requireUnfrozen('the optimizer', parameters);
     optimizer.zeroGrad();
-    const losses = accumulateGradients(batches, loss, batches.map(countSamples), parameters);
+    const samples = batches.map(countSamples);
+    const losses = accumulateGradients(batches, loss, samples, parameters);
     if (isFirst) {
+      const { best, metrics } = validation ?? {};
+      if (best) requireJudge(best.metric, Object.keys({ ...losses[0], ...metrics }));
       const names = new Map(model.namedParameters().map(([name, x]) => [x as Tensor, name]));
       warnOfReach('Trainer', losses.map(({ loss }) => loss), parameters, names, true);
       isFirst = false;
     }
     const gradientNorm = clipGradients(parameters, maxNorm);
     optimizer.step();
-    return { losses, gradientNorm };
+    average?.update();
+    const isFinite = isMeanFinite(losses, samples).where(gradientNorm.isFinite(), 0);
+    return { losses, gradientNorm, isFinite };
   };
 }
 

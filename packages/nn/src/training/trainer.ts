@@ -3,27 +3,29 @@
  * and now and then evaluate the model, save a checkpoint and report. Each of these parts has its
  * file: steps.ts, evaluation.ts, checkpointer.ts, reporter.ts.
  *
- * A step happens as a whole or not at all. The state (trainingState.ts) is copied before it and
- * restored if anything fails. If the loss or the gradient is not finite, the step is also repeated
- * in anomaly mode, which finds the op that is to blame.
+ * A step happens as a whole or not at all. A compiled one writes nothing unless loss and gradient
+ * are finite (steps.ts), so no copy of the weights is needed to undo it. If they are not finite,
+ * the step is repeated in anomaly mode, which finds the op that is to blame.
  */
 import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
 import { checkArgument, number } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
+import { type LivePage, openLivePage } from '../report/live.ts';
+import { type Batches, batches as batchesKind } from './batches.ts';
+import type { BestRecord } from './bestModel.ts';
 import { Checkpointer } from './checkpointer.ts';
-import { afterEvaluation } from './earlyStopping.ts';
 import { evaluate } from './evaluation.ts';
-import { createSampleCounter, type Losses, meanLosses } from './batchLosses.ts';
+import { createSampleCounter, meanLosses } from './batchLosses.ts';
 import { type FitOptions, readTarget, type Target } from './fitOptions.ts';
-import { Reporter } from './reporter.ts';
+import { type Point, Reporter } from './reporter.ts';
 import { makeSample } from './samples.ts';
 import { createSteps, type Steps } from './steps.ts';
 import {
-  type Batches, batches as batchesKind, readTrainerOptions, type StepRecord, type TrainerOptions,
-  type TrainerSettings,
+  readTrainerOptions, type StepRecord, type TrainerOptions, type TrainerSettings,
 } from './trainerOptions.ts';
-import { TrainingState } from './trainingState.ts';
+import { rememberTensors, TrainingState } from './trainingState.ts';
+import type { Evaluated, NoScores } from './validationOptions.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** After this many milliseconds of steps the event loop has its turn, and signals are heard. */
@@ -32,8 +34,11 @@ const WORK_TIME = 50;
 /** Why `fit` has ended. */
 type End = 'done' | 'patience' | 'stopped';
 
-/** Trains a model. Its modules keep the modes that they are in: new ones are in training. */
-export class Trainer<Batch> {
+/**
+ * Trains a model. Its modules keep the modes that they are in: new ones are in training. `Scores`
+ * are the results of the metrics of `validation`, by name.
+ */
+export class Trainer<Batch, Scores = NoScores> {
   readonly #options: TrainerSettings<Batch>;
   readonly #state: TrainingState<Batch>;
   readonly #steps: Steps<Batch>;
@@ -42,10 +47,10 @@ export class Trainer<Batch> {
   #isRunning = false;
 
   /** Throws if an option is missing, unknown, or out of its range. */
-  constructor(options: TrainerOptions<Batch>) {
+  constructor(options: TrainerOptions<Batch, Scores>) {
     this.#options = readTrainerOptions(options);
     this.#state = new TrainingState(this.#options);
-    this.#steps = createSteps(this.#options, this.#countSamples);
+    this.#steps = createSteps(this.#options, this.#countSamples, () => this.#state.tensors());
     this.#options.optimizer.resetLr();
   }
 
@@ -62,6 +67,11 @@ export class Trainer<Batch> {
     return this.#state.epoch;
   }
 
+  /** The best evaluation so far, as `validation.best` judges; undefined before the first. */
+  get best(): BestRecord | undefined {
+    return this.#state.best.record;
+  }
+
   /**
    * Trains until so many steps have been taken, or so many epochs are over, in all: those of
    * earlier calls, and of the run that was resumed, count. With Infinity it ends when patience runs
@@ -76,10 +86,14 @@ export class Trainer<Batch> {
     if (this.#isRunning) throw new TensorError('fit: it is running already; await it first');
     this.#isRunning = true;
     try {
+      this.#state.best.giveLast();
       const resumed = this.step === 0 ? await this.#resume() : undefined;
       for (const signal of SIGNALS) host?.once(signal, this.stop);
-      return await this.#run(target, resumed);
+      const isLive = typeof end === 'object' && end.live === true;
+      const live = isLive ? await this.#openLivePage() : undefined;
+      return await this.#run(target, resumed, live).finally(() => live?.close());
     } finally {
+      this.#state.best.giveBest();
       for (const signal of SIGNALS) host?.off(signal, this.stop);
       this.#isStopped = false;
       this.#isRunning = false;
@@ -93,22 +107,40 @@ export class Trainer<Batch> {
 
   /**
    * The losses of all batches, averaged, each weighted by its samples or its count (see `loss`),
-   * with all modules in `eval` and without gradients. A loader runs through a whole epoch. Its
-   * position, buffers and generators are put back afterwards.
+   * with all modules in `eval` and without gradients; and the metrics of `validation`, if there are
+   * any, of all batches together. With an `average`, the averages of the weights are evaluated. A
+   * loader runs through a whole epoch. Its position, buffers and generators are put back
+   * afterwards.
    */
-  evaluate(data: Batches<Batch> | readonly Batch[]): Losses<number> {
+  evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     checkArgument('evaluate', 'data', data, batchesKind);
+    return this.#withAverages(() => this.#evaluate(data));
+  }
+
+  #evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     return evaluate(data, {
       model: this.#options.model,
       evalStep: this.#steps.evalStep,
+      metrics: this.#options.validation?.metrics ?? {},
       countSamples: this.#countSamples,
       generatorStates: this.#state.generatorStates(),
-    });
+    }) as Evaluated<Scores>;
   }
 
   /**
-   * Everything that the next step depends on, as copies by name; the names of the model's tensors
-   * begin with `model.`.
+   * Calls `f` while the model has the averages of its weights, if there are any. It may have them
+   * already, and when `fit` has given it its best values, it keeps those.
+   */
+  #withAverages<Result>(f: () => Result): Result {
+    const { average } = this.#options;
+    const isToUse = average && !average.isInUse && !this.#state.best.isGiven;
+    return isToUse ? average.use(f) : f();
+  }
+
+  /**
+   * Everything that the next step depends on, as copies by name. The names of the model's tensors
+   * begin with `model.`; they are those of the last step, also after `fit` has given the model its
+   * best values, which are under `best.`.
    */
   stateDict(): StateDict {
     return this.#state.save();
@@ -134,19 +166,27 @@ export class Trainer<Batch> {
     return true;
   }
 
-  async #run(target: Target, resumed: boolean | undefined): Promise<End> {
+  /** A page that shows the run, and what the log holds of it from before. */
+  #openLivePage(): Promise<LivePage> {
+    const { model, log, host } = this.#options;
+    return openLivePage(model.constructor.name, log?.read?.() ?? '', host?.stdout);
+  }
+
+  async #run(
+    target: Target, resumed: boolean | undefined, live: LivePage | undefined,
+  ): Promise<End> {
     const state = this.#state;
     if (this.#usesEpochs(target)) state.endEpoch();
     const checkpointer = new Checkpointer(state, this.#options);
     const total = 'steps' in target ? target.steps : state.stepsUntil(target.epochs);
-    const reporter = new Reporter(this.#options, target, total);
-    reporter.begin(state, this.#options.model);
-    if (resumed) reporter.resume(state, this.#options.checkpoints?.source);
+    const reporter = new Reporter(this.#options, target, total, live);
+    reporter.begin(this.#point, this.#options.model);
+    if (resumed) reporter.resume(this.#point, this.#options.checkpoints?.source);
     if (resumed === false) reporter.noResume();
     try {
       await this.#loop(target, checkpointer, reporter).finally(() => reporter.endProgress());
     } catch (error) {
-      reporter.end(state, 'error', messageOf(error));
+      reporter.end(this.#point, 'error', messageOf(error));
       await checkpointer.save().catch((another: unknown) => {
         throw bothErrors(error, another);
       });
@@ -155,7 +195,8 @@ export class Trainer<Batch> {
     await checkpointer.save();
     const reason = this.#hasReached(target) ? 'done'
       : this.#isOutOfPatience() ? 'patience' : 'stopped';
-    reporter.end(state, reason);
+    reporter.end(this.#point, reason);
+    if (state.best.hasModel) reporter.tellBest(this.#point);
     return reason;
   }
 
@@ -175,13 +216,19 @@ export class Trainer<Batch> {
   async #sample(reporter: Reporter): Promise<void> {
     const { samples, model } = this.#options;
     if (samples === undefined || this.step % samples.every > 0) return;
-    const text = await makeSample(samples.make, model, this.#state.generatorStates());
+    const generators = this.#state.generatorStates();
+    const text = await this.#withAverages(() => makeSample(samples.make, model, generators));
     reporter.sample(this.step, text);
   }
 
   #hasReached(target: Target): boolean {
     if ('steps' in target) return this.step >= target.steps;
     return this.#state.finishedEpochs >= target.epochs;
+  }
+
+  get #point(): Point {
+    const { step, epoch, best } = this;
+    return { step, epoch, best };
   }
 
   /** Whether it matters after a step if that was the last one of an epoch. */
@@ -191,55 +238,77 @@ export class Trainer<Batch> {
 
   #isOutOfPatience(): boolean {
     const { patience = Infinity } = this.#options.validation ?? {};
-    return this.#state.earlyStopping.evaluationsSinceBest >= patience;
+    return this.#state.judgement.evaluationsSinceBest >= patience;
   }
 
   /** Takes a step, and evaluates if it is time for that; if anything fails, nothing has changed. */
-  #takeStep(target: Target): StepRecord {
-    const state = this.#state;
-    const [before, step, epochsBefore] = [state.snapshot(), state.step + 1, state.finishedEpochs];
+  #takeStep(target: Target): StepRecord<Scores> {
+    const step = this.step + 1;
+    const undo = [this.#state.rememberPosition()];
     try {
-      const taken = this.#train(before, target);
-      state.step = step;
-      const { epoch } = state;
-      const record = { step, ...(epoch !== undefined && { epoch }), ...taken };
-      if (!this.#isToValidate(epochsBefore)) return record;
-      const losses = this.#validate();
-      return { ...record, validation: losses };
+      return this.#tryStep(step, target, undo);
     } catch (cause) {
-      state.restore(before);
+      for (const goBack of undo.toReversed()) goBack();
       throw new TensorError(`fit: step ${step}: ${messageOf(cause)}`, { cause });
     }
   }
 
-  /** Whether the step that was taken is followed by a validation. */
-  #isToValidate(epochsBefore: number): boolean {
-    const { every = Infinity, everyEpochs = Infinity } = this.#options.validation ?? {};
-    const periods = (epochs: number): number => Math.floor(epochs / everyEpochs);
-    return this.step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
-  }
-
-  #validate(): Losses<number> {
-    const losses = this.evaluate(this.#options.validation?.data ?? []);
-    this.#state.earlyStopping = afterEvaluation(this.#state.earlyStopping, losses.loss);
-    return losses;
-  }
-
-  /** Updates the parameters once, from the state `before`, which it needs if that goes wrong. */
-  #train(before: StateDict, target: Target): Pick<StepRecord, 'lr' | 'gradientNorm' | 'metrics'> {
-    const { optimizer, accumulate } = this.#options;
+  /** Takes a step, and adds to `undo` what has to be called if it fails. */
+  #tryStep(step: number, target: Target, undo: (() => void)[]): StepRecord<Scores> {
+    const [state, epochsBefore] = [this.#state, this.#state.finishedEpochs];
+    const { optimizer, accumulate, compile } = this.#options;
     this.#scheduleLr();
     const { lr } = optimizer;
-    const batches = this.#state.nextBatches(accumulate, 'epochs' in target);
-    if (this.#usesEpochs(target)) this.#state.endEpoch();
-    const { losses, gradientNorm: norm } = this.#steps.trainStep(batches);
+    const batches = state.nextBatches(accumulate, 'epochs' in target);
+    if (this.#usesEpochs(target)) state.endEpoch();
+    const isToValidate = this.#isToValidate(step, epochsBefore);
+    // A compiled step undoes itself, unless it is followed by something that can fail.
+    const goBack = compile === false || isToValidate ? rememberTensors(state.tensors()) : undefined;
+    if (goBack) undo.push(goBack);
+    const trained = { lr, ...this.#train(batches, goBack) };
+    state.step = step;
+    const { epoch } = state;
+    const record = { step, ...(epoch !== undefined && { epoch }), ...trained };
+    return isToValidate ? { ...record, validation: this.#validate() } : record;
+  }
+
+  /** Whether a step is followed by a validation. */
+  #isToValidate(step: number, epochsBefore: number): boolean {
+    const { every = Infinity, everyEpochs = Infinity } = this.#options.validation ?? {};
+    const periods = (epochs: number): number => Math.floor(epochs / everyEpochs);
+    return step % every === 0 || periods(this.#state.finishedEpochs) > periods(epochsBefore);
+  }
+
+  #validate(): Evaluated<Scores> {
+    return this.#withAverages(() => {
+      const results = this.#evaluate(this.#options.validation?.data ?? []);
+      // The best model is taken as it was evaluated.
+      this.#state.judge(results);
+      return results;
+    });
+  }
+
+  /** Updates the parameters once. `goBack` undoes that, if it has to be undone. */
+  #train(
+    batches: readonly Batch[], goBack: (() => void) | undefined,
+  ): Pick<StepRecord, 'gradientNorm' | 'metrics'> {
+    const { losses, gradientNorm, isFinite } = this.#steps.trainStep(batches);
     const { means: metrics } = meanLosses('loss', losses, batches.map(this.#countSamples));
-    const gradientNorm = norm.item();
-    if (Number.isFinite(metrics.loss + gradientNorm)) return { lr, gradientNorm, metrics };
-    this.#state.restore(before);
-    detectAnomaly(() => this.#steps.trainStep(batches));
+    if (isFinite.item() !== 0) return { gradientNorm: gradientNorm.item(), metrics };
+    goBack?.();
+    this.#findAnomaly(batches);
     // Every op can be finite in anomaly mode, which runs line by line and rounds differently.
-    throw new TensorError(`the loss is ${metrics.loss}, the gradient ${gradientNorm}`);
+    throw new TensorError(`the loss is ${metrics.loss}, the gradient ${gradientNorm.item()}`);
+  }
+
+  /** Repeats a step in anomaly mode, from the state before it, which is put back. */
+  #findAnomaly(batches: readonly Batch[]): void {
+    const putBack = rememberTensors(this.#state.tensors());
+    try {
+      detectAnomaly(() => this.#steps.trainStep(batches));
+    } finally {
+      putBack();
+    }
   }
 
   #scheduleLr(): void {

@@ -6,24 +6,23 @@ import { now } from '@mambagrad/tensor/host';
 import {
   boolean, callable, instanceOf, Kind, listOf, objectWith, oneOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
-import type { DataLoader } from '../data/loader.ts';
 import { Module } from '../modules/module.ts';
 import type { StateDict } from '../modules/state.ts';
 import { Optimizer } from '../optimizers/optimizer.ts';
 import { type StepOptions, stepOptions } from '../optimizers/optimizerOptions.ts';
 import type { Schedule } from '../optimizers/schedules.ts';
+import { WeightAverage } from '../optimizers/weightAverage.ts';
+import { type Batches, loaders } from './batches.ts';
 import type { Losses } from './batchLosses.ts';
+import { objects } from './kinds.ts';
 import type { ProgressOutput } from './progress.ts';
+import {
+  type Evaluated, type NoScores, readValidationOptions, type ValidationOptions,
+  type ValidationSettings,
+} from './validationOptions.ts';
 
-/** Batches in epochs, with a position that can be saved and loaded, such as a `DataLoader`. */
-export type Batches<Batch> =
-  & Pick<DataLoader<never, Batch>, 'state' | 'load' | typeof Symbol.iterator>
-  & Partial<Pick<
-    DataLoader<never, Batch>, 'settings' | 'length' | 'samplesPerEpoch' | 'isEpochOver'
-  >>;
-
-/** The record of a step. */
-export interface StepRecord {
+/** The record of a step. `Scores` are the results of the metrics of `validation`, by name. */
+export interface StepRecord<Scores = NoScores> {
   /** The number of the step, from 1. */
   readonly step: number;
   /**
@@ -38,8 +37,8 @@ export interface StepRecord {
   readonly gradientNorm: number;
   /** The results of the loss function, averaged over the batches of the step. */
   readonly metrics: Losses<number>;
-  /** The same for the validation data, if the step was followed by a validation. */
-  readonly validation?: Losses<number>;
+  /** The losses and metrics of the validation data, if the step was followed by a validation. */
+  readonly validation?: Evaluated<Scores>;
 }
 
 /** A place for checkpoints; `checkpointFolder` in '@mambagrad/nn/node' makes one. */
@@ -66,21 +65,8 @@ export interface Host {
 export interface Log {
   /** Writes a line that ends with a line break. */
   write(line: string): unknown;
-}
-
-/** Validation during `fit`: on which data, how often, and when to stop early. */
-export interface ValidationOptions<Batch> {
-  /** The batches to evaluate on: a loader's epoch, or an array. */
-  readonly data: Batches<Batch> | readonly Batch[];
-  /** The number of steps from one evaluation to the next, from 1. Default by `everyEpochs`. */
-  readonly every?: number | undefined;
-  /**
-   * The number of epochs from one evaluation to the next, from 1: it comes after the last step of
-   * an epoch. Default by `every`.
-   */
-  readonly everyEpochs?: number | undefined;
-  /** Stop after this many successive evaluations without a lower loss, from 1. Default Infinity. */
-  readonly patience?: number | undefined;
+  /** The lines that were written so far, by earlier runs, too, for the page of `fit({ live })`. */
+  read?(): string;
 }
 
 /** Samples of the model's output, made while it trains: how often, and how. */
@@ -95,7 +81,7 @@ export interface SamplesOptions {
 }
 
 /** Options of `Trainer`: the model, its loss and data, and how to train it. */
-export interface TrainerOptions<Batch> extends StepOptions {
+export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   /** The model, whose state checkpoints contain, and which `evaluate` puts in `eval`. */
   readonly model: Module;
   /** The optimizer of the model's parameters, or of some of them. */
@@ -117,8 +103,14 @@ export interface TrainerOptions<Batch> extends StepOptions {
   readonly accumulate?: number | undefined;
   /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
   readonly schedule?: Schedule | undefined;
+  /**
+   * Averages of the model's weights, which are updated after each step, and kept in checkpoints.
+   * Evaluations, samples, the best model, and the model when `fit` ends have the averages in place
+   * of the weights; training goes on with the weights.
+   */
+  readonly average?: WeightAverage | undefined;
   /** How to validate the model during training. Default not at all. */
-  readonly validation?: ValidationOptions<Batch> | undefined;
+  readonly validation?: ValidationOptions<Batch, Scores> | undefined;
   /** Options of `compile`, or false to run eagerly, line by line. Default {}. */
   readonly compile?: CompileOptions | false | undefined;
   /**
@@ -147,7 +139,7 @@ export interface TrainerOptions<Batch> extends StepOptions {
   /** A clock in milliseconds that is never set back. Default `performance.now`. */
   readonly now?: (() => number) | undefined;
   /** Called after each step; their promises are awaited before the next one. Default []. */
-  readonly callbacks?: readonly ((record: StepRecord) => unknown)[] | undefined;
+  readonly callbacks?: readonly ((record: StepRecord<Scores>) => unknown)[] | undefined;
 }
 
 /** The options that have a default. */
@@ -155,28 +147,9 @@ type WithDefault =
   'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'now' | 'callbacks';
 
 /** The options of a trainer with their defaults. */
-export type TrainerSettings<Batch> = TrainerOptions<Batch> & {
+export type TrainerSettings<Batch> = Omit<TrainerOptions<Batch>, 'validation'> & {
   readonly [Key in WithDefault]: NonNullable<TrainerOptions<Batch>[Key]>;
-};
-
-const loaders = new Kind<Batches<never>>(
-  'a DataLoader',
-  (x) =>
-    objectWith<Batches<never>>('', 'state', 'load').accepts(x) && Symbol.iterator in Object(x),
-);
-const objects = (expected: string): Kind<never> =>
-  new Kind(expected, (x) => typeof x === 'object' && x !== null && !Array.isArray(x));
-
-/** The data of an evaluation. */
-export const batches: Kind<Batches<never> | readonly never[]> =
-  loaders.or(new Kind<readonly never[]>('an array of batches', Array.isArray));
-
-const validationOptions = {
-  data: batches.required(),
-  every: whole(1).optional(),
-  everyEpochs: whole(1).optional(),
-  patience: whole(1).or(oneOf(Infinity)).orElse(Infinity),
-} satisfies Table<ValidationOptions<never>>;
+} & { readonly validation: ValidationSettings<Batch> | undefined };
 
 const sampleOptions = {
   every: whole(1).required(),
@@ -198,6 +171,7 @@ const trainerOptions = {
   data: loaders.or(callable<() => never>()).required(),
   accumulate: whole(1).orElse(1),
   schedule: callable<Schedule>().optional(),
+  average: instanceOf(WeightAverage).optional(),
   validation: objects('{ data, every }').optional(),
   compile: oneOf(false).or(objects('options of compile')).orElse({} as never),
   generators: listOf(instanceOf(Generator)).orElse([]),
@@ -212,30 +186,18 @@ const trainerOptions = {
 } satisfies Table<TrainerOptions<never>>;
 
 /** The options with their defaults. Throws if one is missing, unknown, or out of range. */
-export function readTrainerOptions<Batch>(given: TrainerOptions<Batch>): TrainerSettings<Batch> {
-  const read = readOptions('Trainer', given, trainerOptions);
+export function readTrainerOptions<Batch, Scores>(
+  given: TrainerOptions<Batch, Scores>, op = 'Trainer',
+): TrainerSettings<Batch> {
+  const read = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
-  const { validation, samples, data } = options;
+  const { validation, samples, data, average, model } = options;
+  if (average && average.model !== model) {
+    throw new TensorError(`${op}: average is of another model than the one that is trained`);
+  }
   return {
     ...options,
     validation: validation && readValidationOptions(validation, typeof data !== 'function'),
     samples: samples && readOptions('Trainer: samples', samples, sampleOptions),
   };
-}
-
-function readValidationOptions<Batch>(
-  given: ValidationOptions<Batch>, hasEpochs: boolean,
-): ValidationOptions<Batch> {
-  const op = 'Trainer: validation';
-  const read = readOptions(op, given, validationOptions);
-  if (read.every === undefined && read.everyEpochs === undefined) {
-    throw new TensorError(`${op}: every is missing, expected every (steps) or everyEpochs`);
-  }
-  if (read.everyEpochs !== undefined && !hasEpochs) {
-    throw new TensorError(
-      `${op}: everyEpochs is ${read.everyEpochs}, but the data is a function, which has no ` +
-        'epochs; give every (steps), or make the data a DataLoader',
-    );
-  }
-  return read as unknown as ValidationOptions<Batch>;
 }

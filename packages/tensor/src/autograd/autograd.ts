@@ -3,6 +3,7 @@
  * the `grad` field of leaves. How they are computed stands in pullBack.ts.
  */
 import { zerosLike } from '../core/create.ts';
+import type { TensorsFor } from '../core/lists.ts';
 import {
   boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
 } from '../core/options.ts';
@@ -52,13 +53,17 @@ const gradOptions = {
 } satisfies Table<GradOptions>;
 
 /**
- * The gradients of `output` with respect to each of `inputs`, in their shapes: leaves that require
- * gradients, or anything computed from such. Touches no `grad` field. Throws if `output` does not
- * depend on one of them (see `allowUnused`).
+ * The gradients of `output` with respect to each of `inputs`, in their order and shapes. Inputs are
+ * leaves that require gradients, or anything computed from such. Touches no `grad` field. Throws if
+ * `output` does not depend on one of them (see `allowUnused`).
  */
-export function grad(
-  output: Tensor, inputs: readonly Tensor[], options: GradOptions = {},
-): Tensor[] {
+export function grad<const Inputs extends readonly Tensor[]>(
+  output: Tensor, inputs: Inputs, options: GradOptions = {},
+): TensorsFor<Inputs> {
+  return gradients(output, inputs, options) as TensorsFor<Inputs>;
+}
+
+function gradients(output: Tensor, inputs: readonly Tensor[], options: GradOptions): Tensor[] {
   checkArgument('grad', 'output', output, tensors);
   checkArgument('grad', 'inputs', inputs, tensorLists);
   const { allowUnused, cotangent, createGraph } = readOptions('grad', options, gradOptions);
@@ -70,14 +75,14 @@ export function grad(
   if (allowUnused && !output.requiresGrad) return inputs.map((input) => zerosLike(input));
   const wanted = new Set(inputs);
   const seed = seedOf('grad', output, cotangent);
-  const gradients = pullBack(
+  const found = pullBack(
     'grad', [[output, seed]], (tensor) => wanted.has(tensor), createGraph,
   );
   return inputs.map((input, i) => {
-    const found = gradients.get(input);
-    check(found !== undefined || allowUnused)`grad: the output does not depend on
+    const gradient = found.get(input);
+    check(gradient !== undefined || allowUnused)`grad: the output does not depend on
       input ${i}, ${input}; if that is meant, pass allowUnused: true for zeros`;
-    return found ?? zerosLike(input);
+    return gradient ?? zerosLike(input);
   });
 }
 

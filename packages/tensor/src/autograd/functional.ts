@@ -10,6 +10,7 @@
  */
 import { eye, zeros } from '../core/create.ts';
 import { isFloat } from '../core/dtype.ts';
+import type { Tensors } from '../core/lists.ts';
 import {
   boolean, callable, checkArgument, readOptions, type Table, tensorLists, tensors,
 } from '../core/options.ts';
@@ -35,7 +36,7 @@ export interface ValueAndGradients {
   /** The value of f, a 0-d tensor. */
   readonly value: Tensor;
   /** With respect to each argument that is f32 or f64, in their order and shapes. */
-  readonly gradients: Tensor[];
+  readonly gradients: Tensors;
 }
 
 /**

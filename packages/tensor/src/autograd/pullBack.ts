@@ -65,9 +65,9 @@ function sharesOf(node: Node, cotangents: readonly (Tensor | undefined)[]): Inpu
   const shares = gradient?.call(node.primitive, cotangents, results, inputs, node.attributes) ?? [];
   // Only inputs that require no gradient, such as flags, may be left out.
   const left = node.inputs.findIndex(({ requiresGrad }, i) => requiresGrad && !(i in shares));
-  check(left < 0)`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
+  if (left < 0) return shares;
+  throw failure`${name}: its gradient rule gave ${show(shares)}, which has nothing for input
     ${left}, ${inputs[left]}; expected a function, or null if it has no gradient`;
-  return shares;
 }
 
 /** A node's inputs or results; those that were assigned to since throw when they are read. */

@@ -8,7 +8,7 @@
 import { threadCountFor } from '@mambagrad/wasm';
 import { now } from '../core/host.ts';
 import {
-  boolean, callable, checkArgument, listOf, oneOf, readOptions, type Table, whole,
+  boolean, callable, checkArgument, type FullTable, listOf, oneOf, readOptions, whole,
 } from '../core/options.ts';
 import { TensorError } from '../core/shape.ts';
 import { mode } from '../core/tensor.ts';
@@ -56,14 +56,15 @@ export interface CompileOptions {
   readonly without?: readonly Pass[] | undefined;
 }
 
-const compileOptions = {
+/** The table of these options. */
+export const compileOptions: FullTable<CompileOptions, 'backend' | 'threads'> = {
   backend: oneOf('wasm', 'js').optional(),
   deterministic: boolean.orElse(false),
   check: boolean.orElse(false),
   threads: whole(1).optional(),
   maxPrograms: whole(1).orElse(64),
   without: listOf(oneOf('share', 'fold', 'inline', 'group', 'inPlace')).orElse([]),
-} satisfies Table<CompileOptions>;
+};
 
 /**
  * A compiled function: called as the original, and open to inspection. Of its programs, `listing`,

@@ -4,6 +4,7 @@
  * looked at when it is given, and what its functions read and give when they are called; errors
  * name the op.
  */
+import { asList } from '@mambagrad/wasm';
 import type * as k from '@mambagrad/kernel';
 import type {
   Bound, Elements, Epilogue, Index, Lowering, SharedKernel,
@@ -170,7 +171,7 @@ function checkKernel(
   return {
     kernel: (inputs, [buffer], epilogue) =>
       named(applied, () =>
-        kernel(checkedInputs(applied, inputs), buffer, epilogue && checked(epilogue)),
+        kernel(asList(checkedInputs(applied, inputs)), buffer, epilogue && checked(epilogue)),
       ),
     supportsEpilogue,
     ...checkBound(applied, bound),
@@ -181,7 +182,7 @@ function checkSharedKernel(call: Call, given: unknown): CheckedKernel {
   const { kernel, bound } = readOptions(call.where, given, sharedKernelOptions);
   return {
     kernel: (inputs, outputs) =>
-      named(call, () => kernel(checkedInputs(call, inputs), outputs)),
+      named(call, () => kernel(asList(checkedInputs(call, inputs)), asList(outputs))),
     ...checkBound(call, bound),
   };
 }

@@ -11,6 +11,7 @@
  * its whole `kernel` (matmul, a scan). An op without a lowering runs its reference loop.
  */
 import * as k from '@mambagrad/kernel';
+import type { List } from '@mambagrad/wasm';
 import { boolean, number, readOptions, type Table } from '@mambagrad/wasm/options';
 import {
   numelOf, sameShape, type Shape, type Spec, stridesOf, TensorError,
@@ -37,12 +38,12 @@ export interface Bound {
 export type Lowering =
   | { readonly map: (...elements: k.Expr[]) => k.Expr }
   | {
-      readonly move: (index: Index) => Index;
+      readonly move: (index: List<k.Operand>) => Index;
       /** Where the result starts in the input's array, if it is a contiguous part of that. */
       readonly offset?: number | undefined;
     }
   | {
-      readonly element: (index: Index, ...inputs: Elements[]) => k.Expr;
+      readonly element: (index: List<k.Operand>, ...inputs: Elements[]) => k.Expr;
       /** Whether it is as little work as a `move`: it is recomputed rather than stored. */
       readonly isCheap?: boolean;
       /** If it does not hold, the reference loop runs, in order to throw. */
@@ -51,7 +52,7 @@ export type Lowering =
   | { readonly fold: k.Reduction; readonly axes: readonly number[] }
   | {
       readonly kernel: (
-        inputs: readonly Elements[], output: k.Buffer, epilogue: Epilogue | undefined,
+        inputs: List<Elements>, output: k.Buffer, epilogue: Epilogue | undefined,
       ) => k.Statements;
       readonly bound?: Bound;
       /** Whether the kernel hands each element of its result to `epilogue`, if there is one. */
@@ -61,7 +62,7 @@ export type Lowering =
 /** What writes all results of an op with several. */
 export interface SharedKernel {
   /** Gives the statements that write every element of each output. */
-  readonly kernel: (inputs: readonly Elements[], outputs: readonly k.Buffer[]) => k.Statements;
+  readonly kernel: (inputs: List<Elements>, outputs: List<k.Buffer>) => k.Statements;
   /** If it does not hold, the reference loop runs, in order to throw. */
   readonly bound?: Bound;
 }

@@ -11,8 +11,9 @@
  * In general a primitive has a list of results (`defineMultiPrimitive`). Most have one, and are
  * written without lists (`definePrimitive`).
  */
+import { asList, type List } from '@mambagrad/wasm';
 import { isFloat } from './dtype.ts';
-import type { Lowering } from './lowering.ts';
+import type { Lowering, LoweringOfAll } from './lowering.ts';
 import { arrayFor } from './memory.ts';
 import {
   boolean, callable, checkArgument, dtypes, Kind, readOptions, shapes, type Table,
@@ -28,7 +29,7 @@ export type Apply<Attributes> = (inputs: readonly Tensor[], attributes: Attribut
 /** Applies a primitive with a list of results; returns them in order. */
 export type ApplyMulti<Attributes> = (
   inputs: readonly Tensor[], attributes: Attributes,
-) => readonly Tensor[];
+) => List<Tensor>;
 
 /**
  * A primitive with one result, written without lists; see `Primitive` for what its functions do.
@@ -37,22 +38,33 @@ export interface SinglePrimitive<Attributes> {
   /** Unique: letters, digits and _, in parts separated by dots, as in `mine.softsign`. */
   readonly name: string;
   /** The shape rule: checks the inputs, or throws, and gives the result's shape and dtype. */
-  infer(inputs: readonly Tensor[], attributes: Attributes): Spec;
+  infer(inputs: List<Tensor>, attributes: Attributes): Spec;
   /** The reference loop: writes every element of `output.data`, which starts as zeros. */
-  compute(inputs: readonly NDArray[], output: NDArray, attributes: Attributes): void;
+  compute(inputs: List<NDArray>, output: NDArray, attributes: Attributes): void;
   /**
    * The gradient rule (vector-Jacobian product): from `g`, the gradient with respect to the result
    * `y`, it gives a function for each input, called if that input needs it, that computes the
    * gradient with respect to it. It uses tensor methods, hence is differentiable itself. A gradient
    * may have the shape to which its input was broadcast. Without a rule the result is a constant.
    */
-  gradient?(
-    g: Tensor, y: Tensor, inputs: readonly Tensor[], attributes: Attributes,
-  ): InputGradients;
+  gradient?(g: Tensor, y: Tensor, inputs: List<Tensor>, attributes: Attributes): InputGradients;
   /** The op in the loop language. Without it, or for f64, programs call `compute`. */
-  lower?(inputs: readonly Spec[], attributes: Attributes, output: Spec): Lowering | undefined;
+  lower?(inputs: List<Spec>, attributes: Attributes, output: Spec): Lowering | undefined;
   /** Whether the result is the first input's array in another shape; `compute` is not called. */
   readonly sharesData?: boolean;
+}
+
+/** A primitive with a list of results, as one is written: with the numbers of tensors known. */
+export interface MultiPrimitive<Attributes> extends Omit<Primitive<Attributes>, 'sharesData'> {
+  infer(inputs: List<Tensor>, attributes: Attributes): readonly Spec[];
+  compute(inputs: List<NDArray>, outputs: List<NDArray>, attributes: Attributes): void;
+  gradient?(
+    cotangents: List<Tensor | undefined>, results: List<Tensor>, inputs: List<Tensor>,
+    attributes: Attributes,
+  ): InputGradients;
+  lower?(
+    inputs: List<Spec>, attributes: Attributes, outputs: List<Spec>,
+  ): LoweringOfAll | undefined;
 }
 
 const names = new Set<string>();
@@ -130,7 +142,7 @@ const none: readonly Tensor[] = [];
  */
 export function apply<Attributes>(
   primitive: Primitive<Attributes>, inputs: readonly Tensor[], attributes: Attributes,
-): readonly Tensor[] {
+): List<Tensor> {
   const list = primitive.infer(inputs, attributes);
   checkSpecs(primitive.name, list);
   const isRecorded = mode.recording && primitive.gradient !== undefined && requireGrad(inputs);
@@ -147,7 +159,7 @@ export function apply<Attributes>(
   if (node) node.results = results;
   if (tracer) tracer.apply(primitive, inputs, results, attributes);
   else observer?.(primitive, inputs, results, attributes);
-  return results;
+  return asList(results);
 }
 
 function requireGrad(inputs: readonly Tensor[]): boolean {
@@ -190,7 +202,7 @@ function computed<Attributes>(
  *     const [sin, cos] = apply([x], null);
  */
 export function defineMultiPrimitive<Attributes>(
-  primitive: Omit<Primitive<Attributes>, 'sharesData'>,
+  primitive: MultiPrimitive<Attributes>,
 ): ApplyMulti<Attributes> {
   const { name } = readOptions('defineMultiPrimitive', primitive, primitiveOptions);
   takeName('defineMultiPrimitive', name);
@@ -229,16 +241,17 @@ function inLists<Attributes>(single: SinglePrimitive<Attributes>): Primitive<Att
   return {
     name,
     sharesData,
-    infer: (inputs, attributes) => [single.infer(inputs, attributes)],
-    compute: (inputs, outputs, attributes) => single.compute(inputs, outputs[0], attributes),
+    infer: (inputs, attributes) => [single.infer(asList(inputs), attributes)],
+    compute: (inputs, outputs, attributes) =>
+      single.compute(asList(inputs), outputs[0], attributes),
     ...(single.gradient && {
       // A node with one result is visited only if that has a cotangent.
       gradient: ([g], [y], inputs, attributes) =>
-        g && single.gradient ? single.gradient(g, y, inputs, attributes) : [],
+        g && single.gradient ? single.gradient(g, y, asList(inputs), attributes) : [],
     }),
     ...(single.lower && {
       lower: (inputs, attributes, [output]) => {
-        const lowering = single.lower?.(inputs, attributes, output);
+        const lowering = single.lower?.(asList(inputs), attributes, output);
         return lowering && [lowering];
       },
     }),

@@ -177,6 +177,8 @@ export function reducedShape(shape: Shape, axes: readonly number[], keepDims: bo
  *     broadcastShapes([2, 1], [3])    // [2, 3]
  */
 export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
+  // Nothing repeats, as most often.
+  if (b.length === 0 || sameShape(a, b)) return [...a];
   const result: number[] = [];
   for (let back = Math.max(a.length, b.length); back >= 1; back--) {
     const x = a[a.length - back] ?? 1;
@@ -189,7 +191,12 @@ export function broadcastShapes(a: Shape, b: Shape): number[] | undefined {
 
 /** Whether an array of `shape` has the shape `target` once it is repeated by that rule. */
 export function broadcastsTo(shape: Shape, target: Shape): boolean {
-  return sameShape(broadcastShapes(shape, target) ?? [], target);
+  const missing = target.length - shape.length;
+  if (missing < 0) return false;
+  for (let axis = 0; axis < shape.length; axis++) {
+    if (shape[axis] !== 1 && shape[axis] !== target[axis + missing]) return false;
+  }
+  return true;
 }
 
 /**

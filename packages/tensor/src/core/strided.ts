@@ -7,8 +7,8 @@
  * starting offsets are computed first. Neighbouring axes are merged where all arrays have even
  * strides, so arrays of equal layout are one long row.
  */
-import { flatIndex, type Index } from './lowering.ts';
-import { numelOf, type Shape, stridesOf } from './shape.ts';
+import type { Index } from './lowering.ts';
+import { broadcastStrides, numelOf, sameShape, type Shape, stridesOf } from './shape.ts';
 import type { NDArray } from './tensor.ts';
 
 /** The iteration over a shape, cut into rows; see `rowsOf`. */
@@ -50,6 +50,15 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
   const isOneRow = sizes.length === 0;
   const starts = merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own)));
   return { length, steps, starts };
+}
+
+/** The rows of arrays that are broadcast to `shape`. */
+export function broadcastRows(shape: Shape, arrays: readonly NDArray[]): Rows {
+  // Most are of that shape, or single numbers: then all is one row.
+  const isOneRow = arrays.every((x) => x.shape.length === 0 || sameShape(x.shape, shape));
+  if (!isOneRow) return rowsOf(shape, arrays.map((x) => broadcastStrides(x.shape, shape)));
+  const steps = arrays.map((x) => (x.shape.length === 0 ? 0 : 1));
+  return { length: numelOf(shape), steps, starts: arrays.map(() => origin) };
 }
 
 /** The start of a single row; made once, as arrays are slow to make beside an op on few numbers. */
@@ -104,10 +113,24 @@ export interface Place {
 export function layoutOf(
   at: (index: Index) => Index, ndim: number, shape: Shape,
 ): { readonly offset: number; readonly strides: readonly number[] } {
-  const first = new Array<number>(ndim).fill(0);
-  const placeOf = (index: Index): number => Number(flatIndex(at(index), shape));
-  const offset = placeOf(first);
-  return { offset, strides: first.map((_, axis) => placeOf(first.with(axis, 1)) - offset) };
+  const index = new Array<number>(ndim).fill(0);
+  const offset = placeOf(at(index), shape);
+  const strides = new Array<number>(ndim);
+  for (let axis = 0; axis < ndim; axis++) {
+    index[axis] = 1;
+    strides[axis] = placeOf(at(index), shape) - offset;
+    index[axis] = 0;
+  }
+  return { offset, strides };
+}
+
+/** `flatIndex` of numbers: as a plain loop, since every copy asks it once for each axis. */
+function placeOf(index: Index, shape: Shape): number {
+  let sum = 0;
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; stride *= shape[axis--]) {
+    if (shape[axis] !== 1) sum += Number(index[axis]) * stride;
+  }
+  return sum;
 }
 
 /** Copies, for each index of the given shape, one element from one array to another. */

@@ -6,6 +6,7 @@
  * its attributes. Nodes point from results to inputs, so a tensor holds the whole graph that
  * computed it: read backwards it is the tape of backpropagation, read forwards a program.
  */
+import { asList, type List } from '@mambagrad/wasm';
 import { callable, checkArgument, show } from '@mambagrad/wasm/options';
 import { changes } from './changes.ts';
 import { type DType, type TypedArray, isFloat } from './dtype.ts';
@@ -14,7 +15,7 @@ import type { LoweringOfAll } from './lowering.ts';
 import { type Allocation, unshared } from './memory.ts';
 import { formatArray } from './print.ts';
 import {
-  check, describe, numelOf, sameShape, type Shape, type Spec, TensorError,
+  check, describe, failure, numelOf, resolveAxis, sameShape, type Shape, type Spec, TensorError,
 } from './shape.ts';
 
 /** A typed array and its shape: a tensor as reference loops see it. */
@@ -117,7 +118,9 @@ export let mode: Mode = { recording: true };
  * Throws in the name of `op` if `body` is async or a generator.
  */
 export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode) => T): T {
-  check(typeof body === 'function')`${op}: its argument is ${show(body)}, expected a function`;
+  if (typeof body !== 'function') {
+    throw failure`${op}: its argument is ${show(body)}, expected a function`;
+  }
   const before = mode;
   mode = { ...before, ...change };
   try {
@@ -174,7 +177,7 @@ export type NestedArray = number | NestedArray[];
  * `assign`.
  */
 export class Tensor implements Spec {
-  readonly shape: Shape;
+  readonly shape: List<number>;
   readonly dtype: DType;
   /** When this tensor was made, by the clock of the nodes. */
   readonly createdAt: number = tick();
@@ -192,7 +195,7 @@ export class Tensor implements Spec {
   constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
     if (source instanceof Tensor) mode.tracer?.read(source);
     const data = source instanceof Tensor ? source.#data : source;
-    this.shape = spec.shape;
+    this.shape = asList(spec.shape);
     this.dtype = spec.dtype;
     const array = typeof data === 'object' && 'array' in data ? data.array : data;
     this.#data = typeof array === 'string' ? array : unshared(array);
@@ -208,6 +211,11 @@ export class Tensor implements Spec {
   /** The number of elements. */
   get numel(): number {
     return numelOf(this.shape);
+  }
+
+  /** The size of an axis, counted from the end if it is negative. Throws if there is none such. */
+  size(axis: number): number {
+    return this.shape[resolveAxis('size', axis, this.ndim)];
   }
 
   /** The elements in row-major order. Not a copy: do not write to it, use `assign`. */
@@ -285,10 +293,7 @@ export class Tensor implements Spec {
     return this;
   }
 
-  /**
-   * For programs: replaces the array by one in their memory that holds the same values. From then
-   * on `data` is that array, to which programs write when they assign to this tensor.
-   */
+  /** For programs: from now on `data` is an array in their memory, with the same values. */
   moveTo(allocation: Allocation): void {
     this.#data = allocation;
   }

@@ -3,12 +3,13 @@
  * and broadcastTo. They have no loops or gradients of their own.
  */
 import { arange } from '../core/create.ts';
+import type { Tensors } from '../core/lists.ts';
 import { check, resolveAxis, type Shape } from '../core/shape.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireCount, requireCounts, requireTensor } from './define.ts';
 
 /** At most `count` pieces along an axis, all of the same size but the last. */
-export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
+export function chunk(x: Tensor, count: number, axis = 0): Tensors {
   requireTensor('chunk', 'x', x);
   requireCount('chunk', 'count', count, 1);
   const size = x.shape[resolveAxis('chunk', axis, x.ndim)];

@@ -3,6 +3,8 @@
  * Associativity allows any grouping, so O(log n) rounds suffice, each of which combines many pairs
  * at once. The scan is composed of tensor ops, hence differentiable.
  */
+import { asList, type List } from '@mambagrad/wasm';
+import type { TensorsFor } from '../core/lists.ts';
 import {
   axisNumber, boolean, callable, checkArgument, oneOf, readOptions, type Table, tensorLists,
 } from '../core/options.ts';
@@ -16,7 +18,7 @@ export type ScanElements = readonly Tensor[];
  * The operation, applied to many pairs at once: the tensors of `earlier` and `later` have the
  * elements' shapes, except for the length of the scanned axis.
  */
-export type Combine = (earlier: ScanElements, later: ScanElements) => ScanElements;
+export type Combine = (earlier: List<Tensor>, later: List<Tensor>) => ScanElements;
 
 /** Options of `associativeScan`: the axis, the direction, and the algorithm. */
 export interface AssociativeScanOptions {
@@ -34,7 +36,8 @@ const scanOptions = {
   algorithm: oneOf('blelloch', 'hillisSteele').orElse('blelloch'),
 } satisfies Table<AssociativeScanOptions>;
 
-type Algorithm = (combine: Combine, x: ScanElements, length: number, axis: number) => ScanElements;
+type Join = (earlier: ScanElements, later: ScanElements) => ScanElements;
+type Algorithm = (combine: Join, x: ScanElements, length: number, axis: number) => ScanElements;
 
 /** The elements first, first + step, … below stop along an axis. */
 function take(x: ScanElements, axis: number, first: number, stop: number, step = 1): ScanElements {
@@ -84,9 +87,9 @@ const algorithms = { blelloch, hillisSteele };
  * have the same length along `axis`. Source: Blelloch, "Prefix sums and their applications" (1990);
  * Hillis and Steele, "Data parallel algorithms" (1986).
  */
-export function associativeScan(
-  combine: Combine, elements: ScanElements, options: AssociativeScanOptions = {},
-): Tensor[] {
+export function associativeScan<const Elements extends ScanElements>(
+  combine: Combine, elements: Elements, options: AssociativeScanOptions = {},
+): TensorsFor<Elements> {
   const { reverse, algorithm, ...given } = readOptions('associativeScan', options, scanOptions);
   checkArgument('associativeScan', 'combine', combine, callable());
   checkArgument('associativeScan', 'elements', elements, tensorLists);
@@ -97,8 +100,8 @@ export function associativeScan(
     check(shape[axis] === length)`associativeScan: tensor ${i} has ${shape[axis]} elements along
       axis ${axis}, the first has ${length}`;
   });
-  const checked: Combine = (earlier, later) => {
-    const joined = combine(earlier, later);
+  const checked: Join = (earlier, later) => {
+    const joined = combine(asList(earlier), asList(later));
     checkArgument('associativeScan', 'what combine gave', joined, tensorLists);
     check(joined.length === later.length)`associativeScan: combine gave ${joined.length} tensors,
       expected ${later.length}`;
@@ -110,5 +113,6 @@ export function associativeScan(
   };
   const ordered = reverse ? elements.map((tensor) => tensor.flip(axis)) : elements;
   const scanned = algorithms[algorithm](checked, ordered, length, axis);
-  return scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));
+  const results = scanned.map((tensor) => (reverse ? tensor.flip(axis) : tensor));
+  return results as TensorsFor<Elements>;
 }

@@ -4,6 +4,8 @@
  * of zeros.
  */
 import * as k from '@mambagrad/kernel';
+import { asList } from '@mambagrad/wasm';
+import type { Tensors } from '../core/lists.ts';
 import type { Elements, Index } from '../core/lowering.ts';
 import { anyNumber, listOf, readOptions, type Table, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
@@ -71,7 +73,10 @@ export function narrow(x: Tensor, axis: number, start: number, length: number): 
   const isWithin = start + length <= x.shape[at];
   check(isWithin)`narrow: start is ${start} and length ${length}, expected at most ${x.shape[at]}
     together, the size of axis ${at} of ${x}`;
-  return x.slice(x.shape.map(() => 0).with(at, start), x.shape.with(at, start + length));
+  const starts = new Array<number>(x.ndim).fill(0);
+  const step = new Array<number>(x.ndim).fill(1);
+  starts[at] = start;
+  return slicePrimitive([x], { start: starts, stop: x.shape.with(at, start + length), step });
 }
 
 /** Options of `pad`, besides how many elements come before and after along each axis. */
@@ -157,7 +162,7 @@ export function pad(
 }
 
 /** Pieces along one axis, of the given sizes; a single number cuts pieces of that size. */
-export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensors {
   requireTensor('split', 'x', x);
   const at = resolveAxis('split', axis, x.ndim);
   const total = x.shape[at];
@@ -171,5 +176,5 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
   const isWhole = sizes.reduce((sum, size) => sum + size, 0) === total;
   check(isWhole)`split: sizes ${sizes} do not add up to ${total}, axis ${at} of ${x}`;
   let start = 0;
-  return sizes.map((size) => x.narrow(at, (start += size) - size, size));
+  return asList(sizes.map((size) => x.narrow(at, (start += size) - size, size)));
 }

@@ -7,8 +7,7 @@ import type { DType } from '../core/dtype.ts';
 import { isTrue, truth } from '../core/lowering.ts';
 import { checkArgument, dtypes } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
-import { broadcastStrides } from '../core/shape.ts';
-import { rowsOf } from '../core/strided.ts';
+import { broadcastRows } from '../core/strided.ts';
 import { Tensor } from '../core/tensor.ts';
 import {
   type Binary, binary, elementwise, type Operand, requireBroadcast, requireIndices,
@@ -51,8 +50,7 @@ const selectPrimitive = definePrimitive<null>({
   },
   compute: (inputs, { shape, data }) => {
     const [condition, a, b] = inputs.map((input) => input.data);
-    const strides = inputs.map((input) => broadcastStrides(input.shape, shape));
-    const { length, starts, steps: [step, stepA, stepB] } = rowsOf(shape, strides);
+    const { length, starts, steps: [step, stepA, stepB] } = broadcastRows(shape, inputs);
     for (let row = 0, write = 0; row < starts[0].length; row++) {
       let i = starts[0][row];
       let iA = starts[1][row];

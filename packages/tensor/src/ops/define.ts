@@ -9,9 +9,9 @@ import type { Index } from '../core/lowering.ts';
 import { checkArgument, show, tensors } from '../core/options.ts';
 import { type Apply, definePrimitive, type SinglePrimitive } from '../core/primitive.ts';
 import {
-  broadcastShapes, broadcastStrides, check, failure, type Shape, type Spec, stridesOf,
+  broadcastShapes, check, failure, type Shape, type Spec, stridesOf,
 } from '../core/shape.ts';
-import { copyBlock, layoutOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
+import { broadcastRows, copyBlock, layoutOf, type NumberArray, ownLoop } from '../core/strided.ts';
 import { Tensor } from '../core/tensor.ts';
 
 /** An argument that may be a plain number, which takes the dtype of the other operand. */
@@ -155,8 +155,7 @@ export function elementwise(
   const loops = [ownLoop(name, mapLoop, f), ownLoop(`${name} i32`, mapLoop, integers)];
   return (inputs, { shape, data }) => {
     const [a, b = a] = inputs;
-    const strides = [a, b].map((input) => broadcastStrides(input.shape, shape));
-    const { length, starts, steps } = rowsOf(shape, strides);
+    const { length, starts, steps } = broadcastRows(shape, [a, b]);
     loops[data instanceof Int32Array ? 1 : 0](a.data, b.data, data, length, starts, steps);
   };
 }

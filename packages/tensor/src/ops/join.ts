@@ -17,7 +17,8 @@ const concatPrimitive = definePrimitive<number>({
     const [first] = inputs;
     inputs.forEach((input, i) => {
       requireSameDType('concat', first, input, ['the first', `tensor ${i}`]);
-      const isRight = sameShape(first.shape.toSpliced(axis, 1), input.shape.toSpliced(axis, 1));
+      const isRight = input.ndim === first.ndim &&
+        input.shape.every((size, at) => at === axis || size === first.shape[at]);
       check(isRight)`concat: tensor ${i} is ${input}, the first is ${first}; only axis ${axis} may
         differ`;
     });

@@ -26,15 +26,13 @@ const productPrimitive = definePrimitive<null>({
     const [rows, columns] = shape.slice(-2);
     const [inner] = b.shape.slice(-2);
     const batch = shape.slice(0, -2);
-    const matrices = [a, b].map((input) => {
-      const size = numelOf(input.shape.slice(-2));
-      const places = offsetsOf(batch, broadcastStrides(input.shape.slice(0, -2), batch));
-      return Array.from(places, (place) => input.data.subarray(place * size, (place + 1) * size));
-    });
-    matrices[0].forEach((left, i) => {
-      const y = data.subarray(i * rows * columns, (i + 1) * rows * columns);
-      multiply(left, matrices[1][i], y, rows, inner, columns);
-    });
+    // Which matrix of each input belongs to each of the result.
+    const [left, right] = [a, b].map((input) =>
+      offsetsOf(batch, broadcastStrides(input.shape.slice(0, -2), batch)));
+    for (let i = 0; i < left.length; i++) {
+      const starts = [left[i] * rows * inner, right[i] * inner * columns, i * rows * columns];
+      multiply([a.data, b.data, data], starts, [rows, inner, columns]);
+    }
   },
   lower: ([{ shape: ofA }], _attributes, { shape }) => ({
     supportsEpilogue: true,
@@ -69,17 +67,14 @@ function transposed(x: Tensor): Tensor {
 }
 
 /**
- * y = a·b for one matrix, in register tiles of 2 rows and 4 columns: each step of the k loop loads
- * six numbers for eight products. At the edges a tile repeats the last row or column and writes the
- * same value twice, which saves loops for the remainder.
+ * y = a·b for one matrix of each, from a start on, in register tiles of 2 rows and 4 columns: each
+ * step of the k loop loads six numbers for eight products. At the edges a tile repeats the last row
+ * or column and writes the same value twice, which saves loops for the remainder.
  */
 function multiply(
-  a: TypedArray,
-  b: TypedArray,
-  y: TypedArray,
-  rows: number,
-  inner: number,
-  columns: number,
+  [a, b, y]: readonly TypedArray[],
+  [startA, startB, startY]: readonly number[],
+  [rows, inner, columns]: readonly number[],
 ): void {
   for (let i = 0; i < rows; i += 2) {
     const next = Math.min(i + 1, rows - 1);
@@ -89,15 +84,17 @@ function multiply(
       const j3 = Math.min(j + 3, columns - 1);
       let p0 = 0, p1 = 0, p2 = 0, p3 = 0;
       let q0 = 0, q1 = 0, q2 = 0, q3 = 0;
+      const left = startA + i * inner;
+      const leftBelow = startA + next * inner;
       for (let k = 0; k < inner; k++) {
-        const row = k * columns;
-        const p = a[i * inner + k], q = a[next * inner + k];
+        const row = startB + k * columns;
+        const p = a[left + k], q = a[leftBelow + k];
         const b0 = b[row + j], b1 = b[row + j1], b2 = b[row + j2], b3 = b[row + j3];
         p0 += p * b0, p1 += p * b1, p2 += p * b2, p3 += p * b3;
         q0 += q * b0, q1 += q * b1, q2 += q * b2, q3 += q * b3;
       }
-      const top = i * columns;
-      const below = next * columns;
+      const top = startY + i * columns;
+      const below = startY + next * columns;
       y[top + j] = p0;
       y[top + j1] = p1;
       y[top + j2] = p2;

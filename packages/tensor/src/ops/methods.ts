@@ -33,11 +33,14 @@ declare module '../core/tensor.ts' {
 type AnyOp = (first: unknown, ...rest: unknown[]) => unknown;
 
 for (const [name, op] of Object.entries<unknown>({ ...ops, ...listOps, backward })) {
-  const isListOp = name in listOps;
-  const value = function (this: Tensor, argument: unknown, ...rest: unknown[]): unknown {
-    if (!isListOp) return (op as AnyOp)(this, argument, ...rest);
-    checkArgument(name, 'others', argument, tensorLists);
-    return (op as AnyOp)([this, ...(argument as readonly Tensor[])], ...rest);
+  const apply = op as AnyOp;
+  const method = function (this: Tensor, ...args: unknown[]): unknown {
+    return apply(this, ...args);
   };
+  const listMethod = function (this: Tensor, others: unknown, ...rest: unknown[]): unknown {
+    checkArgument(name, 'others', others, tensorLists);
+    return apply([this, ...(others as readonly Tensor[])], ...rest);
+  };
+  const value = name in listOps ? listMethod : method;
   Object.defineProperty(Tensor.prototype, name, { value, writable: true });
 }

@@ -49,9 +49,10 @@ function reduction(name: string, definition: ReduceDefinition): Reduction {
     compute: ([x], { data }, { axes }) => {
       const targets = broadcastStrides(reducedShape(x.shape, axes, true), x.shape);
       const { length, starts, steps } = rowsOf(x.shape, [stridesOf(x.shape), targets]);
-      const totals = new Float64Array(data.length).fill(lower.identity);
+      const isDouble = data instanceof Float64Array;
+      const totals = (isDouble ? data : new Float64Array(data.length)).fill(lower.identity);
       loop(x.data, totals, new Float64Array(data.length), length, starts[1], steps[1]);
-      data.set(totals);
+      if (!isDouble) data.set(totals);
     },
     lower: ([x], { axes }) => ({ fold: x.dtype === 'i32' ? integers : lower, axes }),
     gradient: (g, y, [x], { axes }) => {

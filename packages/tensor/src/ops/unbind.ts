@@ -2,7 +2,9 @@
  * The slices along an axis, without it: x₀, x₁, … They are the results of one op, as a loop over
  * many slices would otherwise add up as many gradients of the size of x: theirs is one `stack`.
  */
+import { asList } from '@mambagrad/wasm';
 import { zeros } from '../core/create.ts';
+import type { Tensors } from '../core/lists.ts';
 import type { Index } from '../core/lowering.ts';
 import { defineMultiPrimitive } from '../core/primitive.ts';
 import { numelOf, resolveAxis } from '../core/shape.ts';
@@ -41,8 +43,8 @@ function inSlice(axis: number, i: number): (index: Index) => Index {
 }
 
 /** The slices along an axis, without it. */
-export function unbind(x: Tensor, axis = 0): Tensor[] {
+export function unbind(x: Tensor, axis = 0): Tensors {
   requireTensor('unbind', 'x', x);
   const at = resolveAxis('unbind', axis, x.ndim);
-  return x.shape[at] === 0 ? [] : [...unbindPrimitive([x], at)];
+  return asList(x.shape[at] === 0 ? [] : [...unbindPrimitive([x], at)]);
 }

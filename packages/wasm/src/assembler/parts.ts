@@ -5,6 +5,7 @@ import {
 import {
   type Callable, type Global, instruct, type Local, type Parameters, statementsOf, variable,
 } from './control.ts';
+import { asList, type List } from '../common/list.ts';
 import type { Item } from './immediates.ts';
 import type { ResultType, ValueType } from './instructions.ts';
 
@@ -52,7 +53,7 @@ export interface WasmFunction<
   P extends Parameters = Parameters, R extends ResultType = ResultType,
 > extends Callable<P, R> {
   /** The parameters, then the other locals. */
-  readonly locals: readonly Local[];
+  readonly locals: List<Local>;
   /** Its statements, and at the end its result, if it has one; empty until they are made. */
   readonly code: readonly Code[];
   /** Adds a local variable, whose initial value is 0. */
@@ -76,7 +77,7 @@ export function addFunction<P extends Parameters, R extends ResultType>(
     operand(`result of function ${name}`, result as ValueType, value as Operand<ValueType>)
   );
   const self: WasmFunction<P, R> = {
-    ...called, locals, code: [], local,
+    ...called, locals: asList(locals), code: [], local,
     return: (...value) => instruct('return', 'none', value.map(resultOf)),
   };
   functions.push(self as unknown as WasmFunction);

@@ -214,7 +214,7 @@ export function fused(inputs: SSDInputs, chunkSize: number): SSDForm {
     const more = shape.map((size, axis) => size - x.shape[axis]);
     return more.some(Boolean) ? x.pad(shape.map(() => 0), more) : x;
   };
-  const cut = (x: Tensor, { shape }: Pick<Tensor, 'shape'>): Tensor =>
+  const cut = (x: Tensor, { shape }: Pick<Spec, 'shape'>): Tensor =>
     x.slice(shape.map(() => 0), [...shape]);
   const X = fill(input, batch, chunks * steps, heads, P);
   const a = fill(logDecay, batch, chunks * steps, heads);

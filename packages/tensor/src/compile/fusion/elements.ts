@@ -3,6 +3,7 @@
  * computes the element there. Where a value is not materialised, its expression contains those of
  * the values that it is computed from.
  */
+import { asList } from '@mambagrad/wasm';
 import type * as k from '@mambagrad/kernel';
 import { broadcastIndex, type Elements, flatIndex, type Index } from '../../core/lowering.ts';
 import type { Value } from '../trace/trace.ts';
@@ -50,8 +51,8 @@ export function computedElements(
     return made;
   };
   const elements = each((input) => elementsOf(materialization, input, load));
-  if (move) return { shape, dtype, at: (index) => elements[0].at(move(index)) };
-  if (element) return { shape, dtype, at: (index) => element(index, ...elements) };
+  if (move) return { shape, dtype, at: (index) => elements[0].at(move(asList(index))) };
+  if (element) return { shape, dtype, at: (index) => element(asList(index), ...elements) };
   if (!map) return loadedElements(materialization, value, load);
   const operand = (index: Index, i: number): k.Expr =>
     elements[i].at(broadcastIndex(index, inputs[i].shape));

@@ -1,0 +1,8 @@
+/**
+ * Kinds of options that several tables have in common.
+ */
+import { Kind } from '@mambagrad/tensor/options';
+
+/** Plain objects, whose fields are checked elsewhere; `expected` is their name in errors. */
+export const objects = (expected: string): Kind<never> =>
+  new Kind(expected, (x) => typeof x === 'object' && x !== null && !Array.isArray(x));
