@@ -72,10 +72,12 @@ test('a log that is cut anywhere goes on with a new line', () => {
 
 test('reads the log of a folder, too, and says where there is none', () => {
   const path = join(folder, 'whole');
-  runFolder(path).log.write('{"step":1,"lr":1,"gradientNorm":1,"metrics":{"loss":1},"seconds":1}\n');
+  const step = { step: 1, lr: 1, gradientNorm: 1, metrics: { loss: 1 }, seconds: 1 };
+  runFolder(path).log.write(`${JSON.stringify(step)}\n`);
   expect(loadLog(path)).toEqual(loadLog(join(path, 'log.jsonl')));
   expect(loadLog(path).steps).toHaveLength(1);
-  expect(() => loadLog(join(folder, 'x'))).toThrow(`loadLog: there is nothing at ${join(folder, 'x')}`);
+  const missing = join(folder, 'x');
+  expect(() => loadLog(missing)).toThrow(`loadLog: there is nothing at ${missing}`);
   mkdirSync(join(folder, 'empty'));
   expect(() => loadLog(join(folder, 'empty'))).toThrow('empty: log.jsonl is missing');
 });
