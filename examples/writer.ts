@@ -1,14 +1,24 @@
 /**
  * Trains a language model on the bytes of a text, a file of yours or this repository's own sources,
- * and then lets it write. To begin with it knows neither words nor letters.
+ * and lets it write. To begin with it knows neither words nor letters. It is validated on a part of
+ * the text that it does not learn from, saved, and can be loaded again to write or to chat:
+ *
+ *     npm run example writer -- --file PATH                     trains, in runs/writer
+ *     npm run example writer -- --file PATH --resume            goes on after an interruption
+ *     npm run example writer -- --load runs/writer --chat       writes by turns with you
+ *     npm run example writer -- --load runs/writer --prompt …   goes on from there
  */
 import { byteTokenizer, generateText, MambaLM } from '@mambagrad/mamba';
 import {
   AdamW, cosineDecay, crossEntropy, multiplySchedules, Trainer, warmUp,
 } from '@mambagrad/nn';
-import { integers, manualSeed, type Tensor, tensor } from '@mambagrad/tensor';
-import { readdirSync, readFileSync } from 'node:fs';
+import { report, runFolder } from '@mambagrad/nn/node';
+import { manualSeed, type Tensor } from '@mambagrad/tensor';
+import { fail, folderOfRun, runFlags, runTexts } from './files.ts';
 import { readOptions } from './options.ts';
+import { chat } from './writer/chat.ts';
+import { loadModel, saveModel } from './writer/saved.ts';
+import { baselines, drawPieces, heldOutBatches, readText } from './writer/text.ts';
 
 const options = readOptions(
   'Trains a language model on the bytes of a text, and lets it write.',
@@ -20,78 +30,87 @@ const options = readOptions(
     layers: { help: 'blocks', default: 2 },
     hidden: { help: 'width of the model', default: 64 },
     lr: { help: 'highest learning rate', default: 0.005, min: 0, fraction: true },
-    write: { help: 'bytes to write at the end', default: 600 },
+    every: { help: 'steps from one validation and sample to the next', default: 250 },
+    write: { help: 'bytes to write at the end, or in a turn of --chat', default: 600 },
     temperature: { help: 'how freely it writes', default: 0.7, min: 0, fraction: true },
   },
-  { mamba2: 'take Mamba-2 blocks' },
-  { file: 'the text (the sources of this repository)', prompt: 'what to go on from' },
+  { mamba2: 'take Mamba-2 blocks', chat: 'write by turns with the model at the end', ...runFlags },
+  {
+    file: 'the text (the sources of this repository)', prompt: 'what to go on from',
+    load: 'folder of a model to write with, without training', ...runTexts,
+  },
 );
-
-/** The sources of all packages, one behind the other. */
-function ownSources(): string {
-  const packages = new URL('../../packages/', import.meta.url);
-  const files = readdirSync(packages, { recursive: true, encoding: 'utf8' });
-  const sources = files.filter((file) => /^\w+[/\\]src[/\\].*\.ts$/.test(file)).sort();
-  return sources.map((file) => readFileSync(new URL(file, packages), 'utf8')).join('\n');
-}
-
-function readText(file: string | undefined): string {
-  try {
-    return file === undefined ? ownSources() : readFileSync(file, 'utf8');
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    process.exit(2);
-  }
-}
-
-const { batch, length, hidden, steps } = options;
-const text = readText(options.file);
-const bytes = Int32Array.from(byteTokenizer.encode(text));
-if (bytes.length <= length) {
-  console.error(`the text has ${bytes.length} bytes, expected more than --length ${length}`);
-  process.exit(2);
-}
+const { batch, length, hidden, steps, temperature, load } = options;
+if (load !== undefined && options.resume) fail('--load and --resume exclude one another');
+const folder = load ?? folderOfRun('writer', options);
 
 manualSeed(options.seed);
-const model = new MambaLM({
+const model = load === undefined ? new MambaLM({
   vocabSize: 256,
   hiddenSize: hidden,
   numLayers: options.layers,
   stateSize: 16,
   ...(options.mamba2 && { layer: 'mamba2', headDim: hidden }),
-});
+}) : loadModel(load);
 
-/** Pieces of the text from anywhere, each with the byte after it: [batch, length + 1]. */
-function draw(): Tensor {
-  const starts = Array.from(integers([batch], 0, bytes.length - length).data);
-  const pieces = starts.map((start) => [...bytes.subarray(start, start + length + 1)]);
-  return tensor(pieces, { dtype: 'i32' });
+/** Goes on from a prompt, piece by piece. */
+const write = (prompt: string, maxTokens: number) =>
+  generateText(model, byteTokenizer, prompt, { maxTokens, temperature });
+
+/** The prompt, and how the model goes on from it so far. */
+async function sampleOf(prompt: string): Promise<string> {
+  let text = prompt;
+  for await (const piece of write(prompt, 200)) text += piece;
+  return text;
 }
 
-console.log(
-  `A model of ${model.parameterCount().toLocaleString('en')} parameters learns from ` +
-    `${bytes.length.toLocaleString('en')} bytes.`,
-);
-const trainer = new Trainer({
-  model,
-  optimizer: new AdamW(model.parameters(), { lr: options.lr }),
-  data: draw,
-  loss: (pieces: Tensor) => {
-    const logits = model.forward(pieces.narrow(1, 0, length));
-    const loss = crossEntropy(logits, pieces.narrow(1, 1, length));
-    return { loss, 'bits per byte': loss.div(Math.LN2) };
-  },
-  // Up to the highest rate over the first steps, then down to 0 along a cosine.
-  schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
-  maxNorm: 1,
-  host: process,
-});
-await trainer.fit(steps);
-
-const prompt = options.prompt ?? text.slice(0, 40);
-process.stdout.write(`\n${prompt}`);
-const { write: maxTokens, temperature } = options;
-for await (const piece of generateText(model, byteTokenizer, prompt, { maxTokens, temperature })) {
-  process.stdout.write(piece);
+/** Trains the model on the text, and compares it with what needs no neural network. */
+async function train(): Promise<string> {
+  const text = readText(options.file, length);
+  const { training, heldOut } = text;
+  const prompt = options.prompt ?? text.text.slice(0, 40);
+  console.log(
+    `A model of ${model.parameterCount().toLocaleString('en')} parameters learns from ` +
+      `${training.length.toLocaleString('en')} bytes; ` +
+      `${(heldOut.length * heldOut[0].length).toLocaleString('en')} are held out.`,
+  );
+  const trainer = new Trainer({
+    model,
+    optimizer: new AdamW(model.parameters(), { lr: options.lr }),
+    data: () => drawPieces(text, batch, length),
+    loss: (pieces: Tensor) => {
+      const last = pieces.shape[1] - 1;
+      const logits = model.forward(pieces.narrow(1, 0, last));
+      const loss = crossEntropy(logits, pieces.narrow(1, 1, last));
+      return { loss, 'bits per byte': loss.div(Math.LN2) };
+    },
+    validation: { data: heldOutBatches(text, 16), every: options.every, keepBest: true },
+    samples: { every: options.every, make: () => sampleOf(prompt) },
+    // Up to the highest rate over the first steps, then down to 0 along a cosine.
+    schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
+    maxNorm: 1,
+    resume: options.resume,
+    host: process,
+    ...runFolder(folder),
+  });
+  await trainer.fit(steps);
+  saveModel(folder, model);
+  const { 'bits per byte': bits } = trainer.evaluate(heldOutBatches(text));
+  console.log('\nBits per byte of the part that is held out:');
+  for (const [name, value] of [...baselines(text), ['this model', bits] as const]) {
+    console.log(`  ${name.padEnd(32)}${value.toFixed(2)}`);
+  }
+  console.log(`\nSaved to ${folder}; --load ${folder} writes with it.`);
+  console.log(`Report: ${report(folder)}`);
+  return prompt;
 }
-console.log();
+
+const start = load === undefined ? await train() : options.prompt ?? '\n';
+if (options.chat) {
+  const { stdin: input, stdout: output } = process;
+  await chat(model, { count: options.write, temperature, input, output });
+} else {
+  process.stdout.write(`\n${start}`);
+  for await (const piece of write(start, options.write)) process.stdout.write(piece);
+  console.log();
+}

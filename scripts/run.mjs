@@ -83,7 +83,7 @@ const commands = {
 };
 
 /** Files of examples/ that programs import, and are none themselves. */
-const parts = new Set(['options', 'training']);
+const parts = new Set(['files', 'ngram', 'options', 'training']);
 
 /** Runs the program of this name in a folder, compiled first. */
 async function runProgram(folder, [name, ...args]) {

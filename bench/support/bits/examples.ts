@@ -11,13 +11,16 @@ const programs = new URL('../../../../examples/dist/', import.meta.url);
 
 const small = ['--steps', '3', '--batch', '4'];
 
-/** The options of each run; `FILE` stands for a text that is always the same. */
+/**
+ * The options of each run; `FILE` stands for a text that is always the same, `FOLDER` for an empty
+ * folder.
+ */
 const runs: Readonly<Record<string, readonly (readonly string[])[]>> = {
   selectiveCopying: [small, [...small, '--eager', '--layers', '2']],
   directions: [small],
   images: [small],
   writer: [[], ['--mamba2']].map((more) =>
-    [...small, '--file', 'FILE', '--length', '40', '--write', '30', ...more],
+    [...small, '--file', 'FILE', '--folder', 'FOLDER', '--length', '40', '--write', '30', ...more],
   ),
 };
 
@@ -44,8 +47,9 @@ async function run(name: string, args: readonly string[]): Promise<unknown> {
     process.stdout.write = write;
     Trainer.prototype.fit = fit;
   }
-  // Lines of progress tell the time.
-  const lines = printed.join('').split('\n').filter((line) => !line.startsWith('step '));
+  // Lines of progress tell the time, and others where a run is kept.
+  const lines = printed.join('').split('\n')
+    .filter((line) => !/^step |^Report: |^Saved to /.test(line));
   return { states, lines };
 }
 
@@ -59,7 +63,8 @@ export function* exampleCases(): Iterable<Case> {
           const file = join(folder, 'text');
           const letters = Array.from(numbers(3000, 97, 123), (code) => String.fromCharCode(code));
           writeFileSync(file, letters.join(''));
-          return await run(name, args.map((arg) => (arg === 'FILE' ? file : arg)));
+          const paths = new Map([['FILE', file], ['FOLDER', join(folder, 'run')]]);
+          return await run(name, args.map((arg) => paths.get(arg) ?? arg));
         } finally {
           rmSync(folder, { recursive: true });
         }

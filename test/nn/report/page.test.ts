@@ -205,3 +205,11 @@ test('the best evaluation is the one of the metric that judges', () => {
   // What was logged of an earlier end is not the last word.
   expect(bestIn([end, JSON.stringify({ event: 'begin', step: 4 }), evaluated(5, 9, 1)])).toBe('best validation accuracy: 5');
 });
+
+test('an axis is logarithmic at first where a curve ends low, and linear where it ends high', () => {
+  const falling = Array.from({ length: 20 }, (_, i) => line(i + 1, 0.5 ** i, { validation: { accuracy: 1 - 0.6 ** (i + 1) } }));
+  const rising = falling.map((each, i) => each.replace(`"loss":${0.5 ** i}`, `"loss":${0.5 ** (20 - i)}`));
+  const isLog = (log: string[], title: string) =>
+    'checked' in elementsOf(figure(parse(log), title), 'input')[0].attributes;
+  expect([isLog(falling, 'loss'), isLog(rising, 'loss'), isLog(falling, 'accuracy')]).toEqual([true, false, false]);
+});

@@ -124,11 +124,15 @@ export function canBeLog({ series }: Chart): boolean {
   return least > 0 && greatest > least;
 }
 
-/** Whether a chart shows more on a logarithmic axis: its values differ in size. */
+/**
+ * Whether a chart shows more on a logarithmic axis: a curve of it ends so low, as losses do, that
+ * a linear axis would show the end as 0.
+ */
 export function isBetterLog(chart: Chart): boolean {
   const curves = chart.series.map(({ points, smoothed = points }) => smoothed.y);
-  const [least, greatest] = rangeOf(curves);
-  return canBeLog(chart) && greatest > 20 * least;
+  const [, greatest] = rangeOf(curves);
+  const ends = curves.map((values) => values.findLast(Number.isFinite) ?? Infinity);
+  return canBeLog(chart) && Math.min(...ends) < greatest / 20;
 }
 
 /** The same curve with gaps where it has no logarithm. */

@@ -21,7 +21,7 @@ const HELP = `mambagrad: looks at training runs that runFolder keeps
   mambagrad plot FOLDER     draws the loss and metrics in the terminal
     --charts A,B,…          other charts: 'learning rate', 'gradient norm', 'steps per second'
     --width N, --height N   the size in characters (the terminal's width, 14 rows)
-    --log, --no-log         a logarithmic axis, or none (where values differ in size)
+    --log, --no-log         a logarithmic axis, or none (where a curve ends near 0)
     --smoothing N           as above`;
 
 const options = {

@@ -27,7 +27,7 @@ export interface PlotOptions {
   readonly width?: number | undefined;
   /** The number of rows of a chart, from 2, without its title and axis. Default 14. */
   readonly height?: number | undefined;
-  /** Whether the values are on a logarithmic axis. Default where they differ in size. */
+  /** Whether the values are on a logarithmic axis. Default where a curve ends near 0. */
   readonly log?: boolean | undefined;
   /**
    * The charts of a run to draw, by title: 'loss', a metric, 'learning rate', 'gradient norm',

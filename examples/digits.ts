@@ -1,0 +1,91 @@
+/**
+ * Reads handwritten digits: a stack of MambaND layers learns from 1,237 images of 8 × 8 pixels, is
+ * watched on 200 others, and is tested once, at the end, on 360 that had no part in any decision.
+ * The digits are sorted by who wrote them, so those of the test are by writers of their own, and
+ * harder to read than the rest.
+ */
+import {
+  accuracy, AdamW, collate, confusionMatrix, cosineDecay, crossEntropy, DataLoader, imageDataset,
+  multiplySchedules, splitData, Trainer, warmUp,
+} from '@mambagrad/nn';
+import { readCsv, report, runFolder } from '@mambagrad/nn/node';
+import { manualSeed } from '@mambagrad/tensor';
+import { mostCommon, nearest } from './digits/baselines.ts';
+import { DigitReader } from './digits/model.ts';
+import { sideBySide } from './digits/picture.ts';
+import { dataFile, folderOfRun, runFlags, runTexts } from './files.ts';
+import { readOptions } from './options.ts';
+import { percent, predict } from './training.ts';
+
+const options = readOptions(
+  'Trains a stack of MambaND layers to read handwritten digits.',
+  {
+    seed: { help: 'where the random numbers start', default: 1, min: 0 },
+    epochs: { help: 'how often to go through the images', default: 80 },
+    batch: { help: 'images per step', default: 64 },
+    layers: { help: 'MambaND layers', default: 4 },
+    hidden: { help: 'width of the model', default: 48 },
+    lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
+  },
+  runFlags,
+  runTexts,
+);
+const { seed, epochs, batch, layers, hidden, lr } = options;
+const folder = folderOfRun('digits', options);
+
+// The table has a row for each image: its 64 pixels, and then its class.
+const table = readCsv(dataFile('digits.csv.gz'), { header: false });
+const pixels = table.toTensor(table.names.slice(0, 64)).unbind(0);
+const images = imageDataset(pixels, table.numbers('64'), { shape: [8, 8], max: 16 });
+const [training, validation, test] =
+  splitData(images, { counts: [1237, 200, 360], shuffle: false });
+
+manualSeed(seed);
+const model = new DigitReader({ layers, hidden, dropout: 0.2, classes: 10 });
+const stepsOfEpoch = Math.floor(training.length / batch);
+const trainer = new Trainer({
+  model,
+  optimizer: new AdamW(model.parameters(), { lr, weightDecay: 0.05 }),
+  data: new DataLoader(training, { batchSize: batch, shuffle: true, dropLast: true, seed }),
+  loss: ({ image, label }) => ({
+    loss: crossEntropy(model.forward(image), label, { labelSmoothing: 0.1 }),
+  }),
+  validation: {
+    data: new DataLoader(validation, { batchSize: 200 }),
+    everyEpochs: 1,
+    keepBest: true,
+    predict: ({ image, label }) => ({ outputs: model.forward(image), targets: label }),
+    metrics: { accuracy: accuracy(), confusion: confusionMatrix(10) },
+  },
+  // Up to the highest rate over the first steps, then down to 0 along a cosine.
+  schedule: multiplySchedules(warmUp(50), cosineDecay(epochs * stepsOfEpoch)),
+  maxNorm: 1,
+  resume: options.resume,
+  host: process,
+  ...runFolder(folder),
+});
+console.log(
+  `A stack of ${layers} MambaND layers, ${model.parameterCount().toLocaleString('en')} ` +
+    `parameters, learns to read ${training.length.toLocaleString('en')} digits.`,
+);
+await trainer.fit({ epochs });
+
+// The test
+
+const [known, unseen] = [[...training, ...validation], [...test]].map((part) => collate(part));
+console.log(`
+Read correctly of ${test.length} digits by other writers:
+  always the most common digit     ${percent(mostCommon(known, unseen, 10))}
+  that of the most similar image   ${percent(nearest(known, unseen))}
+  this model                       ${percent(trainer.evaluate([unseen]).accuracy)}
+`);
+
+const answers = model.inEval(() => predict(model, unseen.image)).data;
+const mistakes = Array.from(unseen.label.data, (label, i) => ({ label, answer: answers[i], i }))
+  .filter(({ label, answer }) => label !== answer)
+  .map(({ label, answer, i }) => ({
+    rows: test.at(i).image.squeeze(-1).toArray() as number[][],
+    caption: `a ${label}, read as ${answer}`,
+  }));
+console.log(`${mistakes.length} were read wrongly:\n\n${sideBySide(mistakes.slice(0, 8))}`);
+console.log(`Report: ${report(folder)}`);

@@ -1,0 +1,121 @@
+/**
+ * Forecasts the CO₂ in the air over Mauna Loa, twelve months ahead. A small Mamba learns from the
+ * months to 2004, the years to 2009 say when it was best, and those from 2010 on test it, each
+ * month as if it were the present one. The model is saved with its scale; forecastNext.ts uses it.
+ */
+import {
+  AdamW, collate, cosineDecay, DataLoader, l1Loss, meanAbsoluteError, measure, multiplySchedules,
+  Trainer, warmUp, windows,
+} from '@mambagrad/nn';
+import { report, runFolder } from '@mambagrad/nn/node';
+import { manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
+import { join } from 'node:path';
+import { dataFile, folderOfRun, runFlags, runTexts } from './files.ts';
+import { type Batch, Forecaster, MEMORY } from './forecast/model.ts';
+import { indexOfYear, readSeries, risesOf, YEAR } from './forecast/series.ts';
+import { readOptions } from './options.ts';
+
+const options = readOptions(
+  'Trains a Mamba to forecast the CO₂ in the air, twelve months ahead.',
+  {
+    seed: { help: 'where the random numbers start', default: 1, min: 0 },
+    epochs: { help: 'how often to go through the training part', default: 20 },
+    batch: { help: 'windows of the series per step', default: 32 },
+    layers: { help: 'Mamba blocks', default: 2 },
+    hidden: { help: 'width of the model', default: 16 },
+    lr: { help: 'highest learning rate', default: 0.005, min: 0, fraction: true },
+  },
+  runFlags,
+  runTexts,
+);
+const { seed, epochs, batch, layers, hidden, lr } = options;
+const folder = folderOfRun('forecast', options);
+
+manualSeed(seed);
+const model = new Forecaster({ layers, hidden });
+
+// The series in three parts. Of what comes later nothing is used, not even for the scale.
+const series = readSeries(dataFile('co2-concentration.csv'));
+const rises = risesOf(series.values);
+const [from2005, from2010] = [2005, 2010].map((year) => indexOfYear(series, year));
+model.scaler.fit(rises.slice(0, from2005));
+const scaled = model.scaler.transform(rises);
+/** Windows whose twelve months to be forecast are from one index to another. */
+const part = (from: number, to: number) =>
+  windows(scaled.slice(from - MEMORY, to), { length: MEMORY, horizon: YEAR });
+const training = part(YEAR + MEMORY, from2005);
+const validation = part(from2005, from2010);
+const test = part(from2010, scaled.length);
+
+const predict = (batch: Batch) => ({
+  outputs: model.forward(batch),
+  targets: batch.target.squeeze(-1),
+  mask: batch.targetMask.squeeze(-1),
+});
+
+const trainer = new Trainer({
+  model,
+  optimizer: new AdamW(model.parameters(), { lr }),
+  data: new DataLoader(training, { batchSize: batch, shuffle: true, seed }),
+  loss: (batch: Batch) => {
+    const { outputs, targets, mask } = predict(batch);
+    // The mean over the months that have a value, of which `count` says how many there are.
+    const count = mask.sum().cast('f32');
+    const errors = l1Loss(outputs, targets, { reduction: 'none' });
+    return { loss: mask.where(errors, 0).sum().div(count), count };
+  },
+  validation: {
+    data: new DataLoader(validation, { batchSize: validation.length }),
+    everyEpochs: 1,
+    keepBest: true,
+    predict: (batch: Batch) => {
+      const { outputs, targets, mask } = predict(batch);
+      const [inPpm, truth] = [outputs, targets].map((rises) => model.scaler.inverse(rises));
+      return { outputs: inPpm, targets: truth, mask };
+    },
+    metrics: { 'mean error in ppm': meanAbsoluteError() },
+  },
+  schedule: multiplySchedules(warmUp(20), cosineDecay(epochs * Math.ceil(training.length / batch))),
+  maxNorm: 1,
+  resume: options.resume,
+  host: process,
+  ...runFolder(folder),
+});
+console.log(
+  `A Mamba of ${model.parameterCount().toLocaleString('en')} parameters learns from ` +
+    `${training.length} stretches of six years.`,
+);
+await trainer.fit({ epochs });
+
+// The test: from each month on, twelve months ahead
+
+const unseen = collate([...test]);
+const lastYear = unseen.input.narrow(1, MEMORY - YEAR, YEAR).squeeze(-1);
+const { outputs, targets, mask } = model.inEval(() => noGrad(() => predict(unseen)));
+const forecasts: readonly (readonly [name: string, forecast: Tensor])[] = [
+  ["last year's value plus last year's rise", lastYear],
+  ["the same, with the year's mean rise", lastYear.mean(1, true).broadcastTo(lastYear.shape)],
+  ['this model', outputs],
+];
+
+/** The mean error in ppm of forecasts, of one month or of all. */
+function errorOf(forecast: Tensor, month?: number): number {
+  const [some, truth, isKnown] = [forecast, targets, mask]
+    .map((x) => (month === undefined ? x : x.narrow(1, month - 1, 1)));
+  const error = measure(meanAbsoluteError(), [{ outputs: some, targets: truth, mask: isKnown }]);
+  return error * model.scaler.scale.item();
+}
+const months = [1, 3, 6, 12];
+const line = (name: string, cells: readonly (string | number)[]) =>
+  console.log(`  ${name.padEnd(40)}${cells.map((cell) => String(cell).padStart(6)).join('')}`);
+console.log(`\nForecasts from each of ${test.length} months on, and their mean error in ppm:\n`);
+line('months ahead', [...months, 'all']);
+for (const [name, forecast] of forecasts) {
+  const errors = [...months.map((month) => errorOf(forecast, month)), errorOf(forecast)];
+  line(name, errors.map((error) => error.toFixed(2)));
+}
+
+const path = join(folder, 'model.safetensors');
+model.save(path, errorOf(outputs));
+console.log(`\nSaved to ${path}; npm run example forecastNext looks ahead with it.`);
+console.log(`Report: ${report(folder)}`);

@@ -1,0 +1,62 @@
+/**
+ * Forecasts the CO₂ of the next twelve months with the model that forecast.ts has saved. Nothing is
+ * trained here: the file holds the weights, the scale of the training part, the sizes of the model,
+ * and how large its errors were on months that it had not seen.
+ */
+import { plot } from '@mambagrad/nn';
+import { join } from 'node:path';
+import { dataFile, fail, latestRun } from './files.ts';
+import { Forecaster } from './forecast/model.ts';
+import { readSeries, risesOf, YEAR } from './forecast/series.ts';
+import { readOptions } from './options.ts';
+
+const options = readOptions(
+  'Forecasts the CO₂ of the next twelve months, with a model that forecast has saved.',
+  {},
+  {},
+  {
+    load: 'folder of the model (the latest runs/forecast)',
+    file: 'table with columns Date and CO2 (examples/data/co2-concentration.csv)',
+  },
+);
+const folder = options.load ?? latestRun('forecast') ??
+  fail('there is no model yet; npm run example forecast trains one');
+
+/** What `make` gives, or the end of the process with the reason why it gives nothing. */
+function orFail<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+const { model, error } = orFail(() => Forecaster.load(join(folder, 'model.safetensors')));
+const file = options.file ?? dataFile('co2-concentration.csv');
+const { times, values } = orFail(() => readSeries(file));
+
+const lastYear = values.slice(-YEAR);
+const rises = model.forecast(risesOf(values));
+const next = rises.map((rise, i) => lastYear[i] + rise);
+
+// Two years that were measured, and the year to come
+
+const measured = [...values.slice(-2 * YEAR)];
+const ahead = [...measured.map(() => NaN), ...next];
+console.log('CO₂ over Mauna Loa in ppm, month by month');
+console.log(plot({ measured, forecast: ahead }, { log: false }));
+
+/** The name of a month of the series, or of one after its end. */
+function nameOf(month: number): string {
+  const date = new Date(times[0]);
+  date.setUTCMonth(date.getUTCMonth() + month);
+  return date.toLocaleDateString('en', { month: 'long', year: 'numeric', timeZone: 'UTC' });
+}
+console.log('\nForecast, with the rise over a year:\n');
+next.forEach((value, i) => {
+  const month = nameOf(values.length + i).padEnd(16);
+  console.log(`  ${month}${value.toFixed(2)}  ${rises[i] < 0 ? '' : '+'}${rises[i].toFixed(2)}`);
+});
+console.log(
+  `\nForecasts of this model for months that it had not seen were off by ${error.toFixed(2)} ppm ` +
+    'on average.',
+);
