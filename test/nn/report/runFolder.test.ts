@@ -3,7 +3,7 @@ import { Linear, mseLoss, SGD, Trainer } from '@mambagrad/nn';
 import { loadLog, logFile, runFolder } from '@mambagrad/nn/node';
 import { manualSeed, ones } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -68,6 +68,18 @@ test('a log that is cut anywhere goes on with a new line', () => {
       rmSync(path);
     }),
   );
+});
+
+test('reads the log of a folder, too, and says where there is none', () => {
+  const path = join(folder, 'whole');
+  const step = { step: 1, lr: 1, gradientNorm: 1, metrics: { loss: 1 }, seconds: 1 };
+  runFolder(path).log.write(`${JSON.stringify(step)}\n`);
+  expect(loadLog(path)).toEqual(loadLog(join(path, 'log.jsonl')));
+  expect(loadLog(path).steps).toHaveLength(1);
+  const missing = join(folder, 'x');
+  expect(() => loadLog(missing)).toThrow(`loadLog: there is nothing at ${missing}`);
+  mkdirSync(join(folder, 'empty'));
+  expect(() => loadLog(join(folder, 'empty'))).toThrow('empty: log.jsonl is missing');
 });
 
 test('refuses options that are wrong', () => {

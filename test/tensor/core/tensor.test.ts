@@ -52,6 +52,14 @@ describe('creation', () => {
     expect(arange(1, 2, 0.25).toArray()).toEqual([1, 1.25, 1.5, 1.75]);
     expect(arange(3, 0, -1).toArray()).toEqual([3, 2, 1]);
     expect(arange(3, 0).numel).toBe(0);
+    expect(arange(3).toArray()).toEqual([0, 1, 2]);
+    const integers = arange(2, { dtype: 'i32' });
+    expect([integers.dtype, integers.toArray()]).toEqual(['i32', [0, 1]]);
+    // A stop that is given and missing, such as a misspelt field, is not a range from 0.
+    expect(() => arange(5, undefined)).toThrow('arange: stop is missing');
+    expect(() => arange(NaN)).toThrow('arange: stop is NaN, expected a number');
+    // @ts-expect-error A step needs a start.
+    expect(() => arange(5, { dtype: 'i32' }, 2)).toThrow('arange');
   });
 
   it('makes the identity, even steps, and the likes of another tensor', () => {

@@ -53,12 +53,17 @@ function endsWithLineBreak(path: string): boolean {
 /** The run whose log is in a folder; `op` is the function that was given it. */
 export function loadRun(op: string, folder: string): Run {
   const path = join(folder, LOG);
-  if (fs.existsSync(path)) return loadLog(path);
+  if (fs.existsSync(path)) return parseLog(fs.readFileSync(path, 'utf8'));
   throw new TensorError(`${op}: there is no log in ${folder}: ${LOG} is missing`);
 }
 
-/** Reads the log of a run from a file, as `parseLog` does. */
+/**
+ * Reads the log of a run, as `parseLog` does: of a folder that `runFolder` made, or of a log file.
+ * Throws if there is none.
+ */
 export function loadLog(path: string): Run {
   checkArgument('loadLog', 'path', path, string);
-  return parseLog(fs.readFileSync(path, 'utf8'));
+  const found = fs.statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new TensorError(`loadLog: there is nothing at ${path}`);
+  return found.isDirectory() ? loadRun('loadLog', path) : parseLog(fs.readFileSync(path, 'utf8'));
 }

@@ -156,11 +156,21 @@ export function ones(shape: Shape, options: CreateOptions = {}): Tensor {
 const finite = number();
 const counts = whole();
 
-/** start, start + step, … up to, not including, stop: `arange(0, 3)` is [0, 1, 2]. */
-export function arange(start: number, stop: number, step = 1, options: CreateOptions = {}): Tensor {
-  for (const [name, value] of Object.entries({ start, stop, step })) {
-    checkArgument('arange', name, value, finite);
-  }
+/**
+ * start, start + step, … up to, not including, stop: `arange(3)` and `arange(0, 3)` are [0, 1, 2].
+ * `start` is 0 and `step` is 1 unless given. Throws if a number is not finite, or the step is 0.
+ */
+export function arange(stop: number, options?: CreateOptions): Tensor;
+export function arange(
+  start: number, stop: number, step?: number, options?: CreateOptions,
+): Tensor;
+export function arange(...given: [number, (number | CreateOptions)?, number?, CreateOptions?]) {
+  const hasStopOnly = given.length === 1 || (given.length === 2 && typeof given[1] === 'object');
+  const all = hasStopOnly ? [0, given[0], 1, given[1]] : given;
+  const [start, stop, step = 1, options = {}] = all as [number, number, number?, CreateOptions?];
+  checkArgument('arange', 'start', start, finite);
+  checkArgument('arange', 'stop', stop, finite);
+  checkArgument('arange', 'step', step, finite);
   const settings = readOptions('arange', options, createOptions);
   const count = Math.ceil((stop - start) / step);
   check(Number.isFinite(count))`arange: cannot count from ${start} to ${stop} in steps of ${step}`;
