@@ -65,7 +65,8 @@ describe('programs on real data', () => {
     ['forecast', '479', [/last year's rise( +0\.8[67]){4} +0\.87/, /mean rise( +0\.\d\d){4} +0\.67/]],
     ['names', '3932', [/all letters alike +4\.75/, /Of 20 names that it wrote/]],
   ])('%s is compared with its baselines, and has a report', async (name, batch, shown) => {
-    const options = [...once(name), '--batch', batch, ...(name === 'names' ? ['--write', '20'] : [])];
+    const more = { digits: ['--readers', '2'], names: ['--write', '20'] }[name] ?? [];
+    const options = [...once(name), '--batch', batch, ...more];
     const printed = await run(name, options);
     for (const pattern of shown) expect(printed).toMatch(pattern);
     expect(printed).toContain(`Report: ${join(folder, name, 'report.html')}`);
