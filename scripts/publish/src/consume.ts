@@ -23,6 +23,8 @@ export interface ConsumeOptions {
   readonly tools: string;
   /** Where the projects are made. */
   readonly folder: string;
+  /** The package managers to try, by name; all if there are none. */
+  readonly installers: readonly string[];
   /** Paths of engines. */
   readonly engines: Readonly<Record<string, readonly string[]>>;
 }
@@ -90,7 +92,9 @@ class Consuming {
     const compilersFound = await this.#found(compilers(), 'type-check');
     const own = compilersFound.at(-1);
     const enginesFound = await this.#found(engines(this.#options.engines), 'train, save, load');
-    for (const installer of await this.#found(installers(), 'install')) {
+    const chosen = this.#options.installers;
+    const tried = installers().filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+    for (const installer of await this.#found(tried, 'install')) {
       const consumer = await this.#install(installer);
       if (consumer === undefined || own === undefined) continue;
       const isNpm = installer.name === 'npm';

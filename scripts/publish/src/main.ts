@@ -49,6 +49,7 @@ const help = `Tries the packages as users will. What is not found is left out, a
   --tools FOLDER   where that is kept, for the next time. Default a temporary folder
   --node PATH      an engine; may be given several times, as may --bun and --deno.
                    CONSUMERS_NODE, CONSUMERS_BUN and CONSUMERS_DENO are lists of paths
+  --with NAME      a package manager, npm or pnpm. Default both
   --folder FOLDER  where the projects are made, and stay. Default a temporary folder`;
 
 /** The options of the command line; undefined if it asked for help, or is wrong. */
@@ -60,7 +61,7 @@ function readOptions(): ConsumeOptions | undefined {
       options: {
         help: { type: 'boolean', short: 'h' }, fetch: { type: 'boolean' },
         tools: { type: 'string' }, folder: { type: 'string' },
-        node: paths, bun: paths, deno: paths,
+        with: paths, node: paths, bun: paths, deno: paths,
       },
     });
     const { node = [], bun = [], deno = [] } = values;
@@ -69,6 +70,7 @@ function readOptions(): ConsumeOptions | undefined {
         fetch: values.fetch ?? false,
         tools: resolve(values.tools ?? join(staging, 'tools')),
         folder: resolve(values.folder ?? join(staging, 'projects')),
+        installers: values.with ?? [],
         engines: { node, bun, deno },
       };
     }
