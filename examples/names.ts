@@ -53,7 +53,7 @@ const loaderOf = (some: readonly number[][], shuffle: boolean) =>
 
 manualSeed(seed);
 const model = new MambaLM({
-  vocabSize, hiddenSize: hidden, stateSize: 8, numLayers: layers, dropout: 0.3,
+  vocabSize, hiddenSize: hidden, stateSize: 8, numLayers: layers, dropout: 0.2,
 });
 
 const write = (count: number): Promise<string[]> => generateTexts(

@@ -7,7 +7,7 @@
  */
 import { MambaBlock, MambaND } from '@mambagrad/mamba';
 import { Dropout, Linear, Module, Parameter, RMSNorm } from '@mambagrad/nn';
-import { concat, normal, type Tensor } from '@mambagrad/tensor';
+import { concat, normal, stack, type Tensor } from '@mambagrad/tensor';
 import { Distort } from './distort.ts';
 
 export interface ReaderOptions {
@@ -63,6 +63,29 @@ export class DigitReader extends Module {
     const embedded = this.embedding.forward(patchesOf(this.distort.forward(images.squeeze(-1))));
     const h = this.layers.reduce((x, layer) => layer.forward(x), embedded.add(this.position));
     return this.head.forward(this.dropout.forward(this.norm.forward(h).mean([1, 2])));
+  }
+}
+
+/**
+ * Readers that learn side by side from the same images, each distorted in its own way. They make
+ * different mistakes, so together they make fewer: their probabilities are averaged (an ensemble).
+ */
+export class DigitReaders extends Module {
+  readonly readers: readonly DigitReader[];
+
+  constructor(count: number, options: ReaderOptions) {
+    super();
+    this.readers = Array.from({ length: count }, () => new DigitReader(options));
+  }
+
+  /** The logits of each reader, [batch, classes]. */
+  each(images: Tensor): readonly Tensor[] {
+    return this.readers.map((reader) => reader.forward(images));
+  }
+
+  /** The logarithm of the mean probability of each class, [batch, classes]. */
+  forward(images: Tensor): Tensor {
+    return stack(this.each(images)).softmax(-1).mean(0).log();
   }
 }
 
