@@ -7,7 +7,7 @@
 /** Whether this is `npm run soak`. */
 export const isSoak = process.env['SOAK'] === '1';
 
-/** The number of runs of a costly property of `all` runs: at least five, if there are as many. */
+/** The number of runs of a costly property of `all` runs: at least two, if there are as many. */
 export function runs(all: number): number {
-  return isSoak ? all : Math.max(Math.min(all, 5), Math.ceil(all / 4));
+  return isSoak ? all : Math.max(Math.min(all, 2), Math.ceil(all / 4));
 }
