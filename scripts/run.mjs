@@ -3,6 +3,7 @@
 //   node scripts/run.mjs start [options]        runs examples/selectiveCopying
 //   node scripts/run.mjs example NAME [options] runs examples/NAME
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
+//   node scripts/run.mjs soak [filters]         the same, with four times the cases of costly ones
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
 //   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
@@ -74,6 +75,11 @@ const commands = {
 
   async build() {
     await prepare('all');
+  },
+
+  async soak(args) {
+    process.env.SOAK = '1';
+    await commands.test(args);
   },
 
   async test(args) {

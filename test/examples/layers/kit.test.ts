@@ -7,6 +7,7 @@ import { describe, it } from 'vitest';
 import { deltaRule } from '../../../examples/layers/deltaNet.ts';
 import { gatedLinearAttention } from '../../../examples/layers/gatedLinearAttention.ts';
 import { layers } from './references.ts';
+import { runs } from '../../support/soak.ts';
 
 const steps = ['batch', 'length', 'heads'];
 const [keys, values] = [[...steps, 'states'], [...steps, 'headDim']];
@@ -17,7 +18,7 @@ const logDecays = {
 } as const;
 
 const supports = ['initialState', 'lastState', 'gradients'] as const;
-const few = { numRuns: 3, maxLength: 40 };
+const few = { numRuns: runs(3), maxLength: 40 };
 
 /** The state before the first step; zeros if there is none. */
 const stateOf = (v: Tensor, { batch, heads, headDim, states }: Sizes, state: Tensor | undefined) =>

@@ -16,6 +16,7 @@ import { expectNear, nudged } from '../../support/compiled.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { type Layer, layers, reference, type Sizes, type State } from './references.ts';
+import { runs } from '../../support/soak.ts';
 
 /** Lengths around the sizes of chunks, from 1. */
 const lengths = fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 6, max: 40 }));
@@ -72,7 +73,7 @@ describe.each(Object.entries(layers))('%s', (_name, create) => {
         expect(found.length).toBe(expected.length);
         found.forEach((one, i) => expectClose(one, expected[i], 1e-10, 1e-10));
       }),
-      { numRuns: 5 },
+      { numRuns: runs(5) },
     );
   });
 
@@ -95,7 +96,7 @@ describe.each(Object.entries(layers))('%s', (_name, create) => {
         expect(found.length).toBe(expected.length);
         found.forEach((one, i) => expectClose(one, expected[i], 1e-10, 1e-10));
       }),
-      { numRuns: 5 },
+      { numRuns: runs(5) },
     );
   });
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { anyFloat, randomKernels } from './random.ts';
 import { runTwins } from './twins.ts';
+import { runs } from '../../support/soak.ts';
 
 describe('a random kernel', () => {
   it('leaves the same bytes in WebAssembly and in JavaScript', () => {
@@ -11,7 +12,7 @@ describe('a random kernel', () => {
       fc.property(randomKernels(), ({ kernel, given }) => {
         runTwins(kernel, given);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -56,7 +57,7 @@ describe('lanes', () => {
         const results = runTwins(kernel, new Map([[x, numbers]]));
         expect(results.get(y)).toEqual(results.get(z));
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });

@@ -4,6 +4,7 @@ import { compile, grad, tensor, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runTwins } from '../language/twins.ts';
+import { runs } from '../../support/soak.ts';
 
 const floats = fc.float({ min: -1e6, max: 1e6, noNaN: true, noDefaultInfinity: true });
 /** Of such sizes that float64 holds each sum and product exactly. */
@@ -47,7 +48,7 @@ describe('a long sum', () => {
         );
         expect(Math.abs(found - exact)).toBeLessThanOrEqual(16 * 2 ** -24 * sizes);
       }),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });

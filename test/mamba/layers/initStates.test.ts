@@ -14,6 +14,7 @@ import {
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 interface Options extends SequenceFlags {
   readonly statesAt?: Tensor;
@@ -111,7 +112,7 @@ describe.each(Object.entries(scans))('resetState of %s', (_name, make) => {
         expectClose(compiled.value, expected.value, 1e-5);
         expectClose(joined(compiled.gradients), joined(expected.gradients), 1e-5);
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 
@@ -192,7 +193,7 @@ describe.each(Object.entries(blocks))('learned states of %s', (_name, make) => {
           state = after.state;
         });
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 

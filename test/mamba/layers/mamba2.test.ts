@@ -8,6 +8,7 @@ import { expectClose } from '../../support/compare.ts';
 import { drawInteger, drawTensor } from '../../support/draw.ts';
 import { checkGradients } from '../../support/gradients.ts';
 import { drawMamba2Sizes } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 describe('Mamba2Block', () => {
   it('starts as the authors say', () => {
@@ -75,7 +76,7 @@ describe('Mamba2Block', () => {
         const x = drawTensor(g, [2, length, options.hiddenSize]);
         expectClose(make(drawInteger(g, 1, 25)).forward(x), make(1).forward(x), 1e-12);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -111,7 +112,7 @@ describe('gatedRmsNorm', () => {
         expectClose(run(false), normed(x.mul(z.silu())), 1e-14);
         expectClose(run(true), normed(x).mul(z.silu()), 1e-14);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

@@ -19,6 +19,7 @@ import { expectClose } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { checkGradients } from '../../support/gradients.ts';
 import { drawMamba3Sizes } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 function setField(owner: object, path: readonly string[], value: unknown): void {
   const [key, ...rest] = path;
@@ -122,7 +123,7 @@ describe('Mamba3Block', () => {
         const state = drawState(g, some, 2);
         expectClose(flat(some.scan(x, { state })), flat(one.scan(x, { state })), 1e-12);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -148,7 +149,7 @@ describe('Mamba3Block', () => {
         expect(last.min().item()).toBeGreaterThanOrEqual(0);
         expect(last.max().item()).toBeLessThan(2 * Math.PI);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 

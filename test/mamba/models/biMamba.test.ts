@@ -9,6 +9,7 @@ import { expectClose, expectSame } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawPlaces, maskOf, take } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 const pools = ['last', 'mean', 'ends', 'none'] as const;
 
@@ -51,7 +52,7 @@ describe('BiMamba', () => {
         const floor = 3 * moved.item();
         expectClose(found, expected, 1e-13, floor);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -66,7 +67,7 @@ describe('BiMamba', () => {
         const shape = options.pool === 'none' ? [...x.shape.slice(0, 2), size] : [2, size];
         expect(model.forward(x).shape).toEqual(shape);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
     // Per layer: two norms, two scans of 256·(2·16 + 3·16 + 2), W of 1 or 2 and 3·4 squares.
     const layer = 2 * 256 + 2 * 256 * 82 + 13 * 256 ** 2;
@@ -91,7 +92,7 @@ describe('BiMamba', () => {
         const pooled = { last, mean: h.mean(1), ends: concat([at(0), last], -1), none: h };
         expectClose(model.forward(x), pooled[options.pool ?? 'last'], 1e-15);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -105,7 +106,7 @@ describe('BiMamba', () => {
         const alone = x.split(lengths, 1).map((document) => model.forward(document));
         expectClose(model.forward(x, flags), concat(alone, 1), 1e-12);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -121,7 +122,7 @@ describe('BiMamba', () => {
         const expected = model.forward(take(x, places));
         expectClose(options.pool === 'none' ? take(found, places) : found, expected, 1e-12);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -140,7 +141,7 @@ describe('BiMamba', () => {
         const effect = model.forwardSequence(moved).sub(whole).abs().max(-1).min();
         expect(effect.item()).toBeGreaterThan(0);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawOrder, drawShape, drawTensor } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 const orders: [string, ScanOrder][] = [
   ['raster', rasterOrder],
@@ -37,7 +38,7 @@ describe('scan orders', () => {
         expect(inverse.map((step) => places[step])).toEqual(all);
         expect(reverseOrder(order)(spatial)).toEqual(places.toReversed());
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -93,7 +94,7 @@ describe('scan orders', () => {
         const [rank, most] = g(fc.constantFrom, ...[[2, 40], [3, 12], [4, 5], [5, 3]]);
         isContinuous(Array.from({ length: rank }, () => drawInteger(g, 1, most)));
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -141,7 +142,7 @@ describe('scan orders', () => {
         const swapped = grid.permute([...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
         expect(alternatingOrder(3)(shape)).toEqual(Array.from(swapped.flatten().flip().data));
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });
@@ -169,7 +170,7 @@ describe('MambaND', () => {
         const reverse = two.coreReverse.forward(x.flip(1)).flip(1);
         expectClose(two.forward(x), two.core.forward(x).add(reverse), 1e-14);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -201,7 +202,7 @@ describe('MambaND', () => {
         const down = c.forward(rows(turned)).add(d.forward(rows(turned).flip(1)).flip(1));
         expectClose(nd.forward(x), along.add(transposed(down, turned)), 1e-14);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -226,7 +227,7 @@ describe('MambaND', () => {
         if (count > 0) expectClose(nd.forward(x), step(x).mul(nd.cores.length), 1e-14);
         else expect(nd.forward(x).shape).toEqual(x.shape);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -246,7 +247,7 @@ describe('MambaND', () => {
         expectSame(seen(nd.forward(changed)), seen(nd.forward(x)));
         expectSame(compile((input: Tensor) => nd.forward(input))(x), nd.forward(x));
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 

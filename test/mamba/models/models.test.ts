@@ -11,6 +11,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawMamba2Sizes, drawMamba3Sizes } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 describe('MambaBlock', () => {
   it('starts as the paper says', () => {
@@ -108,7 +109,7 @@ describe('paramCount', () => {
         const third = { ...turning, embedDim: encoder.embedDim, numLayers: drawInteger(g, 0, 3) };
         expect(Mamba3.paramCount(third)).toBe(new Mamba3(third).parameterCount());
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
     for (const Model of [Mamba, Mamba2, Mamba3]) {
       const defaults = { embedDim: 7 };
@@ -161,7 +162,7 @@ describe('Mamba', () => {
         expect(sequence.shape).toEqual([2, x.shape[1], 8]);
         expectSame(model.forward(x), sequence.narrow(1, x.shape[1] - 1, 1).squeeze(1));
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
     expect(new Mamba({ embedDim: 8, hiddenSize: 8 }).embedding).toBeUndefined();
   });
@@ -180,7 +181,7 @@ describe('Mamba', () => {
           expectClose(found.narrow(0, row, 1), alone, 1e-13);
         });
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 

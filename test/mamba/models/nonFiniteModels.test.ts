@@ -17,6 +17,7 @@ import { drawTensor } from '../../support/draw.ts';
 import {
   expectNothingPasses, fill, type Flags, odd, type Subject, ways,
 } from '../../support/nonFinite.ts';
+import { runs } from '../../support/soak.ts';
 
 const WIDTH = 4;
 const TOKENS = 5;
@@ -85,7 +86,7 @@ describe.each(readers)('%s', (name, reader) => {
           const x = drawTensor(g, [2, length, WIDTH]);
           expectNothingPasses(g, subjectOf(reader, x, isOfSteps), how, isOfSteps);
         }),
-        { numRuns: how ? 1 : 3 },
+        { numRuns: runs(how ? 1 : 3) },
       );
     }
   });

@@ -13,6 +13,7 @@ import { describe, it } from 'vitest';
 import { expectClose, expectSame, unevenCotangent } from '../../support/compare.ts';
 import { type Draw, drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 const CHANNELS = 3;
 const TOKENS = 5;
@@ -93,7 +94,7 @@ function expectEqual(found: Measured, expected: Measured): void {
   expectClose(found.gradients, expected.gradients, 1e-11, 1e-12);
 }
 
-const rounds = { numRuns: 12 };
+const rounds = { numRuns: runs(12) };
 
 describe.each(readers)('%s', (_name, reader) => {
   it('can be cut anywhere, and read step by step', () => {

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose } from '../../support/compare.ts';
 import { drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 const sizes = { hiddenSize: 4, stateSize: 3, convSize: 3, learnableInitStates: true };
 const heads = { headDim: 2, numGroups: 2, chunkSize: 3 };
@@ -55,7 +56,7 @@ describe.each(Object.entries(blocks))('statesAt of %s', (_name, make) => {
           expectClose(states, flat(alone.state), 1e-12);
         });
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 });
@@ -88,7 +89,7 @@ describe('statesAt of MambaLM', () => {
         });
         expectClose(y, concat(alone, 0), 1e-12);
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     );
     const tokens = tensor([[1, 2, 3, 4, 5]], { dtype: 'i32' });
     const segmentIds = tensor([[1, 1, 2, 2, 2]], { dtype: 'i32' });

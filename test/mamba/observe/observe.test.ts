@@ -15,6 +15,7 @@ import { describe, expect, test } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { drawFlags } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 const generator = new Generator(5);
 const WIDTH = 2;
@@ -172,7 +173,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         // Nothing else depends on anything: the blocks hold all of the Jacobian.
         expect(Math.abs(derivative.abs().sum().item() - total)).toBeLessThan(1e-9 * (1 + total));
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -188,7 +189,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         const found = readOut(module, rows.where(x, 0), scanOf({ layer, flags }));
         expectClose(rows.where(found, 0), rows.where(y, 0), 1e-12);
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -205,7 +206,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
           .mul(eye(length, length, { dtype: 'f64' }));
         expectClose(diagonal, expected.broadcastTo(diagonal.shape), 1e-12);
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -225,7 +226,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
           expectClose(pick(found, [b, d]), pick(pick(ofOutput, [b], 1), at, 1), 1e-10);
         }
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -251,7 +252,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         expectClose(y.add(skipped), scanOf(drawn), 1e-12);
         expectClose(layer.logDecay().exp(), layer.decay(), 0);
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -274,7 +275,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
           expectClose(found[t - from], expected, 1e-12);
         }
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -303,7 +304,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
           expect(isPadding ? perStep.data[i] : value).toBeCloseTo(isPadding ? Infinity : 0.5, 12);
         }
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -339,7 +340,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         const retention = layer.retention({ from }).indexSelect(2, index).narrow(1, 0, to - from);
         expectClose(layer.retention({ channels, from, to }), retention, 1e-13);
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -366,7 +367,7 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         const across = [M.narrow(2, end, end).narrow(3, 0, end), M.narrow(2, 0, end).narrow(3, end, end)];
         for (const part of across) expectSame(part, part.mul(0).maximum(0));
       }),
-      { numRuns: 6 },
+      { numRuns: runs(6) },
     );
   });
 });

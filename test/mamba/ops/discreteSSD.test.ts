@@ -12,6 +12,7 @@ import { type Draw, drawIndices, drawInteger, drawShape, drawTensor } from '../.
 import { checkGradients } from '../../support/gradients.ts';
 import { drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
+import { runs } from '../../support/soak.ts';
 
 const algorithms: readonly SSDAlgorithm[] = ['fused', 'chunked', 'recurrent'];
 const backends: readonly CompileOptions[] = [
@@ -94,7 +95,7 @@ describe('discreteSSD', () => {
           expectClose(joined(found.gradients), joined(reference.gradients), 1e-12);
         }
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 
@@ -109,7 +110,7 @@ describe('discreteSSD', () => {
         expectSame(found.y, expected.y);
         expectSame(found.lastState, expected.lastState);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -126,7 +127,7 @@ describe('discreteSSD', () => {
           expectClose(compiledValueAndGradients(f, inputs).value, expected, 1e-5);
         }
       }),
-      { numRuns: 6 },
+      { numRuns: runs(6) },
     );
   });
 
@@ -137,7 +138,7 @@ describe('discreteSSD', () => {
         const chunkSize = drawInteger(g, 1, 4);
         checkGradients(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     );
   });
 
@@ -182,7 +183,7 @@ describe('discreteSSD', () => {
           expectClose(joined(compiled.gradients), joined(exact.gradients), 1e-5);
         }
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 
@@ -200,7 +201,7 @@ describe('discreteSSD', () => {
           expect([value, ...gradients].every((all) => all.data.every(Number.isFinite))).toBe(true);
         }
       }),
-      { numRuns: 6 },
+      { numRuns: runs(6) },
     );
   });
 
@@ -215,7 +216,7 @@ describe('discreteSSD', () => {
         expectClose(compile(f)(...single), x.cumsum(1), 1e-5);
         expectClose(f(x, decays.cast('f64'), ones), x.cumsum(1), 1e-12);
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 
@@ -236,7 +237,7 @@ describe('discreteSSD', () => {
         expectClose(found.value, expected.value, 1e-12);
         expectClose(joined(found.gradients), joined(expected.gradients), 1e-12);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 

@@ -13,6 +13,7 @@ import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import {
   expectCausal, expectNothingPasses, fill, type Subject, ways,
 } from '../../support/nonFinite.ts';
+import { runs } from '../../support/soak.ts';
 
 type Make<Name> = (g: Draw, algorithm: Name, sizes: readonly [number, number]) => Subject;
 
@@ -109,7 +110,7 @@ describe.each(cases)('%s', (name, make) => {
         fc.property(fc.gen(), fc.constantFrom(...lengths), (g, length) => {
           expectLaw(g, make(g, [drawInteger(g, 1, 2), length]), how);
         }),
-        { numRuns: how ? (isKernel ? 3 : 1) : 5 },
+        { numRuns: runs(how ? (isKernel ? 3 : 1) : 5) },
       );
     }
   });

@@ -15,6 +15,7 @@ import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 import { selectiveScanCases } from '../../support/golden.ts';
+import { runs } from '../../support/soak.ts';
 
 const algorithms: readonly SelectiveScanAlgorithm[] = [
   'fused',
@@ -145,7 +146,7 @@ describe('selectiveScan', () => {
         const { f, list } = both(inputs, options);
         checkGradients(f, list);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -198,7 +199,7 @@ describe('selectiveScan', () => {
           expectClose(joined(gradients), joined(results[0].gradients), tolerance);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -216,7 +217,7 @@ describe('selectiveScan', () => {
         expectClose(first.y.concat([second.y], 1), whole.y, 1e-12);
         if (cut < length) expectClose(second.lastState, whole.lastState, 1e-12);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -245,7 +246,7 @@ describe('selectiveScan', () => {
         expectClose(found.value, expected.value, 1e-12);
         found.gradients.forEach((x, i) => expectClose(x, expected.gradients[i], 1e-11, 1e-13));
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -268,7 +269,7 @@ describe('selectiveScan', () => {
         expectClose(found.value, expected.value, 1e-12);
         found.gradients.forEach((x, i) => expectClose(x, expected.gradients[i], 1e-11, 1e-13));
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -295,7 +296,7 @@ describe('selectiveScan', () => {
         expectClose(fast[1], flat(expected.gradients), 1e-5);
         one.forEach((x, i) => expectSame(x, other[i]));
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     );
   });
 
@@ -331,7 +332,7 @@ describe('selectiveScan', () => {
         const apart = (x: Tensor) => rows(x).indexSelect(1, tensor(rest, { dtype: 'i32' }));
         if (rest.length > 0) expectSame(apart(one), apart(other));
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -364,7 +365,7 @@ describe('selectiveScan', () => {
         expectSame(states.narrow(1, length - 1, 1).squeeze(1), lastState);
         expectClose(scan(inputs, options).y, y, 1e-12);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
     const { u, delta, A, B, C } = selectiveScanCases()[0].inputs;
     const [first, ...rest] = [u, delta, A, B, C].map(({ data, shape }) => tensor(data, { shape }));

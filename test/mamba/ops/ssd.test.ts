@@ -12,6 +12,7 @@ import { type Draw, drawInteger, drawShape, drawTensor } from '../../support/dra
 import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
+import { runs } from '../../support/soak.ts';
 
 const algorithms: readonly SSDAlgorithm[] = ['fused', 'chunked', 'recurrent'];
 
@@ -79,7 +80,7 @@ describe('ssd', () => {
           expectClose(joined(gradients), joined(expected.gradients), 1e-12);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -96,7 +97,7 @@ describe('ssd', () => {
           expectClose(joined(gradients), joined(expected.gradients), [1e-12, 1e-5][i]);
         });
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 
@@ -107,7 +108,7 @@ describe('ssd', () => {
         const chunkSize = drawInteger(g, 1, 4);
         checkGradients(both({ ...drawFlags(g, inputs[0].shape), algorithm, chunkSize }), inputs);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -144,7 +145,7 @@ describe('ssd', () => {
         expectClose(concat(ys, 1), whole.y, 1e-12);
         expectClose(state, whole.lastState, 1e-12);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -171,7 +172,7 @@ describe('ssd', () => {
           expectClose(joined(gradients), joined(expected.gradients), 1e-12);
         }
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -192,7 +193,7 @@ describe('ssd', () => {
         expectClose(found.value, expected.value, 1e-12);
         expectClose(joined(found.gradients), joined(expected.gradients), 1e-12);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -210,7 +211,7 @@ describe('ssd', () => {
           expectClose(f(...single), exact, 1e-5);
         }
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     );
   });
 
@@ -231,7 +232,7 @@ describe('ssd', () => {
           expectClose(joined(gradients), joined(exact.gradients), 1e-5);
         }
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -255,7 +256,7 @@ describe('ssd', () => {
         expectClose(joined(fast.slice(1)), joined(exact.gradients), 1e-5);
         one.forEach((x, i) => expectSame(x, other[i]));
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 
@@ -274,7 +275,7 @@ describe('ssd', () => {
         const alone = program(...inputs.map((input) => leaf(input.narrow(0, row, 1), 'f32')));
         program(...inputs).forEach((found, i) => expectSame(found.narrow(0, row, 1), alone[i]));
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 

@@ -14,6 +14,7 @@ import {
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import { checkGradients } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 interface Options extends SequenceFlags {
   readonly statesAt?: Tensor;
@@ -186,7 +187,7 @@ describe.each(Object.entries(subjects))('%s', (name, make) => {
         expect(found.shape.slice(0, 2)).toEqual([1, count]);
         expectClose(found.narrow(1, chosen, 1).squeeze(1), subject.run(alone, {}).lastState, 1e-12);
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     );
   });
 });

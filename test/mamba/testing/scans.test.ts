@@ -8,6 +8,7 @@ import {
   associativeScan, compile, linearScan, scan, type ScanAlgorithm, type Tensor,
 } from '@mambagrad/tensor';
 import { describe, it } from 'vitest';
+import { runs } from '../../support/soak.ts';
 
 const algorithms: readonly ScanAlgorithm[] = ['sequential', 'blelloch', 'hillisSteele', 'chunked'];
 const supports: readonly ScanAbility[] = [
@@ -56,7 +57,7 @@ const withoutResets: Readonly<Record<string, Omit<TensorScan<'a' | 'b'>, 'tensor
   },
 };
 
-describe.each([['f64', 5], ['f32', 3]] as const)('in %s', (dtype, numRuns) => {
+describe.each([['f64', runs(5)], ['f32', runs(3)]] as const)('in %s', (dtype, numRuns) => {
   it.each(algorithms)('linearScan, %s', async (algorithm) => {
     await checkScan({
       tensors: true, dtype, name: `linearScan, ${algorithm}`,
@@ -94,7 +95,7 @@ describe.each([['f64', 5], ['f32', 3]] as const)('in %s', (dtype, numRuns) => {
 
 /** Each shape is compiled anew, so few are tried, and all lengths about those of kernels' chunks. */
 describe('compiled', () => {
-  const few = { numRuns: 4, maxLength: 65 } as const;
+  const few = { numRuns: runs(4), maxLength: 65 } as const;
   const only = ['recurrence', 'together', 'longSequences', 'extremeDecays'] as const;
 
   it('selectiveScan', async () => {

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 const VOCAB = 11;
 
@@ -74,7 +75,7 @@ describe('prefill', () => {
         const last = exact.step(tokens.narrow(1, length - 1, 1).squeeze(1), state);
         expectClose(last.y, whole.y, 1e-12);
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
     expect(() => exact.prefill(drawNothing())).toThrow('prefill: there are no tokens');
   });
@@ -215,7 +216,7 @@ describe('generate', () => {
         const written = await collect(rows, { temperature: 0, maxTokens }, writer);
         expect(written).toEqual(rows.map((row) => writeSlowly(row, maxTokens, writer)));
       }),
-      { numRuns: 10, examples: [[[[1, 2], new Array<number>(70).fill(3)], 4]] },
+      { numRuns: runs(10), examples: [[[[1, 2], new Array<number>(70).fill(3)], 4]] },
     );
     const [written] = await collect([[1, 2]], { temperature: 0, maxTokens: 30 }, writer);
     expect(new Set(written).size).toBeGreaterThan(3);

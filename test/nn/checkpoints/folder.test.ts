@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { saveBeside } from '../../../bench/support/savers.ts';
+import { runs } from '../../support/soak.ts';
 
 let folder = '';
 const warnings = vi.spyOn(console, 'warn');
@@ -44,7 +45,7 @@ describe('checkpointFolder', () => {
         const names = last.map((step) => `step-${step}.safetensors`);
         expect(readdirSync(inner).sort()).toEqual(names.sort());
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 

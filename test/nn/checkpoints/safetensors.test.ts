@@ -10,6 +10,7 @@ import { damage, outcomeOf, randomFrom } from '../../../bench/support/damage.ts'
 import { drawInteger, drawShape, type Draw } from '../../support/draw.ts';
 import { locate } from '../../support/golden.ts';
 import { parseSafetensors as parseIndependently } from '../../support/safetensors.ts';
+import { runs } from '../../support/soak.ts';
 
 const fixture = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(locate(`safetensors/${name}.safetensors`)));
@@ -177,7 +178,7 @@ describe('a round trip', () => {
           expect(begin % (stored.endsWith('64') ? 8 : 4)).toBe(0);
         }
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 

@@ -8,6 +8,7 @@ import {
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 const warnings = vi.spyOn(console, 'warn');
 beforeEach(() => void warnings.mockReset().mockImplementation(() => undefined));
@@ -63,7 +64,7 @@ describe('accumulated batches', () => {
           expect(found).toBeCloseTo(one.trainer.evaluate([whole])[name], 12);
         }
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -97,7 +98,7 @@ describe('accumulated batches', () => {
           expect(loss).toBeCloseTo(one.trainer.evaluate([whole]).loss, 12);
         }
       }),
-      { numRuns: 12, examples: [[[0, 0], false, 0]] },
+      { numRuns: runs(12), examples: [[[0, 0], false, 0]] },
     );
   });
 

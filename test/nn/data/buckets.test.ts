@@ -6,6 +6,7 @@ import { arange, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 const warnings = vi.spyOn(console, 'warn');
 beforeEach(() => void warnings.mockReset().mockImplementation(() => undefined));
@@ -98,7 +99,7 @@ describe('a loader with buckets', () => {
           expect(left).toEqual(batches.slice(stop));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { runs } from '../../support/soak.ts';
 
 /** Text with all that is special in CSV. */
 const cell = fc.oneof(
@@ -152,7 +153,7 @@ test('a late cell changes the type of its column, and of no other', () => {
     expect([...table.numbers('s')]).toEqual(cells.map(({ s }) => s));
     if (table.types['late'] === 'string') expect(table.strings('late')).toEqual(cells.map((cell) => cell.late));
     else expect([...table.mask('late')]).toEqual(cells.map((cell) => (cell.late === '' ? 0 : 1)));
-  }), { numRuns: 30 });
+  }), { numRuns: runs(30) });
 });
 
 test('yes, no, 1 and 0 are booleans where booleans are asked for', () => {
@@ -187,7 +188,7 @@ test('any text is a table or is refused, with the line where it is none', () => 
       expect(error).toBeInstanceOf(TensorError);
       expect(String(error)).toMatch(/parseCsv: (line \d+|the text is empty|two columns have the name)/);
     }
-  }), { numRuns: 300 });
+  }), { numRuns: runs(300) });
 });
 
 test('comments, empty lines, a mark of the byte order and all ends of lines are passed over', () => {

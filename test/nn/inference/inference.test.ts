@@ -9,6 +9,7 @@ import {
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 beforeEach(() => void manualSeed(1));
 
@@ -65,7 +66,7 @@ describe('predict', () => {
       expectClose(found.all[0], expected.all[0], 1e-6);
       expect(found.all[1]).toBe(input.x);
       expect([found.sum.requiresGrad, model.training, model.dropout.training]).toEqual([false, isTraining, isTraining]);
-    }), { numRuns: 30 });
+    }), { numRuns: runs(30) });
   });
 
   test('is traced once for each shape, and not again for other modes or weights', () => {
@@ -175,7 +176,7 @@ describe('step', () => {
         });
         expectClose(steps, others[i].forward(input).detach(), 1e-5);
       });
-    }), { numRuns: 6 });
+    }), { numRuns: runs(6) });
   });
 
   test('goes on from a state that was kept, however often, and changes none', () => {

@@ -29,6 +29,7 @@ import { expectClose, expectSame, valueAndGradients } from '../../support/compar
 import { drawIndices, drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
 import { opCases } from '../../support/golden.ts';
 import { type Call, expectGolden, expectGoldenCompiled } from '../../support/goldenCase.ts';
+import { runs } from '../../support/soak.ts';
 
 const i32 = { dtype: 'i32' } as const;
 const anyPadding = () => fc.constantFrom<number | 'causal'>('causal', 0, 1, 3);
@@ -72,7 +73,7 @@ describe('gradients', () => {
         const sequence = drawTensor(g, [drawInteger(g, 0, 2), drawInteger(g, 0, 6), 4]);
         gradcheck(causalConv1d, [sequence, kernel, bias]);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -87,7 +88,7 @@ describe('gradients', () => {
         if (targets.numel > 0) gradcheck(loss, [logits]);
         else expect(() => loss(logits)).toThrow('crossEntropy: the batch is empty');
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 });
@@ -140,7 +141,7 @@ describe('Linear', () => {
         expectClose(found.value, expected.value, 1e-14);
         found.gradients.forEach((one, i) => expectClose(one, expected.gradients[i], 1e-14));
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
     const layer = new Linear(2, 6, { bias: false });
     expect(() => layer.forwardInParts(ones([1, 2]), [2, 2])).toThrow('do not add up to 6');
@@ -172,7 +173,7 @@ describe('conv1d', () => {
           expectClose(gradient, expected.gradients[i], 1e-13),
         );
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -192,7 +193,7 @@ describe('conv1d', () => {
         const convolved = (...[a, b, c]: Tensor[]) => conv1d(a, b, c, options);
         gradcheck(convolved, [x, weight, bias]);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -262,7 +263,7 @@ describe('losses', () => {
         expectClose(all[1][0], expected, 1e-12);
         gradcheck((logits) => binaryCrossEntropyWithLogits(logits, z), [x]);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 

@@ -12,6 +12,7 @@ import { expectClose, expectSame, leaf, unevenCotangent } from '../../support/co
 import { type Draw, drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
 import { locate, type RecurrentCase, recurrentCases, type Values } from '../../support/golden.ts';
 import { drawPlaces, maskOf, take } from '../../support/sequences.ts';
+import { runs } from '../../support/soak.ts';
 
 const i32 = { dtype: 'i32' } as const;
 type DType = 'f32' | 'f64';
@@ -120,7 +121,7 @@ function expectAllClose(found: readonly Tensor[], expected: readonly Tensor[]): 
   found.forEach((x, i) => expectClose(x, expected[i], 1e-12, 1e-13));
 }
 
-const rounds = { numRuns: 15 };
+const rounds = { numRuns: runs(15) };
 
 describe('GRU and LSTM', () => {
   it('read in pieces, and step by step, what they read at once', () => {

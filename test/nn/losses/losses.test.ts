@@ -10,6 +10,7 @@ import { drawIndices, drawShape, drawTensor } from '../../support/draw.ts';
 import { opCases } from '../../support/golden.ts';
 import { type Call, expectGolden, expectGoldenCompiled } from '../../support/goldenCase.ts';
 import { odd, ways } from '../../support/nonFinite.ts';
+import { runs } from '../../support/soak.ts';
 
 const f64 = { dtype: 'f64' } as const;
 const i32 = { dtype: 'i32' } as const;
@@ -60,7 +61,7 @@ describe('gradients', () => {
           gradcheck((a, b) => l1Loss(a.add(gap), b, options), [x, z]);
         });
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 
@@ -80,7 +81,7 @@ describe('gradients', () => {
             });
           }
         }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 
@@ -101,7 +102,7 @@ describe('gradients', () => {
           gradcheck((a, b) => klDivergence(a, b.log(), { logTargets, ...options }), [x, z]);
         });
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 });

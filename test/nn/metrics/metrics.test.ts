@@ -6,6 +6,7 @@ import {
 import { compile, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { runs } from '../../support/soak.ts';
 
 /** A set of positions: scores of classes, the right class, and whether it is masked out. */
 interface Position {
@@ -120,7 +121,7 @@ describe('metrics of classes', () => {
       const predicted = parts.map(({ outputs, ...rest }) => ({ ...rest, outputs: outputs.argmax(-1) }));
       expect(measure(accuracy(options), predicted)).toBe(expected.accuracy);
       expect(measure(confusionMatrix(classes, options), predicted)).toEqual(expected.matrix);
-    }), { numRuns: 60 });
+    }), { numRuns: runs(60) });
   });
 
   test('have the values that scikit-learn gives', () => {
@@ -167,7 +168,7 @@ describe('meanAbsoluteError', () => {
       const parts = cutAt(positions, cuts).map(batch);
       expect(measure(meanAbsoluteError(), parts)).toBeCloseTo(expected / counted.length, 9);
       expect(measure(meanAbsoluteError(), [batch(positions)])).toBeCloseTo(expected / counted.length, 9);
-    }), { numRuns: 40 });
+    }), { numRuns: runs(40) });
   });
 });
 

@@ -21,6 +21,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
 import { drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
 import { optimizerRuns } from '../../support/golden.ts';
+import { runs } from '../../support/soak.ts';
 
 const stored = ({ shape, data }: { shape: readonly number[]; data: Float64Array }) =>
   tensor(data, { shape });
@@ -327,7 +328,7 @@ describe('large and small gradients', () => {
         const plain = x.square().sum().sqrt();
         if (Math.abs(e) < 40) expectSame(globalNorm([x]), plain);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

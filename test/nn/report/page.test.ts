@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { hoverScript } from '../../../packages/nn/src/report/hoverScript.ts';
 import { elementsOf, type Node, parseMarkup, textOf } from '../../support/markup.ts';
+import { runs } from '../../support/soak.ts';
 
 /** The page of a log as a tree. */
 const parse = (log: Run | string | Iterable<string>, options = {}): Node => {
@@ -129,7 +130,7 @@ test('a page is well-formed and names nothing outside of it, whatever the log ho
         }
       }
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

@@ -6,6 +6,7 @@ import {
 import { manualSeed, noGrad, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { runs } from '../../support/soak.ts';
 
 const warnings = vi.spyOn(console, 'warn');
 beforeEach(() => void warnings.mockReset().mockImplementation(() => undefined));
@@ -98,7 +99,7 @@ describe('the best model', () => {
           expect(plain.model.steps.item()).toBe(expected.step);
         }
       },
-    ), { numRuns: 60 });
+    ), { numRuns: runs(60) });
   });
 
   test('is known again after a resume at every step', async () => {
@@ -119,7 +120,7 @@ describe('the best model', () => {
         expect(resumed.trainer.best).toEqual(whole.trainer.best);
         expect(resumed.model.steps.item()).toBe(whole.model.steps.item());
       }
-    }), { numRuns: 15 });
+    }), { numRuns: runs(15) });
   });
 
   const falling = [0, 5, 4, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9];

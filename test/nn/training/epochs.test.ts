@@ -7,6 +7,7 @@ import { defaultGenerator, manualSeed, normal, type Tensor, tensor } from '@mamb
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 class Scalar extends Module {
   readonly value = new Parameter(tensor(0.5));
@@ -109,7 +110,7 @@ describe('fit({ epochs })', () => {
       });
       expect(await trainer.fit({ epochs })).toBe('done');
       expect(records.length).toBe(sizes.length);
-    }), { numRuns: 25 });
+    }), { numRuns: runs(25) });
   });
 
   it('sees every sample once in an epoch', async () => {
@@ -139,7 +140,7 @@ describe('fit({ epochs })', () => {
       const inParts = start(given);
       for (const epochs of [1, 2, 2, 3]) await inParts.trainer.fit({ epochs });
       expectSameState(inParts.trainer.stateDict(), end);
-    }), { numRuns: 12 });
+    }), { numRuns: runs(12) });
   });
 
   it('ends an epoch that steps have begun', async () => {
@@ -249,7 +250,7 @@ describe('validation.everyEpochs', () => {
         }
         expect(records.map(({ validation }) => validation !== undefined)).toEqual(expected);
       },
-    ), { numRuns: 25 });
+    ), { numRuns: runs(25) });
   });
 
   it('can be had beside steps', async () => {

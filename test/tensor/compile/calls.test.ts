@@ -13,6 +13,7 @@ import {
   ArgumentReader, mapTensors, rebuilder,
 } from '../../../packages/tensor/src/compile/trace/tree.ts';
 import { type Draw, drawInteger } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -102,7 +103,7 @@ describe.each<CompileOptions>([{ backend: 'wasm' }, { backend: 'js' }])('calls, 
           expect(found).toEqual(expected);
         }
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 

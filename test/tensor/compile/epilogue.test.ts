@@ -12,6 +12,7 @@ import { expectClose, leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame } from '../../support/compiled.ts';
 import { type Draw, drawTensor } from '../../support/draw.ts';
 import { asTwins } from '../../support/sharing.ts';
+import { runs } from '../../support/soak.ts';
 
 afterAll(closeThreads);
 
@@ -131,7 +132,7 @@ describe('what follows a matrix product', () => {
         });
         if (Math.min(...sizes) > 1) expect(kernelsOf(together.explain())).toBe(kernels);
       }),
-      { numRuns: 10 },
+      { numRuns: runs(10) },
     );
   });
 

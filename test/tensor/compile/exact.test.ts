@@ -7,6 +7,7 @@ import { compile, type CompileOptions, ops, type Tensor, tensor } from '@mambagr
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import { expectAllSame } from '../../support/compiled.ts';
+import { runs } from '../../support/soak.ts';
 
 const floats = fc.oneof(
   fc.constantFrom(
@@ -103,7 +104,7 @@ describe.each(Object.entries(variants))('a chain of exact ops, %s', (_name, opti
         const body = (...args: Tensor[]) => keep(replay(steps, args));
         expectAllSame(compile(body, options)(...given), body(...given));
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -118,7 +119,7 @@ describe.each(Object.entries(variants))('a chain of exact ops, %s', (_name, opti
         };
         expectAllSame(compile(body, options)(given[0]), body(given[0]));
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

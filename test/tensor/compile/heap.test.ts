@@ -12,6 +12,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { bytesOfPrograms, measure, nextTask } from '../../../bench/support/growth.ts';
 import { Heap } from '../../../packages/tensor/src/compile/memory/heap.ts';
 import { expectAllSame } from '../../support/compiled.ts';
+import { runs } from '../../support/soak.ts';
 
 afterAll(closeThreads);
 
@@ -78,7 +79,7 @@ describe('a heap', () => {
           )).toBe(0);
         });
       }),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 

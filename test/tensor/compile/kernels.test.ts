@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, leaf } from '../../support/compare.ts';
 import { twins, withGradients } from '../../support/compiled.ts';
 import { type Draw, drawIndices, drawTensor } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 interface Call {
   readonly inputs: readonly Tensor[];
@@ -62,7 +63,7 @@ describe('a matrix product', () => {
   it.each(Object.entries(products))('%s is right at the borders of its tiles', (_name, draw) => {
     fc.assert(
       fc.property(fc.gen(), rows, depths, columns, (g, m, k, n) => expectKernel(draw(g, m, k, n))),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 });
@@ -103,7 +104,7 @@ describe('a product of few rows', () => {
   it.each(Object.entries(fewRows))('with %s is right at any size', (_name, draw) => {
     fc.assert(
       fc.property(fc.gen(), rows, depths, columns, (g, m, k, n) => expectKernel(draw(g, m, k, n))),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 
@@ -117,7 +118,7 @@ describe('a product of few rows', () => {
         const [found] = product(leaf(a, 'f32'), leaf(b, 'f32'));
         if (found) expectClose(found, a.matmul(b.transpose(0, 1)), 1e-5);
       }),
-      { numRuns: 6 },
+      { numRuns: runs(6) },
     );
   });
 });
@@ -159,7 +160,7 @@ describe('rows', () => {
   it.each(Object.entries(inRows))('of %s are right at any width', (_name, draw) => {
     fc.assert(
       fc.property(fc.gen(), heights, widths, (g, ...shape) => expectKernel(draw(g, ...shape))),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 });
@@ -181,7 +182,7 @@ describe('a linear scan', () => {
           expectKernel({ inputs, run });
         },
       ),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 });

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 import { expectCompiled, twins, withGradients } from '../../support/compiled.ts';
+import { runs } from '../../support/soak.ts';
 
 /** Half of the distance from 1 to the next float32. */
 const ROUNDING = 2 ** -24;
@@ -148,7 +149,7 @@ describe('a random program with long rows or columns', () => {
         const roundings = last === 'product' ? 24 : 4;
         expectCompiled(compiled, body, [drawn(kind, shape)], false, roundings);
       }),
-      { numRuns: 8 },
+      { numRuns: runs(8) },
     );
   });
 });

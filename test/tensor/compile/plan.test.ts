@@ -14,6 +14,7 @@ import { expectSame, leaf } from '../../support/compare.ts';
 import { expectAllSame, expectCompiled, twins, withGradients } from '../../support/compiled.ts';
 import { withoutSharing } from '../../support/plans.ts';
 import { programs } from '../../support/program.ts';
+import { runs } from '../../support/soak.ts';
 
 const traceOf = (f: (...inputs: Tensor[]) => unknown, inputs: readonly Tensor[]) =>
   trace((...args) => f(...(args as Tensor[])), inputs);
@@ -37,7 +38,7 @@ describe('passes', () => {
         // Done once, there is nothing left to do.
         expect(formatProgram(pass(shorter))).toBe(formatProgram(shorter));
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -100,7 +101,7 @@ describe('the memory plan', () => {
         }, 0);
         expect(plan.bytes).toBeLessThanOrEqual(all);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -169,7 +170,7 @@ describe('the memory plan', () => {
         const expected = withoutSharing(apart);
         for (let call = 0; call < 2; call++) expectAllSame(shared(), expected);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 

@@ -10,6 +10,7 @@ import {
   type Body, expectAllSame, expectCompiled, expectNear, nudged, twins, withGradients,
 } from '../../support/compiled.ts';
 import { type Program, programs } from '../../support/program.ts';
+import { runs } from '../../support/soak.ts';
 
 describe('a random program, compiled', () => {
   it('is near to float64, and so are its gradients', () => {
@@ -21,7 +22,7 @@ describe('a random program, compiled', () => {
         expectCompiled(compiled, body, inputs.map((input) => input.mul(0.9)));
         expectAllSame(compiled(...inputs.map((input) => leaf(input, 'f32'))), first);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -34,7 +35,7 @@ describe('a random program, compiled', () => {
         compiled(...leaves.map((input) => input.mul(0.9)));
         expectAllSame(compiled(...leaves), first);
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 
@@ -48,7 +49,7 @@ describe('a random program, compiled', () => {
         expectCompiled(compiled, body, inputs);
         expectCompiled(compiled, body, inputs.map((input) => input.mul(0.9)));
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -59,7 +60,7 @@ describe('a random program, compiled', () => {
         const expected = run(...leaves);
         compile(run)(...leaves).forEach((output, i) => expectSame(output, expected[i]));
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });
@@ -137,7 +138,7 @@ describe('a random program with state, compiled', () => {
           }
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
   });
 });

@@ -15,6 +15,7 @@ import { expectGoldenCompiled } from '../../support/goldenCase.ts';
 import { asTwins } from '../../support/sharing.ts';
 import type { Row } from '../ops/families.ts';
 import { callOf, checkRow, rows } from '../ops/rows.ts';
+import { runs } from '../../support/soak.ts';
 
 it('has a row for every op', () => {
   expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
@@ -43,7 +44,7 @@ it('has programs that leave one another alone, in one compiled function', () => 
         expectAllSame(compiled(number, ...leaves), results[number]);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });
 

@@ -15,6 +15,7 @@ import { LOOP, RANGES } from '../../../packages/wasm/src/threads/share.ts';
 import { leaf } from '../../support/compare.ts';
 import { type Body, expectAllSame, withGradients } from '../../support/compiled.ts';
 import { programs } from '../../support/program.ts';
+import { runs } from '../../support/soak.ts';
 import { onThreads, threadCounts } from '../../support/threads.ts';
 import { rows } from '../ops/rows.ts';
 
@@ -56,7 +57,7 @@ describe('the same bits on 1, 2, 3 and 8 threads', () => {
   it('of random programs and their gradients, cut finely', () => {
     fc.assert(
       fc.property(programs(), ({ inputs, run }) => expectSameBits(withGradients(run), inputs)),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 

@@ -15,6 +15,7 @@ import { describe, expect, it } from 'vitest';
 import { expectSame, leaf } from '../../support/compare.ts';
 import { expectAllSame, twins, withGradients } from '../../support/compiled.ts';
 import { type Draw, drawInteger } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 type Lower = (inputs: readonly Spec[], count: number, outputs: readonly Spec[]) => LoweringOfAll;
 
@@ -122,7 +123,7 @@ describe.each(Object.entries(parts))('an op with several results and %s', (_how,
         const body = uses.some(({ result }) => result !== 1) ? withGradients(run) : run;
         expectAllSame(twins(body)(x), body(x));
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectClose } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 /** The sum over all assignments of numbers to letters, one product each. */
 function byDefinition(spec: string, operands: readonly Tensor[]): Tensor {
@@ -64,7 +65,7 @@ describe('einsum', () => {
         const { spec, operands } = drawCall(g);
         expectClose(einsum(spec, ...operands), byDefinition(spec, operands), 1e-13);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -74,7 +75,7 @@ describe('einsum', () => {
         const { spec, operands } = drawCall(g);
         gradcheck((...inputs) => einsum(spec, ...inputs), operands);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, expectSame, valueAndGradients } from '../../support/compare.ts';
 import { type Program, programs } from '../../support/program.ts';
 import { table } from '../../support/sketch.ts';
+import { runs } from '../../support/soak.ts';
 import { lineNames } from '../../support/steps.ts';
 
 /** All outputs of floating dtype as one, for a cotangent that weights each element differently. */
@@ -26,7 +27,7 @@ describe('a random program', () => {
       fc.property(programs(), (program) => {
         gradcheck(joined(program), program.inputs);
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -42,7 +43,7 @@ describe('a random program', () => {
           expectClose(gradient, expected.gradients[i], 2e-5, 2e-5);
         });
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 
@@ -57,7 +58,7 @@ describe('a random program', () => {
           for (const x of output.data) expect(x).toSatisfy(Number.isFinite);
         });
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

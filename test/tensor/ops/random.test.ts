@@ -14,6 +14,7 @@ import fc from 'fast-check';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 describe('threefry2x32', () => {
   // Random123's known answers for 20 rounds: key, counter, result.
@@ -132,7 +133,7 @@ describe('the bits of a seed', () => {
         fc.property(fc.oneof(fc.nat(9), fc.integer({ min: 1019, max: 1030 }), fc.nat(3000)), (n) => {
           expect(draw(n).data).toEqual(all.slice(0, n));
         }),
-        { numRuns: 20 },
+        { numRuns: runs(20) },
       );
     }
   });

@@ -18,6 +18,7 @@ import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
+import { runs } from '../../support/soak.ts';
 
 const algorithms: readonly ScanAlgorithm[] = [
   'sequential',
@@ -178,7 +179,7 @@ describe('linearScan', () => {
         })), 1e-12);
         run(odd[drawInteger(g, 0, 2)]).forEach((x, i) => expectSame(x, expected[i]));
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -271,7 +272,7 @@ describe('associativeScan', () => {
         expectClose(found.value, expected.value, 1e-12);
         expectClose(found.gradients[0], expected.gradients[0], 1e-12);
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 
@@ -290,7 +291,7 @@ describe('associativeScan', () => {
           expectClose(gradient, expected.gradients[i], 1e-12),
         );
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 

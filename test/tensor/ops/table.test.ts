@@ -11,6 +11,7 @@ import { opCases } from '../../support/golden.ts';
 import { expectGolden } from '../../support/goldenCase.ts';
 import type { Row } from './families.ts';
 import { callOf, checkRow, rows } from './rows.ts';
+import { runs } from '../../support/soak.ts';
 
 const names = Object.keys({ ...ops, ...listOps });
 
@@ -52,7 +53,7 @@ describe.each(Object.entries(rows))('%s', (name, row: Row) => {
   const passes = (only: readonly CheckPart[], numRuns: number) => {
     fc.assert(
       fc.property(fc.gen(), (g) => checkRow(name, g, only)),
-      { numRuns },
+      { numRuns: runs(numRuns) },
     );
   };
 

@@ -7,6 +7,7 @@ import {
 } from '../../../packages/tensor/src/random/blocks.ts';
 import { cosOf, logOfBits, STEPS } from '../../../packages/tensor/src/random/boxMuller.ts';
 import { threefry2x32 } from '../../../packages/tensor/src/random/threefry.ts';
+import { runs } from '../../support/soak.ts';
 
 const { fround } = Math;
 
@@ -34,7 +35,7 @@ describe.each([
         expect(first.slice(0, block.count)).toEqual(loop.first.slice(0, block.count));
         expect(second.slice(0, block.count)).toEqual(loop.second.slice(0, block.count));
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 
@@ -47,7 +48,7 @@ describe.each([
         expect(normal).toEqual(reference.normal(block, offset, scale));
         expect(normal).toHaveLength(block.count);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

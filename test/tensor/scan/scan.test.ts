@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { expectClose, leaf, unevenCotangent } from '../../support/compare.ts';
 import { expectCompiled, twins } from '../../support/compiled.ts';
 import { loop, recurrences } from '../../support/recurrence.ts';
+import { runs } from '../../support/soak.ts';
 
 /**
  * The results of a function, the gradients of its inputs, and those of gradients up to an order. An
@@ -48,7 +49,7 @@ describe('scan', () => {
         const expected = withGradients(run(loop), 2)(...inputs);
         expectEqual(withGradients(run(scan), 2)(...inputs), expected);
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 
@@ -59,7 +60,7 @@ describe('scan', () => {
         const expected = withGradients(run(loop), 2)(...inputs);
         expectEqual(compile(withGradients(run(scan), 2))(...inputs), expected);
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 
@@ -72,7 +73,7 @@ describe('scan', () => {
         // Again, with other numbers in the memory of the call before.
         compiled(...tensors.map((x) => leaf(x.dtype === 'i32' ? x : x.mul(0.9), 'f32')));
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 });

@@ -56,7 +56,11 @@ export interface CompileOptions {
   readonly without?: readonly Pass[] | undefined;
 }
 
-/** The table of these options. */
+/**
+ * The table of these options, for a function of your own that takes them, too.
+ *
+ *     const settings = readOptions('compileForInference', options, compileOptions);
+ */
 export const compileOptions: FullTable<CompileOptions, 'backend' | 'threads'> = {
   backend: oneOf('wasm', 'js').optional(),
   deterministic: boolean.orElse(false),

@@ -9,7 +9,11 @@
 /** An array whose first eight items have the type T, never `T | undefined`. */
 export type List<T> = readonly T[] & { readonly [I in 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7]: T };
 
-/** An array as a `List`. It is the same array; only its type changes. */
+/**
+ * An array as a `List`. It is the same array; only its type changes.
+ *
+ *     const [first, second] = asList(pairs.flat());
+ */
 export function asList<Items extends readonly unknown[]>(
   items: Items,
 ): Items & List<Items[number]> {
