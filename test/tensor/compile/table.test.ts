@@ -15,7 +15,7 @@ import { expectGoldenCompiled } from '../../support/goldenCase.ts';
 import { asTwins } from '../../support/sharing.ts';
 import type { Row } from '../ops/families.ts';
 import { callOf, checkRow, rows } from '../ops/rows.ts';
-import { runs } from '../../support/soak.ts';
+import { isSoak, runs } from '../../support/soak.ts';
 
 it('has a row for every op', () => {
   expect(Object.keys(rows).sort()).toEqual(Object.keys({ ...ops, ...listOps }).sort());
@@ -68,7 +68,7 @@ describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
       fc.property(fc.gen(), (g) => {
         for (const size of sizes) checkRow(name, withLast(g, size), ['reference', 'compiled']);
       }),
-      { numRuns: 2 },
+      { numRuns: isSoak ? 2 : 1 },
     );
   });
 
@@ -95,7 +95,7 @@ describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
         const asked = remembered(body);
         for (const each of found) expectCompiled(() => each, asked(), inputs, row.constant);
       }),
-      { numRuns: 2 },
+      { numRuns: isSoak ? 2 : 1 },
     );
   });
 

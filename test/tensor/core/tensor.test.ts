@@ -58,8 +58,7 @@ describe('creation', () => {
     // A stop that is given and missing, such as a misspelt field, is not a range from 0.
     expect(() => arange(5, undefined)).toThrow('arange: stop is missing');
     expect(() => arange(NaN)).toThrow('arange: stop is NaN, expected a number');
-    // @ts-expect-error A step needs a start.
-    expect(() => arange(5, { dtype: 'i32' }, 2)).toThrow('arange');
+    expect(() => arange(5, { dtype: 'i32' } as never, 2)).toThrow('arange: stop is');
   });
 
   it('makes the identity, even steps, and the likes of another tensor', () => {
