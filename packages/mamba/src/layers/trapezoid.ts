@@ -67,7 +67,7 @@ export interface TrapezoidOptions {
   readonly after: AfterSteps | undefined;
 }
 
-/** What comes of steps. */
+/** The results of a sequence of steps. */
 export interface Trapezoidal {
   /** [B, L, R, H, P] */
   readonly y: Tensor;

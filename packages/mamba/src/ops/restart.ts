@@ -10,7 +10,7 @@
 import { concat, linearScan, type Tensor, zeros } from '@mambagrad/tensor';
 import { takeSteps } from '../sequence/sequence.ts';
 
-/** What is left of the state at each step, e [B, L, ...], and at the steps that a scan gives. */
+/** The share of the state left at each step, e [B, L, ...], and at the steps that a scan gives. */
 export interface Restarted {
   readonly all: Tensor;
   readonly last: Tensor;

@@ -170,7 +170,7 @@ export class Subject {
   ): void {
     const { dtype } = this.candidate;
     const errors = found.map((x, i) => (counts(i) ? errorOf(x, expected[i]) : 0));
-    // What is allowed is about this at least, as a result is rounded itself: mostly, it will do.
+    // An error of about this size is always allowed, as the result is rounded. Most are less.
     const few = (times * this.tolerance * ROUNDING[dtype]) / 2;
     if (errors.every((error, i) => error <= few * Math.abs(expected[i]))) return;
     const allowed = allowedErrors(this.reference, given, result, times * this.tolerance, dtype);

@@ -108,8 +108,8 @@ export function klDivergence(
     );
   }
   const { probabilities, logarithms } = logTargets ? fromLogs(op, targets) : fromPlain(op, targets);
-  // What has no probability is left out before it is computed with: neither log 0 nor a predicted
-  // log probability of −∞ reaches a product or a gradient there.
+  // Classes of probability 0 are left out first, so that neither log 0 nor a predicted log
+  // probability of −∞ reaches a product or a gradient there.
   const predicted = probabilities.equal(0).where(0, logProbabilities);
   const divergences = probabilities.mul(logarithms.sub(predicted)).sum(-1);
   return reduce(op, divergences, reduction);

@@ -1,5 +1,5 @@
 /**
- * Predicted classes beside the right ones, as all metrics of classes read them. What is wrong in a
+ * Predicted classes beside the right ones, as all metrics of classes read them. A wrong number in a
  * batch, NaN or a target that is no class, cannot be an error while it is computed, as a compiled
  * function does not know its numbers. So it is counted like everything else, and is an error in the
  * result.

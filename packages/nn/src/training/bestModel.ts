@@ -75,8 +75,8 @@ export class BestModel {
   }
 
   /**
-   * Gives the model its last values, from which training goes on. What was changed in the model
-   * since it got the others stays as it is, with a warning.
+   * Gives the model its last values, from which training goes on. Tensors that were changed since
+   * the model got its best values stay as they are, with a warning.
    */
   giveLast(): void {
     if (this.#exchanged === undefined) return;
@@ -135,7 +135,7 @@ export class BestModel {
     return this.#exchanged !== undefined;
   }
 
-  /** What is wrong with the best model of a checkpoint, as lines of an error. */
+  /** The problems of the best model in a checkpoint, as lines of an error. */
   problemsOf(checkpoint: StateDict): string[] {
     const names = [...checkpoint.keys()].filter((name) => name.startsWith(PREFIX));
     if (!this.#isKept || names.length === 0) return [];
