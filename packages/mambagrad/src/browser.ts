@@ -1,0 +1,7 @@
+/**
+ * mambagrad/browser: all of `mambagrad` as one file without imports, for pages that use no bundler,
+ * and for their workers:
+ *
+ *     import { MambaLM, tensor } from './node_modules/mambagrad/dist/browser.js';
+ */
+export * from './index.ts';
