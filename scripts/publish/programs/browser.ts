@@ -2,8 +2,8 @@
 import * as packages from 'mambagrad';
 import * as file from 'mambagrad/browser';
 
-const names = (all: object): string => Object.keys(all).join(' ');
-if (names(file) !== names(packages)) throw new Error(`mambagrad/browser exports ${names(file)}`);
+const missing = Object.keys(packages).filter((name) => !(name in file));
+if (missing.length > 0) throw new Error(`mambagrad/browser exports no ${missing.join(', ')}`);
 
 function bits({ compile, manualSeed, normal }: typeof packages): string {
   manualSeed(7);
