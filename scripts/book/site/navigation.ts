@@ -11,6 +11,12 @@ export function connectNavigation(): void {
     menu.scrollTop = current.offsetTop - menu.clientHeight / 2;
   }
   followHeadings();
+  for (const panel of document.querySelectorAll<HTMLElement>('#menu, #toc')) {
+    // A link to a place on this page leaves the panel open otherwise.
+    panel.addEventListener('click', ({ target }) => {
+      if (target instanceof HTMLAnchorElement && panel.matches(':popover-open')) panel.hidePopover();
+    });
+  }
   for (const each of document.querySelectorAll<HTMLElement>('main pre, main .table')) {
     // What scrolls sideways has to be reached by the keyboard, too.
     if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;

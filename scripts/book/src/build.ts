@@ -11,6 +11,7 @@ import { imageAddress, Site } from './links.ts';
 import { type Rendered, renderMarkdown } from './markdown.ts';
 import { type Page, type Part, readOutline } from './outline.ts';
 import { paletteCss } from './palette.ts';
+import { siteScript } from './scripts.ts';
 import { type Found, searchIndex } from './searchIndex.ts';
 import { sourcePages } from './sources.ts';
 
@@ -39,6 +40,7 @@ export function buildSite(): Output {
   output.set('assets/index.js', searchIndex(found));
   output.set('assets/style.css', paletteCss() + asset('style.css'));
   output.set('assets/icon.svg', asset('icon.svg'));
+  for (const name of ['paint', 'site']) output.set(`assets/${name}.js`, siteScript(name));
   return output;
 }
 
@@ -54,9 +56,10 @@ function isRunnable(source: string): boolean {
 }
 
 function sheetOf(parts: readonly Part[], pages: readonly Page[], page: Page, rendered: Rendered): Sheet {
-  const { address, title } = page;
+  const { address, title, source } = page;
+  const isPackage = source.startsWith('docs/api/') && !source.endsWith('/README.md');
   return {
-    address, title, body: rendered.body, sections: rendered.sections,
+    address, title: isPackage ? `${title}, API reference` : title, body: rendered.body, sections: rendered.sections,
     description: firstSentences(rendered.sections[0]?.text ?? ''),
     menu: siteMenu(parts, address),
     footer: turnPage(pages, page),

@@ -46,14 +46,15 @@ export class Files {
   }
 
   /**
-   * The file or folder that a page means which speaks about these paths: that with the longest way
-   * in common with one of them, then the only one in `packages`. Undefined if that is not one.
+   * The file or folder that a page means by a name: of those that have it the one with the longest
+   * way in common with a path that the page speaks about, then with the path that it named last;
+   * then the only one in `packages`. Undefined if these leave several.
    */
-  meant(name: string, about: readonly string[]): string | undefined {
-    const found = this.named(name);
+  meant(name: string, about: readonly string[], last: string): string | undefined {
     const nearness = (path: string): number => Math.max(0, ...about.map((each) => common(each, path)));
-    const nearest = highest(found, nearness);
-    const [only, ...others] = highest(nearest, (path) => -folders.indexOf(path.split('/')[0]));
+    const nearest = highest(this.named(name), nearness);
+    const latest = highest(nearest, (path) => common(last, path));
+    const [only, ...others] = highest(latest, (path) => -folders.indexOf(path.split('/')[0]));
     return others.length === 0 ? only : undefined;
   }
 }

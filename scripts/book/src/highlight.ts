@@ -19,12 +19,21 @@ export type LinkString = (text: string) => string | undefined;
  * cut into lines.
  */
 export function highlight(code: string, link: LinkString = () => undefined): Html {
-  return joined(tokensOf(code).map(({ kind, text }) => {
+  const parts: (Html | string)[] = [];
+  let plain = '';
+  for (const { kind, text } of tokensOf(code)) {
     const name = classes[kind];
-    if (name === undefined) return text;
-    const lines = text.split('\n').map((line) => line && html`<b class="${name}">${line}</b>`);
-    const coloured = joined(lines, '\n');
-    const target = kind === 'string' ? link(text.slice(1, -1)) : undefined;
-    return target === undefined ? coloured : html`<a href="${target}">${coloured}</a>`;
-  }));
+    if (name === undefined) plain += text;
+    else {
+      parts.push(plain, linked(text, name, kind === 'string' ? link(text.slice(1, -1)) : undefined));
+      plain = '';
+    }
+  }
+  return joined([...parts, plain]);
+}
+
+function linked(text: string, name: string, target: string | undefined): Html {
+  const lines = text.split('\n').map((line) => line && html`<b class="${name}">${line}</b>`);
+  const coloured = joined(lines, '\n');
+  return target === undefined ? coloured : html`<a href="${target}">${coloured}</a>`;
 }

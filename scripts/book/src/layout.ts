@@ -41,6 +41,7 @@ const policy = [
 export function layOut(sheet: Sheet): string {
   const { address, title, description, scripts = [], kind } = sheet;
   const asset = (name: string): string => way(address, `assets/${name}`);
+  const toc = tableOfContents(sheet.sections);
   const about = description !== undefined &&
     html`<meta name="description" content="${description}">\n`;
   return html`<!doctype html>
@@ -56,7 +57,7 @@ ${about}<link rel="icon" href="${asset('icon.svg')}">
 ${['site.js', ...scripts].map((name) => html`<script src="${asset(name)}" defer></script>\n`)}</head>
 <body class="${kind ?? 'text'}" data-root="${way(address, 'index.html').replace(/index\.html$/, '')}">
 <a class="skip" href="#content">Skip to the text</a>
-${bar(address)}
+${bar(address, toc !== undefined)}
 <div class="frame">
 <nav id="menu" popover aria-label="Contents">
 ${sheet.menu}
@@ -64,13 +65,14 @@ ${sheet.menu}
 <main id="content" tabindex="-1">
 ${sheet.body}
 ${sheet.footer}</main>
-${tableOfContents(sheet.sections)}</div>
+${toc}</div>
 ${sheet.data}</body>
 </html>
 `.text;
 }
 
-function bar(address: string): Html {
+function bar(address: string, hasToc: boolean): Html {
+  const toc = html`<button class="icon toc" popovertarget="toc" aria-label="On this page">${tocIcon}</button>\n`;
   return html`<header class="bar">
 <button class="icon menu" popovertarget="menu" aria-label="Contents">${menuIcon}</button>
 <a class="home" href="${way(address, 'index.html')}">mambagrad</a>
@@ -80,11 +82,12 @@ function bar(address: string): Html {
 <div id="results" role="listbox" aria-label="Results" hidden></div>
 <p id="found" class="unseen" role="status"></p></search>
 <nav class="links" aria-label="Site"></nav>
-<button class="icon scripted" id="theme" aria-pressed="false" aria-label="Dark">${themeIcon}</button>
+${hasToc && toc}<button class="icon scripted" id="theme" aria-pressed="false" aria-label="Dark colours">${themeIcon}</button>
 </header>`;
 }
 
 const menuIcon = html`<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 5h14M3 10h14M3 15h14"/></svg>`;
+const tocIcon = html`<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M4 5h.01M8 5h8M4 10h.01M8 10h8M4 15h.01M8 15h8"/></svg>`;
 const themeIcon = html`<svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7"/><path
  class="half" d="M10 3a7 7 0 0 1 0 14z"/></svg>`;
 
@@ -119,12 +122,12 @@ ${joined(links, '\n')}
 }
 
 /** The headings of a page, of two levels, if there are enough of them. */
-function tableOfContents(sections: readonly Section[]): Html {
+function tableOfContents(sections: readonly Section[]): Html | undefined {
   const listed = sections.filter(({ level }) => level === 2 || level === 3);
-  if (listed.length < 2) return html``;
+  if (listed.length < 2) return undefined;
   const links = listed.map(({ level, heading, anchor }) =>
     html`<li class="level${level}"><a href="#${anchor}">${heading}</a></li>`);
-  return html`<nav id="toc" aria-labelledby="toc-title">
+  return html`<nav id="toc" popover aria-labelledby="toc-title">
 <p class="part" id="toc-title">On this page</p>
 <ul>\n${joined(links, '\n')}\n</ul>
 </nav>\n`;

@@ -37,9 +37,16 @@ export class Site {
     return this.files.paths.has(path) ? `source/${path}.html` : undefined;
   }
 
+  /** The files that a text names, and that alone have their names. */
+  #unmistakable(text: string): string[] {
+    return Array.from(text.matchAll(/`([\w./-]+\.ts)`/g), ([, name]) => this.files.named(name))
+      .flatMap((found) => (found.length === 1 ? found : []));
+  }
+
   /** The links of a text of the repository that stands on the page at `address`. */
   linksFrom(source: string, address: string, text: string): Links {
-    const about = pathsIn(source, text);
+    const about = [...pathsIn(source, text), ...this.#unmistakable(text)];
+    let last = source;
     return {
       to: (target) => {
         if (/^https?:/.test(target)) return target;
@@ -49,13 +56,16 @@ export class Site {
         const file = normalize(join(dirname(source), path)).replace(/\/$/, '');
         const found = this.addressOf(file);
         if (found === undefined) throw new Error(`the link to ${target} leads to nothing: there is no ${file}`);
+        last = file;
         return way(address, found) + hash;
       },
       ofCode: (code) => {
         if (!fileName.test(code)) return undefined;
-        const file = this.files.meant(code.replace(/\/$/, ''), about);
+        const file = this.files.meant(code.replace(/\/$/, ''), about, last);
         const found = file === undefined ? undefined : this.addressOf(file);
-        return found === undefined ? undefined : way(address, found);
+        if (file === undefined || found === undefined) return undefined;
+        last = file;
+        return way(address, found);
       },
     };
   }

@@ -13,7 +13,7 @@ const light = {
 
 const dark: Readonly<Record<keyof typeof light, string>> = {
   page: '#15181d', raised: '#1d2127', text: '#dce1e7', quiet: '#9aa4b0', line: '#323841',
-  link: '#7db4f2', accent: '#7db4f2', marked: '#4a3f12', selected: '#233347',
+  link: '#7db4f2', accent: '#7db4f2', marked: '#3d340f', selected: '#233347',
   comment: '#98a2ae', keyword: '#e58cc4', string: '#8ccf9c', number: '#86b8f5',
   good: '#8ccf9c', bad: '#ff9d94', added: '#1d3a27', removed: '#47241f',
 };
