@@ -4,7 +4,7 @@
  * that a piece of text is set apart.
  */
 import { html, type Html, joined } from './html.ts';
-import { type TokenKind, tokensOf } from './tokens.ts';
+import { type TokenKind, tokensOf } from '../../bundle/tokens.ts';
 
 /** The class of each kind of token that is coloured. */
 const classes: Partial<Readonly<Record<TokenKind, string>>> = {
