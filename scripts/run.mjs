@@ -38,7 +38,8 @@ const targets = {
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
-  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/publish'] },
+  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
+  book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
   all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
 };
 
@@ -57,7 +58,7 @@ const commands = {
   },
 
   async api() {
-    if (await prepare('api')) await runHere('scripts/dist/main.js', []);
+    if (await prepare('api')) await runHere('dist/api/main.js', []);
   },
 
   async vectors(args) {
@@ -65,12 +66,12 @@ const commands = {
   },
 
   async pack(args) {
-    if (await prepare('publish')) await runHere('scripts/publish/dist/main.js', ['pack', ...args]);
+    if (await prepare('publish')) await runHere('dist/publish/src/main.js', ['pack', ...args]);
   },
 
   async consumers(args) {
     if (!(await prepare('publish'))) return;
-    await runHere('scripts/publish/dist/main.js', ['consumers', ...args]);
+    await runHere('dist/publish/src/main.js', ['consumers', ...args]);
   },
 
   async build() {
