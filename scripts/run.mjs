@@ -6,6 +6,7 @@
 //   node scripts/run.mjs soak [filters]         the same, with four times the cases of costly ones
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
+//   node scripts/run.mjs book [options]         makes the site of the docs, and serves it
 //   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
 //   node scripts/run.mjs pack [FOLDER]          packs every package into a tarball
 //   node scripts/run.mjs consumers [options]    installs the tarballs elsewhere, and tries them
@@ -59,6 +60,10 @@ const commands = {
 
   async api() {
     if (await prepare('api')) await runHere('dist/api/main.js', []);
+  },
+
+  async book(args) {
+    if (await prepare('book')) await runHere('dist/book/src/main.js', args);
   },
 
   async vectors(args) {
