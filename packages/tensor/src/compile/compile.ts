@@ -41,7 +41,8 @@ export interface CompileOptions {
   readonly check?: boolean | undefined;
   /**
    * How many threads share the work; the results are the same bits for any. Default: as many as
-   * there are cores, or as `setThreads` has said. In a browser there is one.
+   * there are cores, or as `setThreads` has said. Where there can be but one, `whyOneThread()` says
+   * why.
    */
   readonly threads?: number | undefined;
   /**
