@@ -26,7 +26,7 @@ export interface Training {
   readonly steps?: number;
 }
 
-const sizes = { vocabSize: 8, hiddenSize: 16, stateSize: 8, numLayers: 2 };
+const sizes = { vocabSize: 8, hiddenSize: 16, stateSize: 8, numLayers: 1 };
 
 /** A model, and training steps on selective copying: each call does one, and gives the loss. */
 function makeTraining({ layer = 'mamba', eager = false, ...given }: Training) {
@@ -73,9 +73,9 @@ async function generate(): Promise<string[]> {
   }, { deterministic: true, threads: 1 });
   for (let i = 0; i < 60; i++) step(inputs, targets);
   const texts: string[] = [];
-  for (const temperature of [0, 1]) {
+  for (const temperature of [0, 3]) {
     let text = '';
-    const options = { temperature, maxTokens: 60 };
+    const options = { temperature, maxTokens: 40 };
     for await (const piece of generateText(model, tokenizer, 'row', options)) text += piece;
     texts.push(text);
   }
