@@ -213,11 +213,13 @@ async function runTests(args) {
   const vitest = [at('node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args];
   const { code, isStopped } = await run(process.execPath, vitest, { stdio: 'inherit' });
   if (isStopped) return;
-  const counts = existsSync(report) ? countTests(JSON.parse(readFileSync(report, 'utf8'))) : {};
+  const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  const counts = results === undefined ? {} : countTests(results);
   const { passed = 0, skipped = 0 } = counts;
   // Vitest also fails for what belongs to no test, such as a rejected promise nobody waited for.
   const failed = counts.failed || (code === 0 ? 0 : 1);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+  for (const reason of leftOut(results)) console.log(`Browser tests were left out: ${reason}.`);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 }
 
@@ -232,6 +234,15 @@ function countTests(report) {
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`. */
+function leftOut(report) {
+  const skipped = (report?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed');
+  const reasons = skipped.flatMap(({ ancestorTitles }) => ancestorTitles)
+    .flatMap((title) => /\((no Chromium .*)\)$/.exec(title)?.[1] ?? []);
+  return [...new Set(reasons)];
 }
 
 // Running
