@@ -9,22 +9,18 @@ import { highlight } from './highlight.ts';
 import { html, Html, joined } from './html.ts';
 import { menuPart, type Sheet } from './layout.ts';
 import { type Site, way } from './links.ts';
-import { renderMarkdown, type Section } from './markdown.ts';
-
-/** The page of a file or folder, and what is said about it first. */
-export interface SourcePage {
-  readonly sheet: Sheet;
-  readonly sections: readonly Section[];
-}
+import { renderMarkdown } from './markdown.ts';
+import type { SitePage } from './pages.ts';
 
 /** The page of every file and folder. */
-export function sourcePages(site: Site): SourcePage[] {
+export function sourcePages(site: Site): SitePage[] {
   const { files } = site;
   const specifiers = specifiersIn(files);
   return [
     folderPage(site, '.'),
     ...[...files.folders].map((folder) => folderPage(site, folder)),
-    ...[...files.paths].flatMap((path) => path.endsWith('.md') ? [] : [filePage(site, path, specifiers)]),
+    ...[...files.paths].filter((path) => !path.endsWith('.md'))
+      .map((path) => filePage(site, path, specifiers)),
   ];
 }
 
@@ -47,13 +43,14 @@ interface Manifest {
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
 
-function filePage(site: Site, path: string, specifiers: ReadonlyMap<string, string>): SourcePage {
+function filePage(site: Site, path: string, specifiers: ReadonlyMap<string, string>): SitePage {
   const address = `source/${path}.html`;
   const text = readText(path).replace(/\n$/, '');
   const isScript = /\.(?:ts|mjs|js)$/.test(path);
   const coloured = isScript
     ? highlight(text, (specifier) => {
-      const file = specifier.startsWith('.') ? join(dirname(path), specifier) : specifiers.get(specifier);
+      const isRelative = specifier.startsWith('.');
+      const file = isRelative ? join(dirname(path), specifier) : specifiers.get(specifier);
       const target = file === undefined ? undefined : site.addressOf(file);
       return target === undefined ? undefined : way(address, target);
     })
@@ -65,12 +62,13 @@ function filePage(site: Site, path: string, specifiers: ReadonlyMap<string, stri
 <h1>${basename(path)}</h1>
 <pre class="lines"><code>${joined(lines)}</code></pre>\n`;
   const sheet: Sheet = {
-    address, title: path, body, menu: folderMenu(site, dirname(path), address), sections: [], kind: 'source',
+    address, title: path, body, menu: folderMenu(site, dirname(path), address),
+    sections: [], kind: 'source',
   };
-  return { sheet, sections };
+  return { sheet, title: path, sections };
 }
 
-function folderPage(site: Site, folder: string): SourcePage {
+function folderPage(site: Site, folder: string): SitePage {
   const isTop = folder === '.';
   const address = folderAddress(folder);
   const readme = join(folder, 'README.md');
@@ -80,7 +78,8 @@ function folderPage(site: Site, folder: string): SourcePage {
   const { body, sections } = renderMarkdown(readme, text, { links, isRunnable: false });
   const items = site.files.in(folder).filter((path) => path !== readme).map((path) => {
     const name = site.files.folders.has(path) ? `${basename(path)}/` : basename(path);
-    const link = html`<a href="${way(address, site.addressOf(path) ?? address)}"><code>${name}</code></a>`;
+    const target = way(address, site.addressOf(path) ?? address);
+    const link = html`<a href="${target}"><code>${name}</code></a>`;
     return html`<li>${link} ${summaryOf(site.files, path)}</li>`;
   });
   const list = html`<ul class="files">\n${joined(items, '\n')}\n</ul>\n`;
@@ -89,7 +88,7 @@ function folderPage(site: Site, folder: string): SourcePage {
     body: html`${wayTo(folder, address)}\n${body}\n${list}`,
     menu: folderMenu(site, isTop ? folder : dirname(folder), address),
   };
-  return { sheet, sections };
+  return { sheet, title: sheet.title, sections };
 }
 
 function folderAddress(folder: string): string {
@@ -118,7 +117,8 @@ function wayTo(path: string, address: string): Html {
 
 /** The files of a folder, below the way out of it. */
 function folderMenu(site: Site, folder: string, address: string): Html {
-  const above = folder === '.' ? [] : [{ address: folderAddress(dirname(folder)), title: '‥ up' }];
+  const up = { address: folderAddress(dirname(folder)), title: '↑ up' };
+  const above = folder === '.' ? [] : [up];
   const items = site.files.in(folder).filter((path) => !path.endsWith('.md')).map((path) => {
     const name = site.files.folders.has(path) ? `${basename(path)}/` : basename(path);
     return { address: site.addressOf(path) ?? address, title: name };
