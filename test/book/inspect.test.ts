@@ -9,7 +9,7 @@ class Point {
   constructor(x: number) { this.x = x; }
 }
 class Named extends Map<string, number> {
-  get [Symbol.toStringTag](): string { return 'Named'; }
+  override get [Symbol.toStringTag](): string { return 'Named'; }
 }
 
 /** Values of all kinds that pages print, nested. */
@@ -27,7 +27,7 @@ const values = fc.letrec<{ leaf: unknown; value: unknown }>((tie) => ({
     fc.array(fc.integer({ min: -1000, max: 100_000 }), { maxLength: 130 }),
     fc.array(fc.double({ noNaN: true }).map((x) => Math.round(x * 100) / 100), { maxLength: 30 }),
     fc.array(fc.string({ maxLength: 12 }), { maxLength: 40 }),
-    fc.sparseArray(fc.integer(), { maxIndex: 20 }),
+    fc.sparseArray(fc.integer(), { maxLength: 20 }),
     fc.dictionary(fc.string(), tie('value'), { maxKeys: 6 }),
     fc.dictionary(fc.constantFrom('a', 'b', 'long_name', 'x-y', '2'), tie('value')),
     fc.array(fc.tuple(tie('leaf'), tie('value')), { maxLength: 5 }).map((all) => new Map(all)),
@@ -37,7 +37,7 @@ const values = fc.letrec<{ leaf: unknown; value: unknown }>((tie) => ({
     fc.integer().map((x) => new Point(x)),
     tie('value').map((value) => Object.assign([1, 2, 3], { value })),
     tie('value').map((value) => ({ __proto__: null, value })),
-    tie('value').map((value) => ({ [Symbol('key')]: value, get a() { return 1; }, set a(x) {}, get b() { return 1; } })),
+    tie('value').map((value) => ({ [Symbol('key')]: value, get a() { return 1; }, set a(_) {}, get b() { return 1; } })),
     tie('value').map((value) => { const all = { value, self: {} }; all.self = all; return { all }; }),
     tie('value').map((value) => ({ [Symbol.toStringTag]: 'Tag', value })),
     fc.constantFrom(
