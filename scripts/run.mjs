@@ -38,7 +38,7 @@ const targets = {
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
-  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/publish'] },
+  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
   book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
   all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
 };

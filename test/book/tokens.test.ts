@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type TokenKind, tokensOf } from '../../scripts/book/src/tokens.ts';
+import { type TokenKind, tokensOf } from '../../scripts/bundle/tokens.ts';
 
 const root = new URL('../../', import.meta.url);
 const skipped = /(?:^|\/)(?:node_modules|dist|generated|golden)(?:\/|$)/;

@@ -3,7 +3,7 @@
  * the element only the class matters; it is `b` because that is short, and means nothing more than
  * that a piece of text is set apart.
  */
-import { type TokenKind, tokensOf } from './tokens.ts';
+import { type TokenKind, tokensOf } from '../../bundle/tokens.ts';
 
 /** The class of each kind of token that is coloured. */
 const classes: Partial<Readonly<Record<TokenKind, string>>> = {
