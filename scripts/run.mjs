@@ -35,7 +35,7 @@ const isWindows = process.platform === 'win32';
 
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
-  examples: { project: 'examples', folders: ['packages', 'examples'] },
+  examples: { project: 'examples', folders: ['packages', 'scripts/bundle', 'examples'] },
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
