@@ -6,9 +6,9 @@
  * run at the same time. What is missing is the state with which the chunk really begins, its
  * carry. It decays on its way through the chunk:
  *
- *     h[t]  =  state of the chunk by itself  +  (product of all a from the chunk's start to t) · carry
+ *     h[t]  =  state of the chunk by itself  +  (product of a from the chunk's start to t) · carry
  *
- * Write both halves: `scanChunk` for one chunk, which knows nothing of the others, and `joinChunks`,
+ * Write both parts: `scanChunk` for one chunk, which knows nothing of the others, and `joinChunks`,
  * which goes through the chunks in order and gives the states of the whole sequence. The state
  * before the first chunk is 0. Chunks may differ in length.
  *

@@ -8,8 +8,8 @@
  *     y = (x + √(x² + 4)) / 2            dy/dx = (1 + x / √(x² + 4)) / 2
  *
  * The gradient rule gets g, the derivative of the loss with respect to y, and x, and gives the
- * derivative of the loss with respect to x: g · dy/dx. It is written with methods of tensors (`add`,
- * `mul`, `div`, `square`, `sqrt`, …), so it can itself be differentiated and compiled.
+ * derivative of the loss with respect to x: g · dy/dx. It is written with methods of tensors, such
+ * as `add`, `mul`, `div`, `square` and `sqrt`, so it can be differentiated again, and compiled.
  *
  * The lowering gets x as an expression of the loop language and gives y as one, made with
  * `k.add`, `k.mul`, `k.sqrt`, … of '@mambagrad/kernel'.

@@ -166,7 +166,9 @@ export const backward: Exercise<Module> = {
     property<Module, { readonly op: Op; readonly a: number; readonly grad: number }>({
       says: 'a value that is used twice by one node gets both parts',
       because: 'Here both inputs are the same object, so its grad is changed twice.',
-      inputs: fc.record({ op: fc.constantFrom<Op>('add', 'mul', 'div'), a: nonZero, grad: numbers }),
+      inputs: fc.record({
+        op: fc.constantFrom<Op>('add', 'mul', 'div'), a: nonZero, grad: numbers,
+      }),
       show: ({ op, a, grad }) => ({
         node: `${op} of a and a, the same value, with a = ${a} and node.grad = ${grad}`,
       }),
@@ -197,9 +199,10 @@ export const backward: Exercise<Module> = {
       because: 'The sum over all paths from an input to the loss: compare one step at a time.',
       inputs: programs,
       show: ({ start: [a, b], steps }) => ({
-        a, b, ...Object.fromEntries(steps.map(({ op, of: [i, j] }, at) => (
-          [name(at + 2), `${formulas[op](name(i), name(j))}${at === steps.length - 1 ? ', the loss' : ''}`]
-        ))),
+        a, b, ...Object.fromEntries(steps.map(({ op, of: [i, j] }, at) => {
+          const end = at === steps.length - 1 ? ', the loss' : '';
+          return [name(at + 2), formulas[op](name(i), name(j)) + end];
+        })),
       }),
       expected: (program) => {
         const [ofA, ofB] = slopesOf(program);

@@ -41,7 +41,7 @@ export interface Definition<Module, Input> {
   readonly show?: (input: Input) => object;
   /** How far numbers may be apart, relative to their size where that is above 1. Default 1e-9. */
   readonly tolerance?: number;
-  /** How many inputs are tried. Default 200. */
+  /** How many inputs are tried. Default 100. */
   readonly tries?: number;
 }
 
@@ -77,7 +77,7 @@ const SEED = 1;
 
 /** Makes a property of its definition. */
 export function property<Module, Input>(definition: Definition<Module, Input>): Property<Module> {
-  const { says, because, inputs, tolerance = 1e-9, tries = 200 } = definition;
+  const { says, because, inputs, tolerance = 1e-9, tries = 100 } = definition;
   const { expected, show: partsOf = (input: Input) => input as object } = definition;
   return {
     says,
@@ -126,7 +126,9 @@ function attemptOn<Module, Input>(
 
 function showInput(parts: object): string {
   return Object.entries(parts).map(([name, value]) => (
-    typeof value === 'string' ? `${name}: ${value}` : `${name} = ${show(value)}`
+    typeof value === 'string'
+      ? `${name}: ${value}`
+      : `${name} = ${show(value).replaceAll('\n', `\n${' '.repeat(name.length + 3)}`)}`
   )).join('\n');
 }
 

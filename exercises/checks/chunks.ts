@@ -32,6 +32,8 @@ const chunkOf = (sequence: Sequence): Chunk => ({
   states: statesOf(sequence), decays: decaysOf(sequence),
 });
 
+const oneStep = (a: number, b: number): Chunk => chunkOf({ a: [a], b: [b] });
+
 /** A sequence in pieces of this length, of which the last may be shorter. */
 function piecesOf({ a, b }: Sequence, size: number): Sequence[] {
   return Array.from({ length: Math.ceil(a.length / size) }, (_, i) => ({
@@ -77,7 +79,7 @@ export const chunks: Exercise<Module> = {
       says: 'the last state of a chunk decays into the chunk after it',
       because: 'To step t of the second chunk comes its decays[t] times the carry.',
       inputs: fc.tuple(nonZero, sequences(3, nonZero).filter(({ a }) => a.length > 0))
-        .map(([b, second]) => ({ first: chunkOf({ a: [1], b: [b] }), second: chunkOf(second) })),
+        .map(([b, second]) => ({ first: oneStep(1, b), second: chunkOf(second) })),
       expected: ({ first, second }) => [
         ...first.states, ...second.states.map((h, t) => h + second.decays[t] * first.states[0]),
       ],
@@ -87,7 +89,7 @@ export const chunks: Exercise<Module> = {
       says: 'the carry of a third chunk is the joined state before it, not the chunk’s own',
       because: 'The state at the end of the second chunk contains what came from the first.',
       inputs: fc.tuple(nonZero, nonZero, numbers).map(([b, a, other]) => ({
-        chunks: [chunkOf({ a: [1], b: [b] }), chunkOf({ a: [a], b: [other] }), chunkOf({ a: [1], b: [0] })],
+        chunks: [oneStep(1, b), oneStep(a, other), oneStep(1, 0)],
       })),
       expected: ({ chunks: all }) => {
         const [[b], [other]] = [all[0].states, all[1].states];
@@ -112,7 +114,7 @@ export const chunks: Exercise<Module> = {
       says: 'an empty chunk changes nothing',
       because: 'A chunk without steps has no last state; the carry goes past it.',
       inputs: nonZero.map((b) => ({
-        chunks: [chunkOf({ a: [1], b: [b] }), chunkOf({ a: [], b: [] }), chunkOf({ a: [1], b: [0] })],
+        chunks: [oneStep(1, b), chunkOf({ a: [], b: [] }), oneStep(1, 0)],
       })),
       expected: ({ chunks: all }) => [all[0].states[0], all[0].states[0]],
       given: ({ joinChunks }, { chunks: all }) => joinChunks(all),
@@ -122,9 +124,9 @@ export const chunks: Exercise<Module> = {
     'Write scanChunk first: one loop over t with two running numbers, the state (from 0) and the ' +
       'product of the factors (from 1).',
     'In joinChunks keep a variable `carry`, 0 at first: the state after the last step so far.',
-    'The true state at step t of a chunk is states[t] + decays[t] · carry. When the chunk is done, ' +
+    'The true state at step t of a chunk is states[t] + decays[t] · carry. After the chunk, ' +
       'its last true state is the next carry.',
-    '`for (const { states, decays } of chunks)`: compute the joined states of this chunk with the ' +
-      'carry, push them, and then set the carry to the last number pushed, if there is one.',
+    '`for (const { states, decays } of chunks)`: compute the joined states of this chunk with ' +
+      'the carry, push them, and then set the carry to the last number pushed, if there is one.',
   ],
 };

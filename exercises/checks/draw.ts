@@ -16,7 +16,9 @@ export const nonZero: fc.Arbitrary<number> = numbers.filter((x) => x !== 0);
 export const upTo = (max: number, min = 0): fc.Arbitrary<number> => fc.integer({ min, max });
 
 /** A list of numbers of this length. */
-export function listOf(length: number, each: fc.Arbitrary<number> = numbers): fc.Arbitrary<number[]> {
+export function listOf(
+  length: number, each: fc.Arbitrary<number> = numbers,
+): fc.Arbitrary<number[]> {
   return fc.array(each, { minLength: length, maxLength: length });
 }
 

@@ -24,7 +24,9 @@ function lineOf({ makes, size, reads, isReduction }: Op): string {
   const texts = reads.map(({ value, element }) => (
     value === 'total' ? value : `${value}[${element === 'same' ? 'i' : 'n − 1 − i'}]`
   ));
-  const work = isReduction ? `${makes} += ${texts.join(' + ')}` : `${makes}[i] = f(${texts.join(', ')})`;
+  const work = isReduction
+    ? `${makes} += ${texts.join(' + ')}`
+    : `${makes}[i] = f(${texts.join(', ')})`;
   return `for i in 0..${size}:  ${work}`;
 }
 
@@ -74,7 +76,9 @@ const start = { p: [3, 1, 4], q: [1, 5] };
 
 /** Programs of ops on p, of 3 numbers, and q, of 2. */
 const programs = fc.array(
-  fc.record({ kind: fc.constantFrom<Kind>('increase', 'flip', 'sum', 'subtract'), pick: fc.nat(9) }),
+  fc.record({
+    kind: fc.constantFrom<Kind>('increase', 'flip', 'sum', 'subtract'), pick: fc.nat(9),
+  }),
   { minLength: 1, maxLength: 5 },
 ).map((choices) => {
   const lists = new Map(Object.entries(start).map(([name, list]) => [name, list.length]));
@@ -119,7 +123,9 @@ function valuesOf(groups: readonly (readonly Runnable[])[]): Record<string, read
   return computed;
 }
 
-function compute(values: Record<string, number[]>, { kind, makes, reads }: Runnable, i: number): void {
+function compute(
+  values: Record<string, number[]>, { kind, makes, reads }: Runnable, i: number,
+): void {
   const [x, [total] = [0]] = reads.map(({ value }) => values[value]);
   if (kind === 'sum') values[makes][0] += x[i];
   if (kind === 'increase') values[makes][i] = x[i] + 1;
@@ -223,8 +229,8 @@ export const fusion: Exercise<Module> = {
     'Two questions decide. Do all ops of the group have the size of this op? And is everything ' +
       'that it reads available at iteration i?',
     'For a read, look for the op of the group that makes this value: ' +
-      '`group.find(({ makes }) => makes === read.value)`. If there is none, the value is in memory.',
-    'If there is one, the read is fine only if it is of the same element, and if that op is not a ' +
+      '`group.find(({ makes }) => makes === read.value)`. If there is none, it is in memory.',
+    'If there is one, the read is fine only if it is of the same element, and if that op is no ' +
       'reduction. `op.reads.every(…)` asks it of all reads.',
   ],
 };

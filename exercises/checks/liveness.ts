@@ -16,13 +16,14 @@ interface Program {
 const args = ['p', 'q'];
 const nameOf = (i: number): string => `v${i}`;
 
-/** Programs, the values of which are p, q, v0, v1, …; each step reads up to two values before it. */
+/** Programs, whose values are p, q, v0, v1, …; each step reads up to two values before it. */
 const programs = (maxLength: number): fc.Arbitrary<Program> => fc.record({
   picks: fc.array(fc.array(fc.nat(9), { maxLength: 2 }), { minLength: 1, maxLength }),
   results: fc.array(fc.nat(9), { minLength: 1, maxLength: 2 }),
 }).map(({ picks, results }) => {
   const valuesBefore = (i: number) => [...args, ...picks.slice(0, i).map((_, j) => nameOf(j))];
-  const pick = (number: number, from: readonly string[]) => from[from.length - 1 - number % from.length];
+  const pick = (number: number, from: readonly string[]) =>
+    from[from.length - 1 - number % from.length];
   const all = valuesBefore(picks.length);
   return {
     steps: picks.map((numbers, i) => ({
@@ -41,8 +42,8 @@ const textOf = ({ steps, results }: Program) => ({
 
 /** All lifetimes, each by looking through the whole program. */
 function lifetimesOf({ steps, results }: Program): Map<string, Lifetime> {
-  const values = [...new Set([...steps.flatMap(({ makes, reads }) => [...reads, makes]), ...results])];
-  return new Map(values.map((value) => {
+  const named = [...steps.flatMap(({ makes, reads }) => [...reads, makes]), ...results];
+  return new Map([...new Set(named)].map((value) => {
     const from = steps.findIndex(({ makes }) => makes === value);
     const lastRead = steps.findLastIndex(({ reads }) => reads.includes(value));
     return [value, { from, to: results.includes(value) ? steps.length : Math.max(from, lastRead) }];
@@ -51,7 +52,8 @@ function lifetimesOf({ steps, results }: Program): Map<string, Lifetime> {
 
 /** A property of the lifetimes of some values, by default of all. */
 const ofProgram = (
-  says: string, because: string, inputs: fc.Arbitrary<Program>, only?: (program: Program) => readonly string[],
+  says: string, because: string, inputs: fc.Arbitrary<Program>,
+  only?: (program: Program) => readonly string[],
 ) => {
   const pick = (program: Program, lifetimes: Map<string, Lifetime>) => (
     only ? Object.fromEntries(only(program).map((name) => [name, lifetimes.get(name)])) : lifetimes
@@ -65,17 +67,20 @@ const ofProgram = (
 };
 
 /** A program of steps that read what is named, the first of which makes v0. */
-const fixed = (reads: readonly (readonly string[])[], results: readonly string[] = []): Program => ({
+const fixed = (reads: readonly (readonly string[])[], results: readonly string[] = []) => ({
   steps: reads.map((names, i) => ({ makes: nameOf(i), reads: names })), results,
 });
 
 /** The values that some step reads. */
-const valuesRead = ({ steps }: Program): string[] => [...new Set(steps.flatMap(({ reads }) => reads))];
+const valuesRead = ({ steps }: Program): string[] =>
+  [...new Set(steps.flatMap(({ reads }) => reads))];
 
 const repeat = (count: number): string[][] => Array.from({ length: count }, () => []);
 
 /** Gives every value a place in memory, by its lifetime: the first that is free. */
-function placesOf({ steps }: Program, lifetimes: ReadonlyMap<string, Lifetime>): Map<string, number> {
+function placesOf(
+  { steps }: Program, lifetimes: ReadonlyMap<string, Lifetime>,
+): Map<string, number> {
   const places = new Map<string, number>();
   const busyUntil: number[] = [];
   const place = (value: string, at: number): void => {
@@ -148,8 +153,8 @@ export const liveness: Exercise<Module> = {
     ),
     property<Module, Program>({
       says: 'values that are never alive together can share memory',
-      because: 'Memory was planned from your lifetimes: a value was overwritten too early, so its ' +
-        '`to` is too small.',
+      because: 'Memory was planned from your lifetimes: a value was overwritten too early, so ' +
+        'its `to` is too small.',
       inputs: programs(6),
       show: textOf,
       expected: (program) => foundIn(program, lifetimesOf(program)),

@@ -80,6 +80,12 @@ function accessesOf(kernel: k.Kernel): Accesses {
   return counts;
 }
 
+function countStatements(statements: readonly k.Statement[]): number {
+  return statements.reduce((count, { bodies }) => (
+    bodies.reduce((inside, body) => inside + countStatements(body), count + 1)
+  ), 0);
+}
+
 /** A property of the product of two matrices. */
 const ofProduct = (says: string, because: string, inputs: fc.Arbitrary<Factors>) =>
   property<Module, Factors>({
@@ -114,6 +120,18 @@ export const microkernel: Exercise<Module> = {
       fc.integer({ min: 2, max: 4 }).chain((depth) => factors(depth)),
     ),
     property<Module, { readonly depth: number }>({
+      says: 'the code is as long for every depth',
+      because: 'k.loop makes a loop that runs in the kernel. A loop of JavaScript around k.set ' +
+        'writes its body down again for each k.',
+      inputs: fc.record({ depth: fc.integer({ min: 3, max: 6 }) }),
+      tries: 4,
+      expected: () => 'as many statements as for depth 2',
+      given: (module, { depth }) => {
+        const [two, all] = [2, depth].map((each) => countStatements(kernelOf(module, each).body));
+        return two === all ? 'as many statements as for depth 2' : `${all} statements, not ${two}`;
+      },
+    }),
+    property<Module, { readonly depth: number }>({
       says: 'y is written once, after the loop, and never read',
       because: 'While k runs, the sums stay in registers. 8 vectors are 8 stores, each of four.',
       inputs: fc.record({ depth: fc.integer({ min: 1, max: 6 }) }),
@@ -125,8 +143,8 @@ export const microkernel: Exercise<Module> = {
     }),
     property<Module, { readonly depth: number }>({
       says: 'each k loads 4 numbers of a and 2 vectors of b',
-      because: 'Load them into variables with k.set at the start of the iteration, and use those: ' +
-        'an expression is evaluated again in each statement that uses it.',
+      because: 'Load them into variables with k.set at the start of the iteration, and use ' +
+        'those: an expression is evaluated again in each statement that uses it.',
       inputs: fc.record({ depth: fc.integer({ min: 1, max: 6 }) }),
       tries: 6,
       expected: ({ depth }) => ({ 'loads of a': 4 * depth, 'loads of b': 2 * depth }),

@@ -102,8 +102,8 @@ export const op: Exercise<Module> = {
   ],
   hints: [
     'Begin with compute: `return (x + Math.sqrt(x * x + 4)) / 2;`. Run the check, then go on.',
-    'In gradient, x is a tensor: `const root = x.square().add(4).sqrt();`. What is dy/dx in terms ' +
-      'of x and root?',
+    'In gradient, x is a tensor: `const root = x.square().add(4).sqrt();`. What is dy/dx, of x ' +
+      'and root?',
     'gradient: `return g.mul(x.div(root).add(1).div(2));`. The g is what the chain rule is about.',
     'lower says what compute says, in other words: `k.sqrt(k.add(k.mul(x, x), 4))` is the root, ' +
       'and `k.mul(k.add(x, root), 0.5)` the rest.',

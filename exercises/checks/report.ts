@@ -1,14 +1,16 @@
 /** Reports as text, for a terminal or a page. */
 import type { Exercise, Failure, Report } from './check.ts';
 
-/** A report as lines of text; `prefix` begins each property that holds or fails. */
+/** A report as text: the properties that hold, then the one that fails and how. */
 export function textOf({ title, properties }: Exercise<never>, report: Report): string {
   const { passed } = report;
   const lines = [title, '', ...passed.map((says) => `  ✓ ${says}`)];
   if (report.status === 'failed') {
     lines.push(`  ✗ ${report.property}`, '', ...failureLines(report.failure));
   }
-  if (report.status === 'open') lines.push(...(passed.length > 0 ? [''] : []), `  ${report.problem}`);
+  if (report.status === 'open') {
+    lines.push(...(passed.length > 0 ? [''] : []), `  ${report.problem}`);
+  }
   lines.push('', report.status === 'done'
     ? `All ${properties.length} properties hold. Done.`
     : `${passed.length} of ${properties.length} properties hold.`);

@@ -123,7 +123,7 @@ export const scan: Exercise<Module> = {
     ),
     property<Module, { readonly inputs: Inputs; readonly cut: number }>({
       says: 'a sequence that is cut in two goes on from the last state of the first part',
-      because: 'lastState is the state after the last step, and initialState that before the first.',
+      because: 'lastState is the state after the last step, initialState that before the first.',
       inputs: fc.record({
         inputs: inputsUpTo({ length: 4, channels: 2, states: 2 }, { initialState: numbers }),
         cut: fc.nat(4),
@@ -146,8 +146,8 @@ export const scan: Exercise<Module> = {
   hints: [
     'Copy the initial state first: `const h = initialState.map((row) => [...row]);`. Then loop ' +
       'over the steps t, inside over the channels d, inside over n.',
-    'For every t and d begin with a sum of 0. For each n: let h[d][n] decay, add what is written, ' +
-      'and only then add C[t][n] · h[d][n] to the sum.',
+    'For every t and d begin with a sum of 0. For each n: let h[d][n] decay, add what is ' +
+      'written, and only then add C[t][n] · h[d][n] to the sum.',
     'The decay is Math.exp(delta[t][d] * A[d][n]); the input writes delta[t][d] * B[t][n] * ' +
       'u[t][d]. Return { y, lastState: h }.',
   ],

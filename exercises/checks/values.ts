@@ -43,7 +43,9 @@ export function isAlike(a: unknown, b: unknown, tolerance: number): boolean {
     return isAlike(sortedEntries(a), sortedEntries(b), tolerance);
   }
   if (isList(a) && isList(b)) {
-    return a.length === b.length && Array.from(a).every((each, i) => isAlike(each, b[i], tolerance));
+    const [left, right] = [Array.from(a), Array.from(b)];
+    return left.length === right.length &&
+      left.every((each, i) => isAlike(each, right[i], tolerance));
   }
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
   if (a instanceof Map || b instanceof Map || isList(a) || isList(b)) return false;

@@ -31,12 +31,16 @@ export function compileFolder(folder: string): Problems {
 /** The problems in what the compiler prints: `scan.ts(3,5): error TS2304: Cannot find …`. */
 export function problemsIn(output: string, folder: string): Problems {
   const problems = new Map<string, Problem[]>();
-  for (const [, path, line, message] of output.matchAll(/^(.+)\((\d+),\d+\): error TS\d+: (.+)$/gm)) {
+  const pattern = /^(.+)\((\d+),\d+\): error TS\d+: (.+)$/gm;
+  for (const [, path, line, message] of output.matchAll(pattern)) {
     const name = basename(path, '.ts');
     const file = join(folder, `${name}.ts`);
     const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
     const problem = { line: Number(line), message, text: (lines[Number(line) - 1] ?? '').trim() };
-    problems.set(name, [...problems.get(name) ?? [], problem]);
+    const before = problems.get(name) ?? [];
+    if (!before.some((each) => each.line === problem.line && each.message === message)) {
+      problems.set(name, [...before, problem]);
+    }
   }
   return problems;
 }

@@ -11,8 +11,14 @@ function readGiven(file: string): Given {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as Given : {};
 }
 
-/** Hint number n, from 1; without a number the one after the last that was given. */
+/**
+ * Hint number n, from 1; without a number the one after the last that was given. Throws if there
+ * are fewer.
+ */
 export function nextHint({ name, hints }: Exercise<never>, file: string, n?: number): string {
+  if (n !== undefined && n > hints.length) {
+    throw new Error(`--hint ${n}: there are ${hints.length} hints for ${name}`);
+  }
   const given = readGiven(file);
   const number = Math.min(n ?? (given[name] ?? 0) + 1, hints.length);
   mkdirSync(dirname(file), { recursive: true });

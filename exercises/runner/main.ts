@@ -61,11 +61,13 @@ function readCommand(): Command | undefined {
   if (hint && name === undefined) {
     throw new Error(`--hint: for which exercise? Name one of ${known.join(', ')}`);
   }
-  const number = given === undefined ? undefined : wholeNumber('--hint', given);
-  if (others.length > 0 || (given !== undefined && !hint)) {
-    throw new Error(`'${given}' is one argument too many (--help lists what there is)`);
+  const [extra] = hint ? others : positionals.slice(1);
+  if (extra !== undefined) {
+    throw new Error(`'${extra}' is one argument too many (--help lists what there is)`);
   }
-  return { name, hint, number, folder: resolve(values.folder), seconds: wholeNumber('--seconds', values.seconds) };
+  const number = given === undefined ? undefined : wholeNumber('--hint', given);
+  const seconds = wholeNumber('--seconds', values.seconds);
+  return { name, hint, number, folder: resolve(values.folder), seconds };
 }
 
 function wholeNumber(option: string, text: string): number {
@@ -99,10 +101,14 @@ async function checkOne(exercise: Exercise<never>, { folder, seconds }: Command)
   const isDone = 'report' in outcome && outcome.report.status === 'done';
   console.log('report' in outcome
     ? textOf(exercise, outcome.report)
-    : `${exercise.title}\n\n      ${outcome.problem}`);
+    : `${exercise.title}\n\n${indented(outcome.problem)}`);
   if (isDone) return;
   console.log(`\nYour file is ${file}. For a hint: npm run exercise ${exercise.name} -- --hint`);
   process.exitCode = 1;
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, '  ');
 }
 
 /** Prints a line for each exercise: what it is, and how far it is. */
@@ -123,7 +129,7 @@ async function statusOf(
 ): Promise<string> {
   if (problems.has(name)) return 'does not compile';
   const outcome: Outcome = await runCheck(folder, name, seconds);
-  if (!('report' in outcome)) return 'does not end';
+  if (!('report' in outcome)) return 'does not run to its end';
   const { status, passed } = outcome.report;
   if (status === 'done' || (status === 'open' && passed.length === 0)) return status;
   return `${passed.length} of ${properties.length} properties hold`;

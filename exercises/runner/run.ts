@@ -12,7 +12,7 @@ export type Outcome =
   | { readonly problem: string };
 
 /** Memory that a check may take, in MB: an endless loop that makes a list ends there. */
-const MOST_MEMORY = 512;
+const MOST_MEMORY = 256;
 
 /** Checks the compiled file of an exercise; each input may take this many seconds. */
 export function runCheck(folder: string, name: string, seconds: number): Promise<Outcome> {
@@ -31,10 +31,11 @@ export function runCheck(folder: string, name: string, seconds: number): Promise
       void worker.terminate();
     };
     const stop = (): void => end({ problem: hanging(latest, `took more than ${seconds} s`) });
-    let timer = setTimeout(stop, 1000 * seconds);
+    // Until the worker is ready, it loads the packages, whatever time that takes.
+    let timer: NodeJS.Timeout | undefined;
     worker.on('message', (message: Message) => {
-      if (!('progress' in message)) return end(message);
-      latest = message.progress;
+      if ('report' in message || 'problem' in message) return end(message);
+      if ('progress' in message) latest = message.progress;
       clearTimeout(timer);
       timer = setTimeout(stop, 1000 * seconds);
     });
@@ -53,5 +54,5 @@ function hanging(latest: Progress | undefined, what: string): string {
     `Your code ${what}. Does a loop never end, or a function call itself without end?`,
     '', `It was trying: ${latest.property}`, 'on',
     ...latest.input.split('\n').map((line) => `  ${line}`),
-  ].join('\n      ');
+  ].join('\n');
 }

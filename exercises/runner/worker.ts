@@ -12,8 +12,12 @@ export interface Task {
   readonly url: string;
 }
 
-/** What it sends: each input that it tries, and in the end the report, or why there is none. */
+/**
+ * What it sends: that it is ready for the reader's code, each input that it tries, and in the end
+ * the report, or why there is none.
+ */
 export type Message =
+  | { readonly isReady: true }
   | { readonly progress: Progress }
   | { readonly report: Report }
   | { readonly problem: string };
@@ -21,11 +25,12 @@ export type Message =
 const { name, url } = workerData as Task;
 const send = (message: Message): void => parentPort?.postMessage(message);
 
+send({ isReady: true });
 try {
   const module = await import(url) as object;
   const exercise = exercises.find((each) => each.name === name);
   if (exercise === undefined) throw new Error(`there is no exercise ${name}`);
   send({ report: check(exercise, module, (progress) => send({ progress })) });
 } catch (error) {
-  send({ problem: `the file throws an error when it is loaded:\n\n      ${String(error)}` });
+  send({ problem: `the file throws an error when it is loaded:\n\n  ${String(error)}` });
 }
