@@ -9,6 +9,7 @@ import * as kernel from '@mambagrad/kernel';
 import * as mamba from '@mambagrad/mamba';
 import * as testing from '@mambagrad/mamba/testing';
 import * as nn from '@mambagrad/nn';
+import * as browser from '@mambagrad/nn/browser';
 import * as files from '@mambagrad/nn/node';
 import * as tensor from '@mambagrad/tensor';
 import * as extend from '@mambagrad/tensor/extend';
@@ -26,7 +27,7 @@ test('everything public has a docstring', () => {
 
 test('all values that the packages export are looked at', () => {
   const found = new Set(names.map(({ place }) => place.replace(/.* /, '')));
-  const exported = { ...kernel, ...mamba, ...testing, ...nn, ...files, ...tensor, ...extend, ...host, ...wasm, ...options };
+  const exported = { ...kernel, ...mamba, ...testing, ...nn, ...browser, ...files, ...tensor, ...extend, ...host, ...wasm, ...options };
   // These two are declared under other names.
   const { var: _variance, stopGradient: _detach, ...declared } = exported;
   expect(Object.keys(declared).filter((name) => !found.has(name))).toEqual([]);

@@ -24,6 +24,7 @@ const parts: Record<string, readonly string[]> = {
 
 /** What packages export apart for one entry of the umbrella package, which passes it on. */
 const passedOn: Record<string, string> = {
+  '@mambagrad/nn/browser': 'mambagrad/browser.ts',
   '@mambagrad/nn/node': 'mambagrad/index.node.ts',
   '@mambagrad/mamba/testing': 'mambagrad/testing.ts',
 };
@@ -95,7 +96,9 @@ describe('imports', () => {
   test('name a file of the package, a lower package, or Node in a .node.ts file', () => {
     const found = violations((file, specifier) => {
       if (specifier.startsWith('.')) {
-        return byName.has(targetOf(file, specifier)) ? undefined : 'there is no such file in the package';
+        if (!byName.has(targetOf(file, specifier))) return 'there is no such file in the package';
+        const isForBrowsers = (path: string) => path.endsWith('.browser.ts');
+        return isForBrowsers(file.path) || !isForBrowsers(specifier) ? undefined : 'only a .browser.ts file may';
       }
       if (specifier.startsWith('node:')) {
         return file.path.endsWith('.node.ts') ? undefined : 'only a .node.ts file may';

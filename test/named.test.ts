@@ -1,5 +1,6 @@
 /** Whoever reads the pages meets everything: each export of nn is named in the code of some page. */
 import * as nn from '@mambagrad/nn';
+import * as browser from '@mambagrad/nn/browser';
 import * as node from '@mambagrad/nn/node';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
@@ -25,7 +26,9 @@ test('code is what is in blocks and between backquotes', () => {
   expect(codeOf('Say `a` twice.\n```ts\nb();\n```\nOr `c(d)`.\n')).toBe('b();\n\na\nc(d)');
 });
 
-test.each([['nn', nn], ['nn/node', node]])('every export of %s is named in a page', (_, exports) => {
+test.each([
+  ['nn', nn], ['nn/node', node], ['nn/browser', browser],
+])('every export of %s is named in a page', (_, exports) => {
   const names = Object.keys(exports);
   expect(names.length).toBeGreaterThan(3);
   expect(names.filter((name) => !named.has(name))).toEqual([]);

@@ -21,6 +21,7 @@ import {
   accuracy, confusionMatrix, f1, type FitOptions, measure, perplexity, topK,
 } from '@mambagrad/nn';
 import { plot, reportPage } from '@mambagrad/nn';
+import { browserRun, type BrowserRunOptions } from '@mambagrad/nn/browser';
 import { runFolder, type RunFolderOptions } from '@mambagrad/nn/node';
 import {
   arange, argsort, associativeScan, backward, bernoulli, clamp, compile, eye, full, fullLike, gelu,
@@ -32,6 +33,7 @@ import { checkPrimitive } from '@mambagrad/tensor/extend';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { keyRanges, MemoryIndexedDB } from '../support/indexedDB.ts';
 
 /** The interfaces of a call's options, the fewest of them, and what it gives with some. */
 export interface Row {
@@ -104,6 +106,19 @@ async function keptCheckpoints(options: RunFolderOptions): Promise<string[]> {
     return readdirSync(folder).sort();
   } finally {
     rmSync(folder, { recursive: true });
+  }
+}
+
+/** The keys that are left in a browser's storage after four checkpoints. */
+async function keptInBrowser(options: BrowserRunOptions): Promise<unknown> {
+  const site = new MemoryIndexedDB();
+  Object.assign(globalThis, { indexedDB: site, IDBKeyRange: keyRanges });
+  try {
+    const { checkpoints } = browserRun('a', options);
+    for (const step of [1, 2, 3, 4]) await checkpoints.save(step, new Map([['x', some(1)]]));
+    return site.keys('mambagrad', 'checkpoints');
+  } finally {
+    Object.assign(globalThis, { indexedDB: undefined, IDBKeyRange: undefined });
   }
 }
 
@@ -334,6 +349,7 @@ export const rows: Readonly<Record<string, Row>> = {
     run: (options) => new Progress(options).update(1, { loss: 1 }),
   },
 
+  browserRun: free('nn BrowserRunOptions', keptInBrowser),
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
   plot: free('nn PlotOptions', (options) => plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options)),
   reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),

@@ -130,6 +130,13 @@ describe('a project that installs them', () => {
     expect((await runWell(process.execPath, ['dist/bundle.js'], place)).output).toBe(output);
   });
 
+  test('has one file for pages without a bundler, which does what the packages do', async () => {
+    const place = { cwd: consumer.folder };
+    expect((await runWell(process.execPath, ['dist/browser.js'], place)).output).toBe('the same\n');
+    const umbrella = tarballs.find(({ manifest: { name } }) => name === 'mambagrad');
+    expect(umbrella && textOf(umbrella, 'dist/browser.js')).not.toMatch(/^import\b/m);
+  });
+
   test('can be required by a module of the old kind', async () => {
     const code = "console.log(require('mambagrad').tensor([1, 2]).sum().item())";
     const { output } = await run(process.execPath, ['-e', code], { cwd: consumer.folder });

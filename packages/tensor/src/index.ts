@@ -5,7 +5,7 @@
 export * from './autograd/anomaly.ts';
 export * from './autograd/autograd.ts';
 export { compile, type Compiled, type CompileOptions } from './compile/compile.ts';
-export { closeThreads } from './compile/memory/heap.ts';
+export { closeThreads, startThreads } from './compile/memory/heap.ts';
 export type { Inspection } from './compile/inspect/inspection.ts';
 export { formatKernels, type KernelReport, type ValueReport } from './compile/inspect/kernels.ts';
 export { type AllocationReport, formatMemory } from './compile/inspect/memory.ts';
@@ -16,7 +16,7 @@ export * from './autograd/functional.ts';
 export * from './autograd/gradcheck.ts';
 export { formatGraph, formatTree } from './core/graph.ts';
 export * from './ops/methods.ts';
-export { type List, setThreads } from '@mambagrad/wasm';
+export { type List, setThreads, whyOneThread } from '@mambagrad/wasm';
 export * from './ops/associativeScan.ts';
 export type { Operand } from './ops/define.ts';
 export * from './ops/einsum.ts';

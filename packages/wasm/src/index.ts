@@ -13,9 +13,12 @@ export {
 } from './assembler/control.ts';
 export { CodeWriter, isInstruction } from './assembler/codeWriter.ts';
 export * from './assembler/features.ts';
+export * from './common/codeGeneration.ts';
 export * from './common/freeList.ts';
 export * from './common/host.ts';
 export * from './common/list.ts';
+export * from './common/memory.ts';
+export { now, sleep, warn } from './common/platform.ts';
 export type { Label } from './assembler/immediates.ts';
 export { Watchdog } from './threads/watchdog.ts';
 export {
@@ -24,7 +27,7 @@ export {
 export * from './assembler/module.ts';
 export * from './assembler/names.ts';
 export { addWorkSharing } from './threads/share.ts';
-export {
-  RESERVED_BYTES, setThreads, type SharedProgram, threadCountFor, ThreadPool,
-} from './threads/threads.ts';
+export { setThreads, threadCountFor, whyOneThread } from './threads/count.ts';
+export { type SharedProgram, ThreadPool } from './threads/threads.ts';
+export { RESERVED_BYTES } from './threads/words.ts';
 export type { Body, BodyMaker, Limits, Memory, WasmFunction } from './assembler/parts.ts';

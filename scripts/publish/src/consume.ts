@@ -110,6 +110,8 @@ class Consuming {
       const node = { name: 'Node', version: process.versions.node, command: [process.execPath] };
       await this.#table.row('fast-check, own op', label(node), installer.name,
         () => run(process.execPath, ['dist/testing.js'], { cwd: consumer.folder }));
+      await this.#table.row('one file, no bundler', label(node), installer.name,
+        () => run(process.execPath, ['dist/browser.js'], { cwd: consumer.folder }));
       if (isNpm) await this.#bundle(consumer);
       if (isNpm) await this.#parts(installer);
     }

@@ -1,12 +1,14 @@
 /**
  * Makes a tarball of each package. What is packed is what runs and what compilers read: .js and
  * .d.ts files, README.md and LICENSE. The JavaScript is the TypeScript without its types, comments
- * included, so the sources are not packed beside it, nor maps to them.
+ * included, so the sources are not packed beside it, nor maps to them. One file is a bundle:
+ * `mambagrad/browser`.
  */
 import {
   copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { browserModule } from '../../bundle/packages.ts';
 import { runWell } from './command.ts';
 import { type Manifest, packageFolders, publishedManifest, root } from './manifest.ts';
 
@@ -64,6 +66,7 @@ function stage(folder: string, to: string): void {
     mkdirSync(dirname(join(to, 'dist', path)), { recursive: true });
     writeFileSync(join(to, 'dist', path), published(path, text));
   }
+  if (folder === 'mambagrad') writeFileSync(join(to, 'dist/browser.js'), browserModule());
   copyFileSync(join(root, 'LICENSE'), join(to, 'LICENSE'));
   copyFileSync(join(from, 'README.md'), join(to, 'README.md'));
   const manifest = { ...publishedManifest(folder), files: ['dist'] };

@@ -140,19 +140,15 @@ describe('threads', () => {
   it('say so when one has failed, before the next call does anything', async () => {
     await closeThreads();
     let told = 0;
-    const failing = {
-      number: -1,
-      // What a thread cannot start: it is no module.
-      module: {},
-      loops: 1,
-    };
+    // What a thread cannot start: it is no module.
+    const failing = threads.share({}, Uint8Array.of(0, 1, 2), 1);
     const call = { arena: 0, own: 0, stride: 0, threads: 2 };
     const run = () => threads.run(failing, call, () => (told += 1));
     run();
     const start = Date.now();
     expect(() => {
       while (Date.now() - start < 10_000) run();
-    }).toThrow(/^threads: thread 1 has failed: TypeError.*; the next call starts threads anew$/);
+    }).toThrow(/^threads: thread 1 has failed: CompileError.*; the next call starts threads anew$/);
     expect(told).toBeGreaterThan(0);
     const compiled = compile(work, { threads: 2 });
     expectAllSame(compiled(x), compiled(x));
@@ -175,8 +171,8 @@ describe('threads', () => {
       `const { workerData: { memory, loop, range } } = require('node:worker_threads');
       const words = new Int32Array(memory.buffer, 0, 4096);
       const ranges = new BigInt64Array(memory.buffer, 0, 4096);
-      Atomics.store(words, 48, 1);
-      Atomics.notify(words, 48);
+      Atomics.store(words, 49, 1);
+      Atomics.notify(words, 49);
       for (let seen = Atomics.load(words, loop / 4); ; ) {
         // Asleep between loops: who computes is taken to be alive.
         Atomics.wait(words, loop / 4, seen);
@@ -187,7 +183,7 @@ describe('threads', () => {
       { eval: true, workerData: { memory: threads.memory, loop: LOOP, range: RANGES + 64 } },
     );
     const words = new Int32Array(threads.memory.buffer);
-    Atomics.wait(words, 48, 0, 5000);
+    Atomics.wait(words, 49, 0, 5000);
     clock.pace = 20;
     expect(() => {
       for (let i = 0; i < 10_000; i++) compiled(x);

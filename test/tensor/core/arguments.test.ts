@@ -190,8 +190,8 @@ describe.each(Object.entries(calls))('%s', (name, argumentsOf) => {
 test('every function of the package is called here, or takes no arguments that it can check', () => {
   const others = [
     // Tested with what they are about.
-    'compile', 'formatKernels', 'formatMemory', 'formatStages', 'setThreads', 'closeThreads',
-    'describe', 'threefry2x32', 'scan',
+    'compile', 'formatKernels', 'formatMemory', 'formatStages', 'setThreads', 'startThreads',
+    'closeThreads', 'whyOneThread', 'describe', 'threefry2x32', 'scan',
     // Classes.
     'Generator', 'Tensor', 'TensorError',
   ];

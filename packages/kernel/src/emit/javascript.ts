@@ -3,7 +3,7 @@
  * statements are written by scriptBody.ts, as functions that engines can optimise, and its
  * expressions by scriptExpression.ts.
  */
-import { Names } from '@mambagrad/wasm';
+import { Names, whyNoFunctions } from '@mambagrad/wasm';
 import type { Buffer } from '../language/expression.ts';
 import type { Kernel, Parameter } from '../language/kernel.ts';
 import { laneLoops } from './lanes.ts';
@@ -48,8 +48,8 @@ export interface Guard {
 }
 
 /**
- * Compiles a kernel to JavaScript, to run on a memory, under a guard if there is one. Needs an
- * engine that may compile text; a page can forbid that by its content security policy.
+ * Compiles a kernel to JavaScript, to run on a memory, under a guard if there is one. Throws where
+ * no functions may be made from text: a page can forbid that by its content security policy.
  */
 export function compileJavaScript(
   kernel: Kernel, memory: ArrayBuffer | SharedArrayBuffer, guard?: Guard,
@@ -58,6 +58,8 @@ export function compileJavaScript(
   const parts = partsOf(kernel, guard, sizes);
   const last = `return ${parts.pop()};`;
   const text = ["'use strict';", PRELUDE, ...parts, last].join('\n');
+  const whyNot = whyNoFunctions();
+  if (whyNot !== undefined) throw new Error(`kernel ${kernel.name}: ${whyNot}`);
   const make = new Function('memory', '$guard', text) as (...given: unknown[]) => CompiledKernel;
   return make(memory, guard);
 }

@@ -10,7 +10,7 @@
 import { allocate } from '../core/dtype.ts';
 import { callable, checkArgument } from '../core/options.ts';
 import { describe, formatShape, stridesOf, TensorError } from '../core/shape.ts';
-import { mode, type Node, type Observer, type Tensor, withMode } from '../core/tensor.ts';
+import { currentMode, type Node, type Observer, type Tensor, withMode } from '../core/tensor.ts';
 
 /**
  * Runs `body` and returns its result. The first op in it, forwards or backwards, that makes a NaN
@@ -36,7 +36,7 @@ const inspect: Observer = (primitive, inputs, results, attributes) => {
   const elements = anomaliesOf(primitive, inputs, results, attributes);
   const which = elements.findIndex((element) => element >= 0);
   if (which < 0) return;
-  const { differentiating } = mode;
+  const { differentiating } = currentMode();
   const [result, element] = [results[which], elements[which]];
   const { shape } = result;
   const shown = inputs.slice(0, MOST_INPUTS);

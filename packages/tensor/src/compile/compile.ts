@@ -11,7 +11,7 @@ import {
   boolean, callable, checkArgument, type FullTable, listOf, oneOf, readOptions, whole,
 } from '../core/options.ts';
 import { TensorError } from '../core/shape.ts';
-import { mode } from '../core/tensor.ts';
+import { currentMode } from '../core/tensor.ts';
 import { type CachedProgram, ProgramCache } from './cache/programCache.ts';
 import { VariantWatch } from './cache/variants.ts';
 import { type Inspection, inspectionOf } from './inspect/inspection.ts';
@@ -41,7 +41,8 @@ export interface CompileOptions {
   readonly check?: boolean | undefined;
   /**
    * How many threads share the work; the results are the same bits for any. Default: as many as
-   * there are cores, or as `setThreads` has said. In a browser there is one.
+   * there are cores, or as `setThreads` has said. Where there can be but one, `whyOneThread()` says
+   * why.
    */
   readonly threads?: number | undefined;
   /**
@@ -206,8 +207,10 @@ export function compile<Args extends unknown[], Result>(
     throw new TensorError(`${name}: the function was not called yet; call it first, or use ` +
       `inspect(...).${name}() with the arguments of a call`);
   };
-  const compiled = (...args: Args): Result =>
-    mode.tracer || mode.observer ? f(...args) : prepare(args).run();
+  const compiled = (...args: Args): Result => {
+    const { tracer, observer } = currentMode();
+    return tracer || observer ? f(...args) : prepare(args).run();
+  };
   return Object.assign(compiled, {
     listing: () => look('listing').listing(),
     kernels: () => look('kernels').kernels(),

@@ -20,7 +20,7 @@ import {
 } from './options.ts';
 import { check, type Spec } from './shape.ts';
 import {
-  type InputGradients, mode, type NDArray, type Primitive, Tensor, tick,
+  currentMode, type InputGradients, type NDArray, type Primitive, Tensor, tick,
 } from './tensor.ts';
 
 /** Applies a primitive with one result to tensors and attributes. */
@@ -145,11 +145,11 @@ export function apply<Attributes>(
 ): List<Tensor> {
   const list = primitive.infer(inputs, attributes);
   checkSpecs(primitive.name, list);
-  const isRecorded = mode.recording && primitive.gradient !== undefined && requireGrad(inputs);
+  const { recording, tracer, observer } = currentMode();
+  const isRecorded = recording && primitive.gradient !== undefined && requireGrad(inputs);
   const node = isRecorded
     ? { id: tick(), primitive, inputs, attributes, results: none }
     : undefined;
-  const { tracer, observer } = mode;
   const outputs = tracer ? none : computed(primitive, inputs, attributes, list);
   const results: Tensor[] = [];
   for (let i = 0; i < list.length; i++) {

@@ -39,9 +39,7 @@ export interface Primitive<Attributes> {
   /** The shape rule: checks the inputs, or throws, and gives each result's shape and dtype. */
   infer(inputs: readonly Tensor[], attributes: Attributes): readonly Spec[];
   /** The reference loop: writes every element of each output's data, which starts as zeros. */
-  compute(
-    inputs: readonly NDArray[], outputs: readonly NDArray[], attributes: Attributes,
-  ): void;
+  compute(inputs: readonly NDArray[], outputs: readonly NDArray[], attributes: Attributes): void;
   /**
    * The gradient rule (vector-Jacobian product): from the gradients with respect to the results,
    * the cotangents, it gives a function for each input, called if that input needs it, that
@@ -110,8 +108,10 @@ export interface Tracer {
   guard(read: () => unknown): void;
 }
 
+let mode: Mode = { recording: true };
+
 /** The current mode; `withMode` changes it. */
-export let mode: Mode = { recording: true };
+export const currentMode = (): Mode => mode;
 
 /**
  * Runs `body` in the current mode with some changes, and restores the mode, also after an error.

@@ -14,7 +14,7 @@ import { type ArgumentOf, Loop, type LoopShape, traceBody } from '../compile/tra
 import { full } from '../core/create.ts';
 import { isFloat } from '../core/dtype.ts';
 import type { Spec } from '../core/shape.ts';
-import { type InputGradients, mode, type Tensor } from '../core/tensor.ts';
+import { currentMode, type InputGradients, type Tensor } from '../core/tensor.ts';
 import { type ApplyLoop, replay } from './replay.ts';
 
 /** A loop that was applied, and the gradients with respect to its results. */
@@ -85,7 +85,7 @@ function loopGradients(applied: Applied, applyLoop: ApplyLoop): Map<number, Tens
     carries: shape.carries,
     count: shape.carries + shape.sequences + outer.length,
     f: (argument) => backwardStep(applied, layout, argument, applyLoop),
-  }, mode.tracer);
+  }, currentMode().tracer);
   const gradients = applyLoop(new Loop(body, shape), [
     ...carried.map((i) => (i < carries && cotangents[i]) || zerosOf(inputs[i])),
     ...before.map((i) => results[i]),
@@ -108,7 +108,7 @@ function backwardStep(
   let count = 0;
   // If gradients of these gradients may be asked for, all that is computed here must record them.
   const next = (spec: Spec, isWanted = false): Tensor =>
-    argument(spec, count++, isWanted || (mode.recording && isFloat(spec.dtype)));
+    argument(spec, count++, isWanted || (currentMode().recording && isFloat(spec.dtype)));
   const numbers = body.inputs.map((_, i) => i);
   const nextInputs = (from: number, to?: number): Tensor[] =>
     numbers.slice(from, to).map((i) => next(body.inputs[i], wanted.has(i)));
@@ -128,7 +128,8 @@ function backwardStep(
   ].map(([i, cotangent]) => [tensorOf(body.results[i]), cotangent]);
   const wantedInputs = new Set([...wanted].map((i) => inputs[i]));
   const seeds = pairs.filter(([output]) => output.requiresGrad);
-  const found = pullBack('scan', seeds, (tensor) => wantedInputs.has(tensor), mode.recording);
+  const { recording } = currentMode();
+  const found = pullBack('scan', seeds, (tensor) => wantedInputs.has(tensor), recording);
   return [...carried, ...ofSequences].map((i, n) => {
     const share = found.get(inputs[i]);
     const isSum = i >= carries + sequences;

@@ -6,7 +6,7 @@
 import { Loop, rearranged } from '../compile/trace/loop.ts';
 import type { Step } from '../compile/trace/trace.ts';
 import { defineMultiPrimitive } from '../core/primitive.ts';
-import { mode, type Tensor } from '../core/tensor.ts';
+import { currentMode, type Tensor } from '../core/tensor.ts';
 import { gradientRule } from './gradient.ts';
 import { withoutInvariants } from './invariants.ts';
 import { runLoop } from './reference.ts';
@@ -33,7 +33,7 @@ export function applyLoop(given: Loop, to: readonly Tensor[]): readonly Tensor[]
     ));
   }
   if (count === 0) return [];
-  const isRecorded = mode.recording && inputs.some(({ requiresGrad }) => requiresGrad);
+  const isRecorded = currentMode().recording && inputs.some(({ requiresGrad }) => requiresGrad);
   return scanPrimitive(inputs, isRecorded ? keeping(loop) : loop).slice(0, count);
 }
 

@@ -12,7 +12,7 @@ import {
   axisNumber, boolean, callable, checkArgument, readOptions, type Table, whole,
 } from '../core/options.ts';
 import { check, failure, resolveAxis } from '../core/shape.ts';
-import { mode, type Tensor } from '../core/tensor.ts';
+import { currentMode, type Tensor } from '../core/tensor.ts';
 import { traced } from './traced.ts';
 import { structureOf, tensorsIn } from './tree.ts';
 import { type AnyStep, unrolled } from './unrolled.ts';
@@ -100,7 +100,7 @@ export function scan<State, Input, Output = undefined>(
       ${outputStructure}; it must be the same in each step`;
     return given;
   };
-  const run = mode.tracer ? traced : unrolled;
+  const run = currentMode().tracer ? traced : unrolled;
   return run(checked, initialState, inputs, course) as ScanResult<State, Output>;
 }
 

@@ -7,7 +7,7 @@
 import { Loop, traceBody } from '../compile/trace/loop.ts';
 import { isFloat } from '../core/dtype.ts';
 import { resolveAxis } from '../core/shape.ts';
-import { mode, Tensor } from '../core/tensor.ts';
+import { currentMode, Tensor } from '../core/tensor.ts';
 import { permute } from '../ops/movement.ts';
 import { applyLoop } from './loopOp.ts';
 import { tensorsIn, withTensors } from './tree.ts';
@@ -91,7 +91,7 @@ function oneLoop(
     f: (argument) => {
       const before = states.map((state, i) => (
         // A state may depend on what requires gradients after the first iteration.
-        argument(state, i, mode.recording && isFloat(state.dtype))
+        argument(state, i, currentMode().recording && isFloat(state.dtype))
       ));
       const elements = sequences.map(({ shape: [, ...shape], dtype, requiresGrad }, i) => (
         argument({ shape, dtype }, states.length + i, requiresGrad)
@@ -100,7 +100,7 @@ function oneLoop(
       output = given.output;
       return [...tensorsIn('the state', given.state), ...tensorsIn('the output', output)];
     },
-  }, mode.tracer);
+  }, currentMode().tracer);
   const specs = tensorsIn('the output', output);
   const loop = new Loop(body, {
     carries: states.length + assigned.length, states: states.length,

@@ -7,7 +7,8 @@
  *     ]);
  *     module.export(add);
  */
-import { type Imports, instantiate, MAX_PAGES, webAssembly } from '../common/host.ts';
+import { compileModule } from '../common/codeGeneration.ts';
+import { type Imports, instantiate, MAX_PAGES } from '../common/host.ts';
 import { boolean, readOptions, type Table, whole } from '../common/options.ts';
 import { type Operand, operand, type Statements } from './code.ts';
 import {
@@ -126,11 +127,9 @@ export class Module {
     return printModule(this.#parts);
   }
 
-  /** Compiles the module, synchronously. The result can be posted to other threads. */
+  /** Compiles the module, synchronously. Throws an error that says why where it is not allowed. */
   compile(): object {
-    const host = webAssembly();
-    if (host === undefined) throw new Error('compile: there is no WebAssembly here');
-    return new host.Module(this.bytes());
+    return compileModule(this.bytes());
   }
 
   /** Compiles and instantiates the module, synchronously, and returns its exports. */

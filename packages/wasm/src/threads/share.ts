@@ -16,6 +16,7 @@
  * Loop numbers only ever grow, so a thread that comes too late finds nothing to claim.
  *
  * To wait is to spin for a while, as most loops are over soon, and then to sleep until notified.
+ * The main thread of a page may not sleep: if that is the one that leads, it goes on spinning.
  */
 import {
   type Expression, i32, i64, memory, type Operand, type Statement, type Statements,
@@ -31,6 +32,8 @@ import { WAIT_TIMEOUT_MS } from './watchdog.ts';
 export const LOOP: number = CACHE_LINE;
 /** The address of the number of iterations that are completed. */
 export const COMPLETED: number = 2 * CACHE_LINE;
+/** The address of 1 if the main thread may sleep while it waits, 0 if it may only spin. */
+export const MAY_SLEEP: number = 3 * CACHE_LINE;
 /** The address of the range of the first thread; those of the others follow. */
 export const RANGES: number = 4 * CACHE_LINE;
 /** The most threads that can share loops. */
@@ -204,7 +207,10 @@ function addArrive(module: Module) {
   });
 }
 
-/** The main thread waits until all iterations are completed. */
+/**
+ * The main thread waits until all iterations are completed. It asks the watchdog after each sleep
+ * that has timed out; if it may not sleep, whenever it has spun to the limit.
+ */
 function addJoin(module: Module, watchdog: Callable<NoParameters, 'none'>) {
   return module.function('join', { iterations: 'i32' }, 'none', ({ iterations }, self) => {
     const [spins, completed] = [self.local('spins', 'i32'), self.local('completed', 'i32')];
@@ -212,7 +218,11 @@ function addJoin(module: Module, watchdog: Callable<NoParameters, 'none'>) {
     return [
       spinUntil(i32.eq(i32.atomic.load(COMPLETED), iterations), spins, [
         set(completed, i32.atomic.load(COMPLETED)),
-        when(i32.ne(completed, iterations), [when(hasTimedOut, [call(watchdog, {})])]),
+        when(i32.ne(completed, iterations), [
+          when(i32.load(MAY_SLEEP),
+            [when(hasTimedOut, [call(watchdog, {})])],
+            [set(spins, 0), call(watchdog, {})]),
+        ]),
       ]),
     ];
   });

@@ -1,192 +1,135 @@
 /**
  * The thread pool: workers that help the main thread. Each has the same memory and the same
- * modules. It waits until the main thread starts a program, then runs the same code and shares the
- * parallel loops in it (share.ts). Between programs it spins for a while, then sleeps.
+ * programs. It waits until the main thread starts a program, then runs the same code and shares the
+ * parallel loops in it (share.ts). All that they tell each other is in memory (words.ts).
  *
- * Workers are started when a program first needs them, and never keep the process alive. If one
- * dies, the call that notices throws, and the next call starts new ones.
+ * Workers are started when a program first needs them, and never keep the process alive. They are
+ * not waited for until they are up. If one dies, the call that notices throws, and the next call
+ * starts new ones.
  */
-import { CACHE_LINE } from '../common/freeList.ts';
 import type { HostMemory } from '../common/host.ts';
-import { checkArgument, whole } from '../common/options.ts';
-import { COMPLETED, LOOP, MOST_THREADS, RANGES_END } from './share.ts';
-import { Watchdog } from './watchdog.ts';
-
-/** The parts of Node that are used; the packages are compiled against the language alone. */
-interface Port {
-  postMessage(message: unknown): void;
-}
-
-interface NodeWorker {
-  unref(): void;
-  on(event: 'exit' | 'error', listener: (what: unknown) => void): void;
-  terminate(): Promise<unknown>;
-}
-
-interface Node {
-  readonly worker_threads: {
-    readonly Worker: new (code: string, options: object) => NodeWorker;
-    readonly MessageChannel: new () => { readonly port1: Port; readonly port2: Port };
-    receiveMessageOnPort(port: Port): { readonly message: string } | undefined;
-  };
-  readonly os: { availableParallelism(): number };
-  readonly fs: { readFileSync(path: string, encoding: 'utf8'): string };
-}
-
-/** A module of Node, if this is Node. */
-function builtin<Name extends keyof Node>(name: Name): Node[Name] | undefined {
-  const { process } = globalThis as {
-    process?: { getBuiltinModule?(name: string): Node[Name] | undefined };
-  };
-  return process?.getBuiltinModule?.(`node:${name}`);
-}
-
-/** The address space that we need to start threads: 32 GiB, since one memory may reserve 10. */
-const LEAST_ADDRESS_SPACE = 2 ** 35;
-
-/** Whether the address space is limited (`ulimit -v`): a worker that gets none ends the process. */
-function isAddressSpaceLimited(): boolean {
-  try {
-    const limits = builtin('fs')?.readFileSync('/proc/self/limits', 'utf8') ?? '';
-    return Number(/^Max address space +(\d+)/m.exec(limits)?.[1] ?? Infinity) < LEAST_ADDRESS_SPACE;
-  } catch {
-    // Not Linux, or the file may not be read.
-    return false;
-  }
-}
-
-/** The number of cores, or 1 where there can be no other threads. */
-function countCores(): number {
-  if (typeof SharedArrayBuffer !== 'function' || !builtin('worker_threads')) return 1;
-  if (isAddressSpaceLimited()) return 1;
-  return Math.min(builtin('os')?.availableParallelism() ?? 1, MOST_THREADS);
-}
-
-let cores: number | undefined;
-let defaultCount: number | undefined;
-
-/**
- * Sets the number of threads of compiled functions that have no `threads` option; undefined stands
- * for one for each core. Throws if the count is not a whole number from 1.
- */
-export function setThreads(count: number | undefined): void {
-  if (count !== undefined) checkArgument('setThreads', 'count', count, whole(1));
-  defaultCount = count;
-}
-
-/** The number of threads to use, given the number that is asked for, which may be too many. */
-export function threadCountFor(count: number | undefined = defaultCount): number {
-  const most = (cores ??= countCores());
-  return count === undefined || most === 1 ? most : Math.min(count, MOST_THREADS);
-}
-
-/** The address of the message to all threads when a program starts, after the words of share.ts. */
-const MESSAGE = RANGES_END;
-/** The words of the message, in order. The epoch grows by two with each message. */
-const messageWords = ['epoch', 'program', 'arena', 'own', 'stride', 'threads', 'loop'] as const;
-type MessageWord = (typeof messageWords)[number];
-/** The bytes at the start of the memory that threads need for themselves. */
-export const RESERVED_BYTES: number = MESSAGE + CACHE_LINE;
+import { now, sleep } from '../common/platform.ts';
+import { refuseThreads, whyOneThread } from './count.ts';
+import { COMPLETED, LOOP, MAY_SLEEP, RANGES, RANGES_END } from './share.ts';
+import { WAIT_TIMEOUT_MS, Watchdog } from './watchdog.ts';
+import {
+  FAILURE, HEADER_BYTES, MESSAGE, type MessageWord, messageWords, RESERVED_BYTES, UP,
+} from './words.ts';
+import { type Started, startWorker } from './worker.ts';
 
 /**
  * A call of a program: the addresses of its arena and of the first thread's local memory, how many
  * bytes each thread has there, and the number of threads.
  */
-export type Call = Readonly<Record<Exclude<MessageWord, 'epoch' | 'program' | 'loop'>, number>>;
+export type Call = Readonly<Record<'arena' | 'own' | 'stride' | 'threads', number>>;
 
-/**
- * The code of a worker, as text, so that it can be started wherever this file lies. While the epoch
- * is odd the message is being written.
- */
-const WORKER = `
-  const { receiveMessageOnPort, workerData } = require('node:worker_threads');
-  const { memory, port, self, at, count } = workerData;
-  const words = new Int32Array(memory.buffer, at, count);
-  const imports = { host: { memory, reference() {}, watchdog() {}, watch() {} } };
-  const programs = new Map();
-  let seen = 0;
-  for (;;) {
-    let epoch;
-    for (let spins = 0; (epoch = Atomics.load(words, 0)) === seen || epoch % 2 !== 0; spins++) {
-      if (spins > 20000) Atomics.wait(words, 0, epoch);
-    }
-    const [, program, arena, own, stride, threads, loop] = words.map((_, i) => (
-      Atomics.load(words, i)
-    ));
-    if (Atomics.load(words, 0) !== epoch) continue;
-    seen = epoch;
-    try {
-      for (let next; (next = receiveMessageOnPort(port)); ) {
-        const { number, module } = next.message;
-        if (module === undefined) programs.delete(number);
-        else programs.set(number, new WebAssembly.Instance(module, imports).exports.run);
-      }
-      if (self < threads) {
-        programs.get(program)?.(arena, own + self * stride, self, threads, loop);
-      }
-    } catch (error) {
-      port.postMessage(String(error));
-    }
-  }
-`;
-
-interface Helper {
-  readonly worker: NodeWorker;
-  readonly port: Port;
-  /** The numbers of the programs that it has the modules of. */
-  readonly known: Set<number>;
+/** A place in the shared memory, until it is freed. */
+export interface Place {
+  /** Where it starts, in bytes; a multiple of 4. */
+  readonly start: number;
+  /** Frees it. */
+  free(): void;
 }
 
 /** A program that all threads run together. */
 export interface SharedProgram {
   /** The number that tells threads which program to run. */
   readonly number: number;
-  /** The compiled module, whose `run` each thread calls. */
-  readonly module: object;
+  /** How many bytes its module has, whose `run` each thread calls. */
+  readonly bytes: number;
   /** The number of parallel loops in it. */
   readonly loops: number;
+}
+
+/** Whether this thread may sleep: the main thread of a page may not. Found by trying. */
+function maySleep(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 1, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The workers that share one memory with the main thread. */
 export class ThreadPool {
   /** The shared memory; its first `RESERVED_BYTES` belong to the pool. */
   readonly memory: HostMemory;
+  readonly #allocate: (bytes: number) => Place;
   readonly #words: Int32Array;
-  #helpers: Helper[] = [];
-  #isRefused = false;
+  #workers: Started[] = [];
+  /** The number of this team of workers; see words.ts. */
+  #team = 1;
   /** The reason why a worker has failed. */
   #problem: string | undefined;
   readonly #watchdog = new Watchdog();
+  #lastAsk = 0;
   #programs = 0;
-  readonly #registry = new FinalizationRegistry<number>((number) => this.#forget(number));
+  /** The modules of programs that threads have not run yet. */
+  readonly #modules = new Map<number, Uint8Array>();
+  /** Where the others are in memory. */
+  readonly #places = new Map<number, Place>();
+  #drops = 0;
+  readonly #registry = new FinalizationRegistry<number>((number) => this.#drop(number));
 
-  constructor(memory: HostMemory) {
+  /** `allocate` gives places in the memory, for programs; it throws if there is no room. */
+  constructor(memory: HostMemory, allocate: (bytes: number) => Place) {
     this.memory = memory;
+    this.#allocate = allocate;
     this.#words = new Int32Array(memory.buffer, 0, RESERVED_BYTES / 4);
+    this.#words[MAY_SLEEP / 4] = Number(maySleep());
   }
 
-  /** The workers that are running. */
-  get workers(): readonly NodeWorker[] {
-    return this.#helpers.map(({ worker }) => worker);
+  /** The workers that were started. */
+  get workers(): readonly Started[] {
+    return this.#workers;
   }
 
-  /** Registers a program, until it is released or `owner` is not reachable any more. */
-  share(owner: object, module: object, loops: number): SharedProgram {
-    const program = { number: (this.#programs += 1), module, loops };
+  /**
+   * Registers a program, of which `module` has the bytes, until it is released or `owner` is not
+   * reachable any more.
+   */
+  share(owner: object, module: Uint8Array, loops: number): SharedProgram {
+    const program = { number: (this.#programs += 1), bytes: module.length, loops };
+    this.#modules.set(program.number, module);
     this.#registry.register(owner, program.number, program);
     return program;
   }
 
-  /** Lets the workers drop the module of a program, which is run no more. */
+  /** Lets the workers drop a program, which is run no more. */
   release(program: SharedProgram): void {
     this.#registry.unregister(program);
-    this.#forget(program.number);
+    this.#drop(program.number);
   }
 
-  #forget(number: number): void {
-    for (const { port, known } of this.#helpers) {
-      if (known.delete(number)) port.postMessage({ number });
+  /** Gives back the place of a program, once no worker can take what is there for its code. */
+  #drop(number: number): void {
+    this.#modules.delete(number);
+    const place = this.#places.get(number);
+    if (place === undefined) return;
+    this.#places.delete(number);
+    Atomics.store(new Int32Array(this.memory.buffer, place.start, 1), 0, 0);
+    this.#drops = (this.#drops + 1) | 0;
+    this.#send({});
+    place.free();
+  }
+
+  /** Where a program is in memory, since it was first run; undefined if there is no room. */
+  #placeOf({ number, bytes }: SharedProgram): Place | undefined {
+    const module = this.#modules.get(number);
+    if (module === undefined) return this.#places.get(number);
+    let place: Place;
+    try {
+      place = this.#allocate(HEADER_BYTES + bytes);
+    } catch {
+      return undefined;
     }
+    const { buffer } = this.memory;
+    new Uint8Array(buffer, place.start + HEADER_BYTES, bytes).set(module);
+    Atomics.store(new Int32Array(buffer, place.start, 1), 0, number);
+    this.#modules.delete(number);
+    this.#places.set(number, place);
+    return place;
   }
 
   /**
@@ -196,47 +139,61 @@ export class ThreadPool {
   run(program: SharedProgram, call: Call, run: (loop: number) => void): void {
     this.#requireHealth();
     this.#start(call.threads - 1);
-    for (const { port, known } of this.#helpers.slice(0, call.threads - 1)) {
-      if (known.has(program.number)) continue;
-      known.add(program.number);
-      port.postMessage({ number: program.number, module: program.module });
-    }
     const loop = (Atomics.load(this.#words, LOOP / 4) + 1) | 0;
-    this.#send({ ...call, program: program.number, loop });
+    const place = this.#workers.length > 0 ? this.#placeOf(program) : undefined;
+    // Without a message this thread does all iterations itself.
+    if (place !== undefined) {
+      const { number, bytes } = program;
+      this.#send({ ...call, program: number, address: place.start, bytes, loop });
+    }
     try {
       run(loop);
     } catch (error) {
-      // Threads that wait for a loop of this call must not wait forever.
+      // Threads that wait for a loop of this call must not wait forever, nor begin with one.
+      for (let at = RANGES; at < RANGES_END; at += 4) Atomics.store(this.#words, at / 4, 0);
       Atomics.store(this.#words, LOOP / 4, (loop + program.loops) | 0);
       Atomics.notify(this.#words, LOOP / 4);
       throw error;
     }
   }
 
-  /** Writes the message to the workers, which spin on its epoch or sleep. */
-  #send(message: Readonly<Record<Exclude<MessageWord, 'epoch'>, number>>): void {
+  /**
+   * Writes a message to the workers, which spin on its epoch or sleep. Without a program no worker
+   * runs anything: it only notes what was dropped, or that its team has been closed.
+   */
+  #send(message: Readonly<Partial<Record<MessageWord, number>>>): void {
+    const all = { ...message, team: this.#team, drops: this.#drops };
     const at = (name: MessageWord): number => MESSAGE / 4 + messageWords.indexOf(name);
     Atomics.add(this.#words, at('epoch'), 1);
     for (const name of messageWords) {
-      if (name !== 'epoch') Atomics.store(this.#words, at(name), message[name]);
+      if (name !== 'epoch') Atomics.store(this.#words, at(name), all[name] ?? 0);
     }
     Atomics.add(this.#words, at('epoch'), 1);
     Atomics.notify(this.#words, at('epoch'));
   }
 
-  /** Called when the main thread has been waiting for others: throws if that is in vain. */
+  /**
+   * Called when the main thread has been waiting for others: throws if that is in vain. While it
+   * spins this is called more often than it would be between two sleeps.
+   */
   readonly watchdog = (): void => {
+    if (this.#words[MAY_SLEEP / 4] === 0) {
+      const time = now();
+      if (time - this.#lastAsk < WAIT_TIMEOUT_MS) return;
+      this.#lastAsk = time;
+    }
     const progress = [LOOP, COMPLETED].map((at) => Atomics.load(this.#words, at / 4)).join();
     if (this.#watchdog.hasExpired(progress)) this.#problem ??= 'a thread no longer answers';
     this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
   };
 
-  /** Throws if a worker has died, or has reported an error. */
+  /** Throws if a worker has died, or has reported a failure. */
   #requireHealth(when = ''): void {
-    this.#helpers.forEach(({ port }, i) => {
-      const message = builtin('worker_threads')?.receiveMessageOnPort(port)?.message;
-      if (message !== undefined) this.#problem = `thread ${i + 1} has failed: ${message}`;
-    });
+    if (Atomics.load(this.#words, FAILURE / 4) === 2 * this.#team + 1) {
+      const length = Atomics.load(this.#words, FAILURE / 4 + 1);
+      const text = new Uint16Array(this.memory.buffer, FAILURE + 8, length);
+      this.#problem = String.fromCharCode(...text);
+    }
     if (this.#problem === undefined) return;
     const problem = this.#problem;
     void this.close();
@@ -244,37 +201,49 @@ export class ThreadPool {
   }
 
   #start(count: number): void {
-    const node = builtin('worker_threads');
-    if (node === undefined || this.#isRefused) return;
-    while (this.#helpers.length < count) {
-      const { port1: port, port2 } = new node.MessageChannel();
-      const self = this.#helpers.length + 1;
-      const message = { at: MESSAGE, count: messageWords.length };
-      const workerData = { memory: this.memory, port: port2, self, ...message };
-      const options = { eval: true, workerData, transferList: [port2], execArgv: [] };
-      let worker: NodeWorker;
-      try {
-        worker = new node.Worker(WORKER, options);
-      } catch {
-        // The process may not be allowed to have threads: the main one then works alone.
-        this.#isRefused = true;
-        return;
+    if (this.#workers.length >= count || whyOneThread() !== undefined) return;
+    const team = this.#team;
+    const refuse = (reason: string): void => {
+      refuseThreads(reason);
+      void this.close();
+    };
+    try {
+      while (this.#workers.length < count) {
+        const self = this.#workers.length + 1;
+        const worker = startWorker({ memory: this.memory, self, team }, (event, reason) => {
+          if (team !== this.#team) return;
+          if (event === 'refused') refuse(reason);
+          else this.#problem ??= `thread ${self} ${reason}`;
+        });
+        this.#workers.push(worker);
       }
-      const helper = { worker, port, known: new Set<number>() };
-      this.#helpers.push(helper);
-      worker.unref();
-      const note = (problem: string): void => {
-        if (this.#helpers.includes(helper)) this.#problem ??= `thread ${self} ${problem}`;
-      };
-      worker.on('error', (error) => note(`has failed: ${String(error)}`));
-      worker.on('exit', (code) => note(`has ended by itself, with exit code ${String(code)}`));
+    } catch (error) {
+      refuse(`no worker can be started (${String(error)})`);
     }
   }
 
-  /** Terminates all workers. */
+  /**
+   * Starts the workers for a number of threads, and gives how many threads there are, this one
+   * included, once all are up. Throws if one fails.
+   */
+  async start(threads: number): Promise<number> {
+    this.#start(threads - 1);
+    const isUp = (_: unknown, i: number): boolean =>
+      Atomics.load(this.#words, UP / 4 + i) === this.#team;
+    while (!this.#workers.every(isUp)) {
+      this.#requireHealth();
+      await sleep(1);
+    }
+    return 1 + this.#workers.length;
+  }
+
+  /** Ends all workers. */
   async close(): Promise<void> {
-    const ending = this.#helpers;
-    [this.#helpers, this.#problem] = [[], undefined];
-    await Promise.all(ending.map(({ worker }) => worker.terminate()));
+    const ending = this.#workers;
+    [this.#workers, this.#problem] = [[], undefined];
+    this.#team += 1;
+    // A worker that waits ends by itself; one that computes is terminated.
+    if (ending.length > 0) this.#send({});
+    await Promise.all(ending.map((worker) => worker.terminate()));
   }
 }

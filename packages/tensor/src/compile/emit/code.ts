@@ -8,7 +8,7 @@
  * An op without a kernel runs its reference loop, on the same memory.
  */
 import * as k from '@mambagrad/kernel';
-import { instantiate, type SharedProgram } from '@mambagrad/wasm';
+import { compileModule, instantiate, type SharedProgram } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Plan } from '../memory/plan.ts';
 import { addressIn } from '../schedule/address.ts';
@@ -91,10 +91,10 @@ interface Loaded {
 function load(program: AddressedProgram, options: ModuleOptions, host: HostFunctions): Loaded {
   const { memory, threads } = program.heap;
   const { module, loops } = moduleOf(program, options);
-  const compiled = module.compile();
+  const bytes = module.bytes();
   const imports = { memory, watchdog: threads.watchdog, ...host };
-  const { run } = instantiate<{ run: RunFunction }>(compiled, { host: imports });
-  return { run, loops, program: threads.share(run, compiled, loops) };
+  const { run } = instantiate<{ run: RunFunction }>(compileModule(bytes), { host: imports });
+  return { run, loops, program: threads.share(run, bytes, loops) };
 }
 
 /** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */

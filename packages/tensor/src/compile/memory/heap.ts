@@ -9,11 +9,12 @@
  */
 import {
   alignUp, createMemory, features, FreeList, type HostMemory, PAGE_BYTES, RESERVED_BYTES,
-  ThreadPool, webAssembly,
+  ThreadPool, threadCountFor, webAssembly, whyNoModules,
 } from '@mambagrad/wasm';
 import { type DType, dtypeOf, type TypedArray } from '../../core/dtype.ts';
 import { warn } from '../../core/host.ts';
 import { type Allocation, allocations } from '../../core/memory.ts';
+import { checkArgument, whole } from '../../core/options.ts';
 import { failure } from '../../core/shape.ts';
 
 /** Memory that lasts until it is freed, or nobody has the block any more. */
@@ -51,8 +52,9 @@ export class Heap {
     this.mostBytes = made.mostPages * PAGE_BYTES;
     this.#isCopied = !made.isForWasm;
     this.shared = !(this.memory.buffer instanceof ArrayBuffer);
-    this.whyNoWasm = made.isForWasm && features().simd ? undefined : reasonFor(made.isForWasm);
-    this.threads = new ThreadPool(this.memory);
+    const isFit = made.isForWasm && features().simd && whyNoModules() === undefined;
+    this.whyNoWasm = isFit ? undefined : reasonFor(made.isForWasm);
+    this.threads = new ThreadPool(this.memory, (bytes) => this.allocate(bytes));
     const isRefused = webAssembly() !== undefined && !made.isForWasm;
     if (isRefused) warn(`compile: ${this.whyNoWasm}; programs will be JavaScript, which is slower`);
   }
@@ -163,7 +165,8 @@ export class Heap {
 }
 
 function reasonFor(hasMemory: boolean): string {
-  if (webAssembly() === undefined) return 'there is no WebAssembly here';
+  const whyNot = whyNoModules();
+  if (whyNot !== undefined) return whyNot;
   if (hasMemory) return 'WebAssembly has no vectors here';
   return 'WebAssembly gets no memory in this process, which may have too few addresses ' +
     '(ulimit -v; for each memory Node reserves 10 GB, or no more than it needs with the flag ' +
@@ -175,6 +178,22 @@ let heap: Heap | undefined;
 /** The one heap, made when it is first needed. */
 export function theHeap(): Heap {
   return (heap ??= new Heap());
+}
+
+/**
+ * Starts the threads that compiled functions share their work with, ahead of the first call that
+ * would, and waits until all are up. `count` is the number of threads, this one included; default:
+ * as many as there are cores, or as `setThreads` has said. Gives how many there are: 1 where there
+ * can be no others; `whyOneThread()` says why. Throws if the count is not a whole number from 1.
+ *
+ *     console.log(`${await startThreads()} threads`, whyOneThread() ?? '');
+ *
+ * In Node that only spares the first calls. In a browser, threads start while the one that has
+ * asked for them is back at its event loop: a loop of calls that never awaits anything runs alone.
+ */
+export async function startThreads(count?: number): Promise<number> {
+  if (count !== undefined) checkArgument('startThreads', 'count', count, whole(1));
+  return theHeap().threads.start(threadCountFor(count));
 }
 
 /** Ends the threads that compiled functions have started; a call that wants some starts others. */

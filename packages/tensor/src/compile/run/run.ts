@@ -3,6 +3,7 @@
  * the arena, runs the code, and copies results out. State is changed in place, or, if its old value
  * is needed to the end, copied there last.
  */
+import { whyNoFunctions } from '@mambagrad/wasm';
 import { arrayFor } from '../../core/memory.ts';
 import { check } from '../../core/shape.ts';
 import { type NDArray, Tensor } from '../../core/tensor.ts';
@@ -52,7 +53,12 @@ export interface LinkOptions extends Omit<CodeOptions, 'backend'> {
 function backendFor(asked: LinkOptions['backend'], { whyNoWasm }: Heap): CodeOptions['backend'] {
   check(asked !== 'wasm' || !whyNoWasm)`compile: backend is 'wasm', but ${whyNoWasm}; expected 'js',
     or none, for the best there is`;
-  return asked ?? (whyNoWasm ? 'js' : 'wasm');
+  const backend = asked ?? (whyNoWasm ? 'js' : 'wasm');
+  const whyNoJs = backend === 'js' ? whyNoFunctions() : undefined;
+  check(!whyNoJs || asked === 'js')`compile: no backend can be used here, neither 'wasm'
+    (${whyNoWasm}) nor 'js' (${whyNoJs})`;
+  check(!whyNoJs)`compile: backend is 'js', but ${whyNoJs}`;
+  return backend;
 }
 
 /** A program with its schedule, its memory plan and its addresses. */

@@ -4,7 +4,7 @@
  */
 import { show } from '../../core/options.ts';
 import { failure } from '../../core/shape.ts';
-import { mode, Tensor } from '../../core/tensor.ts';
+import { currentMode, Tensor } from '../../core/tensor.ts';
 
 /** A tree that is deeper than this most likely holds itself. */
 const DEEPEST = 1000;
@@ -90,7 +90,7 @@ export class ArgumentReader {
   /** Throws for values that text cannot stand for, such as functions. */
   read(args: readonly unknown[]): Arguments {
     const numbers = new Map<Tensor, number>();
-    const facts: unknown[] = [mode.recording];
+    const facts: unknown[] = [currentMode().recording];
     for (let i = 0; i < args.length; i++) addFacts(facts, args[i], { numbers, args, argument: i });
     if (!areSame(facts, this.#facts)) {
       this.#facts = facts;

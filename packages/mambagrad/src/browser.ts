@@ -1,0 +1,8 @@
+/**
+ * mambagrad/browser: all of `mambagrad`, and what only browsers can do (`@mambagrad/nn/browser`),
+ * as one file without imports, for pages that use no bundler, and for their workers:
+ *
+ *     import { MambaLM, tensor } from './node_modules/mambagrad/dist/browser.js';
+ */
+export * from './index.ts';
+export * from '@mambagrad/nn/browser';

@@ -1,0 +1,11 @@
+/**
+ * @mambagrad/nn/browser: runs in the storage of a browser, files from inputs and addresses, and
+ * downloads.
+ */
+export {
+  type BlobSource, type BytesSource, download, loadSafetensors,
+} from './checkpoints/file.browser.ts';
+export {
+  browserCheckpoints, type BrowserLog, browserRun, type BrowserRun, type BrowserRunOptions,
+  listRuns, loadLog, removeRun,
+} from './checkpoints/run.browser.ts';

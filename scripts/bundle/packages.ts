@@ -1,0 +1,58 @@
+/**
+ * Bundles of the packages. `browserModule` is `mambagrad/browser`: one file without imports, for
+ * pages that use no bundler, and for their workers, which import maps do not reach.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Bundler, prelude } from './bundle.ts';
+import { tokensOf } from './tokens.ts';
+
+export const root: string = fileURLToPath(new URL('../../', import.meta.url));
+
+interface Manifest {
+  readonly name: string;
+  readonly version: string;
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+}
+
+/** What users import, such as `@mambagrad/nn/node`, with the compiled file that it is. */
+export function packageEntries(): Map<string, string> {
+  const folders = readdirSync(join(root, 'packages')).map((name) => join(root, 'packages', name));
+  const found = folders.filter((folder) => existsSync(join(folder, 'package.json')));
+  return new Map(found.flatMap((folder) => {
+    const { name, exports } = readManifest(folder);
+    return Object.entries(exports).flatMap(([path, entry]) => typeof entry === 'string' ? [] : [
+      [`${name}${path.slice(1)}`, join(folder, entry['default'])] as const,
+    ]);
+  }));
+}
+
+function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+/** `mambagrad/browser` as one module without imports. The packages have to be compiled. */
+export function browserModule(): string {
+  const entries = packageEntries();
+  const file = entries.get('mambagrad/browser');
+  if (file === undefined) throw new Error('mambagrad has no entry ./browser');
+  if (!existsSync(file)) throw new Error(`${file} is not there: run \`npm run build\` first`);
+  const bundler = new Bundler({ root, find: (specifier) => entries.get(specifier) });
+  const code = bundler.add([file]);
+  const { version } = readManifest(join(root, 'packages/mambagrad'));
+  const header = `/*! mambagrad ${version}, MIT licence: all packages in one file, without comments. */\n`;
+  return header + prelude + code + exportStatement(bundler, file);
+}
+
+/** Exports all that a bundled file exports. Some of it has names that are none in JavaScript: var. */
+function exportStatement(bundler: Bundler, file: string): string {
+  const locals = bundler.namesOf(file).map((name) => {
+    const isKeyword = tokensOf(name).some(({ kind }) => kind === 'keyword');
+    return { name, local: isKeyword ? `${name}_` : name };
+  });
+  const list = (between: string, take: (each: { name: string; local: string }) => string[]) =>
+    locals.map((each) => each.name === each.local ? each.name : take(each).join(between)).join(', ');
+  return `const { ${list(': ', ({ name, local }) => [name, local])} } = ${bundler.expression(file)};\n` +
+    `export { ${list(' as ', ({ name, local }) => [local, name])} };\n`;
+}

@@ -1,0 +1,182 @@
+/** The bundler: what a bundle exports and computes is what the modules do, and nothing is imported. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Bundler, prelude } from '../../scripts/bundle/bundle.ts';
+import { readModule } from '../../scripts/bundle/modules.ts';
+import { browserModule, packageEntries } from '../../scripts/bundle/packages.ts';
+import { tokensOf } from '../../scripts/bundle/tokens.ts';
+import { runWell } from '../../scripts/publish/src/command.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'mambagrad-bundle-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+type Exports = Readonly<Record<string, unknown>>;
+
+/** Writes modules, and gives the exports of the first: bundled, and as the engine sees them. */
+async function both(sources: Readonly<Record<string, string>>): Promise<[Exports, Exports]> {
+  const own = mkdtempSync(join(folder, 'modules-'));
+  for (const [name, text] of Object.entries(sources)) writeFileSync(join(own, name), text);
+  const bundler = new Bundler({ root: own, find: () => undefined });
+  const file = join(own, Object.keys(sources)[0]);
+  const code = `${prelude}${bundler.add([file])}return ${bundler.expression(file)};`;
+  // The code of a bundle is a script: a function can be made of it.
+  const bundled = new Function(code)() as Exports;
+  return [bundled, await import(pathToFileURL(file).href) as Exports];
+}
+
+/** What `both` throws. */
+async function failureOf(sources: Readonly<Record<string, string>>): Promise<string> {
+  return both(sources).then(() => 'nothing was thrown', (error: Error) => error.message);
+}
+
+describe('bundled modules', () => {
+  test('export what modules export, in every form', async () => {
+    const [bundled, own] = await both({
+      'main.mjs': `
+        import { half, twice as double } from './math.mjs';
+        import * as math from './math.mjs';
+        import first, { last } from './list.mjs';
+        import './list.mjs';
+        export * from './math.mjs';
+        export { half as part, last as end } from './passed.mjs';
+        export * as all from './passed.mjs';
+        export { first as var, double as default };
+        export const one = half(2), two = [1, 2].map((x) => x)[1], text = \`\${[1, 2]} ; , \`;
+        export function* numbers() { yield* [one, two]; }
+        export async function later() { return first; }
+        export class Thing { export(x) { return x; } }
+        /* import { nothing } from 'nowhere'; */
+        export const code = \`
+          import { nothing } from 'nowhere';
+          export const inner = \${Object.keys(math).length};\`;
+        export const third = 4 / 2 / /[/]/.exec('/').length;
+        export const signs = 1 - -1 + +1, isIt = typeof 'x' in { string: 1 };
+        const hidden = 1;`,
+      'math.mjs': 'export const zero = 0, twice = (x) => 2 * x; export const half = (x) => x / 2;',
+      'list.mjs': 'const list = [1, 2]; export { list as default }; export const last = list.at(-1);',
+      'passed.mjs': "export { half } from './math.mjs'; export { last } from './list.mjs';",
+    });
+    expect(Object.keys(bundled)).toEqual(Object.keys(own).sort());
+    const plain = (all: Exports) => JSON.parse(JSON.stringify(all)) as unknown;
+    expect(plain(bundled)).toEqual(plain(own));
+    for (const name of Object.keys(own)) expect(typeof bundled[name]).toBe(typeof own[name]);
+    expect([...(bundled['numbers'] as () => Iterable<number>)()]).toEqual([1, 2]);
+    expect(bundled['third']).toBe(2);
+  });
+
+  test('run once each, after those that they import', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    await fc.assert(fc.asyncProperty(fc.gen(), async (g) => {
+      const sources = Object.fromEntries(names.map((name, i) => {
+        const needed = names.slice(i + 1).filter(() => g(fc.boolean));
+        const imports = needed.map((each) => `import { ${each} } from './${each}.mjs';\n`);
+        const sum = ['1', ...needed].join(' + ');
+        return [`${name}.mjs`, `${imports.join('')}export const ${name} = ${sum};`];
+      }));
+      const [bundled, own] = await both(sources);
+      expect(bundled).toEqual({ ...own });
+    }), { numRuns: 20 });
+  });
+
+  test('are not put into a later bundle again', () => {
+    const write = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const shared = write('shared.mjs', 'export const list = [];');
+    const [a, b] = ['a', 'b'].map((name) => write(`${name}.mjs`,
+      `import { list } from './shared.mjs'; list.push('${name}'); export { list };`));
+    const bundler = new Bundler({ root: folder, find: () => undefined });
+    const [first, second] = [bundler.add([a]), bundler.add([b])];
+    expect(second).not.toContain('const list');
+    const run = new Function(`${prelude}${first}${second}return ${bundler.expression(shared)};`);
+    expect((run() as { list: string[] }).list).toEqual(['a', 'b']);
+  });
+
+  test('that cannot be bundled are errors that say why, and where', async () => {
+    const other = { 'other.mjs': 'export const other = 1;' };
+    const main = (text: string) => failureOf({ 'main.mjs': text, ...other });
+    expect(await main('\nexport let count = 0;')).toMatch(
+      /^main.mjs:2: exports `let`, expected a function, a class, a const or a list; a bundle passes/);
+    expect(await main('let count = 0; export { count };')).toMatch('exports the variable count');
+    expect(await main('export default 1;')).toMatch('main.mjs:1: exports `default`, expected');
+    expect(await main('const { a } = {};\nexport const { b } = {};')).toMatch('main.mjs:2: `{`, exp');
+    expect(await main("const f = () => import('./other.mjs');")).toMatch('main.mjs:1: `import()`');
+    expect(await main('const here = import.meta.url;')).toMatch('main.mjs:1: `import()`');
+    expect(await main('await 1;')).toMatch('main.mjs: its code cannot be bundled');
+    expect(await main("import { a } from './other.mjs'\n")).toMatch('expected `;`');
+    expect(await main("import 'node:fs';")).toBe(
+      "main.mjs: imports 'node:fs', which has no place in this bundle");
+    expect(await failureOf({
+      'main.mjs': "export * from './a.mjs'; export * from './b.mjs';",
+      'a.mjs': 'export const a = 1;', 'b.mjs': 'export const a = 2;',
+    })).toBe('main.mjs: exports a twice');
+    expect(await main("import { a } from './other.mjs';")).toBe(
+      "main.mjs: imports a from './other.mjs', which does not export it");
+    expect(await failureOf({
+      'main.mjs': "import './b.mjs';", 'b.mjs': "import './main.mjs';",
+    })).toBe('main.mjs: imports itself: main.mjs → b.mjs → main.mjs');
+  });
+});
+
+describe('mambagrad/browser', () => {
+  const file = join(folder, 'browser.mjs');
+  let text = '';
+  let [bundled, own] = [{ names: [''], losses: [0] }, { names: [''], losses: [0] }];
+  beforeAll(async () => {
+    text = browserModule();
+    writeFileSync(file, text);
+    const files = [file, packageEntries().get('mambagrad/browser') ?? ''].map((path) => pathToFileURL(path));
+    writeFileSync(join(folder, 'compare.mjs'), `${train}
+      console.log(JSON.stringify([
+        await train('${files[0].href}'), await train('${files[1].href}'),
+      ]));`);
+    const { output } = await runWell(process.execPath, ['compare.mjs'], { cwd: folder });
+    [bundled, own] = JSON.parse(output.slice(output.indexOf('[{'))) as [typeof bundled, typeof own];
+  });
+
+  /** What a package exports, and the losses of a few steps of training with it. */
+  const train = `async function train(url) {
+    const all = await import(url);
+    const { AdamW, compile, crossEntropy, manualSeed, MambaLM, selectiveCopying } = all;
+    manualSeed(1);
+    const model = new MambaLM({ vocabSize: 8, hiddenSize: 16, stateSize: 8, numLayers: 1 });
+    const optimizer = new AdamW(model.parameters(), { lr: 0.01 });
+    const { inputs, targets } = selectiveCopying(2, { tokens: 2, places: 6 });
+    const step = compile((x, y) => {
+      const loss = crossEntropy(model.forward(x).narrow(1, 6, y.shape[1]), y);
+      optimizer.minimize(loss);
+      return loss;
+    });
+    const losses = Array.from({ length: 5 }, () => step(inputs, targets).item());
+    all.closeThreads();
+    return { names: Object.entries(all).map(([name, value]) => name + ' ' + typeof value), losses };
+  }`;
+
+  test('exports what the packages export', () => {
+    expect(own.names).toContain('tensor function');
+    expect(bundled.names).toEqual(own.names);
+  });
+
+  test('trains to the same bits', () => {
+    expect(own.losses[4]).toBeLessThan(own.losses[0]);
+    expect(bundled.losses).toEqual(own.losses);
+  });
+
+  test('imports nothing, and has no comments but its first line', () => {
+    const kinds = tokensOf(text).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'comment')).toHaveLength(1);
+    expect(readModule('browser.mjs', text.slice(0, text.lastIndexOf('const {')))).toMatchObject(
+      { specifiers: [], imports: [], exports: [] },
+    );
+  });
+
+  test('has a size that pages can load: at most 250 kB, compressed', () => {
+    expect(gzipSync(text).length).toBeLessThan(250_000);
+  });
+});
