@@ -36,7 +36,7 @@ const isWindows = process.platform === 'win32';
 
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
-  examples: { project: 'examples', folders: ['packages', 'examples'] },
+  examples: { project: 'examples', folders: ['packages', 'scripts/bundle', 'examples'] },
   exercises: {
     project: 'exercises/runner',
     folders: ['packages', 'exercises/checks', 'exercises/solutions', 'exercises/runner'],

@@ -120,6 +120,9 @@ describeInChromium('the site', (browser) => {
       const isInView = "(({ top, bottom }) => top > 0 && bottom < innerHeight)" +
         "(document.querySelector('#menu [aria-current=page]').getBoundingClientRect())";
       await page.waitFor(isInView);
+      // The bar stays in sight, with the button that closes the contents again.
+      expect(await page.evaluate("document.getElementById('menu').getBoundingClientRect().top >= " +
+        "document.querySelector('.bar').getBoundingClientRect().bottom - 1")).toBe(true);
       await page.press('Escape');
       expect(await isShown(page, '#menu')).toBe(false);
       await page.click('.icon.toc');
