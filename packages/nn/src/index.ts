@@ -32,7 +32,7 @@ export {
 export * from './layers/lstm.ts';
 export * from './losses/crossEntropy.ts';
 export * from './losses/probabilities.ts';
-export type { LossOptions } from './losses/reduction.ts';
+export type { LossOptions } from './losses/counting.ts';
 export * from './losses/regression.ts';
 export { meanAbsoluteError } from './metrics/absoluteError.ts';
 export { accuracy, topK } from './metrics/accuracy.ts';
@@ -75,12 +75,14 @@ export {
 export { Trainer } from './training/trainer.ts';
 export type { Batches } from './training/batches.ts';
 export type {
-  CheckpointStore, Host, Log, SamplesOptions, StepRecord, TrainerOptions,
+  CheckpointStore, Host, Log, PredictOptions, RunOptions, SamplesOptions, StepRecord,
+  TrainerOptions,
 } from './training/trainerOptions.ts';
 export type {
   Evaluated, MetricsOf, NoScores, ValidationOptions,
 } from './training/validationOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
+export type { AnswerLoss, Answers, LossWeights } from './training/forward.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,

@@ -18,7 +18,8 @@ export interface PageModule {
 
 type Fail = (line: number, message: string) => Error;
 
-interface Block {
+/** A block of code between fences. */
+export interface Block {
   /** The text after the opening fence. */
   readonly info: string;
   /** The line of the opening fence, from 1. */
@@ -29,15 +30,27 @@ interface Block {
 /** Pages on which a block may be a sketch, which is not run: the API reference has signatures. */
 const sketched = /^docs\/(?:design\.md|api\/)/;
 
-/** Compiles a page; `support` is how the module will import this file. Undefined: no blocks. */
-export function compilePage(name: string, text: string, support: string): PageModule | undefined {
-  const fail: Fail = (line, message) => new Error(`${name}:${line}: ${message}`);
+/** The blocks of a page that run, each with what it prints, by line of the `console.log`. */
+export function runnableBlocks(
+  name: string, text: string,
+): (Block & { readonly expected: ReadonlyMap<number, string> })[] {
+  const fail = failureIn(name);
   const blocks = blocksOf(text, fail).filter(({ info, line }) => {
     if (info === 'ts') return true;
     if (info === 'ts sketch' && sketched.test(name)) return false;
     if (!/^(ts|typescript|js|javascript|mjs|mts)\b/.test(info)) return false;
     throw fail(line, `a block is \`\`\`${info}, which would not be run: make it \`\`\`ts`);
   });
+  return blocks.map((block) => ({ ...block, expected: expectationsOf(block, fail) }));
+}
+
+const failureIn = (name: string): Fail => (line, message) =>
+  new Error(`${name}:${line}: ${message}`);
+
+/** Compiles a page; `support` is how the module will import this file. Undefined: no blocks. */
+export function compilePage(name: string, text: string, support: string): PageModule | undefined {
+  const fail = failureIn(name);
+  const blocks = runnableBlocks(name, text);
   if (blocks.length === 0) return undefined;
 
   const bindings = new Map<string, Binding>();
@@ -53,7 +66,7 @@ export function compilePage(name: string, text: string, support: string): PageMo
       const isType = binding.isType && (known?.isType ?? true);
       bindings.set(binding.local, { ...binding, isType });
     });
-    for (const [line, printed] of expectationsOf(block, fail)) expected.set(line, printed);
+    for (const [line, printed] of block.expected) expected.set(line, printed);
     code.forEach((codeLine, index) => {
       const line = block.line + 1 + index;
       lines[line - 1] = codeLine.replaceAll(/\bconsole\.log\(/g, `__page.print(${line}, `);

@@ -345,6 +345,21 @@ test('splitData gives as many parts as sizes, and TypeScript knows it', () => {
   expect([left.length, right.length]).toEqual([1, 2]);
 });
 
+test('a loader knows its number of batches, and TypeScript whether it does', () => {
+  const loader = new DataLoader([1, 2, 3], { batchSize: 2 });
+  expectTypeOf(loader.length).toEqualTypeOf<number>();
+  expectTypeOf(new DataLoader(parseCsv('a\n1\n2\n')).length).toEqualTypeOf<number>();
+  expectTypeOf([...loader][0]).toEqualTypeOf<Tensor>();
+  const endless = new DataLoader(function* (generator) {
+    yield generator.state.shape.length;
+  });
+  expectTypeOf(endless.length).toEqualTypeOf<undefined>();
+  expectTypeOf([...endless][0]).toEqualTypeOf<Tensor>();
+  const any: DataLoader<number> = loader;
+  expectTypeOf(any.length).toEqualTypeOf<number | undefined>();
+  expect([loader.length, endless.length]).toEqual([2, undefined]);
+});
+
 describe('tensorDataset', () => {
   const x = tensor([[1, 2], [3, 4], [5, 6]]);
   const y = tensor([7, 8, 9], { dtype: 'i32' });

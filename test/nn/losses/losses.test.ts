@@ -1,6 +1,6 @@
 /** Losses: PyTorch's golden values, finite differences, definitions by loops, and corners. */
 import {
-  binaryCrossEntropyWithLogits, crossEntropy, huberLoss, klDivergence, l1Loss, nllLoss,
+  binaryCrossEntropyWithLogits, crossEntropy, huberLoss, klDivergence, l1Loss, mseLoss, nllLoss,
 } from '@mambagrad/nn';
 import { compile, gradcheck, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -35,6 +35,24 @@ describe.each(Object.entries(calls))('%s', (name, call) => {
 
   it('meets them compiled, in float32', () => {
     for (const golden of cases) expectGoldenCompiled(golden, call);
+  });
+});
+
+describe('masks and weights of samples', () => {
+  const losses = {
+    crossEntropy, nllLoss, mseLoss, l1Loss, huberLoss, klDivergence, binaryCrossEntropyWithLogits,
+  };
+  it.each(Object.entries(losses))('%s meets the golden values', (name, loss) => {
+    const cases = opCases(name, 'losses/weighted');
+    expect(cases.length).toBeGreaterThan(2);
+    const call: Call = ({ names, ...options }, [x, z, ...more]) => {
+      const given = (names as string[]).map((option, i) => [option, more[i]]);
+      return loss(x, z, { ...options, ...Object.fromEntries(given) });
+    };
+    for (const golden of cases) {
+      expectGolden(golden, call);
+      expectGoldenCompiled(golden, call);
+    }
   });
 });
 

@@ -33,10 +33,13 @@ describe('a schedule', () => {
   });
 
   it('has a length above 0 and ends at a factor from 0', () => {
-    for (const steps of [0, -1, NaN, undefined as unknown as number]) {
+    for (const steps of [0, -1, NaN, null as unknown as number]) {
       for (const make of [warmUp, linearDecay, cosineDecay, stepDecay]) {
         expect(() => make(steps)).toThrow(`${make.name}: steps is`);
       }
+    }
+    for (const make of [warmUp, stepDecay]) {
+      expect(() => make(undefined as unknown as number)).toThrow(`${make.name}: steps is missing`);
     }
     expect(() => linearDecay(3, NaN)).toThrow('linearDecay: final is NaN');
     expect(() => cosineDecay(3, -1)).toThrow('cosineDecay: final is -1');
@@ -75,5 +78,27 @@ describe('a schedule', () => {
     const joined = joinSchedules(linearDecay(4), [2, warmUp(4)], [4, linearDecay(2)]);
     expect([0, 1, 2, 3, 4, 5].map(joined)).toEqual([1, 0.75, 0.25, 0.5, 1, 0.5]);
     expect(multiplySchedules()(3)).toBe(1);
+  });
+  it('without steps is as long as the run, or as its part of it', () => {
+    fc.assert(
+      fc.property(anyLength, anyStep, anyFinal, fc.integer({ min: 1, max: 40 }), (total, step, final, from) => {
+        for (const make of [linearDecay, cosineDecay]) {
+          const [free, fixed] = [make(undefined, final), make(total, final)];
+          expect(free(step, total)).toBe(fixed(step));
+          // A length of its own comes first.
+          expect(fixed(step, 3)).toBe(fixed(step));
+          expect(multiplySchedules(warmUp(5), free)(step, total)).toBe(warmUp(5)(step) * fixed(step));
+          const joined = joinSchedules(warmUp(5), [5, free], [5 + from, free]);
+          const ends = [5 + from, 5 + from + total];
+          const parts = joinSchedules(warmUp(5), [5, make(from, final)], [ends[0], make(total, final)]);
+          expect(joined(step, ends[1])).toBe(parts(step));
+        }
+      }),
+    );
+    for (const total of [undefined, Infinity]) {
+      expect(() => cosineDecay()(3, total)).toThrow(
+        'cosineDecay: steps is missing, and the run has no length: give steps, or train to a number',
+      );
+    }
   });
 });

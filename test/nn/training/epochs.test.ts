@@ -1,6 +1,6 @@
 /** Epochs: training ends exactly where one does, and goes on from anywhere in one. */
 import {
-  type Batches, DataLoader, type LoaderState, Module, Parameter, SGD, type StateDict,
+  type Batches, cosineDecay, DataLoader, type LoaderState, Module, Parameter, SGD, type StateDict,
   type StepRecord, Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import { defaultGenerator, manualSeed, normal, type Tensor, tensor } from '@mambagrad/tensor';
@@ -111,6 +111,27 @@ describe('fit({ epochs })', () => {
       expect(await trainer.fit({ epochs })).toBe('done');
       expect(records.length).toBe(sizes.length);
     }), { numRuns: runs(25) });
+  });
+
+  it('tells schedules how many steps the run has, wherever it is resumed', async () => {
+    await fc.assert(fc.asyncProperty(cases, fc.nat(4), async (given, before) => {
+      const totals: (number | undefined)[] = [];
+      const { trainer } = start(given, {
+        schedule: (_step, total) => {
+          totals.push(total);
+          return 1;
+        },
+      });
+      const length = 3 * stepsOfAnEpoch(given);
+      await trainer.fit(before);
+      await trainer.fit({ epochs: 3 });
+      const expected = given.kind === 'function' ? undefined : length;
+      const counts = totals.map((_, i) => (i < before ? before : expected));
+      expect(totals).toEqual(counts);
+    }), { numRuns: runs(15) });
+    const { trainer } = makeRun(() => tensor([1]), { schedule: cosineDecay() });
+    await trainer.fit(2);
+    await expect(trainer.fit(Infinity)).rejects.toThrow('cosineDecay: steps is missing, and the run has no');
   });
 
   it('sees every sample once in an epoch', async () => {

@@ -169,7 +169,7 @@ describe('fit', () => {
   });
 
   it.each<[unknown, string]>([
-    [ones([]), 'fit: step 1: the loss function gives f32[], expected { loss }'],
+    [ones([2]), 'fit: step 1: the loss function gives f32[2], expected { loss }, or a tensor of one'],
     [Promise.resolve({ loss: ones([]) }), 'fit: step 1: the loss function is async'],
     [undefined, 'fit: step 1: the loss function gives undefined, expected { loss }'],
     [{ lss: ones([]) }, 'the loss function gives { lss }, expected { loss }'],

@@ -63,6 +63,17 @@ describe('Progress', () => {
     expect(written.at(-1)).toBe('step 1000/1000  0:00 left\n');
     expect(written.every((line) => line.endsWith('\n') && !line.includes('\u001b'))).toBe(true);
   });
+
+  it('writes one every half minute there, however slow the steps are', () => {
+    const { written, output } = record(false);
+    let time = 0;
+    const progress = new Progress({ total: 100_000, output, now: () => time });
+    for (let step = 1; step <= 61; step++, time += 1000) progress.update(step);
+    expect(written.map((line) => /^step (\d+)/.exec(line)?.[1])).toEqual(['1', '31', '61']);
+    // Lines of a share of the job still come, and the half minute is counted from them.
+    for (let step = 5061; step <= 5096; step++, time += 1000) progress.update(step);
+    expect(written.map((line) => /^step (\d+)/.exec(line)?.[1]).slice(3)).toEqual(['5061', '5091']);
+  });
 });
 
 describe('sparkline', () => {

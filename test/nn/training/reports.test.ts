@@ -1,7 +1,7 @@
 /** What a run tells of itself: lines in the log and on the terminal, samples, early checkpoints. */
 import {
-  Buffer, type CheckpointStore, Linear, Module, SGD, type StateDict, type StepRecord, Trainer,
-  type TrainerOptions,
+  accuracy, Buffer, type CheckpointStore, confusionMatrix, crossEntropy, f1, Linear, Module, SGD, type StateDict,
+  type StepRecord, Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import { checkpointFolder } from '@mambagrad/nn/node';
 import { defaultGenerator, manualSeed, normal, type Tensor, tensor, zeros } from '@mambagrad/tensor';
@@ -65,6 +65,28 @@ describe('the log', () => {
       [false, false, false, false, true, false],
     );
     expect(records.map(({ epoch }) => epoch)).toEqual([0.4, 0.8, 1.2, 1.6, 2, 2.4]);
+  });
+
+  it('is shown with the loss and the metrics of the last validation', async () => {
+    const host = makeHost();
+    const model = new Linear(1, 2);
+    const x = tensor([[1], [2]]);
+    const y = tensor([0, 1], { dtype: 'i32' });
+    const trainer = new Trainer({
+      model, host,
+      optimizer: new SGD(model.parameters(), { lr: 0.1 }),
+      data: () => x,
+      predict: (batch) => ({ outputs: model.forward(batch), targets: y }),
+      loss: (outputs, targets) => ({ loss: crossEntropy(outputs, targets), size: outputs.abs().mean() }),
+      validation: {
+        data: [x], every: 1, metrics: { accuracy: accuracy(), confusion: confusionMatrix(2), f1: f1(2) },
+      },
+    });
+    await trainer.fit(1);
+    const number = String.raw`\d[.\d]*`;
+    expect(host.text()).toMatch(new RegExp(
+      `^step 1/1  loss ${number}  size ${number}  validation ${number}, accuracy ${number}, f1.macro ${number}`,
+    ));
   });
 
   it('says how each call of fit began and ended', async () => {

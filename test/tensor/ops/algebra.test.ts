@@ -38,6 +38,9 @@ describe('inverse pairs', () => {
       const inverse = order.map((_, i) => order.indexOf(i));
       expectSame(x.permute(order).permute(inverse), x);
       expectSame(x.flatten().reshape(x.shape), x);
+      const sizeFrom = (axis: number) => x.shape.slice(axis).reduce((size, each) => size * each, 1);
+      if (x.ndim > 1) expectSame(x.flatten(1), x.reshape([x.shape[0], sizeFrom(1)]));
+      expectSame(x.flatten(-1), x);
       const axes = drawAxes(g, x.shape);
       expectSame(x.flip(axes).flip(axes), x);
       const axis = drawAxis(g, x.shape);

@@ -183,7 +183,18 @@ export const rows: Readonly<Record<string, Row>> = {
     },
     call: ({ shape }, [x]) => x.reshape(shape as number[]),
   },
-  flatten: smooth(ops.flatten),
+  flatten: {
+    draw: (g) => {
+      const shape = drawShape(g);
+      const start = drawInteger(g, 0, Math.max(0, shape.length - 1));
+      const end = drawInteger(g, start, Math.max(0, shape.length - 1));
+      const [isPlain, isNegative] = [shape.length === 0 || g(fc.boolean), g(fc.boolean)];
+      const axes = isNegative ? [start - shape.length, end - shape.length] : [start, end];
+      return {
+        inputs: [drawTensor(g, shape)], apply: (x) => (isPlain ? x.flatten() : x.flatten(...axes)),
+      };
+    },
+  },
   unsqueeze: {
     draw: (g) => {
       const shape = drawShape(g);

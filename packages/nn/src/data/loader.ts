@@ -36,6 +36,9 @@ export interface LoaderState {
 export type DataSource<Sample> =
   Dataset<Sample> | ((generator: Generator, epoch: number) => Iterable<Sample>);
 
+/** The number of batches of a source: a number, unless it is a function. */
+type LengthOf<Source> = Source extends (...given: never) => unknown ? undefined : number;
+
 /** Options of `DataLoader`. `shuffle` is not for functions, which decide their order themselves. */
 export interface DataLoaderOptions<Sample, Batch> {
   /** Samples in a batch, from 1. Default 1. */
@@ -110,7 +113,8 @@ interface Buckets<Sample> {
  * Batches, made one at a time: `for (const batch of loader)` runs to the end of the epoch. After a
  * loop that ended early, the next one continues where it stopped.
  */
-export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Batch> {
+export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sample>>
+  implements Iterable<Batch> {
   readonly #source: DataSource<Sample>;
   readonly #options: Read<typeof loaderOptions>;
   readonly #buckets: Buckets<Sample> | undefined;
@@ -127,7 +131,9 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
    * Throws if a function's samples are to be shuffled, or put into buckets that are not given; or
    * if an option is out of its range.
    */
-  constructor(source: DataSource<Sample>, options: DataLoaderOptions<Sample, Batch> = {}) {
+  constructor(
+    source: Source & DataSource<Sample>, options: DataLoaderOptions<Sample, Batch> = {},
+  ) {
     checkArgument('DataLoader', 'samples', source, sources);
     this.#source = source;
     this.#options = readOptions('DataLoader', options, loaderOptions);
@@ -140,9 +146,11 @@ export class DataLoader<Sample, Batch = Collated<Sample>> implements Iterable<Ba
   }
 
   /** The number of batches in an epoch; undefined for a function, which may be endless. */
-  get length(): number | undefined {
+  get length(): LengthOf<Source> {
     const { batchSize } = this.#options;
-    return this.#bucketSizes()?.reduce((sum, size) => sum + Math.ceil(size / batchSize), 0);
+    const sizes = this.#bucketSizes();
+    const length = sizes?.reduce((sum, size) => sum + Math.ceil(size / batchSize), 0);
+    return length as LengthOf<Source>;
   }
 
   /** The number of samples in these batches; undefined for a function. */

@@ -18,9 +18,8 @@ import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import {
   number, type Read, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
-import {
-  type LossOptions, lossOptions, reduce, requireTensors, requireWeights,
-} from './reduction.ts';
+import { requireTensors, requireWeights } from './checks.ts';
+import { Counting, type LossOptions, lossOptions } from './counting.ts';
 
 /** Options of `nllLoss`: which positions are ignored, and how classes are weighted. */
 export interface NllOptions extends LossOptions {
@@ -66,7 +65,9 @@ export function crossEntropy(
 ): Tensor {
   const read = readOptions('crossEntropy', options, crossEntropyOptions);
   requireClasses('crossEntropy', 'logits', logits, targets);
-  return likelihoodLoss('crossEntropy', logits.logSoftmax(-1), targets, read);
+  const counting = new Counting('crossEntropy', targets.shape, logits.dtype, read);
+  const logProbabilities = counting.select(logits).logSoftmax(-1);
+  return likelihoodLoss('crossEntropy', logProbabilities, targets, counting, read);
 }
 
 /**
@@ -80,13 +81,20 @@ export function nllLoss(
 ): Tensor {
   const read = readOptions('nllLoss', options, nllOptions);
   requireClasses('nllLoss', 'log probabilities', logProbabilities, targets);
-  return likelihoodLoss('nllLoss', logProbabilities, targets, { ...read, labelSmoothing: 0 });
+  const counting = new Counting('nllLoss', targets.shape, logProbabilities.dtype, read);
+  const log = counting.select(logProbabilities);
+  return likelihoodLoss('nllLoss', log, targets, counting, { ...read, labelSmoothing: 0 });
 }
 
+type LikelihoodOptions = Pick<
+  Read<typeof crossEntropyOptions>, 'ignoreIndex' | 'labelSmoothing' | 'weight'
+>;
+
 function likelihoodLoss(
-  op: string, logProbabilities: Tensor, targets: Tensor,
-  { ignoreIndex, labelSmoothing, reduction, weight: given }: Read<typeof crossEntropyOptions>,
+  op: string, logProbabilities: Tensor, given: Tensor, counting: Counting,
+  { ignoreIndex, labelSmoothing, weight: ofClasses }: LikelihoodOptions,
 ): Tensor {
+  const targets = counting.select(given);
   const isIgnored = targets.equal(ignoreIndex);
   const index = isIgnored.where(0, targets).unsqueeze(-1);
   const picked = logProbabilities.gather(-1, index, { caller: op }).squeeze(-1);
@@ -95,22 +103,19 @@ function likelihoodLoss(
       ? ofTarget
       : ofTarget.mul(1 - labelSmoothing).add(meanOfAll().mul(labelSmoothing))
   );
-  if (given === undefined) {
+  if (ofClasses === undefined) {
     const mixed = smooth(picked, () => logProbabilities.mean(-1));
-    const counted = isIgnored.equal(0).cast(logProbabilities.dtype).sum().maximum(1);
-    return reduce(op, isIgnored.where(0, mixed.neg()), reduction, counted);
+    const isKept = isIgnored.equal(0).cast(logProbabilities.dtype);
+    return counting.reduce(isIgnored.where(0, mixed.neg()), isKept);
   }
-  const weight = checkedWeight(op, given, logProbabilities);
+  const weight = checkedWeight(op, ofClasses, logProbabilities);
   const weightOfTarget = isIgnored.where(0, weight.indexSelect(0, index.squeeze(-1)));
   // Log probabilities of classes without weight may be −∞, which times 0 would be NaN.
   const mixed = smooth(
     weightOfTarget.equal(0).where(0, picked.neg().mul(weightOfTarget)),
     () => weight.equal(0).where(0, logProbabilities.neg().mul(weight)).mean(-1),
   );
-  const total = weightOfTarget.sum();
-  // Where nothing has a weight, the mean is 0, as a sum divided by ∞ is.
-  const counted = total.equal(0).where(Infinity, total);
-  return reduce(op, isIgnored.where(0, mixed), reduction, counted);
+  return counting.reduce(isIgnored.where(0, mixed), weightOfTarget);
 }
 
 /** The weight of each class, once it is known to be right. */

@@ -7,9 +7,8 @@
  */
 import { describe, full, type Tensor, TensorError } from '@mambagrad/tensor';
 import { boolean, number, readOptions, type Table, tensors } from '@mambagrad/tensor/options';
-import {
-  type LossOptions, lossOptions, reduce, requireElements, requireSame, requireWeights,
-} from './reduction.ts';
+import { requireElements, requireSame, requireWeights } from './checks.ts';
+import { Counting, type LossOptions, lossOptions } from './counting.ts';
 
 /** Options of `binaryCrossEntropyWithLogits`: how positive targets are weighted. */
 export interface BinaryCrossEntropyOptions extends LossOptions {
@@ -37,19 +36,21 @@ export function binaryCrossEntropyWithLogits(
   logits: Tensor, targets: Tensor, options: BinaryCrossEntropyOptions = {},
 ): Tensor {
   const op = 'binaryCrossEntropyWithLogits';
-  const { posWeight, reduction } = readOptions(op, options, binaryCrossEntropyOptions);
+  const { posWeight, ...read } = readOptions(op, options, binaryCrossEntropyOptions);
   requireSame(op, logits, targets);
+  const counting = new Counting(op, targets.shape, logits.dtype, read);
+  const [x, given] = [logits, targets].map((each) => counting.select(each));
   // NaN is not equal to itself clamped.
-  const isRight = targets.maximum(0).minimum(1).equal(targets);
+  const isRight = given.maximum(0).minimum(1).equal(given);
   const range = { op, name: 'targets', expected: 'between 0 and 1' };
-  const z = requireElements(targets, isRight, range);
-  const [ifOne, ifZero] = [logits.neg().softplus(), logits.softplus()];
+  const z = requireElements(given, isRight, range);
+  const [ifOne, ifZero] = [x.neg().softplus(), x.softplus()];
   const [positive, negative] = [part(z, ifOne), part(z.neg().add(1), ifZero)];
-  if (posWeight === 1) return reduce(op, positive.add(negative), reduction);
+  if (posWeight === 1) return counting.reduce(positive.add(negative));
   const weight = positiveWeight(op, posWeight, logits);
   // A loss of ∞ times a weight of 0 would be NaN.
   const weighted = weight.equal(0).where(0, positive.mul(weight));
-  return reduce(op, weighted.add(negative), reduction);
+  return counting.reduce(weighted.add(negative));
 }
 
 /** A share of a loss: 0 if there is none, also of an infinite loss. */
@@ -100,19 +101,20 @@ export function klDivergence(
   logProbabilities: Tensor, targets: Tensor, options: KlDivergenceOptions = {},
 ): Tensor {
   const op = 'klDivergence';
-  const { logTargets, reduction } = readOptions(op, options, klDivergenceOptions);
+  const { logTargets, ...read } = readOptions(op, options, klDivergenceOptions);
   requireSame(op, logProbabilities, targets);
   if (targets.ndim === 0) {
     throw new TensorError(
       `${op}: log probabilities are ${describe(logProbabilities)}; expected [..., classes]`,
     );
   }
-  const { probabilities, logarithms } = logTargets ? fromLogs(op, targets) : fromPlain(op, targets);
+  const counting = new Counting(op, targets.shape.slice(0, -1), targets.dtype, read);
+  const [log, given] = [logProbabilities, targets].map((each) => counting.select(each));
+  const { probabilities, logarithms } = logTargets ? fromLogs(op, given) : fromPlain(op, given);
   // Classes of probability 0 are left out first, so that neither log 0 nor a predicted log
   // probability of −∞ reaches a product or a gradient there.
-  const predicted = probabilities.equal(0).where(0, logProbabilities);
-  const divergences = probabilities.mul(logarithms.sub(predicted)).sum(-1);
-  return reduce(op, divergences, reduction);
+  const predicted = probabilities.equal(0).where(0, log);
+  return counting.reduce(probabilities.mul(logarithms.sub(predicted)).sum(-1));
 }
 
 /** Probabilities, and their logarithms where they are not 0, where the logarithm is 0, too. */

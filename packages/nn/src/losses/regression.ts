@@ -10,8 +10,9 @@
  * estimation of a location parameter" (1964).
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { number, readOptions, type Table } from '@mambagrad/tensor/options';
-import { type LossOptions, lossOptions, reduce, requireSame } from './reduction.ts';
+import { number, type Read, readOptions, type Table } from '@mambagrad/tensor/options';
+import { requireSame } from './checks.ts';
+import { Counting, type LossOptions, lossOptions } from './counting.ts';
 
 /** Options of `huberLoss`: where its square ends. */
 export interface HuberOptions extends LossOptions {
@@ -26,9 +27,8 @@ const huberOptions = {
 
 /** The squared error of predictions x and targets, of the same shape and dtype. */
 export function mseLoss(x: Tensor, targets: Tensor, options: LossOptions = {}): Tensor {
-  const { reduction } = readOptions('mseLoss', options, lossOptions);
-  requireSame('mseLoss', x, targets);
-  return reduce('mseLoss', x.sub(targets).square(), reduction);
+  const read = readOptions('mseLoss', options, lossOptions);
+  return lossOf('mseLoss', x, targets, read, (e) => e.square());
 }
 
 /**
@@ -36,9 +36,8 @@ export function mseLoss(x: Tensor, targets: Tensor, options: LossOptions = {}): 
  * where they are equal.
  */
 export function l1Loss(x: Tensor, targets: Tensor, options: LossOptions = {}): Tensor {
-  const { reduction } = readOptions('l1Loss', options, lossOptions);
-  requireSame('l1Loss', x, targets);
-  return reduce('l1Loss', x.sub(targets).abs(), reduction);
+  const read = readOptions('l1Loss', options, lossOptions);
+  return lossOf('l1Loss', x, targets, read, (e) => e.abs());
 }
 
 /**
@@ -48,11 +47,21 @@ export function l1Loss(x: Tensor, targets: Tensor, options: LossOptions = {}): T
  * the same.
  */
 export function huberLoss(x: Tensor, targets: Tensor, options: HuberOptions = {}): Tensor {
-  const { delta, reduction } = readOptions('huberLoss', options, huberOptions);
-  requireSame('huberLoss', x, targets);
-  const e = x.sub(targets);
-  // With k the error limited to −δ…δ, e·k − ½k² is both branches at once, and no infinite error
-  // meets a factor of 0 in the gradient.
-  const k = e.clamp({ min: -delta, max: delta });
-  return reduce('huberLoss', e.mul(k).sub(k.square().mul(0.5)), reduction);
+  const { delta, ...read } = readOptions('huberLoss', options, huberOptions);
+  return lossOf('huberLoss', x, targets, read, (e) => {
+    // With k the error limited to −δ…δ, e·k − ½k² is both branches at once, and no infinite error
+    // meets a factor of 0 in the gradient.
+    const k = e.clamp({ min: -delta, max: delta });
+    return e.mul(k).sub(k.square().mul(0.5));
+  });
+}
+
+/** The loss of the errors, each by itself, as far as they count. */
+function lossOf(
+  op: string, x: Tensor, targets: Tensor, options: Read<typeof lossOptions>,
+  ofError: (e: Tensor) => Tensor,
+): Tensor {
+  requireSame(op, x, targets);
+  const counting = new Counting(op, targets.shape, x.dtype, options);
+  return counting.reduce(ofError(counting.select(x).sub(counting.select(targets))));
 }

@@ -17,14 +17,17 @@ import { warn } from '@mambagrad/tensor/host';
  */
 export type Losses<T> = Readonly<Record<string, T>> & { readonly loss: T; readonly count?: T };
 
-/** The result of a loss function, if it is right; throws if it is not. */
+/** The result of a loss function by name, if it is right; throws if it is not. */
 export function checkLosses(found: unknown): Losses<Tensor> {
   if (found instanceof Promise) {
     throw new TensorError('the loss function is async; it must return its losses at once');
   }
+  if (found instanceof Tensor && found.numel === 1) return { loss: found };
   const isObject = typeof found === 'object' && found !== null && !(found instanceof Tensor);
   if (!isObject || !('loss' in found)) {
-    throw new TensorError(`the loss function gives ${show(found)}, expected { loss }`);
+    throw new TensorError(
+      `the loss function gives ${show(found)}, expected { loss }, or a tensor of one number`,
+    );
   }
   for (const [name, value] of Object.entries(found)) {
     if (value instanceof Tensor && value.numel === 1) continue;

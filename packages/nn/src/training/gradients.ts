@@ -4,7 +4,7 @@
  * that of Σ nᵢLᵢ / Σ nᵢ. Memory holds the activations of one batch at a time.
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { checkLosses, type Losses, requireSameNames } from './batchLosses.ts';
+import { type Losses, requireSameNames } from './batchLosses.ts';
 
 /**
  * Adds the gradient of all batches together to the `grad` fields of the parameters, and gives the
@@ -12,12 +12,12 @@ import { checkLosses, type Losses, requireSameNames } from './batchLosses.ts';
  * its samples.
  */
 export function accumulateGradients<Batch>(
-  batches: readonly Batch[], lossOf: (batch: Batch) => unknown, samples: readonly number[],
+  batches: readonly Batch[], lossOf: (batch: Batch) => Losses<Tensor>, samples: readonly number[],
   parameters: readonly Tensor[],
 ): Losses<Tensor>[] {
   const total = samples.reduce((sum, count) => sum + count, 0);
   const all = batches.map((batch, i) => {
-    const losses = checkLosses(lossOf(batch));
+    const losses = lossOf(batch);
     const { loss, count } = losses;
     if (batches.length === 1) loss.backward();
     else if (count) loss.mul(likeLoss(count, loss)).backward();

@@ -60,17 +60,21 @@ export function valueAt(results: Readonly<Record<string, unknown>>, metric: stri
   if (typeof found === 'number') return found;
   throw new TensorError(
     `validation: best: metric is '${metric}', but an evaluation gives numbers for ` +
-      numbersIn(results).join(', '),
+      numbersIn(results).map(([path]) => path).join(', '),
   );
 }
 
-/** The paths of the numbers in the results of an evaluation. */
-function numbersIn(results: Readonly<Record<string, unknown>>): string[] {
-  return Object.entries(results).flatMap(([name, value]) => {
-    if (typeof value === 'number') return [name];
+/** The numbers in the results of an evaluation, with their paths. */
+export function numbersIn(
+  results: Readonly<Record<string, unknown>>,
+): (readonly [path: string, value: number])[] {
+  const isNumber = (entry: readonly [string, unknown]): entry is [string, number] =>
+    typeof entry[1] === 'number';
+  return Object.entries(results).flatMap((entry): (readonly [string, number])[] => {
+    const [name, value] = entry;
+    if (isNumber(entry)) return [entry];
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
-    const inner = Object.entries(value).filter(([, x]) => typeof x === 'number');
-    return inner.map(([key]) => `${name}.${key}`);
+    return Object.entries(value).filter(isNumber).map(([key, x]) => [`${name}.${key}`, x]);
   });
 }
 

@@ -20,7 +20,7 @@ import { createSampleCounter, meanLosses } from './batchLosses.ts';
 import { sparkline } from './progress.ts';
 import { createSteps } from './steps.ts';
 import {
-  readTrainerOptions, type TrainerOptions, type TrainerSettings,
+  type PredictOptions, readTrainerOptions, type TrainerOptions, type TrainerSettings,
 } from './trainerOptions.ts';
 import { rememberTensors, TrainingState } from './trainingState.ts';
 
@@ -123,7 +123,15 @@ export class LearningRateCurve {
  *     await new Trainer(run).fit(1000);
  */
 export function findLearningRate<Batch, Scores>(
-  run: TrainerOptions<Batch, Scores>, options: LearningRateFinderOptions = {},
+  run: TrainerOptions<Batch, Scores>, options?: LearningRateFinderOptions,
+): LearningRateCurve;
+/** The same, for the options of a trainer that has `predict`. */
+export function findLearningRate<Batch, Scores>(
+  run: PredictOptions<Batch, Scores>, options?: LearningRateFinderOptions,
+): LearningRateCurve;
+export function findLearningRate<Batch, Scores>(
+  run: TrainerOptions<Batch, Scores> | PredictOptions<Batch, Scores>,
+  options: LearningRateFinderOptions = {},
 ): LearningRateCurve {
   const op = 'findLearningRate';
   const { from, to, steps, smoothing, divergence } = readOptions(op, options, finderOptions);

@@ -1,6 +1,7 @@
 /**
  * The progress of a long job. On a terminal it is one line that is redrawn in place, with a bar,
- * smoothed metrics and the time left; elsewhere (a file, a pipe) a plain line now and then.
+ * smoothed metrics and the time left; elsewhere (a file, a pipe) a plain line now and then: twenty
+ * for the whole job, and more where it is slow, so that there is one every half minute.
  */
 
 import {
@@ -42,8 +43,10 @@ export type Metrics = Readonly<Record<string, number | string>>;
 
 /** A terminal's line is redrawn at most once in this many milliseconds. */
 const REDRAW_AFTER = 100;
-/** The number of plain lines for the whole job. */
+/** The number of plain lines for the whole job, as far as they do not come too rarely. */
 const PLAIN_LINES = 20;
+/** A plain line is written at the first update after this many milliseconds without one. */
+const PLAIN_AFTER = 30_000;
 /** The limits of the bar's width; where the terminal leaves less room, there is no bar. */
 const BAR_WIDTH = { min: 4, max: 20 };
 const CURVE_WIDTH = 8;
@@ -84,9 +87,8 @@ export class Progress {
     }
     const [first] = this.#means.values();
     if (first !== undefined) this.#curve.push(first);
-    const isDue = output.isTTY
-      ? now - this.#drawnAt >= REDRAW_AFTER
-      : step >= this.#nextPlainStep;
+    const isDue = now - this.#drawnAt >= (output.isTTY ? REDRAW_AFTER : PLAIN_AFTER)
+      || (!output.isTTY && step >= this.#nextPlainStep);
     this.#undrawn = () => this.#draw(step, metrics, now);
     if (isDue || step >= total) this.#drawLatest();
   }
@@ -109,13 +111,13 @@ export class Progress {
   #draw(step: number, metrics: Metrics, now: number): void {
     const { total, output } = this.#options;
     const text = this.#describe(step, metrics, now);
+    this.#drawnAt = now;
     if (!output.isTTY) {
       // Without an end, the lines become rarer.
       this.#nextPlainStep = step + (total === Infinity ? step : total) / PLAIN_LINES;
       output.write(`${text}\n`);
       return;
     }
-    this.#drawnAt = now;
     // The last column stays free: a full line would wrap.
     const room = (output.columns ?? 80) - 1;
     const width = Math.min(BAR_WIDTH.max, room - text.length - 3);

@@ -13,8 +13,10 @@ import { summary } from '../modules/summary.ts';
 import type { LivePage } from '../report/live.ts';
 import type { BestRecord } from './bestModel.ts';
 import type { Target } from './fitOptions.ts';
+import { numbersIn } from './judging.ts';
 import { Progress } from './progress.ts';
 import type { StepRecord, TrainerSettings } from './trainerOptions.ts';
+import type { Evaluated } from './validationOptions.ts';
 
 type Options = Pick<TrainerSettings<unknown>, 'host' | 'log' | 'now'>;
 
@@ -34,7 +36,7 @@ export class Reporter {
   readonly #progress: Progress | undefined;
   readonly #live: Pick<LivePage, 'add'> | undefined;
   readonly #startedAt: number;
-  /** The loss of the last validation, as it is shown until the next. */
+  /** The loss and the metrics of the last validation, as they are shown until the next. */
   #validation: { readonly validation?: string } = {};
 
   /**
@@ -78,7 +80,7 @@ export class Reporter {
   report(record: StepRecord): void {
     const { step, epoch, metrics, validation } = record;
     this.#log(record);
-    if (validation) this.#validation = { validation: validation.loss.toPrecision(3) };
+    if (validation) this.#validation = { validation: describeValidation(validation, metrics) };
     const of = 'epochs' in this.#target ? `/${this.#target.epochs}` : '';
     const shown = epoch === undefined ? {} : { epoch: `${epoch.toFixed(2)}${of}` };
     this.#progress?.update(step, { ...shown, ...metrics, ...this.#validation });
@@ -112,6 +114,16 @@ export class Reporter {
     this.endProgress();
     this.#options.host?.stdout.write(`${text}\n`);
   }
+}
+
+/**
+ * An evaluation in words: 0.123, accuracy 0.984. It has the numbers that training has not, with
+ * their paths, such as f1.macro.
+ */
+function describeValidation(found: Evaluated, trained: StepRecord['metrics']): string {
+  const all = numbersIn(found).filter(([name]) => !(name in trained));
+  const shown = all.map(([name, value]) => `${name} ${value.toPrecision(3)}`);
+  return [found.loss.toPrecision(3), ...shown].join(', ');
 }
 
 /** A best evaluation in words: accuracy 0.984 after step 300. */

@@ -7,14 +7,13 @@
  * An eval step only computes the losses of a batch, and the sums of metrics.
  */
 import { compile, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
-import { checkArgument } from '@mambagrad/tensor/options';
 import type { Sums } from '../metrics/metric.ts';
 import { clipNorm, globalNorm } from '../optimizers/clipping.ts';
 import { requireUnfrozen, warnOfReach } from '../optimizers/reach.ts';
 import { accumulateGradients } from './gradients.ts';
-import { checkLosses, isMeanFinite, type Losses } from './batchLosses.ts';
+import { isMeanFinite, type Losses } from './batchLosses.ts';
+import { checkAnswers } from './forward.ts';
 import { requireJudge } from './judging.ts';
-import { objects } from './kinds.ts';
 import type { TrainerSettings } from './trainerOptions.ts';
 
 /** The results of a train step. */
@@ -82,28 +81,27 @@ function keepIf(state: readonly Tensor[], step: () => TrainStepResult): TrainSte
 }
 
 function createEvalStep<Batch>(
-  { loss, validation }: TrainerSettings<Batch>,
+  { forward, validation }: TrainerSettings<Batch>,
 ): Steps<Batch>['evalStep'] {
   const { predict, metrics = {} } = validation ?? {};
   const all = Object.entries(metrics);
   return (batch) => noGrad(() => {
-    const losses = checkLosses(loss(batch));
+    const { losses, answers } = forward(batch);
     const repeated = all.find(([name]) => name in losses);
     if (repeated) {
       throw new TensorError(
         `'${repeated[0]}' is a metric and among the losses; give one of them another name`,
       );
     }
-    const predictions = predict?.(batch);
+    const predictions = predict ? checkAnswers(predict(batch)) : answers;
     if (predictions === undefined) return { losses, sums: {} };
-    checkArgument('predict', 'its result', predictions, objects('{ outputs, targets }'));
     const sums = all.map(([name, metric]) => [name, metric.sums(predictions)]);
     return { losses, sums: Object.fromEntries(sums) as EvalStepResult['sums'] };
   });
 }
 
 function createTrainStep<Batch>(
-  { model, optimizer, loss, maxNorm, validation, average }: TrainerSettings<Batch>,
+  { model, optimizer, forward, maxNorm, validation, average }: TrainerSettings<Batch>,
   countSamples: (batch: Batch) => number,
 ): Steps<Batch>['trainStep'] {
   const { parameters } = optimizer;
@@ -112,7 +110,8 @@ function createTrainStep<Batch>(
     requireUnfrozen('the optimizer', parameters);
     optimizer.zeroGrad();
     const samples = batches.map(countSamples);
-    const losses = accumulateGradients(batches, loss, samples, parameters);
+    const lossesOf = (batch: Batch): Losses<Tensor> => forward(batch).losses;
+    const losses = accumulateGradients(batches, lossesOf, samples, parameters);
     if (isFirst) {
       const { best, metrics } = validation ?? {};
       if (best) requireJudge(best.metric, Object.keys({ ...losses[0], ...metrics }));

@@ -9,7 +9,7 @@
  */
 import { detectAnomaly, TensorError } from '@mambagrad/tensor';
 import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
-import { checkArgument, number } from '@mambagrad/tensor/options';
+import { checkArgument } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
 import { type LivePage, openLivePage } from '../report/live.ts';
 import { type Batches, batches as batchesKind } from './batches.ts';
@@ -20,9 +20,11 @@ import { createSampleCounter, meanLosses } from './batchLosses.ts';
 import { type FitOptions, readTarget, type Target } from './fitOptions.ts';
 import { type Point, Reporter } from './reporter.ts';
 import { makeSample } from './samples.ts';
+import { scheduleLr, stepsOfRun } from './scheduling.ts';
 import { createSteps, type Steps } from './steps.ts';
 import {
-  readTrainerOptions, type StepRecord, type TrainerOptions, type TrainerSettings,
+  type PredictOptions, readTrainerOptions, type StepRecord, type TrainerOptions,
+  type TrainerSettings,
 } from './trainerOptions.ts';
 import { rememberTensors, TrainingState } from './trainingState.ts';
 import type { Evaluated, NoScores } from './validationOptions.ts';
@@ -47,7 +49,10 @@ export class Trainer<Batch, Scores = NoScores> {
   #isRunning = false;
 
   /** Throws if an option is missing, unknown, or out of its range. */
-  constructor(options: TrainerOptions<Batch, Scores>) {
+  constructor(options: TrainerOptions<Batch, Scores>);
+  /** The same, where `predict` gives the model's answers, of which `loss` is computed. */
+  constructor(options: PredictOptions<Batch, Scores>);
+  constructor(options: TrainerOptions<Batch, Scores> | PredictOptions<Batch, Scores>) {
     this.#options = readTrainerOptions(options);
     this.#state = new TrainingState(this.#options);
     this.#steps = createSteps(this.#options, this.#countSamples, () => this.#state.tensors());
@@ -256,8 +261,9 @@ export class Trainer<Batch, Scores = NoScores> {
   /** Takes a step, and adds to `undo` what has to be called if it fails. */
   #tryStep(step: number, target: Target, undo: (() => void)[]): StepRecord<Scores> {
     const [state, epochsBefore] = [this.#state, this.#state.finishedEpochs];
-    const { optimizer, accumulate, compile } = this.#options;
-    this.#scheduleLr();
+    const { optimizer, accumulate, compile, schedule, data } = this.#options;
+    const total = stepsOfRun(target, data, accumulate);
+    if (schedule) scheduleLr(optimizer, schedule, this.step, total);
     const { lr } = optimizer;
     const batches = state.nextBatches(accumulate, 'epochs' in target);
     if (this.#usesEpochs(target)) state.endEpoch();
@@ -309,14 +315,6 @@ export class Trainer<Batch, Scores = NoScores> {
     } finally {
       putBack();
     }
-  }
-
-  #scheduleLr(): void {
-    const { optimizer, schedule } = this.#options;
-    if (!schedule) return;
-    const factor = schedule(this.step);
-    checkArgument(`schedule(${this.step})`, 'the factor', factor, number({ from: 0 }));
-    optimizer.scheduleLr(factor);
   }
 }
 

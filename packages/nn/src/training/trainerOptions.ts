@@ -14,6 +14,9 @@ import type { Schedule } from '../optimizers/schedules.ts';
 import { WeightAverage } from '../optimizers/weightAverage.ts';
 import { type Batches, loaders } from './batches.ts';
 import type { Losses } from './batchLosses.ts';
+import {
+  type AnswerLoss, type Answers, createForward, type Forward, type ForwardOptions,
+} from './forward.ts';
 import { objects } from './kinds.ts';
 import type { ProgressOutput } from './progress.ts';
 import {
@@ -80,20 +83,12 @@ export interface SamplesOptions {
   readonly make: () => string | Promise<string>;
 }
 
-/** Options of `Trainer`: the model, its loss and data, and how to train it. */
-export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
+/** The options of `Trainer` besides those that say what the loss of a batch is. */
+export interface RunOptions<Batch, Scores = NoScores> extends StepOptions {
   /** The model, whose state checkpoints contain, and which `evaluate` puts in `eval`. */
   readonly model: Module;
   /** The optimizer of the model's parameters, or of some of them. */
   readonly optimizer: Optimizer;
-  /**
-   * Computes the loss of a batch (0-d), which is minimised, and any other numbers to log. The
-   * function is compiled: batches are tensors, or plain objects and arrays of tensors, and it must
-   * not read their values. The loss is a mean over the batch. In a mean over several batches, the
-   * weight of each is its number of samples, the length of its first axis; or `count` (0-d), if
-   * the function returns it, such as the number of tokens.
-   */
-  readonly loss: (batch: Batch) => Losses<Tensor>;
   /** A loader, or a function that draws a batch from the default generator or `generators`. */
   readonly data: Batches<Batch> | (() => Batch);
   /**
@@ -101,7 +96,11 @@ export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
    * batch of that many times the size. Default 1.
    */
   readonly accumulate?: number | undefined;
-  /** The factor of the optimizer's `baseLr` for each step. Default always 1. */
+  /**
+   * The factor of the optimizer's `baseLr` for each step. A schedule without a length, such as
+   * `cosineDecay()`, is as long as the run: the steps or epochs that `fit` is called with. Default
+   * always 1.
+   */
   readonly schedule?: Schedule | undefined;
   /**
    * Averages of the model's weights, which are updated after each step, and kept in checkpoints.
@@ -142,19 +141,63 @@ export interface TrainerOptions<Batch, Scores = NoScores> extends StepOptions {
   readonly callbacks?: readonly ((record: StepRecord<Scores>) => unknown)[] | undefined;
 }
 
+/** Options of `Trainer`: the model, its loss and data, and how to train it. */
+export interface TrainerOptions<Batch, Scores = NoScores> extends RunOptions<Batch, Scores> {
+  /** In this form there is none: `loss` is a function of the batch. */
+  readonly predict?: undefined;
+  /**
+   * Computes the loss of a batch (0-d), which is minimised: by itself, or as `loss` among other
+   * numbers to log. The function is compiled: batches are tensors, or plain objects and arrays of
+   * tensors, and it must not read their values. The loss is a mean over the batch. In a mean over
+   * several batches, the weight of each is its number of samples, the length of its first axis; or
+   * `count` (0-d), if the function returns it, such as the number of tokens.
+   */
+  readonly loss: (batch: Batch) => Tensor | Losses<Tensor>;
+}
+
+/**
+ * Options of `Trainer` in a shorter form: `predict` says once what the model answers, and loss and
+ * metrics are computed of that.
+ */
+export interface PredictOptions<Batch, Scores = NoScores> extends RunOptions<Batch, Scores> {
+  /**
+   * What the model answers for a batch, and what would have been right; also which positions count
+   * (`mask`), and how much (`sampleWeight`). It is compiled as `loss` is, together with it.
+   */
+  readonly predict: (batch: Batch) => Answers;
+  /**
+   * The loss of outputs and targets (0-d), such as `crossEntropy`, or an object that has it as
+   * `loss` among other numbers to log. The mask and the weights are its third argument; in a mean
+   * over several batches, each then weighs as much as its positions that count. A function of yours
+   * hands them on: `(outputs, targets, options) => huberLoss(outputs, targets, { delta: 2,
+   * ...options })`.
+   */
+  readonly loss: AnswerLoss;
+}
+
 /** The options that have a default. */
 type WithDefault =
   'accumulate' | 'compile' | 'generators' | 'checkpointEvery' | 'resume' | 'now' | 'callbacks';
 
-/** The options of a trainer with their defaults. */
-export type TrainerSettings<Batch> = Omit<TrainerOptions<Batch>, 'validation'> & {
-  readonly [Key in WithDefault]: NonNullable<TrainerOptions<Batch>[Key]>;
-} & { readonly validation: ValidationSettings<Batch> | undefined };
+/** The options of a trainer with their defaults, whichever form they were given in. */
+export type TrainerSettings<Batch> = Omit<RunOptions<Batch>, 'validation'> & {
+  readonly [Key in WithDefault]: NonNullable<RunOptions<Batch>[Key]>;
+} & {
+  readonly validation: ValidationSettings<Batch> | undefined;
+  /** The forward pass of a batch. */
+  readonly forward: Forward<Batch>;
+};
 
 const sampleOptions = {
   every: whole(1).required(),
   make: callable<SamplesOptions['make']>().required(),
 } satisfies Table<SamplesOptions>;
+
+/** Either form of what says the forward pass. */
+interface ForwardTable {
+  readonly predict?: unknown;
+  readonly loss: unknown;
+}
 
 const hosts = new Kind<Host>(
   'an object with stdout and methods once and off, such as process',
@@ -167,7 +210,8 @@ const trainerOptions = {
   ...stepOptions,
   model: instanceOf(Module).required(),
   optimizer: instanceOf(Optimizer, 'an Optimizer').required(),
-  loss: callable<(batch: never) => Losses<Tensor>>().required(),
+  predict: callable<(batch: never) => Answers>().optional(),
+  loss: callable<(...given: never) => Tensor | Losses<Tensor>>().required(),
   data: loaders.or(callable<() => never>()).required(),
   accumulate: whole(1).orElse(1),
   schedule: callable<Schedule>().optional(),
@@ -183,13 +227,13 @@ const trainerOptions = {
   log: objectWith<Log>('an object with a method write', 'write').optional(),
   now: callable<() => number>().orElse(now),
   callbacks: listOf(callable<(record: StepRecord) => unknown>()).orElse([]),
-} satisfies Table<TrainerOptions<never>>;
+} satisfies Table<Omit<PredictOptions<never>, 'predict' | 'loss'> & ForwardTable>;
 
 /** The options with their defaults. Throws if one is missing, unknown, or out of range. */
 export function readTrainerOptions<Batch, Scores>(
-  given: TrainerOptions<Batch, Scores>, op = 'Trainer',
+  given: TrainerOptions<Batch, Scores> | PredictOptions<Batch, Scores>, op = 'Trainer',
 ): TrainerSettings<Batch> {
-  const read = readOptions(op, given, trainerOptions);
+  const { predict, loss, ...read } = readOptions(op, given, trainerOptions);
   const options = read as unknown as TrainerSettings<Batch>;
   const { validation, samples, data, average, model } = options;
   if (average && average.model !== model) {
@@ -197,7 +241,10 @@ export function readTrainerOptions<Batch, Scores>(
   }
   return {
     ...options,
-    validation: validation && readValidationOptions(validation, typeof data !== 'function'),
+    forward: createForward(op, { predict, loss } as unknown as ForwardOptions<Batch>),
+    validation: validation && readValidationOptions(
+      validation, { hasEpochs: typeof data !== 'function', hasPredict: predict !== undefined },
+    ),
     samples: samples && readOptions('Trainer: samples', samples, sampleOptions),
   };
 }

@@ -36,7 +36,8 @@ export interface ValidationOptions<Batch, Scores = NoScores> {
   readonly everyEpochs?: number | undefined;
   /**
    * What the model predicts for a batch, of which the metrics are computed. It is compiled together
-   * with the loss, so what both compute is computed once.
+   * with the loss, so what both compute is computed once. Default the `predict` of the trainer, if
+   * it has one.
    */
   readonly predict?: ((batch: Batch) => Predictions) | undefined;
   /**
@@ -80,9 +81,12 @@ const validationOptions = {
   keepBest: boolean.orElse(false),
 } satisfies Table<ValidationOptions<never>>;
 
-/** The options with their defaults. `hasEpochs` says whether the training data has any. */
+/**
+ * The options with their defaults. The training data may have epochs, and the trainer a `predict`.
+ */
 export function readValidationOptions<Batch>(
-  given: object, hasEpochs: boolean,
+  given: object,
+  { hasEpochs, hasPredict }: { readonly hasEpochs: boolean; readonly hasPredict: boolean },
 ): ValidationSettings<Batch> {
   const op = 'Trainer: validation';
   const options = readOptions(op, given, validationOptions);
@@ -108,7 +112,8 @@ export function readValidationOptions<Batch>(
     checkArgument(`${op}: metrics`, name, metric, metricKind);
     if (name === 'loss') fail("a metric is called 'loss', as the loss is; give it another name");
   }
-  if (Object.keys(metrics).length > 0 !== (predict !== undefined)) {
+  const hasMetrics = Object.keys(metrics).length > 0;
+  if (predict ? !hasMetrics : hasMetrics && !hasPredict) {
     fail('metrics and predict belong together, but only one of them is given');
   }
   return read;

@@ -51,10 +51,17 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return reshape(x, shape.with(free, size));
 }
 
-/** All elements along one axis. */
-export function flatten(x: Tensor): Tensor {
+/**
+ * The axes from `startAxis` to `endAxis` as one: [2, 3, 4] is flattened to [24], and by
+ * `flatten(1)` to [2, 12]. A scalar becomes [1]. Default all axes.
+ */
+export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
   requireTensor('flatten', 'x', x);
-  return x.reshape([x.numel]);
+  if (x.ndim === 0 && startAxis === 0 && endAxis === -1) return x.reshape([1]);
+  const [start, end] = [startAxis, endAxis].map((axis) => resolveAxis('flatten', axis, x.ndim));
+  check(start <= end)`flatten: startAxis ${startAxis} comes after endAxis ${endAxis} in ${x}`;
+  const size = numelOf(x.shape.slice(start, end + 1));
+  return x.reshape([...x.shape.slice(0, start), size, ...x.shape.slice(end + 1)]);
 }
 
 /** A new axis of size 1 before the given one; −1 puts it last. */

@@ -1,38 +1,10 @@
 /**
- * What all losses share: how the losses of a batch become one number, and which inputs are refused.
+ * Which inputs losses refuse. Shapes and dtypes are known at once; whether each element is right is
+ * found out when the loss is computed, in a compiled function as well.
  */
 import { describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import { definePrimitive } from '@mambagrad/tensor/extend';
-import { checkArgument, type FullTable, oneOf, tensors } from '@mambagrad/tensor/options';
-
-/** Options of every loss: how the losses of all elements or positions are reduced. */
-export interface LossOptions {
-  /**
-   * The mean of all losses, their sum, or each of them, unreduced. The mean of zero losses is an
-   * error. Default 'mean'.
-   */
-  readonly reduction?: 'mean' | 'sum' | 'none' | undefined;
-}
-
-type Reduction = NonNullable<LossOptions['reduction']>;
-
-export const lossOptions: FullTable<LossOptions> = {
-  reduction: oneOf('mean', 'sum', 'none').orElse('mean'),
-};
-
-/** The losses, reduced. A mean divides their sum by `counted`, or else by their number. */
-export function reduce(
-  op: string, losses: Tensor, reduction: Reduction, counted?: Tensor,
-): Tensor {
-  if (reduction === 'none') return losses;
-  if (reduction === 'sum') return losses.sum();
-  if (losses.numel === 0) {
-    throw new TensorError(
-      `${op}: the batch is empty, ${describe(losses)}; the mean of zero losses is undefined`,
-    );
-  }
-  return counted ? losses.sum().div(counted) : losses.mean();
-}
+import { checkArgument, tensors } from '@mambagrad/tensor/options';
 
 /** Throws unless shapes are equal. Broadcasting would hide a mistake: [n] − [n, 1] is [n, n]. */
 export function requireSame(op: string, predictions: Tensor, targets: Tensor): void {
