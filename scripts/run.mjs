@@ -6,6 +6,7 @@
 //   node scripts/run.mjs soak [filters]         the same, with four times the cases of costly ones
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
+//   node scripts/run.mjs book [options]         makes the site of the docs, and serves it
 //   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
 //   node scripts/run.mjs pack [FOLDER]          packs every package into a tarball
 //   node scripts/run.mjs consumers [options]    installs the tarballs elsewhere, and tries them
@@ -59,6 +60,10 @@ const commands = {
 
   async api() {
     if (await prepare('api')) await runHere('dist/api/main.js', []);
+  },
+
+  async book(args) {
+    if (await prepare('book')) await runHere('dist/book/src/main.js', args);
   },
 
   async vectors(args) {
@@ -208,11 +213,13 @@ async function runTests(args) {
   const vitest = [at('node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args];
   const { code, isStopped } = await run(process.execPath, vitest, { stdio: 'inherit' });
   if (isStopped) return;
-  const counts = existsSync(report) ? countTests(JSON.parse(readFileSync(report, 'utf8'))) : {};
+  const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  const counts = results === undefined ? {} : countTests(results);
   const { passed = 0, skipped = 0 } = counts;
   // Vitest also fails for what belongs to no test, such as a rejected promise nobody waited for.
   const failed = counts.failed || (code === 0 ? 0 : 1);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+  for (const reason of leftOut(results)) console.log(`Browser tests were left out: ${reason}.`);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 }
 
@@ -227,6 +234,15 @@ function countTests(report) {
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`. */
+function leftOut(report) {
+  const skipped = (report?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed');
+  const reasons = skipped.flatMap(({ ancestorTitles }) => ancestorTitles)
+    .flatMap((title) => /\((no Chromium .*)\)$/.exec(title)?.[1] ?? []);
+  return [...new Set(reasons)];
 }
 
 // Running

@@ -68,7 +68,7 @@ function mistakesIn(source: string): string[] {
 function compiles(regExp: string): boolean {
   const [, pattern, flags] = /^\/([^]*)\/(\w*)$/.exec(regExp) ?? [];
   try {
-    return new RegExp(pattern, flags).flags === flags;
+    return new RegExp(pattern, flags) instanceof RegExp;
   } catch {
     return false;
   }
