@@ -80,7 +80,6 @@ describe('programs in memory', () => {
     open();
     await test.pool.start(3);
     const kept = programOf(1);
-    kept.run();
     const { bytes } = test.free;
     for (let number = 2; number < 200; number++) {
       const program = programOf(number, { rounds: number % 50 });
@@ -97,21 +96,15 @@ describe('programs in memory', () => {
     expect(test.free.bytes).toBeGreaterThan(bytes);
   });
 
-  it('are put there by the first call that has workers', async () => {
+  it('are found there by workers that are started anew', async () => {
     open();
     const program = programOf(1);
     const { bytes } = test.free;
-    program.run(1);
+    for (let team = 0; team < 3; team++) {
+      runTogether(program);
+      await test.pool.close();
+    }
     expect(test.free.bytes).toBe(bytes);
-    program.run(2);
-    const after = test.free.bytes;
-    expect(after).toBeLessThan(bytes);
-    program.run(2);
-    expect(test.free.bytes).toBe(after);
-    // Workers that are started anew find it there.
-    await test.pool.close();
-    runTogether(program);
-    expect(test.free.bytes).toBe(after);
   });
 
   it('are run by the main thread alone where there is no room for them', async () => {
@@ -120,8 +113,16 @@ describe('programs in memory', () => {
     test.hasRoom = false;
     const program = programOf(1);
     for (let call = 0; call < 20; call++) expect(program.run().threads).toEqual(new Set([0]));
+    program.release();
     test.hasRoom = true;
-    runTogether(program);
+    runTogether(programOf(2));
+  });
+
+  it('without loops are not put there, as other threads do not run them', () => {
+    open();
+    const { bytes } = test.free;
+    test.pool.share({}, moduleFor(1), 0);
+    expect(test.free.bytes).toBe(bytes);
   });
 
   it('are given back when nobody can run them any more', async () => {
