@@ -48,7 +48,7 @@ export function compileModule(bytes: Uint8Array): object {
     if (!(error instanceof RangeError)) throw error;
     throw new Error(
       `compile: ${bytes.length} bytes of code are too many for this thread; workers compile any ` +
-        `number, the main thread of a page in Chromium 8 MiB, or 4 KiB in 2023: ${error.message}`,
+        `number, Chromium 8 MiB in the main thread of a page, or less: ${error.message}`,
       { cause: error },
     );
   }
