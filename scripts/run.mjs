@@ -36,7 +36,9 @@ const isWindows = process.platform === 'win32';
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
   examples: { project: 'examples', folders: ['packages', 'examples'] },
-  bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
+  bench: {
+    project: 'bench', folders: ['packages', 'examples', 'bench', 'scripts/chromium'],
+  },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
   publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
