@@ -41,7 +41,10 @@ const targets = {
   },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
-  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
+  publish: {
+    project: 'scripts/publish',
+    folders: ['packages', 'scripts/bundle', 'scripts/chromium', 'scripts/publish'],
+  },
   book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
   all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
 };
