@@ -2,13 +2,14 @@
 import { dirname, join } from 'node:path/posix';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { buildSite } from '../../scripts/book/src/build.ts';
+
 import { readFiles, readText } from '../../scripts/book/src/files.ts';
 import { readOutline } from '../../scripts/book/src/outline.ts';
 import { type Colour, pairs, palette } from '../../scripts/book/src/palette.ts';
 import { type Tag, tagsOf } from '../support/htmlPage.ts';
+import { builtSite } from '../support/site.ts';
 
-const output = buildSite();
+const output = builtSite();
 const outline = readOutline();
 const pages = new Map<string, readonly Tag[]>();
 for (const [address, content] of output) {

@@ -14,7 +14,8 @@ export function connectNavigation(): void {
   for (const panel of document.querySelectorAll<HTMLElement>('#menu, #toc')) {
     // A link to a place on this page leaves the panel open otherwise.
     panel.addEventListener('click', ({ target }) => {
-      if (target instanceof HTMLAnchorElement && panel.matches(':popover-open')) panel.hidePopover();
+      const isOpen = panel.matches(':popover-open');
+      if (isOpen && target instanceof HTMLAnchorElement) panel.hidePopover();
     });
   }
   for (const each of document.querySelectorAll<HTMLElement>('main pre, main .table')) {

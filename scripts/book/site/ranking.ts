@@ -37,13 +37,12 @@ export interface Piece {
 
 /** The sections of an index. */
 export function entriesOf(index: readonly IndexedPage[]): Entry[] {
-  return index.flatMap(([title, address, sections]) => sections.map(([heading, anchor, text]): Entry => ({
-    title, text,
-    heading: heading === '' ? title : heading,
-    address: anchor === '' ? address : `${address}#${anchor}`,
-    lower: [title, heading === '' ? title : heading, text].map((each) => each.toLowerCase()) as
-      [string, string, string],
-  })));
+  return index.flatMap(([title, page, sections]) => sections.map(([own, anchor, text]): Entry => {
+    const heading = own === '' ? title : own;
+    const address = anchor === '' ? page : `${page}#${anchor}`;
+    const lower = [title.toLowerCase(), heading.toLowerCase(), text.toLowerCase()] as const;
+    return { title, heading, address, text, lower };
+  }));
 }
 
 /** The words of a query. */
@@ -64,7 +63,8 @@ export function search(entries: readonly Entry[], query: string, most: number): 
 }
 
 /** How well an entry fits; 0 if it lacks a word. */
-function scoreOf({ lower: [title, heading, text], address }: Entry, words: readonly string[]): number {
+function scoreOf({ lower, address }: Entry, words: readonly string[]): number {
+  const [title, heading, text] = lower;
   const query = words.join(' ');
   // Chapters have a number in front of their title.
   const bare = heading.replace(/^\d+\. /, '');
@@ -102,9 +102,9 @@ function excerptOf({ text, lower: [, , lower] }: Entry, words: readonly string[]
   const first = places.length === 0 ? 0 : Math.min(...places);
   const start = first <= BEFORE ? 0 : text.indexOf(' ', first - BEFORE) + 1 || first;
   const rest = text.slice(start, start + LENGTH);
-  const end = start + LENGTH >= text.length ? rest.length : Math.max(rest.lastIndexOf(' '), first - start);
-  const shown = `${start > 0 ? '… ' : ''}${rest.slice(0, end)}${start + end < text.length ? ' …' : ''}`;
-  return marked(shown, words);
+  const isAll = start + LENGTH >= text.length;
+  const shown = isAll ? rest : rest.slice(0, Math.max(rest.lastIndexOf(' '), first - start));
+  return marked(`${start > 0 ? '… ' : ''}${shown}${isAll ? '' : ' …'}`, words);
 }
 
 /** A text cut into the words of a query and what is between. */

@@ -2,9 +2,11 @@
  * The search: a field with a list of results below it. The index is loaded when the field is first
  * used, as a script, since a page that was opened as a file can load nothing else.
  *
- *     /  goes to the field      ↑ ↓  go through the results      Enter  opens one      Escape  ends
+ *     /  goes to the field     ↑ ↓  go through the results     Enter  opens one     Escape  ends
  */
-import { entriesOf, type Entry, type IndexedPage, marked, type Piece, type Result, search, wordsOf } from './ranking.ts';
+import {
+  entriesOf, type Entry, type IndexedPage, marked, type Piece, type Result, search, wordsOf,
+} from './ranking.ts';
 
 declare global {
   // What the script assets/index.js sets.
@@ -16,7 +18,8 @@ const MOST = 30;
 
 /** Connects the field, the list, and the line that tells how many results there are. */
 export function connectSearch(root: string): void {
-  const [input, list, status] = ['search', 'results', 'found'].map((id) => document.getElementById(id));
+  const [input, list, status] = ['search', 'results', 'found']
+    .map((id) => document.getElementById(id));
   if (!(input instanceof HTMLInputElement) || list === null || status === null) return;
   new Search(root, input, list, status).connect();
 }
@@ -77,43 +80,48 @@ class Search {
       const entries = await this.#load();
       // More may have been typed while the index was on its way.
       if (query === this.#input.value) this.#show(search(entries, query, MOST), wordsOf(query));
-    } catch (error) {
-      this.#status.textContent = `Search: ${error instanceof Error ? error.message : String(error)}`;
+    } catch {
+      this.#showNote('The index of the search could not be loaded.');
     }
   }
 
   #show(results: readonly Result[], words: readonly string[]): void {
     this.#options = results.map((result, i) => this.#option(result, words, i));
-    const none = document.createElement('p');
-    none.textContent = 'Nothing found. Fewer or shorter words find more.';
-    this.#list.replaceChildren(...(results.length > 0 ? this.#options : [none]));
+    if (results.length === 0) {
+      this.#showNote('Nothing found. Fewer or shorter words find more.');
+      return;
+    }
+    this.#open(this.#options);
+    const count = results.length === MOST ? `${MOST} or more` : String(results.length);
+    this.#status.textContent = `${count} ${results.length === 1 ? 'result' : 'results'}`;
+    this.#activate(0);
+  }
+
+  #showNote(text: string): void {
+    this.#options = [];
+    const note = document.createElement('p');
+    note.textContent = text;
+    this.#open([note]);
+    this.#status.textContent = text;
+    this.#activate(-1);
+  }
+
+  #open(items: readonly HTMLElement[]): void {
+    this.#list.replaceChildren(...items);
     this.#list.hidden = false;
     this.#list.scrollTop = 0;
     this.#input.setAttribute('aria-expanded', 'true');
-    const more = results.length === MOST ? ' or more' : '';
-    this.#status.textContent = `${results.length}${more} ${results.length === 1 ? 'result' : 'results'}`;
-    this.#activate(results.length > 0 ? 0 : -1);
   }
 
   #option({ entry, excerpt }: Result, words: readonly string[], index: number): HTMLElement {
+    const { heading, title, address } = entry;
     const option = document.createElement('a');
-    option.href = this.#root + entry.address;
+    option.href = this.#root + address;
     option.id = `result-${index}`;
     option.role = 'option';
     option.tabIndex = -1;
-    const line = (name: string, pieces: readonly Piece[]): HTMLElement => {
-      const element = document.createElement('span');
-      element.className = name;
-      element.append(...pieces.map(({ text, isMatch }) => {
-        if (!isMatch) return text;
-        const mark = document.createElement('mark');
-        mark.textContent = text;
-        return mark;
-      }));
-      return element;
-    };
-    option.append(line('heading', marked(entry.heading, words)));
-    if (entry.heading !== entry.title) option.append(line('page', [{ text: entry.title, isMatch: false }]));
+    option.append(line('heading', marked(heading, words)));
+    if (heading !== title) option.append(line('page', marked(title, [])));
     if (excerpt.length > 0) option.append(line('excerpt', excerpt));
     return option;
   }
@@ -122,8 +130,9 @@ class Search {
     if (event.isComposing) return;
     const count = this.#options.length;
     if (event.key === 'ArrowDown' && count > 0) this.#activate((this.#active + 1) % count);
-    else if (event.key === 'ArrowUp' && count > 0) this.#activate((this.#active + count - 1) % count);
-    else if (event.key === 'Enter') this.#options[this.#active]?.click();
+    else if (event.key === 'ArrowUp' && count > 0) {
+      this.#activate((this.#active + count - 1) % count);
+    } else if (event.key === 'Enter') this.#options[this.#active]?.click();
     else if (event.key === 'Escape') {
       if (this.#list.hidden) this.#input.blur();
       this.#input.value = '';
@@ -149,6 +158,19 @@ class Search {
     this.#input.setAttribute('aria-expanded', 'false');
     this.#activate(-1);
   }
+}
+
+/** A line of a result, with what was looked for marked. */
+function line(name: string, pieces: readonly Piece[]): HTMLElement {
+  const element = document.createElement('span');
+  element.className = name;
+  element.append(...pieces.map(({ text, isMatch }) => {
+    if (!isMatch) return text;
+    const mark = document.createElement('mark');
+    mark.textContent = text;
+    return mark;
+  }));
+  return element;
 }
 
 /** Whether keys go into a text. */

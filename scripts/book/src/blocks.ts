@@ -213,7 +213,8 @@ class BlockParser {
     const head = cellsOf(text);
     const alignments = cellsOf(this.#lines[this.#next + 1].text).map(alignmentOf);
     if (alignments.length !== head.length) {
-      this.#fail(number + 1, `the table has ${head.length} heads, and ${alignments.length} lines below`);
+      const counts = `${head.length} heads, and ${alignments.length} lines below`;
+      this.#fail(number + 1, `the table has ${counts}`);
     }
     const rows: { cells: string[]; line: number }[] = [];
     for (this.#next += 2; this.#next < this.#lines.length; this.#next++) {
@@ -250,7 +251,7 @@ class BlockParser {
   }
 }
 
-/** Whether a line ends the paragraph before it. Of numbered lists only those that begin with 1 do. */
+/** Whether a line ends the paragraph before it. Of numbered lists those that begin with 1 do. */
 function startsBlock(text: string): boolean {
   const [, , number = '1'] = item.exec(text) ?? [];
   return heading.test(text) || fence.test(text) || (item.test(text) && Number(number) === 1);

@@ -51,7 +51,8 @@ export class Files {
    * then the only one in `packages`. Undefined if these leave several.
    */
   meant(name: string, about: readonly string[], last: string): string | undefined {
-    const nearness = (path: string): number => Math.max(0, ...about.map((each) => common(each, path)));
+    const nearness = (path: string): number =>
+      Math.max(0, ...about.map((each) => common(each, path)));
     const nearest = highest(this.named(name), nearness);
     const latest = highest(nearest, (path) => common(last, path));
     const [only, ...others] = highest(latest, (path) => -folders.indexOf(path.split('/')[0]));

@@ -25,7 +25,8 @@ export function highlight(code: string, link: LinkString = () => undefined): Htm
     const name = classes[kind];
     if (name === undefined) plain += text;
     else {
-      parts.push(plain, linked(text, name, kind === 'string' ? link(text.slice(1, -1)) : undefined));
+      const target = kind === 'string' ? link(text.slice(1, -1)) : undefined;
+      parts.push(plain, linked(text, name, target));
       plain = '';
     }
   }

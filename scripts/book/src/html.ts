@@ -42,7 +42,7 @@ export function element(name: ElementName, attributes: Html | '', inside: Part):
   return new Html(`<${name}${textOf(attributes)}>${textOf(inside)}</${name}>`);
 }
 
-type ElementName = 'em' | 'strong' | 'td' | 'th' | `h${1 | 2 | 3 | 4 | 5 | 6}`;
+type ElementName = 'td' | 'th' | `h${1 | 2 | 3 | 4 | 5 | 6}`;
 
 /** Several parts as one, with something between them. */
 export function joined(parts: readonly Part[], between = ''): Html {
@@ -57,7 +57,8 @@ const escapes: Readonly<Record<string, string>> = {
 /** A text as it stands in HTML, between tags or in an attribute. */
 export function escapeHtml(text: string): string {
   // Most pieces of text need nothing.
-  return !special.test(text) ? text : text.replaceAll(/[&<>"']/g, (character) => escapes[character]);
+  if (!special.test(text)) return text;
+  return text.replaceAll(/[&<>"']/g, (character) => escapes[character]);
 }
 
 /** A value as JSON that can stand in a script element: no `<` can end or begin one. */

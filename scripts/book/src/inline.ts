@@ -1,11 +1,12 @@
 /**
  * The text of a paragraph, a heading or a cell: code, emphasis, links and images in it.
  *
- *     See *the* [`Tensor`](tensor.md).   →   'See ', emphasis ('the'), ' ', link (code 'Tensor'), '.'
+ *     See *the* [`Tensor`](tensor.md)   →   'See ', emphasis ('the'), ' ', link (code 'Tensor')
  *
- * This is the part of Markdown that the pages use. Of HTML they use `<code>`, `<a href>` and `<br>`,
- * where the reference shows types with links in them; any other tag is text, and so is a link to
- * anything but a file, an anchor or a page of the web. Markdown that is not known is an error.
+ * This is the part of Markdown that the pages use. Of HTML they use `<code>`, `<a href>` and
+ * `<br>`, where the reference shows types with links in them; any other tag is text, and so is a
+ * link to anything but a file, an anchor or a page of the web. Markdown that is not known is an
+ * error.
  */
 
 /** A piece of text. */
@@ -20,7 +21,8 @@ export type Inline =
 export type FailAt = (position: number, message: string) => never;
 
 /** Targets that links may have: files beside the page, anchors, pages of the web. */
-const allowedTarget = /^(?:https?:\/\/[^\s\\]+|#[^\s\\]+|(?:\.{1,2}\/|[\w.-]+(?=[/#]|$))[^\s\\:]*)$/;
+const allowedTarget =
+  /^(?:https?:\/\/[^\s\\]+|#[^\s\\]+|(?:\.{1,2}\/|[\w.-]+(?=[/#]|$))[^\s\\:]*)$/;
 
 /** The text that a reader sees. */
 export function plainText(inlines: readonly Inline[]): string {
@@ -35,6 +37,9 @@ export function plainText(inlines: readonly Inline[]): string {
 export function parseInline(text: string, fail: FailAt): Inline[] {
   return new InlineParser(text, fail).parse(0, text.length);
 }
+
+/** An address of the web in a text, without the punctuation behind it. */
+const address = /\bhttps?:\/\/[^\s<>()[\]`*"'\\]*[^\s<>()[\]`*"'\\.,;:!?]/y;
 
 /** What begins with a character, from there to `end`; undefined if the character is only text. */
 type Found = { readonly inline: Inline; readonly end: number } | undefined;
@@ -135,7 +140,8 @@ class InlineParser {
     }
     const [all, target, last] = after;
     if (last !== ')') {
-      this.#fail(close + 2, 'the target of the link has no end: it may hold no space, and no title');
+      const rule = 'it may hold no space, and no title';
+      this.#fail(close + 2, `the target of the link has no end: ${rule}`);
     }
     if (!allowedTarget.test(target)) return undefined;
     const inline: Inline = { kind: 'link', target, children: this.parse(start + 1, close) };
@@ -192,7 +198,7 @@ class InlineParser {
 
   /** An address that stands in the text by itself. */
   #address(start: number, end: number): Found {
-    const [target] = this.#match(/\bhttps?:\/\/[^\s<>()[\]`*"'\\]*[^\s<>()[\]`*"'\\.,;:!?]/y, start) ?? [];
+    const [target] = this.#match(address, start) ?? [];
     if (target === undefined || start + target.length > end) return undefined;
     return { inline: { kind: 'link', target, children: [target] }, end: start + target.length };
   }

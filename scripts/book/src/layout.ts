@@ -22,7 +22,7 @@ export interface Sheet {
   /** Scripts of the page, which run when it has been read. */
   readonly scripts?: readonly string[];
   /** What the page's scripts read. */
-  readonly data?: Html;
+  readonly data?: Html | undefined;
   /** The class of the body: `source` where lines of code need all the room. */
   readonly kind?: 'source' | undefined;
 }
@@ -42,6 +42,7 @@ export function layOut(sheet: Sheet): string {
   const { address, title, description, scripts = [], kind } = sheet;
   const asset = (name: string): string => way(address, `assets/${name}`);
   const toc = tableOfContents(sheet.sections);
+  const toRoot = way(address, 'index.html').replace(/index\.html$/, '');
   const about = description !== undefined &&
     html`<meta name="description" content="${description}">\n`;
   return html`<!doctype html>
@@ -54,8 +55,9 @@ export function layOut(sheet: Sheet): string {
 ${about}<link rel="icon" href="${asset('icon.svg')}">
 <link rel="stylesheet" href="${asset('style.css')}">
 <script src="${asset('paint.js')}"></script>
-${['site.js', ...scripts].map((name) => html`<script src="${asset(name)}" defer></script>\n`)}</head>
-<body class="${kind ?? 'text'}" data-root="${way(address, 'index.html').replace(/index\.html$/, '')}">
+${['site.js', ...scripts].map((name) => html`<script src="${asset(name)}" defer></script>\n`)}\
+</head>
+<body class="${kind ?? 'text'}" data-root="${toRoot}">
 <a class="skip" href="#content">Skip to the text</a>
 ${bar(address, toc !== undefined)}
 <div class="frame">
@@ -72,9 +74,10 @@ ${sheet.data}</body>
 }
 
 function bar(address: string, hasToc: boolean): Html {
-  const toc = html`<button class="icon toc" popovertarget="toc" aria-label="On this page">${tocIcon}</button>\n`;
+  const toc = html`<button class="icon toc" popovertarget="toc"
+ aria-label="On this page">${icons.toc}</button>\n`;
   return html`<header class="bar">
-<button class="icon menu" popovertarget="menu" aria-label="Contents">${menuIcon}</button>
+<button class="icon menu" popovertarget="menu" aria-label="Contents">${icons.menu}</button>
 <a class="home" href="${way(address, 'index.html')}">mambagrad</a>
 <search class="scripted"><input id="search" type="search" role="combobox" aria-expanded="false"
  aria-controls="results" aria-autocomplete="list" aria-label="Search" placeholder="Search"
@@ -82,33 +85,42 @@ function bar(address: string, hasToc: boolean): Html {
 <div id="results" role="listbox" aria-label="Results" hidden></div>
 <p id="found" class="unseen" role="status"></p></search>
 <nav class="links" aria-label="Site"></nav>
-${hasToc && toc}<button class="icon scripted" id="theme" aria-pressed="false" aria-label="Dark colours">${themeIcon}</button>
+${hasToc && toc}<button class="icon scripted" id="theme" aria-pressed="false"
+ aria-label="Dark colours">${icons.theme}</button>
 </header>`;
 }
 
-const menuIcon = html`<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M3 5h14M3 10h14M3 15h14"/></svg>`;
-const tocIcon = html`<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M4 5h.01M8 5h8M4 10h.01M8 10h8M4 15h.01M8 15h8"/></svg>`;
-const themeIcon = html`<svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7"/><path
- class="half" d="M10 3a7 7 0 0 1 0 14z"/></svg>`;
+/** A drawing of lines, 20 wide and 20 high. */
+function icon(path: string, more?: Html): Html {
+  return html`<svg viewBox="0 0 20 20" aria-hidden="true"><path d="${path}"/>${more}</svg>`;
+}
+
+const icons = {
+  menu: icon('M3 5h14M3 10h14M3 15h14'),
+  toc: icon('M4 5h.01M8 5h8M4 10h.01M8 10h8M4 15h.01M8 15h8'),
+  theme: icon('M10 3a7 7 0 0 0 0 14a7 7 0 0 0 0-14', html`<path class="half" d="M10 3a7 7 0 0 1 0 14"/>`),
+};
 
 /** The contents of the site, the page at `address` marked. */
 export function siteMenu(parts: readonly Part[], address: string): Html {
   return joined([
     ...parts.map(({ title, pages }) => menuPart(title, pages.map((page) => ({
-      address: page.address, title: page.source === 'README.md' ? 'Overview' : menuTitle(page),
+      address: page.address, title: menuTitle(page),
     })), address)),
     menuPart('Sources', [{ address: 'source/index.html', title: 'All files' }], address),
   ], '\n');
 }
 
-/** The reference's pages without what is in front of all of them. */
+/** Titles as the menu has them: packages without what is in front of all of them. */
 function menuTitle({ title, source }: Page): string {
+  if (source === 'README.md') return 'Overview';
+  if (source === 'docs/api/README.md') return 'All packages';
   return source.startsWith('docs/api/') ? title.replace(/^@mambagrad\//, '') : title;
 }
 
 /** A part of a menu. */
 export function menuPart(
-  title: string, items: readonly { readonly address: string; readonly title: string }[], from: string,
+  title: string, items: readonly Pick<Page, 'address' | 'title'>[], from: string,
 ): Html {
   const links = items.map(({ address, title: text }) => {
     const current = address === from && html` aria-current="page"`;
@@ -136,8 +148,11 @@ function tableOfContents(sections: readonly Section[]): Html | undefined {
 /** The pages before and after one. */
 export function turnPage(pages: readonly Page[], page: Page): Html {
   const at = pages.indexOf(page);
-  const link = (to: Page | undefined, name: string, text: string): Html | false => to !== undefined &&
-    html`<a class="${name}" rel="${name}" href="${way(page.address, to.address)}"><span>${text}</span> ${to.title}</a>\n`;
+  const link = (to: Page | undefined, name: string, text: string): Html | undefined => {
+    if (to === undefined) return undefined;
+    const target = html`rel="${name}" href="${way(page.address, to.address)}"`;
+    return html`<a class="${name}" ${target}><span>${text}</span> ${to.title}</a>\n`;
+  };
   return html`<nav class="turn" aria-label="Pages before and after">
 ${link(pages[at - 1], 'prev', 'Previous')}${link(pages[at + 1], 'next', 'Next')}</nav>\n`;
 }

@@ -32,9 +32,9 @@ export class Site {
       return imageAddress(path);
     }
     if (this.files.folders.has(path)) return `source/${path}/index.html`;
+    if (!this.files.paths.has(path)) return undefined;
     // A folder's page shows what is written about the folder.
-    if (path.endsWith('/README.md') && this.files.paths.has(path)) return this.addressOf(dirname(path));
-    return this.files.paths.has(path) ? `source/${path}.html` : undefined;
+    return path.endsWith('/README.md') ? this.addressOf(dirname(path)) : `source/${path}.html`;
   }
 
   /** The files that a text names, and that alone have their names. */
@@ -55,7 +55,7 @@ export class Site {
         if (path === '') return hash;
         const file = normalize(join(dirname(source), path)).replace(/\/$/, '');
         const found = this.addressOf(file);
-        if (found === undefined) throw new Error(`the link to ${target} leads to nothing: there is no ${file}`);
+        if (found === undefined) throw new Error(`link to ${target}: the site has no ${file}`);
         last = file;
         return way(address, found) + hash;
       },
@@ -79,8 +79,8 @@ const fileName = new RegExp(
 
 /** The files and folders that a text names with their whole path, or links to. */
 function pathsIn(source: string, text: string): string[] {
-  const written = Array.from(text.matchAll(/\b(?:packages|examples|bench|scripts|test)(?:\/[\w.-]*\w)+/g),
-    ([path]) => path);
+  const path = /\b(?:packages|examples|bench|scripts|test)(?:\/[\w.-]*\w)+/g;
+  const written = Array.from(text.matchAll(path), ([found]) => found);
   return [...new Set([source, ...written])];
 }
 

@@ -45,15 +45,20 @@ function readOptions(args: string[]): Options | undefined {
   try {
     const { values, positionals } = parseArgs({
       args, allowPositionals: true,
-      options: { build: { type: 'boolean' }, port: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        build: { type: 'boolean' }, port: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
     });
     if (values.help) {
       console.log(help);
       return undefined;
     }
     const [folder, ...others] = positionals;
-    if (others.length > 0) throw new Error(`book: expected one folder, got ${positionals.join(' and ')}`);
-    if (folder !== undefined && !values.build) throw new Error(`book: expected --build before ${folder}`);
+    if (others.length > 0) throw new Error(`book: expected one folder, got ${positionals.join(', ')}`);
+    if (folder !== undefined && !values.build) {
+      throw new Error(`book: expected --build before ${folder}`);
+    }
     const port = Number(values.port ?? PORT);
     if (!/^\d+$/.test(values.port ?? '0') || port > 65535) {
       throw new Error(`book: --port is ${values.port}, expected a whole number from 0 to 65535`);

@@ -6,7 +6,9 @@
  *     # A <b> & *c*   →   <h1 id="a-b--c">A &lt;b&gt; &amp; <em>c</em></h1>
  */
 import { Anchors } from '../../api/markdown.ts';
-import { type Block, blocksIn, type CodeBlock, type Heading, type List, type Table } from './blocks.ts';
+import {
+  type Block, blocksIn, type CodeBlock, type Heading, type List, type Table,
+} from './blocks.ts';
 import { highlight } from './highlight.ts';
 import { element, html, type Html, joined } from './html.ts';
 import { type Inline, parseInline, plainText } from './inline.ts';
@@ -39,15 +41,19 @@ export interface RenderOptions {
   readonly links: Links;
   /** Whether blocks of `ts` are numbered, as they can be run. */
   readonly isRunnable: boolean;
+  /** The addresses of what headings name, by the lines of the headings. */
+  readonly declared?: ReadonlyMap<number, string>;
 }
 
-/** A page as HTML. Errors name it and the line: `docs/01-tensors.md:12: quotations are not known`. */
+/** A page as HTML. Errors name it, and the line: `docs/01-tensors.md:12: the block has no end`. */
 export function renderMarkdown(name: string, text: string, options: RenderOptions): Rendered {
   const renderer = new Renderer(name, options);
   const blocks = blocksIn(text, (line, message) => renderer.fail(line, message));
   const [first] = blocks;
-  if (first?.kind !== 'heading' || first.level !== 1) renderer.fail(1, 'a page begins with # Title');
-  return { body: joined(blocks.map((block) => renderer.block(block)), '\n'), sections: renderer.sections };
+  const hasTitle = first?.kind === 'heading' && first.level === 1;
+  if (!hasTitle) renderer.fail(1, 'a page begins with # Title');
+  const body = joined(blocks.map((block) => renderer.block(block)), '\n');
+  return { body, sections: renderer.sections };
 }
 
 class Renderer {
@@ -86,7 +92,9 @@ class Renderer {
     this.sections.push({ level, heading, anchor, text: '' });
     const content = this.#inlines(inlines, line);
     const link = html`<a class="anchor" href="#${anchor}" aria-label="Link to this section">#</a>`;
-    const inside = level === 1 ? content : html`${content} ${link}`;
+    const source = this.#options.declared?.get(line);
+    const declared = source !== undefined && html` <a class="declared" href="${source}">source</a>`;
+    const inside = level === 1 ? content : html`${content} ${link}${declared}`;
     return element(`h${level}`, html` id="${anchor}"`, inside);
   }
 
@@ -96,9 +104,10 @@ class Renderer {
     if (language === 'ts' && info !== 'ts' && info !== 'ts sketch') {
       this.fail(line, `a block is \`\`\`${info}, expected \`\`\`ts or \`\`\`ts sketch`);
     }
-    const colored = html`<pre><code>${coloured(language, code)}\n</code></pre>`;
-    if (info !== 'ts' || !this.#options.isRunnable) return html`<figure class="code">${colored}</figure>`;
-    return html`<figure class="code" data-block="${this.#runnable++}">${colored}</figure>`;
+    const isRunnable = info === 'ts' && this.#options.isRunnable;
+    const number = isRunnable && html` data-block="${this.#runnable++}"`;
+    const lines = html`<pre><code>${coloured(language, code)}\n</code></pre>`;
+    return html`<figure class="code"${number}>${lines}</figure>`;
   }
 
   #list({ first, isLoose, items }: List): Html {
@@ -122,7 +131,9 @@ class Renderer {
     const hasHead = head.some((cell) => cell !== '');
     const heads = hasHead && html`<thead>${row('th', head, line)}</thead>\n`;
     const body = rows.map(({ cells, line: at }) => row('td', cells, at));
-    return html`<div class="table"><table>\n${heads}<tbody>\n${joined(body, '\n')}\n</tbody></table></div>`;
+    return html`<div class="table"><table>\n${heads}<tbody>
+${joined(body, '\n')}
+</tbody></table></div>`;
   }
 
   /** A text of one or several lines, of which the first is `line`. */
@@ -155,7 +166,8 @@ class Renderer {
       return html`<a href="${this.#address(inline.target, line)}">${inside}</a>`;
     }
     const inside = this.#inlines(inline.children, line, isInLink);
-    if (inline.kind !== 'code') return element(inline.kind === 'strong' ? 'strong' : 'em', '', inside);
+    if (inline.kind === 'strong') return html`<strong>${inside}</strong>`;
+    if (inline.kind === 'emphasis') return html`<em>${inside}</em>`;
     const code = html`<code>${inside}</code>`;
     const target = isInLink ? undefined : this.#options.links.ofCode(plainText(inline.children));
     return target === undefined ? code : html`<a href="${target}">${code}</a>`;
@@ -172,7 +184,8 @@ class Renderer {
   /** Adds to the text of the section. */
   #note(text: string): void {
     const section = this.sections.pop();
-    if (section !== undefined) this.sections.push({ ...section, text: `${section.text} ${text}`.trim() });
+    if (section === undefined) return;
+    this.sections.push({ ...section, text: `${section.text} ${text}`.trim() });
   }
 }
 

@@ -74,6 +74,6 @@ function readPage(source: string): Page {
 /** Where the page of a Markdown file stands on the site. */
 function addressOf(source: string): string {
   if (source === 'README.md') return 'index.html';
-  const inDocs = source.replace(/^docs\//, '').replace(/README\.md$/, 'index.md');
-  return inDocs.replace(/\.md$/, '.html').replace(/^[A-Z]+(?=\.html$)/, (name) => name.toLowerCase());
+  const name = source.replace(/^docs\//, '').replace(/\bREADME\.md$/, 'index.md');
+  return name.toLowerCase().replace(/\.md$/, '.html');
 }

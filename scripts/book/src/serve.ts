@@ -29,8 +29,14 @@ const headers = {
 /** How many ports after the wanted one are tried. */
 const TRIES = 20;
 
+/** A server, and its address. */
+export interface Serving {
+  readonly server: Server;
+  readonly url: string;
+}
+
 /** Serves a folder on `port` of localhost or, if that is taken, on the next free one. */
-export async function serve(folder: string, port: number): Promise<{ server: Server; url: string }> {
+export async function serve(folder: string, port: number): Promise<Serving> {
   const server = createServer((request, response) => void answer(folder, request, response));
   const found = await listen(server, port, port === 0 ? 0 : Math.min(port + TRIES, 65535));
   return { server, url: `http://localhost:${found}/` };
@@ -49,7 +55,9 @@ async function listen(server: Server, port: number, last: number): Promise<numbe
     return (server.address() as AddressInfo).port;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    if (port >= last) throw new Error(`port ${port} is taken, as are those before it: give another by --port`);
+    if (port >= last) {
+      throw new Error(`port ${port} is taken, as are those before it: give another by --port`);
+    }
     return listen(server, port + 1, last);
   }
 }

@@ -2,58 +2,45 @@
  * The sources as pages: each file with its lines numbered, each folder with what is in it. A line
  * has an address, `threads.ts.html#L12`, and the imports of a file lead to the files they name.
  */
-import { basename, dirname, join } from 'node:path/posix';
+import { basename, dirname, join, relative } from 'node:path/posix';
 import { headerOf } from '../../api/declarations.ts';
-import { type Files, foldersOf, readText } from './files.ts';
+import { packageEntries } from '../../bundle/packages.ts';
+import { type Files, foldersOf, readText, root } from './files.ts';
 import { highlight } from './highlight.ts';
 import { html, Html, joined } from './html.ts';
 import { menuPart, type Sheet } from './layout.ts';
 import { type Site, way } from './links.ts';
-import { renderMarkdown, type Section } from './markdown.ts';
-
-/** The page of a file or folder, and what is said about it first. */
-export interface SourcePage {
-  readonly sheet: Sheet;
-  readonly sections: readonly Section[];
-}
+import { renderMarkdown } from './markdown.ts';
+import type { SitePage } from './pages.ts';
 
 /** The page of every file and folder. */
-export function sourcePages(site: Site): SourcePage[] {
+export function sourcePages(site: Site): SitePage[] {
   const { files } = site;
-  const specifiers = specifiersIn(files);
+  const entries = specifiers();
   return [
     folderPage(site, '.'),
     ...[...files.folders].map((folder) => folderPage(site, folder)),
-    ...[...files.paths].flatMap((path) => path.endsWith('.md') ? [] : [filePage(site, path, specifiers)]),
+    ...[...files.paths].filter((path) => !path.endsWith('.md'))
+      .map((path) => filePage(site, path, entries)),
   ];
 }
 
-/** What users import the packages by, with the file that it names. */
-function specifiersIn(files: Files): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const path of files.paths) {
-    if (!/^packages\/\w+\/package\.json$/.test(path)) continue;
-    const manifest = JSON.parse(readText(path)) as Manifest;
-    for (const [entry, targets] of Object.entries(manifest.exports)) {
-      const source = typeof targets === 'string' ? undefined : targets['@mambagrad/source'];
-      if (source !== undefined) found.set(join(manifest.name, entry), join(dirname(path), source));
-    }
-  }
-  return found;
+/** What users import the packages by, with the source of what that names. */
+function specifiers(): Map<string, string> {
+  return new Map([...packageEntries()].map(([specifier, file]) => {
+    const path = relative(root, file.replaceAll('\\', '/'));
+    return [specifier, path.replace('/dist/', '/src/').replace(/\.js$/, '.ts')];
+  }));
 }
 
-interface Manifest {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
-}
-
-function filePage(site: Site, path: string, specifiers: ReadonlyMap<string, string>): SourcePage {
+function filePage(site: Site, path: string, entries: ReadonlyMap<string, string>): SitePage {
   const address = `source/${path}.html`;
   const text = readText(path).replace(/\n$/, '');
   const isScript = /\.(?:ts|mjs|js)$/.test(path);
   const coloured = isScript
     ? highlight(text, (specifier) => {
-      const file = specifier.startsWith('.') ? join(dirname(path), specifier) : specifiers.get(specifier);
+      const isRelative = specifier.startsWith('.');
+      const file = isRelative ? join(dirname(path), specifier) : entries.get(specifier);
       const target = file === undefined ? undefined : site.addressOf(file);
       return target === undefined ? undefined : way(address, target);
     })
@@ -65,12 +52,13 @@ function filePage(site: Site, path: string, specifiers: ReadonlyMap<string, stri
 <h1>${basename(path)}</h1>
 <pre class="lines"><code>${joined(lines)}</code></pre>\n`;
   const sheet: Sheet = {
-    address, title: path, body, menu: folderMenu(site, dirname(path), address), sections: [], kind: 'source',
+    address, title: path, body, menu: folderMenu(site, dirname(path), address),
+    sections: [], kind: 'source',
   };
-  return { sheet, sections };
+  return { sheet, title: path, sections };
 }
 
-function folderPage(site: Site, folder: string): SourcePage {
+function folderPage(site: Site, folder: string): SitePage {
   const isTop = folder === '.';
   const address = folderAddress(folder);
   const readme = join(folder, 'README.md');
@@ -80,7 +68,8 @@ function folderPage(site: Site, folder: string): SourcePage {
   const { body, sections } = renderMarkdown(readme, text, { links, isRunnable: false });
   const items = site.files.in(folder).filter((path) => path !== readme).map((path) => {
     const name = site.files.folders.has(path) ? `${basename(path)}/` : basename(path);
-    const link = html`<a href="${way(address, site.addressOf(path) ?? address)}"><code>${name}</code></a>`;
+    const target = way(address, site.addressOf(path) ?? address);
+    const link = html`<a href="${target}"><code>${name}</code></a>`;
     return html`<li>${link} ${summaryOf(site.files, path)}</li>`;
   });
   const list = html`<ul class="files">\n${joined(items, '\n')}\n</ul>\n`;
@@ -89,7 +78,7 @@ function folderPage(site: Site, folder: string): SourcePage {
     body: html`${wayTo(folder, address)}\n${body}\n${list}`,
     menu: folderMenu(site, isTop ? folder : dirname(folder), address),
   };
-  return { sheet, sections };
+  return { sheet, title: sheet.title, sections };
 }
 
 function folderAddress(folder: string): string {
@@ -118,7 +107,8 @@ function wayTo(path: string, address: string): Html {
 
 /** The files of a folder, below the way out of it. */
 function folderMenu(site: Site, folder: string, address: string): Html {
-  const above = folder === '.' ? [] : [{ address: folderAddress(dirname(folder)), title: '‥ up' }];
+  const up = { address: folderAddress(dirname(folder)), title: '↑ up' };
+  const above = folder === '.' ? [] : [up];
   const items = site.files.in(folder).filter((path) => !path.endsWith('.md')).map((path) => {
     const name = site.files.folders.has(path) ? `${basename(path)}/` : basename(path);
     return { address: site.addressOf(path) ?? address, title: name };
