@@ -63,12 +63,7 @@ const TIMEOUT = 60_000;
 
 /** Opens a page of a project; it fails unless each program prints one line, and all the same. */
 async function open(browser: Browser, folder: string, served: Served): Promise<Outcome> {
-  /** It trains, and so does a worker of it. Both print what the model says. */
-const program = `import './dist/bundle.js';
-new Worker(new URL('./dist/bundle.js', import.meta.url), { type: 'module' });
-`;
-
-const start = performance.now();
+  const start = performance.now();
   const server = await serve({ folders: { project: folder } });
   try {
     const page = await browser.open(`${server.url}${join('project', served.folder, 'index.html')}`);
