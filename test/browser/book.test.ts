@@ -1,7 +1,12 @@
 /** The site in Chromium: at all widths, with the keyboard, from a server and from files. */
+import { writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { html, jsonInScript } from '../../scripts/book/src/html.ts';
+import { layOut } from '../../scripts/book/src/layout.ts';
+import { renderMarkdown } from '../../scripts/book/src/markdown.ts';
 import { serve } from '../../scripts/book/src/serve.ts';
 import { describeInChromium, type Page, type View } from '../support/chromium.ts';
 import { writtenSite } from '../support/site.ts';
@@ -120,6 +125,9 @@ describeInChromium('the site', (browser) => {
       const isInView = "(({ top, bottom }) => top > 0 && bottom < innerHeight)" +
         "(document.querySelector('#menu [aria-current=page]').getBoundingClientRect())";
       await page.waitFor(isInView);
+      // The bar stays in sight, with the button that closes the contents again.
+      expect(await page.evaluate("document.getElementById('menu').getBoundingClientRect().top >= " +
+        "document.querySelector('.bar').getBoundingClientRect().bottom - 1")).toBe(true);
       await page.press('Escape');
       expect(await isShown(page, '#menu')).toBe(false);
       await page.click('.icon.toc');
@@ -161,6 +169,25 @@ describeInChromium('the site', (browser) => {
       await page.press('Enter');
       expect(await page.evaluate('document.activeElement.id')).toBe('content');
     }));
+
+  test('hostile text is shown, and never runs', async () => {
+    const evil = '</script><script>hacked = 1</script><img src=x onerror="hacked = 1">';
+    const text = `# ${evil}\n\n[a](javascript:hacked=1) ${evil}\n\n\`\`\`ts\n// ${evil}\n\`\`\`\n\n- \`${evil}\`\n`;
+    const links = { to: (target: string) => target, ofCode: () => undefined };
+    const { body, sections } = renderMarkdown('evil.md', text, { links, isRunnable: true });
+    const data = html`<script type="application/json" id="program">${jsonInScript({ evil })}</script>`;
+    const sheet = { address: 'evil.html', title: evil, description: evil, body, sections, menu: html`${evil}`, data };
+    writeFileSync(join(site.folder, 'evil.html'), layOut(sheet));
+    await on(`${base}evil.html`, desktop, async (page) => {
+      expect(await page.evaluate('typeof hacked')).toBe('undefined');
+      expect(await textOf(page, 'h1')).toBe(evil);
+      expect(await textOf(page, 'main > p')).toBe(`[a](javascript:hacked=1) ${evil}`);
+      expect(await textOf(page, 'pre')).toBe(`// ${evil}\n`);
+      expect(await textOf(page, 'title')).toBe(`${evil} · mambagrad`);
+      expect(await page.evaluate("JSON.parse(document.getElementById('program').textContent)")).toEqual({ evil });
+      expect(await page.evaluate("document.querySelectorAll('img').length")).toBe(0);
+    });
+  });
 
   test('a script that asks another host for something is refused', async () => {
     const page = await browser().open(`${base}index.html`, desktop);

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../../../', import.meta.url)).replaceAll('\\', '/');
 
 /** The folders whose sources are shown; where a name could mean several, the first ones first. */
-const folders = ['packages', 'examples', 'bench', 'scripts', 'test', 'vectors'];
+const folders = ['packages', 'examples', 'bench', 'scripts', 'test', 'vectors', 'exercises'];
 
 const skipped = new Set(['dist', 'node_modules', 'generated', 'golden', 'runs']);
 const shown = /\.(?:ts|mjs|js|css|html|py)$|^(?:package|tsconfig[\w.]*)\.json$|^README\.md$/;

@@ -105,14 +105,16 @@ const icons = {
 export function siteMenu(parts: readonly Part[], address: string): Html {
   return joined([
     ...parts.map(({ title, pages }) => menuPart(title, pages.map((page) => ({
-      address: page.address, title: page.source === 'README.md' ? 'Overview' : menuTitle(page),
+      address: page.address, title: menuTitle(page),
     })), address)),
     menuPart('Sources', [{ address: 'source/index.html', title: 'All files' }], address),
   ], '\n');
 }
 
-/** The reference's pages without what is in front of all of them. */
+/** Titles as the menu has them: packages without what is in front of all of them. */
 function menuTitle({ title, source }: Page): string {
+  if (source === 'README.md') return 'Overview';
+  if (source === 'docs/api/README.md') return 'All packages';
   return source.startsWith('docs/api/') ? title.replace(/^@mambagrad\//, '') : title;
 }
 

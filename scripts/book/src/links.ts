@@ -74,12 +74,12 @@ export class Site {
 /** Code that looks like a file (`threads.ts`, `ops/define.ts`) or is the whole path of a folder. */
 const fileName = new RegExp(
   /^(?:[\w.-]+\/)*\w[\w.-]*\.(?:ts|mjs|py)$/.source + '|' +
-  /^(?:packages|examples|bench|scripts|test|vectors)(?:\/[\w-]+)*\/?$/.source,
+  /^(?:packages|examples|exercises|bench|scripts|test|vectors)(?:\/[\w-]+)*\/?$/.source,
 );
 
 /** The files and folders that a text names with their whole path, or links to. */
 function pathsIn(source: string, text: string): string[] {
-  const path = /\b(?:packages|examples|bench|scripts|test)(?:\/[\w.-]*\w)+/g;
+  const path = /\b(?:packages|examples|exercises|bench|scripts|test)(?:\/[\w.-]*\w)+/g;
   const written = Array.from(text.matchAll(path), ([found]) => found);
   return [...new Set([source, ...written])];
 }
