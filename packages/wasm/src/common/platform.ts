@@ -112,8 +112,8 @@ export function browser(): Browser | undefined {
 }
 
 /**
- * Lets the event loop handle other events. Browsers hold back timers that follow each other, by four
- * milliseconds, and by a second in a page that nobody sees; messages they do not.
+ * Lets the event loop handle other events. Browsers hold back timers that follow each other, by
+ * four milliseconds, and by a second in a page that nobody sees; messages they do not.
  */
 export function nextTurn(): Promise<void> {
   const { MessageChannel } = browser() ?? {};
