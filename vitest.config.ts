@@ -21,7 +21,8 @@ const longest = [
   'mamba/models/sequences', 'tensor/compile/random', 'tensor/compile/table', 'tensor/ops/table',
   'mamba/ops/{ssd,nonFiniteScans}', 'mamba/models/nonFiniteModels', 'tensor/compile/programs',
   'mamba/testing/scans', 'mamba/text/generation', 'mamba/ops/selectiveScan',
-  'tensor/compile/long', 'nn/training/trainer', 'examples', 'kernel/language/twins',
+  'browser/packages', 'tensor/compile/long', 'nn/training/trainer', 'examples',
+  'kernel/language/twins',
 ].flatMap(spread).map((name) => `/test/${name}.test.ts`);
 
 /** A name with alternatives in braces as one for each. */

@@ -12,7 +12,9 @@ const runTexts = { folder: 'where to keep the run (runs/NAME)' };
 const runFlags = { resume: 'go on with the run in that folder, or with the latest one' };
 
 /** Options that say nothing of the training, so that they are not kept. */
-const NOT_KEPT = ['folder', 'checkpoint', 'log', 'svg', 'resume', 'load', 'chat', 'prompt'];
+const NOT_KEPT = [
+  'folder', 'checkpoint', 'log', 'svg', 'save', 'resume', 'load', 'chat', 'prompt',
+];
 /** Options that may differ when a run is resumed: how long it is, how it runs, what follows it. */
 const MAY_CHANGE = [
   'epochs', 'steps', 'every', 'eager', 'threads', 'longest', 'write', 'temperature',

@@ -2,10 +2,12 @@
 //
 //   node scripts/run.mjs start [options]        runs examples/selectiveCopying
 //   node scripts/run.mjs example NAME [options] runs examples/NAME
+//   node scripts/run.mjs exercise [NAME]        checks exercises/NAME, or lists the exercises
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
 //   node scripts/run.mjs soak [filters]         the same, with four times the cases of costly ones
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
+//   node scripts/run.mjs book [options]         makes the site of the docs, and serves it
 //   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
 //   node scripts/run.mjs pack [FOLDER]          packs every package into a tarball
 //   node scripts/run.mjs consumers [options]    installs the tarballs elsewhere, and tries them
@@ -34,13 +36,17 @@ const isWindows = process.platform === 'win32';
 
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
-  examples: { project: 'examples', folders: ['packages', 'examples'] },
+  examples: { project: 'examples', folders: ['packages', 'scripts/bundle', 'examples'] },
+  exercises: {
+    project: 'exercises/runner',
+    folders: ['packages', 'exercises/checks', 'exercises/solutions', 'exercises/runner'],
+  },
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
   publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
   book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
-  all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
+  all: { project: '.', folders: ['packages', 'examples', 'exercises', 'bench', 'scripts', 'test'] },
 };
 
 const commands = {
@@ -52,6 +58,10 @@ const commands = {
     await runProgram('examples', args);
   },
 
+  async exercise(args) {
+    if (await prepare('exercises')) await runHere('exercises/dist/runner/main.js', args);
+  },
+
   async bench(args) {
     const hasName = args.length > 0 && !args[0].startsWith('-');
     await runProgram('bench', hasName ? args : ['all', ...args]);
@@ -59,6 +69,10 @@ const commands = {
 
   async api() {
     if (await prepare('api')) await runHere('dist/api/main.js', []);
+  },
+
+  async book(args) {
+    if (await prepare('book')) await runHere('dist/book/src/main.js', args);
   },
 
   async vectors(args) {
@@ -208,11 +222,13 @@ async function runTests(args) {
   const vitest = [at('node_modules/vitest/vitest.mjs'), 'run', ...reporters, ...args];
   const { code, isStopped } = await run(process.execPath, vitest, { stdio: 'inherit' });
   if (isStopped) return;
-  const counts = existsSync(report) ? countTests(JSON.parse(readFileSync(report, 'utf8'))) : {};
+  const results = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : undefined;
+  const counts = results === undefined ? {} : countTests(results);
   const { passed = 0, skipped = 0 } = counts;
   // Vitest also fails for what belongs to no test, such as a rejected promise nobody waited for.
   const failed = counts.failed || (code === 0 ? 0 : 1);
   process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+  for (const reason of leftOut(results)) console.log(`Browser tests were left out: ${reason}.`);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
 }
 
@@ -227,6 +243,15 @@ function countTests(report) {
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
   };
+}
+
+/** Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`. */
+function leftOut(report) {
+  const skipped = (report?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== 'passed' && status !== 'failed');
+  const reasons = skipped.flatMap(({ ancestorTitles }) => ancestorTitles)
+    .flatMap((title) => /\((no Chromium .*)\)$/.exec(title)?.[1] ?? []);
+  return [...new Set(reasons)];
 }
 
 // Running

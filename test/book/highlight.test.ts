@@ -1,18 +1,15 @@
 /** Coloured code is the code, line by line, and nothing else gets into the page. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { escapeHtml, highlight } from '../../scripts/book/src/highlight.ts';
-
-const escapes: Record<string, string> = {
-  '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'",
-};
-const unescaped = (html: string) => html.replaceAll(/&[^;]*;/g, (entity) => escapes[entity]);
+import { highlight } from '../../scripts/book/src/highlight.ts';
+import { escapeHtml } from '../../scripts/book/src/html.ts';
+import { unescapeHtml } from '../support/htmlPage.ts';
 
 test('kinds of tokens have classes, plain text has none', () => {
-  expect(highlight("const x = 'a'; // <b>\n")).toBe(
+  expect(highlight("const x = 'a'; // <b>\n").text).toBe(
     '<b class="k">const</b> x = <b class="s">&#39;a&#39;</b>; <b class="c">// &lt;b&gt;</b>\n',
   );
-  expect(highlight('`a\n\nb`')).toBe('<b class="s">`a</b>\n\n<b class="s">b`</b>');
+  expect(highlight('`a\n\nb`').text).toBe('<b class="s">`a</b>\n\n<b class="s">b`</b>');
 });
 
 test('each line is whole, and holds what the line of the code holds', () => {
@@ -21,13 +18,13 @@ test('each line is whole, and holds what the line of the code holds', () => {
   });
   fc.assert(
     fc.property(code, (text) => {
-      const lines = highlight(text).split('\n').map((line) => {
+      const lines = highlight(text).text.split('\n').map((line) => {
         const rest = line.replaceAll(/<b class="[cknst]">([^<>]+)<\/b>/g, '$1');
         expect(rest).not.toMatch(/[<>"']/);
-        return unescaped(rest);
+        return unescapeHtml(rest);
       });
       expect(lines.join('\n')).toBe(text);
-      expect(unescaped(escapeHtml(text))).toBe(text);
+      expect(unescapeHtml(escapeHtml(text))).toBe(text);
     }),
   );
 });

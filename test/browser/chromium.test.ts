@@ -3,7 +3,9 @@
  * left behind, however it ends.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -15,19 +17,30 @@ import { serve, type Server, withAddresses } from '../support/server.ts';
 describe('Chromium is found', () => {
   afterEach(() => vi.unstubAllEnvs());
 
-  test('where the variable CHROMIUM says, and else on the path', () => {
+  test('where the variable CHROMIUM says', async () => {
     vi.stubEnv('CHROMIUM', process.execPath);
     expect(findChromium()).toBe(process.execPath);
+    // Node is no browser: it ends at once.
+    await expect(startChromium()).rejects.toThrow('does not start; CHROMIUM names another one');
     vi.stubEnv('CHROMIUM', 'none');
     expect(findChromium()).toBeUndefined();
-    vi.stubEnv('CHROMIUM', '');
-    vi.stubEnv('PATH', tmpdir());
-    expect(findChromium()).toBeUndefined();
-  });
-
-  test('or else an error says that what was named is not there', () => {
+    expect(await startChromium()).toBeUndefined();
     vi.stubEnv('CHROMIUM', '/no/such/chromium');
     expect(() => findChromium()).toThrow('CHROMIUM=/no/such/chromium: there is no such program');
+  });
+
+  test.skipIf(process.platform === 'win32')('else on the path, if it can be run', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mambagrad-path-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const stub = join(folder, 'chromium-browser');
+    writeFileSync(stub, '#!/bin/sh\necho "install the snap"\nexit 1\n', { mode: 0o755 });
+    vi.stubEnv('CHROMIUM', '');
+    vi.stubEnv('PATH', folder);
+    expect(findChromium()).not.toBe(stub);
+    const program = join(folder, 'google-chrome');
+    writeFileSync(program, '#!/bin/sh\necho 1.2.3\n', { mode: 0o755 });
+    vi.stubEnv('PATH', `/no/such/folder:${folder}`);
+    expect(findChromium()).toBe(program);
   });
 });
 

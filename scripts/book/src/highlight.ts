@@ -3,31 +3,33 @@
  * the element only the class matters; it is `b` because that is short, and means nothing more than
  * that a piece of text is set apart.
  */
-import { type TokenKind, tokensOf } from '../../bundle/tokens.ts';
+import { html, type Html, joined } from './html.ts';
+import { tokenClasses, tokensOf } from '../../bundle/tokens.ts';
 
-/** The class of each kind of token that is coloured. */
-const classes: Partial<Readonly<Record<TokenKind, string>>> = {
-  comment: 'c', keyword: 'k', number: 'n', regExp: 's', string: 's', template: 's',
-};
-
-const escapes: Readonly<Record<string, string>> = {
-  '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;',
-};
-
-/** A text as it stands in HTML, between tags or in an attribute. */
-export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => escapes[character]);
-}
+/** The address to which a string of a source leads, such as the file of an import. */
+export type LinkString = (text: string) => string | undefined;
 
 /**
  * TypeScript or JavaScript as HTML. No element goes over the end of a line, so that the HTML can be
  * cut into lines.
  */
-export function highlight(code: string): string {
-  return tokensOf(code).map(({ kind, text }) => {
-    const name = classes[kind];
-    if (name === undefined) return escapeHtml(text);
-    const lines = text.split('\n').map(escapeHtml);
-    return lines.map((line) => (line === '' ? '' : `<b class="${name}">${line}</b>`)).join('\n');
-  }).join('');
+export function highlight(code: string, link: LinkString = () => undefined): Html {
+  const parts: (Html | string)[] = [];
+  let plain = '';
+  for (const { kind, text } of tokensOf(code)) {
+    const name = tokenClasses[kind];
+    if (name === undefined) plain += text;
+    else {
+      const target = kind === 'string' ? link(text.slice(1, -1)) : undefined;
+      parts.push(plain, linked(text, name, target));
+      plain = '';
+    }
+  }
+  return joined([...parts, plain]);
+}
+
+function linked(text: string, name: string, target: string | undefined): Html {
+  const lines = text.split('\n').map((line) => line && html`<b class="${name}">${line}</b>`);
+  const coloured = joined(lines, '\n');
+  return target === undefined ? coloured : html`<a href="${target}">${coloured}</a>`;
 }

@@ -10,7 +10,7 @@
  * It leaves nothing behind: it runs in a process group that is killed on `close` and when this
  * process ends; if this process is killed, the pipe breaks, at which Chromium ends by itself.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -26,21 +26,31 @@ export const NO_CHROMIUM =
   'or name it by the variable CHROMIUM';
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const places = ['/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
+
+let found: { readonly path: string; readonly program: string | undefined } | undefined;
 
 /**
  * The path of Chromium: the variable CHROMIUM, or one of its names on the path; undefined if there
  * is none, as on Windows, where its pipe is another one. CHROMIUM=none does without.
  */
 export function findChromium(): string | undefined {
-  if (process.platform === 'win32') return undefined;
-  const given = process.env['CHROMIUM'] ?? '';
-  if (given === 'none') return undefined;
+  const { CHROMIUM: given = '', PATH: path = '' } = process.env;
+  if (process.platform === 'win32' || given === 'none') return undefined;
   if (given !== '') {
     if (isProgram(given)) return given;
     throw new Error(`CHROMIUM=${given}: there is no such program`);
   }
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isProgram);
+  if (found?.path !== path) found = { path, program: searchChromium(path.split(delimiter)) };
+  return found.program;
+}
+
+function searchChromium(folders: readonly string[]): string | undefined {
+  return names
+    .flatMap((name) => folders.map((folder) => join(folder || '.', name)))
+    .concat(places)
+    // On Ubuntu there may be a script of that name, which only says how to install it.
+    .find((path) => isProgram(path) && spawnSync(path, ['--version']).status === 0);
 }
 
 function isProgram(path: string): boolean {
@@ -86,7 +96,8 @@ export async function startChromium(options: ChromiumOptions = {}): Promise<Brow
     await browser.devtools.send('Browser.getVersion', {}, undefined, START_MS);
   } catch (error) {
     await browser.close();
-    throw error;
+    const hint = `${program} does not start; CHROMIUM names another one, CHROMIUM=none does without`;
+    throw new Error(hint, { cause: error });
   }
   return browser;
 }
