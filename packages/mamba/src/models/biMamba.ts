@@ -24,15 +24,15 @@ import {
 } from './stackOptions.ts';
 
 /**
- * Options of `BiMamba`, whose defaults for `numLayers` and `dropout` differ from other models: those
- * of an encoder, and those of its scans.
+ * Options of `BiMamba`: those of an encoder, whose defaults for `numLayers` and `dropout` differ
+ * from other models, and those of its scans.
  */
 export interface BiMambaOptions
   extends EncoderOptions, Omit<StackOptions, keyof EncoderOptions | 'layer'> {
   /**
    * The kind of the scans in each direction: 'ssm' is `SelectiveSSM` alone; the others are blocks,
-   * MambaBlock, Mamba2Block or Mamba3Block, with a convolution and a gate around their scan. Default
-   * 'ssm'.
+   * MambaBlock, Mamba2Block or Mamba3Block, with projections and a gate around their scan.
+   * Default 'ssm'.
    */
   readonly layer?: 'ssm' | LayerKind | undefined;
   /** Whether the results of the two directions are added or concatenated. Default 'add'. */
@@ -126,7 +126,8 @@ export class BiMamba extends Stack<BiMambaBlock | GatedFeedForward> {
       new BiMambaBlock(block, op), new GatedFeedForward(hiddenSize, 4 * hiddenSize, { generator }),
     ];
     const layers = Array.from({ length: numLayers }, createPair).flat();
-    super(pickOptions(all, bodyOptions), layers, inputProjection(all), new RMSNorm(hiddenSize, { eps: normEps }));
+    const norm = new RMSNorm(hiddenSize, { eps: normEps });
+    super(pickOptions(all, bodyOptions), layers, inputProjection(all), norm);
   }
 
   /** Options to start from; embedDim depends on the data. */

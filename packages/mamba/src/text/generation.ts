@@ -152,7 +152,9 @@ function padRows(rows: Rows, length: number): Tensor {
 }
 
 /** Reads the prompts from a state, which may come with the logits after it. */
-function readPrompts(model: MambaLM, prompts: Rows, given: StackState | Moment | undefined): Moment {
+function readPrompts(
+  model: MambaLM, prompts: Rows, given: StackState | Moment | undefined,
+): Moment {
   const start = isMoment(given) ? given : undefined;
   requirePrompts(model, prompts, start !== undefined);
   // Math.max cannot take arbitrarily many arguments.

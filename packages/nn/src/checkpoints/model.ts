@@ -25,10 +25,10 @@ const [CLASS, OPTIONS] = ['model', 'options'];
  * `op` if they do not fit, naming all that differ.
  */
 export function readModel<Options, Model extends Module>(
-  op: string, { metadata, readAll }: Pick<SafetensorsReader, 'metadata' | 'readAll'>,
-  create: (options: Options) => Model,
+  op: string, file: SafetensorsReader, create: (options: Options) => Model,
 ): Model {
   checkArgument(op, 'create', create, callable());
+  const { metadata } = file;
   const json = metadata.get(OPTIONS);
   if (json === undefined) {
     throw new TensorError(
@@ -42,13 +42,13 @@ export function readModel<Options, Model extends Module>(
   }
   const state = [...model.namedParameters(), ...model.namedBuffers()];
   try {
-    loadState(op, state, readAll());
+    loadState(op, state, file.readAll());
   } catch (cause) {
     if (!(cause instanceof TensorError)) throw cause;
     const [what, found] = [metadata.get(CLASS) ?? 'model', model.constructor.name];
     throw new TensorError(
-      `${cause.message}\nThe file holds a ${what} with the options ${shorten(json)}; create gives ` +
-        `a ${found} that differs from it`,
+      `${cause.message}\nThe file holds a ${what} with the options ${shorten(json)}; create ` +
+        `gives a ${found} that differs from it`,
       { cause },
     );
   }
@@ -82,5 +82,5 @@ export function parseModel<Options, Model extends Module>(
   bytes: Uint8Array, create: (options: Options) => Model,
 ): Model {
   const file = parseSafetensors(bytes);
-  return readModel('parseModel', { metadata: file.metadata, readAll: () => file.readAll() }, create);
+  return readModel('parseModel', file, create);
 }

@@ -27,8 +27,7 @@ export function loadModel<Options, Model extends Module>(
 ): Model {
   const file = openSafetensors(path);
   try {
-    const { metadata } = file;
-    return readModel('loadModel', { metadata, readAll: () => file.readAll() }, create);
+    return readModel('loadModel', file, create);
   } catch (cause) {
     if (!(cause instanceof TensorError)) throw cause;
     throw new TensorError(`${cause.message} (${path})`, { cause });

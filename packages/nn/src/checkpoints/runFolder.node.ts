@@ -20,8 +20,8 @@ export interface RunFolderOptions {
   readonly keep?: number | undefined;
   /**
    * What the run is begun with, such as sizes, rates and the seed: a plain object that JSON holds.
-   * It is kept in options.json, from which `loadRunOptions` reads it. If the folder holds a run that
-   * was begun with other options, it is an error. Default nothing is kept.
+   * It is kept in options.json, from which `loadRunOptions` reads it. If the folder holds a run
+   * that was begun with other options, it is an error. Default nothing is kept.
    */
   readonly options?: object | undefined;
   /**

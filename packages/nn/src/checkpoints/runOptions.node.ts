@@ -22,7 +22,7 @@ export function loadRunOptions<Options extends object = Readonly<Record<string, 
   path: string,
 ): Options | undefined {
   checkArgument('loadRunOptions', 'path', path, string);
-  return readOptions('loadRunOptions', path) as Options | undefined;
+  return readKept('loadRunOptions', path) as Options | undefined;
 }
 
 /**
@@ -33,15 +33,15 @@ export function keepRunOptions(
   op: string, path: string, options: object, mayChange: readonly string[],
 ): void {
   const text = `${formatOptions(op, options, 2)}\n`;
-  const before = isBegun(path) ? readOptions(op, path) : undefined;
+  const before = isBegun(path) ? readKept(op, path) : undefined;
   if (before !== undefined) {
     const differing = differences(before, JSON.parse(text) as Values)
       .filter(({ name }) => !mayChange.includes(name));
     if (differing.length > 0) {
       const all = differing.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ');
       throw new TensorError(
-        `${op}: the run in ${path} has been begun with other options: ${all}; give the same ones, ` +
-          'or another folder',
+        `${op}: the run in ${path} has been begun with other options: ${all}; give the same ` +
+          'ones, or another folder',
       );
     }
   }
@@ -53,7 +53,7 @@ export function keepRunOptions(
 
 type Values = Readonly<Record<string, unknown>>;
 
-function readOptions(op: string, path: string): Values | undefined {
+function readKept(op: string, path: string): Values | undefined {
   const file = join(path, OPTIONS);
   if (!fs.existsSync(file)) return undefined;
   const found = parseJson(op, file, fs.readFileSync(file, 'utf8'));

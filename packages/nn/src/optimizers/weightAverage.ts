@@ -103,8 +103,8 @@ export class WeightAverage {
   }
 
   /**
-   * Begins anew from the present weights, as if it had just been made. Throws while the averages are
-   * in use.
+   * Begins anew from the present weights, as if it had just been made. Throws while the averages
+   * are in use.
    */
   restart(): void {
     this.#requireFree('restart');
