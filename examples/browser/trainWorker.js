@@ -10,7 +10,7 @@ import {
 
 /**
  * @typedef {{ kind: 'train', address: string } | { kind: 'stop' | 'save' }} Request
- * @typedef {{ kind: 'status' | 'sample' | 'end', text: string } | { kind: 'report', page: string }
+ * @typedef {{ kind: 'status' | 'progress' | 'sample' | 'end', text: string } | { kind: 'report', page: string }
  *   | { kind: 'model', bytes: Uint8Array }} News
  */
 
@@ -90,7 +90,7 @@ function prepare(names) {
     checkpointEvery: 25,
     resume: true,
     callbacks: [async ({ step, metrics: { loss } }) => {
-      tell({ kind: 'status', text: `Step ${step} of ${steps}, loss ${loss.toFixed(3)}` });
+      tell({ kind: 'progress', text: `Step ${step} of ${steps}, loss ${loss.toFixed(3)}` });
       if (performance.now() > nextReport) await report();
     }],
     ...run,
@@ -109,7 +109,7 @@ async function train(address) {
   prepared = prepare(names);
   tell({
     kind: 'status', text: `${threads === 1 ? 'One thread trains' : `${threads} threads train`}` +
-      `${why ? `: ${why}` : ''} …`,
+      `${why ? `: ${why}` : '; the page is cross-origin isolated'}.`,
   });
   const { trainer, steps, report, write } = prepared;
   const how = await trainer.fit({ epochs: EPOCHS }) === 'done' ? 'Trained' : 'Stopped';
