@@ -13,6 +13,7 @@ const alone = [
   'test/tensor/core/{limits,memory}.test.ts',
   'test/tensor/ops/primitives.test.ts',
   'test/wasm/assembler/instructions.test.ts',
+  'test/wasm/threads/browser.test.ts',
 ];
 
 /** The files that take longest, in order. */

@@ -3,9 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** This folder, or that of the compiled programs in it. */
 const here = dirname(fileURLToPath(import.meta.url));
-const examples = basename(here) === 'dist' ? dirname(here) : here;
+/** This folder. The compiled programs are one deeper. */
+export const examples = basename(here) === 'dist' ? dirname(here) : here;
 /** The folder of the repository. */
 export const root = dirname(examples);
 

@@ -4,12 +4,14 @@
  * well does it predict their letters, compared with counts of letter groups (n-grams)? And do its
  * own look like names to a judge who knows only those?
  */
-import { characterTokenizer, generateTexts, MambaLM } from '@mambagrad/mamba';
+import {
+  characterTokenizer, generateTexts, MambaLM, saveLanguageModel,
+} from '@mambagrad/mamba';
 import {
   AdamW, collate, cosineDecay, crossEntropy, DataLoader, multiplySchedules, splitData, Trainer,
   warmUp,
 } from '@mambagrad/nn';
-import { report, runFolder } from '@mambagrad/nn/node';
+import { report, runFolder, saveSafetensors } from '@mambagrad/nn/node';
 import { manualSeed, permutation } from '@mambagrad/tensor';
 import { readFileSync } from 'node:fs';
 import { dataFile, folderOfRun, runFlags, runTexts } from './files.ts';
@@ -30,7 +32,7 @@ const options = readOptions(
     temperature: { help: 'how freely it writes', default: 1, min: 0, fraction: true },
   },
   runFlags,
-  runTexts,
+  { ...runTexts, save: 'a file for the model, as examples/browser reads it' },
 );
 const { seed, epochs, batch, layers, hidden, lr, temperature } = options;
 const folder = folderOfRun('names', options);
@@ -129,3 +131,12 @@ for (let i = 0; i < shown.length; i += 8) {
   console.log(`  ${shown.slice(i, i + 8).join('').trimEnd()}`);
 }
 console.log(`\nReport: ${report(folder)}`);
+
+if (options.save !== undefined) {
+  // All that is needed to write with it, in one file.
+  const { config, tensors } = saveLanguageModel(model);
+  const characters = JSON.stringify(tokenizer.characters);
+  const metadata = new Map([['config', config], ['characters', characters]]);
+  saveSafetensors(options.save, tensors, { metadata });
+  console.log(`Model: ${options.save}`);
+}

@@ -2,6 +2,7 @@
 //
 //   node scripts/run.mjs start [options]        runs examples/selectiveCopying
 //   node scripts/run.mjs example NAME [options] runs examples/NAME
+//   node scripts/run.mjs exercise [NAME]        checks exercises/NAME, or lists the exercises
 //   node scripts/run.mjs test [filters]         checks all types, then runs the tests
 //   node scripts/run.mjs soak [filters]         the same, with four times the cases of costly ones
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
@@ -36,14 +37,18 @@ const isWindows = process.platform === 'win32';
 
 /** What each target compiles: the project that `tsc -b` is given, and where its sources are. */
 const targets = {
-  examples: { project: 'examples', folders: ['packages', 'examples'] },
+  examples: { project: 'examples', folders: ['packages', 'scripts/bundle', 'examples'] },
+  exercises: {
+    project: 'exercises/runner',
+    folders: ['packages', 'exercises/checks', 'exercises/solutions', 'exercises/runner'],
+  },
   bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   pictures: { project: 'scripts/pictures', folders: ['packages', 'scripts/pictures'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
   publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
   book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
-  all: { project: '.', folders: ['packages', 'examples', 'bench', 'scripts', 'test'] },
+  all: { project: '.', folders: ['packages', 'examples', 'exercises', 'bench', 'scripts', 'test'] },
 };
 
 const commands = {
@@ -53,6 +58,10 @@ const commands = {
 
   async example(args) {
     await runProgram('examples', args);
+  },
+
+  async exercise(args) {
+    if (await prepare('exercises')) await runHere('exercises/dist/runner/main.js', args);
   },
 
   async bench(args) {

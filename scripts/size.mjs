@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path/posix';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const folders = ['packages', 'test', 'bench', 'examples', 'scripts'];
+const folders = ['packages', 'test', 'bench', 'examples', 'exercises', 'scripts'];
 const skipped = new Set(['dist', 'node_modules', 'generated', 'golden', 'runs']);
 
 const files = folders.flatMap(walk).map((path) => {

@@ -24,7 +24,7 @@ const parts: Record<string, readonly string[]> = {
 
 /** What packages export apart for one entry of the umbrella package, which passes it on. */
 const passedOn: Record<string, string> = {
-  '@mambagrad/nn/browser': 'mambagrad/browser.ts',
+  '@mambagrad/nn/browser': 'mambagrad/browserModules.ts',
   '@mambagrad/nn/node': 'mambagrad/index.node.ts',
   '@mambagrad/mamba/testing': 'mambagrad/testing.ts',
 };

@@ -55,8 +55,10 @@ class Reader {
   readonly #exports: Export[] = [];
   readonly #stars: string[] = [];
   readonly #specifiers = new Set<string>();
-  /** What is declared by `let`, outside of all brackets. */
+  /** What is declared by `let` or `var`, outside of all brackets. */
   readonly #variables = new Set<string>();
+  /** Names that are given another value than that of their declaration. */
+  readonly #assigned = new Set<string>();
   /** Places in `#all` that are not part of the body. */
   readonly #taken = new Set<number>();
   #at = 0;
@@ -75,7 +77,8 @@ class Reader {
       if (openers.has(text) || text.endsWith('${')) depth += 1;
       // A middle part of a template closes one bracket and opens the next.
       if (closers.has(text) || (kind === 'template' && text.startsWith('}'))) depth -= 1;
-      if (depth === 0 && text === 'let') this.#variables.add(this.#token(1).text);
+      if (depth === 0 && (text === 'let' || text === 'var')) this.#variables.add(this.#token(1).text);
+      if (kind === 'identifier') this.#noteAssignment(text);
       const isStatement = kind === 'keyword' && (text === 'import' || text === 'export');
       if (isStatement && text === 'import' && ['(', '.'].includes(this.#token(1).text)) {
         throw this.#failure('`import()` and `import.meta` have no meaning in a bundle');
@@ -83,7 +86,7 @@ class Reader {
       if (isStatement && depth === 0) this.#statement(text);
     }
     const variable = this.#exports.find(({ local, from }) =>
-      from === undefined && this.#variables.has(local));
+      from === undefined && this.#variables.has(local) && this.#assigned.has(local));
     if (variable !== undefined) {
       throw new Error(`${this.#name}: exports the variable ${variable.local}; ${firstValues}`);
     }
@@ -92,6 +95,14 @@ class Reader {
       specifiers: [...this.#specifiers],
       body: this.#all.filter((_, place) => !this.#taken.has(place)),
     };
+  }
+
+  /** Notes `name = 1` and `name++`, but not `let name = 1` and `x.name = 1`. */
+  #noteAssignment(name: string): void {
+    const [before, after] = [this.#token(-1).text, this.#token(1).text];
+    const isDeclared = ['let', 'var', 'const', '.', '?.'].includes(before);
+    const isAssigned = /^(?:[-+*/%&|^?<>]*=|\+\+|--)$/.test(after) && !/^[=<>]=$/.test(after);
+    if (!isDeclared && (isAssigned || before === '++' || before === '--')) this.#assigned.add(name);
   }
 
   #statement(word: string): void {

@@ -15,6 +15,11 @@ export type TokenKind =
   | 'comment' | 'identifier' | 'keyword' | 'number' | 'punctuator' | 'regExp' | 'string'
   | 'template' | 'whitespace';
 
+/** The class of each kind of token that is coloured. */
+export const tokenClasses: Partial<Readonly<Record<TokenKind, string>>> = {
+  comment: 'c', keyword: 'k', number: 'n', regExp: 's', string: 's', template: 's',
+};
+
 /** A piece of a source. */
 export interface Token {
   readonly kind: TokenKind;

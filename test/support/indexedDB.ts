@@ -3,7 +3,8 @@
  * the rules that matter to it. Values are cloned. A transaction works on a copy of the tables, which
  * takes their place when it ends; one begins when that before it has ended. Its requests may be made
  * when it is created and in the callbacks of others, with the promises that follow from them, and it
- * ends by itself when there are no more.
+ * ends by itself when there are no more. As in Chromium it ends with an error, but a nameless one, if
+ * one of them has failed, whether or not that was handled.
  */
 type Key = readonly (string | number)[];
 type Tables = Map<string, [Key, unknown][]>;
@@ -111,6 +112,7 @@ class Transaction {
   #copy: Tables = new Map();
   #isActive = true;
   #isOver = false;
+  #hasFailed = false;
 
   constructor(database: { tables: Tables }, before: (operation: Operation) => void) {
     this.#database = database;
@@ -156,7 +158,7 @@ class Transaction {
       await this.#answer(...next);
     }
     if (this.#isOver || !isAlive()) return;
-    const error = this.#attempt('commit', () => undefined);
+    const error = this.#hasFailed ? problem('') : this.#attempt('commit', () => undefined);
     if (!isAlive()) return;
     if (error === undefined) this.#database.tables = this.#copy;
     this.#end(error, error === undefined);
@@ -168,6 +170,7 @@ class Transaction {
     this.#isActive = true;
     if (error === undefined) request.onsuccess?.();
     else {
+      this.#hasFailed = true;
       request.error = error;
       request.onerror?.({ preventDefault: () => { isHandled = true; } });
     }

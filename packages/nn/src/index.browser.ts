@@ -3,9 +3,10 @@
  * downloads.
  */
 export {
-  type BlobSource, type BytesSource, download, loadSafetensors,
+  type BlobSource, type BytesSource, download, loadSafetensors, openSafetensors,
 } from './checkpoints/file.browser.ts';
 export {
   browserCheckpoints, type BrowserLog, browserRun, type BrowserRun, type BrowserRunOptions,
   listRuns, loadLog, removeRun,
 } from './checkpoints/run.browser.ts';
+export { type ReportFrame, showReport } from './report/show.browser.ts';

@@ -1,4 +1,5 @@
 /** What every page of the site runs when it has been read. */
+import { connectBlocks } from './blocks.ts';
 import { connectNavigation } from './navigation.ts';
 import { connectSearch } from './search.ts';
 import { connectThemeSwitch } from './theme.ts';
@@ -7,3 +8,4 @@ const themeSwitch = document.getElementById('theme');
 if (themeSwitch !== null) connectThemeSwitch(themeSwitch);
 connectSearch(document.body.dataset['root'] ?? '');
 connectNavigation();
+connectBlocks();

@@ -11,7 +11,7 @@ import { imageAddress, Site } from './links.ts';
 import { readOutline } from './outline.ts';
 import { bookPages } from './pages.ts';
 import { paletteCss } from './palette.ts';
-import { siteScript } from './scripts.ts';
+import { siteScript, workerScripts } from './scripts.ts';
 import { type Found, searchIndex } from './searchIndex.ts';
 import { sourcePages } from './sources.ts';
 
@@ -31,7 +31,8 @@ export function buildSite(): Output {
   for (const image of site.images) output.set(imageAddress(image), readFileSync(join(root, image)));
   for (const name of ['paint', 'site']) output.set(`assets/${name}.js`, siteScript(name));
   output.set('assets/index.js', searchIndex(found));
-  output.set('assets/style.css', paletteCss() + asset('style.css'));
+  for (const [name, text] of workerScripts()) output.set(`assets/${name}.js`, text);
+  output.set('assets/style.css', paletteCss() + asset('style.css') + asset('run.css'));
   output.set('assets/icon.svg', asset('icon.svg'));
   return output;
 }

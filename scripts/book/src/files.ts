@@ -11,7 +11,9 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../../../', import.meta.url)).replaceAll('\\', '/');
 
 /** The folders whose sources are shown; where a name could mean several, the first ones first. */
-const folders = ['packages', 'examples', 'bench', 'scripts', 'test', 'vectors'];
+export const sourceFolders: readonly string[] = [
+  'packages', 'examples', 'bench', 'scripts', 'test', 'vectors', 'exercises',
+];
 
 const skipped = new Set(['dist', 'node_modules', 'generated', 'golden', 'runs']);
 const shown = /\.(?:ts|mjs|js|css|html|py)$|^(?:package|tsconfig[\w.]*)\.json$|^README\.md$/;
@@ -55,7 +57,7 @@ export class Files {
       Math.max(0, ...about.map((each) => common(each, path)));
     const nearest = highest(this.named(name), nearness);
     const latest = highest(nearest, (path) => common(last, path));
-    const [only, ...others] = highest(latest, (path) => -folders.indexOf(path.split('/')[0]));
+    const [only, ...others] = highest(latest, (path) => -sourceFolders.indexOf(path.split('/')[0]));
     return others.length === 0 ? only : undefined;
   }
 }
@@ -81,7 +83,7 @@ export function foldersOf(path: string): string[] {
 
 /** All files that the site shows. */
 export function readFiles(): Files {
-  return new Files(folders.flatMap((folder) => walk(folder)));
+  return new Files(sourceFolders.flatMap((folder) => walk(folder)));
 }
 
 function walk(folder: string): string[] {

@@ -4,12 +4,7 @@
  * that a piece of text is set apart.
  */
 import { html, type Html, joined } from './html.ts';
-import { type TokenKind, tokensOf } from '../../bundle/tokens.ts';
-
-/** The class of each kind of token that is coloured. */
-const classes: Partial<Readonly<Record<TokenKind, string>>> = {
-  comment: 'c', keyword: 'k', number: 'n', regExp: 's', string: 's', template: 's',
-};
+import { tokenClasses, tokensOf } from '../../bundle/tokens.ts';
 
 /** The address to which a string of a source leads, such as the file of an import. */
 export type LinkString = (text: string) => string | undefined;
@@ -22,7 +17,7 @@ export function highlight(code: string, link: LinkString = () => undefined): Htm
   const parts: (Html | string)[] = [];
   let plain = '';
   for (const { kind, text } of tokensOf(code)) {
-    const name = classes[kind];
+    const name = tokenClasses[kind];
     if (name === undefined) plain += text;
     else {
       const target = kind === 'string' ? link(text.slice(1, -1)) : undefined;

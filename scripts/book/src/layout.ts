@@ -6,6 +6,7 @@ import { html, type Html, joined } from './html.ts';
 import { way } from './links.ts';
 import type { Section } from './markdown.ts';
 import type { Page, Part } from './outline.ts';
+import { frameHash } from './scripts.ts';
 
 /** A page as it is put into the layout. */
 export interface Sheet {
@@ -31,9 +32,9 @@ export interface Sheet {
  * What a page may do: show and run its own files, compile programs in a worker, and nothing else.
  * No address can be asked for anything, by no script, whoever wrote it.
  */
-const policy = [
+const policy = (): string => [
   "default-src 'none'", "style-src 'self'", "img-src 'self' data:",
-  "script-src 'self' blob: 'unsafe-eval' 'wasm-unsafe-eval'", 'worker-src blob:',
+  `script-src 'self' blob: 'unsafe-eval' 'wasm-unsafe-eval' ${frameHash()}`, 'worker-src blob:',
   "connect-src 'none'", "base-uri 'none'", "form-action 'none'",
 ].join('; ');
 
@@ -50,7 +51,7 @@ export function layOut(sheet: Sheet): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta http-equiv="Content-Security-Policy" content="${policy()}">
 <title>${title === 'mambagrad' ? title : `${title} · mambagrad`}</title>
 ${about}<link rel="icon" href="${asset('icon.svg')}">
 <link rel="stylesheet" href="${asset('style.css')}">
@@ -105,14 +106,16 @@ const icons = {
 export function siteMenu(parts: readonly Part[], address: string): Html {
   return joined([
     ...parts.map(({ title, pages }) => menuPart(title, pages.map((page) => ({
-      address: page.address, title: page.source === 'README.md' ? 'Overview' : menuTitle(page),
+      address: page.address, title: menuTitle(page),
     })), address)),
     menuPart('Sources', [{ address: 'source/index.html', title: 'All files' }], address),
   ], '\n');
 }
 
-/** The reference's pages without what is in front of all of them. */
+/** Titles as the menu has them: packages without what is in front of all of them. */
 function menuTitle({ title, source }: Page): string {
+  if (source === 'README.md') return 'Overview';
+  if (source === 'docs/api/README.md') return 'All packages';
   return source.startsWith('docs/api/') ? title.replace(/^@mambagrad\//, '') : title;
 }
 

@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path/posix';
-import { type Files, root } from './files.ts';
+import { type Files, root, sourceFolders } from './files.ts';
 import type { Links } from './markdown.ts';
 import type { Page } from './outline.ts';
 
@@ -71,16 +71,18 @@ export class Site {
   }
 }
 
+const folders = sourceFolders.join('|');
+
 /** Code that looks like a file (`threads.ts`, `ops/define.ts`) or is the whole path of a folder. */
 const fileName = new RegExp(
-  /^(?:[\w.-]+\/)*\w[\w.-]*\.(?:ts|mjs|py)$/.source + '|' +
-  /^(?:packages|examples|bench|scripts|test|vectors)(?:\/[\w-]+)*\/?$/.source,
+  String.raw`^(?:[\w.-]+\/)*\w[\w.-]*\.(?:ts|mjs|py)$|^(?:${folders})(?:\/[\w-]+)*\/?$`,
 );
+/** A file or folder in a text, with its whole path. */
+const wholePath = new RegExp(String.raw`\b(?:${folders})(?:\/[\w.-]*\w)+`, 'g');
 
 /** The files and folders that a text names with their whole path, or links to. */
 function pathsIn(source: string, text: string): string[] {
-  const path = /\b(?:packages|examples|bench|scripts|test)(?:\/[\w.-]*\w)+/g;
-  const written = Array.from(text.matchAll(path), ([found]) => found);
+  const written = Array.from(text.matchAll(wholePath), ([found]) => found);
   return [...new Set([source, ...written])];
 }
 

@@ -2,8 +2,11 @@
  * The scripts of the pages. They are written as modules (`site/`), and put into one classic script
  * each, because a page that was opened as a file may not load modules.
  */
-import { join } from 'node:path/posix';
+import { createHash } from 'node:crypto';
+import { readFileSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path/posix';
 import { Bundler, prelude } from '../../bundle/bundle.ts';
+import { packageEntries } from '../../bundle/packages.ts';
 import { root } from './files.ts';
 
 /** A script that runs a file of `site/`, and all that it imports. */
@@ -11,4 +14,83 @@ export function siteScript(name: string): string {
   const bundler = new Bundler({ root, find: () => undefined });
   const code = bundler.add([join(root, 'dist/book/site', `${name}.js`)]);
   return `(() => {\n${prelude}${code}})();\n`;
+}
+
+const compiled = (path: string): string => join(root, 'dist/book', path);
+
+/** What stands in for modules of Node, by file. */
+const standIns: Readonly<Record<string, string>> = {
+  'node:fs': 'fs', 'node:path': 'path', 'node:crypto': 'crypto', 'node:os': 'system',
+  'node:process': 'system', 'node:buffer': 'system', 'node:util': 'system', 'node:zlib': 'system',
+};
+
+/** Packages' entries that need more than a browser, and in which script they are. */
+const extra = (name: string): string =>
+  name.endsWith('/node') ? 'node' : name.endsWith('/testing') ? 'testing' : 'packages';
+
+/**
+ * The scripts with the code of the worker, by name. They put it down as text, since the page makes
+ * a file in memory of it: a worker cannot be loaded from a file on the disk.
+ */
+export function workerScripts(): Map<string, string> {
+  const entries = packageEntries();
+  const files = new Map([
+    ...entries,
+    ...Object.entries(standIns).map(([name, file]) =>
+      [name, compiled(`worker/node/${file}.js`)] as const),
+    ['fast-check', fileOf('fast-check')] as const,
+  ]);
+  const find = (specifier: string): string | undefined =>
+    files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
+  const bundler = new Bundler({ root, find });
+  const main = compiled('worker/main.js');
+  const given: Readonly<Record<string, readonly string[]>> = {
+    packages: [...entries.keys()].filter((name) => extra(name) === 'packages'),
+    node: [...Object.keys(standIns), ...[...entries.keys()].filter((name) => extra(name) === 'node')],
+    testing: ['fast-check', ...[...entries.keys()].filter((name) => extra(name) === 'testing')],
+  };
+  return new Map(Object.entries(given).map(([script, names]) => {
+    const isFirst = script === 'packages';
+    const own = names.map((name) => [name, files.get(name) ?? ''] as const);
+    const code = bundler.add([...own.map(([, file]) => file), ...(isFirst ? [main] : [])]);
+    const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
+    const text = [
+      isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
+      isFirst ? `const start = () => ${bundler.expression(main)}.start(entries);\n` : '',
+    ].join('');
+    const frame = isFirst ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
+    const put = `(globalThis.mambagradCode ??= {})['${script}'] = ${JSON.stringify(text)};\n`;
+    return [script, frame + put];
+  }));
+}
+
+/** The file of a package that is installed, or of a part of one. */
+function fileOf(specifier: string): string {
+  const [name] = specifier.split('/');
+  const near = dirname(realpathSync(join(root, 'node_modules/fast-check')));
+  const folder = join(near, name);
+  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    exports: Record<string, { import: string | { default: string } }>;
+  };
+  const entry = exports[specifier.replace(name, '.')].import;
+  return join(folder, typeof entry === 'string' ? entry : entry.default);
+}
+
+/** The document in which code runs: it may load nothing, and start workers from memory. */
+export function frameDocument(): string {
+  const script = siteScript('frame');
+  return `<!doctype html><meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` +
+    `script-src 'unsafe-eval' 'wasm-unsafe-eval' blob: ${hashOf(script)}; worker-src blob:">` +
+    `<script>${script}</script>`;
+}
+
+let hash: string | undefined;
+
+/** The source expression of a policy that allows the script of the frame, and no other. */
+export function frameHash(): string {
+  return hash ??= hashOf(siteScript('frame'));
+}
+
+function hashOf(script: string): string {
+  return `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
 }

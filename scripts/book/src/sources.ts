@@ -2,9 +2,10 @@
  * The sources as pages: each file with its lines numbered, each folder with what is in it. A line
  * has an address, `threads.ts.html#L12`, and the imports of a file lead to the files they name.
  */
-import { basename, dirname, join } from 'node:path/posix';
+import { basename, dirname, join, relative } from 'node:path/posix';
 import { headerOf } from '../../api/declarations.ts';
-import { type Files, foldersOf, readText } from './files.ts';
+import { packageEntries } from '../../bundle/packages.ts';
+import { type Files, foldersOf, readText, root } from './files.ts';
 import { highlight } from './highlight.ts';
 import { html, Html, joined } from './html.ts';
 import { menuPart, type Sheet } from './layout.ts';
@@ -15,42 +16,31 @@ import type { SitePage } from './pages.ts';
 /** The page of every file and folder. */
 export function sourcePages(site: Site): SitePage[] {
   const { files } = site;
-  const specifiers = specifiersIn(files);
+  const entries = specifiers();
   return [
     folderPage(site, '.'),
     ...[...files.folders].map((folder) => folderPage(site, folder)),
     ...[...files.paths].filter((path) => !path.endsWith('.md'))
-      .map((path) => filePage(site, path, specifiers)),
+      .map((path) => filePage(site, path, entries)),
   ];
 }
 
-/** What users import the packages by, with the file that it names. */
-function specifiersIn(files: Files): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const path of files.paths) {
-    if (!/^packages\/\w+\/package\.json$/.test(path)) continue;
-    const manifest = JSON.parse(readText(path)) as Manifest;
-    for (const [entry, targets] of Object.entries(manifest.exports)) {
-      const source = typeof targets === 'string' ? undefined : targets['@mambagrad/source'];
-      if (source !== undefined) found.set(join(manifest.name, entry), join(dirname(path), source));
-    }
-  }
-  return found;
+/** What users import the packages by, with the source of what that names. */
+function specifiers(): Map<string, string> {
+  return new Map([...packageEntries()].map(([specifier, file]) => {
+    const path = relative(root, file.replaceAll('\\', '/'));
+    return [specifier, path.replace('/dist/', '/src/').replace(/\.js$/, '.ts')];
+  }));
 }
 
-interface Manifest {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
-}
-
-function filePage(site: Site, path: string, specifiers: ReadonlyMap<string, string>): SitePage {
+function filePage(site: Site, path: string, entries: ReadonlyMap<string, string>): SitePage {
   const address = `source/${path}.html`;
   const text = readText(path).replace(/\n$/, '');
   const isScript = /\.(?:ts|mjs|js)$/.test(path);
   const coloured = isScript
     ? highlight(text, (specifier) => {
       const isRelative = specifier.startsWith('.');
-      const file = isRelative ? join(dirname(path), specifier) : specifiers.get(specifier);
+      const file = isRelative ? join(dirname(path), specifier) : entries.get(specifier);
       const target = file === undefined ? undefined : site.addressOf(file);
       return target === undefined ? undefined : way(address, target);
     })

@@ -124,8 +124,8 @@ describe('browserCheckpoints', () => {
     site.damage('mambagrad', 'checkpoints', ['a', 2, 2], 'nothing');
     expect(valueOf(await store.load())).toBe(1);
     const said = warnings.mock.calls.flat().join();
-    expect(said).toMatch(/left out: safetensors: .* \(step 3 of the run 'a'\)/);
-    expect(said).toContain("it is not a Uint8Array (step 2 of the run 'a')");
+    expect(said).toMatch(/left out: step 3 of the run 'a': safetensors: /);
+    expect(said).toContain("left out: step 2 of the run 'a': it is not a Uint8Array");
     site.damage('mambagrad', 'checkpoints', ['a', 1, 1], Uint8Array.of());
     await expect(store.load()).rejects.toThrow(/no checkpoint can be read:\n.*step 3.*\n.*step 2.*\n.*step 1/);
   });
@@ -141,7 +141,22 @@ describe('browserCheckpoints', () => {
       }
     };
     expect(valueOf(await store.load())).toBe(1);
-    expect(warnings.mock.calls.flat().join()).toContain('a failure: NotReadableError (step 2');
+    expect(warnings.mock.calls.flat().join()).toContain(
+      "left out: step 2 of the run 'a': the browser's database: a failure: NotReadableError",
+    );
+  });
+
+  it('looks again if another tab has removed what was listed', async () => {
+    const store = browserCheckpoints('a', 1);
+    await store.save(1, stateOf(1));
+    let isListed = false;
+    site.before = (operation) => {
+      if (operation !== 'getAllKeys' || isListed) return;
+      isListed = true;
+      void store.save(2, stateOf(2));
+    };
+    expect(valueOf(await store.load())).toBe(2);
+    expect(warnings).not.toHaveBeenCalled();
   });
 
   it('refuses what cannot be right', async () => {
@@ -215,13 +230,13 @@ describe('whenever the page dies', () => {
   it('says that there is no more room, and how much there is', async () => {
     const store = browserCheckpoints('a', 1);
     await store.save(1, stateOf(1));
-    vi.stubGlobal('navigator', { storage: { estimate: async () => ({ usage: 9.9e6, quota: 1e7 }) } });
+    vi.stubGlobal('navigator', { storage: { estimate: async () => ({ usage: 9.94e6 }) } });
     site.before = (operation) => {
       if (operation === 'put') throw failureNamed('QuotaExceededError');
     };
     const problem = 'browserCheckpoints: the browser gives this site no more room';
     const advice = '; all that was saved before is still there. Remove other runs (removeRun), or keep';
-    await expect(store.save(2, stateOf(2))).rejects.toThrow(`${problem}: it uses 9.9 of 10.0 MB${advice}`);
+    await expect(store.save(2, stateOf(2))).rejects.toThrow(`${problem} (it uses 9.9 MB)${advice}`);
     vi.stubGlobal('navigator', { storage: { estimate: () => Promise.reject(new Error('no')) } });
     await expect(store.save(2, stateOf(2))).rejects.toThrow(problem + advice);
     site.before = () => undefined;

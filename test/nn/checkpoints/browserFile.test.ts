@@ -1,6 +1,6 @@
 /** Files in a browser: what safetensors are read from, and downloads. Node has the same Blob and fetch. */
 import { encodeSafetensors, Linear } from '@mambagrad/nn';
-import { download, loadSafetensors } from '@mambagrad/nn/browser';
+import { download, loadSafetensors, openSafetensors, showReport } from '@mambagrad/nn/browser';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -35,6 +35,15 @@ describe('loadSafetensors', () => {
     }
   });
 
+  it('opens a file, and reads what is asked for', async () => {
+    const metadata = new Map([['step', '7']]);
+    const file = await openSafetensors(new Blob([encodeSafetensors(state, { metadata })]));
+    expect(file.metadata.get('step')).toBe('7');
+    expectSame(file.read('bias'), state.get('bias') ?? file.read('weight'));
+    await expect(openSafetensors(`${site}/none`)).rejects.toThrow(`openSafetensors: ${site}/none: 404`);
+    await expect(openSafetensors(3 as never)).rejects.toThrow('openSafetensors: source is 3');
+  });
+
   it('says which file it is that cannot be read, and why', async () => {
     const named = (content: string) => Object.assign(new Blob([content]), { name: 'notes.txt' });
     await expect(loadSafetensors(named('{"a": 1}'))).rejects.toThrow(/^safetensors: .* as does JSON \(notes\.txt\)$/);
@@ -50,6 +59,15 @@ describe('loadSafetensors', () => {
     for (const wrong of [undefined, 3, {}, bytes]) {
       await expect(loadSafetensors(wrong as never)).rejects.toThrow(/^loadSafetensors: source is .*(expected an address, a File|missing)/);
     }
+  });
+});
+
+describe('showReport', () => {
+  it('needs a frame, and a page', () => {
+    const frame = { srcdoc: '', contentDocument: null };
+    expect(() => showReport(frame, '<p>')).toThrow('showReport: this is no page, and has no frames');
+    expect(() => showReport({} as never, '<p>')).toThrow('showReport: frame is {}, expected an iframe element');
+    expect(() => showReport(frame, 3 as never)).toThrow('showReport: page is 3');
   });
 });
 

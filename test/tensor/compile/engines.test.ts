@@ -96,6 +96,53 @@ describe('training, prediction and generation', () => {
     expect(found.wasm).toContain('there is no WebAssembly here');
   });
 
+  it('run line by line where no code may be generated, and compile says what is needed', () => {
+    const program = `
+      import { compile, grad, manualSeed, normal, uniform } from '@mambagrad/tensor';
+      import { MambaLM } from '@mambagrad/mamba';
+      manualSeed(5);
+      const hashOf = ({ data }) => new Int32Array(Float32Array.from(data).buffer).reduce(
+        (hash, word) => (Math.imul(hash, 31) + word) | 0, 0,
+      );
+      const model = new MambaLM({ vocabSize: 5, hiddenSize: 8, stateSize: 4, numLayers: 1 });
+      const x = uniform([2, 6], 0, 5).cast('i32');
+      const loss = model.forward(x).square().mean();
+      const bits = [
+        uniform([50_000]), normal([50_000]), loss, ...grad(loss, model.parameters()),
+      ].map(hashOf);
+      const errors = [{}, { backend: 'wasm' }, { backend: 'js' }].map((options) => {
+        try {
+          return hashOf(compile((y) => y.exp(), options)(normal([7])));
+        } catch (error) {
+          return error.message;
+        }
+      });
+      console.log(JSON.stringify({ bits, errors }));`;
+    const forbid = `WebAssembly.Module = class {
+      constructor() {
+        throw new WebAssembly.CompileError('violates the Content Security policy');
+      }
+    };`;
+    const flags = ['--disallow-code-generation-from-strings'];
+    type Result = { readonly bits: readonly number[]; readonly errors: readonly unknown[] };
+    const [free, forbidden] = [outputOf([], program), outputOf(flags, forbid + program)].map(
+      ({ stdout, stderr }) => {
+        expect(stderr).toBe('');
+        return JSON.parse(stdout) as Result;
+      },
+    );
+    expect(forbidden.bits).toEqual(free.bits);
+    expect(new Set(free.errors.map((each) => typeof each))).toEqual(new Set(['number']));
+    const policy = 'script-src of the Content-Security-Policy needs';
+    const wasm = `WebAssembly may not be compiled here: ${policy} 'wasm-unsafe-eval'`;
+    const js = `functions may not be made from text here: ${policy} 'unsafe-eval'`;
+    expect(forbidden.errors).toEqual([
+      `compile: no backend can be used here, neither 'wasm' (${wasm}) nor 'js' (${js})`,
+      `compile: backend is 'wasm', but ${wasm}; expected 'js', or none, for the best there is`,
+      `compile: backend is 'js', but ${js}`,
+    ]);
+  });
+
   it('run where neither a worker nor a file but the sources is allowed', () => {
     // From Node 23 on the flag has no prefix.
     const flag = process.allowedNodeEnvironmentFlags.has('--permission')

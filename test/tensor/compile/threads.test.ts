@@ -127,6 +127,15 @@ describe('threads', () => {
     }
   });
 
+  it('leave the arena room to grow: it ends where memory does', () => {
+    const { memory } = theHeap();
+    const f = compile((a: Tensor) => a.matmul(a.transpose(0, 1)).softmax(-1).sum(0), { threads: 3 });
+    const before = memory.buffer.byteLength;
+    for (let rows = 400; rows <= 800; rows += 40) f(normal([rows, 3]));
+    // Eleven arenas that grow, one in the place of the other.
+    expect(memory.buffer.byteLength - before).toBeLessThan(f.arenaBytes() + 2 ** 21);
+  });
+
   it('say so in the next call when one has died, and are started anew', async () => {
     const compiled = compile(work, { threads: 3 });
     const expected = compiled(x);

@@ -60,7 +60,7 @@ interface Browser {
   };
   readonly IDBKeyRange: { bound(from: unknown, to: unknown): Range };
   readonly navigator?: {
-    readonly storage?: { estimate?(): Promise<{ usage?: number; quota?: number }> };
+    readonly storage?: { estimate?(): Promise<{ usage?: number }> };
   };
 }
 
@@ -83,10 +83,7 @@ export function keysOf(run: string): Range {
   return browser.IDBKeyRange.bound([run], [run, []]);
 }
 
-/**
- * Resolves with the result of a request. Rejects if it fails; the transaction then goes on, unless
- * the error reaches its end.
- */
+/** Resolves with the result of a request; rejects if it fails. */
 export function resultOf<T>(request: DatabaseRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -177,7 +174,8 @@ const nameOf = (error: unknown): unknown => (error as { name?: unknown } | null)
 /** The error of a transaction, as users see it. */
 async function describeFailure(op: string, cause: unknown): Promise<TensorError> {
   if (nameOf(cause) !== 'QuotaExceededError') {
-    return new TensorError(`${op}: the browser's database: ${messageOf(cause)}`, { cause });
+    const problem = messageOf(cause) || String(nameOf(cause));
+    return new TensorError(`${op}: the browser's database: ${problem}`, { cause });
   }
   return new TensorError(
     `${op}: the browser gives this site no more room${await describeUsage()}; all that was saved ` +
@@ -186,14 +184,8 @@ async function describeFailure(op: string, cause: unknown): Promise<TensorError>
   );
 }
 
-/** How much the site uses of what it may, as far as the browser says. */
+/** How much the site uses. (Of the quota, browsers do not tell the truth: it identifies users.) */
 async function describeUsage(): Promise<string> {
-  try {
-    const { usage, quota } = (await browser.navigator?.storage?.estimate?.()) ?? {};
-    if (usage === undefined || quota === undefined) return '';
-    const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
-    return `: it uses ${megabytes(usage)} of ${megabytes(quota)} MB`;
-  } catch {
-    return '';
-  }
+  const { usage } = (await browser.navigator?.storage?.estimate?.().catch(() => undefined)) ?? {};
+  return usage === undefined ? '' : ` (it uses ${(usage / 1e6).toFixed(1)} MB)`;
 }

@@ -4,7 +4,7 @@
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { messageOf } from '@mambagrad/tensor/host';
 import { checkArgument, Kind, string } from '@mambagrad/tensor/options';
-import { parseSafetensors } from './safetensors.ts';
+import { parseSafetensors, type SafetensorsReader } from './safetensors.ts';
 
 /** What holds bytes: a `Blob`, such as the `File` of an input or a drop, or a `Response`. */
 export interface BytesSource {
@@ -60,15 +60,25 @@ const contents = new Kind<Uint8Array | string | BlobSource>(
 );
 
 /**
- * Reads every tensor of a safetensors file, by name. The file is a `File` of an input or a drop,
- * any other `Blob`, a `Response` of `fetch`, or an address (a string or `URL`), which is fetched.
- * Throws if the address cannot be fetched, and as `parseSafetensors` does.
+ * Opens a safetensors file: reads all of it, checks its header, and converts each tensor when it is
+ * asked for. The file is a `File` of an input or a drop, any other `Blob`, a `Response` of `fetch`,
+ * or an address (a string or `URL`), which is fetched. Throws if it cannot be read, and as
+ * `parseSafetensors` does.
  */
+export async function openSafetensors(source: Source): Promise<SafetensorsReader> {
+  return open('openSafetensors', source);
+}
+
+/** Reads every tensor of a safetensors file, by name. The file is one for `openSafetensors`. */
 export async function loadSafetensors(source: Source): Promise<Map<string, Tensor>> {
-  checkArgument('loadSafetensors', 'source', source, sources);
-  const { bytes, name } = await read(source);
+  return (await open('loadSafetensors', source)).readAll();
+}
+
+async function open(op: string, source: Source): Promise<SafetensorsReader> {
+  checkArgument(op, 'source', source, sources);
+  const { bytes, name } = await read(op, source);
   try {
-    return parseSafetensors(bytes).readAll();
+    return parseSafetensors(bytes);
   } catch (cause) {
     if (!(cause instanceof TensorError) || name === '') throw cause;
     throw new TensorError(`${cause.message} (${name})`, { cause });
@@ -76,28 +86,32 @@ export async function loadSafetensors(source: Source): Promise<Map<string, Tenso
 }
 
 /** All bytes of a source, and its name or address, if it has one. */
-async function read(source: Source): Promise<{ bytes: Uint8Array; name: string }> {
+async function read(
+  op: string, source: Source,
+): Promise<{ bytes: Uint8Array; name: string }> {
   const isAddress = typeof source === 'string' || 'href' in source;
-  const found = isAddress ? await fetched(source) : source;
+  const found = isAddress ? await fetched(op, source) : source;
   const { name = '', url = name, ok = true, status, statusText } =
     found as Partial<FetchedResponse> & { readonly name?: string };
-  if (!ok) throw new TensorError(`loadSafetensors: ${url}: ${status} ${statusText}`.trimEnd());
+  if (!ok) throw new TensorError(`${op}: ${url}: ${status} ${statusText}`.trimEnd());
   try {
     return { bytes: new Uint8Array(await found.arrayBuffer()), name: url };
   } catch (cause) {
     throw new TensorError(
-      `loadSafetensors: ${url || 'the source'} cannot be read: ${messageOf(cause)}`, { cause },
+      `${op}: ${url || 'the source'} cannot be read: ${messageOf(cause)}`, { cause },
     );
   }
 }
 
-async function fetched(address: string | { readonly href: string }): Promise<BytesSource> {
+async function fetched(
+  op: string, address: string | { readonly href: string },
+): Promise<BytesSource> {
   try {
     return await browser.fetch(address);
   } catch (cause) {
     const url = typeof address === 'string' ? address : address.href;
     throw new TensorError(
-      `loadSafetensors: ${url} cannot be fetched: ${messageOf(cause)}`, { cause },
+      `${op}: ${url} cannot be fetched: ${messageOf(cause)}`, { cause },
     );
   }
 }

@@ -129,8 +129,7 @@ function storeOf(name: string, keep: number, withLog: WithLog): CheckpointStore 
       }));
     },
     async load() {
-      const found = await transact('browserCheckpoints', 'readonly', (tables) =>
-        loadLatest(tables, name));
+      const found = await loadLatest(name);
       source = found && `the run '${name}' in this browser`;
       return found;
     },
@@ -150,18 +149,18 @@ async function writeCheckpoint(
 }
 
 /** The latest state that can be read; undefined if there is none at all. */
-async function loadLatest({ checkpoints }: Tables, name: string): Promise<StateDict | undefined> {
+async function loadLatest(name: string): Promise<StateDict | undefined> {
   const problems: string[] = [];
-  const keys = await resultOf(checkpoints.getAllKeys(keysOf(name)));
+  const keys = await transact('browserCheckpoints', 'readonly', ({ checkpoints }) =>
+    resultOf(checkpoints.getAllKeys(keysOf(name))));
   for (const key of keys.toReversed()) {
-    try {
-      const bytes = await resultOf(checkpoints.get(key));
-      if (!(bytes instanceof Uint8Array)) throw new TensorError('it is not a Uint8Array');
-      const state = parseSafetensors(bytes).readAll();
+    const found = await stateUnder(key).catch((error: unknown) => messageOf(error));
+    // Another tab has removed it since, and written a later one.
+    if (found === undefined) return loadLatest(name);
+    if (typeof found === 'string') problems.push(found);
+    else {
       for (const problem of problems) warn(`browserCheckpoints: left out: ${problem}`);
-      return state;
-    } catch (error) {
-      problems.push(`${messageOf(error)} (${describeKey(key)})`);
+      return found;
     }
   }
   if (problems.length === 0) return undefined;
@@ -170,6 +169,20 @@ async function loadLatest({ checkpoints }: Tables, name: string): Promise<StateD
   );
 }
 
-function describeKey([name, , step]: Key): string {
-  return `step ${step} of the run '${name}'`;
+/**
+ * The state under a key, if it is still there. Each is read in a transaction of its own: in
+ * Chromium, one in which a value cannot be read ends with an error.
+ */
+async function stateUnder(key: Key): Promise<StateDict | undefined> {
+  const [name, , step] = key;
+  const place = `step ${step} of the run '${name}'`;
+  const bytes = await transact(place, 'readonly', ({ checkpoints }) =>
+    resultOf(checkpoints.get(key)));
+  if (bytes === undefined) return undefined;
+  if (!(bytes instanceof Uint8Array)) throw new TensorError(`${place}: it is not a Uint8Array`);
+  try {
+    return parseSafetensors(bytes).readAll();
+  } catch (cause) {
+    throw new TensorError(`${place}: ${messageOf(cause)}`, { cause });
+  }
 }

@@ -47,8 +47,8 @@ export function compileModule(bytes: Uint8Array): object {
     if (reason !== undefined) throw new Error(`compile: ${reason}`, { cause: error });
     if (!(error instanceof RangeError)) throw error;
     throw new Error(
-      `compile: ${bytes.length} bytes of code are too many for this thread; a worker compiles any ` +
-        `number, the main thread of a page in Chromium 8 MiB, or 4 KiB in 2023: ${error.message}`,
+      `compile: ${bytes.length} bytes of code are too many for this thread; workers compile any ` +
+        `number, Chromium 8 MiB in the main thread of a page, or less: ${error.message}`,
       { cause: error },
     );
   }

@@ -65,9 +65,7 @@ export class ThreadPool {
   readonly #watchdog = new Watchdog();
   #lastAsk = 0;
   #programs = 0;
-  /** The modules of programs that threads have not run yet. */
-  readonly #modules = new Map<number, Uint8Array>();
-  /** Where the others are in memory. */
+  /** Where programs are in memory, by their numbers. */
   readonly #places = new Map<number, Place>();
   #drops = 0;
   readonly #registry = new FinalizationRegistry<number>((number) => this.#drop(number));
@@ -87,13 +85,28 @@ export class ThreadPool {
 
   /**
    * Registers a program, of which `module` has the bytes, until it is released or `owner` is not
-   * reachable any more.
+   * reachable any more. It is put into memory at once, not in a call: then the arena of the call
+   * lies there already, and what follows it keeps it from growing.
    */
   share(owner: object, module: Uint8Array, loops: number): SharedProgram {
     const program = { number: (this.#programs += 1), bytes: module.length, loops };
-    this.#modules.set(program.number, module);
     this.#registry.register(owner, program.number, program);
+    if (loops > 0 && whyOneThread() === undefined) this.#place(program.number, module);
     return program;
+  }
+
+  /** Puts a program into memory. Where there is no room, this thread will run it alone. */
+  #place(number: number, module: Uint8Array): void {
+    let place: Place;
+    try {
+      place = this.#allocate(HEADER_BYTES + module.length);
+    } catch {
+      return;
+    }
+    const { buffer } = this.memory;
+    new Uint8Array(buffer, place.start + HEADER_BYTES, module.length).set(module);
+    Atomics.store(new Int32Array(buffer, place.start, 1), 0, number);
+    this.#places.set(number, place);
   }
 
   /** Lets the workers drop a program, which is run no more. */
@@ -104,7 +117,6 @@ export class ThreadPool {
 
   /** Gives back the place of a program, once no worker can take what is there for its code. */
   #drop(number: number): void {
-    this.#modules.delete(number);
     const place = this.#places.get(number);
     if (place === undefined) return;
     this.#places.delete(number);
@@ -112,24 +124,6 @@ export class ThreadPool {
     this.#drops = (this.#drops + 1) | 0;
     this.#send({});
     place.free();
-  }
-
-  /** Where a program is in memory, since it was first run; undefined if there is no room. */
-  #placeOf({ number, bytes }: SharedProgram): Place | undefined {
-    const module = this.#modules.get(number);
-    if (module === undefined) return this.#places.get(number);
-    let place: Place;
-    try {
-      place = this.#allocate(HEADER_BYTES + bytes);
-    } catch {
-      return undefined;
-    }
-    const { buffer } = this.memory;
-    new Uint8Array(buffer, place.start + HEADER_BYTES, bytes).set(module);
-    Atomics.store(new Int32Array(buffer, place.start, 1), 0, number);
-    this.#modules.delete(number);
-    this.#places.set(number, place);
-    return place;
   }
 
   /**
@@ -140,10 +134,10 @@ export class ThreadPool {
     this.#requireHealth();
     this.#start(call.threads - 1);
     const loop = (Atomics.load(this.#words, LOOP / 4) + 1) | 0;
-    const place = this.#workers.length > 0 ? this.#placeOf(program) : undefined;
+    const { number, bytes } = program;
+    const place = this.#places.get(number);
     // Without a message this thread does all iterations itself.
-    if (place !== undefined) {
-      const { number, bytes } = program;
+    if (place !== undefined && this.#workers.length > 0) {
       this.#send({ ...call, program: number, address: place.start, bytes, loop });
     }
     try {

@@ -1,0 +1,29 @@
+/** Vite for the pages of the folder above. */
+import { fileURLToPath } from 'node:url';
+
+/** What isolates a page from other sites. Only such a page has shared memory, and so threads. */
+const headers = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+export default {
+  root: at('..'),
+  // Files that are fetched by name, such as names.txt.
+  publicDir: at('../../data'),
+  server: { headers },
+  preview: { headers },
+  worker: { format: 'es' },
+  resolve: {
+    alias: [{ find: './mambagrad.js', replacement: 'mambagrad/browser' }],
+  },
+  build: {
+    outDir: at('dist'),
+    emptyOutDir: true,
+    // Top-level await.
+    target: 'es2022',
+    rollupOptions: { input: [at('../index.html'), at('../train.html')] },
+  },
+};

@@ -1,0 +1,78 @@
+/** What code has printed, below it: each text, and whether it is the one that the page says. */
+import { element } from './elements.ts';
+
+/** What a `console.log` should print, by its line. */
+export interface Expected {
+  readonly line: number;
+  readonly text: string;
+}
+
+/** How a block ended: as the page says, otherwise, with an error, or stopped. */
+export type State = 'same' | 'different' | 'failed' | 'stopped';
+
+/** At most this many rows are shown. */
+const MOST_ROWS = 500;
+
+const trimmed = (text: string): string => text.replaceAll(/[^\S\n]+$/gm, '');
+
+/** The output of one block. */
+export class Printed {
+  readonly element = element('div', { class: 'printed', hidden: true });
+  readonly #expected: readonly Expected[];
+  /** What was printed by each line, put together, and where it is shown. */
+  readonly #lines = new Map<number, { text: string; readonly row: HTMLElement }>();
+  #rows = 0;
+
+  constructor(expected: readonly Expected[]) {
+    this.#expected = expected;
+  }
+
+  /** Shows a text that was printed by a line of the block; 0 if the line is not known. */
+  add(line: number, text: string): void {
+    const known = this.#lines.get(line);
+    const isExpected = this.#expected.some((each) => each.line === line);
+    if (known !== undefined && isExpected) {
+      known.text += `\n${text}`;
+      known.row.firstElementChild?.replaceChildren(known.text);
+    } else if (this.#rows < MOST_ROWS) {
+      const row = element('div', { class: 'row' }, element('pre', {}, text));
+      this.#lines.set(line, { text, row });
+      this.#append(row);
+    }
+  }
+
+  /** Shows an error, with the line of code at which it was thrown. */
+  fail(text: string, line: number, code: string): void {
+    const source = code.split('\n')[line - 1]?.trim() ?? '';
+    const where = line > 0 && source !== '' ? [element('p', {}, `Line ${line}: `, element('code', {}, source))] : [];
+    this.#append(element('div', { class: 'row failed', role: 'alert' }, ...where, element('pre', {}, text)));
+  }
+
+  note(text: string): void {
+    this.#append(element('div', { class: 'row note' }, element('p', {}, text)));
+  }
+
+  /** Compares what was printed with what was expected, once the block has run. */
+  compare(): State {
+    let state: State = 'same';
+    for (const { line, text } of this.#expected) {
+      const found = this.#lines.get(line);
+      const isSame = trimmed(found?.text ?? '') === text;
+      const row = found?.row ?? element('div', { class: 'row' }, element('pre', {}, 'nothing'));
+      if (found === undefined) this.#append(row);
+      row.classList.add(isSame ? 'same' : 'different');
+      if (isSame) row.append(element('span', { class: 'mark', title: 'as printed above', role: 'img', 'aria-label': 'as expected' }, '✓'));
+      else {
+        state = 'different';
+        row.append(element('p', {}, 'expected'), element('pre', {}, text));
+      }
+    }
+    return state;
+  }
+
+  #append(row: HTMLElement): void {
+    this.#rows += 1;
+    this.element.hidden = false;
+    this.element.append(row);
+  }
+}

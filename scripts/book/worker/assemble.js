@@ -1,0 +1,71 @@
+/**
+ * Makes one function of the blocks of a page. They share one scope, as in a module, each line stands
+ * where it stands on the page, and what a `console.log` prints is told with its line:
+ *
+ *     import { tensor } from 'mambagrad';      (async (__page, __modules) => { … const { tensor } = …
+ *     const x = await tensor(2);               const x = await tensor(2);
+ *     console.log(x);                          __page.print('log', 7, x);
+ */
+import { readModule } from '../../bundle/modules.js';
+/** What errors call the code, so that their stacks tell its lines. */
+export const SOURCE = 'page.js';
+/** Puts blocks together. Throws if they import one name from two modules. */
+export function assemble(blocks) {
+    const imports = new Map();
+    const specifiers = new Set();
+    let [code, line] = ['', 1];
+    for (const block of blocks) {
+        const module = readModule('line', '\n'.repeat(block.line) + block.code);
+        for (const each of module.imports) {
+            const known = imports.get(each.local);
+            if (known !== undefined && (known.from !== each.from || known.name !== each.name)) {
+                throw new SyntaxError(`${each.local} is imported from '${each.from}', and from '${known.from}' before`);
+            }
+            imports.set(each.local, each);
+        }
+        for (const specifier of module.specifiers)
+            specifiers.add(specifier);
+        const start = Math.max(block.line, line);
+        const text = bodyOf(module.body, block);
+        code += `${'\n'.repeat(start - line)};__page.enter(${block.line});`;
+        code += `${'\n'.repeat(block.line + 1 - start)}${text}`;
+        line = block.line + 1 + (text.match(/\n/g)?.length ?? 0);
+    }
+    const names = [...imports.values()];
+    const bindings = names.map(({ from, name, local }) => {
+        const all = `__modules[${JSON.stringify(from)}]`;
+        return `const ${local} = ${name === '*' ? all : `${all}[${JSON.stringify(name)}]`};`;
+    });
+    const head = `(async (__page, __modules) => { 'use strict'; ${bindings.join(' ')}`;
+    return {
+        code: `${head}${code}\n})\n//# sourceURL=${SOURCE}`, imports: names,
+        specifiers: [...specifiers],
+    };
+}
+const printing = new Set(['log', 'info', 'debug', 'warn', 'error']);
+/** The code of a block without what is not in its tokens; lines stay lines. */
+function bodyOf(tokens, { code, line }) {
+    // The tokens are of the code with a line for each that is before it on the page.
+    let [text, at, current] = ['', line, line + 1];
+    const add = (start, replaced) => {
+        const piece = code.slice(at - line, start - line);
+        text += replaced ?? piece.replaceAll(/[^\n]/g, '');
+        current += piece.match(/\n/g)?.length ?? 0;
+        at = start;
+    };
+    for (let i = 0; i < tokens.length; i++) {
+        const { start, text: own } = tokens[i];
+        if (start < line)
+            continue;
+        add(start);
+        const [dot, method, bracket] = tokens.slice(i + 1, i + 4).map((token) => token.text);
+        const isCall = own === 'console' && dot === '.' && printing.has(method) && bracket === '(' &&
+            tokens[i - 1]?.text !== '.';
+        if (isCall)
+            i += 3;
+        const end = tokens[i].start + tokens[i].text.length;
+        add(end, isCall ? `__page.print('${method}', ${current}, ` : own);
+    }
+    return text;
+}
+//# sourceMappingURL=assemble.js.map

@@ -1,0 +1,42 @@
+/** What a page and the worker that runs its code say to each other. */
+import type { Block } from './assemble.ts';
+
+/** What is to be run: blocks in order. */
+export interface Job {
+  readonly blocks: readonly Block[];
+}
+
+/** Something that was printed. */
+export interface Printed {
+  readonly kind: 'print';
+  /** Of the `console.log` on the page; 0 if that is not known. */
+  readonly line: number;
+  readonly text: string;
+}
+
+/** A number of a curve, drawn as it comes. */
+export interface Drawn {
+  readonly kind: 'draw';
+  readonly name: string;
+  readonly value: number;
+}
+
+/** That a block has begun, by the line of its fence. */
+export interface Entered {
+  readonly kind: 'enter';
+  readonly line: number;
+}
+
+/** That more was printed than is shown. */
+export interface Cut {
+  readonly kind: 'cut';
+}
+
+/** The end of a run: with an error, at a line if that is known (else 0), or without one. */
+export interface Ended {
+  readonly kind: 'end';
+  readonly error?: { readonly line: number; readonly text: string };
+  readonly milliseconds: number;
+}
+
+export type Message = Printed | Drawn | Entered | Cut | Ended;

@@ -1,0 +1,138 @@
+/**
+ * `npm run exercise`, as readers meet it: right and wrong answers, code that does not compile,
+ * load or end, hints, and exit codes. The runner has to be compiled: `npm test` does so.
+ */
+import { spawn } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { problemsIn } from '../../exercises/runner/compile.ts';
+import { nextHint } from '../../exercises/runner/hints.ts';
+import { exercises } from '../../exercises/checks/exercises.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = join(root, 'test/generated/exercises');
+const original = (name: string): string =>
+  readFileSync(join(root, 'exercises', `${name}.ts`), 'utf8');
+
+/** The file with another body of its first function. */
+const withBody = (name: string, body: string): string =>
+  original(name).replace(/^ {2}throw new Error\('\w+ is not written yet'\);/m, body);
+
+const write = (name: string, text: string): void =>
+  writeFileSync(join(folder, `${name}.ts`), text);
+
+/** Runs the command on the folder. */
+async function run(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+  const main = join(root, 'exercises/dist/runner/main.js');
+  const { npm_config_hint: _, ...env } = process.env;
+  const child = spawn(process.execPath, [main, ...args, '--folder', folder], { cwd: root, env });
+  let output = '';
+  child.stdout.on('data', (text) => (output += String(text)));
+  child.stderr.on('data', (text) => (output += String(text)));
+  const code = await new Promise<number | null>((resolve) => void child.on('close', resolve));
+  return { code, output };
+}
+
+beforeAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const settings = readFileSync(join(root, 'exercises/tsconfig.json'), 'utf8');
+  writeFileSync(join(folder, 'tsconfig.json'), settings.replaceAll('"../', '"../../../'));
+  for (const { name } of exercises) write(name, original(name));
+  cpSync(join(root, 'exercises/solutions/combine.ts'), join(folder, 'combine.ts'));
+  write('backward', withBody('backward', '  const [a] = node.inputs;\n  a.grad += node.grad;'));
+  write('scan', withBody('scan', '  for (;;);'));
+  write('fusion', withBody('fusion', '  return group.size;'));
+  write('liveness', `${original('liveness')}\nthrow new Error('a line too many');\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('a solved exercise is done, with exit code 0', async () => {
+  const { code, output } = await run('combine');
+  expect(output).toContain('  ✓ combine is associative: brackets make no difference\n');
+  expect(output).toMatch(/All 6 properties hold\. Done\.\n$/);
+  expect(code).toBe(0);
+});
+
+it('a wrong one is told the property, the input, what was expected and given', async () => {
+  const { code, output } = await run('backward');
+  expect(output).toContain(`
+  ✗ add passes its gradient on to both inputs
+
+      The smallest input on which it fails:
+        node: add of a = 1 and b = 1, with node.grad = 1
+
+      expected  { a.grad: 1, b.grad: 1 }
+      given     { a.grad: 1, b.grad: 0 }
+`);
+  expect(output).toContain('For a hint: npm run exercise backward -- --hint');
+  expect(code).toBe(1);
+});
+
+it('an endless loop is stopped, and its input told', async () => {
+  const { code, output } = await run('scan', '--seconds', '1');
+  expect(output).toMatch(/took more than 1 s\. Does a loop never end/);
+  expect(output).toMatch(/It was trying: one step writes .*\n +on\n +u = /);
+  expect(code).toBe(1);
+});
+
+it('a list says how far each is, whatever is wrong with some', async () => {
+  const { code, output } = await run('--seconds', '4');
+  const statuses = [...output.matchAll(/^ {2}\d {2}(\w+) .* {2,3}(\S.*)$/gm)]
+    .map(([, name, status]) => `${name}: ${status.split(/ {2,}/).at(-1)}`);
+  expect(statuses).toEqual([
+    'backward: 0 of 9 properties hold', 'op: open', 'combine: done', 'chunks: open',
+    'scan: does not run to its end', 'fusion: does not compile',
+    'liveness: does not run to its end', 'microkernel: open',
+  ]);
+  expect(output).toContain('1 of 8 are done.');
+  expect(code).toBe(0);
+});
+
+it('what the compiler finds, or throws when it is loaded, is said', async () => {
+  const [types, loading] = [await run('fusion'), await run('liveness')];
+  expect(types.output).toMatch(
+    /fusion\.ts does not compile yet:\n\n {2}line \d+: {2}return group\.size;\n +Property 'size'/,
+  );
+  expect(loading.output).toMatch(/when it is loaded:\n\n +Error: a line too many/);
+  expect([types.code, loading.code]).toEqual([1, 1]);
+});
+
+it.each([
+  [['nothing'], /there is no exercise 'nothing', expected one of backward, op, /],
+  [['--hint'], /--hint: for which exercise\?/],
+  [['scan', '--hint', '7'], /--hint 7: there are 3 hints for scan/],
+  [['scan', '--hint', 'x'], /--hint takes a whole number from 1, not 'x'/],
+  [['scan', 'op'], /'op' is one argument too many/],
+])('%j is refused with exit code 2', async (args, message) => {
+  const { code, output } = await run(...args);
+  expect(output).toMatch(message);
+  expect(code).toBe(2);
+});
+
+it('hints come one after the other, and each by its number', () => {
+  const file = join(folder, 'cache/hints.json');
+  const scan = exercises.find(({ name }) => name === 'scan');
+  if (scan === undefined) throw new Error('there is no exercise scan');
+  const first = (hint: string): string => hint.split('\n')[0];
+  const given = Array.from({ length: 4 }, () => nextHint(scan, file));
+  expect(given.map(first)).toEqual([1, 2, 3, 3].map((n) => `Hint ${n} of 3 for scan:`));
+  expect(given[0]).toMatch(/Copy the initial state first[^]*Ask again/);
+  expect(given[2]).toContain('the last one. A solution is in exercises/solutions/scan.ts');
+  expect(first(nextHint(scan, file, 1))).toBe('Hint 1 of 3 for scan:');
+  expect(first(nextHint(scan, file))).toBe('Hint 2 of 3 for scan:');
+});
+
+it('problems are sorted by file', () => {
+  const output = [
+    'exercises/scan.ts(3,5): error TS2304: Cannot find name x.',
+    'exercises/op.ts(1,1): error TS1005: ; expected.',
+    'exercises/op.ts(1,9): error TS1005: ; expected.',
+  ].join('\n');
+  const problems = problemsIn(output, folder);
+  expect([...problems.keys()]).toEqual(['scan', 'op']);
+  expect(problems.get('scan')).toMatchObject([{ line: 3, message: 'Cannot find name x.' }]);
+  expect(problems.get('op')).toHaveLength(1);
+});
