@@ -33,10 +33,13 @@ export function draw({ program = trainingStep() }: ArenaOptions = {}): string {
   const placed = reports.filter(({ offset, kind }) => offset !== undefined && kind !== 'alias');
   const total = placed.filter(({ kind }) => kind !== 'inPlace')
     .reduce((sum, report) => sum + report.bytes, 0);
-  const blocks = placed.map(({ value, offset = 0, bytes: size, from = -1, to = kernels.length - 1, kind }, i) => {
-    // Arguments are there before the first kernel runs.
-    const [x, end] = [LEFT + (from + 1) * wide, LEFT + (to + 2) * wide];
-    const place = { x: x + 1, y: at(offset + size) + 0.5, width: end - x - 2, height: size / bytes * HIGH - 1 };
+  const blocks = placed.map(({ value, offset = 0, bytes: size, from, to, kind }, i) => {
+    // Arguments are there before the first kernel runs, and results after the last.
+    const x = LEFT + ((from ?? -1) + 1) * wide;
+    const end = LEFT + ((to ?? kernels.length - 1) + 2) * wide;
+    const place = {
+      x: x + 1, y: at(offset + size) + 0.5, width: end - x - 2, height: size / bytes * HIGH - 1,
+    };
     const isScratch = kind === 'scratch';
     const name = isScratch ? '' : value?.name ?? '';
     const color = isScratch ? 'c1' : colors[i % colors.length];
@@ -58,7 +61,9 @@ export function draw({ program = trainingStep() }: ArenaOptions = {}): string {
     text(14, 20, words, { class: 'bold' }),
     text(14, 42, 'address', { class: 'small', color: 'quiet' }),
     ...axes(kernels.length, wide, bytes, at), ...blocks,
-    box({ x: WIDTH - 156, y: 35, width: 14, height: 14 }, { outline: 'c1', fill: 'c1', class: 'thin dashed' }),
+    box({ x: WIDTH - 156, y: 35, width: 14, height: 14 }, {
+      outline: 'c1', fill: 'c1', class: 'thin dashed',
+    }),
     text(WIDTH - 136, 42, 'scratch of a kernel', { class: 'small' }),
   ]);
 }
@@ -66,17 +71,19 @@ export function draw({ program = trainingStep() }: ArenaOptions = {}): string {
 function axes(
   kernels: number, wide: number, bytes: number, at: (address: number) => number,
 ): Mark[] {
-  const step = [1, 2, 4, 8, 16, 32, 64].map((kib) => 1024 * kib).find((one) => bytes / one <= 8) ?? bytes;
+  const steps = [1, 2, 4, 8, 16, 32, 64].map((kib) => 1024 * kib);
+  const step = steps.find((one) => bytes / one <= 8) ?? bytes;
   const levels = Array.from({ length: Math.floor(bytes / step) + 1 }, (_, i) => i * step);
   const bottom = TOP + HIGH;
+  const quiet = { class: 'small', color: 'quiet' } as const;
   return [
     ...levels.flatMap((address) => [
       line([[LEFT, at(address)], [WIDTH - RIGHT, at(address)]], { class: 'thin' }),
-      text(LEFT - 8, at(address), `${address / 1024} K`, { anchor: 'end', class: 'small', color: 'quiet' }),
+      text(LEFT - 8, at(address), `${address / 1024} K`, { ...quiet, anchor: 'end' }),
     ]),
     ...Array.from({ length: kernels }, (_, i) => text(
-      LEFT + (i + 1.5) * wide, bottom + 14, String(i), { anchor: 'middle', class: 'small', color: 'quiet' },
+      LEFT + (i + 1.5) * wide, bottom + 14, String(i), { ...quiet, anchor: 'middle' },
     )),
-    text(WIDTH - RIGHT, bottom + 33, 'kernel, in order', { anchor: 'end', class: 'small', color: 'quiet' }),
+    text(WIDTH - RIGHT, bottom + 33, 'kernel, in order', { ...quiet, anchor: 'end' }),
   ];
 }

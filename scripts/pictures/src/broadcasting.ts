@@ -47,10 +47,12 @@ function panel(
 ): Mark {
   const strides = broadcastStrides(tensor.shape, shape);
   const [rows, columns] = shape;
-  const cells = Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j): Cell => ({
+  const cellAt = (i: number, j: number): Cell => ({
     text: number(tensor.data[i * strides[0] + j * strides[1]]),
     fill, isGhost: (i > 0 && strides[0] === 0) || (j > 0 && strides[1] === 0),
-  })));
+  });
+  const cells = Array.from({ length: rows }, (_, i) =>
+    Array.from({ length: columns }, (_, j) => cellAt(i, j)));
   const bottom = TOP + rows * CELL;
   const list = (numbers: readonly number[]): string => `[${numbers.join(', ')}]`;
   const middle = x + columns * CELL / 2 - 1.5;

@@ -1,8 +1,9 @@
 /**
- * The drawing kit of the pictures: SVG as text, from a few kinds of marks. Colours are classes, with
- * values for light and dark in one style sheet, so that a picture follows the reader's setting, on
- * a page of the repository as on the site (an image takes the colour scheme of the element that
- * shows it). Coordinates are rounded to a tenth, so that a file has the same bytes on every machine.
+ * The drawing kit of the pictures: SVG as text, from a few kinds of marks. Colours are classes,
+ * with values for light and dark in one style sheet, so that a picture follows the reader's
+ * setting, on a page of the repository as on the site (an image takes the colour scheme of the
+ * element that shows it). Coordinates are rounded to a tenth, so that a file has the same bytes on
+ * every machine.
  *
  * A picture is 420 units wide unless it needs more. A phone shows it on about 360 pixels, where the
  * smallest text, 13 units, is 11 pixels high.
@@ -37,7 +38,8 @@ export type Color = Exclude<keyof typeof colors.light, 'page' | 'raised'>;
 /** The rules of one set of colours: for text and shapes (f-), outlines (s-) and pale fills (p-). */
 function rulesOf(set: Readonly<Record<string, string>>): string {
   return Object.entries(set).map(([name, value]) =>
-    `.f-${name}{fill:${value}}.s-${name}{stroke:${value}}.p-${name}{fill:${value};fill-opacity:.16}`,
+    `.f-${name}{fill:${value}}.s-${name}{stroke:${value}}` +
+    `.p-${name}{fill:${value};fill-opacity:.16}`,
   ).join('\n');
 }
 
@@ -59,8 +61,8 @@ export function round(value: number): number {
   return Math.round(10 * value) / 10 + 0;
 }
 
-const escape = (text: string): string => text
-  .replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+  .replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** An element around pieces of SVG. */
 export function element(name: string, attributes: Attributes, ...content: readonly Mark[]): Mark {

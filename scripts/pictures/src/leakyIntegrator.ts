@@ -65,7 +65,7 @@ function panel(
   return [
     text(14, place.y - 16, words, { class: 'small bold' }), ...bars,
     line([[place.x, bottom], [place.x + place.width, bottom]], { class: 'thin' }),
-    ...[0, 1].map((value) => text(place.x - 8, level(value) + (value === 1 ? 3 : 0), String(value), {
+    ...[0, 1].map((value) => text(place.x - 8, level(value) + 3 * value, String(value), {
       anchor: 'end', class: 'small', color: 'quiet',
     })),
     line(points, { color: 'c0', class: 'thick' }),

@@ -6,7 +6,7 @@
 import { compile, type KernelReport, ones, type Tensor } from '@mambagrad/tensor';
 import { arrow, box, CHARACTER, type Mark, picture, text, WIDTH } from './kit.ts';
 
-/** The ops, by their text in a program: each takes the result before it, and an input of its own. */
+/** The ops, by their text: each takes the result of the one before, and an input of its own. */
 export interface LoopNestsOptions {
   readonly ops?: Readonly<Record<string, (x: Tensor, other: Tensor) => Tensor>>;
   /** The shape of x; others are a row of it. */
@@ -26,9 +26,9 @@ export function draw({ ops = examples, shape = [100, 64] }: LoopNestsOptions = {
   const [x, row] = [ones(shape), ones(shape.slice(1))];
   const list = Object.values(ops);
   const alone = list.flatMap((op) => kernelsOf((input, other) => op(input, other), [x, row]));
-  const together = kernelsOf(
-    (input, ...others) => list.reduce((y, op, i) => op(y, others[i]), input), [x, ...list.map(() => row)],
-  );
+  const all = (input: Tensor, ...others: Tensor[]): Tensor =>
+    list.reduce((y, op, i) => op(y, others[i]), input);
+  const together = kernelsOf(all, [x, ...list.map(() => row)]);
   const before = panel('op by op', alone, 36, 'c1');
   const after = panel('fused', together, before.bottom + 40, 'c2');
   const middle = before.bottom + 20;
@@ -78,7 +78,8 @@ function panel(
     ];
   });
   const thousands = `${(bytesOf(kernels) / 1000).toFixed(1)} KB`;
-  const size = `${kernels.length} ${kernels.length === 1 ? 'loop nest' : 'loop nests'}, ${thousands}`;
+  const nests = kernels.length === 1 ? 'loop nest' : 'loop nests';
+  const size = `${kernels.length} ${nests}, ${thousands}`;
   return {
     marks: [
       text(14, top + 16, name, { class: 'small bold' }),

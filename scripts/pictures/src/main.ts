@@ -12,5 +12,7 @@ for (const file of readdirSync(folder)) {
     rmSync(join(folder, file));
   }
 }
-for (const [name, draw] of Object.entries(pictures)) writeFileSync(join(folder, `${name}.svg`), draw());
+for (const [name, draw] of Object.entries(pictures)) {
+  writeFileSync(join(folder, `${name}.svg`), draw());
+}
 console.log(`${Object.keys(pictures).length} pictures written to docs/pictures`);

@@ -58,6 +58,7 @@ export function draw({ x: value = 2, record = example }: ReverseSweepOptions = {
   const x = tensor(value, { dtype: 'f64', requiresGrad: true });
   const tape = Object.entries({ x, ...record(x) }).map(([name, result]) =>
     ({ name, tensor: result }));
+  const last = tape[tape.length - 1];
   const steps = sweep(tape);
   const column = (WIDTH - LEFT - 8) / steps.length;
   const bottom = TOP + tape.length * ROW;
@@ -74,7 +75,8 @@ export function draw({ x: value = 2, record = example }: ReverseSweepOptions = {
     description: steps.map(({ visited, gradients }) => {
       const known = tape.flatMap(({ name }, i) => gradients[i] === undefined ? []
         : [`${name} ${number(gradients[i])}`]);
-      return `${visited === undefined ? 'Start' : `After ${tape[visited].name}`}: ${known.join(', ')}`;
+      const when = visited === undefined ? 'Start' : `After ${tape[visited].name}`;
+      return `${when}: ${known.join(', ')}`;
     }).join('. '),
   }, [
     text(14, 44, 'tape', { class: 'bold' }),
@@ -82,7 +84,7 @@ export function draw({ x: value = 2, record = example }: ReverseSweepOptions = {
     ...heads,
     ...steps.flatMap((step, i) => drawStep(step, steps[i - 1], LEFT + i * column, column)),
     arrow([[LEFT + 6, bottom + 8], [WIDTH - 12, bottom + 8]], { color: 'c1' }),
-    text((LEFT + WIDTH) / 2, bottom + 26, `gradients of ${tape[tape.length - 1].name}, over the steps`, {
+    text((LEFT + WIDTH) / 2, bottom + 26, `gradients of ${last.name}, over the steps`, {
       anchor: 'middle', class: 'small', color: 'c1',
     }),
   ]);

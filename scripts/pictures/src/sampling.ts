@@ -30,7 +30,8 @@ export function draw(options: SamplingOptions = {}): string {
     );
     const count = isKept.filter(Boolean).length;
     const words = `T = ${temperature}: ${count} of ${names.length} tokens kept`;
-    return { words, marks: panel(48 + i * (HIGH + 62), words, names, probabilities, isKept, shares) };
+    const top = 48 + i * (HIGH + 62);
+    return { words, marks: panel(top, words, names, probabilities, isKept, shares) };
   });
   return picture({
     height: 48 + temperatures.length * (HIGH + 62) - 6,
@@ -79,10 +80,12 @@ function panel(
       const place = { x, y: bottom - height, width, height };
       const level = bottom - shares[i] * HIGH;
       const highest = Math.min(place.y, level);
+      const ends = [[x - 2, level], [x + width + 2, level]] as const;
+      const tick = line(ends, { color: 'c1', class: 'thick' });
       return [
         box(place, isKept[i] ? { outline: 'c0', fill: 'c0', class: 'thin' }
           : { outline: 'quiet', class: 'thin dashed' }),
-        ...(isKept[i] ? [line([[x - 2, level], [x + width + 2, level]], { color: 'c1', class: 'thick' })] : []),
+        ...(isKept[i] ? [tick] : []),
         text(x + width / 2, highest - 10, percent(probability), {
           anchor: 'middle', class: 'small', color: isKept[i] ? 'ink' : 'quiet',
         }),

@@ -36,7 +36,9 @@ export function draw({ size = [8, 8], orders = examples }: ScanOrdersOptions = {
     const [x, y] = [(i % 2) * PANEL + 20, Math.floor(i / 2) * high + 10];
     return [
       text(x, y + 10, name, { class: 'bold' }),
-      text(x, y + 30, `${percent(shares[i])} of neighbours near`, { class: 'small', color: 'quiet' }),
+      text(x, y + 30, `${percent(shares[i])} of neighbours near`, {
+        class: 'small', color: 'quiet',
+      }),
       drawPath(order(size), columns, cell, [x, y + 46]),
     ].join('');
   }));

@@ -43,23 +43,23 @@ export function draw(options: SsdMatrixOptions = {}): string {
   const unit = SIZE / length;
   const block = (i: number, j: number): Mark => {
     const size = (k: number): number => Math.min(chunkSize, length - k * chunkSize) * unit;
-    const place = {
-      x: LEFT + j * chunkSize * unit, y: TOP + i * chunkSize * unit, width: size(j), height: size(i),
-    };
+    const [x, y] = [LEFT + j * chunkSize * unit, TOP + i * chunkSize * unit];
+    const place = { x, y, width: size(j), height: size(i) };
     const isDiagonal = i === j;
     return box(place, {
       outline: isDiagonal ? 'c0' : 'c2', class: isDiagonal ? 'thick' : 'dashed',
     });
   };
-  const pairs = Array.from({ length: chunks }, (_, i) => Array.from({ length: i + 1 }, (_, j) => [i, j]));
+  const pairs = Array.from({ length: chunks }, (_, i) =>
+    Array.from({ length: i + 1 }, (_, j) => [i, j]));
   // The diagonal blocks last, so that their outlines are on top.
   const blocks = pairs.flat().sort(([i, j], [k, l]) => (k - l) - (i - j));
   const bottom = TOP + SIZE;
   return picture({
     height: bottom + 74,
     title: `The matrix of a scan over ${length} steps, in chunks of ${chunkSize}`,
-    description: `Output t depends on the inputs up to t, those before it the less the longer they ` +
-      `are ago. The largest entry is ${number(largest)}. ${chunks} blocks on the diagonal are ` +
+    description: 'Output t depends on the inputs up to t, on earlier ones less. ' +
+      `The largest entry is ${number(largest)}. ${chunks} blocks on the diagonal are ` +
       `computed whole; the blocks below it have at most the rank ${stateSize}.`,
   }, [
     text(LEFT + SIZE / 2, 16, 'input s →', { anchor: 'middle', class: 'small', color: 'quiet' }),

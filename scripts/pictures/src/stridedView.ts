@@ -1,6 +1,6 @@
 /**
- * Movement ops as strides: permute, slice, flip, narrow and broadcastTo only choose which element of
- * the input each element of the result is. Element [i, j] is at offset + i · stride₀ + j · stride₁
+ * Movement ops as strides: permute, slice, flip, narrow and broadcastTo only choose which element
+ * of the input each element of the result is. Element [i, j] is at offset + i · stride₀ + j · stride₁
  * in memory. The numbers of the example are their own places, so the result shows its layout.
  */
 import { arange, type Tensor } from '@mambagrad/tensor';
@@ -63,7 +63,8 @@ function drawView(y: number, code: string, result: Tensor, size: number): Mark {
   })));
   const top = y + 28;
   const x = LEFT + 5 * CELL;
-  const notes = [`offset ${offset}`, `strides [${strides.map((stride) => minus(stride)).join(', ')}]`];
+  const list = strides.map((stride) => minus(stride)).join(', ');
+  const notes = [`offset ${offset}`, `strides [${list}]`];
   return [
     line([[LEFT, y - 6], [LEFT + 392, y - 6]], { class: 'thin' }),
     text(LEFT, y + 10, code, { class: 'code' }),

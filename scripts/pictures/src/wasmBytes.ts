@@ -46,7 +46,8 @@ function postOrder(
   const operation = operations[code.instruction];
   if (operation === undefined) throw new Error(`wasmBytes: ${code.instruction} is not known`);
   const [a, b] = stack.slice(-2);
-  return [...rows, { text: code.instruction, depth, stack: [...below, Math.fround(operation(a, b))] }];
+  const value = Math.fround(operation(a, b));
+  return [...rows, { text: code.instruction, depth, stack: [...below, value] }];
 }
 
 /** The bytes of the code of a module's only function, which has no locals but its parameters. */
@@ -102,11 +103,15 @@ export function draw(options: WasmBytesOptions = {}): string {
   return picture({
     height: bottom + 12,
     title: `The bytes of ${code}`,
-    description: rows.map(({ bytes, text: name, stack }) =>
-      `${bytes.join(' ')}: ${name}, then the stack is ${stack.map((one) => number(one)).join(', ')}`).join('; '),
+    description: rows.map(({ bytes, text: name, stack }) => {
+      const values = stack.map((one) => number(one)).join(', ');
+      return `${bytes.join(' ')}: ${name}, then the stack is ${values}`;
+    }).join('; '),
   }, [
     text(LEFT, 20, code, { class: 'code', color: 'c2' }),
-    text(LEFT, 46, `runs as below; on the right for x = ${number(x)}, y = ${number(y)}`, { class: 'small' }),
+    text(LEFT, 46, `runs as below; on the right for x = ${number(x)}, y = ${number(y)}`, {
+      class: 'small',
+    }),
     head(LEFT, 'bytes'), head(CODE_LEFT, 'instruction'), head(STACK_LEFT, 'stack, top right'),
     ...rows.flatMap((row, i) => drawRow(row, TOP + i * ROW)),
   ]);

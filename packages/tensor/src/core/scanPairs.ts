@@ -1,7 +1,7 @@
 /**
- * The orders in which a scan combines its steps. Composition is associative, so any order that keeps
- * earlier before later gives the same prefixes: one by one, up and down a tree, by doubling, or chunk
- * by chunk. `ops/linearScan.ts` runs them, and its header says what they cost.
+ * The orders in which a scan combines its steps. Composition is associative, so any order that
+ * keeps earlier before later gives the same prefixes: one by one, up and down a tree, by doubling,
+ * or chunk by chunk. `ops/linearScan.ts` runs them, and its header says what they cost.
  */
 import { checkArgument, type Kind, oneOf, whole } from './options.ts';
 
@@ -16,7 +16,8 @@ export const scanAlgorithms: Kind<ScanAlgorithm> =
  * The order in which steps are combined: `join(s, t)`, for s < t, composes step t, which is by then
  * the composite of the steps after s up to t, with the composite that step s holds.
  */
-export type Order = (length: number, join: (s: number, t: number) => void, chunkSize: number) => void;
+export type Order =
+  (length: number, join: (s: number, t: number) => void, chunkSize: number) => void;
 
 /** One step after the other. */
 const sequential: Order = (length, join) => {
