@@ -5,20 +5,20 @@
  * harder to read than the rest.
  */
 import {
-  accuracy, AdamW, collate, confusionMatrix, cosineDecay, crossEntropy, DataLoader, imageDataset,
-  multiplySchedules, splitData, Trainer, warmUp,
+  accuracy, AdamW, collate, confusionMatrix, crossEntropy, DataLoader, imageDataset, splitData,
+  Trainer,
 } from '@mambagrad/nn';
-import { readCsv, report, runFolder } from '@mambagrad/nn/node';
+import { readCsv, report } from '@mambagrad/nn/node';
 import { manualSeed, stack } from '@mambagrad/tensor';
 import { mostCommon, nearest } from './digits/baselines.ts';
 import { DigitReaders } from './digits/model.ts';
 import { sideBySide } from './digits/picture.ts';
-import { dataFile, folderOfRun, runFlags, runTexts } from './files.ts';
-import { readOptions } from './options.ts';
-import { percent, predict } from './training.ts';
+import { dataFile } from './files.ts';
+import { keepRun, readRun } from './runs.ts';
+import { percent, predict, upAndDown } from './training.ts';
 
-const options = readOptions(
-  'Trains stacks of MambaND layers to read handwritten digits.',
+const options = readRun(
+  'digits', 'Trains stacks of MambaND layers to read handwritten digits.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
     epochs: { help: 'how often to go through the images', default: 60 },
@@ -28,11 +28,8 @@ const options = readOptions(
     hidden: { help: 'width of each', default: 32 },
     lr: { help: 'highest learning rate', default: 0.01, min: 0, fraction: true },
   },
-  runFlags,
-  runTexts,
 );
-const { seed, epochs, batch, readers, layers, hidden, lr } = options;
-const folder = folderOfRun('digits', options);
+const { seed, epochs, batch, readers, layers, hidden, lr, folder } = options;
 
 // The table has a row for each image: its 64 pixels, and then its class.
 const table = readCsv(dataFile('digits.csv.gz'), { header: false });
@@ -43,7 +40,6 @@ const [training, validation, test] =
 
 manualSeed(seed);
 const model = new DigitReaders(readers, { layers, hidden, dropout: 0.2, classes: 10 });
-const stepsOfEpoch = Math.floor(training.length / batch);
 const trainer = new Trainer({
   model,
   optimizer: new AdamW(model.parameters(), { lr, weightDecay: 0.05 }),
@@ -52,7 +48,7 @@ const trainer = new Trainer({
   loss: ({ image, label }) => {
     const losses = model.each(image)
       .map((logits) => crossEntropy(logits, label, { labelSmoothing: 0.1 }));
-    return { loss: stack(losses).mean() };
+    return stack(losses).mean();
   },
   validation: {
     data: new DataLoader(validation, { batchSize: 200 }),
@@ -61,12 +57,10 @@ const trainer = new Trainer({
     predict: ({ image, label }) => ({ outputs: model.forward(image), targets: label }),
     metrics: { accuracy: accuracy(), confusion: confusionMatrix(10) },
   },
-  // Up to the highest rate over the first steps, then down to 0 along a cosine.
-  schedule: multiplySchedules(warmUp(50), cosineDecay(epochs * stepsOfEpoch)),
+  schedule: upAndDown(50),
   maxNorm: 1,
-  resume: options.resume,
   host: process,
-  ...runFolder(folder),
+  ...keepRun(options),
 });
 console.log(
   `${readers} stacks of ${layers} MambaND layers, ${model.parameterCount().toLocaleString('en')} ` +

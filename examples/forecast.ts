@@ -4,19 +4,19 @@
  * month as if it were the present one. The model is saved with its scale; forecastNext.ts uses it.
  */
 import {
-  AdamW, collate, cosineDecay, DataLoader, l1Loss, meanAbsoluteError, measure, multiplySchedules,
-  Trainer, warmUp, windows,
+  AdamW, collate, DataLoader, l1Loss, meanAbsoluteError, measure, Trainer, windows,
 } from '@mambagrad/nn';
-import { report, runFolder } from '@mambagrad/nn/node';
-import { manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
+import { report, saveModel } from '@mambagrad/nn/node';
+import { manualSeed, noGrad, type Tensor, tensor } from '@mambagrad/tensor';
 import { join } from 'node:path';
-import { dataFile, folderOfRun, runFlags, runTexts } from './files.ts';
+import { dataFile } from './files.ts';
 import { type Batch, Forecaster, MEMORY } from './forecast/model.ts';
 import { indexOfYear, readSeries, risesOf, YEAR } from './forecast/series.ts';
-import { readOptions } from './options.ts';
+import { keepRun, readRun } from './runs.ts';
+import { upAndDown } from './training.ts';
 
-const options = readOptions(
-  'Trains a Mamba to forecast the CO₂ in the air, twelve months ahead.',
+const options = readRun(
+  'forecast', 'Trains a Mamba to forecast the CO₂ in the air, twelve months ahead.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
     epochs: { help: 'how often to go through the training part', default: 20 },
@@ -25,14 +25,12 @@ const options = readOptions(
     hidden: { help: 'width of the model', default: 16 },
     lr: { help: 'highest learning rate', default: 0.005, min: 0, fraction: true },
   },
-  runFlags,
-  runTexts,
 );
-const { seed, epochs, batch, layers, hidden, lr } = options;
-const folder = folderOfRun('forecast', options);
+const { seed, epochs, batch, layers, hidden, lr, folder } = options;
 
 manualSeed(seed);
-const model = new Forecaster({ layers, hidden });
+const sizes = { layers, hidden };
+const model = new Forecaster(sizes);
 
 // The series in three parts. Of what comes later nothing is used, not even for the scale.
 const series = readSeries(dataFile('co2-concentration.csv'));
@@ -47,6 +45,7 @@ const training = part(YEAR + MEMORY, from2005);
 const validation = part(from2005, from2010);
 const test = part(from2010, scaled.length);
 
+/** What the model says of a batch, and of which months the truth is known. */
 const predict = (batch: Batch) => ({
   outputs: model.forward(batch),
   targets: batch.target.squeeze(-1),
@@ -57,29 +56,23 @@ const trainer = new Trainer({
   model,
   optimizer: new AdamW(model.parameters(), { lr }),
   data: new DataLoader(training, { batchSize: batch, shuffle: true, seed }),
-  loss: (batch: Batch) => {
-    const { outputs, targets, mask } = predict(batch);
-    // The mean over the months that have a value, of which `count` says how many there are.
-    const count = mask.sum().cast('f32');
-    const errors = l1Loss(outputs, targets, { reduction: 'none' });
-    return { loss: mask.where(errors, 0).sum().div(count), count };
-  },
+  predict,
+  loss: l1Loss,
   validation: {
     data: new DataLoader(validation, { batchSize: validation.length }),
     everyEpochs: 1,
     keepBest: true,
-    predict: (batch: Batch) => {
+    predict: (batch) => {
       const { outputs, targets, mask } = predict(batch);
       const [inPpm, truth] = [outputs, targets].map((rises) => model.scaler.inverse(rises));
       return { outputs: inPpm, targets: truth, mask };
     },
     metrics: { 'mean error in ppm': meanAbsoluteError() },
   },
-  schedule: multiplySchedules(warmUp(20), cosineDecay(epochs * Math.ceil(training.length / batch))),
+  schedule: upAndDown(20),
   maxNorm: 1,
-  resume: options.resume,
   host: process,
-  ...runFolder(folder),
+  ...keepRun(options),
 });
 console.log(
   `A Mamba of ${model.parameterCount().toLocaleString('en')} parameters learns from ` +
@@ -116,6 +109,7 @@ for (const [name, forecast] of forecasts) {
 }
 
 const path = join(folder, 'model.safetensors');
-model.save(path, errorOf(outputs));
+model.error.assign(tensor(errorOf(outputs)));
+saveModel(path, model, sizes);
 console.log(`\nSaved to ${path}; npm run example forecastNext looks ahead with it.`);
 console.log(`Report: ${report(folder)}`);

@@ -4,11 +4,13 @@
  * and how large its errors were on months that it had not seen.
  */
 import { plot } from '@mambagrad/nn';
+import { loadModel } from '@mambagrad/nn/node';
 import { join } from 'node:path';
-import { dataFile, fail, latestRun } from './files.ts';
-import { Forecaster } from './forecast/model.ts';
+import { dataFile, fail, orFail } from './files.ts';
+import { Forecaster, type ForecasterOptions } from './forecast/model.ts';
 import { readSeries, risesOf, YEAR } from './forecast/series.ts';
 import { readOptions } from './options.ts';
+import { latestRun } from './runs.ts';
 
 const options = readOptions(
   'Forecasts the CO₂ of the next twelve months, with a model that forecast has saved.',
@@ -22,15 +24,8 @@ const options = readOptions(
 const folder = options.load ?? latestRun('forecast') ??
   fail('there is no model yet; npm run example forecast trains one');
 
-/** What `make` gives, or the end of the process with the reason why it gives nothing. */
-function orFail<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
-}
-const { model, error } = orFail(() => Forecaster.load(join(folder, 'model.safetensors')));
+const create = (sizes: ForecasterOptions) => new Forecaster(sizes);
+const model = orFail(() => loadModel(join(folder, 'model.safetensors'), create));
 const file = options.file ?? dataFile('co2-concentration.csv');
 const { times, values } = orFail(() => readSeries(file));
 
@@ -57,6 +52,6 @@ next.forEach((value, i) => {
   console.log(`  ${month}${value.toFixed(2)}  ${rises[i] < 0 ? '' : '+'}${rises[i].toFixed(2)}`);
 });
 console.log(
-  `\nForecasts of this model for months that it had not seen were off by ${error.toFixed(2)} ppm ` +
-    'on average.',
+  `\nForecasts of this model for months that it had not seen were off by ` +
+    `${model.error.item().toFixed(2)} ppm on average.`,
 );

@@ -3,9 +3,9 @@
  * square, a cross or a diamond, of any size, anywhere, in noise. An image is a grid of patches;
  * each layer scans it along another axis or in another direction.
  */
-import { MambaBlock, MambaND } from '@mambagrad/mamba';
 import { Linear, Module, RMSNorm } from '@mambagrad/nn';
 import { integers, manualSeed, normal, type Tensor, tensor, uniform } from '@mambagrad/tensor';
+import { GridLayer } from './gridLayer.ts';
 import { readOptions } from './options.ts';
 import { type Batch, percent, predict, trainClassifier } from './training.ts';
 
@@ -56,26 +56,10 @@ function draw(count: number): Batch {
   return { inputs: images.add(normal(images.shape, 0, 0.25)), labels };
 }
 
-/** x + scan(norm(x)), over a grid [batch, GRID, GRID, hidden]. */
-class GridLayer extends Module {
-  readonly norm = new RMSNorm(options.hidden);
-  readonly scan: MambaND;
-
-  /** `layer` is its place in the stack, by which it takes one order or the other. */
-  constructor(layer: number) {
-    super();
-    const createCore = () => new MambaBlock({ hiddenSize: options.hidden, stateSize: 8 });
-    this.scan = new MambaND(createCore, { order: 'alternating', layer });
-  }
-
-  forward(x: Tensor): Tensor {
-    return x.add(this.scan.forward(this.norm.forward(x)));
-  }
-}
-
 class Classifier extends Module {
   readonly embedding = new Linear(PATCH * PATCH, options.hidden);
-  readonly layers = Array.from({ length: options.layers }, (_, i) => new GridLayer(i));
+  readonly layers =
+    Array.from({ length: options.layers }, (_, i) => new GridLayer(options.hidden, i));
   readonly norm = new RMSNorm(options.hidden);
   readonly head = new Linear(options.hidden, names.length);
 

@@ -6,7 +6,6 @@
  */
 import { inductionHeads } from '@mambagrad/mamba';
 import { type StateDict, Trainer } from '@mambagrad/nn';
-import { checkpointFolder } from '@mambagrad/nn/node';
 import { manualSeed, setThreads, TensorError } from '@mambagrad/tensor';
 import { writeFileSync } from 'node:fs';
 import { bar } from './drawing/terminal.ts';
@@ -18,6 +17,7 @@ import {
 } from './induction/recipe.ts';
 import { Streams, type Windows } from './induction/streams.ts';
 import { readOptions } from './options.ts';
+import { keepRun, optionsBefore } from './runs.ts';
 import { percent } from './training.ts';
 
 const options = readOptions(
@@ -35,6 +35,7 @@ const options = readOptions(
   },
   { resume: 'go on from the latest checkpoint, if there is one' },
   { checkpoint: 'folder in which to keep checkpoints', svg: 'file to draw to' },
+  optionsBefore,
 );
 const { seed, steps, batch, vocab, longest, checkpoint } = options;
 if (options.resume && !checkpoint) fail('--resume takes --checkpoint as well');
@@ -80,8 +81,7 @@ const trainer: Trainer<Windows> = new Trainer({
   },
   schedule: createSchedule(steps),
   maxNorm: 1,
-  ...(checkpoint && { checkpoints: checkpointFolder(checkpoint) }),
-  resume: options.resume,
+  ...(checkpoint && keepRun({ ...options, folder: checkpoint })),
   callbacks: [
     ({ step }) => sharpen(model, step, steps),
     ({ step }) => keepIfBest(step),

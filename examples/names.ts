@@ -7,20 +7,17 @@
 import {
   characterTokenizer, generateTexts, MambaLM, saveLanguageModel,
 } from '@mambagrad/mamba';
-import {
-  AdamW, collate, cosineDecay, crossEntropy, DataLoader, multiplySchedules, splitData, Trainer,
-  warmUp,
-} from '@mambagrad/nn';
-import { report, runFolder, saveSafetensors } from '@mambagrad/nn/node';
+import { AdamW, collate, crossEntropy, DataLoader, splitData, Trainer } from '@mambagrad/nn';
+import { report, saveSafetensors } from '@mambagrad/nn/node';
 import { manualSeed, permutation } from '@mambagrad/tensor';
 import { readFileSync } from 'node:fs';
-import { dataFile, folderOfRun, runFlags, runTexts } from './files.ts';
+import { dataFile } from './files.ts';
 import { NGram } from './ngram.ts';
-import { readOptions } from './options.ts';
-import { percent } from './training.ts';
+import { keepRun, readRun } from './runs.ts';
+import { percent, upAndDown } from './training.ts';
 
-const options = readOptions(
-  'Trains a small MambaLM to write first names.',
+const options = readRun(
+  'names', 'Trains a small MambaLM to write first names.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
     epochs: { help: 'how often to go through the names', default: 16 },
@@ -31,11 +28,10 @@ const options = readOptions(
     write: { help: 'names to write at the end', default: 500 },
     temperature: { help: 'how freely it writes', default: 1, min: 0, fraction: true },
   },
-  runFlags,
-  { ...runTexts, save: 'a file for the model, as examples/browser reads it' },
+  {},
+  { save: 'a file for the model, as examples/browser reads it' },
 );
-const { seed, epochs, batch, layers, hidden, lr, temperature } = options;
-const folder = folderOfRun('names', options);
+const { seed, epochs, batch, layers, hidden, lr, temperature, folder } = options;
 
 // A line break begins a name and ends it; it comes before all letters, so its token is 0.
 const names = readFileSync(dataFile('names.txt'), 'utf8').trim().split('\n');
@@ -63,7 +59,6 @@ const write = (count: number): Promise<string[]> => generateTexts(
   { temperature, stopTokens: tokenizer.encode('\n'), maxTokens: 20 },
 );
 
-const stepsOfEpoch = Math.floor(training.length / batch);
 const trainer = new Trainer({
   model,
   optimizer: new AdamW(model.parameters(), { lr, weightDecay: 0.1 }),
@@ -74,12 +69,10 @@ const trainer = new Trainer({
   },
   validation: { data: loaderOf(validation, false), everyEpochs: 1, keepBest: true },
   samples: { every: 200, make: async () => (await write(8)).join(' ') },
-  // Up to the highest rate over the first steps, then down to 0 along a cosine.
-  schedule: multiplySchedules(warmUp(50), cosineDecay(epochs * stepsOfEpoch)),
+  schedule: upAndDown(50),
   maxNorm: 1,
-  resume: options.resume,
   host: process,
-  ...runFolder(folder),
+  ...keepRun(options),
 });
 console.log(
   `A MambaLM of ${model.parameterCount().toLocaleString('en')} parameters learns to write from ` +

@@ -11,17 +11,25 @@ export interface NumberOption {
   readonly fraction?: boolean;
 }
 
+/** Options by name: numbers, flags, and texts that may be left out. */
+export type Values<Name extends string, Flag extends string, Text extends string> =
+  Record<Name, number> & Record<Flag, boolean> & Record<Text, string | undefined>;
+
+/** What is given on the command line, as Node reads it. */
+export type Given = Readonly<Record<string, string | boolean | undefined>>;
+
 /**
  * Reads the options of this process: numbers, flags and texts, the latter two each given by what it
  * is for. On `--help` it prints `about` and the options, and ends the process; on a mistake it says
- * which, and ends it with code 2.
+ * which, and ends it with code 2. What is not given is as it was `before`, or has its default.
  */
 export function readOptions<Name extends string, Flag extends string, Text extends string = never>(
   about: string,
   options: Readonly<Record<Name, NumberOption>>,
   flags: Readonly<Record<Flag, string>>,
   texts = {} as Readonly<Record<Text, string>>,
-): Record<Name, number> & Record<Flag, boolean> & Record<Text, string | undefined> {
+  before: (given: Given) => Readonly<Record<string, unknown>> = () => ({}),
+): Values<Name, Flag, Text> {
   const names = Object.keys(options) as Name[];
   const flagNames = Object.keys(flags) as Flag[];
   const textNames = Object.keys(texts) as Text[];
@@ -39,12 +47,15 @@ export function readOptions<Name extends string, Flag extends string, Text exten
       console.log(helpText(about, options, { ...flags, ...texts }));
       process.exit(0);
     }
-    const given: Record<string, unknown> = values;
-    const numbers = names.map((name) => [name, parseNumber(name, given[name], options[name])]);
-    const switches = flagNames.map((name) => [name, given[name] === true]);
-    const strings = textNames.map((name) => [name, given[name]]);
-    return Object.fromEntries([...numbers, ...switches, ...strings]) as Record<Name, number> &
-      Record<Flag, boolean> & Record<Text, string | undefined>;
+    const given = values as Given;
+    const earlier = before(given);
+    const numbers = names.map((name) => [
+      name, given[name] === undefined && typeof earlier[name] === 'number'
+        ? earlier[name] : parseNumber(name, given[name], options[name]),
+    ]);
+    const switches = flagNames.map((name) => [name, (given[name] ?? earlier[name]) === true]);
+    const strings = textNames.map((name) => [name, given[name] ?? earlier[name]]);
+    return Object.fromEntries([...numbers, ...switches, ...strings]) as Values<Name, Flag, Text>;
   } catch (error) {
     // Node's own messages go on after the first sentence with hints about positional arguments.
     const [line] = String(error instanceof Error ? error.message : error).split(/\. |\n/);

@@ -4,12 +4,12 @@
  * short sequences, with the same budget, and tested on longer ones.
  */
 import { counting, MambaLM, parity } from '@mambagrad/mamba';
-import { Adam, cosineDecay, multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
+import { Adam, Trainer } from '@mambagrad/nn';
 import { Generator, manualSeed, noGrad, type Tensor } from '@mambagrad/tensor';
 import { readOptions } from './options.ts';
 import { counterByHand } from './parity/byHand.ts';
 import { sharpenDecay } from './parity/sharpen.ts';
-import { judge, percent } from './training.ts';
+import { judge, percent, upAndDown } from './training.ts';
 
 const options = readOptions('Counts with a state that turns, by hand and by training.', {
   seed: { help: 'where the random numbers start', default: 1, min: 0 },
@@ -61,7 +61,7 @@ async function train(layer: 'mamba' | 'mamba3'): Promise<void> {
     optimizer: new Adam(model.parameters(), { lr: options.lr, betas: [0.9, 0.99], eps: 1e-12 }),
     data: () => parity(batch, { length: lengthAt(trainer.step) }),
     loss: ({ inputs, targets }) => judge(model.forward(inputs), targets),
-    schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
+    schedule: upAndDown(50),
     maxNorm: 1,
     callbacks: [({ step }) => {
       if (step > SHARPEN.from * steps && step <= SHARPEN.to * steps) {

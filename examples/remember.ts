@@ -4,7 +4,7 @@
  * from which steps the influence on each answer comes. It prints this, and draws it as SVG.
  */
 import { MambaLM, observe, selectiveCopying } from '@mambagrad/mamba';
-import { AdamW, cosineDecay, multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
+import { AdamW, Trainer } from '@mambagrad/nn';
 import { Generator, manualSeed, type Tensor } from '@mambagrad/tensor';
 import { writeFileSync } from 'node:fs';
 import { bar, shade } from './drawing/terminal.ts';
@@ -13,7 +13,7 @@ import {
   halfLivesOf, influenceOf, keptOf, mean, positionsOf, REACH, responseOf,
 } from './remember/measures.ts';
 import { drawPage } from './remember/page.ts';
-import { judge, percent } from './training.ts';
+import { judge, percent, upAndDown } from './training.ts';
 
 const options = readOptions(
   'Trains a small Mamba to copy selectively, and shows what it remembers.',
@@ -58,7 +58,7 @@ const trainer = new Trainer({
   optimizer: new AdamW(model.parameters(), { lr: options.lr }),
   data: () => selectiveCopying(options.batch, { tokens, places }),
   loss: ({ inputs, targets }) => judge(answer(inputs), targets),
-  schedule: multiplySchedules(warmUp(150), cosineDecay(options.steps)),
+  schedule: upAndDown(150),
   maxNorm: 1,
   // The same bits on every machine, and so the same picture.
   compile: { deterministic: true },

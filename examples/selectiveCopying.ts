@@ -7,12 +7,12 @@
  *       --batch 4 --steps 40000 --lr 0.002 --grow --checkpoint FOLDER
  */
 import { MambaLM, selectiveCopying, type SelectiveCopyingBatch } from '@mambagrad/mamba';
-import { AdamW, cosineDecay, multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
-import { checkpointFolder } from '@mambagrad/nn/node';
+import { AdamW, Trainer } from '@mambagrad/nn';
 import { Generator, manualSeed, noGrad, type Tensor, TensorError } from '@mambagrad/tensor';
 import { appendFileSync } from 'node:fs';
 import { readOptions } from './options.ts';
-import { judge, percent } from './training.ts';
+import { keepRun, optionsBefore } from './runs.ts';
+import { judge, percent, upAndDown } from './training.ts';
 
 const numbers = {
   seed: { help: 'where the random numbers start', default: 1, min: 0 },
@@ -35,7 +35,8 @@ const paths = {
   checkpoint: 'folder in which to keep checkpoints',
   log: 'file to add a line of JSON to for each step',
 };
-const options = readOptions('Trains a small Mamba to copy selectively.', numbers, flags, paths);
+const about = 'Trains a small Mamba to copy selectively.';
+const options = readOptions(about, numbers, flags, paths, optionsBefore);
 const { checkpoint, log } = options;
 if (options.tokens > options.places) {
   fail(`--tokens ${options.tokens} do not fit into --places ${options.places}`);
@@ -75,13 +76,11 @@ const trainer: Trainer<SelectiveCopyingBatch> = new Trainer({
   optimizer: new AdamW(model.parameters(), { lr: options.lr }),
   data: draw,
   loss: ({ inputs, targets }) => judge(answer(inputs), targets),
-  // Up to the highest rate over the first steps, then down to 0 along a cosine.
-  schedule: multiplySchedules(warmUp(150), cosineDecay(options.steps)),
+  schedule: upAndDown(150),
   maxNorm: 1,
   compile: options.eager ? false : {},
-  ...(checkpoint && { checkpoints: checkpointFolder(checkpoint) }),
+  ...(checkpoint && keepRun({ ...options, folder: checkpoint })),
   ...(log && { log: { write: (line) => appendFileSync(log, line) } }),
-  resume: options.resume,
   host: process,
 });
 

@@ -1,6 +1,8 @@
 /** What the examples have in common: how they learn to tell classes apart. */
-import { AdamW, cosineDecay, crossEntropy, type Losses, type Module } from '@mambagrad/nn';
-import { multiplySchedules, Trainer, warmUp } from '@mambagrad/nn';
+import {
+  AdamW, cosineDecay, crossEntropy, type Losses, type Module, multiplySchedules, type Schedule,
+  Trainer, warmUp,
+} from '@mambagrad/nn';
 import { noGrad, type Tensor } from '@mambagrad/tensor';
 
 /** From inputs [batch, ...] to the logits of each class, [batch, classes]. */
@@ -21,6 +23,10 @@ export interface TrainingOptions {
   readonly lr: number;
 }
 
+/** Up to the highest rate over the first steps, then down to 0 along a cosine, when a run ends. */
+export const upAndDown = (stepsUp: number): Schedule =>
+  multiplySchedules(warmUp(stepsUp), cosineDecay());
+
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
 /** Trains on fresh batches, compiled, until `steps` are done or somebody asks to stop. */
@@ -34,8 +40,7 @@ export async function trainClassifier(
     optimizer: new AdamW(model.parameters(), { lr }),
     data: () => draw(batch),
     loss: ({ inputs, labels }) => judge(model.forward(inputs), labels),
-    // Up to the highest rate over the first steps, then down to 0 along a cosine.
-    schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
+    schedule: upAndDown(50),
     maxNorm: 1,
     host: process,
   });

@@ -9,19 +9,17 @@
  *     npm run example writer -- --load runs/writer --prompt …   goes on from there
  */
 import { byteTokenizer, generateText, MambaLM } from '@mambagrad/mamba';
-import {
-  AdamW, cosineDecay, crossEntropy, multiplySchedules, Trainer, warmUp,
-} from '@mambagrad/nn';
-import { report, runFolder } from '@mambagrad/nn/node';
+import { AdamW, crossEntropy, Trainer } from '@mambagrad/nn';
+import { report } from '@mambagrad/nn/node';
 import { manualSeed, type Tensor } from '@mambagrad/tensor';
-import { fail, folderOfRun, runFlags, runTexts } from './files.ts';
-import { readOptions } from './options.ts';
+import { keepRun, readRun } from './runs.ts';
+import { upAndDown } from './training.ts';
 import { chat } from './writer/chat.ts';
 import { loadModel, saveModel } from './writer/saved.ts';
 import { baselines, drawPieces, heldOutBatches, readText } from './writer/text.ts';
 
-const options = readOptions(
-  'Trains a language model on the bytes of a text, and lets it write.',
+const options = readRun(
+  'writer', 'Trains a language model on the bytes of a text, and lets it write.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
     steps: { help: 'training steps', default: 1000 },
@@ -34,15 +32,13 @@ const options = readOptions(
     write: { help: 'bytes to write at the end, or in a turn of --chat', default: 600 },
     temperature: { help: 'how freely it writes', default: 0.7, min: 0, fraction: true },
   },
-  { mamba2: 'take Mamba-2 blocks', chat: 'write by turns with the model at the end', ...runFlags },
+  { mamba2: 'take Mamba-2 blocks', chat: 'write by turns with the model at the end' },
   {
     file: 'the text (the sources of this repository)', prompt: 'what to go on from',
-    load: 'folder of a model to write with, without training', ...runTexts,
+    load: 'folder of a model to write with, without training',
   },
 );
-const { batch, length, hidden, steps, temperature, load } = options;
-if (load !== undefined && options.resume) fail('--load and --resume exclude one another');
-const folder = load ?? folderOfRun('writer', options);
+const { batch, length, hidden, steps, temperature, load, folder } = options;
 
 manualSeed(options.seed);
 const model = load === undefined ? new MambaLM({
@@ -86,12 +82,10 @@ async function train(): Promise<string> {
     },
     validation: { data: heldOutBatches(text, 16), every: options.every, keepBest: true },
     samples: { every: options.every, make: () => sampleOf(prompt) },
-    // Up to the highest rate over the first steps, then down to 0 along a cosine.
-    schedule: multiplySchedules(warmUp(50), cosineDecay(steps)),
+    schedule: upAndDown(50),
     maxNorm: 1,
-    resume: options.resume,
     host: process,
-    ...runFolder(folder),
+    ...keepRun(options),
   });
   await trainer.fit(steps);
   saveModel(folder, model);

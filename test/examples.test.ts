@@ -79,8 +79,19 @@ describe('programs on real data', () => {
     const options = [...once('forecast'), '--batch', '479'];
     await expect(run('forecast', options)).rejects
       .toThrow(/exit 2: .*holds a run already; --resume/);
-    const resumed = await run('forecast', [...options, '--epochs', '2', '--resume']);
+    // The folder remembers the other options.
+    const again = ['--folder', join(folder, 'forecast'), '--resume'];
+    const resumed = await run('forecast', [...again, '--epochs', '2']);
     expect(resumed).toMatch(/step 2\/2 /);
+    await expect(run('forecast', [...again, '--hidden', '3'])).rejects
+      .toThrow(/exit 2: .*has been begun with other options: hidden was 2, is 3;/);
+  });
+
+  it('a run without a folder of its own keeps its checkpoints where it is told to', async () => {
+    const path = join(folder, 'copying');
+    await run('selectiveCopying', [...small, '--state', '2', '--checkpoint', path]);
+    const resumed = await run('selectiveCopying', ['--steps', '2', '--checkpoint', path, '--resume']);
+    expect(resumed).toMatch(/Resumed from .*step-1.safetensors.*\n+step 2\/2 /);
   });
 
   it('forecastNext uses the model that forecast has saved', async () => {

@@ -5,9 +5,9 @@
  *     h = W patches + position,   h ← h + dropout(scan(norm(h)))   for each layer
  *     logits = W_out mean(norm(h))
  */
-import { MambaBlock, MambaND } from '@mambagrad/mamba';
 import { Dropout, Linear, Module, Parameter, RMSNorm } from '@mambagrad/nn';
 import { concat, normal, stack, type Tensor } from '@mambagrad/tensor';
+import { GridLayer } from '../gridLayer.ts';
 import { Distort } from './distort.ts';
 
 export interface ReaderOptions {
@@ -15,27 +15,6 @@ export interface ReaderOptions {
   readonly hidden: number;
   readonly dropout: number;
   readonly classes: number;
-}
-
-/** x + dropout(scan(norm(x))), over a grid [batch, height, width, hidden]. */
-class GridLayer extends Module {
-  readonly norm: RMSNorm;
-  readonly scan: MambaND;
-  readonly dropout: Dropout;
-
-  /** `layer` is its place in the stack, which selects the order of its scan. */
-  constructor(hidden: number, dropout: number, layer: number) {
-    super();
-    this.norm = new RMSNorm(hidden);
-    this.scan = new MambaND(
-      () => new MambaBlock({ hiddenSize: hidden, stateSize: 8 }), { order: 'alternating', layer },
-    );
-    this.dropout = new Dropout(dropout);
-  }
-
-  forward(x: Tensor): Tensor {
-    return x.add(this.dropout.forward(this.scan.forward(this.norm.forward(x))));
-  }
 }
 
 /** From images [batch, 8, 8, 1], with pixels from 0 to 1, to the logits of each class. */
@@ -53,7 +32,7 @@ export class DigitReader extends Module {
     super();
     this.embedding = new Linear(16, hidden);
     this.position = new Parameter(normal([4, 4, hidden], 0, 0.5));
-    this.layers = Array.from({ length: layers }, (_, i) => new GridLayer(hidden, dropout, i));
+    this.layers = Array.from({ length: layers }, (_, i) => new GridLayer(hidden, i, dropout));
     this.norm = new RMSNorm(hidden);
     this.dropout = new Dropout(dropout);
     this.head = new Linear(hidden, classes);

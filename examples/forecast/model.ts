@@ -5,12 +5,11 @@
  *
  *     z = (rise − offset) / scale,   level = mean of z,   forecast = W mamba(z − level) + level
  *
- * It is saved with the scale, which was fitted on the training part, and with its options.
+ * The scale, which was fitted on the training part, is saved with it, and how good it was.
  */
 import { Mamba } from '@mambagrad/mamba';
-import { Linear, Module, Standardizer, type SeriesWindow } from '@mambagrad/nn';
-import { openSafetensors, saveSafetensors } from '@mambagrad/nn/node';
-import { concat, noGrad, type Tensor, tensor } from '@mambagrad/tensor';
+import { Buffer, Linear, Module, Standardizer, type SeriesWindow } from '@mambagrad/nn';
+import { concat, noGrad, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import { YEAR } from './series.ts';
 
 /** The months that it reads. */
@@ -28,7 +27,8 @@ export class Forecaster extends Module {
   readonly scaler = new Standardizer();
   readonly encoder: Mamba;
   readonly head: Linear;
-  readonly #options: ForecasterOptions;
+  /** The mean error in ppm that it makes on new months, once it is known. */
+  readonly error = new Buffer(zeros([]));
 
   constructor({ layers, hidden }: ForecasterOptions) {
     super();
@@ -36,7 +36,6 @@ export class Forecaster extends Module {
       embedDim: 2, hiddenSize: hidden, stateSize: 8, numLayers: layers, dropout: 0.1,
     });
     this.head = new Linear(hidden, YEAR);
-    this.#options = { layers, hidden };
   }
 
   /** From scaled rises [batch, months, 1] to those of the next twelve months, [batch, 12]. */
@@ -56,27 +55,5 @@ export class Forecaster extends Module {
     const inputMask = column((value) => (Number.isNaN(value) ? 0 : 1), 'i32');
     const output = this.inEval(() => noGrad(() => this.forward({ input, inputMask })));
     return Array.from(this.scaler.inverse(output).data);
-  }
-
-  /** Writes the model to a file, with the mean error in ppm that it makes on new months. */
-  save(path: string, error: number): void {
-    const metadata = new Map([
-      ['options', JSON.stringify(this.#options)], ['error', String(error)],
-    ]);
-    saveSafetensors(path, this.stateDict(), { metadata });
-  }
-
-  /** Reads what `save` wrote. */
-  static load(path: string): { readonly model: Forecaster; readonly error: number } {
-    const file = openSafetensors(path);
-    try {
-      const options = file.metadata.get('options');
-      if (options === undefined) throw new Error(`${path} is no forecaster: it has no options`);
-      const model = new Forecaster(JSON.parse(options) as ForecasterOptions);
-      model.loadStateDict(file.readAll());
-      return { model, error: Number(file.metadata.get('error')) };
-    } finally {
-      file.close();
-    }
   }
 }

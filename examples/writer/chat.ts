@@ -4,18 +4,18 @@
  * state never changes, each step makes a new one: to take a turn back is to go on from the state
  * before it.
  */
-import { byteTokenizer, type MambaLM, sample, type SampleOptions } from '@mambagrad/mamba';
-import { tensor } from '@mambagrad/tensor';
+import {
+  byteTokenizer, generate, type MambaLM, type Moment, type SampleOptions,
+} from '@mambagrad/mamba';
 import { createInterface } from 'node:readline';
-import { setImmediate } from 'node:timers/promises';
 
-/** The logits of the next byte, and the state after all bytes before it. */
-type Moment = ReturnType<MambaLM['prefill']>;
+/** A character needs at most this many bytes more than the first. */
+const REST_OF_CHARACTER = 3;
 
 /** A text that user and model write by turns. */
 export class Conversation {
   readonly #model: MambaLM;
-  /** The moments after each turn; the last one is the present. */
+  /** What the model knows after each turn; the last one is the present. */
   #turns: Moment[] = [];
   #isStopped = false;
 
@@ -29,29 +29,22 @@ export class Conversation {
    */
   async *turn(text: string, count: number, options: SampleOptions): AsyncGenerator<string> {
     this.#isStopped = false;
-    let now = this.#read(text);
-    if (now === undefined) return;
+    const state = this.#turns.at(-1);
+    if (text === '' && state === undefined) return;
+    // A further text begins on a line of its own.
+    const prompt = byteTokenizer.encode(state && text !== '' ? `\n${text}` : text);
+    const maxTokens = count + REST_OF_CHARACTER;
+    const writing = generate(this.#model, [prompt], { ...options, state, maxTokens });
     const stream = byteTokenizer.stream?.();
-    let piece = '';
-    // The last character may need some bytes more; until then there is no piece to show.
-    for (let i = 0; (i < count || piece === '') && !this.#isStopped; i++) {
-      const token = sample(now.y, options);
-      now = this.#model.step(token, now.state);
-      piece = stream?.write(token.item()) ?? '';
+    let bytes = 0;
+    for await (const [token] of writing) {
+      const piece = token === undefined ? '' : stream?.write(token) ?? '';
       yield piece;
-      // Keys and signals are heard in between.
-      await setImmediate();
+      // The last character may need some bytes more; until then there is no piece to show.
+      if (this.#isStopped || (++bytes >= count && piece !== '')) break;
     }
-    this.#turns.push(now);
+    this.#turns.push(writing.end);
     yield stream?.end() ?? '';
-  }
-
-  /** The moment after a further text, on a line of its own. */
-  #read(text: string): Moment | undefined {
-    const now = this.#turns.at(-1);
-    if (text === '') return now;
-    const tokens = byteTokenizer.encode(now === undefined ? text : `\n${text}`);
-    return this.#model.prefill(tensor([tokens], { dtype: 'i32' }), { state: now?.state });
   }
 
   /** Ends the present turn after its next byte. */

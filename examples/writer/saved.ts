@@ -6,7 +6,7 @@ import { loadLanguageModel, type MambaLM, saveLanguageModel } from '@mambagrad/m
 import { loadSafetensors, saveSafetensors } from '@mambagrad/nn/node';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fail } from '../files.ts';
+import { fail, orFail } from '../files.ts';
 
 const filesIn = (folder: string) =>
   ['config.json', 'model.safetensors'].map((file) => join(folder, file));
@@ -22,12 +22,11 @@ export function saveModel(folder: string, model: MambaLM): void {
 /** The model of bytes in a folder; ends the process if there is none. */
 export function loadModel(folder: string): MambaLM {
   const [configFile, weightsFile] = filesIn(folder);
-  try {
-    const model = loadLanguageModel(readFileSync(configFile, 'utf8'), loadSafetensors(weightsFile));
-    const { vocabSize } = model.options;
-    if (vocabSize === 256) return model;
-    return fail(`the model in ${folder} has ${vocabSize} tokens, expected the 256 bytes`);
-  } catch (error) {
-    return fail(`--load: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  const model = orFail(
+    () => loadLanguageModel(readFileSync(configFile, 'utf8'), loadSafetensors(weightsFile)),
+    '--load: ',
+  );
+  const { vocabSize } = model.options;
+  if (vocabSize === 256) return model;
+  return fail(`the model in ${folder} has ${vocabSize} tokens, expected the 256 bytes`);
 }

@@ -9,7 +9,7 @@ import { integers, type Tensor, tensor } from '@mambagrad/tensor';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { fail, root } from '../files.ts';
+import { fail, orFail, root } from '../files.ts';
 import { NGram } from '../ngram.ts';
 
 /** The most bytes of a block. */
@@ -52,13 +52,7 @@ export function readText(file: string | undefined, length: number): Text {
   return { text, training, heldOut };
 }
 
-function readFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error));
-  }
-}
+const readFile = (file: string): string => orFail(() => readFileSync(file, 'utf8'));
 
 /** Pieces of the training part from anywhere, each with the byte after it: [batch, length + 1]. */
 export function drawPieces({ training }: Text, batch: number, length: number): Tensor {

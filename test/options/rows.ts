@@ -156,6 +156,8 @@ const ofConvolution = ['convSize', 'bias', 'convBias'];
 /** Those that a model of each kind of blocks lacks. */
 const notMamba = [...ofHeads, ...ofMamba2, ...ofMamba3];
 const notMamba2 = [...ofMamba, ...ofMamba3];
+/** And those that a scan without a block lacks. */
+const notSSM = [...notMamba, ...ofConvolution, 'expandFactor'];
 const notMamba3 = [...ofMamba, ...ofMamba2, ...ofConvolution];
 
 /** A recurrent model and a block, made once, so that they are compiled once, and their inputs. */
@@ -422,15 +424,15 @@ export const rows: Readonly<Record<string, Row>> = {
     run: (options) => [Mamba3.paramCount(options)],
   },
   BiMamba: {
-    type: 'mamba BiMambaOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }),
+    type: 'mamba BiMambaOptions StackOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }), others: notSSM,
     run: (options) => new BiMamba(options).forward(some(1, 5, 4)),
   },
   'BiMamba.paramCount': {
-    type: 'mamba BiMambaOptions', fewest: () => ({ embedDim: 4 }),
+    type: 'mamba BiMambaOptions StackOptions', fewest: () => ({ embedDim: 4 }), others: notSSM,
     run: (options) => [BiMamba.paramCount(options)],
   },
   BiMambaBlock: {
-    type: 'mamba BiMambaOptions', fewest: () => ({ hiddenSize: 8 }),
+    type: 'mamba BiMambaOptions StackOptions', fewest: () => ({ hiddenSize: 8 }), others: notSSM,
     run: (options) => new BiMambaBlock(options),
   },
   'BiMambaBlock.forward': free('mamba SequenceFlags', (options) => pair.forward(vectors, options)),

@@ -17,7 +17,8 @@ export default {
   preview: { headers },
   worker: { format: 'es' },
   resolve: {
-    alias: [{ find: './mambagrad.js', replacement: 'mambagrad/browser' }],
+    // The pages lie above this folder, from where its packages are not found by name.
+    alias: { './mambagrad.js': at('node_modules/mambagrad/dist/browserModules.js') },
   },
   build: {
     outDir: at('dist'),

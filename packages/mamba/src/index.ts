@@ -11,6 +11,7 @@ export { type CheckpointConfig, optionsOfConfig } from './checkpoints/config.ts'
 export { loadOptimizerState, saveOptimizerState } from './checkpoints/optimizerState.ts';
 export * from './layers/convolution.ts';
 export * from './text/generation.ts';
+export type { Moment } from './text/reading.ts';
 export { MambaLM, type MambaLMOptions } from './models/languageModel.ts';
 export * from './models/mamba.ts';
 export {

@@ -83,6 +83,7 @@ export type {
 } from './training/validationOptions.ts';
 export type { Losses } from './training/batchLosses.ts';
 export type { AnswerLoss, Answers, LossWeights } from './training/forward.ts';
+export { encodeModel, parseModel } from './checkpoints/model.ts';
 export {
   encodeSafetensors, parseSafetensors, type SafetensorsDType, type SafetensorsEntry,
   type SafetensorsOptions, SafetensorsReader, type SafetensorsSource,

@@ -18,7 +18,7 @@ export * from './common/freeList.ts';
 export * from './common/host.ts';
 export * from './common/list.ts';
 export * from './common/memory.ts';
-export { now, sleep, warn } from './common/platform.ts';
+export { nextTurn, now, warn } from './common/platform.ts';
 export type { Label } from './assembler/immediates.ts';
 export { Watchdog } from './threads/watchdog.ts';
 export {

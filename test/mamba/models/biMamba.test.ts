@@ -1,5 +1,7 @@
 /** BiMamba: its mirror image, counts, what it sees, flags, pooling, dropout. */
-import { BiMamba, type BiMambaOptions } from '@mambagrad/mamba';
+import {
+  BiMamba, BiMambaBlock, type BiMambaOptions, Mamba2Block, Mamba3Block, MambaBlock, SelectiveSSM,
+} from '@mambagrad/mamba';
 import {
   arange, compile, concat, manualSeed, type Tensor, uniform,
 } from '@mambagrad/tensor';
@@ -13,11 +15,18 @@ import { runs } from '../../support/soak.ts';
 
 const pools = ['last', 'mean', 'ends', 'none'] as const;
 
+/** Kinds of scans, and what they need beside the sizes. */
+const kinds: readonly Partial<BiMambaOptions>[] = [
+  {}, { layer: 'mamba', convSize: 3 }, { layer: 'mamba2', headDim: 2, chunkSize: 3 },
+  { layer: 'mamba3', headDim: 2, stateSize: 4, chunkSize: 3 },
+];
+
 function drawOptions(g: Draw): BiMambaOptions {
   return {
     embedDim: drawInteger(g, 1, 4),
     hiddenSize: drawInteger(g, 1, 5),
     stateSize: drawInteger(g, 1, 3),
+    ...kinds[drawInteger(g, 0, kinds.length - 1)],
     numLayers: drawInteger(g, 0, 3),
     combine: g(fc.boolean) ? 'add' : 'concat',
     pool: pools[drawInteger(g, 0, 3)],
@@ -39,7 +48,7 @@ describe('BiMamba', () => {
         for (const [name, parameter] of mirror.namedParameters()) {
           const source = name.replace(/fromLeft|fromRight/, (from) => swaps[from]);
           const value = parameters.get(source)?.detach() ?? parameter;
-          const isHalved = name.endsWith('outProj.weight') && options.combine === 'concat';
+          const isHalved = name.endsWith('mixer.outProj.weight') && options.combine === 'concat';
           parameter.assign(isHalved ? concat(value.chunk(2, 1).reverse(), 1) : value);
         }
         const x = drawSequence(g, options);
@@ -155,6 +164,29 @@ describe('BiMamba', () => {
       }),
       { numRuns: 5 },
     );
+  });
+
+  it('has blocks of the kind that it is given, or scans alone', () => {
+    const sizes = { embedDim: 4, hiddenSize: 4, stateSize: 4, numLayers: 1 };
+    const inner = (options: Partial<BiMambaOptions>) => {
+      const { mixer } = new BiMamba({ ...sizes, ...options }).layers[0];
+      if (!(mixer instanceof BiMambaBlock)) throw new Error('no BiMambaBlock');
+      const { fromLeft, fromRight } = mixer;
+      expect(fromRight.constructor).toBe(fromLeft.constructor);
+      return fromLeft;
+    };
+    expect(inner({})).toBeInstanceOf(SelectiveSSM);
+    expect(inner({ layer: 'ssm', dtRank: 3 }).parameterCount()).toBe(4 * (2 * 4 + 3) + 4 * 3 + 4 + 4 * 4 + 4);
+    expect(inner({ layer: 'mamba' })).toBeInstanceOf(MambaBlock);
+    expect(inner({ layer: 'mamba2', headDim: 4 })).toBeInstanceOf(Mamba2Block);
+    expect(inner({ layer: 'mamba3', headDim: 4 })).toBeInstanceOf(Mamba3Block);
+    expect(() => inner({ headDim: 4 })).toThrow(
+      "BiMamba: headDim is an option of blocks of layer 'mamba2' or 'mamba3', the layer is 'ssm'",
+    );
+    expect(() => inner({ layer: 'mamba2', dtRank: 4 })).toThrow(
+      "dtRank is an option of blocks of layer 'mamba', the layer is 'mamba2'",
+    );
+    expect(() => inner({ layer: 'lstm' as never })).toThrow("layer is 'lstm', expected 'ssm' or 'mamba' or");
   });
 
   it('drops out in training only, and predicts compiled', () => {

@@ -43,6 +43,7 @@ const readers: readonly (readonly [string, Reader])[] = [
   ['Mamba3Block of rank 2', new Mamba3Block({ ...sizes, ...turning, mimoRank: 2 })],
   ['Residual', new Residual(WIDTH, new MambaBlock(sizes))],
   ['BiMambaBlock', new BiMambaBlock(sizes)],
+  ['BiMambaBlock of Mamba-3', new BiMambaBlock({ ...sizes, ...turning, layer: 'mamba3' })],
   ['Mamba', new Mamba(encoder)],
   ['Mamba2', new Mamba2({ ...encoder, ...heads, normBeforeGate: true })],
   ['BiMamba, ends', new BiMamba({ ...bidirectional, numLayers: 1, pool: 'ends' })],

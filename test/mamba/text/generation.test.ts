@@ -54,6 +54,83 @@ const prompts = () =>
     maxLength: 3,
   });
 
+describe('the end of a text', () => {
+  /** A few tokens that end rows, so that they do so at different times. */
+  const options = { temperature: 0, maxTokens: 8, stopTokens: [2, 7] };
+
+  it.each(models)('is what reading prompt and text gives, for each row: %s', async (_, writer) => {
+    await fc.assert(
+      fc.asyncProperty(prompts(), fc.nat(9), async (some, left) => {
+        const writing = generate(writer, some, options);
+        const written = some.map((): number[] => []);
+        let count = 0;
+        for await (const tokens of writing) {
+          tokens.forEach((token, row) => token !== undefined && written[row].push(token));
+          if (++count > left) break;
+        }
+        const { y, state } = writing.end;
+        written.forEach((tokens, row) => {
+          const all = tensor([[...some[row], ...tokens]], { dtype: 'i32' });
+          const expected = writer.prefill(all);
+          expectClose(y.narrow(0, row, 1), expected.y, 1e-4);
+          expected.state.forEach((layer, i) => {
+            for (const [name, x] of Object.entries(layer)) {
+              expectClose(state[i][name].narrow(0, row, 1), x, 1e-4, 1e-4);
+            }
+          });
+        });
+        expectSame(writing.end.y, y);
+      }),
+      { numRuns: runs(12) },
+    );
+  });
+
+  it('is where the next text goes on, whatever is read in between', async () => {
+    await fc.assert(
+      fc.asyncProperty(prompts(), prompts(), fc.integer({ min: 1, max: 6 }), async (some, more, count) => {
+        const rows = some.slice(0, more.length);
+        const first = generate(model, rows, { temperature: 0, maxTokens: count });
+        const texts = rows.map((row) => [...row]);
+        for await (const tokens of first) tokens.forEach((token, i) => token !== undefined && texts[i].push(token));
+        // Some prompts may be empty: those rows go on where they stopped.
+        const next = more.slice(0, rows.length).map((row, i) => (i % 2 ? row : []));
+        const goOn = { temperature: 0, maxTokens: 4 };
+        const found = await collect(next, { ...goOn, state: first.end });
+        const expected = await collect(texts.map((text, i) => [...text, ...next[i]]), goOn);
+        expect(found).toEqual(expected);
+        if (next.every(({ length }) => length > 0)) {
+          expect(await collect(next, { ...goOn, state: first.end.state })).toEqual(expected);
+        }
+      }),
+      { numRuns: runs(10) },
+    );
+  });
+
+  it('is known for a text as well, and once the prompt is read', async () => {
+    const bytes = makeModel(256);
+    const writing = generateText(bytes, byteTokenizer, 'ab', { temperature: 0, maxTokens: 5 });
+    expect(() => writing.end).toThrow('generateText: the prompt is not read yet; `end` is known after a token');
+    let text = 'ab';
+    for await (const piece of writing) text += piece;
+    expect(writing.end.y.shape).toEqual([1, 256]);
+    const tokens = generate(bytes, [[97]], { maxTokens: 0 });
+    expect(() => tokens.end).toThrow('generate: the prompts are not read yet; `end` is known after a token');
+    await tokens.next();
+    expectSame(tokens.end.y, bytes.prefill(tensor([[97]], { dtype: 'i32' })).y);
+  });
+
+  it('is refused for other rows, and prompts are empty only after it', async () => {
+    const writing = generate(model, [[1, 2]], { maxTokens: 1 });
+    await writing.next();
+    await expect(collect([[1], [2]], { state: writing.end })).rejects.toThrow(
+      `generate: state: y is f32[1, ${VOCAB}], expected [2, ${VOCAB}], the logits of 2 rows`,
+    );
+    await expect(collect([[]], { state: writing.end.state })).rejects.toThrow('generate: prompt 0 is empty');
+    await expect(collect([[1]], { state: { y: 3, state: [] } as never })).rejects.toThrow('generate: state: y is 3');
+    expect((await collect([[]], { state: writing.end, maxTokens: 2 }))[0]).toHaveLength(2);
+  });
+});
+
 describe('prefill', () => {
   it.each(kinds)('split anywhere is the whole, and ends as the forward pass does: %s', (kind) => {
     const exact = makeModel(VOCAB, kind).to('f64');

@@ -1,12 +1,14 @@
 /** The folder of a run: what a trainer leaves there, and what a kill may spoil. */
 import { Linear, mseLoss, SGD, Trainer } from '@mambagrad/nn';
-import { loadLog, logFile, runFolder } from '@mambagrad/nn/node';
+import { loadLog, loadRunOptions, logFile, runFolder } from '@mambagrad/nn/node';
 import { manualSeed, ones } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import {
+  mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, expectTypeOf, test } from 'vitest';
 
 let folder = '';
 beforeEach(() => {
@@ -47,6 +49,36 @@ test('keeps checkpoints and the log of a run, and goes on with both', async () =
   expect(before.map(({ metrics }) => metrics)).toEqual(
     after.steps.slice(0, before.length).map(({ metrics }) => metrics),
   );
+});
+
+test('a run remembers the options that it was begun with, and refuses others', async () => {
+  const path = join(folder, 'run');
+  const options = { hidden: 32, name: 'x', sizes: [1, 2], none: undefined };
+  expect(loadRunOptions(path)).toBeUndefined();
+  // Before anything is trained they may still change.
+  runFolder(path, { options: { hidden: 16 } });
+  runFolder(path, { options });
+  const kept = loadRunOptions<{ hidden: number }>(path);
+  expect(kept).toEqual({ hidden: 32, name: 'x', sizes: [1, 2] });
+  expectTypeOf(kept).toEqualTypeOf<{ hidden: number } | undefined>();
+  await trainerIn(path).fit(2);
+  runFolder(path, { options: { ...options } });
+  runFolder(path);
+  expect(() => runFolder(path, { options: { ...options, hidden: 64, sizes: [1, 3], epochs: 4 } })).toThrow(
+    `runFolder: the run in ${path} has been begun with other options: hidden was 32, is 64; ` +
+      'sizes was [1,2], is [1,3]; epochs was not given, is 4; give the same ones, or another folder',
+  );
+  expect(loadRunOptions(path)).toEqual(kept);
+  runFolder(path, { options: { ...options, epochs: 4, hidden: 32 }, mayChange: ['epochs'] });
+  expect(loadRunOptions(path)).toEqual({ ...kept, epochs: 4 });
+  expect(readdirSync(path).sort()).toEqual(['log.jsonl', 'options.json', 'step-2.safetensors']);
+
+  expect(() => runFolder(path, { options: { rate: NaN } })).toThrow('runFolder: options.rate is NaN, which JSON');
+  expect(() => runFolder(path, { options: [1] })).toThrow('options is [1], expected a plain object of options');
+  writeFileSync(join(path, 'options.json'), '{"hidden":');
+  expect(() => loadRunOptions(path)).toThrow('options.json is not JSON: {"hidden":');
+  writeFileSync(join(path, 'options.json'), '3');
+  expect(() => runFolder(path, { options })).toThrow('options.json holds 3, expected an object');
 });
 
 test('a log that is cut anywhere goes on with a new line', () => {

@@ -89,8 +89,13 @@ const ownStackOptions = {
   stateSize: whole(1).optional(),
 };
 
-/** The options of the blocks of each kind. */
-const ofKind = { mamba: blockOptions, mamba2: mamba2BlockOptions, mamba3: mamba3BlockOptions };
+const { hiddenSize, generator, dtRank, algorithm, learnableInitStates } = blockOptions;
+
+/** The options of the blocks of each kind, and of the scan alone, without a block around it. */
+const ofKind = {
+  ssm: { hiddenSize, generator, dtRank, algorithm, learnableInitStates },
+  mamba: blockOptions, mamba2: mamba2BlockOptions, mamba3: mamba3BlockOptions,
+};
 
 /** The options of a stack that have no default, or one that depends on others. */
 export type WithoutDefault = 'stateSize' | 'dtRank' | 'normGroups' | 'rotation' | 'generator';
@@ -101,11 +106,14 @@ export const stackOptions: FullTable<StackOptions, WithoutDefault> = {
 };
 
 /** Throws in the name of `op` if an option is given that only blocks of other kinds have. */
-function requireOptionsOf(op: string, layer: LayerKind, options: StackOptions): void {
+export function requireOptionsOf(
+  op: string, layer: 'ssm' | LayerKind, options: object,
+): void {
   const known = { ...ofKind[layer], ...ownStackOptions };
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || Object.hasOwn(known, name)) continue;
-    const kinds = Object.entries(ofKind).filter(([, table]) => Object.hasOwn(table, name));
+    const { ssm: _ssm, ...ofBlocks } = ofKind;
+    const kinds = Object.entries(ofBlocks).filter(([, table]) => Object.hasOwn(table, name));
     const others = kinds.map(([kind]) => `'${kind}'`).join(' or ');
     throw new TensorError(
       `${op}: ${name} is an option of blocks of layer ${others}, the layer is '${layer}'`,

@@ -7,7 +7,9 @@
  * (nucleus sampling: Holtzman et al., "The curious case of neural text degeneration" (2020))
  * exclude unlikely tokens.
  */
-import { Generator, type Tensor, tensor, TensorError, uniform } from '@mambagrad/tensor';
+import {
+  describe, Generator, noGrad, type Tensor, tensor, TensorError, uniform,
+} from '@mambagrad/tensor';
 import { yieldEvery } from '@mambagrad/tensor/host';
 import { valuesOf } from '@mambagrad/tensor/extend';
 import {
@@ -16,6 +18,7 @@ import {
 } from '@mambagrad/tensor/options';
 import { MambaLM } from '../models/languageModel.ts';
 import type { StackState } from '../models/recurrentStack.ts';
+import { type Moment, Reading } from './reading.ts';
 import { streamOf, type Tokenizer } from './tokenizer.ts';
 
 /**
@@ -91,25 +94,44 @@ export interface GenerateOptions extends SampleOptions {
   readonly maxTokens?: number | undefined;
   /** Tokens that end a row; they are not yielded. Default []. */
   readonly stopTokens?: readonly number[] | undefined;
-  /** The state to continue from, of everything before the prompts. Default the initial state. */
-  readonly state?: StackState | undefined;
+  /**
+   * The state to continue from, of everything before the prompts. With the logits after it, as
+   * `end` of an earlier text has them, a prompt may be empty. Default the initial state.
+   */
+  readonly state?: StackState | Moment | undefined;
+}
+
+/** What is being written: `for await` yields it piece by piece. */
+export interface Writing<Piece> extends AsyncGenerator<Piece, void> {
+  /**
+   * What the model knows at the end: its state after the prompts and all that was yielded so far,
+   * and the logits of the next token, y [rows, vocabSize]. It is known once the prompts are read.
+   * To go on from there, give it to `generate` as `state`.
+   */
+  readonly end: Moment;
 }
 
 const generateOptions = {
   ...sampleOptions,
   maxTokens: whole().orElse(100),
   stopTokens: listOf(whole()).orElse([]),
-  state: anything<StackState>().optional(),
+  state: anything<StackState | Moment>().optional(),
 } satisfies Table<GenerateOptions>;
 
 /** After this many milliseconds of work the event loop has its turn. */
 const WORK_TIME = 20;
 
-/** Throws unless there are prompts, none of them empty, of tokens in the model's vocabulary. */
-function requirePrompts(model: MambaLM, prompts: readonly (readonly number[])[]): void {
+/** Tokens of each row. */
+type Rows = readonly (readonly number[])[];
+
+/**
+ * Throws unless there are prompts of tokens in the model's vocabulary, none of them empty unless
+ * they `mayBeEmpty`.
+ */
+function requirePrompts(model: MambaLM, prompts: Rows, mayBeEmpty: boolean): void {
   checkArgument('generate', 'model', model, instanceOf(MambaLM));
   checkArgument('generate', 'prompts', prompts, listOf(listOf(number())));
-  const wrong = prompts.findIndex(({ length }) => length === 0);
+  const wrong = mayBeEmpty ? -1 : prompts.findIndex(({ length }) => length === 0);
   if (prompts.length === 0 || wrong >= 0) {
     const found = prompts.length === 0 ? 'there are no prompts' : `prompt ${wrong} is empty`;
     throw new TensorError(`generate: ${found}, expected at least one token in each`);
@@ -123,59 +145,114 @@ function requirePrompts(model: MambaLM, prompts: readonly (readonly number[])[])
 }
 
 /** Rows padded with zeros in front, so that all end at the same step: i32 [rows, length]. */
-function padRows(rows: readonly (readonly number[])[], length: number): Tensor {
+function padRows(rows: Rows, length: number): Tensor {
   const all = new Int32Array(rows.length * length);
   rows.forEach((row, i) => all.set(row, (i + 1) * length - row.length));
   return tensor(all, { shape: [rows.length, length] });
 }
 
-/**
- * Continues prompts of any lengths from 1. Yields one token for each row at a time, or undefined
- * for a row that has ended, until all rows have ended.
- */
-export async function* generate(
-  model: MambaLM, prompts: readonly (readonly number[])[], options: GenerateOptions = {},
-): AsyncGenerator<(number | undefined)[], void> {
-  const { maxTokens, stopTokens, state: start, ...sampling } =
-    readOptions('generate', options, generateOptions);
-  requirePrompts(model, prompts);
+/** Reads the prompts from a state, which may come with the logits after it. */
+function readPrompts(
+  model: MambaLM, prompts: Rows, given: StackState | Moment | undefined,
+): Moment {
+  const start = isMoment(given) ? given : undefined;
+  requirePrompts(model, prompts, start !== undefined);
   // Math.max cannot take arbitrarily many arguments.
   const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0);
+  if (start) requireRows(start.y, prompts.length, model.options.vocabSize);
+  if (start && longest === 0) return start;
   const isRagged = prompts.some(({ length }) => length < longest);
   const mask = isRagged ? padRows(prompts.map((row) => row.map(() => 1)), longest) : undefined;
-  let { y, state } = model.prefill(padRows(prompts, longest), { state: start, mask });
-  const isOpen = prompts.map(() => true);
-  const pause = yieldEvery(WORK_TIME);
-  for (let count = 1; count <= maxTokens; count++) {
-    const next = sample(y, sampling);
-    const tokens = Array.from(next.data, (token, row) => {
-      isOpen[row] &&= !stopTokens.includes(token);
-      return isOpen[row] ? token : undefined;
-    });
-    if (!isOpen.includes(true)) return;
-    yield tokens;
-    if (count < maxTokens) ({ y, state } = model.step(next, state));
-    await pause();
-  }
+  const state = isMoment(given) ? given.state : given;
+  const read = model.prefill(padRows(prompts, longest), { state, mask });
+  if (start === undefined || prompts.every(({ length }) => length > 0)) return read;
+  const isRead = tensor(prompts.map(({ length }) => Math.min(length, 1)), { dtype: 'i32' });
+  return { ...read, y: noGrad(() => isRead.unsqueeze(1).where(read.y, start.y)) };
+}
+
+function isMoment(given: StackState | Moment | undefined): given is Moment {
+  return typeof given === 'object' && !Array.isArray(given) && 'y' in given && 'state' in given;
+}
+
+/** Throws unless the logits of a state are those of so many rows. */
+function requireRows(y: Tensor, rows: number, vocabSize: number): void {
+  checkArgument('generate', 'state: y', y, tensors);
+  if (y.shape.join() === `${rows},${vocabSize}`) return;
+  throw new TensorError(
+    `generate: state: y is ${describe(y)}, expected [${rows}, ${vocabSize}], the logits of ` +
+      `${rows} ${rows === 1 ? 'row' : 'rows'}`,
+  );
+}
+
+/**
+ * Continues prompts of any lengths from 1. Yields one token for each row at a time, or undefined
+ * for a row that has ended, until all rows have ended. A loop over it may be left at any time; its
+ * `end` is what the next call goes on from.
+ */
+export function generate(
+  model: MambaLM, prompts: Rows, options: GenerateOptions = {},
+): Writing<(number | undefined)[]> {
+  let reading: Reading | undefined;
+  const write = async function* (): AsyncGenerator<(number | undefined)[], void> {
+    const { maxTokens, stopTokens, state, ...sampling } =
+      readOptions('generate', options, generateOptions);
+    const all = new Reading(model, readPrompts(model, prompts, state), prompts.length);
+    reading = all;
+    const isOpen = prompts.map(() => true);
+    const pause = yieldEvery(WORK_TIME);
+    for (let count = 1; count <= maxTokens; count++) {
+      const next = sample(all.logits, sampling);
+      const tokens = Array.from(next.data, (token, row) => {
+        isOpen[row] &&= !stopTokens.includes(token);
+        if (!isOpen[row]) all.endRow(row);
+        return isOpen[row] ? token : undefined;
+      });
+      if (!isOpen.includes(true)) return;
+      all.write(next);
+      yield tokens;
+      await pause();
+    }
+  };
+  return withEnd(write(), () => {
+    if (reading) return reading.end;
+    throw new TensorError('generate: the prompts are not read yet; `end` is known after a token');
+  });
+}
+
+function withEnd<Piece>(
+  pieces: AsyncGenerator<Piece, void>, end: () => Moment,
+): Writing<Piece> {
+  return Object.defineProperty(pieces, 'end', { get: end }) as Writing<Piece>;
 }
 
 /** An object with the methods of a tokenizer. */
 const tokenizers = objectWith<Tokenizer>('{ encode, decode }', 'encode', 'decode');
 
-/** Continues a text. Yields each piece of new text as soon as no further token can change it. */
-export async function* generateText(
+/**
+ * Continues a text. Yields each piece of new text as soon as no further token can change it. Its
+ * `end` is what a later text goes on from, as that of `generate` is.
+ */
+export function generateText(
   model: MambaLM, tokenizer: Tokenizer, prompt: string, options?: GenerateOptions,
-): AsyncGenerator<string, void> {
-  checkArgument('generateText', 'tokenizer', tokenizer, tokenizers);
-  checkArgument('generateText', 'prompt', prompt, string);
-  const stream = streamOf(tokenizer);
-  for await (const [token] of generate(model, [tokenizer.encode(prompt)], options)) {
-    const text = token === undefined ? '' : stream.write(token);
-    if (text !== '') yield text;
-  }
-  // The end of the text may be half of a character.
-  const rest = stream.end();
-  if (rest !== '') yield rest;
+): Writing<string> {
+  let written: Writing<(number | undefined)[]> | undefined;
+  const write = async function* (): AsyncGenerator<string, void> {
+    checkArgument('generateText', 'tokenizer', tokenizer, tokenizers);
+    checkArgument('generateText', 'prompt', prompt, string);
+    const stream = streamOf(tokenizer);
+    written = generate(model, [tokenizer.encode(prompt)], options);
+    for await (const [token] of written) {
+      const text = token === undefined ? '' : stream.write(token);
+      if (text !== '') yield text;
+    }
+    // The end of the text may be half of a character.
+    const rest = stream.end();
+    if (rest !== '') yield rest;
+  };
+  return withEnd(write(), () => {
+    if (written) return written.end;
+    throw new TensorError('generateText: the prompt is not read yet; `end` is known after a token');
+  });
 }
 
 const promptLists = listOf(string);

@@ -103,6 +103,16 @@ export class WeightAverage {
   }
 
   /**
+   * Begins anew from the present weights, as if it had just been made. Throws while the averages
+   * are in use.
+   */
+  restart(): void {
+    this.#requireFree('restart');
+    for (const { parameter, average } of this.#all) average.assign(parameter.detach());
+    this.#updates.assign(zeros([], { dtype: this.#updates.dtype }));
+  }
+
+  /**
    * Calls `f` while the model's parameters are the averages, puts the weights back, and returns the
    * result of `f`. If that is a promise, they are put back when it settles. Before the first update
    * the averages are the weights that the model had when they were made.

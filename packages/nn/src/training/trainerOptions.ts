@@ -105,7 +105,8 @@ export interface RunOptions<Batch, Scores = NoScores> extends StepOptions {
   /**
    * Averages of the model's weights, which are updated after each step, and kept in checkpoints.
    * Evaluations, samples, the best model, and the model when `fit` ends have the averages in place
-   * of the weights; training goes on with the weights.
+   * of the weights; training goes on with the weights. In a run that had none so far they begin
+   * with the weights of its checkpoint.
    */
   readonly average?: WeightAverage | undefined;
   /** How to validate the model during training. Default not at all. */

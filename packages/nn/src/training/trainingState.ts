@@ -151,10 +151,16 @@ export class TrainingState<Batch> {
     const values = this.#options.optimizer.matchState(snapshot, 'optimizer.');
     // The tensor of the position is filled like all others, and then read.
     const encoded = encodePosition(this.#position());
-    const { model } = this.#options;
+    const { model, average } = this.#options;
     const inModel = [...model.namedParameters(), ...model.namedBuffers()];
-    const all = this.#namedTensors(encoded, inModel);
+    const isNewAverage = average && ![...values.keys()].some((name) => name.startsWith('average.'));
+    const all = this.#namedTensors(encoded, inModel)
+      .filter(([name]) => !isNewAverage || !name.startsWith('average.'));
     loadState('Trainer.loadStateDict', all, values, true, problems);
+    if (isNewAverage) {
+      average.restart();
+      warn('Trainer: the checkpoint has no averages of the weights; they begin with its weights');
+    }
     this.#goTo(decodePosition(encoded));
   }
 

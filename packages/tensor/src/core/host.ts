@@ -1,5 +1,5 @@
 /** The host: a console, a clock and an event loop, which browsers and Node all have. */
-import { now, sleep } from '@mambagrad/wasm';
+import { nextTurn, now } from '@mambagrad/wasm';
 
 export { now, warn } from '@mambagrad/wasm';
 
@@ -11,7 +11,7 @@ export function yieldEvery(milliseconds: number): () => Promise<void> {
   let last = now();
   return async () => {
     if (now() - last < milliseconds) return;
-    await sleep(0);
+    await nextTurn();
     last = now();
   };
 }
