@@ -2,6 +2,7 @@
 import { draw as arena } from './arena.ts';
 import { draw as broadcasting } from './broadcasting.ts';
 import { draw as expressionGraph } from './expressionGraph.ts';
+import { draw as fusionGroups } from './fusionGroups.ts';
 import { draw as leakyIntegrator } from './leakyIntegrator.ts';
 import { draw as loopNests } from './loopNests.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
@@ -17,6 +18,7 @@ export const pictures: Readonly<Record<string, () => string>> = {
   'arena': () => arena(),
   'broadcasting': () => broadcasting(),
   'expression-graph': () => expressionGraph(),
+  'fusion-groups': () => fusionGroups(),
   'leaky-integrator': () => leakyIntegrator(),
   'loop-nests': () => loopNests(),
   'reverse-sweep': () => reverseSweep(),
