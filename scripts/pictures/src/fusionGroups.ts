@@ -38,8 +38,8 @@ function opsOf(listing: string): Op[] {
     const [, name, given] = /^(\w+)\((.*)\)$/.exec(made) ?? [];
     if (name === undefined) return [];
     const inputs = Array.from(given.matchAll(/%\d+/g), ([input]) => input);
-    const touched = [result, ...new Set(inputs)].reduce((sum, one) => sum + (bytes.get(one) ?? 0), 0);
-    return [{ name, result, inputs, bytes: touched }];
+    const sizesOf = [result, ...new Set(inputs)].map((one) => bytes.get(one) ?? 0);
+    return [{ name, result, inputs, bytes: sizesOf.reduce((sum, size) => sum + size) }];
   });
 }
 
@@ -100,10 +100,12 @@ function drawGroup(ops: readonly Op[], kernel: KernelReport, k: number, top: num
     box({ x: LEFT, y: top, width: MIDDLE - LEFT, height }, {
       outline: color, radius: 6, class: 'thin',
     }),
-    ...ops.map(({ name, result, inputs }, i) => text(
-      LEFT + 8, top + height * (i + 0.5) / ops.length, `${result} = ${name}(${inputs.join(', ')})`,
-      { class: written.has(result) ? 'code bold' : 'code', color: written.has(result) ? 'ink' : 'quiet' },
-    )),
+    ...ops.map(({ name, result, inputs }, i) => {
+      const y = top + height * (i + 0.5) / ops.length;
+      const look = written.has(result) ? { class: 'code bold', color: 'ink' } as const
+        : { class: 'code', color: 'quiet' } as const;
+      return text(LEFT + 8, y, `${result} = ${name}(${inputs.join(', ')})`, look);
+    }),
     line([[MIDDLE, middle], [MIDDLE + 24, middle]], { color }),
     box(place, { outline: color, fill: color, radius: 6 }),
     ...notes.map((note, i) => text(place.x + place.width / 2, middle - 10 + 20 * i, note, {

@@ -5,6 +5,7 @@ import { draw as expressionGraph } from './expressionGraph.ts';
 import { draw as fusionGroups } from './fusionGroups.ts';
 import { draw as leakyIntegrator } from './leakyIntegrator.ts';
 import { draw as loopNests } from './loopNests.ts';
+import { draw as remembered } from './remembered.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
 import { draw as sampling } from './sampling.ts';
 import { draw as scanOrders } from './scanOrders.ts';
@@ -21,6 +22,7 @@ export const pictures: Readonly<Record<string, () => string>> = {
   'fusion-groups': () => fusionGroups(),
   'leaky-integrator': () => leakyIntegrator(),
   'loop-nests': () => loopNests(),
+  'remembered': () => remembered(),
   'reverse-sweep': () => reverseSweep(),
   'sampling': () => sampling(),
   'scan-orders': () => scanOrders(),
