@@ -42,11 +42,17 @@ const targets = {
     project: 'exercises/runner',
     folders: ['packages', 'exercises/checks', 'exercises/solutions', 'exercises/runner'],
   },
-  bench: { project: 'bench', folders: ['packages', 'examples', 'bench'] },
+  bench: {
+    project: 'bench',
+    folders: ['packages', 'scripts/bundle', 'scripts/chromium', 'examples', 'bench'],
+  },
   api: { project: 'scripts', folders: ['packages', 'scripts'] },
   pictures: { project: 'scripts/pictures', folders: ['packages', 'scripts/pictures'] },
   vectors: { project: 'scripts/vectors', folders: ['packages', 'scripts/vectors'] },
-  publish: { project: 'scripts/publish', folders: ['packages', 'scripts/bundle', 'scripts/publish'] },
+  publish: {
+    project: 'scripts/publish',
+    folders: ['packages', 'scripts/bundle', 'scripts/chromium', 'scripts/publish'],
+  },
   book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
   all: { project: '.', folders: ['packages', 'examples', 'exercises', 'bench', 'scripts', 'test'] },
 };
