@@ -1,7 +1,7 @@
 /**
- * From a program to its kernels: on the left the ops that the trace recorded and the passes left, on
- * the right the kernel of each, which is a fusion group. A value that another kernel reads goes
- * through memory; one that is read in its own group alone stays in registers.
+ * From a program to its kernels: on the left the ops that the trace recorded and the passes kept,
+ * on the right the kernel of each, which is a fusion group. A value that another kernel reads, or
+ * another sweep of the same rows, goes through memory; any other stays in registers.
  */
 import { compile, type Inspection, type KernelReport, ones, type Tensor } from '@mambagrad/tensor';
 import { box, type Color, line, type Mark, picture, text, WIDTH } from './kit.ts';

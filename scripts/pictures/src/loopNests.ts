@@ -26,7 +26,8 @@ export function draw({ ops = examples, shape = [100, 64] }: LoopNestsOptions = {
   const list = Object.values(ops);
   // Each op has a row of its own: one tensor given twice would be one argument.
   const [x, rows] = [ones(shape), list.map(() => ones(shape.slice(1)))];
-  const alone = list.flatMap((op, i) => kernelsOf((input, other) => op(input, other), [x, rows[i]]));
+  const alone = list.flatMap((op, i) =>
+    kernelsOf((input, other) => op(input, other), [x, rows[i]]));
   const all = (input: Tensor, ...others: Tensor[]): Tensor =>
     list.reduce((y, op, i) => op(y, others[i]), input);
   const together = kernelsOf(all, [x, ...rows]);

@@ -38,8 +38,9 @@ export function draw({ signs, factors, kept, influence }: Remembered = recording
   return picture({
     height: influenceTop + height + 34,
     title: 'What a trained Mamba remembers of a sequence',
-    description: kept.map(({ from, left: shares }, i) => `Token ${i + 1}, written at step ${from}: ` +
-      `${shares[shares.length - 1]} % are left at the end`).join('; '),
+    description: kept.map(({ from, left: shares }, i) =>
+      `Token ${i + 1}, written at step ${from}: ${shares[shares.length - 1]} % are left at the end`,
+    ).join('; '),
   }, [
     ...signRow(signs, wide),
     text(14, 62, 'Δ by channel: larger than at noise, or smaller', { class: 'small bold' }),
@@ -82,7 +83,9 @@ function keptLines(kept: Remembered['kept'], wide: number, top: number): Mark[] 
   const level = (percent: number): number => top + 90 * (1 - percent / 100);
   const grid = [0, 50, 100].flatMap((percent) => [
     line([[LEFT, level(percent)], [WIDTH - RIGHT, level(percent)]], { class: 'thin' }),
-    text(LEFT - 8, level(percent), `${percent} %`, { anchor: 'end', class: 'small', color: 'quiet' }),
+    text(LEFT - 8, level(percent), `${percent} %`, {
+      anchor: 'end', class: 'small', color: 'quiet',
+    }),
   ]);
   const lines = kept.map(({ from, left }, i) => line(
     left.map((percent, k): Point => [LEFT + (from + k + 0.5) * wide, level(percent)]),
