@@ -21,6 +21,9 @@
  *     k.store(buffer, index, value)        writes an element, or four
  *     k.add(a, b), k.mul(a, b)             arithmetic; a number next to a vector goes to all lanes
  *
+ * Registers, loads and `at` are expressions, and need k.add and k.mul. Numbers of JavaScript, such
+ * as depth, are added up with + as ever.
+ *
  * Check it with `npm run exercise microkernel`; add `-- --hint` for a hint.
  */
 import * as k from '@mambagrad/kernel';

@@ -164,18 +164,20 @@ function exportCode({ name, local, from }: Export, objectOf: (from: string) => s
 
 /** Code without comments, and without the space that it can do without; lines stay lines. */
 function compact(tokens: readonly Token[]): string {
-  let code = '';
+  const code: string[] = [];
   let space = '';
+  // Not read from the code: that would put its pieces together for each token anew.
+  let last = '{';
   for (const { kind, text } of tokens) {
     if (kind === 'whitespace' || kind === 'comment') {
       space = space === '\n' || text.includes('\n') ? '\n' : ' ';
     } else {
-      const isNeeded = space === '\n' || !isApart(code.at(-1) ?? '{', text[0]);
-      code += isNeeded ? space + text : text;
-      space = '';
+      const isNeeded = space === '\n' || !isApart(last, text[0]);
+      code.push(isNeeded ? space + text : text);
+      [space, last] = ['', text[text.length - 1]];
     }
   }
-  return code;
+  return code.join('');
 }
 
 /** Whether two characters stay two tokens when nothing is between them. */

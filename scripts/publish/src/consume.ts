@@ -4,6 +4,8 @@
  */
 import { cpSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { NO_CHROMIUM, startChromium } from '../../chromium/src/index.ts';
+import { bundleAndOpen, openWithImportMap } from './chromium.ts';
 import { type Outcome, run, runWell } from './command.ts';
 import {
   type Consumer, install, trainAndUse, typeCheck, typeCheckInit, writePages,
@@ -113,6 +115,7 @@ class Consuming {
       await this.#table.row('one file, no bundler', label(node), installer.name,
         () => run(process.execPath, ['dist/browser.js'], { cwd: consumer.folder }));
       if (isNpm) await this.#bundle(consumer);
+      if (isNpm) await this.#open(consumer);
       if (isNpm) await this.#parts(installer);
     }
   }
@@ -180,6 +183,24 @@ class Consuming {
         const ran = await run(process.execPath, [file], { cwd: folder });
         return { ...ran, seconds: built.seconds + ran.seconds };
       }, true);
+    }
+  }
+
+  /** In Chromium, if there is one: what bundlers make, in a page and its worker, and the one file. */
+  async #open(consumer: Consumer): Promise<void> {
+    const what = 'train in a browser';
+    const browser = await startChromium();
+    if (browser === undefined) return this.#table.leaveOut(what, 'Chromium', NO_CHROMIUM);
+    try {
+      const by = `Chromium ${(await browser.version()).chromium}`;
+      for (const bundler of await this.#found(bundlers(), 'bundle for a browser')) {
+        await this.#table.row(what, by, `${label(bundler)}, page and worker`,
+          () => bundleAndOpen(consumer, bundler, browser), true);
+      }
+      await this.#table.row(what, by, 'one file, import map',
+        () => openWithImportMap(consumer, browser), true);
+    } finally {
+      await browser.close();
     }
   }
 

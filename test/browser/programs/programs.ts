@@ -8,6 +8,7 @@ import {
   manualSeed, MambaLM, normal, parseCsv, parseSafetensors, selectiveCopying, type Tensor, tensor,
   uniform,
 } from 'mambagrad';
+import { yieldEvery } from '@mambagrad/tensor/host';
 import { bitsByName, bitsOf } from './bits.ts';
 
 /** How `train` trains. */
@@ -24,6 +25,8 @@ export interface Training {
   readonly layer?: 'mamba' | 'mamba2' | 'mamba3';
   /** Default 20. */
   readonly steps?: number;
+  /** Whether the event loop has its turn after each step, as it has in long runs. Default false. */
+  readonly yields?: boolean;
 }
 
 const sizes = { vocabSize: 8, hiddenSize: 16, stateSize: 8, numLayers: 1 };
@@ -50,9 +53,14 @@ function makeTraining({ layer = 'mamba', eager = false, ...given }: Training) {
 }
 
 /** The losses of some steps, and the bits of all that was trained. */
-function train(how: Training) {
+async function train(how: Training) {
   const { model, next } = makeTraining(how);
-  const losses = Array.from({ length: how.steps ?? 20 }, () => next().item());
+  const pause = yieldEvery(how.yields === true ? 0 : Infinity);
+  const losses: number[] = [];
+  for (let left = how.steps ?? 20; left > 0; left--) {
+    losses.push(next().item());
+    await pause();
+  }
   return { losses, weights: bitsByName(model.stateDict()) };
 }
 

@@ -1,0 +1,71 @@
+/** How many bytes a reader of the site waits for, as a server sends them: compressed by gzip. */
+import { type Browser, serve } from '#chromium';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { align } from '../table.ts';
+
+/** The site, where `npm run book` builds it. */
+const book = fileURLToPath(new URL('../../../../book/', import.meta.url));
+/** The page that is looked at. */
+const CHAPTER = '01-tensors.html';
+
+interface File {
+  readonly path: string;
+  readonly bytes: number;
+}
+
+export interface SiteBytes {
+  /** The files that were asked for before the first paint. */
+  readonly beforePaint: readonly File[];
+  /** All files, once the code of the first block has run. */
+  readonly withPackages: readonly File[];
+}
+
+/** The bytes of a chapter; undefined if the site is not built. */
+export async function siteBytes(browser: Browser): Promise<SiteBytes | undefined> {
+  if (!existsSync(book + CHAPTER)) return undefined;
+  const server = await serve({ isolated: true, folders: { book } });
+  try {
+    const page = await browser.open(`${server.url}book/${CHAPTER}`);
+    const paint = await page.waitFor<number>(
+      "performance.getEntriesByName('first-contentful-paint')[0]?.startTime",
+    );
+    const asked = await page.evaluate<{ name: string; startTime: number }[]>(
+      "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]" +
+        '.map(({ name, startTime }) => ({ name, startTime }))',
+    );
+    const before = asked.filter(({ startTime }) => startTime <= paint)
+      .map(({ name }) => new URL(name).pathname);
+    await page.click('[data-run]');
+    await page.waitFor("document.querySelector('.output')?.textContent", 30_000);
+    await page.close();
+    const all = server.requests.filter((path) => path.startsWith('/book/'));
+    return { beforePaint: measure(before), withPackages: measure(all) };
+  } finally {
+    await server.close();
+  }
+}
+
+function measure(paths: readonly string[]): File[] {
+  return [...new Set(paths)].map((path) => {
+    const name = path.slice('/book/'.length);
+    return { path: name, bytes: gzipSync(readFileSync(book + name), { level: 9 }).length };
+  });
+}
+
+/** The lines of a table. */
+export function formatSite({ beforePaint, withPackages }: SiteBytes): string[] {
+  const kB = (files: readonly File[]): string => {
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    return `${(bytes / 1000).toFixed(1)} kB`;
+  };
+  const namesOf = (files: readonly File[]) => files.map((file) => `${file.path} ${kB([file])}`).join(', ');
+  return [
+    `Bytes of ${CHAPTER}, compressed`,
+    ...align([
+      ['until the first paint', kB(beforePaint)], ['with the packages', kB(withPackages)],
+    ]),
+    namesOf(withPackages),
+  ];
+}
