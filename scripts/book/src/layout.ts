@@ -85,7 +85,7 @@ function bar(address: string, hasToc: boolean): Html {
  autocomplete="off" spellcheck="false" aria-keyshortcuts="/"><kbd aria-hidden="true">/</kbd>
 <div id="results" role="listbox" aria-label="Results" hidden></div>
 <p id="found" class="unseen" role="status"></p></search>
-<nav class="links" aria-label="Site"></nav>
+<nav class="links" aria-label="Site"><a href="${way(address, 'playground.html')}">Playground</a></nav>
 ${hasToc && toc}<button class="icon scripted" id="theme" aria-pressed="false"
  aria-label="Dark colours">${icons.theme}</button>
 </header>`;
@@ -111,6 +111,7 @@ export function siteMenu(parts: readonly Part[], address: string): Html {
     ...parts.map(({ title, pages }) => menuPart(title, pages.map((page) => ({
       address: page.address, title: menuTitle(page),
     })), address)),
+    menuPart('Try it', [{ address: 'playground.html', title: 'Playground' }], address),
     menuPart('Sources', [{ address: 'source/index.html', title: 'All files' }], address),
   ], '\n');
 }
