@@ -99,7 +99,10 @@ function icon(path: string, more?: Html): Html {
 const icons = {
   menu: icon('M3 5h14M3 10h14M3 15h14'),
   toc: icon('M4 5h.01M8 5h8M4 10h.01M8 10h8M4 15h.01M8 15h8'),
-  theme: icon('M10 3a7 7 0 0 0 0 14a7 7 0 0 0 0-14', html`<path class="half" d="M10 3a7 7 0 0 1 0 14"/>`),
+  theme: icon(
+    'M10 3a7 7 0 0 0 0 14a7 7 0 0 0 0-14',
+    html`<path class="half" d="M10 3a7 7 0 0 1 0 14"/>`,
+  ),
 };
 
 /** The contents of the site, the page at `address` marked. */
