@@ -28,7 +28,7 @@ function record(data: number, inputs: Vector, derivatives: readonly number[]): V
   return result;
 }
 
-/** From the last result to the first: when one is reached, all that use it have been. */
+/** From the last result to the first: a result is reached after all others that use it. */
 function backward(loss: Value): void {
   loss.grad = 1;
   for (let result = tape.pop(); result !== undefined; result = tape.pop()) {
@@ -83,7 +83,7 @@ function softmax(scores: readonly number[]): number[] {
   return powers.map((power) => power / total);
 }
 
-/** −log of the probability of the right token: the surer of it the model was, the nearer to 0. */
+/** −log of the probability of the right token: close to 0 if the model was sure of it. */
 function crossEntropy(scores: Vector, right: number): Value {
   const probabilities = softmax(dataOf(scores));
   const derivatives = probabilities.map((p, token) => (token === right ? p - 1 : p));
@@ -162,19 +162,19 @@ const emptyMemory = () => ({
  *
  *     h ← exp(Δ·A) · h + Δ·B · u        y = C · h + D · u
  *
- * It is selective because Δ, B and C are computed from the input, which so decides how much of the
- * past is forgotten, and where the state is written and read.
+ * It is selective because Δ, B and C are computed from the input: the input decides how much of the
+ * past is forgotten, and where in the state it is written and read.
  */
 function read(token: number, memory: ReturnType<typeof emptyMemory>): Value[] {
   const x = embedding[token];
   const projected = multiply(inProj, rmsNorm(x, norm));
   const [signal, gate] = [projected.slice(0, inner), projected.slice(inner)];
-
+  // A short convolution: each channel sees its signal at the last four letters.
   memory.signals = [...memory.signals.slice(1), signal];
   const u = conv.map((weights, d) => (
     silu(add(dot(weights, memory.signals.map((past) => past[d])), convBias[d]))
   ));
-
+  // The scan, with a Δ for each channel, and the same B and C for all. The gate scales its output.
   const chosen = multiply(xProj, u);
   const [low, B, C] = [chosen.slice(0, rank), chosen.slice(rank, -states), chosen.slice(-states)];
   const y = u.map((input, d) => {
@@ -242,7 +242,7 @@ for (let step = 1; step <= steps; step++) {
   update(step, 0.02 * Math.min(step / 20, 1 - step / (steps + 1)));
   if (step % 30 !== 0) continue;
   const loss = average(heldOut.flatMap((name) => dataOf(lossesOf(name)))).toFixed(2);
-  console.log(`step ${step}/${steps}  loss ${loss}  ${[1, 2, 3].map(write).join(' ')}`);
+  console.log(`step ${step}/${steps}  held-out loss ${loss}  ${[1, 2, 3].map(write).join(' ')}`);
   tape.length = 0;
 }
 const written = Array.from({ length: 40 }, write).filter((name) => !names.includes(name));

@@ -35,7 +35,8 @@ function start() {
     if (data.kind === 'status') {
       status.textContent = data.text;
       stop.disabled = save.disabled = false;
-    } else if (data.kind === 'sample') byId('names', HTMLElement).textContent = data.text;
+    } else if (data.kind === 'progress') byId('progress', HTMLElement).textContent = data.text;
+    else if (data.kind === 'sample') byId('names', HTMLElement).textContent = data.text;
     else if (data.kind === 'report') showReport(report, data.page);
     else if (data.kind === 'model') download('names.safetensors', data.bytes);
     else end(data.text);

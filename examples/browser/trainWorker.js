@@ -10,7 +10,7 @@ import {
 
 /**
  * @typedef {{ kind: 'train', address: string } | { kind: 'stop' | 'save' }} Request
- * @typedef {{ kind: 'status' | 'sample' | 'end', text: string } | { kind: 'report', page: string }
+ * @typedef {{ kind: 'status' | 'progress' | 'sample' | 'end', text: string } | { kind: 'report', page: string }
  *   | { kind: 'model', bytes: Uint8Array }} News
  */
 
@@ -19,7 +19,7 @@ const tell = (news) => self.postMessage(news);
 
 const EPOCHS = 16;
 const BATCH = 64;
-/** A report is made once in this many milliseconds. */
+/** A report is made once in this many milliseconds, or later: it takes a twentieth of the time. */
 const REPORT_EVERY = 3000;
 
 /** The names that lie at an address. @param {string} address */
@@ -48,12 +48,14 @@ function prepare(names) {
     vocabSize: tokenizer.vocabSize, hiddenSize: 64, stateSize: 8, numLayers: 2, dropout: 0.2,
   });
   const run = browserRun('names');
-  let reportedAt = 0;
+  let nextReport = 0;
 
   async function report() {
-    reportedAt = performance.now();
+    const began = performance.now();
     await run.log.flush();
     tell({ kind: 'report', page: reportPage(await loadLog('names'), { title: 'names' }) });
+    const end = performance.now();
+    nextReport = end + Math.max(REPORT_EVERY, 20 * (end - began));
   }
 
   /** Some names, as the model writes them now. */
@@ -88,8 +90,8 @@ function prepare(names) {
     checkpointEvery: 25,
     resume: true,
     callbacks: [async ({ step, metrics: { loss } }) => {
-      tell({ kind: 'status', text: `Step ${step} of ${steps}, loss ${loss.toFixed(3)}` });
-      if (performance.now() - reportedAt > REPORT_EVERY) await report();
+      tell({ kind: 'progress', text: `Step ${step} of ${steps}, loss ${loss.toFixed(3)}` });
+      if (performance.now() > nextReport) await report();
     }],
     ...run,
   });
@@ -107,7 +109,7 @@ async function train(address) {
   prepared = prepare(names);
   tell({
     kind: 'status', text: `${threads === 1 ? 'One thread trains' : `${threads} threads train`}` +
-      `${why ? `: ${why}` : ''} …`,
+      `${why ? `: ${why}` : '; the page is cross-origin isolated'}.`,
   });
   const { trainer, steps, report, write } = prepared;
   const how = await trainer.fit({ epochs: EPOCHS }) === 'done' ? 'Trained' : 'Stopped';

@@ -175,7 +175,8 @@ describeInChromium('the site', (browser) => {
     const text = `# ${evil}\n\n[a](javascript:hacked=1) ${evil}\n\n\`\`\`ts\n// ${evil}\n\`\`\`\n\n- \`${evil}\`\n`;
     const links = { to: (target: string) => target, ofCode: () => undefined };
     const { body, sections } = renderMarkdown('evil.md', text, { links, isRunnable: true });
-    const data = html`<script type="application/json" id="program">${jsonInScript({ evil })}</script>`;
+    const program = { blocks: [{ line: 5, code: `// ${evil}`, expected: [{ line: 1, text: evil }] }] };
+    const data = html`<script type="application/json" id="program">${jsonInScript(program)}</script>`;
     const sheet = { address: 'evil.html', title: evil, description: evil, body, sections, menu: html`${evil}`, data };
     writeFileSync(join(site.folder, 'evil.html'), layOut(sheet));
     await on(`${base}evil.html`, desktop, async (page) => {
@@ -184,7 +185,7 @@ describeInChromium('the site', (browser) => {
       expect(await textOf(page, 'main > p')).toBe(`[a](javascript:hacked=1) ${evil}`);
       expect(await textOf(page, 'pre')).toBe(`// ${evil}\n`);
       expect(await textOf(page, 'title')).toBe(`${evil} · mambagrad`);
-      expect(await page.evaluate("JSON.parse(document.getElementById('program').textContent)")).toEqual({ evil });
+      expect(await page.evaluate("JSON.parse(document.getElementById('program').textContent)")).toEqual(program);
       expect(await page.evaluate("document.querySelectorAll('img').length")).toBe(0);
     });
   });

@@ -105,10 +105,12 @@ describeInChromium('the pages of examples/browser', (browser) => {
     await untilEnabled(page, 'train');
     await page.click('#train');
     const step = (least: number) => page.waitFor<number>(`(() => {
-      const [, step = '0'] = /^Step (\\d+) /.exec(document.querySelector('#status').textContent) ?? [];
+      const [, step = '0'] = /^Step (\\d+) /.exec(document.querySelector('#progress').textContent) ?? [];
       return Number(step) >= ${least} ? Number(step) : 0;
     })()`, 120_000);
     await step(30);
+    const threads = availableParallelism();
+    expect(await text(page, 'status')).toMatch(threads === 1 ? /^One thread trains: / : `${threads} threads train; the page is`);
     await page.waitFor(`document.querySelector('#report').contentDocument?.querySelector('main details')`, 60_000);
     await page.evaluate(`document.querySelector('#report').contentDocument.querySelector('details').open = true`);
     const steps = `document.querySelector('#report').contentDocument.querySelector('dd').textContent`;

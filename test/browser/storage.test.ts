@@ -3,6 +3,7 @@
  * that save at once, of a full disk and of damaged files. The rules of the store itself are tested
  * on a database in memory, in test/nn/checkpoints/browser.test.ts.
  */
+import { browserModule } from '#bundle';
 import { readdirSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,8 +17,7 @@ import { runs } from '../support/soak.ts';
  * whole part of all its numbers is the same.
  */
 const shared = `
-  import { browserCheckpoints, browserRun, listRuns, loadLog, loadSafetensors, removeRun } from '@mambagrad/nn/browser';
-  import { uniform } from '@mambagrad/tensor';
+  import { browserCheckpoints, browserRun, listRuns, loadLog, removeRun, uniform } from '/mambagrad.js';
   const noise = uniform([100_000], 0, 0.5);
   const stateOf = (value) => new Map(['a', 'b', 'c'].map((name) => [name, noise.add(value)]));
   const line = (step) => JSON.stringify({ step, metrics: { loss: 1 / step } }) + '\\n';
@@ -43,10 +43,11 @@ const saver = `${shared}
   }`;
 
 const html = `<!doctype html><html lang="en"><title>Storage</title><script type="module">${shared}
-  window.api = { browserCheckpoints, listRuns, loadLog, loadSafetensors, look, removeRun, stateOf };
+  window.api = { browserCheckpoints, listRuns, loadLog, look, removeRun, stateOf };
 </script>`;
 
 describeInChromium('the storage of a browser', (browser) => {
+  const module = { '/mambagrad.js': browserModule() };
   let server: Server;
   let page: Page;
 
@@ -56,7 +57,7 @@ describeInChromium('the storage of a browser', (browser) => {
     return opened;
   };
   beforeAll(async () => {
-    server = await serve({ pages: { '/': html, '/saver.js': saver } });
+    server = await serve({ pages: { ...module, '/': html, '/saver.js': saver } });
     page = await open();
   });
   afterAll(async () => {
@@ -96,7 +97,7 @@ describeInChromium('the storage of a browser', (browser) => {
   test('keeps the last checkpoint that was saved, or the next, however the page ends', async () => {
     let saving = await open();
     let last = 0;
-    for (let round = 0; round < runs(8); round++) {
+    for (let round = 0; round < runs(16); round++) {
       await saving.evaluate(`void (window.worker = new Worker('/saver.js', { type: 'module' }))`);
       await expect.poll(() => Math.max(0, ...savedBy(saving)), { timeout: 20_000 }).toBeGreaterThan(last);
       await sleep(60 * Math.random());
@@ -143,7 +144,7 @@ describeInChromium('the storage of a browser', (browser) => {
 
   test('says that there is no more room, and loses nothing', async () => {
     // Another site: Chromium looks at the quota now and then only.
-    const small = await serve({ pages: { '/': html } });
+    const small = await serve({ pages: { ...module, '/': html } });
     const tab = await browser().open(small.url);
     await tab.waitFor('window.api');
     const origin = new URL(small.url).origin;

@@ -112,7 +112,7 @@ describe('the file', () => {
     const baseline = numberIn(/alone: (.*)/);
     expect(baseline).toBeGreaterThan(2.6);
     expect(baseline).toBeLessThan(Math.log(27));
-    expect(numberIn(/step 60\/60 {2}loss (\S+)/)).toBeLessThan(baseline - 0.25);
+    expect(numberIn(/step 60\/60 {2}held-out loss (\S+)/)).toBeLessThan(baseline - 0.25);
     const written = printed.at(-1)?.split('\n').at(-1)?.split(' ') ?? [];
     expect(written.length).toBeGreaterThan(20);
     expect(written.filter((name) => !/^[a-z]{1,12}$/.test(name))).toEqual([]);

@@ -16,3 +16,11 @@ it.each(all)('%s: %s', (_name, _mistake, exercise, module, property, message) =>
   expect(report).toMatchObject({ status: 'failed', property: expect.stringMatching(property) });
   expect(textOf(exercise, report).replaceAll(/\s+/g, ' ')).toMatch(message);
 });
+
+it.each(exercises.map((exercise) => [exercise.name, exercise] as const))(
+  '%s has no property that every answer has', (name, { properties }) => {
+    const isRefused = ({ run }: typeof properties[number]) =>
+      mutants[name].some(([, module]) => run(module as never, () => {}) !== undefined);
+    expect(properties.filter((each) => !isRefused(each)).map(({ says }) => says)).toEqual([]);
+  },
+);

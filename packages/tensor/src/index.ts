@@ -26,6 +26,7 @@ export { detach as stopGradient } from './ops/movement.ts';
 export * from './ops/random.ts';
 export * from './ops/table.ts';
 export * from './scan/scan.ts';
+export { type ScanAlgorithm, scanPairs } from './core/scanPairs.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
 export type { Tensors, TensorsFor } from './core/lists.ts';
 export { guard, type NestedArray, type Node, Tensor, withoutValues } from './core/tensor.ts';

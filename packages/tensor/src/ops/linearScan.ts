@@ -20,14 +20,12 @@
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, flatIndex, forEach, type Index, isTrue } from '../core/lowering.ts';
-import { boolean, oneOf, readOptions, type Table, tensors, whole } from '../core/options.ts';
+import { boolean, readOptions, type Table, tensors, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../core/shape.ts';
+import { orders, type ScanAlgorithm, scanAlgorithms } from '../core/scanPairs.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireBroadcast, requireFloat, requireSameDType } from './define.ts';
-
-/** The algorithms for a linear scan; the header of this file says what they cost. */
-export type ScanAlgorithm = 'sequential' | 'blelloch' | 'hillisSteele' | 'chunked';
 
 /** Options of `linearScan`: initial state, resets, direction and algorithm. */
 export interface LinearScanOptions {
@@ -52,7 +50,7 @@ const linearScanOptions = {
   initialState: tensors.optional(),
   axis: whole(-Number.MAX_SAFE_INTEGER).orElse(0),
   reverse: boolean.orElse(false),
-  algorithm: oneOf('sequential', 'blelloch', 'hillisSteele', 'chunked').orElse('sequential'),
+  algorithm: scanAlgorithms.orElse('sequential'),
   chunkSize: whole(1).orElse(64),
   reset: tensors.optional(),
 } satisfies Table<LinearScanOptions>;
@@ -73,56 +71,6 @@ function optionalInputs<T>(
   const end = inputs.length - Number(hasReset);
   return { initialState: inputs.slice(2, end).at(0), reset: inputs.slice(end).at(0) };
 }
-
-/**
- * The order in which steps are combined: `join(s, t)`, for s < t, composes step t, which is by then
- * the composite of the steps after s up to t, with the composite that step s holds.
- */
-type Order = (length: number, join: (s: number, t: number) => void, chunkSize: number) => void;
-
-/** One step after the other. */
-const sequential: Order = (length, join) => {
-  for (let t = 1; t < length; t++) join(t - 1, t);
-};
-
-/**
- * Up and down a tree. Up: we combine neighbours, then pairs of pairs, so that every 2ᵈ-th step
- * holds the composite of the last 2ᵈ. Down: each finished prefix is combined into the half-size
- * block to its right.
- */
-const blelloch: Order = (length, join) => {
-  let half = 1;
-  for (; 2 * half <= length; half *= 2) {
-    for (let t = 2 * half - 1; t < length; t += 2 * half) join(t - half, t);
-  }
-  for (; half >= 1; half /= 2) {
-    for (let t = 3 * half - 1; t < length; t += 2 * half) join(t - half, t);
-  }
-};
-
-/**
- * Doubling: after the round with distance d, each step holds the composite of the 2d steps up to
- * it. The round goes from the end, so that a step reads only values from before the round.
- */
-const hillisSteele: Order = (length, join) => {
-  for (let distance = 1; distance < length; distance *= 2) {
-    for (let t = length - 1; t >= distance; t--) join(t - distance, t);
-  }
-};
-
-/**
- * Each chunk by itself, as if it started from 0; then all of its steps are combined with the last
- * step before it, a finished prefix by then.
- */
-const chunked: Order = (length, join, chunkSize) => {
-  for (let first = 0; first < length; first += chunkSize) {
-    const end = Math.min(first + chunkSize, length);
-    for (let t = first + 1; t < end; t++) join(t - 1, t);
-    for (let t = first; first > 0 && t < end; t++) join(first - 1, t);
-  }
-};
-
-const orders = { sequential, blelloch, hillisSteele, chunked };
 
 const scanPrimitive = definePrimitive<ScanAttributes>({
   name: 'linearScan',

@@ -85,7 +85,7 @@ export interface MessageEnd {
 
 /** The parts of a browser that we use, of a page or of a worker in it. */
 export interface Browser {
-  /** Workers; in a worker of Safari before 15.5 there are none. */
+  /** Workers; in a worker of Safari before 16.4 there are none. */
   readonly Worker?: new (url: string, options?: { readonly name?: string }) => WebWorker;
   /** A file in memory. */
   readonly Blob: new (parts: readonly string[], options?: { readonly type?: string }) => object;

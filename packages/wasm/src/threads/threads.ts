@@ -12,9 +12,7 @@ import { now, sleep } from '../common/platform.ts';
 import { refuseThreads, whyOneThread } from './count.ts';
 import { COMPLETED, LOOP, MAY_SLEEP, RANGES, RANGES_END } from './share.ts';
 import { WAIT_TIMEOUT_MS, Watchdog } from './watchdog.ts';
-import {
-  FAILURE, HEADER_BYTES, MESSAGE, type MessageWord, messageWords, RESERVED_BYTES, UP,
-} from './words.ts';
+import { FAILURE, HEADER_BYTES, MESSAGE, messageWords, RESERVED_BYTES, UP } from './words.ts';
 import { type Started, startWorker } from './worker.ts';
 
 /**
@@ -40,6 +38,9 @@ export interface SharedProgram {
   /** The number of parallel loops in it. */
   readonly loops: number;
 }
+
+/** The words of a message that asks for no program. */
+const NO_CALL: readonly number[] = messageWords.slice(3).map(() => 0);
 
 /** Whether this thread may sleep: the main thread of a page may not. Found by trying. */
 function maySleep(): boolean {
@@ -122,7 +123,7 @@ export class ThreadPool {
     this.#places.delete(number);
     Atomics.store(new Int32Array(this.memory.buffer, place.start, 1), 0, 0);
     this.#drops = (this.#drops + 1) | 0;
-    this.#send({});
+    this.#send();
     place.free();
   }
 
@@ -138,7 +139,8 @@ export class ThreadPool {
     const place = this.#places.get(number);
     // Without a message this thread does all iterations itself.
     if (place !== undefined && this.#workers.length > 0) {
-      this.#send({ ...call, program: number, address: place.start, bytes, loop });
+      const { arena, own, stride, threads } = call;
+      this.#send([number, place.start, bytes, arena, own, stride, threads, loop]);
     }
     try {
       run(loop);
@@ -152,18 +154,18 @@ export class ThreadPool {
   }
 
   /**
-   * Writes a message to the workers, which spin on its epoch or sleep. Without a program no worker
-   * runs anything: it only notes what was dropped, or that its team has been closed.
+   * Writes a message to the workers, which spin on its epoch or sleep: the words from the program
+   * on, in the order of `messageWords`. Without a program no worker runs anything: it only notes
+   * what was dropped, or that its team has been closed.
    */
-  #send(message: Readonly<Partial<Record<MessageWord, number>>>): void {
-    const all = { ...message, team: this.#team, drops: this.#drops };
-    const at = (name: MessageWord): number => MESSAGE / 4 + messageWords.indexOf(name);
-    Atomics.add(this.#words, at('epoch'), 1);
-    for (const name of messageWords) {
-      if (name !== 'epoch') Atomics.store(this.#words, at(name), all[name] ?? 0);
-    }
-    Atomics.add(this.#words, at('epoch'), 1);
-    Atomics.notify(this.#words, at('epoch'));
+  #send(call: readonly number[] = NO_CALL): void {
+    const [words, epoch] = [this.#words, MESSAGE / 4];
+    Atomics.add(words, epoch, 1);
+    Atomics.store(words, epoch + 1, this.#team);
+    Atomics.store(words, epoch + 2, this.#drops);
+    for (let i = 0; i < call.length; i++) Atomics.store(words, epoch + 3 + i, call[i]);
+    Atomics.add(words, epoch, 1);
+    Atomics.notify(words, epoch);
   }
 
   /**
@@ -237,7 +239,7 @@ export class ThreadPool {
     [this.#workers, this.#problem] = [[], undefined];
     this.#team += 1;
     // A worker that waits ends by itself; one that computes is terminated.
-    if (ending.length > 0) this.#send({});
+    if (ending.length > 0) this.#send();
     await Promise.all(ending.map((worker) => worker.terminate()));
   }
 }

@@ -21,9 +21,6 @@ export const messageWords = [
   'epoch', 'team', 'drops', 'program', 'address', 'bytes', 'arena', 'own', 'stride', 'threads',
   'loop',
 ] as const;
-/** The name of a word of the message. */
-export type MessageWord = (typeof messageWords)[number];
-
 /** The address of the message. */
 export const MESSAGE: number = RANGES_END;
 /** The address of the word in which the first worker says that it is up; the others follow. */

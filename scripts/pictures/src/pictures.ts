@@ -1,0 +1,29 @@
+/** All pictures, by the name of their file in docs/pictures. */
+import { draw as arena } from './arena.ts';
+import { draw as broadcasting } from './broadcasting.ts';
+import { draw as expressionGraph } from './expressionGraph.ts';
+import { draw as leakyIntegrator } from './leakyIntegrator.ts';
+import { draw as loopNests } from './loopNests.ts';
+import { draw as reverseSweep } from './reverseSweep.ts';
+import { draw as sampling } from './sampling.ts';
+import { draw as scanOrders } from './scanOrders.ts';
+import { draw as scanTrees } from './scanTrees.ts';
+import { draw as ssdMatrix } from './ssdMatrix.ts';
+import { draw as stridedView } from './stridedView.ts';
+import { draw as wasmBytes } from './wasmBytes.ts';
+
+/** A function for each picture, which draws it as the chapters show it. */
+export const pictures: Readonly<Record<string, () => string>> = {
+  'arena': () => arena(),
+  'broadcasting': () => broadcasting(),
+  'expression-graph': () => expressionGraph(),
+  'leaky-integrator': () => leakyIntegrator(),
+  'loop-nests': () => loopNests(),
+  'reverse-sweep': () => reverseSweep(),
+  'sampling': () => sampling(),
+  'scan-orders': () => scanOrders(),
+  'scan-trees': () => scanTrees(),
+  'ssd-matrix': () => ssdMatrix(),
+  'strided-view': () => stridedView(),
+  'wasm-bytes': () => wasmBytes(),
+};

@@ -1,0 +1,167 @@
+/** The pictures: files equal what their code draws, and what is drawn is well made and true. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { associativeScan, type ScanAlgorithm, scanPairs, tensor } from '@mambagrad/tensor';
+import { sameShape } from '@mambagrad/tensor/extend';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { draw as drawBroadcasting } from '../../scripts/pictures/src/broadcasting.ts';
+import { draw as drawExpression } from '../../scripts/pictures/src/expressionGraph.ts';
+import { pictures } from '../../scripts/pictures/src/pictures.ts';
+import { draw as drawOrders } from '../../scripts/pictures/src/scanOrders.ts';
+import { combinesOf, draw as drawTrees } from '../../scripts/pictures/src/scanTrees.ts';
+import { matrixOf } from '../../scripts/pictures/src/ssdMatrix.ts';
+import { elementsOf, type Node, parseMarkup } from '../support/markup.ts';
+
+const docs = new URL('../../docs/', import.meta.url);
+const drawn = Object.entries(pictures).map(([name, draw]) => [name, draw()] as const);
+const algorithms: readonly ScanAlgorithm[] = ['sequential', 'hillisSteele', 'blelloch', 'chunked'];
+
+describe('the files', () => {
+  test.each(drawn)('%s is what its code draws', (name, svg) => {
+    // If this fails: npm run pictures.
+    expect(readFileSync(new URL(`pictures/${name}.svg`, docs), 'utf8')).toBe(svg);
+  });
+
+  test('are these alone, and each is shown in a chapter', () => {
+    const names = Object.keys(pictures);
+    const files = readdirSync(new URL('pictures', docs)).filter((file) => file.endsWith('.svg'));
+    expect(files.sort()).toEqual(names.map((name) => `${name}.svg`).sort());
+    const pages = readdirSync(docs).filter((file) => file.endsWith('.md'));
+    const text = pages.map((page) => readFileSync(new URL(page, docs), 'utf8')).join('\n');
+    const shown = Array.from(text.matchAll(/!\[[^\]]{10,}\]\(pictures\/([\w-]+)\.svg\)/g), ([, name]) => name);
+    expect(shown.sort()).toEqual(names.sort());
+  });
+});
+
+/** Numbers in an attribute, such as the data of a path. */
+const numbersIn = (value: string | undefined): number[] =>
+  Array.from(value?.matchAll(/-?\d+(?:\.\d+)?/g) ?? [], ([number]) => Number(number));
+
+/** The widest that a character of a text is, by its class, in a wide font. */
+const wide = ({ class: classes = '' }: Readonly<Record<string, string>>): number =>
+  classes.includes('code') ? 7.9 : classes.includes('small') ? 7.6 : 8.4;
+
+/** What lies outside of a picture, as text. */
+function outside(svg: Node): string[] {
+  const [, , width, height] = numbersIn(svg.attributes['viewBox']);
+  const boxes = elementsOf(svg, 'rect').map(({ attributes: { x, y, width: wide, height: high } }) =>
+    [Number(x), Number(y), Number(x) + Number(wide), Number(y) + Number(high)]);
+  const circles = elementsOf(svg, 'circle').map(({ attributes: { cx, cy, r } }) =>
+    [Number(cx) - Number(r), Number(cy) - Number(r), Number(cx) + Number(r), Number(cy) + Number(r)]);
+  const paths = elementsOf(svg, 'path').map(({ attributes }) => {
+    const numbers = numbersIn(attributes['d']);
+    const [xs, ys] = [0, 1].map((odd) => numbers.filter((_, i) => i % 2 === odd));
+    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+  });
+  const texts = elementsOf(svg, 'text').map(({ attributes, children: [content] }) => {
+    const length = [...String(content)].length * wide(attributes) * 0.86;
+    const [x, y, anchor] = [Number(attributes['x']), Number(attributes['y']), attributes['text-anchor']];
+    const left = anchor === 'end' ? x - length : anchor === 'middle' ? x - length / 2 : x;
+    return [left, y - 12, left + length, y + 3];
+  });
+  return [...boxes, ...circles, ...paths, ...texts]
+    .filter(([x1, y1, x2, y2]) => !(x1 >= 0 && y1 >= 0 && x2 <= width + 0.1 && y2 <= height + 0.1))
+    .map((corners) => corners.join(' '));
+}
+
+/** What is asked of every picture. */
+function expectWellMade(text: string): Node {
+  const svg = parseMarkup(text);
+  expect(svg.attributes['role']).toBe('img');
+  for (const name of ['title', 'desc']) {
+    expect(String(elementsOf(svg, name)[0]?.children[0]).length).toBeGreaterThan(10);
+  }
+  expect(outside(svg)).toEqual([]);
+  expect(text.match(/NaN|Infinity|undefined|\[object/)).toBeNull();
+  // A tenth of a unit is enough, and the same everywhere.
+  expect(text.match(/(?<!fill-opacity)="[^"]*\d\.\d\d[^"]*"/)).toBeNull();
+  return svg;
+}
+
+describe('every picture', () => {
+  test.each(drawn)('%s is well-formed, described, and within its frame', (_, svg) => {
+    expectWellMade(svg);
+  });
+
+  test('is drawn in colours of the two sets alone', () => {
+    const [, svg] = drawn[0];
+    const classes = new Set(Array.from(svg.matchAll(/\.([fsp]-\w+)\{/g), ([, name]) => name));
+    for (const [, text] of drawn) {
+      const body = text.slice(text.indexOf('</style>'));
+      expect(body.match(/ (?:fill|stroke|style)="/)).toBeNull();
+      const used = Array.from(body.matchAll(/class="([^"]*)"/g), ([, list]) => list.split(' ')).flat();
+      expect(used.filter((name) => /^[fsp]-/.test(name) && !classes.has(name))).toEqual([]);
+    }
+  });
+});
+
+describe('scan trees', () => {
+  test('at any length each step ends as the composite of all steps up to it', () => {
+    fc.assert(fc.property(fc.nat(33), fc.integer({ min: 1, max: 9 }), (length, chunkSize) => {
+      for (const algorithm of algorithms) {
+        const first = Array.from({ length }, (_, t) => t);
+        for (const { later: [t], first: from } of combinesOf(algorithm, length, chunkSize)) first[t] = from;
+        expect(first).toEqual(new Array(length).fill(0));
+      }
+      expectWellMade(drawTrees({ length, chunkSize }));
+    }), { numRuns: 12 });
+  });
+
+  test('combine neighbours in time, made in earlier rounds', () => {
+    fc.assert(fc.property(fc.nat(40), fc.integer({ min: 1, max: 9 }), (length, chunkSize) => {
+      for (const algorithm of algorithms) {
+        for (const { earlier, later, round } of combinesOf(algorithm, length, chunkSize)) {
+          const isInOrder = earlier[0] < later[0] && Math.max(earlier[1], later[1]) === round - 1;
+          if (!isInOrder) expect({ earlier, later, round }).toBe('in order');
+        }
+      }
+    }));
+  });
+
+  test('are the combines that associativeScan makes', () => {
+    fc.assert(fc.property(fc.nat(33), (length) => {
+      for (const algorithm of ['blelloch', 'hillisSteele'] as const) {
+        // Elements are intervals; combining two that are not neighbours would be seen.
+        const made: string[] = [];
+        const bounds = tensor(Float32Array.from({ length }, (_, t) => t));
+        associativeScan(([first, end], [next, last]) => {
+          first.data.forEach((from, i) => {
+            if (next.data[i] !== end.data[i] + 1) throw new Error(`${end.data[i]} before ${next.data[i]}`);
+            made.push(`${from}–${last.data[i]}`);
+          });
+          return [first, last];
+        }, [bounds, bounds], { algorithm });
+        const drawnOnes = combinesOf(algorithm, length, 1).map(({ first, later: [t] }) => `${first}–${t}`);
+        expect(drawnOnes.sort()).toEqual(made.sort());
+      }
+    }), { numRuns: 30 });
+  });
+
+  test('scanPairs refuses what is no scan', () => {
+    expect(() => scanPairs('tree' as never, 4)).toThrow("scanPairs: algorithm is 'tree', expected");
+    expect(() => scanPairs('blelloch', -1)).toThrow('scanPairs: length is -1, expected');
+    expect(() => scanPairs('chunked', 4, 0)).toThrow('scanPairs: chunkSize is 0, expected');
+  });
+});
+
+test('pictures of other values are well made', () => {
+  expectWellMade(drawExpression({ leaves: { a: 3 }, expression: ({ a }) => a.mul(a).exp().add(a) }));
+  expectWellMade(drawBroadcasting({ a: tensor([[1, 2], [3, 4]]), b: tensor([[5], [6]]) }));
+  expectWellMade(drawOrders({ size: [5, 9] }));
+});
+
+test('blocks of the SSD matrix between chunks have the rank of the state', () => {
+  const [length, chunk] = [12, 4];
+  const M = matrixOf(length, 2, 3);
+  expect(sameShape(M.shape, [length, length])).toBe(true);
+  const at = (t: number, s: number): number => M.data[t * length + s];
+  // Every 3 × 3 minor of a block vanishes if its rank is 2, and none does on the diagonal.
+  const minor = (t: number, s: number): number =>
+    at(t, s) * (at(t + 1, s + 1) * at(t + 2, s + 2) - at(t + 1, s + 2) * at(t + 2, s + 1)) -
+    at(t, s + 1) * (at(t + 1, s) * at(t + 2, s + 2) - at(t + 1, s + 2) * at(t + 2, s)) +
+    at(t, s + 2) * (at(t + 1, s) * at(t + 2, s + 1) - at(t + 1, s + 1) * at(t + 2, s));
+  for (const [i, j] of [[1, 0], [2, 0], [2, 1]]) {
+    expect(Math.abs(minor(i * chunk, j * chunk))).toBeLessThan(1e-15);
+  }
+  expect(Math.abs(minor(0, 0))).toBeGreaterThan(1e-6);
+});
