@@ -22,7 +22,8 @@ const longest = [
   'mamba/models/sequences', 'tensor/compile/random', 'tensor/compile/table', 'tensor/ops/table',
   'mamba/ops/{ssd,nonFiniteScans}', 'mamba/models/nonFiniteModels', 'tensor/compile/programs',
   'mamba/testing/scans', 'mamba/text/generation', 'mamba/ops/selectiveScan',
-  'browser/packages', 'tensor/compile/long', 'nn/training/trainer', 'examples',
+  'browser/{packages,book}', 'book/site', 'tensor/compile/long', 'nn/training/trainer',
+  'exercises/{runner,mutants}', 'examples',
   'kernel/language/twins',
 ].flatMap(spread).map((name) => `/test/${name}.test.ts`);
 

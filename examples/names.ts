@@ -4,11 +4,9 @@
  * well does it predict their letters, compared with counts of letter groups (n-grams)? And do its
  * own look like names to a judge who knows only those?
  */
-import {
-  characterTokenizer, generateTexts, MambaLM, saveLanguageModel,
-} from '@mambagrad/mamba';
+import { characterTokenizer, generateTexts, MambaLM } from '@mambagrad/mamba';
 import { AdamW, collate, crossEntropy, DataLoader, splitData, Trainer } from '@mambagrad/nn';
-import { report, saveSafetensors } from '@mambagrad/nn/node';
+import { report, saveModel } from '@mambagrad/nn/node';
 import { manualSeed, permutation } from '@mambagrad/tensor';
 import { readFileSync } from 'node:fs';
 import { dataFile } from './files.ts';
@@ -50,9 +48,10 @@ const loaderOf = (some: readonly number[][], shuffle: boolean) =>
   new DataLoader(some, { batchSize: batch, shuffle, seed, collate: toBatch, dropLast: shuffle });
 
 manualSeed(seed);
-const model = new MambaLM({
+const modelOptions = {
   vocabSize, hiddenSize: hidden, stateSize: 8, numLayers: layers, dropout: 0.2,
-});
+};
+const model = new MambaLM(modelOptions);
 
 const write = (count: number): Promise<string[]> => generateTexts(
   model, tokenizer, Array.from({ length: count }, () => '\n'),
@@ -127,9 +126,6 @@ console.log(`\nReport: ${report(folder)}`);
 
 if (options.save !== undefined) {
   // All that is needed to write with it, in one file.
-  const { config, tensors } = saveLanguageModel(model);
-  const characters = JSON.stringify(tokenizer.characters);
-  const metadata = new Map([['config', config], ['characters', characters]]);
-  saveSafetensors(options.save, tensors, { metadata });
+  saveModel(options.save, model, { ...modelOptions, characters: tokenizer.characters });
   console.log(`Model: ${options.save}`);
 }

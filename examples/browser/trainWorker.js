@@ -4,8 +4,8 @@
  */
 import {
   AdamW, browserRun, characterTokenizer, collate, cosineDecay, crossEntropy, DataLoader,
-  encodeSafetensors, generateTexts, loadLog, MambaLM, multiplySchedules, reportPage,
-  saveLanguageModel, splitData, startThreads, Trainer, warmUp, whyOneThread,
+  encodeModel, generateTexts, loadLog, MambaLM, multiplySchedules, reportPage, splitData,
+  startThreads, Trainer, warmUp, whyOneThread,
 } from './mambagrad.js';
 
 /**
@@ -44,9 +44,10 @@ function prepare(names) {
   const [training, validation] = splitData(names, { fractions: [0.9, 0.1], seed: 1 })
     .map((part) => part.map((name) => tokenizer.encode(`\n${name}\n`)));
   const steps = EPOCHS * Math.floor(training.length / BATCH);
-  const model = new MambaLM({
+  const options = {
     vocabSize: tokenizer.vocabSize, hiddenSize: 64, stateSize: 8, numLayers: 2, dropout: 0.2,
-  });
+  };
+  const model = new MambaLM(options);
   const run = browserRun('names');
   let nextReport = 0;
 
@@ -60,19 +61,17 @@ function prepare(names) {
 
   /** Some names, as the model writes them now. */
   async function write() {
-    const options = { stopTokens: tokenizer.encode('\n'), maxTokens: 20 };
+    const how = { stopTokens: tokenizer.encode('\n'), maxTokens: 20 };
     const starts = Array.from({ length: 12 }, () => '\n');
-    const text = (await generateTexts(model, tokenizer, starts, options)).join(' ');
+    const text = (await generateTexts(model, tokenizer, starts, how)).join(' ');
     tell({ kind: 'sample', text });
     return text;
   }
 
   /** As examples/names.ts saves it: all that is needed to write with it. */
   function save() {
-    const { config, tensors } = saveLanguageModel(model);
-    const characters = JSON.stringify(tokenizer.characters);
-    const metadata = new Map([['config', config], ['characters', characters]]);
-    tell({ kind: 'model', bytes: encodeSafetensors(tensors, { metadata }) });
+    const { characters } = tokenizer;
+    tell({ kind: 'model', bytes: encodeModel(model, { ...options, characters }) });
   }
 
   const trainer = new Trainer({

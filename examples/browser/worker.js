@@ -6,7 +6,7 @@
  * not reach workers.)
  */
 import {
-  characterTokenizer, generateText, loadLanguageModel, openSafetensors, startThreads, whyOneThread,
+  characterTokenizer, generateText, loadModel, MambaLM, startThreads, whyOneThread,
 } from './mambagrad.js';
 
 /**
@@ -16,8 +16,12 @@ import {
  *   | { kind: 'status', text: string, canWrite: boolean, isWriting: boolean }} Answer
  */
 
-/** @type {{ model: import('./mambagrad.js').MambaLM,
- *   tokenizer: import('./mambagrad.js').CharacterTokenizer } | undefined} */
+/**
+ * What such a file holds beside the weights: the options of the model, and its letters.
+ * @typedef {import('./mambagrad.js').MambaLMOptions & { characters: string[] }} NamesOptions
+ */
+
+/** @type {{ model: MambaLM, tokenizer: import('./mambagrad.js').CharacterTokenizer } | undefined} */
 let loaded;
 let [temperature, isSlow, isWriting] = [1, true, false];
 
@@ -34,13 +38,15 @@ const wait = (milliseconds) => new Promise((resolve) => { setTimeout(resolve, mi
 /** Loads a model from a file or an address. @param {string | File} source */
 async function load(source) {
   isWriting = false;
-  const file = await openSafetensors(source);
-  const [config, characters] = ['config', 'characters'].map((name) => file.metadata.get(name));
-  if (config === undefined || characters === undefined) {
-    throw new Error('the file holds a model, but not its config and characters');
-  }
-  const model = loadLanguageModel(config, file.readAll());
-  loaded = { model, tokenizer: characterTokenizer(JSON.parse(characters)) };
+  /** @type {string[]} */
+  let letters = [];
+  /** @param {NamesOptions} options */
+  const create = ({ characters, ...options }) => {
+    letters = characters;
+    return new MambaLM(options);
+  };
+  const model = await loadModel(source, create);
+  loaded = { model, tokenizer: characterTokenizer(letters) };
   const threads = await startThreads();
   const why = whyOneThread();
   say(`A model of ${model.parameterCount().toLocaleString('en')} parameters is loaded. ` +

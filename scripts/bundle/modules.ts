@@ -81,7 +81,7 @@ class Reader {
       if (kind === 'identifier') this.#noteAssignment(text);
       const isStatement = kind === 'keyword' && (text === 'import' || text === 'export');
       if (isStatement && text === 'import' && ['(', '.'].includes(this.#token(1).text)) {
-        throw this.#failure('`import()` and `import.meta` have no meaning in a bundle');
+        throw this.#failure('`import()` and `import.meta` cannot be used: all is in one file');
       }
       if (isStatement && depth === 0) this.#statement(text);
     }

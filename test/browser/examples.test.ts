@@ -2,8 +2,10 @@
  * The pages of examples/browser in Chromium: a model that Node has saved writes in a worker, and one
  * is trained in a page that is reloaded meanwhile.
  */
-import { characterTokenizer, generateTexts, loadLanguageModel } from '@mambagrad/mamba';
-import { openSafetensors } from '@mambagrad/nn/node';
+import {
+  characterTokenizer, generateTexts, MambaLM, type MambaLMOptions,
+} from '@mambagrad/mamba';
+import { loadModel, openSafetensors } from '@mambagrad/nn/node';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,9 +33,12 @@ async function serveExample(...options: string[]): Promise<string> {
 
 /** What the saved model writes in Node, always choosing the likeliest letter. */
 async function likeliest(start: string): Promise<string> {
-  const saved = openSafetensors(file);
-  const model = loadLanguageModel(saved.metadata.get('config') ?? '', saved.readAll());
-  const tokenizer = characterTokenizer(JSON.parse(saved.metadata.get('characters') ?? '') as string[]);
+  let letters: readonly string[] = [];
+  const model = loadModel(file, ({ characters, ...options }: MambaLMOptions & { characters: string[] }) => {
+    letters = characters;
+    return new MambaLM(options);
+  });
+  const tokenizer = characterTokenizer(letters);
   const options = { temperature: 0, stopTokens: tokenizer.encode('\n'), maxTokens: 20 };
   const [rest] = await generateTexts(model, tokenizer, [`\n${start}`], options);
   return start + rest;

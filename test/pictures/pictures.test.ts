@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { draw as drawBroadcasting } from '../../scripts/pictures/src/broadcasting.ts';
 import { draw as drawExpression } from '../../scripts/pictures/src/expressionGraph.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
+import { recording } from '../../scripts/pictures/src/rememberedRecording.ts';
 import { draw as drawOrders } from '../../scripts/pictures/src/scanOrders.ts';
 import { combinesOf, draw as drawTrees } from '../../scripts/pictures/src/scanTrees.ts';
 import { matrixOf } from '../../scripts/pictures/src/ssdMatrix.ts';
@@ -148,6 +149,18 @@ test('pictures of other values are well made', () => {
   expectWellMade(drawExpression({ leaves: { a: 3 }, expression: ({ a }) => a.mul(a).exp().add(a) }));
   expectWellMade(drawBroadcasting({ a: tensor([[1, 2], [3, 4]]), b: tensor([[5], [6]]) }));
   expectWellMade(drawOrders({ size: [5, 9] }));
+});
+
+test('the recording of a memory is complete', () => {
+  const { signs, factors, kept, influence } = recording;
+  expect(factors.filter((row) => row.length !== signs.length || !/^[a-y]+$/.test(row))).toEqual([]);
+  expect(kept).toHaveLength(signs.replaceAll(/[·?]/g, '').length);
+  for (const { from, left } of kept) {
+    expect(from + left.length).toBe(signs.length);
+    // Nothing is written again, so shares only fall.
+    expect(left).toEqual([...left].sort((a, b) => b - a));
+  }
+  expect(influence.map((row) => Math.max(...row))).toEqual(signs.match(/\?/g)?.map(() => 100));
 });
 
 test('blocks of the SSD matrix between chunks have the rank of the state', () => {

@@ -3,7 +3,8 @@
  * downloads.
  */
 export {
-  type BlobSource, type BytesSource, download, loadSafetensors, openSafetensors,
+  type BlobSource, type BytesSource, download, loadModel, loadSafetensors,
+  openSafetensors,
 } from './checkpoints/file.browser.ts';
 export {
   browserCheckpoints, type BrowserLog, browserRun, type BrowserRun, type BrowserRunOptions,

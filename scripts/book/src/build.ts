@@ -11,6 +11,7 @@ import { imageAddress, Site } from './links.ts';
 import { readOutline } from './outline.ts';
 import { bookPages } from './pages.ts';
 import { paletteCss } from './palette.ts';
+import { playgroundSheet } from './playground.ts';
 import { siteScript, workerScripts } from './scripts.ts';
 import { type Found, searchIndex } from './searchIndex.ts';
 import { sourcePages } from './sources.ts';
@@ -28,8 +29,10 @@ export function buildSite(): Output {
     output.set(sheet.address, layOut(sheet));
     found.push({ title, address: sheet.address, sections });
   }
+  const playground = playgroundSheet(parts);
+  output.set(playground.address, layOut(playground));
   for (const image of site.images) output.set(imageAddress(image), readFileSync(join(root, image)));
-  for (const name of ['paint', 'site']) output.set(`assets/${name}.js`, siteScript(name));
+  for (const name of ['paint', 'site', 'playground']) output.set(`assets/${name}.js`, siteScript(name));
   output.set('assets/index.js', searchIndex(found));
   for (const [name, text] of workerScripts()) output.set(`assets/${name}.js`, text);
   output.set('assets/style.css', paletteCss() + asset('style.css') + asset('run.css'));

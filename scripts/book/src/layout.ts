@@ -85,7 +85,7 @@ function bar(address: string, hasToc: boolean): Html {
  autocomplete="off" spellcheck="false" aria-keyshortcuts="/"><kbd aria-hidden="true">/</kbd>
 <div id="results" role="listbox" aria-label="Results" hidden></div>
 <p id="found" class="unseen" role="status"></p></search>
-<nav class="links" aria-label="Site"></nav>
+<nav class="links" aria-label="Site"><a href="${way(address, 'playground.html')}">Playground</a></nav>
 ${hasToc && toc}<button class="icon scripted" id="theme" aria-pressed="false"
  aria-label="Dark colours">${icons.theme}</button>
 </header>`;
@@ -99,7 +99,10 @@ function icon(path: string, more?: Html): Html {
 const icons = {
   menu: icon('M3 5h14M3 10h14M3 15h14'),
   toc: icon('M4 5h.01M8 5h8M4 10h.01M8 10h8M4 15h.01M8 15h8'),
-  theme: icon('M10 3a7 7 0 0 0 0 14a7 7 0 0 0 0-14', html`<path class="half" d="M10 3a7 7 0 0 1 0 14"/>`),
+  theme: icon(
+    'M10 3a7 7 0 0 0 0 14a7 7 0 0 0 0-14',
+    html`<path class="half" d="M10 3a7 7 0 0 1 0 14"/>`,
+  ),
 };
 
 /** The contents of the site, the page at `address` marked. */
@@ -108,6 +111,7 @@ export function siteMenu(parts: readonly Part[], address: string): Html {
     ...parts.map(({ title, pages }) => menuPart(title, pages.map((page) => ({
       address: page.address, title: menuTitle(page),
     })), address)),
+    menuPart('Try it', [{ address: 'playground.html', title: 'Playground' }], address),
     menuPart('Sources', [{ address: 'source/index.html', title: 'All files' }], address),
   ], '\n');
 }

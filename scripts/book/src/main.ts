@@ -55,7 +55,9 @@ function readOptions(args: string[]): Options | undefined {
       return undefined;
     }
     const [folder, ...others] = positionals;
-    if (others.length > 0) throw new Error(`book: expected one folder, got ${positionals.join(', ')}`);
+    if (others.length > 0) {
+      throw new Error(`book: expected one folder, got ${positionals.join(', ')}`);
+    }
     if (folder !== undefined && !values.build) {
       throw new Error(`book: expected --build before ${folder}`);
     }

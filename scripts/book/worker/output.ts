@@ -40,7 +40,10 @@ export class Output {
     this.#printed += 1;
     this.#characters += shown.length + 1;
     this.say({ kind: 'print', line, text: shown });
-    if (!this.hasRoom) this.say({ kind: 'cut' });
+    if (this.hasRoom) return;
+    this.say({ kind: 'cut' });
+    // Nothing more is said from here on, and a loop without end lets no timer run.
+    this.flush();
   }
 
   draw(name: string, value: number): void {

@@ -45,8 +45,9 @@ function rulesOf(set: Readonly<Record<string, string>>): string {
 
 const style = `
 text { font: 14px system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-.small { font-size: 13px; } .bold { font-weight: 600; }
+.small { font-size: 13px; }
 .code { font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; white-space: pre; }
+.bold { font-weight: 600; }
 .s { fill: none; stroke-width: 1.5; stroke-linejoin: round; stroke-linecap: round; }
 .thin { stroke-width: 1; } .thick { stroke-width: 2.5; } .dashed { stroke-dasharray: 4 4; }
 ${rulesOf(colors.light)}

@@ -23,12 +23,14 @@ const LINE = 19;
 
 /** Draws the kernels of the ops, and below them the one of all. */
 export function draw({ ops = examples, shape = [100, 64] }: LoopNestsOptions = {}): string {
-  const [x, row] = [ones(shape), ones(shape.slice(1))];
   const list = Object.values(ops);
-  const alone = list.flatMap((op) => kernelsOf((input, other) => op(input, other), [x, row]));
+  // Each op has a row of its own: one tensor given twice would be one argument.
+  const [x, rows] = [ones(shape), list.map(() => ones(shape.slice(1)))];
+  const alone = list.flatMap((op, i) =>
+    kernelsOf((input, other) => op(input, other), [x, rows[i]]));
   const all = (input: Tensor, ...others: Tensor[]): Tensor =>
     list.reduce((y, op, i) => op(y, others[i]), input);
-  const together = kernelsOf(all, [x, ...list.map(() => row)]);
+  const together = kernelsOf(all, [x, ...rows]);
   const before = panel('op by op', alone, 36, 'c1');
   const after = panel('fused', together, before.bottom + 40, 'c2');
   const middle = before.bottom + 20;

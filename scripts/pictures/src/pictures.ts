@@ -2,8 +2,10 @@
 import { draw as arena } from './arena.ts';
 import { draw as broadcasting } from './broadcasting.ts';
 import { draw as expressionGraph } from './expressionGraph.ts';
+import { draw as fusionGroups } from './fusionGroups.ts';
 import { draw as leakyIntegrator } from './leakyIntegrator.ts';
 import { draw as loopNests } from './loopNests.ts';
+import { draw as remembered } from './remembered.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
 import { draw as sampling } from './sampling.ts';
 import { draw as scanOrders } from './scanOrders.ts';
@@ -17,8 +19,10 @@ export const pictures: Readonly<Record<string, () => string>> = {
   'arena': () => arena(),
   'broadcasting': () => broadcasting(),
   'expression-graph': () => expressionGraph(),
+  'fusion-groups': () => fusionGroups(),
   'leaky-integrator': () => leakyIntegrator(),
   'loop-nests': () => loopNests(),
+  'remembered': () => remembered(),
   'reverse-sweep': () => reverseSweep(),
   'sampling': () => sampling(),
   'scan-orders': () => scanOrders(),

@@ -1,7 +1,10 @@
 /**
  * Movement ops as strides: permute, slice, flip, narrow and broadcastTo only choose which element
- * of the input each element of the result is. Element [i, j] is at offset + i · stride₀ + j · stride₁
- * in memory. The numbers of the example are their own places, so the result shows its layout.
+ * of the input each element of the result is. Element [i, j] is in memory at
+ *
+ *     offset + i · stride₀ + j · stride₁
+ *
+ * The numbers of the example are their own places, so the result shows its layout.
  */
 import { arange, type Tensor } from '@mambagrad/tensor';
 import { type Cell, grid } from './grid.ts';

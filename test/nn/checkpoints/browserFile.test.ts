@@ -1,6 +1,6 @@
 /** Files in a browser: what safetensors are read from, and downloads. Node has the same Blob and fetch. */
-import { encodeSafetensors, Linear } from '@mambagrad/nn';
-import { download, loadSafetensors, openSafetensors, showReport } from '@mambagrad/nn/browser';
+import { encodeModel, encodeSafetensors, Linear } from '@mambagrad/nn';
+import { download, loadModel, loadSafetensors, openSafetensors, showReport } from '@mambagrad/nn/browser';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -42,6 +42,16 @@ describe('loadSafetensors', () => {
     expectSame(file.read('bias'), state.get('bias') ?? file.read('weight'));
     await expect(openSafetensors(`${site}/none`)).rejects.toThrow(`openSafetensors: ${site}/none: 404`);
     await expect(openSafetensors(3 as never)).rejects.toThrow('openSafetensors: source is 3');
+  });
+
+  it('loads a model that is built from the options in its file', async () => {
+    const model = new Linear(3, 2);
+    const file = Object.assign(new Blob([encodeModel(model, { inputs: 3 })]), { name: 'linear' });
+    const found = await loadModel(file, ({ inputs }: { inputs: number }) => new Linear(inputs, 2));
+    for (const [name, x] of found.stateDict()) expectSame(x, model.stateDict().get(name) ?? x.neg());
+    await expect(loadModel(file, () => new Linear(4, 2))).rejects.toThrow(/weight is f32\[2, 3\].* \(linear\)$/s);
+    await expect(loadModel(`${site}/none`, () => new Linear(4, 2))).rejects.toThrow(`loadModel: ${site}/none: 404`);
+    await expect(loadModel(file, 3 as never)).rejects.toThrow('loadModel: create is 3');
   });
 
   it('says which file it is that cannot be read, and why', async () => {

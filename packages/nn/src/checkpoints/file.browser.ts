@@ -4,6 +4,8 @@
 import { type Tensor, TensorError } from '@mambagrad/tensor';
 import { messageOf } from '@mambagrad/tensor/host';
 import { checkArgument, Kind, string } from '@mambagrad/tensor/options';
+import type { Module } from '../modules/module.ts';
+import { readModel } from './model.ts';
 import { parseSafetensors, type SafetensorsReader } from './safetensors.ts';
 
 /** What holds bytes: a `Blob`, such as the `File` of an input or a drop, or a `Response`. */
@@ -74,11 +76,28 @@ export async function loadSafetensors(source: Source): Promise<Map<string, Tenso
   return (await open('loadSafetensors', source)).readAll();
 }
 
+/**
+ * The model in a file that `saveModel` of Node or `encodeModel` has made; the file is one for
+ * `openSafetensors`. `create` builds it from its options:
+ * `(options: ForecasterOptions) => new Forecaster(options)`. Throws if the weights do not fit the
+ * model that it gives, naming all that differ.
+ */
+export async function loadModel<Options, Model extends Module>(
+  source: Source, create: (options: Options) => Model,
+): Promise<Model> {
+  const { bytes, name } = await read('loadModel', source);
+  return naming(name, () => readModel('loadModel', parseSafetensors(bytes), create));
+}
+
 async function open(op: string, source: Source): Promise<SafetensorsReader> {
-  checkArgument(op, 'source', source, sources);
   const { bytes, name } = await read(op, source);
+  return naming(name, () => parseSafetensors(bytes));
+}
+
+/** What `work` gives. Its errors name the file, if that has a name. */
+function naming<T>(name: string, work: () => T): T {
   try {
-    return parseSafetensors(bytes);
+    return work();
   } catch (cause) {
     if (!(cause instanceof TensorError) || name === '') throw cause;
     throw new TensorError(`${cause.message} (${name})`, { cause });
@@ -89,6 +108,7 @@ async function open(op: string, source: Source): Promise<SafetensorsReader> {
 async function read(
   op: string, source: Source,
 ): Promise<{ bytes: Uint8Array; name: string }> {
+  checkArgument(op, 'source', source, sources);
   const isAddress = typeof source === 'string' || 'href' in source;
   const found = isAddress ? await fetched(op, source) : source;
   const { name = '', url = name, ok = true, status, statusText } =

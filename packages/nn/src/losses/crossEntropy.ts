@@ -65,9 +65,7 @@ export function crossEntropy(
 ): Tensor {
   const read = readOptions('crossEntropy', options, crossEntropyOptions);
   requireClasses('crossEntropy', 'logits', logits, targets);
-  const counting = new Counting('crossEntropy', targets.shape, logits.dtype, read);
-  const logProbabilities = counting.select(logits).logSoftmax(-1);
-  return likelihoodLoss('crossEntropy', logProbabilities, targets, counting, read);
+  return likelihoodLoss('crossEntropy', logits, targets, read, (x) => x.logSoftmax(-1));
 }
 
 /**
@@ -81,20 +79,19 @@ export function nllLoss(
 ): Tensor {
   const read = readOptions('nllLoss', options, nllOptions);
   requireClasses('nllLoss', 'log probabilities', logProbabilities, targets);
-  const counting = new Counting('nllLoss', targets.shape, logProbabilities.dtype, read);
-  const log = counting.select(logProbabilities);
-  return likelihoodLoss('nllLoss', log, targets, counting, { ...read, labelSmoothing: 0 });
+  const all = { ...read, labelSmoothing: 0 };
+  return likelihoodLoss('nllLoss', logProbabilities, targets, all, (x) => x);
 }
 
-type LikelihoodOptions = Pick<
-  Read<typeof crossEntropyOptions>, 'ignoreIndex' | 'labelSmoothing' | 'weight'
->;
-
+/** The loss of predictions of which `toLog` makes log probabilities. */
 function likelihoodLoss(
-  op: string, logProbabilities: Tensor, given: Tensor, counting: Counting,
-  { ignoreIndex, labelSmoothing, weight: ofClasses }: LikelihoodOptions,
+  op: string, predictions: Tensor, given: Tensor,
+  { ignoreIndex, labelSmoothing, weight: ofClasses, ...read }: Read<typeof crossEntropyOptions>,
+  toLog: (x: Tensor) => Tensor,
 ): Tensor {
-  const targets = counting.select(given);
+  const counting = new Counting(op, given.shape, predictions.dtype, read);
+  const [targets, logProbabilities] =
+    [counting.select(given), toLog(counting.select(predictions))];
   const isIgnored = targets.equal(ignoreIndex);
   const index = isIgnored.where(0, targets).unsqueeze(-1);
   const picked = logProbabilities.gather(-1, index, { caller: op }).squeeze(-1);
