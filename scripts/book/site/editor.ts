@@ -60,6 +60,8 @@ export class Editor {
 
   set code(code: string) {
     this.#area.value = code;
+    // At the start, so that the editor is not scrolled to the end of the last line.
+    this.#area.setSelectionRange(0, 0);
     this.#paint();
   }
 

@@ -71,9 +71,13 @@ async function start(
 /** The parts that only some programs need. */
 function extrasOf({ blocks }: Job): string[] {
   const code = blocks.map((block) => block.code).join('\n');
+  const needsBrowser = /['"][@\w/-]*\/browser['"]/.test(code);
   const needsNode = /['"](?:node:\w+|[@\w/-]*\/node)['"]/.test(code);
   const needsTesting = /['"](?:fast-check|[@\w/-]*\/testing)['"]/.test(code);
-  return [...(needsNode ? ['node'] : []), ...(needsTesting ? ['testing'] : [])];
+  return [
+    ...(needsNode ? ['node'] : []), ...(needsBrowser ? ['browser'] : []),
+    ...(needsTesting ? ['testing'] : []),
+  ];
 }
 
 const loading = new Map<string, Promise<void>>();

@@ -24,9 +24,8 @@ const standIns: Readonly<Record<string, string>> = {
   'node:process': 'system', 'node:buffer': 'system', 'node:util': 'system', 'node:zlib': 'system',
 };
 
-/** Packages' entries that need more than a browser, and in which script they are. */
-const extra = (name: string): string =>
-  name.endsWith('/node') ? 'node' : name.endsWith('/testing') ? 'testing' : 'packages';
+/** The script that an entry is in: what few pages need is loaded when it is imported. */
+const extra = (name: string): string => /\/(node|testing|browser)$/.exec(name)?.[1] ?? 'packages';
 
 /**
  * The scripts with the code of the worker, by name. They put it down as text, since the page makes
@@ -47,6 +46,7 @@ export function workerScripts(): Map<string, string> {
   const given: Readonly<Record<string, readonly string[]>> = {
     packages: [...entries.keys()].filter((name) => extra(name) === 'packages'),
     node: [...Object.keys(standIns), ...[...entries.keys()].filter((name) => extra(name) === 'node')],
+    browser: [...entries.keys()].filter((name) => extra(name) === 'browser'),
     testing: ['fast-check', ...[...entries.keys()].filter((name) => extra(name) === 'testing')],
   };
   return new Map(Object.entries(given).map(([script, names]) => {
