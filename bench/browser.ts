@@ -14,9 +14,9 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Contestant, inChromium, inNode } from './support/browser/contestants.ts';
-import { type Busy, busyTimes } from './support/browser/busy.ts';
-import { formatSite, type SiteBytes, siteBytes } from './support/browser/site.ts';
-import { align, ratioText, withPrefix } from './support/table.ts';
+import { busyTimes } from './support/browser/busy.ts';
+import { format } from './support/browser/report.ts';
+import { siteBytes } from './support/browser/site.ts';
 
 /** That of `bench:step`. */
 const sizes = { vocab: 16, hidden: 64, layers: 2, state: 16, headDim: 32, batch: 8, length: 256 };
@@ -65,7 +65,8 @@ async function run(): Promise<void> {
   const { chromium, v8 } = await browser.version();
   const bench = fileURLToPath(new URL('.', import.meta.url));
   const options = { modules: { bench }, pages: { '/': '<!doctype html><title>bench</title>' } };
-  const [plain, isolated] = await Promise.all([serve(options), serve({ ...options, isolated: true })]);
+  const plain = await serve(options);
+  const isolated = await serve({ ...options, isolated: true });
   const contestants: Contestant[] = [];
   try {
     for (const node of nodes) contestants.push(await inNode(node, versionsOf(node), sizes));
@@ -73,49 +74,19 @@ async function run(): Promise<void> {
     contestants.push(await inChromium(browser, plain, name, sizes, 1));
     contestants.push(await inChromium(browser, isolated, name, sizes, 2));
     const least = await leastTimes(contestants, rounds, steps);
-    const times = contestants.map(({ name, threads }, i) => ({ name, threads, milliseconds: least[i] }));
+    const times = contestants.map(({ name, threads }, i) => (
+      { name, threads, milliseconds: least[i] }
+    ));
     for (const each of contestants.splice(0)) await each.close();
     const busy = await busyTimes(browser, isolated, sizes);
     const site = await siteBytes(browser);
     const figures = { times, busy, site };
-    console.log(json ? JSON.stringify({ sizes, ...figures }) : format(figures, nodes.length));
+    console.log(json ? JSON.stringify({ sizes, ...figures }) : format(sizes, figures));
   } finally {
     for (const each of contestants) await each.close();
     await browser.close();
     await Promise.all([plain.close(), isolated.close()]);
   }
-}
-
-interface Figures {
-  readonly times: readonly {
-    readonly name: string; readonly threads: number; readonly milliseconds: number;
-  }[];
-  readonly busy: readonly Busy[];
-  readonly site: SiteBytes | undefined;
-}
-
-function format({ times, busy, site }: Figures, nodes: number): string {
-  const { batch, length, layers, hidden } = sizes;
-  const title = `A training step of ${batch} × ${length} tokens, ${layers} layers of ${hidden}; least time`;
-  const of = (time: number, base: number) => ratioText(time / base);
-  const one = times[nodes].milliseconds;
-  const rows = times.map(({ name, threads, milliseconds }, i) => [
-    `${name}, ${threads} thread${threads > 1 ? 's' : ''}`, withPrefix(milliseconds / 1000, 's'),
-    ...times.slice(0, nodes).map((node) => of(milliseconds, node.milliseconds)),
-    i >= nodes ? of(milliseconds, one) : '',
-  ]);
-  const header = ['', 'time', ...times.slice(0, nodes).map(({ name }) => `of ${name.split(',')[0]}`),
-    'of 1 thread'];
-  const held = busy.map(({ threads, longestTask, longestGap, steps }) => [
-    threads === 0 ? 'nothing' : `a worker on ${threads} thread${threads > 1 ? 's' : ''}`,
-    String(steps), longestTask === 0 ? 'under 50 ms' : `${longestTask.toFixed(0)} ms`,
-    `${longestGap.toFixed(1)} ms`,
-  ]);
-  const lines = [title, ...align([header, ...rows]), '', 'How long a page is held up by what runs beside it',
-    ...align([['', 'steps', 'longest task', 'longest gap of a timer'], ...held]), ''];
-  if (site === undefined) lines.push('There is no book/: `npm run book -- --build` makes it.');
-  else lines.push(...formatSite(site));
-  return lines.join('\n');
 }
 
 try {

@@ -1,8 +1,8 @@
-/** How many bytes a reader of the site waits for, as a server sends them: compressed by gzip. */
+/** How many bytes a reader of the site waits for, as servers send them: by gzip, or by Brotli. */
 import { type Browser, serve } from '#chromium';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { align } from '../table.ts';
 
 /** The site, where `npm run book` builds it. */
@@ -12,7 +12,9 @@ const CHAPTER = '01-tensors.html';
 
 interface File {
   readonly path: string;
-  readonly bytes: number;
+  /** Bytes by compression. */
+  readonly gzip: number;
+  readonly brotli: number;
 }
 
 export interface SiteBytes {
@@ -37,8 +39,8 @@ export async function siteBytes(browser: Browser): Promise<SiteBytes | undefined
     );
     const before = asked.filter(({ startTime }) => startTime <= paint)
       .map(({ name }) => new URL(name).pathname);
-    await page.click('[data-run]');
-    await page.waitFor("document.querySelector('.output')?.textContent", 30_000);
+    await page.click('figure[data-block] .actions button');
+    await page.waitFor("document.querySelector('figure[data-block]').dataset.state", 60_000);
     await page.close();
     const all = server.requests.filter((path) => path.startsWith('/book/'));
     return { beforePaint: measure(before), withPackages: measure(all) };
@@ -50,22 +52,21 @@ export async function siteBytes(browser: Browser): Promise<SiteBytes | undefined
 function measure(paths: readonly string[]): File[] {
   return [...new Set(paths)].map((path) => {
     const name = path.slice('/book/'.length);
-    return { path: name, bytes: gzipSync(readFileSync(book + name), { level: 9 }).length };
+    const bytes = readFileSync(book + name);
+    const gzip = gzipSync(bytes, { level: 9 }).length;
+    return { path: name, gzip, brotli: brotliCompressSync(bytes).length };
   });
 }
 
-/** The lines of a table. */
+/** The lines of a table: both sums, and all files. */
 export function formatSite({ beforePaint, withPackages }: SiteBytes): string[] {
-  const kB = (files: readonly File[]): string => {
-    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    return `${(bytes / 1000).toFixed(1)} kB`;
-  };
-  const namesOf = (files: readonly File[]) => files.map((file) => `${file.path} ${kB([file])}`).join(', ');
-  return [
-    `Bytes of ${CHAPTER}, compressed`,
-    ...align([
-      ['until the first paint', kB(beforePaint)], ['with the packages', kB(withPackages)],
-    ]),
-    namesOf(withPackages),
-  ];
+  const kB = (files: readonly File[], how: 'gzip' | 'brotli'): string =>
+    `${(files.reduce((sum, file) => sum + file[how], 0) / 1000).toFixed(1)} kB`;
+  const row = (name: string, files: readonly File[]): string[] =>
+    [name, kB(files, 'gzip'), kB(files, 'brotli')];
+  return align([
+    [`Bytes of ${CHAPTER}`, 'gzip', 'Brotli'],
+    row('until the first paint', beforePaint), row('with the packages', withPackages),
+    ...withPackages.map((file) => row(`  ${file.path}`, [file])),
+  ]);
 }
