@@ -22,7 +22,7 @@ function threadsText(): string {
     return `Threads: up to ${navigator.hardwareConcurrency}, as this page is cross-origin isolated.`;
   }
   const why = location.protocol === 'file:'
-    ? 'was opened as a file: `npm run book` serves it so that there are more'
+    ? 'was opened as a file; a server that isolates it, such as that of “npm run book”, gives more'
     : 'is not cross-origin isolated: its server would have to send two headers ' +
       '(Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)';
   return `Threads: one, as this page ${why}.`;
