@@ -42,8 +42,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   html: ['lang'], img: ['src', 'alt'],
   input: ['type', 'placeholder', 'autocomplete', 'spellcheck'], kbd: [], li: [],
   link: ['rel', 'href'], main: [], meta: ['charset', 'name', 'content', 'http-equiv'], nav: [],
-  ol: ['start'], p: [], path: ['d'], pre: [], script: ['src', 'defer', 'type'], search: [], span: [],
-  strong: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'], thead: [], title: [],
+  noscript: [], ol: ['start'], p: [], path: ['d'], pre: [], script: ['src', 'defer', 'type'],
+  search: [], span: [], strong: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'], thead: [], title: [],
   tr: [], ul: [],
 };
 
