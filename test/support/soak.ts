@@ -3,6 +3,8 @@
  * them on a quarter of the cases and sees all of them over some runs; `npm run soak` tries as many
  * as the property asks for.
  */
+import fc from 'fast-check';
+import { inject } from 'vitest';
 
 /** Whether this is `npm run soak`. */
 export const isSoak = process.env['SOAK'] === '1';
@@ -10,4 +12,23 @@ export const isSoak = process.env['SOAK'] === '1';
 /** The number of runs of a costly property of `all` runs: at least two, if there are as many. */
 export function runs(all: number): number {
   return isSoak ? all : Math.max(Math.min(all, 2), Math.ceil(all / 4));
+}
+
+/** Some of the cases that repeat each other, as the seed chooses: all, or as many as `runs` says. */
+export function someOf<T>(cases: readonly T[]): T[] {
+  return drawn(cases, runs(cases.length));
+}
+
+/** One of the cases that repeat each other, as the seed chooses; all of them in `npm run soak`. */
+export function oneOf<T>(cases: readonly T[]): T[] {
+  return drawn(cases, isSoak ? cases.length : 1);
+}
+
+/** So many of the cases, in their order. */
+function drawn<T>(cases: readonly T[], count: number): T[] {
+  const order = fc.sample(
+    fc.shuffledSubarray([...cases.keys()], { minLength: count, maxLength: count }),
+    { seed: inject('seed'), numRuns: 1 },
+  )[0];
+  return order.toSorted((a, b) => a - b).map((i) => cases[i]);
 }
