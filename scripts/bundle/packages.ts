@@ -34,25 +34,37 @@ function readManifest(folder: string): Manifest {
 
 /** `mambagrad/browser` as one module without imports. The packages have to be compiled. */
 export function browserModule(): string {
+  const { version } = readManifest(join(root, 'packages/mambagrad'));
+  const header = `/*! mambagrad ${version}, MIT licence: all packages in one file, without comments. */\n`;
+  return header + moduleWith([]);
+}
+
+/** The same with all that other compiled files export: `browserModule` without its first line. */
+export function moduleWith(files: readonly string[]): string {
   const entries = packageEntries();
   const file = entries.get('mambagrad/browser');
   if (file === undefined) throw new Error('mambagrad has no entry ./browser');
-  if (!existsSync(file)) throw new Error(`${file} is not there: run \`npm run build\` first`);
+  const all = [file, ...files];
+  const missing = all.find((each) => !existsSync(each));
+  if (missing !== undefined) throw new Error(`${missing} is not there: run \`npm run build\` first`);
   const bundler = new Bundler({ root, find: (specifier) => entries.get(specifier) });
-  const code = bundler.add([file]);
-  const { version } = readManifest(join(root, 'packages/mambagrad'));
-  const header = `/*! mambagrad ${version}, MIT licence: all packages in one file, without comments. */\n`;
-  return header + prelude + code + exportStatement(bundler, file);
+  const code = bundler.add(all);
+  const seen = new Set<string>();
+  return prelude + code + all.map((each) => {
+    const names = bundler.namesOf(each).filter((name) => !seen.has(name));
+    for (const name of names) seen.add(name);
+    return exportStatement(names, bundler.expression(each));
+  }).join('');
 }
 
-/** Exports all that a bundled file exports. Some of it has names that are none in JavaScript: var. */
-function exportStatement(bundler: Bundler, file: string): string {
-  const locals = bundler.namesOf(file).map((name) => {
+/** Exports names of an object. Some of them are none for variables in JavaScript: var. */
+function exportStatement(names: readonly string[], object: string): string {
+  const locals = names.map((name) => {
     const isKeyword = tokensOf(name).some(({ kind }) => kind === 'keyword');
     return { name, local: isKeyword ? `${name}_` : name };
   });
   const list = (between: string, take: (each: { name: string; local: string }) => string[]) =>
     locals.map((each) => each.name === each.local ? each.name : take(each).join(between)).join(', ');
-  return `const { ${list(': ', ({ name, local }) => [name, local])} } = ${bundler.expression(file)};\n` +
+  return `const { ${list(': ', ({ name, local }) => [name, local])} } = ${object};\n` +
     `export { ${list(' as ', ({ name, local }) => [local, name])} };\n`;
 }

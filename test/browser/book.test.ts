@@ -9,7 +9,7 @@ import { layOut } from '../../scripts/book/src/layout.ts';
 import { renderMarkdown } from '../../scripts/book/src/markdown.ts';
 import { serve } from '../../scripts/book/src/serve.ts';
 import { describeInChromium, type Page, type View } from '../support/chromium.ts';
-import { chosen } from '../support/soak.ts';
+import { oneOf, someOf } from '../support/soak.ts';
 import { writtenSite } from '../support/site.ts';
 
 const phone = { width: 390, height: 844 };
@@ -57,7 +57,7 @@ describeInChromium('the site', (browser) => {
   const starts = [
     ['from a server', () => base], ['from files', () => `${pathToFileURL(folder).href}/`],
   ] as const;
-  describe.each(chosen(starts, 1))(
+  describe.each(oneOf(starts))(
     '%s', (_, start) => {
       test('search is loaded when it is used, and opens what it finds', () =>
         on(`${start()}14-training.html`, desktop, async (page) => {
@@ -151,7 +151,7 @@ describeInChromium('the site', (browser) => {
       const addresses = ['index.html', '09-fusion.html', '14-training.html', '19-what-it-remembers.html',
         'api/nn-node.html', 'contributing.html', 'source/index.html',
         'source/packages/wasm/src/threads/threads.ts.html'];
-      for (const address of chosen(addresses)) {
+      for (const address of someOf(addresses)) {
         await page.goto(base + address);
         for (const width of [320, 700, 1280]) {
           await page.emulate({ width });

@@ -4,19 +4,21 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bundledPages } from '../support/bundled.ts';
 import { describeInChromium, type Page } from '../support/chromium.ts';
-import { type Call, programs, runOn } from '../support/engines.ts';
+import { type Call, runOn } from '../support/engines.ts';
 import { serve, type Server } from '../support/server.ts';
+import { oneOf } from '../support/soak.ts';
 
 const trainings = [1, 2].map((threads): Call => ['train', { threads, steps: 40, yields: true }]);
 
 const html = `<!doctype html><title>tests</title><script type="module">
-  import { yieldEvery } from '@mambagrad/tensor/host';
+  import { yieldEvery } from '/bundled.js';
   Object.assign(window, { yieldEvery, heard: [] });
   for (const event of ['visibilitychange', 'freeze', 'resume']) {
     document.addEventListener(event, () => heard.push(event));
   }
-  const worker = new Worker('/programs/worker.js', { type: 'module' });
+  const worker = new Worker('/worker.js', { type: 'module' });
   window.inWorker = (call) => new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) => data.error ? reject(data.error) : resolve(data.result);
     worker.onerror = ({ message }) => reject(new Error(message));
@@ -32,7 +34,7 @@ describeInChromium('a page that is not looked at', (browser) => {
   beforeAll(async () => {
     expected = runOn('Node', trainings.slice(0, 1));
     expected.catch(() => undefined);
-    server = await serve({ isolated: true, modules: { programs }, pages: { '/': html } });
+    server = await serve({ isolated: true, pages: { '/': html, ...bundledPages() } });
     page = await browser().open(server.url);
     // The worker has loaded its modules before anything is hidden or frozen.
     await page.evaluate("inWorker(['train', { steps: 1 }])");
@@ -55,7 +57,7 @@ describeInChromium('a page that is not looked at', (browser) => {
     expect(milliseconds).toBeLessThan(20_000);
   });
 
-  describe.each(trainings)('with a worker: %s %o', (...training) => {
+  describe.each(oneOf(trainings))('with a worker: %s %o', (...training) => {
     test('trains on', async () => {
       const result = await page.evaluate(`inWorker(${JSON.stringify(training)})`);
       expect(result).toEqual((await expected)[0]);

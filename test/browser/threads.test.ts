@@ -2,16 +2,18 @@
  * Threads in a real browser: the bits of Node on one thread and on two, in a page and in a worker
  * of it, isolated and not; what policies of a page allow; and a page that stays responsive.
  */
-import { execFileSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { browserModule } from '../../scripts/bundle/packages.ts';
-import { type Browser, describeInChromium, type Page } from '../support/chromium.ts';
+import { bundledModule } from '../support/bundled.ts';
+import { describeInChromium, type Page } from '../support/chromium.ts';
 import { moduleFor } from '../support/pool.ts';
 import { serve, type Server, type ServeOptions } from '../support/server.ts';
+import { oneOf } from '../support/soak.ts';
 
 /**
  * What is run in Node and in the browser: training, compiled or line by line, and large draws. The
- * weights, which must be the same bits everywhere, are given as a hash.
+ * weights after each step, which must be the same bits everywhere, are given as a hash.
  */
 const work = `
   import {
@@ -42,9 +44,12 @@ const work = `
     };
     const step = eager ? line : compile(line, { threads, deterministic: true });
     const up = waits ? await startThreads(threads) : 1;
-    let loss;
-    for (let i = 0; i < steps; i++) loss = step(tokens, targets).item();
-    return { up, loss, weights: hashOf(model.parameters()), why: whyOneThread() ?? '' };
+    const [losses, weights] = [[], []];
+    for (let i = 0; i < steps; i++) {
+      losses.push(step(tokens, targets).item());
+      weights.push(hashOf(model.parameters()));
+    }
+    return { up, losses, weights, why: whyOneThread() ?? '' };
   }
 
   export function draw() {
@@ -86,11 +91,11 @@ const main = `
       }
     });
   });
+  let worker;
   globalThis.runInWorker = (name, given) => new Promise((resolve, reject) => {
-    const worker = new Worker('/worker.js', { type: 'module' });
+    worker ??= new Worker('/worker.js', { type: 'module' });
     worker.onerror = ({ message }) => reject(new Error(message ?? 'the worker was not loaded'));
     worker.onmessage = ({ data: { value, error } }) => {
-      worker.terminate();
       if (error === undefined) resolve(value);
       else reject(new Error(error));
     };
@@ -101,65 +106,100 @@ const main = `
 
 /** Pages load all packages as one file, of which the code of workers is a part. */
 const makePages = (): Record<string, string> => ({
-  '/mambagrad.js': browserModule(), '/work.js': work.replace("'mambagrad'", "'/mambagrad.js'"),
+  '/bundled.js': bundledModule(), '/work.js': work.replace("'mambagrad'", "'/bundled.js'"),
   '/': '<!doctype html><title>Threads</title><script type="module" src="/main.js"></script>',
   '/main.js': main, '/worker.js': worker,
 });
 
 interface Trained {
   readonly up: number;
-  readonly loss: number;
-  readonly weights: number;
+  /** Of each step. */
+  readonly losses: readonly number[];
+  readonly weights: readonly number[];
   readonly why: string;
 }
 
+const places = ['run', 'runInWorker'];
+
 const HEADERS = /Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp$/;
+
+interface Expected {
+  readonly trained: Trained;
+  readonly eager: readonly number[];
+  readonly drawn: number;
+}
+
+/** What Node gives on one thread. */
+async function runInNode(): Promise<Expected> {
+  const print = `${work}
+    const trained = await train({ threads: 1, steps: 20 });
+    const { weights: eager } = await train({ threads: 1, steps: 1, eager: true });
+    console.log(JSON.stringify({ trained, eager, drawn: draw() }));`;
+  const flags = ['--input-type=module', '-'];
+  const node = spawn(process.execPath, flags, { stdio: ['pipe', 'pipe', 'inherit'] });
+  node.stdin.end(print);
+  return JSON.parse(await text(node.stdout)) as Expected;
+}
 
 describeInChromium('threads in Chromium', (browser) => {
   let pages: Record<string, string>;
   let isolated: Server;
-  let expected: Readonly<Record<'long' | 'short', Trained>> & Record<'eager' | 'drawn', number>;
+  let expected: Expected;
+  /** Isolated, with a worker, for most tests. */
+  let page: Page;
 
   beforeAll(async () => {
+    const inNode = runInNode();
+    inNode.catch(() => undefined);
     pages = makePages();
     isolated = await serve({ isolated: true, pages });
-    const print = `${work}
-      const long = await train({ threads: 1, steps: 20 });
-      const short = await train({ threads: 1, steps: 3 });
-      const { weights: eager } = await train({ threads: 1, steps: 1, eager: true });
-      console.log(JSON.stringify({ long, short, eager, drawn: draw() }));`;
-    const flags = ['--input-type=module', '-'];
-    const output = execFileSync(process.execPath, flags, { input: print, encoding: 'utf8' });
-    expected = JSON.parse(output) as typeof expected;
-  });
-  afterAll(() => isolated?.close());
-
-  /** Opens the page of a server, which may be one for this test alone. */
-  async function open(options?: ServeOptions): Promise<Page> {
-    const server = options ? await serve({ pages, ...options }) : isolated;
-    const page = await (browser() as Browser).open(server.url);
-    onTestFinished(async () => {
-      await page.close();
-      if (options) await server.close();
-    });
+    page = await browser().open(isolated.url);
     await page.waitFor('globalThis.isReady');
-    return page;
+    expected = await inNode;
+  });
+  afterAll(async () => {
+    await page?.close();
+    await isolated?.close();
+  });
+
+  /** Opens the page of a server that is for this test alone. */
+  async function open(options: ServeOptions): Promise<Page> {
+    const server = await serve({ pages, ...options });
+    const opened = await browser().open(server.url);
+    onTestFinished(async () => {
+      await opened.close();
+      await server.close();
+    });
+    await opened.waitFor('globalThis.isReady');
+    return opened;
   }
 
-  const run = <T = Trained>(page: Page, name: string, given: object, where = 'run'): Promise<T> =>
-    page.evaluate<T>(`${where}(${JSON.stringify(name)}, ${JSON.stringify(given)})`);
+  const run = <T = Trained>(at: Page, name: string, given: object, where = 'run'): Promise<T> =>
+    at.evaluate<T>(`${where}(${JSON.stringify(name)}, ${JSON.stringify(given)})`);
 
-  const expectSameWeights = (trained: Trained, as: Trained = expected.short): void => {
-    expect([trained.loss, trained.weights]).toEqual([as.loss, as.weights]);
+  const expectSameWeights = ({ losses, weights }: Trained, steps = 3): void => {
+    const { trained } = expected;
+    expect(losses).toEqual(trained.losses.slice(0, steps));
+    expect(weights).toEqual(trained.weights.slice(0, steps));
   };
 
+  // The first, as no thread has been started yet.
+  test('are not waited for by a loop that lets none start', async () => {
+    for (const where of oneOf(places)) {
+      expectSameWeights(await run(page, 'train', { threads: 2, waits: false }, where));
+    }
+  });
+
   test('give the bits of Node, one or two, in the page and in a worker', async () => {
-    const page = await open();
-    for (const where of ['run', 'runInWorker']) {
-      for (const threads of [1, 2]) {
-        const trained = await run(page, 'train', { threads, steps: 20 }, where);
-        expect(trained.up).toBe(threads);
-        expectSameWeights(trained, expected.long);
+    // Each place and each number has its turn: the page one thread and the worker two, or else
+    // the page two and the worker one.
+    const pairings = oneOf([places, places.toReversed()]);
+    for (const pairing of pairings) {
+      for (const [i, where] of pairing.entries()) {
+        await run(page, 'closeThreads', {}, where);
+        const trained = await run(page, 'train', { threads: i + 1, steps: 20 }, where);
+        expect(trained.up).toBe(i + 1);
+        expectSameWeights(trained, 20);
       }
     }
     await run(page, 'closeThreads', {});
@@ -167,21 +207,13 @@ describeInChromium('threads in Chromium', (browser) => {
     expect(page.errors).toEqual([]);
   });
 
-  test('are not waited for by a loop that lets none start', async () => {
-    const page = await open();
-    for (const where of ['run', 'runInWorker']) {
-      expectSameWeights(await run(page, 'train', { threads: 2, waits: false }, where));
-    }
-  });
-
   test('share iterations, and say so when they fail', async () => {
-    const page = await open();
+    await run(page, 'closeThreads', {});
     const [bytes, failing] = [moduleFor(3), moduleFor(4, { traps: true })].map((module) => (
       `Uint8Array.of(${module.join()})`
     ));
     const found = await page.evaluate<{ threads: number[]; errors: string[] }>(`(async () => {
-      const { theHeap } = await import('/packages/tensor/dist/compile/memory/heap.js');
-      const { startThreads } = await import('/packages/tensor/dist/index.js');
+      const { startThreads, theHeap } = await import('/bundled.js');
       const heap = theHeap();
       const { threads: pool, memory } = heap;
       const { start: arena } = heap.allocate(8192);
@@ -227,36 +259,36 @@ describeInChromium('threads in Chromium', (browser) => {
   });
 
   test('are one on a page that is not isolated, with the same bits and a reason', async () => {
-    const page = await open({ isolated: false });
-    for (const where of ['run', 'runInWorker']) {
-      const trained = await run(page, 'train', { threads: 2 }, where);
+    const own = await open({ isolated: false });
+    for (const where of oneOf(places)) {
+      const trained = await run(own, 'train', { threads: 2 }, where);
       expect([trained.up, trained.why]).toEqual([1, expect.stringMatching(HEADERS)]);
       expectSameWeights(trained);
     }
-    const warnings = page.messages.filter(({ kind }) => kind === 'warning');
+    const warnings = own.messages.filter(({ kind }) => kind === 'warning');
     expect(warnings.map(({ text }) => text)).toContainEqual(expect.stringMatching(HEADERS));
   });
 
   test('need a policy that allows workers from Blobs, and else a warning names it', async () => {
     const script = "script-src 'self' 'wasm-unsafe-eval'";
     for (const [policy, up] of [[script, 1], [`${script}; worker-src 'self' blob:`, 2]] as const) {
-      const page = await open({ isolated: true, policy });
-      const trained = await run(page, 'train', { threads: 2 });
+      const own = await open({ isolated: true, policy });
+      const trained = await run(own, 'train', { threads: 2 });
       expect(trained.up).toBe(up);
       expectSameWeights(trained);
       const why = 'must allow blob: in worker-src';
-      const warnings = page.messages.filter(({ text }) => text.includes(why));
+      const warnings = own.messages.filter(({ text }) => text.includes(why));
       expect([trained.why.includes(why), warnings.length > 0]).toEqual([up === 1, up === 1]);
     }
   });
 
   test('and code of any kind may be forbidden: then all that is eager runs', async () => {
-    const page = await open({ isolated: true, policy: "script-src 'self'" });
-    expect(await run<number>(page, 'draw', {})).toBe(expected.drawn);
-    const { weights } = await run(page, 'train', { threads: 1, steps: 1, eager: true });
-    expect(weights).toBe(expected.eager);
+    const own = await open({ isolated: true, policy: "script-src 'self'" });
+    expect(await run<number>(own, 'draw', {})).toBe(expected.drawn);
+    const { weights } = await run(own, 'train', { threads: 1, steps: 1, eager: true });
+    expect(weights).toEqual(expected.eager);
     const errors = [{}, { backend: 'wasm' }, { backend: 'js' }]
-      .map((options) => run<string>(page, 'compileError', options));
+      .map((options) => run<string>(own, 'compileError', options));
     const [best, wasm, js] = await Promise.all(errors);
     const [forWasm, forJs] = ["script-src of the Content-Security-Policy needs 'wasm-unsafe-eval'",
       "script-src of the Content-Security-Policy needs 'unsafe-eval'"];
@@ -267,9 +299,8 @@ describeInChromium('threads in Chromium', (browser) => {
   });
 
   test('compile at most 8 MB in the main thread of a page, and a worker any number', async () => {
-    const page = await open();
     const error = await page.evaluate<string>(`(async () => {
-      const { compileModule } = await import('/packages/wasm/dist/index.js');
+      const { compileModule } = await import('/bundled.js');
       const size = 9 * 2 ** 20;
       // A custom section without a name.
       const bytes = new Uint8Array(13 + size);
@@ -286,17 +317,27 @@ describeInChromium('threads in Chromium', (browser) => {
   });
 
   test('leave the page responsive while a worker trains', async () => {
-    const page = await open();
-    const { longest, trained } = await page.evaluate<{ longest: number; trained: Trained }>(`(async () => {
-      let longest = 0;
+    type Found = { longest: number; trained: Trained };
+    const { longest, trained } = await page.evaluate<Found>(`(async () => {
+      const tasks = [];
+      let heard;
       const observer = new PerformanceObserver((list) => {
-        for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+        tasks.push(...list.getEntries());
+        heard?.();
       });
       observer.observe({ entryTypes: ['longtask'] });
+      await runInWorker('closeThreads');
       const trained = await runInWorker('train', { threads: 2, steps: 60 });
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // When a long task of our own is heard of, so are those before it.
+      const end = performance.now();
+      const isOwn = ({ startTime }) => startTime >= end;
+      setTimeout(() => {
+        for (const start = performance.now(); performance.now() < start + 100;);
+      }, 5);
+      while (!tasks.some(isOwn)) await new Promise((resolve) => { heard = resolve; });
       observer.disconnect();
-      return { longest, trained };
+      const before = tasks.filter((task) => !isOwn(task)).map(({ duration }) => duration);
+      return { longest: Math.max(0, ...before), trained };
     })()`);
     expect(trained.up).toBe(2);
     // A task is long from 50 ms on.

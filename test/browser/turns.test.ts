@@ -9,7 +9,7 @@ const worker = `
     let [rounds, timers, isOver] = [0, 0, false];
     const tick = () => { timers++; if (!isOver) setTimeout(tick, 0); };
     tick();
-    for (const end = performance.now() + 300; performance.now() < end; rounds++) await pause();
+    for (const end = performance.now() + 150; performance.now() < end; rounds++) await pause();
     isOver = true;
     return { rounds, timers };
   };

@@ -3,6 +3,7 @@
  * them on a quarter of the cases and sees all of them over some runs; `npm run soak` tries as many
  * as the property asks for.
  */
+import fc from 'fast-check';
 import { inject } from 'vitest';
 
 /** Whether this is `npm run soak`. */
@@ -13,11 +14,21 @@ export function runs(all: number): number {
   return isSoak ? all : Math.max(Math.min(all, 2), Math.ceil(all / 4));
 }
 
-/**
- * Those of costly cases that this run of the tests tries: `count` of them, by the seed of the run,
- * or all in `npm run soak`.
- */
-export function chosen<T>(all: readonly T[], count: number = runs(all.length)): T[] {
-  const start = inject('seed') % all.length;
-  return isSoak ? [...all] : [...all.slice(start), ...all.slice(0, start)].slice(0, count);
+/** Some of the cases that repeat each other, as the seed chooses: all, or as many as `runs` says. */
+export function someOf<T>(cases: readonly T[]): T[] {
+  return drawn(cases, runs(cases.length));
+}
+
+/** One of the cases that repeat each other, as the seed chooses; all of them in `npm run soak`. */
+export function oneOf<T>(cases: readonly T[]): T[] {
+  return drawn(cases, isSoak ? cases.length : 1);
+}
+
+/** So many of the cases, in their order. */
+function drawn<T>(cases: readonly T[], count: number): T[] {
+  const order = fc.sample(
+    fc.shuffledSubarray([...cases.keys()], { minLength: count, maxLength: count }),
+    { seed: inject('seed'), numRuns: 1 },
+  )[0];
+  return order.toSorted((a, b) => a - b).map((i) => cases[i]);
 }

@@ -184,12 +184,23 @@ class RunningPage {
       block.fail(error.line > 0 ? error.line - block.data.line : 0, error.text);
     } else for (const block of blocks) block.finish();
     const states = blocks.map(({ figure }) => figure.dataset['state']);
-    const time = milliseconds < 1000 ? `${Math.ceil(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
     const different = states.filter((state) => state === 'different').length;
-    last.status.textContent = error !== undefined ? `stopped by an error after ${time}`
-      : different > 0 ? `done in ${time}; ${different === 1 ? 'one block prints' : `${different} blocks print`} something else`
-        : `done in ${time}`;
+    const time = durationText(milliseconds);
+    last.status.textContent = error !== undefined
+      ? `stopped by an error after ${time}`
+      : `done in ${time}${differenceText(different)}`;
   }
+}
+
+function durationText(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.ceil(milliseconds)} ms`;
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** How many blocks printed something else than the page says. */
+function differenceText(count: number): string {
+  if (count === 0) return '';
+  return `; ${count === 1 ? 'one block prints' : `${count} blocks print`} something else`;
 }
 
 /** Connects the blocks of the page with their code. */

@@ -32,7 +32,8 @@ export class Editor {
 
   constructor({ label, code, change, run }: EditorOptions) {
     this.#area = element('textarea', {
-      'aria-label': label, spellcheck: 'false', autocapitalize: 'off', autocomplete: 'off', wrap: 'off',
+      'aria-label': label, spellcheck: 'false', autocapitalize: 'off', autocomplete: 'off',
+      wrap: 'off',
     });
     this.element = element('div', { class: 'editor' },
       element('pre', { 'aria-hidden': 'true' }, this.#shown), this.#area);
@@ -83,7 +84,8 @@ export class Editor {
       const lines = value.slice(first, end);
       const moved = isLess ? lines.replaceAll(/^ {1,2}/gm, '') : lines.replaceAll(/^/gm, '  ');
       this.#replace(first, end, moved);
-      this.#area.setSelectionRange(start === end ? first + moved.length : first, first + moved.length);
+      const last = first + moved.length;
+      this.#area.setSelectionRange(start === end ? last : first, last);
     }
   }
 

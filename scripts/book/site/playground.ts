@@ -19,7 +19,8 @@ interface StartProgram {
 /** Why a run has one thread, or that it has more. */
 function threadsText(): string {
   if (globalThis.crossOriginIsolated) {
-    return `Threads: up to ${navigator.hardwareConcurrency}, as this page is cross-origin isolated.`;
+    const count = navigator.hardwareConcurrency;
+    return `Threads: up to ${count}, as this page is cross-origin isolated.`;
   }
   const why = location.protocol === 'file:'
     ? 'was opened as a file; a server that isolates it, such as that of “npm run book”, gives more'
@@ -43,12 +44,14 @@ class Playground {
     this.#programs = programs;
     const options = programs.map(({ name, title }) => element('option', { value: name }, title));
     const own = element('option', { value: '', disabled: true }, 'your own program');
-    this.#choice = element('select', { 'aria-label': 'Start from', class: 'action' }, ...options, own);
+    const attributes = { 'aria-label': 'Start from', class: 'action' };
+    this.#choice = element('select', attributes, ...options, own);
     this.#choice.addEventListener('change', () => this.#show(this.#choice.value));
     this.#run = button('Run', 'Run the program', () => this.#begin());
     this.#stop = button('Stop', 'Stop', () => this.#end('stopped'));
     this.#stop.hidden = true;
-    const reset = button('Reset', 'Put the program back', () => this.#show(this.#choice.value || programs[0].name));
+    const putBack = (): void => this.#show(this.#choice.value || programs[0].name);
+    const reset = button('Reset', 'Put the program back', putBack);
     const share = button('Share', 'Put the code into the address', () => void this.#share());
     this.#editor = new Editor({
       label: 'Program', code: '', run: () => this.#begin(), change: () => undefined,
@@ -76,7 +79,8 @@ class Playground {
       this.#status.textContent = 'This code came with the link. Read it before you run it.';
     } catch (error) {
       this.#show(this.#programs[0].name);
-      this.#status.textContent = `The code of the link cannot be read: ${error instanceof Error ? error.message : String(error)}.`;
+      const message = error instanceof Error ? error.message : String(error);
+      this.#status.textContent = `The code of the link cannot be read: ${message}.`;
     }
   }
 

@@ -44,8 +44,10 @@ export class Printed {
   /** Shows an error, with the line of code at which it was thrown. */
   fail(text: string, line: number, code: string): void {
     const source = code.split('\n')[line - 1]?.trim() ?? '';
-    const where = line > 0 && source !== '' ? [element('p', {}, `Line ${line}: `, element('code', {}, source))] : [];
-    this.#append(element('div', { class: 'row failed', role: 'alert' }, ...where, element('pre', {}, text)));
+    const row = element('div', { class: 'row failed', role: 'alert' });
+    if (source !== '') row.append(element('p', {}, `Line ${line}: `, element('code', {}, source)));
+    row.append(element('pre', {}, text));
+    this.#append(row);
   }
 
   note(text: string): void {
@@ -61,7 +63,7 @@ export class Printed {
       const row = found?.row ?? element('div', { class: 'row' }, element('pre', {}, 'nothing'));
       if (found === undefined) this.#append(row);
       row.classList.add(isSame ? 'same' : 'different');
-      if (isSame) row.append(element('span', { class: 'mark', title: 'as printed above', role: 'img', 'aria-label': 'as expected' }, '✓'));
+      if (isSame) row.append(tick());
       else {
         state = 'different';
         row.append(element('p', {}, 'expected'), element('pre', {}, text));
@@ -75,4 +77,12 @@ export class Printed {
     this.element.hidden = false;
     this.element.append(row);
   }
+}
+
+/** The mark of what was printed as expected. */
+function tick(): HTMLElement {
+  const attributes = {
+    class: 'mark', title: 'as printed above', role: 'img', 'aria-label': 'as expected',
+  };
+  return element('span', attributes, '✓');
 }

@@ -38,7 +38,8 @@ export function messageOf(method: string, params: Parameters): Message | undefin
     // of workers are among it as well, and reported by them.
     type Entry = { source: string; level: string; text: string; url?: string };
     const { entry } = params as { entry: Entry };
-    return entry.source === 'worker' ? undefined : { kind: entry.level, text: [entry.text, entry.url].filter(Boolean).join(' ') };
+    if (entry.source === 'worker') return undefined;
+    return { kind: entry.level, text: [entry.text, entry.url].filter(Boolean).join(' ') };
   }
   return undefined;
 }

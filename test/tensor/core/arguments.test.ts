@@ -57,6 +57,7 @@ const calls: Readonly<Record<string, () => readonly unknown[]>> = {
   formatGraph: () => [vector],
   formatTree: () => [vector],
   associativeScan: () => [plus, [vector], { axis: 0, reverse: true, algorithm: 'hillisSteele' }],
+  scanPairs: () => ['chunked', 5, 2],
   linearScan: () => [
     vector, vector,
     {

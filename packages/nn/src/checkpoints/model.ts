@@ -68,7 +68,7 @@ export function modelMetadata(
  * object of numbers, strings, booleans, and arrays and objects of these. Default none. Options that
  * are undefined are left out. Throws if JSON does not hold one, such as a generator or NaN.
  */
-export function encodeModel(model: Module, options: object = {}): Uint8Array {
+export function encodeModel(model: Module, options: object = {}): Uint8Array<ArrayBuffer> {
   const metadata = modelMetadata('encodeModel', model, options);
   return encodeSafetensors(model.stateDict(), { metadata });
 }

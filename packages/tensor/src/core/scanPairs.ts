@@ -66,11 +66,15 @@ export const orders: Readonly<Record<ScanAlgorithm, Order>> = {
   sequential, blelloch, hillisSteele, chunked,
 };
 
+/** The longest scan whose pairs are listed: Hillis–Steele makes a million of them there. */
+const MOST_STEPS = 2 ** 16;
+
 /**
  * The pairs of steps that an algorithm of `linearScan` combines, in order: [s, t] composes what
  * step t holds by then, the composite of the steps after s up to t, with what step s holds. After
  * the last, each step holds the composite of all steps up to it. Pairs that touch different steps
- * can be combined at the same time. `chunkSize` is that of `chunked`, by default 64.
+ * can be combined at the same time. `length` is at most 2¹⁶, and `chunkSize` that of `chunked`, by
+ * default 64.
  *
  *     scanPairs('hillisSteele', 3)    // [[1, 2], [0, 1], [0, 2]]
  */
@@ -78,7 +82,7 @@ export function scanPairs(
   algorithm: ScanAlgorithm, length: number, chunkSize = 64,
 ): [earlier: number, later: number][] {
   checkArgument('scanPairs', 'algorithm', algorithm, scanAlgorithms);
-  checkArgument('scanPairs', 'length', length, whole());
+  checkArgument('scanPairs', 'length', length, whole(0, MOST_STEPS));
   checkArgument('scanPairs', 'chunkSize', chunkSize, whole(1));
   const pairs: [number, number][] = [];
   orders[algorithm](length, (s, t) => pairs.push([s, t]), chunkSize);
