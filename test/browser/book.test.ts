@@ -34,6 +34,8 @@ describeInChromium('the site', (browser) => {
 
   /** Goes to an address in the tab of all tests. */
   async function goto(address: string, view: View): Promise<void> {
+    // Another fragment of the page that is there would load nothing.
+    await page.goto('about:blank');
     await page.emulate({ dark: false, print: false, ...view });
     page.messages.length = page.requests.length = 0;
     await page.goto(address);
