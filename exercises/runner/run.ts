@@ -22,6 +22,8 @@ export function runCheck(folder: string, name: string, seconds: number): Promise
   // Beside this file, with the same ending: .js where it is compiled.
   const worker = new Worker(new URL('./worker.js', import.meta.url), {
     workerData: task, resourceLimits: { maxOldGenerationSizeMb: MOST_MEMORY },
+    // Flags of this process, such as those of a debugger, are not for the reader's code.
+    execArgv: [],
   });
   return new Promise((resolve) => {
     let latest: Progress | undefined;

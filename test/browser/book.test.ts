@@ -1,46 +1,54 @@
 /** The site in Chromium: at all widths, with the keyboard, from a server and from files. */
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { html, jsonInScript } from '../../scripts/book/src/html.ts';
 import { layOut } from '../../scripts/book/src/layout.ts';
 import { renderMarkdown } from '../../scripts/book/src/markdown.ts';
 import { serve } from '../../scripts/book/src/serve.ts';
 import { describeInChromium, type Page, type View } from '../support/chromium.ts';
+import { oneOf, someOf } from '../support/soak.ts';
 import { writtenSite } from '../support/site.ts';
 
 const phone = { width: 390, height: 844 };
 const desktop = { width: 1280, height: 900 };
 
 describeInChromium('the site', (browser) => {
-  let site: ReturnType<typeof writtenSite>;
+  let folder: string;
   let server: Server;
   let base: string;
+  let page: Page;
 
   beforeAll(async () => {
-    site = writtenSite();
-    ({ server, url: base } = await serve(site.folder, 0));
+    folder = writtenSite();
+    ({ server, url: base } = await serve(folder, 0));
+    page = await browser().open('about:blank');
   });
 
-  afterAll(() => {
+  afterAll(async () => {
     server.close();
-    site.remove();
+    await page.close();
   });
+
+  /** Goes to an address in the tab of all tests. */
+  async function goto(address: string, view: View): Promise<void> {
+    // Another fragment of the page that is there would load nothing.
+    await page.goto('about:blank');
+    await page.emulate({ dark: false, print: false, ...view });
+    page.messages.length = page.requests.length = 0;
+    await page.goto(address);
+  }
 
   /** Uses a page, which has to be quiet, and to ask its own host alone. */
   async function on(address: string, view: View, use: (page: Page) => Promise<void>): Promise<void> {
-    const page = await browser().open(address, view);
-    try {
-      await use(page);
-      expect(page.messages).toEqual([]);
-      expect(page.requests.filter((each) => !each.startsWith(new URL('.', address).origin) &&
-        !each.startsWith(pathToFileURL(site.folder).href))).toEqual([]);
-      expect(page.requests.length).toBeGreaterThan(2);
-    } finally {
-      await page.close();
-    }
+    await goto(address, view);
+    await use(page);
+    expect(page.messages).toEqual([]);
+    expect(page.requests.filter((each) => !each.startsWith(new URL('.', address).origin) &&
+      !each.startsWith(pathToFileURL(folder).href))).toEqual([]);
+    expect(page.requests.length).toBeGreaterThan(2);
   }
 
   const textOf = (page: Page, selector: string) =>
@@ -48,7 +56,10 @@ describeInChromium('the site', (browser) => {
   const isShown = (page: Page, selector: string) =>
     page.evaluate<boolean>(`document.querySelector(${JSON.stringify(selector)}).checkVisibility()`);
 
-  describe.each([['from a server', () => base], ['from files', () => `${pathToFileURL(site.folder).href}/`]])(
+  const starts = [
+    ['from a server', () => base], ['from files', () => `${pathToFileURL(folder).href}/`],
+  ] as const;
+  describe.each(oneOf(starts))(
     '%s', (_, start) => {
       test('search is loaded when it is used, and opens what it finds', () =>
         on(`${start()}14-training.html`, desktop, async (page) => {
@@ -142,7 +153,7 @@ describeInChromium('the site', (browser) => {
       const addresses = ['index.html', '09-fusion.html', '14-training.html', '19-what-it-remembers.html',
         'api/nn-node.html', 'contributing.html', 'source/index.html',
         'source/packages/wasm/src/threads/threads.ts.html'];
-      for (const address of addresses) {
+      for (const address of someOf(addresses)) {
         await page.goto(base + address);
         for (const width of [320, 700, 1280]) {
           await page.emulate({ width });
@@ -178,8 +189,10 @@ describeInChromium('the site', (browser) => {
     const program = { blocks: [{ line: 5, code: `// ${evil}`, expected: [{ line: 1, text: evil }] }] };
     const data = html`<script type="application/json" id="program">${jsonInScript(program)}</script>`;
     const sheet = { address: 'evil.html', title: evil, description: evil, body, sections, menu: html`${evil}`, data };
-    writeFileSync(join(site.folder, 'evil.html'), layOut(sheet));
-    await on(`${base}evil.html`, desktop, async (page) => {
+    const file = join(folder, `evil-${process.pid}.html`);
+    writeFileSync(file, layOut(sheet));
+    onTestFinished(() => rmSync(file));
+    await on(base + basename(file), desktop, async (page) => {
       expect(await page.evaluate('typeof hacked')).toBe('undefined');
       expect(await textOf(page, 'h1')).toBe(evil);
       expect(await textOf(page, 'main > p')).toBe(`[a](javascript:hacked=1) ${evil}`);
@@ -191,28 +204,24 @@ describeInChromium('the site', (browser) => {
   });
 
   test('a script that asks another host for something is refused', async () => {
-    const page = await browser().open(`${base}index.html`, desktop);
-    try {
-      const refused = await page.evaluate<string[]>(`(async () => {
-        const tries = [
-          () => fetch(${JSON.stringify(base)}),
-          () => new Promise((done, fail) => {
-            const image = new Image();
-            [image.onload, image.onerror, image.src] = [done, fail, 'https://example.org/x.png'];
-          }),
-          () => new Promise((done, fail) => {
-            const script = document.createElement('script');
-            [script.onload, script.onerror, script.src] = [done, fail, 'https://example.org/x.js'];
-            document.head.append(script);
-          }),
-        ];
-        const results = await Promise.allSettled(tries.map((one) => one()));
-        return results.map(({ status }) => status);
-      })()`);
-      expect(refused).toEqual(['rejected', 'rejected', 'rejected']);
-      expect(page.errors.join('\n')).toContain('Content Security Policy');
-    } finally {
-      await page.close();
-    }
+    await goto(`${base}index.html`, desktop);
+    const refused = await page.evaluate<string[]>(`(async () => {
+      const tries = [
+        () => fetch(${JSON.stringify(base)}),
+        () => new Promise((done, fail) => {
+          const image = new Image();
+          [image.onload, image.onerror, image.src] = [done, fail, 'https://example.org/x.png'];
+        }),
+        () => new Promise((done, fail) => {
+          const script = document.createElement('script');
+          [script.onload, script.onerror, script.src] = [done, fail, 'https://example.org/x.js'];
+          document.head.append(script);
+        }),
+      ];
+      const results = await Promise.allSettled(tries.map((one) => one()));
+      return results.map(({ status }) => status);
+    })()`);
+    expect(refused).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(page.errors.join('\n')).toContain('Content Security Policy');
   });
 });

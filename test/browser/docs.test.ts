@@ -44,20 +44,19 @@ describeInChromium('every block of a page prints what it prints in Node', (brows
   const results = new Map<string, Promise<Found>>();
 
   beforeAll(async () => {
-    const { folder, remove } = writtenSite();
-    const server = await serve({ isolated: true, folders: { book: folder } });
+    const server = await serve({ isolated: true, folders: { book: writtenSite() } });
     const queue = [...pages];
     const lane = async (): Promise<void> => {
+      const page = await browser().open('about:blank');
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const page = await browser().open(`${server.url}book/${next.address}`);
-        const found = runAll(page).finally(() => page.close());
+        const found = page.goto(`${server.url}book/${next.address}`).then(() => runAll(page));
         results.set(next.source, found);
         await found.catch(() => undefined);
       }
+      await page.close();
     };
     await Promise.all(Array.from({ length: AT_A_TIME }, lane));
     await server.close();
-    remove();
   }, 600_000);
 
   test.each(pages)('$source', async ({ source, text }) => {

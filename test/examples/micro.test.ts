@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { expectClose } from '../support/compare.ts';
 import { writeIfChanged } from '../support/recipes.ts';
+import { runs } from '../support/soak.ts';
 import { withoutComments } from '../support/source.ts';
 
 const text = readFileSync(new URL('../../examples/micro.ts', import.meta.url), 'utf8');
@@ -136,7 +137,7 @@ describe('the packages', () => {
         const found = valuesOf(key).map((value) => value.grad);
         expectClose(asTensor(found, gradients[i]), gradients[i], 1e-10);
       }
-    }), { numRuns: 20 });
+    }), { numRuns: runs(20) });
   });
 
   it('take the same steps with AdamW', () => {

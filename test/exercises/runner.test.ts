@@ -5,9 +5,9 @@
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { problemsIn, textOfProblems } from '../../exercises/runner/compile.ts';
+import { compileFolder, type Problems, problemsIn, textOfProblems } from '../../exercises/runner/compile.ts';
 import { nextHint } from '../../exercises/runner/hints.ts';
 import { exercises } from '../../exercises/checks/exercises.ts';
 
@@ -23,8 +23,8 @@ const withBody = (name: string, body: string): string =>
 const write = (name: string, text: string): void =>
   writeFileSync(join(folder, `${name}.ts`), text);
 
-/** Runs the command on the folder. */
-async function run(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+/** Runs the command on the folder, in a process of its own, which compiles the folder. */
+async function runProcess(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
   const main = join(root, 'exercises/dist/runner/main.js');
   const { npm_config_hint: _, ...env } = process.env;
   const child = spawn(process.execPath, [main, ...args, '--folder', folder], { cwd: root, env });
@@ -35,7 +35,27 @@ async function run(...args: readonly string[]): Promise<{ code: number | null; o
   return { code, output };
 }
 
-beforeAll(() => {
+type Runner = typeof import('../../exercises/runner/command.ts');
+let runner: Runner;
+/** What the compiler says of the folder, which is compiled once. */
+let problems: Problems;
+
+/** Runs the command on the folder as the process does, but in this one. */
+async function run(...args: readonly string[]): Promise<{ code: number; output: string }> {
+  const printed: string[] = [];
+  const given = { print: (text: string) => printed.push(`${text}\n`), compile: () => problems };
+  const code = await runner.runCommand([...args, '--folder', folder], given)
+    .catch((error: unknown) => {
+      printed.push(String(error));
+      return 2;
+    });
+  return { code, output: printed.join('') };
+}
+
+beforeAll(async () => {
+  // Compiled, as it starts a worker from the file beside it.
+  const file = join(root, 'exercises/dist/runner/command.js');
+  runner = await import(/* @vite-ignore */ pathToFileURL(file).href) as Runner;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const settings = readFileSync(join(root, 'exercises/tsconfig.json'), 'utf8');
@@ -46,11 +66,12 @@ beforeAll(() => {
   write('scan', withBody('scan', '  for (;;);'));
   write('fusion', withBody('fusion', '  return group.size;'));
   write('liveness', `${original('liveness')}\nthrow new Error('a line too many');\n`);
+  problems = compileFolder(folder);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('a solved exercise is done, with exit code 0', async () => {
-  const { code, output } = await run('combine');
+  const { code, output } = await runProcess('combine');
   expect(output).toContain('  ✓ combine is associative: brackets make no difference\n');
   expect(output).toMatch(/All 6 properties hold\. Done\.\n$/);
   expect(code).toBe(0);
@@ -79,7 +100,7 @@ it('an endless loop is stopped, and its input told', async () => {
 });
 
 it('a list says how far each is, whatever is wrong with some', async () => {
-  const { code, output } = await run('--seconds', '4');
+  const { code, output } = await run('--seconds', '2');
   const statuses = [...output.matchAll(/^ {2}\d {2}(\w+) .* {2,3}(\S.*)$/gm)]
     .map(([, name, status]) => `${name}: ${status.split(/ {2,}/).at(-1)}`);
   expect(statuses).toEqual([
@@ -106,6 +127,14 @@ it.each([
   const { code, output } = await run(...args);
   expect(output).toMatch(message);
   expect(code).toBe(2);
+});
+
+it('mistakes end the process with their exit codes', async () => {
+  const [failed, refused] = await Promise.all([runProcess('fusion'), runProcess('nothing')]);
+  expect(failed.output).toMatch(/fusion\.ts does not compile yet:\n\n {2}line \d+: {2}return group/);
+  expect(failed.code).toBe(1);
+  expect(refused.output).toMatch(/^there is no exercise 'nothing', expected one of backward, op, /);
+  expect(refused.code).toBe(2);
 });
 
 it('hints come one after the other, and each by its number', () => {

@@ -43,8 +43,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   input: ['type', 'placeholder', 'autocomplete', 'spellcheck'], kbd: [], li: [],
   link: ['rel', 'href'], main: [], meta: ['charset', 'name', 'content', 'http-equiv'], nav: [],
   noscript: [], ol: ['start'], p: [], path: ['d'], pre: [], script: ['src', 'defer', 'type'],
-  search: [], span: [], strong: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'], thead: [], title: [],
-  tr: [], ul: [],
+  search: [], span: [], strong: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'],
+  thead: [], title: [], tr: [], ul: [],
 };
 
 const entities: Readonly<Record<string, string>> = {
