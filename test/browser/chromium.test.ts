@@ -13,6 +13,7 @@ import {
   type Browser, describeInChromium, findChromium, type Page, startChromium,
 } from '../support/chromium.ts';
 import { serve, type Server, withAddresses } from '../support/server.ts';
+import { oneOf } from '../support/soak.ts';
 
 describe('Chromium is found', () => {
   afterEach(() => vi.unstubAllEnvs());
@@ -147,7 +148,7 @@ describeInChromium('a page', (browser) => {
 
   test('that does not answer does not hold anybody up, and can be closed', async () => {
     const hung = await browser().open(server.url);
-    await expect(hung.evaluate('while (true);', 300)).rejects.toThrow('has not answered for 0.3 s');
+    await expect(hung.evaluate('while (true);', 100)).rejects.toThrow('has not answered for 0.1 s');
     await hung.close();
     expect(await page.evaluate('1 + 1')).toBe(2);
   });
@@ -184,41 +185,39 @@ describeInChromium('a page', (browser) => {
   });
 
   test('is typed into, clicked at, and walked through by keyboard', async () => {
-    const own = await open();
-    await own.press('Tab');
-    await own.type('abc');
-    for (const keys of ['d', 'Shift+E', 'ArrowLeft', 'Backspace', '1', '+']) await own.press(keys);
-    expect(await own.evaluate('document.activeElement.value')).toBe('abc1+E');
-    await own.press('Control+a');
-    await own.press('Delete');
-    expect(await own.evaluate('document.querySelector("#first").value')).toBe('');
-    await own.press('Tab');
-    await own.press('Enter');
-    expect(await own.evaluate('document.activeElement.textContent')).toBe('clicked');
-    await own.press('Shift+Tab');
-    expect(await own.evaluate('document.activeElement.id')).toBe('first');
-    await own.evaluate('document.querySelector("button").textContent = "no"');
-    await own.click('button');
-    await own.waitFor('document.querySelector("button").textContent === "clicked"');
-    await expect(own.click('p')).rejects.toThrow('there is no p that can be seen');
-    await expect(own.press('Tap')).rejects.toThrow("'Tap' is no key");
-    await expect(own.press('Ctrl+a')).rejects.toThrow("'Ctrl' in 'Ctrl+a' is none of Alt, Control");
-    await expect(own.waitFor('false', 100)).rejects.toThrow('0.1 s have not made true: false');
+    await page.press('Tab');
+    await page.type('abc');
+    for (const keys of ['d', 'Shift+E', 'ArrowLeft', 'Backspace', '1', '+']) await page.press(keys);
+    expect(await page.evaluate('document.activeElement.value')).toBe('abc1+E');
+    await page.press('Control+a');
+    await page.press('Delete');
+    expect(await page.evaluate('document.querySelector("#first").value')).toBe('');
+    await page.press('Tab');
+    await page.press('Enter');
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('clicked');
+    await page.press('Shift+Tab');
+    expect(await page.evaluate('document.activeElement.id')).toBe('first');
+    await page.evaluate('document.querySelector("button").textContent = "no"');
+    await page.click('button');
+    await page.waitFor('document.querySelector("button").textContent === "clicked"');
+    await expect(page.click('p')).rejects.toThrow('there is no p that can be seen');
+    await expect(page.press('Tap')).rejects.toThrow("'Tap' is no key");
+    await expect(page.press('Ctrl+a')).rejects.toThrow("'Ctrl' in 'Ctrl+a' is none of Alt, Control");
+    await expect(page.waitFor('false', 100)).rejects.toThrow('0.1 s have not made true: false');
   });
 
   test('is looked at in any size, dark or light', async () => {
-    const own = await open();
     const path = join(folder, 'page.png');
-    await own.screenshot(path, { width: 390, height: 500, dark: true });
+    await page.screenshot(path, { width: 390, height: 500, dark: true });
     const png = readFileSync(path);
     expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([390, 500]);
     const color = 'getComputedStyle(document.body).backgroundColor';
-    expect(await own.evaluate(`[innerWidth, ${color}]`)).toEqual([390, 'rgb(0, 0, 0)']);
-    await own.emulate({ dark: false, print: true });
-    expect(await own.evaluate(color)).toBe('rgb(255, 255, 255)');
-    expect(await own.evaluate('matchMedia("print").matches')).toBe(true);
-    await own.evaluate('document.body.style.height = "2000px"');
-    await own.screenshot(path, { full: true });
+    expect(await page.evaluate(`[innerWidth, ${color}]`)).toEqual([390, 'rgb(0, 0, 0)']);
+    await page.emulate({ dark: false, print: true });
+    expect(await page.evaluate(color)).toBe('rgb(255, 255, 255)');
+    expect(await page.evaluate('matchMedia("print").matches')).toBe(true);
+    await page.evaluate('document.body.style.height = "2000px"');
+    await page.screenshot(path, { full: true });
     expect(readFileSync(path).readUInt32BE(20)).toBeGreaterThanOrEqual(2000);
   });
 
@@ -261,28 +260,31 @@ describeInChromium('a page', (browser) => {
 });
 
 describeInChromium('the browser', () => {
-  test('ends when it is told to, and removes its profile', async () => {
-    const browser = await startChromium();
-    const page = await browser?.open('data:text/html,x');
-    const rejected = expect(page?.evaluate('new Promise(() => 0)')).rejects.toThrow();
-    await browser?.close();
-    await rejected;
-    expect(browser?.isRunning).toBe(false);
-    if (browser !== undefined) await isGone(browser);
-    await expect(browser?.open('data:text/html,x')).rejects.toThrow('Chromium has ended');
-  });
+  // What costs time is starting a browser for each.
+  const ends: readonly (readonly [how: string, test: () => Promise<void>])[] = [
+    ['ends when it is told to, and removes its profile', async () => {
+      const browser = await startChromium();
+      const page = await browser?.open('data:text/html,x');
+      const rejected = expect(page?.evaluate('new Promise(() => 0)')).rejects.toThrow();
+      await browser?.close();
+      await rejected;
+      expect(browser?.isRunning).toBe(false);
+      if (browser !== undefined) await isGone(browser);
+      await expect(browser?.open('data:text/html,x')).rejects.toThrow('Chromium has ended');
+    }],
+    ['that is killed rejects what is pending', async () => {
+      const browser = await startChromium();
+      const page = await browser?.open('data:text/html,x');
+      const rejected = expect(page?.evaluate('new Promise(() => 0)')).rejects.toThrow('Chromium has ended');
+      process.kill(-(browser?.pid ?? NaN), 'SIGKILL');
+      await rejected;
+      await browser?.close();
+      if (browser !== undefined) await isGone(browser);
+    }],
+  ];
+  test.each(oneOf(ends))('%s', (_, body) => body());
 
-  test('that is killed rejects what is pending', async () => {
-    const browser = await startChromium();
-    const page = await browser?.open('data:text/html,x');
-    const rejected = expect(page?.evaluate('new Promise(() => 0)')).rejects.toThrow('Chromium has ended');
-    process.kill(-(browser?.pid ?? NaN), 'SIGKILL');
-    await rejected;
-    await browser?.close();
-    if (browser !== undefined) await isGone(browser);
-  });
-
-  test.each(['SIGKILL', undefined] as const)(
+  test.each(oneOf(['SIGKILL', undefined] as const))(
     'ends with the process that has started it (%s)', async (signal) => {
       const index = new URL('../../dist/chromium/src/index.js', import.meta.url);
       const code = `
