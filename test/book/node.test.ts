@@ -32,6 +32,15 @@ test('hashes', () => {
 });
 
 describe('files', () => {
+  /** Nothing where a file is taken for a folder: Node 20 throws there, later ones do not. */
+  function statOf(all: Pick<typeof fs, 'statSync'>, path: string) {
+    try {
+      return all.statSync(path, { throwIfNoEntry: false });
+    } catch {
+      return undefined;
+    }
+  }
+
   /** What a call gives, or that it throws: systems differ in which of two errors they report. */
   function outcome(call: () => unknown): unknown {
     try {
@@ -58,7 +67,7 @@ describe('files', () => {
       all.rmSync(`${root}/x${from}`, { recursive, force })),
     name.map((from) => (all: Fs, root: string) => all.rmSync(`${root}/${from}`, { recursive: true })),
     name.map((from) => (all: Fs, root: string) => {
-      const found = all.statSync(`${root}/${from}`, { throwIfNoEntry: false });
+      const found = statOf(all, `${root}/${from}`);
       return [found?.isFile(), found?.isDirectory(), found?.isFile() ? found.size : 0];
     }),
     fc.tuple(file, fc.constantFrom('r', 'w', 'wx', 'a'), fc.nat(9), fc.integer({ min: 1, max: 9 })).map(([to, flags, start, length]) =>
