@@ -8,7 +8,7 @@
 import { compile, startThreads } from '@mambagrad/tensor';
 import { type StepSizes, trainingStep } from '../models.ts';
 
-/** What is asked of it. */
+/** A message to the worker: make a model, or run steps of it. */
 export type Task =
   | { readonly threads: number; readonly sizes: StepSizes }
   | { readonly steps: number };

@@ -91,8 +91,8 @@ export function multiplySchedules(...factors: readonly Schedule[]): Schedule {
 
 /**
  * One schedule after another. Each of `others` takes over at its step `from`, which it sees as step
- * 0; these steps must ascend. One without a length of its own falls until the next takes over, the
- * last until the end of the run.
+ * 0; these steps must ascend. A schedule that was made without a number of steps ends where the
+ * next one takes over, and the last of them at the end of the run.
  */
 export function joinSchedules(
   first: Schedule, ...others: readonly (readonly [from: number, schedule: Schedule])[]
