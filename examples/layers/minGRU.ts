@@ -1,5 +1,5 @@
 /**
- * minGRU: a GRU without a loop. In a GRU (chapter 16) the gate z and the proposed value h̃ read
+ * minGRU: a GRU without a loop. In a GRU (chapter 27) the gate z and the proposed value h̃ read
  * h_{t−1} through tanh and σ, so step t has to wait for step t − 1. Let them read x_t alone:
  *
  *     z_t = σ(W_z x_t),     h̃_t = W_h x_t,     h_t = (1 − z_t) ⊙ h_{t−1} + z_t ⊙ h̃_t

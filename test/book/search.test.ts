@@ -4,11 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { entriesOf, type IndexedPage, marked, search, wordsOf } from '../../scripts/book/site/ranking.ts';
 
 const index: readonly IndexedPage[] = [
-  ['15. Threads', '15-threads.html', [
+  ['15. Threads', '23-threads.html', [
     ['', '', 'All cores, and the same bits.'],
     ['Who waits', 'who-waits', 'A thread that has not started is never waited for; the trainer does not care.'],
   ]],
-  ['14. Training', '14-training.html', [
+  ['14. Training', '25-training.html', [
     ['', '', 'A trainer repeats a step.'],
     ['The best model', 'the-best-model', `${'It is kept. '.repeat(40)}So patience ends a run.`],
   ]],
@@ -24,12 +24,12 @@ const found = (query: string) => search(entries, query, 10).map(({ entry }) => e
 
 test.each([
   ['Trainer', ['api/nn.html#trainer', 'api/nn.html#traineroptions', 'source/packages/nn/src/training/trainer.ts.html',
-    '15-threads.html#who-waits', '14-training.html']],
-  ['threads', ['15-threads.html', '15-threads.html#who-waits']],
+    '23-threads.html#who-waits', '25-training.html']],
+  ['threads', ['23-threads.html', '23-threads.html#who-waits']],
   ['trainer.ts', ['source/packages/nn/src/training/trainer.ts.html']],
-  ['patience', ['14-training.html#the-best-model', 'api/nn.html#traineroptions']],
+  ['patience', ['25-training.html#the-best-model', 'api/nn.html#traineroptions']],
   ['patience valid', ['api/nn.html#traineroptions']],
-  ['best', ['14-training.html#the-best-model']],
+  ['best', ['25-training.html#the-best-model']],
   ['nothing of the kind', []],
   ['  ', []],
 ])('%s', (query, addresses) => expect(found(query)).toEqual(addresses));

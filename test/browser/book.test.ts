@@ -62,7 +62,7 @@ describeInChromium('the site', (browser) => {
   describe.each(oneOf(starts))(
     '%s', (_, start) => {
       test('search is loaded when it is used, and opens what it finds', () =>
-        on(`${start()}14-training.html`, desktop, async (page) => {
+        on(`${start()}25-training.html`, desktop, async (page) => {
           const hasIndex = () => page.requests.some((address) => address.endsWith('/index.js'));
           expect(hasIndex()).toBe(false);
           await page.press('/');
@@ -129,7 +129,7 @@ describeInChromium('the site', (browser) => {
     }));
 
   test('at the width of a phone the contents open and close', () =>
-    on(`${base}03-mamba.html`, phone, async (page) => {
+    on(`${base}08-mamba.html`, phone, async (page) => {
       expect(await isShown(page, '#menu')).toBe(false);
       await page.click('.icon.menu');
       expect(await isShown(page, '#menu')).toBe(true);
@@ -150,7 +150,7 @@ describeInChromium('the site', (browser) => {
 
   test('nothing is wider than the window', () =>
     on(`${base}index.html`, phone, async (page) => {
-      const addresses = ['index.html', '09-fusion.html', '14-training.html', '19-what-it-remembers.html',
+      const addresses = ['index.html', '18-fusion.html', '25-training.html', '09-does-it-select.html',
         'api/nn-node.html', 'contributing.html', 'source/index.html',
         'source/packages/wasm/src/threads/threads.ts.html'];
       for (const address of someOf(addresses)) {
@@ -174,7 +174,7 @@ describeInChromium('the site', (browser) => {
     }));
 
   test('the first Tab skips to the text', () =>
-    on(`${base}14-training.html`, desktop, async (page) => {
+    on(`${base}25-training.html`, desktop, async (page) => {
       await page.press('Tab');
       expect(await textOf(page, ':focus')).toBe('Skip to the text');
       await page.press('Enter');

@@ -60,7 +60,7 @@ describeInChromium('code in the site', (browser) => {
     return textOf(page, '.console');
   }
 
-  test('is changed in place, run, and put back', () => on('01-tensors.html', async (page) => {
+  test('is changed in place, run, and put back', () => on('02-tensors.html', async (page) => {
     const block = 'figure[data-block="0"]';
     const before = await textOf(page, `${block} pre`);
     await click(page, block, 'Edit');
@@ -85,7 +85,7 @@ describeInChromium('code in the site', (browser) => {
     expect(await page.evaluate(`document.querySelector('${block}').dataset.state`)).toBe('same');
   }));
 
-  test('shows what is printed otherwise than the page says', () => on('01-tensors.html', async (page) => {
+  test('shows what is printed otherwise than the page says', () => on('02-tensors.html', async (page) => {
     const [first, second] = [0, 1].map((i) => `figure[data-block="${i}"]`);
     await click(page, first, 'Edit');
     const code = await page.evaluate<string>(`document.querySelector('${first} textarea').value`);

@@ -8,7 +8,7 @@ import { align } from '../table.ts';
 /** The site, where `npm run book` builds it. */
 const book = fileURLToPath(new URL('../../../../book/', import.meta.url));
 /** The page that is looked at. */
-const CHAPTER = '01-tensors.html';
+const CHAPTER = '02-tensors.html';
 
 interface File {
   readonly path: string;

@@ -45,7 +45,7 @@ export interface RenderOptions {
   readonly declared?: ReadonlyMap<number, string>;
 }
 
-/** A page as HTML. Errors name it, and the line: `docs/01-tensors.md:12: the block has no end`. */
+/** A page as HTML. Errors name it, and the line: `docs/02-tensors.md:12: the block has no end`. */
 export function renderMarkdown(name: string, text: string, options: RenderOptions): Rendered {
   const renderer = new Renderer(name, options);
   const blocks = blocksIn(text, (line, message) => renderer.fail(line, message));

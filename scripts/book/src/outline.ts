@@ -9,9 +9,9 @@ import { readText, root } from './files.ts';
 
 /** A page that is made of a Markdown file. */
 export interface Page {
-  /** Its file: `docs/14-training.md`. */
+  /** Its file: `docs/25-training.md`. */
   readonly source: string;
-  /** Its address on the site: `14-training.html`. */
+  /** Its address on the site: `25-training.html`. */
   readonly address: string;
   /** Its heading. */
   readonly title: string;
@@ -32,16 +32,23 @@ export function readOutline(): Part[] {
   const parts = [
     { title: '', sources: ['README.md'] },
     { title: 'To use', sources: listed('To use') },
-    { title: 'To read', sources: listed('To read') },
+    ...courseParts(readme).map((title) => ({ title, sources: listed(title) })),
     { title: 'The project', sources: ['docs/design.md', 'CONTRIBUTING.md', 'CHANGELOG.md'] },
     { title: 'API reference', sources: apiPages() },
   ];
   const found = new Set(parts.flatMap(({ sources }) => sources));
   const missing = markdownIn('docs').find((source) => !found.has(source));
   if (missing !== undefined) {
-    throw new Error(`README.md: ${missing} is in no list: add it below "To use" or "To read"`);
+    throw new Error(`README.md: ${missing} is in no list: add it below "To use", or to a part of "To read"`);
   }
   return parts.map(({ title, sources }) => ({ title, pages: sources.map(readPage) }));
+}
+
+/** The parts of the course: the headings below "To read". */
+function courseParts(readme: string): string[] {
+  const [, below = ''] = readme.split(/^## To read$/m);
+  const [section = ''] = below.split(/^## /m);
+  return Array.from(section.matchAll(/^### (.+)$/gm), ([, title = '']) => title);
 }
 
 function apiPages(): string[] {
