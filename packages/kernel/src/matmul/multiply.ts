@@ -51,6 +51,7 @@ export type MultiplyStrategy = 'gemv' | 'splitM' | 'splitK' | 'splitN';
 
 /** What is decided before any loop of a product is written. */
 export interface MultiplyPlan {
+  /** How the product is partitioned. */
   readonly strategy: MultiplyStrategy;
   /** How the product is blocked and packed; undefined for few rows, which `gemv` computes. */
   readonly gemm: GemmPlan | undefined;
