@@ -64,7 +64,8 @@ const ssr = {
  */
 function moduleCache(): string {
   const root = fileURLToPath(new URL('.', import.meta.url));
-  const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/package.json`);
+  const packages = readdirSync(join(root, 'packages'))
+    .map((name) => `packages/${name}/package.json`);
   const hash = createHash('sha256');
   for (const file of ['package.json', 'tsconfig.base.json', ...packages]) {
     const path = join(root, file);
