@@ -48,7 +48,7 @@ describe.each(pieces)('%s', (name, own) => {
         return;
       }
       expectWellMade(svg);
-    }), { numRuns: name === 'training-loss' ? 4 : 12 });
+    }), { numRuns: 8 });
   }, 60_000);
 
   test('has labels, and values within its limits', () => {
