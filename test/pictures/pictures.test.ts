@@ -6,11 +6,16 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { draw as drawBroadcasting } from '../../scripts/pictures/src/broadcasting.ts';
 import { draw as drawExpression } from '../../scripts/pictures/src/expressionGraph.ts';
+import { draw as drawTiles, planOf, tilesOf } from '../../scripts/pictures/src/matmulTiles.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { recording } from '../../scripts/pictures/src/rememberedRecording.ts';
 import { draw as drawOrders } from '../../scripts/pictures/src/scanOrders.ts';
 import { combinesOf, draw as drawTrees } from '../../scripts/pictures/src/scanTrees.ts';
 import { matrixOf } from '../../scripts/pictures/src/ssdMatrix.ts';
+import { record, recordingFile } from '../../scripts/pictures/src/threadsRecorder.ts';
+import { recording as threads } from '../../scripts/pictures/src/threadsRecording.ts';
+import { ownerOf, type ThreadsRecording } from '../../scripts/pictures/src/threadsTimeline.ts';
+import { draw as drawTraining } from '../../scripts/pictures/src/trainingLoss.ts';
 import { elementsOf, type Node, parseMarkup } from '../support/markup.ts';
 
 const docs = new URL('../../docs/', import.meta.url);
@@ -177,4 +182,52 @@ test('blocks of the SSD matrix between chunks have the rank of the state', () =>
     expect(Math.abs(minor(i * chunk, j * chunk))).toBeLessThan(1e-15);
   }
   expect(Math.abs(minor(0, 0))).toBeGreaterThan(1e-6);
+});
+
+test('tiles of a matrix product cover each of its products once, within their blocks', () => {
+  fc.assert(fc.property(fc.integer({ min: 288, max: 340 }), fc.integer({ min: 9, max: 40 }), fc.integer({ min: 1, max: 1300 }), (rows, columns, depth) => {
+    const covered = new Float64Array(rows * columns);
+    for (const { rows: [i, endI], panel: [j, endJ], depths: [k, endK], block, chunk } of tilesOf(planOf(rows, columns, depth))) {
+      expect(block[0] <= i && endI <= block[1] && chunk[0] <= block[0] && block[1] <= chunk[1]).toBe(true);
+      for (let row = i; row < endI; row++) for (let column = j; column < endJ; column++) covered[row * columns + column] += endK - k;
+    }
+    expect(covered.every((count) => count === depth)).toBe(true);
+    expectWellMade(drawTiles({ rows, columns, depth, tiles: 7 }));
+  }), { numRuns: 8 });
+  expect(() => drawTiles({ rows: 3 })).toThrow('expected a product of many rows');
+});
+
+/** Checks that a run of threads did each chunk once, one after the other, and one loop before the next. */
+function expectComplete({ loops, threads: count, chunks }: ThreadsRecording): void {
+  loops.forEach((size, loop) => {
+    const own = chunks.filter((each) => each.loop === loop);
+    expect(own.map(({ chunk }) => chunk).sort((a, b) => a - b)).toEqual(Array.from({ length: size }, (_, i) => i));
+    const before = chunks.filter((each) => each.loop < loop).map(({ to }) => to);
+    expect(Math.min(...own.map(({ from }) => from))).toBeGreaterThanOrEqual(Math.max(0, ...before));
+  });
+  for (let thread = 0; thread < count; thread++) {
+    const own = chunks.filter((each) => each.thread === thread).sort((a, b) => a.from - b.from);
+    own.forEach(({ from, to }, i) => {
+      expect(to).toBeGreaterThanOrEqual(from);
+      if (i > 0) expect(from).toBeGreaterThanOrEqual(own[i - 1].to);
+    });
+    // A thread takes the chunks of its own range in order, before it steals.
+    const kinds = own.filter(({ loop }) => loop === loops.length - 1)
+      .map(({ loop, chunk }) => Number(ownerOf(chunk, loops[loop], count) !== thread));
+    expect(kinds).toEqual(kinds.toSorted());
+  }
+}
+
+test('the recording of threads is complete, and so is a new one', async () => {
+  expectComplete(threads);
+  const again = await record();
+  expectComplete(again);
+  expect(recordingFile(again)).toContain(`loops: [${again.loops.join(', ')}]`);
+});
+
+test('training draws the same whether it goes on or begins anew', () => {
+  const whole = drawTraining({ steps: 30, seed: 2 });
+  drawTraining({ steps: 12, seed: 3 });
+  expect(drawTraining({ steps: 30, seed: 2 })).toBe(whole);
+  expectWellMade(drawTraining({ steps: 0 }));
 });

@@ -57,7 +57,7 @@ function remembered(body: Body): () => Body {
   };
 }
 
-const passes = ['share', 'fold', 'inline', 'group', 'inPlace'] as const;
+const passes = ['share', 'fold', 'drop', 'inline', 'group', 'inPlace'] as const;
 
 describe.each(Object.entries(rows))('%s, compiled', (name, row: Row) => {
   it.each(oneOf([
