@@ -394,6 +394,6 @@ test('where there is no database, an error says so', async () => {
   await expect(browserCheckpoints('a').load()).rejects.toThrow(
     'browserCheckpoints: the browser does not open its database: a failure: SecurityError (is this',
   );
-  openSite().open('mambagrad', 2);
+  openSite().open('mambagrad', 3);
   await expect(removeRun('a')).rejects.toThrow('(a later version of mambagrad has made it)');
 });

@@ -128,7 +128,7 @@ export async function listRuns(): Promise<string[]> {
   return [...new Set(keys.map(([name]) => name))].sort();
 }
 
-/** Removes a run from the browser's storage, with its checkpoints, log and options, if it is there. */
+/** Removes a run from the browser's storage, if it is there: checkpoints, log and options. */
 export async function removeRun(name: string): Promise<void> {
   checkArgument('removeRun', 'name', name, string);
   await transact('removeRun', 'readwrite', async ({ checkpoints, logs, options }) => {
