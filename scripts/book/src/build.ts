@@ -34,7 +34,7 @@ export function buildSite(): Output {
     output.set(sheet.address, layOut(sheet));
   }
   for (const image of site.images) output.set(imageAddress(image), readFileSync(join(root, image)));
-  for (const name of ['paint', 'site', 'playground', 'missing']) {
+  for (const name of ['paint', 'site', 'playground', 'pieces', 'missing']) {
     output.set(`assets/${name}.js`, siteScript(name));
   }
   output.set('assets/index.js', searchIndex(found));
