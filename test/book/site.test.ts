@@ -167,6 +167,14 @@ test('the first chapter is painted after less than 100 kB, all after less than 4
   expect(Math.max(...sizes.map(({ gzip }) => gzip))).toBeLessThan(40_000);
 });
 
+test('what makes pictures change is small, and loaded by no page before it is wanted', () => {
+  const sizeOf = (name: string) => gzipSync(String(output.get(`assets/${name}.js`))).length;
+  expect(sizeOf('site')).toBeLessThan(12_000);
+  expect(sizeOf('pieces')).toBeLessThan(8_000);
+  expect(sizeOf('drawing')).toBeLessThan(40_000);
+  expect(wrong((tags) => attribute(tags, 'src').filter((src) => /\/(?:pieces|drawing|packages)\.js$/.test(`/${src}`)))).toEqual([]);
+});
+
 describe('colours', () => {
   /** The relative luminance of a colour, as WCAG 2 defines it. */
   function luminance(hex: string): number {
