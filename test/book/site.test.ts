@@ -167,6 +167,20 @@ test('the first chapter is painted after less than 100 kB, all after less than 4
   expect(Math.max(...sizes.map(({ gzip }) => gzip))).toBeLessThan(40_000);
 });
 
+test('a chapter that runs code on all packages loads less than 250 kB, compressed', () => {
+  const shared = ['style.css', 'paint.js', 'site.js', 'packages.js'].map((file) => `assets/${file}`);
+  const hasCode = (address: string): boolean => pages.get(address)
+    ?.some(({ attributes }) => attributes.get('id') === 'program') === true;
+  const chapters = outline.flatMap((part) => part.pages.map(({ address }) => address))
+    .filter((address) => /^\d\d-/.test(address) && hasCode(address));
+  const gzip = (file: string): number => gzipSync(String(output.get(file))).length;
+  const base = shared.map(gzip).reduce((a, b) => a + b);
+  const large = chapters.map((address) => ({ address, bytes: base + gzip(address) }))
+    .filter(({ bytes }) => bytes >= 250_000);
+  expect(chapters.length).toBeGreaterThan(20);
+  expect(large).toEqual([]);
+});
+
 describe('colours', () => {
   /** The relative luminance of a colour, as WCAG 2 defines it. */
   function luminance(hex: string): number {

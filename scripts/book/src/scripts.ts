@@ -11,7 +11,7 @@ import { root } from './files.ts';
 
 /** A script that runs a file of `site/`, and all that it imports. */
 export function siteScript(name: string): string {
-  const bundler = new Bundler({ root, find: () => undefined });
+  const bundler = new Bundler({ root, find: () => undefined, keepsFunctions: false });
   const code = bundler.add([join(root, 'dist/book/site', `${name}.js`)]);
   return `(() => {\n${prelude}${code}})();\n`;
 }
@@ -32,6 +32,15 @@ const extra = (name: string): string => /\/(node|testing|browser)$/.exec(name)?.
  * a file in memory of it: a worker cannot be loaded from a file on the disk.
  */
 export function workerScripts(): Map<string, string> {
+  return new Map([...workerCode()].map(([name, code], i) => {
+    const frame = i === 0 ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
+    const put = `(globalThis.mambagradCode ??= {})['${name}'] = ${JSON.stringify(code)};\n`;
+    return [name, frame + put];
+  }));
+}
+
+/** The code of the worker, in parts: the first is always needed. */
+export function workerCode(): Map<string, string> {
   const entries = packageEntries();
   const files = new Map([
     ...entries,
@@ -41,7 +50,7 @@ export function workerScripts(): Map<string, string> {
   ]);
   const find = (specifier: string): string | undefined =>
     files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
-  const bundler = new Bundler({ root, find });
+  const bundler = new Bundler({ root, find, keepsFunctions: false });
   const main = compiled('worker/main.js');
   const given: Readonly<Record<string, readonly string[]>> = {
     packages: [...entries.keys()].filter((name) => extra(name) === 'packages'),
@@ -56,11 +65,9 @@ export function workerScripts(): Map<string, string> {
     const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
     const text = [
       isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
-      isFirst ? `const start = () => ${bundler.expression(main)}.start(entries);\n` : '',
+      isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries);\n` : '',
     ].join('');
-    const frame = isFirst ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
-    const put = `(globalThis.mambagradCode ??= {})['${script}'] = ${JSON.stringify(text)};\n`;
-    return [script, frame + put];
+    return [script, text];
   }));
 }
 
