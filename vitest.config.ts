@@ -1,3 +1,7 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
@@ -54,7 +58,26 @@ const ssr = {
   resolve: { conditions: ['@mambagrad/source', 'module', 'node', 'development'] },
 };
 
+/**
+ * Where modules are kept as Vitest has transformed them, for the other project and for later runs.
+ * Each is named by its content; what an import of a package resolves to is in these files.
+ */
+function moduleCache(): string {
+  const root = fileURLToPath(new URL('.', import.meta.url));
+  const packages = readdirSync(join(root, 'packages'))
+    .map((name) => `packages/${name}/package.json`);
+  const hash = createHash('sha256');
+  for (const file of ['package.json', 'tsconfig.base.json', ...packages]) {
+    const path = join(root, file);
+    if (existsSync(path)) hash.update(file).update(readFileSync(path));
+  }
+  return join(root, 'node_modules/.cache/mambagrad/modules', hash.digest('hex').slice(0, 16));
+}
+
+const experimental = { fsModuleCache: true, fsModuleCachePath: moduleCache() };
+
 const common = {
+  experimental,
   globalSetup: 'test/support/seed.ts',
   setupFiles: 'test/setup.ts',
   environment: 'node',
@@ -64,6 +87,7 @@ const common = {
 
 export default defineConfig({
   test: {
+    experimental,
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -8,7 +8,7 @@
 //   node scripts/run.mjs bench [NAME] [options] runs bench/NAME, or all suites
 //   node scripts/run.mjs api                    writes the API reference, docs/api
 //   node scripts/run.mjs book [options]         makes the site of the docs, and serves it
-//   node scripts/run.mjs pictures               draws the pictures of the docs, docs/pictures
+//   node scripts/run.mjs pictures [--record]    draws the pictures of the docs, docs/pictures
 //   node scripts/run.mjs vectors [FOLDER]       writes golden vectors of the scans as JSON
 //   node scripts/run.mjs pack [FOLDER]          packs every package into a tarball
 //   node scripts/run.mjs consumers [options]    installs the tarballs elsewhere, and tries them
@@ -83,8 +83,8 @@ const commands = {
     if (await prepare('book')) await runHere('dist/book/src/main.js', args);
   },
 
-  async pictures() {
-    if (await prepare('pictures')) await runHere('dist/pictures/src/main.js', []);
+  async pictures(args) {
+    if (await prepare('pictures')) await runHere('dist/pictures/src/main.js', args);
   },
 
   async vectors(args) {

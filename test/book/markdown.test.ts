@@ -42,6 +42,14 @@ describe('blocks', () => {
     ['| | |\n|---|:-:|\n| a | |', '<div class="table"><table>\n<tbody>\n<tr><td>a</td><td class="center"></td></tr>\n' +
       '</tbody></table></div>'],
     ['<!-- a note -->\n\na', '<p>a</p>'],
+    ['<details>\n<summary>A</summary>\n\nb\n\n- c\n\n</details>\n\nd',
+      '<details>\n<summary>A</summary>\n<p>b</p>\n<ul>\n<li>c</li>\n</ul>\n</details>\n<p>d</p>'],
+    ['- a\n\n  <details>\n  <summary>A</summary>\n\n  b\n\n  </details>\n',
+      '<ul>\n<li><p>a</p>\n<details>\n<summary>A</summary>\n<p>b</p>\n</details></li>\n</ul>'],
+    ['<details>\n<summary>A</summary>\n\n<details>\n<summary>B</summary>\n\nb\n\n</details>\n\n</details>',
+      '<details>\n<summary>A</summary>\n<details>\n<summary>B</summary>\n<p>b</p>\n</details>\n</details>'],
+    ['<details>\n<summary>A</summary>\n\n```md\n</details>\n```\n\n</details>', '<details>\n<summary>A</summary>\n' +
+      '<figure class="code"><pre><code>&lt;/details&gt;\n</code></pre></figure>\n</details>'],
   ])('%j', (text, html) => expect(htmlOf(text)).toBe(html));
 
   test('of ts are numbered where they can be run', () => {
@@ -50,6 +58,8 @@ describe('blocks', () => {
     expect(numbers(render(text).body.text)).toEqual(['0', '1']);
     const still = renderMarkdown('page.md', text, { links, isRunnable: false });
     expect(numbers(still.body.text)).toEqual([]);
+    const folded = '# T\n\n```ts\na\n```\n\n<details>\n<summary>Answer</summary>\n\n```ts\nb\n```\n\n</details>\n\n```ts\nc\n```\n';
+    expect(numbers(render(folded).body.text)).toEqual(['0', '1', '2']);
   });
 });
 
@@ -99,7 +109,7 @@ describe('hostile text is shown as text', () => {
     fc.constantFrom(
       ...'*`[]()<>|\\!#&;:"\'\n -=_~1.+'.split(''), '**', '```\n', '\n\n', '# ', '- ', '    ', '](', '![',
       '<a href="', '">', '<code>', '</code>', '</a>', '<br>', '<script>', '</script>', 'javascript:',
-      'https://a.b/', 'on=', '|-|-|\n', '&lt;', '&#60;', '<!--', '-->', '\u0000', '\u2028', '\u202e',
+      'https://a.b/', 'on=', '|-|-|\n', '<details>\n<summary>a</summary>\n\n', '\n\n</details>\n\n', '&lt;', '&#60;', '<!--', '-->', '\u0000', '\u2028', '\u202e',
     ),
     fc.string({ maxLength: 4 }),
   );
@@ -161,6 +171,17 @@ describe('an error names the page and the line', () => {
     ['- a\nb', 4, 'move the text of the item by 2 spaces'],
     ['| a | b |\n|---|', 4, 'the table has 2 heads, and 1 lines below'],
     ['| a |\n|---|\n| b | c |', 5, 'the row has 2 cells, and the table 1 columns'],
+    ['<details>\n<summary>A</summary>\n\nb', 3, '<details> has no line </details> at its end'],
+    ['<details>\n<summary>A</summary>\n\nb\n</details>', 7, 'an empty line stands before </details>'],
+    ['<details>\n<summary>A</summary>\nb\n\n</details>', 5, 'an empty line stands below <summary>'],
+    ['<details>\n<summary>A</summary>\n\n</details>', 3, 'there is nothing in <details>'],
+    ['<details>\n<summary>A</summary>\n\nb\n\n</details>\nc', 9, 'an empty line follows </details>'],
+    ['<details>\n\nb\n\n</details>', 4, 'below <details> stands <summary>plain text</summary>'],
+    ['<details>\n<summary>`A`</summary>\n\nb\n\n</details>', 4, 'below <details> stands <summary>plain text</summary>'],
+    ['<details open>\n<summary>A</summary>\n\nb\n\n</details>', 3, 'expected a line <details> or </details>, and nothing else in it: <details open>'],
+    ['a\n<summary>A</summary>', 4, 'expected a line <details> or </details>, and nothing else in it: <summary>A</summary>'],
+    ['a\n\n</details>', 5, '</details> has no <details> before it'],
+    ['- a\n\n  </details>', 5, '</details> has no <details> before it'],
     ['### a', 3, 'a heading of level 3 follows one of 1'],
     ['# a', 3, 'a page has one title'],
     ['##', 3, 'the heading is empty'],

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { compileAll, eraseTypes } from '../../scripts/book/src/erase.ts';
+import { renderMarkdown } from '../../scripts/book/src/markdown.ts';
 import { programsOf } from '../../scripts/book/src/program.ts';
 import { root } from '../../scripts/bundle/packages.ts';
 import { tokensOf } from '../../scripts/bundle/tokens.ts';
@@ -31,6 +32,17 @@ describe('every page', () => {
     expect(blocks).toHaveLength(sources.length);
     expect([...programs.keys()]).toContain('README.md');
     expect([...programs.keys()]).not.toContain('docs/design.md');
+  });
+
+  test('shows as many blocks that run as its program has', () => {
+    const links = { to: (target: string) => target, ofCode: () => undefined };
+    const folded = '# T\n\n```ts\n1;\n```\n\n<details>\n<summary>A</summary>\n\n```ts\n2;\n```\n\n</details>\n\n```ts\n3;\n```\n';
+    const all = new Map([...pages, ['docs/folded.md', folded]]);
+    for (const [name, program] of programsOf(all)) {
+      const { body } = renderMarkdown(name, all.get(name) ?? '', { links, isRunnable: true });
+      const numbers = Array.from(body.text.matchAll(/<figure class="code" data-block="(\d+)">/g), ([, i]) => Number(i));
+      expect(numbers, name).toEqual(program.blocks.map((_, i) => i));
+    }
   });
 
   test('is the code that the compiler makes of it, token by token', () => {

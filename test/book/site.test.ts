@@ -181,6 +181,14 @@ test('a chapter that runs code on all packages loads less than 250 kB, compresse
   expect(large).toEqual([]);
 });
 
+test('what makes pictures change is small, and loaded by no page before it is wanted', () => {
+  const sizeOf = (name: string) => gzipSync(String(output.get(`assets/${name}.js`))).length;
+  expect(sizeOf('site')).toBeLessThan(12_000);
+  expect(sizeOf('pieces')).toBeLessThan(8_000);
+  expect(sizeOf('drawing')).toBeLessThan(40_000);
+  expect(wrong((tags) => attribute(tags, 'src').filter((src) => /\/(?:pieces|drawing|packages)\.js$/.test(`/${src}`)))).toEqual([]);
+});
+
 describe('colours', () => {
   /** The relative luminance of a colour, as WCAG 2 defines it. */
   function luminance(hex: string): number {

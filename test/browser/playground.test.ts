@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startPrograms } from '../../scripts/book/src/playground.ts';
 import { describeInChromium, type Page } from '../support/chromium.ts';
 import { serve, type Server } from '../support/server.ts';
-import { someOf } from '../support/soak.ts';
+import { oneOf } from '../support/soak.ts';
 import { writtenSite } from '../support/site.ts';
 
 const MOST_MS = 120_000;
@@ -197,7 +197,7 @@ describeInChromium('code in the site', (browser) => {
       }));
   });
 
-  test.each(someOf(startPrograms()))('the playground program $title runs to its end', ({ name }) =>
+  test.each(oneOf(startPrograms()))('the playground program $title runs to its end', ({ name }) =>
     on('playground.html', async (page) => {
       page.messages.length = 0;
       await page.evaluate(`{

@@ -29,7 +29,7 @@ import {
   onesLike, pad, scan, sort, std, Tensor, tensor, uniform, valueAndGrad, var as variance, zeros,
   zerosLike,
 } from '@mambagrad/tensor';
-import { checkPrimitive } from '@mambagrad/tensor/extend';
+import { checkPrimitive, inspectPasses } from '@mambagrad/tensor/extend';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -310,6 +310,7 @@ export const rows: Readonly<Record<string, Row>> = {
   imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
   imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
   imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
+  inspectPasses: free('tensor InspectPassesOptions', (options) => inspectPasses((x: Tensor) => x.exp(), [some(5)], options)),
   compileForInference: free('tensor CompileOptions', (options) =>
     compileForInference(new Linear(2, 1), options).predict(some(3, 2))),
   compileInEval: free('tensor CompileOptions', (options) => compileInEval(new Linear(2, 1), (x: Tensor) => x.add(1), options)(some(3))),

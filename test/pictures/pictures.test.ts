@@ -6,12 +6,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { draw as drawBroadcasting } from '../../scripts/pictures/src/broadcasting.ts';
 import { draw as drawExpression } from '../../scripts/pictures/src/expressionGraph.ts';
+import { draw as drawTiles, planOf, tilesOf } from '../../scripts/pictures/src/matmulTiles.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { recording } from '../../scripts/pictures/src/rememberedRecording.ts';
 import { draw as drawOrders } from '../../scripts/pictures/src/scanOrders.ts';
 import { combinesOf, draw as drawTrees } from '../../scripts/pictures/src/scanTrees.ts';
 import { matrixOf } from '../../scripts/pictures/src/ssdMatrix.ts';
-import { elementsOf, type Node, parseMarkup } from '../support/markup.ts';
+import { record, recordingFile } from '../../scripts/pictures/src/threadsRecorder.ts';
+import { recording as threads } from '../../scripts/pictures/src/threadsRecording.ts';
+import { ownerOf, type ThreadsRecording } from '../../scripts/pictures/src/threadsTimeline.ts';
+import { draw as drawTraining } from '../../scripts/pictures/src/trainingLoss.ts';
+import { expectWellMade } from '../support/picture.ts';
 
 const docs = new URL('../../docs/', import.meta.url);
 const drawn = Object.entries(pictures).map(([name, draw]) => [name, draw()] as const);
@@ -33,51 +38,6 @@ describe('the files', () => {
     expect(shown.sort()).toEqual(names.sort());
   });
 });
-
-/** Numbers in an attribute, such as the data of a path. */
-const numbersIn = (value: string | undefined): number[] =>
-  Array.from(value?.matchAll(/-?\d+(?:\.\d+)?/g) ?? [], ([number]) => Number(number));
-
-/** The widest that a character of a text is, by its class, in a wide font. */
-const wide = ({ class: classes = '' }: Readonly<Record<string, string>>): number =>
-  classes.includes('code') ? 7.9 : classes.includes('small') ? 7.6 : 8.4;
-
-/** What lies outside of a picture, as text. */
-function outside(svg: Node): string[] {
-  const [, , width, height] = numbersIn(svg.attributes['viewBox']);
-  const boxes = elementsOf(svg, 'rect').map(({ attributes: { x, y, width: wide, height: high } }) =>
-    [Number(x), Number(y), Number(x) + Number(wide), Number(y) + Number(high)]);
-  const circles = elementsOf(svg, 'circle').map(({ attributes: { cx, cy, r } }) =>
-    [Number(cx) - Number(r), Number(cy) - Number(r), Number(cx) + Number(r), Number(cy) + Number(r)]);
-  const paths = elementsOf(svg, 'path').map(({ attributes }) => {
-    const numbers = numbersIn(attributes['d']);
-    const [xs, ys] = [0, 1].map((odd) => numbers.filter((_, i) => i % 2 === odd));
-    return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-  });
-  const texts = elementsOf(svg, 'text').map(({ attributes, children: [content] }) => {
-    const length = [...String(content)].length * wide(attributes) * 0.86;
-    const [x, y, anchor] = [Number(attributes['x']), Number(attributes['y']), attributes['text-anchor']];
-    const left = anchor === 'end' ? x - length : anchor === 'middle' ? x - length / 2 : x;
-    return [left, y - 12, left + length, y + 3];
-  });
-  return [...boxes, ...circles, ...paths, ...texts]
-    .filter(([x1, y1, x2, y2]) => !(x1 >= 0 && y1 >= 0 && x2 <= width + 0.1 && y2 <= height + 0.1))
-    .map((corners) => corners.join(' '));
-}
-
-/** What is asked of every picture. */
-function expectWellMade(text: string): Node {
-  const svg = parseMarkup(text);
-  expect(svg.attributes['role']).toBe('img');
-  for (const name of ['title', 'desc']) {
-    expect(String(elementsOf(svg, name)[0]?.children[0]).length).toBeGreaterThan(10);
-  }
-  expect(outside(svg)).toEqual([]);
-  expect(text.match(/NaN|Infinity|undefined|\[object/)).toBeNull();
-  // A tenth of a unit is enough, and the same everywhere.
-  expect(text.match(/(?<!fill-opacity)="[^"]*\d\.\d\d[^"]*"/)).toBeNull();
-  return svg;
-}
 
 describe('every picture', () => {
   test.each(drawn)('%s is well-formed, described, and within its frame', (_, svg) => {
@@ -177,4 +137,52 @@ test('blocks of the SSD matrix between chunks have the rank of the state', () =>
     expect(Math.abs(minor(i * chunk, j * chunk))).toBeLessThan(1e-15);
   }
   expect(Math.abs(minor(0, 0))).toBeGreaterThan(1e-6);
+});
+
+test('tiles of a matrix product cover each of its products once, within their blocks', () => {
+  fc.assert(fc.property(fc.integer({ min: 288, max: 340 }), fc.integer({ min: 9, max: 40 }), fc.integer({ min: 1, max: 1300 }), (rows, columns, depth) => {
+    const covered = new Float64Array(rows * columns);
+    for (const { rows: [i, endI], panel: [j, endJ], depths: [k, endK], block, chunk } of tilesOf(planOf(rows, columns, depth))) {
+      expect(block[0] <= i && endI <= block[1] && chunk[0] <= block[0] && block[1] <= chunk[1]).toBe(true);
+      for (let row = i; row < endI; row++) for (let column = j; column < endJ; column++) covered[row * columns + column] += endK - k;
+    }
+    expect(covered.every((count) => count === depth)).toBe(true);
+    expectWellMade(drawTiles({ rows, columns, depth, tiles: 7 }));
+  }), { numRuns: 8 });
+  expect(() => drawTiles({ rows: 3 })).toThrow('expected a product of many rows');
+});
+
+/** Checks that a run of threads did each chunk once, one after the other, and one loop before the next. */
+function expectComplete({ loops, threads: count, chunks }: ThreadsRecording): void {
+  loops.forEach((size, loop) => {
+    const own = chunks.filter((each) => each.loop === loop);
+    expect(own.map(({ chunk }) => chunk).sort((a, b) => a - b)).toEqual(Array.from({ length: size }, (_, i) => i));
+    const before = chunks.filter((each) => each.loop < loop).map(({ to }) => to);
+    expect(Math.min(...own.map(({ from }) => from))).toBeGreaterThanOrEqual(Math.max(0, ...before));
+  });
+  for (let thread = 0; thread < count; thread++) {
+    const own = chunks.filter((each) => each.thread === thread).sort((a, b) => a.from - b.from);
+    own.forEach(({ from, to }, i) => {
+      expect(to).toBeGreaterThanOrEqual(from);
+      if (i > 0) expect(from).toBeGreaterThanOrEqual(own[i - 1].to);
+    });
+    // A thread takes the chunks of its own range in order, before it steals.
+    const kinds = own.filter(({ loop }) => loop === loops.length - 1)
+      .map(({ loop, chunk }) => Number(ownerOf(chunk, loops[loop], count) !== thread));
+    expect(kinds).toEqual(kinds.toSorted());
+  }
+}
+
+test('the recording of threads is complete, and so is a new one', async () => {
+  expectComplete(threads);
+  const again = await record();
+  expectComplete(again);
+  expect(recordingFile(again)).toContain(`loops: [${again.loops.join(', ')}]`);
+});
+
+test('training draws the same whether it goes on or begins anew', () => {
+  const whole = drawTraining({ steps: 30, seed: 2 });
+  drawTraining({ steps: 12, seed: 3 });
+  expect(drawTraining({ steps: 30, seed: 2 })).toBe(whole);
+  expectWellMade(drawTraining({ steps: 0 }));
 });

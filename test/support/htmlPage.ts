@@ -37,13 +37,13 @@ const global = ['id', 'class', 'hidden', 'tabindex', 'popover', 'role'];
 /** The attributes that each element may have besides those that all may have, and `aria-…`. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   a: ['href', 'rel'], article: [], b: [], body: ['data-root'], br: [],
-  button: ['popovertarget', 'type'], circle: ['cx', 'cy', 'r'], code: [], div: [], em: [],
+  button: ['popovertarget', 'type'], circle: ['cx', 'cy', 'r'], code: [], details: [], div: [], em: [],
   figure: ['data-block'], h1: [], h2: [], h3: [], h4: [], h5: [], h6: [], head: [], header: [],
   html: ['lang'], img: ['src', 'alt'],
   input: ['type', 'placeholder', 'autocomplete', 'spellcheck'], kbd: [], li: [],
   link: ['rel', 'href'], main: [], meta: ['charset', 'name', 'content', 'http-equiv'], nav: [],
   noscript: [], ol: ['start'], p: [], path: ['d'], pre: [], script: ['src', 'defer', 'type'],
-  search: [], span: [], strong: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'],
+  search: [], span: [], strong: [], summary: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'],
   thead: [], title: [], tr: [], ul: [],
 };
 

@@ -8,6 +8,8 @@ import type { TestProject } from 'vitest/node';
 declare module 'vitest' {
   interface ProvidedContext {
     seed: number;
+    /** Whether tests are asked for by name (`-t`). */
+    isNamed: boolean;
   }
 }
 
@@ -25,4 +27,5 @@ export default function chooseSeed(project: TestProject): void {
   // The other projects of the run get the same.
   process.env['SEED'] = String(seed);
   project.provide('seed', seed);
+  project.provide('isNamed', project.config.testNamePattern !== undefined);
 }

@@ -14,15 +14,20 @@ export function runs(all: number): number {
   return isSoak ? all : Math.max(Math.min(all, 2), Math.ceil(all / 4));
 }
 
-/** Some of the cases that repeat each other, as the seed chooses: all, or as many as `runs` says. */
+/**
+ * Some of the cases that repeat each other, as the seed chooses: all, or as many as `runs` says.
+ * Where tests are asked for by name (`-t`) all are there, so that any can be asked for.
+ */
 export function someOf<T>(cases: readonly T[]): T[] {
-  return drawn(cases, runs(cases.length));
+  return drawn(cases, isNamed() ? cases.length : runs(cases.length));
 }
 
-/** One of the cases that repeat each other, as the seed chooses; all of them in `npm run soak`. */
+/** One of the cases that repeat each other, as the seed chooses; all of them where `someOf` has. */
 export function oneOf<T>(cases: readonly T[]): T[] {
-  return drawn(cases, isSoak ? cases.length : 1);
+  return drawn(cases, isSoak || isNamed() ? cases.length : 1);
 }
+
+const isNamed = (): boolean => inject('isNamed');
 
 /** So many of the cases, in their order. */
 function drawn<T>(cases: readonly T[], count: number): T[] {

@@ -13,7 +13,9 @@ export { setExp2 } from './math/exp2.ts';
 export { buffer, LINE_ELEMENTS, load, scratch } from './language/memory.ts';
 export * from './language/operations.ts';
 export { formatNumber, printKernel } from './language/print.ts';
-export { multiply, MULTIPLY_ADDS_PER_OPERATION } from './matmul/multiply.ts';
+export {
+  multiply, MULTIPLY_ADDS_PER_OPERATION, type MultiplyPlan, type MultiplyStrategy, planMultiply,
+} from './matmul/multiply.ts';
 export {
   chunkRange, chunksAreFinest, type Partials, partition, type Partition, type PartitionOptions,
   reducePartials, rowAndPart, withFinestChunks,
@@ -21,7 +23,7 @@ export {
 export {
   type Matrix, NR, type RegisterTile, registerTile, tileColumns, type TileSum,
 } from './matmul/microkernel.ts';
-export type { Product } from './matmul/gemm.ts';
+export { type GemmPlan, MC, type Product } from './matmul/gemm.ts';
 export { twoProductError, twoSumError } from './math/rounding.ts';
 export {
   type Interval, intervalOf, loop, parallel, type Range, set, split, type Statement,

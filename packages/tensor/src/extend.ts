@@ -18,6 +18,10 @@
  */
 export { compileOptions } from './compile/compile.ts';
 export {
+  inspectPasses, type InspectPassesOptions, type PassedOp, type PassesReport,
+} from './compile/inspect/passes.ts';
+export type { Pass } from './compile/passes/simplify.ts';
+export {
   type Apply, type ApplyMulti, defineMultiPrimitive, definePrimitive, type MultiPrimitive,
   primitiveNames, type SinglePrimitive,
 } from './core/primitive.ts';

@@ -1,4 +1,4 @@
-/** Finding one's way: where the page is in the contents, and what is read of it now. */
+/** Finding one's way: where the page is in the contents, what is read of it now, what is folded. */
 
 /** Shows the current page in the menu, and marks the section that is being read. */
 export function connectNavigation(): void {
@@ -11,6 +11,8 @@ export function connectNavigation(): void {
     menu.scrollTop = current.offsetTop - menu.clientHeight / 2;
   }
   followHeadings();
+  addEventListener('hashchange', unfoldTarget);
+  unfoldTarget();
   for (const panel of document.querySelectorAll<HTMLElement>('#menu, #toc')) {
     // A link to a place on this page leaves the panel open otherwise.
     panel.addEventListener('click', ({ target }) => {
@@ -40,4 +42,13 @@ function followHeadings(): void {
   };
   addEventListener('scroll', mark, { passive: true });
   mark();
+}
+
+/** Opens the folded blocks around the place that the address names: some browsers do not. */
+function unfoldTarget(): void {
+  const target = document.querySelector(':target');
+  let fold = target?.closest('details');
+  if (!fold || fold.open) return;
+  for (; fold; fold = fold.parentElement?.closest('details')) fold.open = true;
+  target?.scrollIntoView();
 }

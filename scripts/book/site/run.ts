@@ -63,7 +63,7 @@ async function start(
   const [output, trouble] = [new MessageChannel(), new MessageChannel()];
   output.port1.onmessage = listen;
   trouble.port1.onmessage = ({ data }) => fail(String(data));
-  const parts = names.map((name) => texts.mambagradCode?.[name] ?? '');
+  const parts = names.map(codeOf);
   const code = ['(() => {', ...parts, 'start();\n})();'];
   frame.contentWindow?.postMessage({ code, job }, '*', [output.port2, trouble.port2]);
 }
@@ -80,10 +80,17 @@ function extrasOf({ blocks }: Job): string[] {
   ];
 }
 
+/** A part of the code that was loaded. */
+export function codeOf(name: string): string {
+  return texts.mambagradCode?.[name] ?? '';
+}
+
 const loading = new Map<string, Promise<void>>();
 
 /** Loads a part of the code, once; begin early, and it is there when it is wanted. */
 export function loadCode(name: string): Promise<void> {
+  // Another script of the page may have loaded it.
+  if (texts.mambagradCode?.[name] !== undefined) return Promise.resolve();
   const known = loading.get(name);
   if (known !== undefined) return known;
   const script = document.createElement('script');

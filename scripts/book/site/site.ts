@@ -1,6 +1,7 @@
 /** What every page of the site runs when it has been read. */
 import { connectBlocks } from './blocks.ts';
 import { connectNavigation } from './navigation.ts';
+import { connectPictures } from './pictures.ts';
 import { connectSearch } from './search.ts';
 import { connectThemeSwitch } from './theme.ts';
 
@@ -9,3 +10,4 @@ if (themeSwitch !== null) connectThemeSwitch(themeSwitch);
 connectSearch(document.body.dataset['root'] ?? '');
 connectNavigation();
 connectBlocks();
+connectPictures();

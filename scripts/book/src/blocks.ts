@@ -1,6 +1,7 @@
 /**
- * The blocks of a Markdown page: headings, paragraphs, code, lists and tables. A line's first
- * characters say what begins there, and a list's item is a page of its own, moved to the right:
+ * The blocks of a Markdown page: headings, paragraphs, code, lists, tables and folded answers. The
+ * first characters of a line say what begins there. The item of a list is read like a page, after it
+ * was moved to the left:
  *
  *     1. Write it.        →   list: [paragraph, code]
  *
@@ -8,11 +9,12 @@
  *        write();
  *        ```
  *
- * Lists, code and indentation are as CommonMark has them, tables as GitHub has them. Markdown that
- * the pages do not use is an error that names the line, and so is what most likely is a slip.
+ * Lists, code and indentation are as CommonMark has them, tables and folded blocks as GitHub has
+ * them. Markdown that the pages do not use is an error that names the line, and so is what most
+ * likely is a slip.
  */
 
-export type Block = Heading | Paragraph | CodeBlock | List | Table;
+export type Block = Heading | Paragraph | CodeBlock | List | Table | Details;
 
 export interface Heading {
   readonly kind: 'heading';
@@ -56,6 +58,13 @@ export interface Table {
   readonly line: number;
 }
 
+/** Blocks that are folded away below a line of text, until a reader opens them. */
+export interface Details {
+  readonly kind: 'details';
+  readonly summary: string;
+  readonly blocks: readonly Block[];
+}
+
 export type Alignment = 'left' | 'center' | 'right';
 
 /** Throws an error that names the line. */
@@ -70,6 +79,9 @@ const heading = /^(#{1,6})(?: +(.*?))?(?: +#+)? *$/;
 const fence = /^(`{3,}) *([^`]*?) *$/;
 const item = /^(-|(\d{1,9})\.)( +)(?=\S)/;
 const delimiters = /^\|?(?: *:?-+:? *\|)* *:?-+:? *\|? *$/;
+const foldTag = /^ *<\/?(?:details|summary)\b/;
+/** A summary is plain text, as GitHub shows any Markdown in it as it is written. */
+const summaryLine = /^<summary>([^<>&`*_[\]\\]*[^\s<>&`*_[\]\\])<\/summary>$/;
 const comment = /^<!--[^]*?-->$/;
 
 /** What begins another kind of block in Markdown, and is not known here. */
@@ -104,10 +116,19 @@ class BlockParser {
   }
 
   parse(): Block[] {
+    const blocks = this.#blocks();
+    const end = this.#lines[this.#next];
+    if (end !== undefined) this.#fail(end.number, '</details> has no <details> before it');
+    return blocks;
+  }
+
+  /** The blocks up to the end, or to a line `</details>`. */
+  #blocks(): Block[] {
     const blocks: Block[] = [];
     let isAfterBlank = false;
     while (this.#next < this.#lines.length) {
       const { text } = this.#lines[this.#next];
+      if (text === '</details>') break;
       if (text.trim() === '') isAfterBlank = blocks.length > 0;
       if (text.trim() === '' || comment.test(text)) this.#next++;
       else {
@@ -131,6 +152,7 @@ class BlockParser {
     if (fence.test(text)) return this.#fenced();
     if (text.startsWith('    ')) return this.#indented();
     if (item.test(text)) return this.#list();
+    if (foldTag.test(text)) return this.#details();
     if (this.#isTable()) return this.#table();
     return this.#paragraph();
   }
@@ -175,6 +197,33 @@ class BlockParser {
       isLoose ||= inside.hasGaps || (items.length > 1 && blank > 0);
     }
     return { kind: 'list', first: isNumbered ? Number(number) : undefined, isLoose, items };
+  }
+
+  /** `<details>`, `<summary>…</summary>`, an empty line, blocks, an empty line, `</details>`. */
+  #details(): Details {
+    const { text, number } = this.#lines[this.#next];
+    const [, summary] = summaryLine.exec(this.#textAt(1)) ?? [];
+    if (text !== '<details>') {
+      this.#fail(number, `expected a line <details> or </details>, and nothing else in it: ${text}`);
+    }
+    if (summary === undefined) {
+      this.#fail(number + 1, 'below <details> stands <summary>plain text</summary>');
+    }
+    if (this.#textAt(2) !== '') this.#fail(number + 2, 'an empty line stands below <summary>');
+    this.#next += 3;
+    const blocks = this.#blocks();
+    const end = this.#lines[this.#next];
+    if (end === undefined) this.#fail(number, '<details> has no line </details> at its end');
+    if (this.#textAt(-1) !== '') this.#fail(end.number, 'an empty line stands before </details>');
+    if (blocks.length === 0) this.#fail(number, 'there is nothing in <details>');
+    if (this.#textAt(1) !== '') this.#fail(end.number + 1, 'an empty line follows </details>');
+    this.#next++;
+    return { kind: 'details', summary, blocks };
+  }
+
+  /** The text of a line, counted from the next one; empty beyond the end. */
+  #textAt(offset: number): string {
+    return this.#lines[this.#next + offset]?.text.trim() ?? '';
   }
 
   #blankLines(): number {
@@ -254,7 +303,7 @@ class BlockParser {
 /** Whether a line ends the paragraph before it. Of numbered lists those that begin with 1 do. */
 function startsBlock(text: string): boolean {
   const [, , number = '1'] = item.exec(text) ?? [];
-  return heading.test(text) || fence.test(text) || (item.test(text) && Number(number) === 1);
+  return heading.test(text) || fence.test(text) || foldTag.test(text) || (item.test(text) && Number(number) === 1);
 }
 
 /** The cells of a row: a bar between them that is part of a cell is written `\|`. */

@@ -32,7 +32,9 @@ export function buildSite(): Output {
   const playground = playgroundSheet(parts);
   output.set(playground.address, layOut(playground));
   for (const image of site.images) output.set(imageAddress(image), readFileSync(join(root, image)));
-  for (const name of ['paint', 'site', 'playground']) output.set(`assets/${name}.js`, siteScript(name));
+  for (const name of ['paint', 'site', 'playground', 'pieces']) {
+    output.set(`assets/${name}.js`, siteScript(name));
+  }
   output.set('assets/index.js', searchIndex(found));
   for (const [name, text] of workerScripts()) output.set(`assets/${name}.js`, text);
   output.set('assets/style.css', paletteCss() + asset('style.css') + asset('run.css'));

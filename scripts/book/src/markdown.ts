@@ -7,7 +7,7 @@
  */
 import { Anchors } from '../../api/markdown.ts';
 import {
-  type Block, blocksIn, type CodeBlock, type Heading, type List, type Table,
+  type Block, blocksIn, type CodeBlock, type Details, type Heading, type List, type Table,
 } from './blocks.ts';
 import { highlight } from './highlight.ts';
 import { element, html, type Html, joined } from './html.ts';
@@ -79,6 +79,7 @@ class Renderer {
       case 'code': return this.#code(block);
       case 'list': return this.#list(block);
       case 'table': return this.#table(block);
+      case 'details': return this.#details(block);
     }
   }
 
@@ -118,6 +119,12 @@ class Renderer {
     if (first === undefined) return html`<ul>\n${joined(rows, '\n')}\n</ul>`;
     const start = first !== 1 && html` start="${first}"`;
     return html`<ol${start}>\n${joined(rows, '\n')}\n</ol>`;
+  }
+
+  #details({ summary, blocks }: Details): Html {
+    this.#note(summary);
+    const inside = joined(blocks.map((block) => this.block(block)), '\n');
+    return html`<details>\n<summary>${summary}</summary>\n${inside}\n</details>`;
   }
 
   #table({ alignments, head, rows, line }: Table): Html {

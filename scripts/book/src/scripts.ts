@@ -51,21 +51,25 @@ export function workerCode(): Map<string, string> {
   const find = (specifier: string): string | undefined =>
     files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
   const bundler = new Bundler({ root, find, keepsFunctions: false });
-  const main = compiled('worker/main.js');
+  const [main, drawing] = [compiled('worker/main.js'), compiled('worker/pieces.js')];
   const given: Readonly<Record<string, readonly string[]>> = {
     packages: [...entries.keys()].filter((name) => extra(name) === 'packages'),
     node: [...Object.keys(standIns), ...[...entries.keys()].filter((name) => extra(name) === 'node')],
     browser: [...entries.keys()].filter((name) => extra(name) === 'browser'),
+    // What draws the pictures that can be changed: no entries, but a worker.
+    drawing: [],
     testing: ['fast-check', ...[...entries.keys()].filter((name) => extra(name) === 'testing')],
   };
   return new Map(Object.entries(given).map(([script, names]) => {
-    const isFirst = script === 'packages';
+    const [isFirst, isDrawing] = [script === 'packages', script === 'drawing'];
     const own = names.map((name) => [name, files.get(name) ?? ''] as const);
-    const code = bundler.add([...own.map(([, file]) => file), ...(isFirst ? [main] : [])]);
+    const more = [...(isFirst ? [main] : []), ...(isDrawing ? [drawing] : [])];
+    const code = bundler.add([...own.map(([, file]) => file), ...more]);
     const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
     const text = [
       isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
       isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries);\n` : '',
+      isDrawing ? `const servePieces = ${bundler.exportsOf(drawing).get('servePieces')};\n` : '',
     ].join('');
     return [script, text];
   }));

@@ -39,4 +39,20 @@ export interface Ended {
   readonly milliseconds: number;
 }
 
+/** What a page asks the worker for that draws its interactive pieces. */
+export interface PieceJob {
+  /** The number of the request, which the answer has, too. */
+  readonly id: number;
+  /** The name of the picture. */
+  readonly name: string;
+  readonly settings: Readonly<Record<string, number | string | boolean>>;
+}
+
+/** A piece as it was drawn, or why it was not. */
+export interface Drawing {
+  readonly id: number;
+  readonly svg?: string;
+  readonly error?: string;
+}
+
 export type Message = Printed | Drawn | Entered | Cut | Ended;

@@ -10,15 +10,20 @@ export interface ArenaOptions {
   readonly program?: Pick<Compiled<never, never>, 'memory' | 'kernels' | 'arenaBytes'>;
 }
 
-/** The loss of a network with two hidden layers, and its gradients. */
-function trainingStep(): Pick<Compiled<never, never>, 'memory' | 'kernels' | 'arenaBytes'> {
-  const weights = [[16, 32], [32, 32], [32, 8]].map((shape) => ones(shape, { requiresGrad: true }));
+/** The loss of a network with hidden layers, and its gradients. */
+export function trainingStep(
+  { layers = 2, batch = 24, without = [] }: {
+    readonly layers?: number; readonly batch?: number; readonly without?: readonly 'inPlace'[];
+  } = {},
+): NonNullable<ArenaOptions['program']> {
+  const sizes = [16, ...Array.from({ length: layers }, () => 32), 8];
+  const weights = sizes.slice(1).map((size, i) => ones([sizes[i], size], { requiresGrad: true }));
   const step = compile((x: Tensor, target: Tensor) => {
     const y = weights.reduce((h, weight, i) => (i === 0 ? h : h.relu()).matmul(weight), x);
     const loss = y.sub(target).square().mean();
     return [loss, ...grad(loss, weights)];
-  });
-  step(ones([24, 16]), ones([24, 8]));
+  }, { without });
+  step(ones([batch, 16]), ones([batch, 8]));
   return step;
 }
 
@@ -75,13 +80,15 @@ function axes(
   const step = steps.find((one) => bytes / one <= 8) ?? bytes;
   const levels = Array.from({ length: Math.floor(bytes / step) + 1 }, (_, i) => i * step);
   const bottom = TOP + HIGH;
+  // Numbers that have no room are left out.
+  const every = Math.ceil(18 / wide);
   const quiet = { class: 'small', color: 'quiet' } as const;
   return [
     ...levels.flatMap((address) => [
       line([[LEFT, at(address)], [WIDTH - RIGHT, at(address)]], { class: 'thin' }),
       text(LEFT - 8, at(address), `${address / 1024} K`, { ...quiet, anchor: 'end' }),
     ]),
-    ...Array.from({ length: kernels }, (_, i) => text(
+    ...Array.from({ length: kernels }, (_, i) => i % every > 0 ? '' : text(
       LEFT + (i + 1.5) * wide, bottom + 14, String(i), { ...quiet, anchor: 'middle' },
     )),
     text(WIDTH - RIGHT, bottom + 33, 'kernel, in order', { ...quiet, anchor: 'end' }),

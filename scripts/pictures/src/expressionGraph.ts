@@ -9,6 +9,8 @@ import { arrow, type Box, box, type Mark, number, picture, text, WIDTH } from '.
 export interface ExpressionGraphOptions {
   readonly leaves?: Readonly<Record<string, number>>;
   readonly expression?: (leaves: Readonly<Record<string, Tensor>>) => Tensor;
+  /** How many nodes the backward pass has reached, the result first. Default all. */
+  readonly reached?: number;
 }
 
 /** The squared error of a neuron without a nonlinearity. */
@@ -30,6 +32,7 @@ const TOP = 46;
 /** Draws the graph of an expression. */
 export function draw(options: ExpressionGraphOptions = {}): string {
   const { leaves = { w: 2, x: 3, b: 1, y: 5 }, expression = squaredError } = options;
+  const { reached = Infinity } = options;
   const inputs = Object.fromEntries(Object.entries(leaves).map(([name, value]) =>
     [name, tensor(value, { dtype: 'f64', requiresGrad: true })]));
   const result = expression(inputs);
@@ -49,12 +52,12 @@ export function draw(options: ExpressionGraphOptions = {}): string {
     return from && edge(boxOf(from), boxOf(node), isTwice ? 2 * i - 1 : 0);
   })).filter((mark) => mark !== undefined);
   const boxes = nodes.map((node, i) =>
-    drawNode(boxOf(node), node, node.tensor.item(), gradients[i].item()));
+    drawNode(boxOf(node), node, node.tensor.item(), i < reached ? gradients[i].item() : undefined));
   return picture({
     height: TOP + (rows - 1) * ROW + BOX.height + 14,
     title: 'The graph of an expression, with value and gradient in every node',
-    description: nodes.map((node, i) => `${node.name}: value ${number(node.tensor.item())}, ` +
-      `gradient ${number(gradients[i].item())}`).join('; '),
+    description: nodes.map((node, i) => `${node.name}: value ${number(node.tensor.item())}` +
+      (i < reached ? `, gradient ${number(gradients[i].item())}` : '')).join('; '),
   }, [...legend(), ...edges, ...boxes]);
 }
 
@@ -94,7 +97,9 @@ function edge(from: Box, to: Box, side: number): Mark {
 }
 
 /** A box: the name on top, below it the value and the gradient. */
-function drawNode(place: Box, { name, tensor: x }: Placed, value: number, gradient: number): Mark {
+function drawNode(
+  place: Box, { name, tensor: x }: Placed, value: number, gradient: number | undefined,
+): Mark {
   const half = { y: place.y + 25, width: place.width / 2 - 3, height: place.height - 28 };
   const [left, right] = [place.x + 3, place.x + place.width / 2];
   const middle = half.y + half.height / 2;
@@ -104,9 +109,16 @@ function drawNode(place: Box, { name, tensor: x }: Placed, value: number, gradie
     text(place.x + place.width / 2, place.y + 13, name, { anchor: 'middle', class: 'bold' }),
     box({ ...half, x: left }, { fill: 'c0', radius: 4 }),
     box({ ...half, x: right }, { fill: 'c1', radius: 4 }),
-    text(left + half.width / 2, middle, number(value), { anchor: 'middle', color: 'c0' }),
-    text(right + half.width / 2, middle, number(gradient), { anchor: 'middle', color: 'c1' }),
+    drawNumber(left + half.width / 2, middle, value, 'c0'),
+    gradient === undefined ? '' : drawNumber(right + half.width / 2, middle, gradient, 'c1'),
   ].join('');
+}
+
+/** A number in the middle of its half of a box, small if it is long. */
+function drawNumber(x: number, y: number, value: number, color: 'c0' | 'c1'): Mark {
+  const label = number(value);
+  const look = { anchor: 'middle', color } as const;
+  return text(x, y, label, label.length > 4 ? { ...look, class: 'small' } : look);
 }
 
 function legend(): Mark[] {

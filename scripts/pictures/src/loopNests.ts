@@ -13,7 +13,8 @@ export interface LoopNestsOptions {
   readonly shape?: readonly [rows: number, columns: number];
 }
 
-const examples = {
+/** The ops of the picture, by their text. */
+export const examples: Readonly<Record<string, (x: Tensor, other: Tensor) => Tensor>> = {
   'x.mul(w)': (x: Tensor, w: Tensor) => x.mul(w),
   '.add(b)': (x: Tensor, b: Tensor) => x.add(b),
   '.square()': (x: Tensor) => x.square(),
@@ -39,7 +40,7 @@ export function draw({ ops = examples, shape = [100, 64] }: LoopNestsOptions = {
     title: 'Loop nests before and after fusion',
     description: `${describe('Op by op', alone)}. ${describe('Fused', together)}.`,
   }, [
-    text(14, 22, `y = ${Object.keys(ops).join('')}`, { class: 'code' }),
+    text(14, 22, `y = ${Object.keys(ops).join('').replace(/^\./, 'x.')}`, { class: 'code' }),
     ...before.marks,
     arrow([[WIDTH / 2, middle - 12], [WIDTH / 2, middle + 14]], { color: 'quiet' }),
     ...after.marks,

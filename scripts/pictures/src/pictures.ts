@@ -5,6 +5,8 @@ import { draw as expressionGraph } from './expressionGraph.ts';
 import { draw as fusionGroups } from './fusionGroups.ts';
 import { draw as leakyIntegrator } from './leakyIntegrator.ts';
 import { draw as loopNests } from './loopNests.ts';
+import { draw as matmulTiles } from './matmulTiles.ts';
+import { draw as passes } from './passes.ts';
 import { draw as remembered } from './remembered.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
 import { draw as sampling } from './sampling.ts';
@@ -12,6 +14,8 @@ import { draw as scanOrders } from './scanOrders.ts';
 import { draw as scanTrees } from './scanTrees.ts';
 import { draw as ssdMatrix } from './ssdMatrix.ts';
 import { draw as stridedView } from './stridedView.ts';
+import { draw as threadsTimeline } from './threadsTimeline.ts';
+import { draw as trainingLoss } from './trainingLoss.ts';
 import { draw as wasmBytes } from './wasmBytes.ts';
 
 /** A function for each picture, which draws it as the chapters show it. */
@@ -22,6 +26,8 @@ export const pictures: Readonly<Record<string, () => string>> = {
   'fusion-groups': () => fusionGroups(),
   'leaky-integrator': () => leakyIntegrator(),
   'loop-nests': () => loopNests(),
+  'matmul-tiles': () => matmulTiles(),
+  'passes': () => passes(),
   'remembered': () => remembered(),
   'reverse-sweep': () => reverseSweep(),
   'sampling': () => sampling(),
@@ -29,5 +35,7 @@ export const pictures: Readonly<Record<string, () => string>> = {
   'scan-trees': () => scanTrees(),
   'ssd-matrix': () => ssdMatrix(),
   'strided-view': () => stridedView(),
+  'threads-timeline': () => threadsTimeline(),
+  'training-loss': () => trainingLoss(),
   'wasm-bytes': () => wasmBytes(),
 };

@@ -3,7 +3,9 @@
  * step, what is left of each token over time, and the influence of each step on each answer.
  */
 import { shades } from './grid.ts';
-import { box, type Color, line, type Mark, picture, type Point, text, WIDTH } from './kit.ts';
+import {
+  type Box, box, type Color, line, type Mark, number, picture, type Point, text, WIDTH,
+} from './kit.ts';
 import { recording } from './rememberedRecording.ts';
 
 /** What was measured of a model; `npm run example remember` prints and draws the same. */
@@ -18,13 +20,22 @@ export interface Remembered {
   readonly influence: readonly (readonly number[])[];
 }
 
+/** What stands out: a token, and a channel, each by its number. Default none. */
+export interface RememberedOptions {
+  readonly token?: number | undefined;
+  readonly channel?: number | undefined;
+}
+
 const [LEFT, RIGHT] = [80, 12];
 const colors: readonly Color[] = ['c0', 'c1', 'c2', 'c3', 'c4'];
 /** Δ is shown from 1/64 to 64 times that at noise: so many letters to each side of m. */
 const LETTERS = 12;
 
 /** Draws the measurements below each other, a step in each column. */
-export function draw({ signs, factors, kept, influence }: Remembered = recording): string {
+export function draw(
+  { token, channel }: RememberedOptions = {}, remembered: Remembered = recording,
+): string {
+  const { signs, factors, kept, influence } = remembered;
   const wide = (WIDTH - LEFT - RIGHT) / signs.length;
   const row = Math.min(3, 200 / factors.length);
   const delta = { x: LEFT, y: 76, width: WIDTH - LEFT - RIGHT, height: row * factors.length };
@@ -48,7 +59,8 @@ export function draw({ signs, factors, kept, influence }: Remembered = recording
     text(14, delta.y + 10, '× 64', { class: 'small', color: 'c1' }),
     text(14, delta.y + 30, '÷ 64', { class: 'small', color: 'c0' }),
     text(14, left - 16, 'left of each token, mean over channels', { class: 'small bold' }),
-    ...keptLines(kept, wide, left),
+    ...(channel === undefined ? [] : channelMarks(factors[channel], channel, delta, row)),
+    ...keptLines(kept, wide, left, token),
     text(14, influenceTop - 16, 'influence of each step on each answer', { class: 'small bold' }),
     shades({ x: LEFT, y: influenceTop, width: delta.width, height }, rows, ['c2', 'c2']),
     ...rows.map((_, i) => text(LEFT - 8, influenceTop + 20 * i + 10, `answer ${i + 1}`, {
@@ -78,8 +90,23 @@ function signRow(signs: string, wide: number): Mark[] {
   return [text(14, 31, 'input', { class: 'small', color: 'quiet' }), ...marks];
 }
 
-/** A line for each token, from the step that writes it. */
-function keptLines(kept: Remembered['kept'], wide: number, top: number): Mark[] {
+/** A frame around a channel, and in words how much larger its Δ is at most. */
+function channelMarks(factors: string, channel: number, place: Box, row: number): Mark[] {
+  const most = Math.max(...Array.from(factors, (letter) => letter.charCodeAt(0)));
+  const times = number(2 ** ((most - 'm'.charCodeAt(0)) / 2), 2);
+  const frame = { x: place.x - 1, y: place.y + channel * row - 1, width: place.width + 2 };
+  return [
+    box({ ...frame, height: row + 2 }, { outline: 'ink', class: 'thin' }),
+    text(WIDTH - RIGHT, place.y + place.height + 12, `channel ${channel}: up to × ${times}`, {
+      anchor: 'end', class: 'small',
+    }),
+  ];
+}
+
+/** A line for each token, from the step that writes it; one of them may stand out. */
+function keptLines(
+  kept: Remembered['kept'], wide: number, top: number, token: number | undefined,
+): Mark[] {
   const level = (percent: number): number => top + 90 * (1 - percent / 100);
   const grid = [0, 50, 100].flatMap((percent) => [
     line([[LEFT, level(percent)], [WIDTH - RIGHT, level(percent)]], { class: 'thin' }),
@@ -89,7 +116,8 @@ function keptLines(kept: Remembered['kept'], wide: number, top: number): Mark[] 
   ]);
   const lines = kept.map(({ from, left }, i) => line(
     left.map((percent, k): Point => [LEFT + (from + k + 0.5) * wide, level(percent)]),
-    { color: colors[i % colors.length], class: 'thick' },
+    token === undefined || token === i ? { color: colors[i % colors.length], class: 'thick' }
+      : { color: 'line', class: 'thin' },
   ));
   return [...grid, ...lines];
 }

@@ -10,6 +10,8 @@ import { arrow, box, line, type Mark, number, picture, text, WIDTH } from './kit
 export interface ReverseSweepOptions {
   readonly x?: number;
   readonly record?: (x: Tensor) => Readonly<Record<string, Tensor>>;
+  /** How many ops are visited. Default all. */
+  readonly visits?: number;
 }
 
 /** x is used twice by one op, and a by two. */
@@ -54,13 +56,15 @@ function sweep(tape: readonly Entry[]): Step[] {
 const [LEFT, TOP, ROW] = [168, 66, 50];
 
 /** Draws the tape, and the gradients after each step. */
-export function draw({ x: value = 2, record = example }: ReverseSweepOptions = {}): string {
+export function draw(options: ReverseSweepOptions = {}): string {
+  const { x: value = 2, record = example, visits = Infinity } = options;
   const x = tensor(value, { dtype: 'f64', requiresGrad: true });
   const tape = Object.entries({ x, ...record(x) }).map(([name, result]) =>
     ({ name, tensor: result }));
   const last = tape[tape.length - 1];
-  const steps = sweep(tape);
-  const column = (WIDTH - LEFT - 8) / steps.length;
+  const all = sweep(tape);
+  const steps = all.slice(0, visits + 1);
+  const column = (WIDTH - LEFT - 8) / all.length;
   const bottom = TOP + tape.length * ROW;
   const heads = steps.map(({ visited }, i) => {
     const middle = LEFT + (i + 0.5) * column;
@@ -75,7 +79,7 @@ export function draw({ x: value = 2, record = example }: ReverseSweepOptions = {
     description: steps.map(({ visited, gradients }) => {
       const known = tape.flatMap(({ name }, i) => gradients[i] === undefined ? []
         : [`${name} ${number(gradients[i])}`]);
-      const when = visited === undefined ? 'Start' : `After ${tape[visited].name}`;
+      const when = visited === undefined ? 'At the start' : `After ${tape[visited].name}`;
       return `${when}: ${known.join(', ')}`;
     }).join('. '),
   }, [

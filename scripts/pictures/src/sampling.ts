@@ -11,6 +11,8 @@ export interface SamplingOptions {
   readonly logits?: Readonly<Record<string, number>>;
   readonly temperatures?: readonly number[];
   readonly topP?: number;
+  /** Only so many of the most likely tokens are kept. Default all. */
+  readonly topK?: number;
   /** How many tokens are drawn. Default 4,096. */
   readonly draws?: number;
 }
@@ -22,11 +24,15 @@ const [HIGH, LEFT] = [92, 14];
 
 /** Draws the probabilities at each temperature, below each other. */
 export function draw(options: SamplingOptions = {}): string {
-  const { logits = examples, temperatures = [0.5, 1, 2], topP = 0.9, draws = 4096 } = options;
+  const { logits = examples, temperatures = [0.5, 1, 2], draws = 4096 } = options;
+  const { topP = 0.9, topK = Infinity } = options;
+  const rules = [
+    ...(topK === Infinity ? [] : [`topK: ${topK}`]), ...(topP === 1 ? [] : [`topP: ${topP}`]),
+  ];
   const names = Object.keys(logits);
   const panels = temperatures.map((temperature, i) => {
     const { probabilities, isKept, shares } = distribution(
-      Object.values(logits), temperature, topP, draws,
+      Object.values(logits), { temperature, topP, topK }, draws,
     );
     const count = isKept.filter(Boolean).length;
     const words = `T = ${temperature}: ${count} of ${names.length} tokens kept`;
@@ -35,13 +41,15 @@ export function draw(options: SamplingOptions = {}): string {
   });
   return picture({
     height: 48 + temperatures.length * (HIGH + 62) - 6,
-    title: `Probabilities at several temperatures, with top-p = ${topP}`,
+    title: `Probabilities at several temperatures, with ${rules.join(', ') || 'all tokens kept'}`,
     description: panels.map(({ words }) => words).join('; '),
   }, [
     box({ x: LEFT, y: 14, width: 14, height: 14 }, { fill: 'c0', outline: 'c0', class: 'thin' }),
     text(34, 21, 'kept', { class: 'small' }),
     box({ x: 84, y: 14, width: 14, height: 14 }, { outline: 'quiet', class: 'thin dashed' }),
-    text(104, 21, `left out by topP: ${topP}`, { class: 'small' }),
+    text(104, 21, rules.length > 1 ? 'left out' : `left out by ${rules.join('') || 'nothing'}`, {
+      class: 'small',
+    }),
     line([[272, 21], [290, 21]], { color: 'c1', class: 'thick' }),
     text(296, 21, 'share of draws', { class: 'small' }),
     ...panels.flatMap(({ marks }) => marks),
@@ -50,15 +58,21 @@ export function draw(options: SamplingOptions = {}): string {
 
 /** The probability of each token, whether it is kept, and the share of it among those drawn. */
 function distribution(
-  logits: readonly number[], temperature: number, topP: number, draws: number,
+  logits: readonly number[],
+  { temperature, topP, topK }: Readonly<Record<'temperature' | 'topP' | 'topK', number>>,
+  draws: number,
 ): { probabilities: number[]; isKept: boolean[]; shares: number[] } {
   const x = tensor([[...logits]]);
   const probabilities = Array.from(x.div(temperature).softmax(-1).data);
-  // Those that are kept: the more likely ones add up to less than p.
-  const isKept = probabilities.map((own) =>
-    probabilities.filter((other) => other > own).reduce((sum, other) => sum + other, 0) < topP);
+  // Those that are kept: of the k most likely, the more likely ones add up to less than p.
+  const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
+  const best = sum(probabilities.toSorted((a, b) => b - a).slice(0, topK));
+  const isKept = probabilities.map((own) => {
+    const more = probabilities.filter((other) => other > own);
+    return more.length < topK && sum(more) / best < topP;
+  });
   const drawn = sample(x.broadcastTo([draws, logits.length]), {
-    temperature, topP, generator: new Generator(1),
+    temperature, topP, topK, generator: new Generator(1),
   });
   const tokens = Array.from(drawn.data);
   const counts = logits.map((_, token) => tokens.filter((one) => one === token).length);

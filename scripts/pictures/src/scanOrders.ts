@@ -13,7 +13,8 @@ export interface ScanOrdersOptions {
   readonly orders?: Readonly<Record<string, ScanOrder>>;
 }
 
-const examples = {
+/** The orders of the picture, by name. */
+export const examples: Readonly<Record<string, ScanOrder>> = {
   'raster': rasterOrder, 'columns': columnOrder, 'zigzag': zigzagOrder, 'Hilbert': hilbertOrder,
 };
 

@@ -31,6 +31,8 @@ export function matrixOf(length: number, stateSize: number, seed: number): Tenso
 }
 
 const [LEFT, TOP, SIZE] = [70, 52, 334];
+/** The width of a chunk that has room for its name. */
+const NAMED = 60;
 
 /** Draws M with its chunks. */
 export function draw(options: SsdMatrixOptions = {}): string {
@@ -65,10 +67,15 @@ export function draw(options: SsdMatrixOptions = {}): string {
     text(LEFT + SIZE / 2, 16, 'input s →', { anchor: 'middle', class: 'small', color: 'quiet' }),
     text(14, TOP + 10, 'output', { class: 'small', color: 'quiet' }),
     text(14, TOP + 28, 't ↓', { class: 'small', color: 'quiet' }),
-    ...Array.from({ length: chunks }, (_, i) => text(
-      LEFT + Math.min(i + 0.5, length / chunkSize - 0.3) * chunkSize * unit, 36, `chunk ${i}`,
-      { anchor: 'middle', class: 'small' },
-    )),
+    ...Array.from({ length: chunks }, (_, i) => {
+      const [from, to] = [i * chunkSize, Math.min((i + 1) * chunkSize, length)];
+      const wide = (to - from) * unit;
+      const name = wide < NAMED ? String(i) : `chunk ${i}`;
+      // A number that has no room is left out.
+      return wide < 8 * name.length ? '' : text(LEFT + (from + to) / 2 * unit, 36, name, {
+        anchor: 'middle', class: 'small',
+      });
+    }),
     shades({ x: LEFT, y: TOP, width: SIZE, height: SIZE }, rows),
     ...blocks.map(([i, j]) => block(i, j)),
     box({ x: 14, y: bottom + 20, width: 16, height: 16 }, { outline: 'c0', class: 'thick' }),

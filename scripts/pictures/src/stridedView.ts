@@ -16,7 +16,8 @@ export interface StridedViewOptions {
   readonly ops?: Readonly<Record<string, (x: Tensor) => Tensor>>;
 }
 
-const examples = {
+/** The ops of the picture, by their text. */
+export const examples: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   'x': (x: Tensor) => x,
   'x.transpose(0, 1)': (x: Tensor) => x.transpose(0, 1),
   'x.flip(1)': (x: Tensor) => x.flip(1),
@@ -52,9 +53,13 @@ export function draw(options: StridedViewOptions = {}): string {
 }
 
 /** Where a result that holds places of its input begins, and how far apart neighbours are. */
-function layoutOf({ data, shape: [, columns] }: Tensor): { offset: number; strides: number[] } {
+function layoutOf(
+  { data, shape: [rows, columns] }: Tensor,
+): { offset: number; strides: number[] } {
   const [offset] = data;
-  return { offset, strides: [data[columns] - offset, data[1] - offset] };
+  // The stride of an axis with one element is never used.
+  const strides = [rows > 1 ? data[columns] - offset : 0, columns > 1 ? data[1] - offset : 0];
+  return { offset, strides };
 }
 
 /** The result of an op, with its first row marked, and the layout that it reads. */

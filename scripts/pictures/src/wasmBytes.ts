@@ -12,9 +12,12 @@ export interface WasmBytesOptions {
   readonly y?: number;
   readonly code?: string;
   readonly expression?: Formula;
+  /** The number of an instruction that stands out. Default none. */
+  readonly marked?: number | undefined;
 }
 
-type Formula = (x: Expression<'f32'>, y: Expression<'f32'>) => Expression<'f32'>;
+/** An expression of x and y. */
+export type Formula = (x: Expression<'f32'>, y: Expression<'f32'>) => Expression<'f32'>;
 
 /** An instruction, with its bytes in hexadecimal digits, and the stack after it. */
 interface Row {
@@ -94,7 +97,7 @@ const [CODE_LEFT, STACK_LEFT, CELL] = [96, 286, 40];
 export function draw(options: WasmBytesOptions = {}): string {
   const {
     x = 3, y = 4, code = 'f32.add(f32.mul(x, x), y)',
-    expression = (a, b) => f32.add(f32.mul(a, a), b),
+    expression = (a, b) => f32.add(f32.mul(a, a), b), marked,
   } = options;
   const rows = rowsOf(expression, x, y);
   const bottom = TOP + rows.length * ROW;
@@ -113,6 +116,11 @@ export function draw(options: WasmBytesOptions = {}): string {
       class: 'small',
     }),
     head(LEFT, 'bytes'), head(CODE_LEFT, 'instruction'), head(STACK_LEFT, 'stack, top right'),
+    ...(marked === undefined || marked >= rows.length ? [] : [
+      box({ x: LEFT - 8, y: TOP + marked * ROW, width: WIDTH - 2 * LEFT + 16, height: ROW }, {
+        fill: 'c2', outline: 'c2', radius: 5,
+      }),
+    ]),
     ...rows.flatMap((row, i) => drawRow(row, TOP + i * ROW)),
   ]);
 }

@@ -13,7 +13,7 @@ import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
 import {
   expectCausal, expectNothingPasses, fill, type Subject, ways,
 } from '../../support/nonFinite.ts';
-import { runs } from '../../support/soak.ts';
+import { runs, someOf } from '../../support/soak.ts';
 
 type Make<Name> = (g: Draw, algorithm: Name, sizes: readonly [number, number]) => Subject;
 
@@ -99,7 +99,7 @@ const cases: readonly (readonly [string, (g: Draw, sizes: Sizes) => Subject])[] 
 /** Lengths within a chunk and beyond. */
 const lengths = [1, 3, 7, 33, 40];
 
-describe.each(cases)('%s', (name, make) => {
+describe.each(someOf(cases))('%s', (name, make) => {
   const isKernel = /fused|segmented|ssd|SSD/.test(name);
   it.each([
     ['padding and other documents may hold anything', expectNothingPasses],

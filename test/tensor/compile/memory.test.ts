@@ -4,9 +4,13 @@
  */
 import { arange, compile, ones, type Tensor } from '@mambagrad/tensor';
 import { describe, expect, it, vi } from 'vitest';
+import { oneOf } from '../../support/soak.ts';
 import {
   bytesInHeap, bytesOfPrograms, compileOne, manyShapes, measure, trainingStep, type Use,
 } from '../../../bench/support/growth.ts';
+
+/** Whose growth is shown to be seen in this run. */
+const shown = new Set(oneOf(['calls', 'programs', 'shapes']));
 
 describe('calls of a program', () => {
   const STEPS = 2000;
@@ -28,7 +32,7 @@ describe('calls of a program', () => {
     expect(growthPerStep(() => {})).toBeLessThan(ALLOWED_PER_STEP);
   });
 
-  it('are seen to, if they do', () => {
+  if (shown.has('calls')) it('are seen to, if they do', () => {
     const kept: object[] = [];
     const growth = growthPerStep((loss) => kept.push(Array(40).fill(loss)));
     expect(growth).toBeGreaterThan(ALLOWED_PER_STEP);
@@ -59,7 +63,7 @@ describe('programs that are dropped', () => {
     expect(programs).toBeLessThan(ALLOWED_PER_PROGRAM.programs);
   });
 
-  it('are seen to, if they are kept', async () => {
+  if (shown.has('programs')) it('are seen to, if they are kept', async () => {
     const kept: object[] = [];
     const { heap, programs } = await growthPerProgram((program) => kept.push(program));
     expect(kept).toHaveLength(2 * PROGRAMS);
@@ -92,7 +96,7 @@ describe('programs of many shapes', () => {
     expect(await growthPerShape(10)).toBeLessThan(ALLOWED_PER_SHAPE);
   });
 
-  it('are seen to, if they are kept', async () => {
+  if (shown.has('shapes')) it('are seen to, if they are kept', async () => {
     expect(await growthPerShape(1000)).toBeGreaterThan(ALLOWED_PER_SHAPE);
   });
 

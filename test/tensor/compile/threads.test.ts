@@ -69,7 +69,7 @@ describe('the same bits on 1, 2, 3 and 8 threads', () => {
         const value = (...args: Tensor[]) => [apply(...args)];
         expectSameBits(row.constant ? value : withGradients(value), inputs);
       }),
-      { numRuns: 4 },
+      { numRuns: runs(4) },
     );
   });
 });

@@ -51,6 +51,7 @@ export interface Product extends Result {
 
 /** How a product is blocked, and the scratch memory for it. */
 export interface GemmPlan {
+  /** The product that is planned. */
   readonly product: Product;
   /** The number of blocks of rows. */
   readonly rowBlocks: number;
@@ -62,8 +63,9 @@ export interface GemmPlan {
   readonly isOneChain: boolean;
   /** The rows of a full register tile, MR. */
   readonly tileRows: number;
-  /** The number of rows in full tiles, and of columns in full panels. */
+  /** The number of rows in full tiles. */
   readonly tiledRows: number;
+  /** The number of columns in full panels. */
   readonly tiledColumns: number;
   /** Whether b is worth packing. */
   readonly packsB: boolean;
@@ -75,6 +77,7 @@ export interface GemmPlan {
   readonly compensation: DepthRange['compensation'];
 }
 
+/** Decides what of a product is packed, and how it is blocked. */
 export function planGemm(product: Product): GemmPlan {
   const { a, b, rows, columns, depth } = product;
   // Six rows take all 16 registers, which pays where a multiplication and addition are one

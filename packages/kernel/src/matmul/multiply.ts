@@ -38,19 +38,41 @@ export function multiply(given: Product, isPart = false): Statements {
   const { rows, columns } = given;
   const complete = given.epilogue && rowsIn(scratch('y', 'f32', rows * columns), columns);
   const product = { ...given, ...complete };
-  const strategy = strategyOf(product, isPart);
-  if (strategy === 'gemv') return gemv(product, isPart);
-  const plan = planGemm(product);
+  const { strategy, gemm: plan } = planMultiply(product, isPart);
+  if (plan === undefined) return gemv(product, isPart);
   if (strategy === 'splitM') return splitM(plan);
   if (strategy === 'splitN') return splitN(plan, isPart);
   const split = partitionDepth(product);
   return split.chunks === 1 ? splitN(plan, true) : splitK(plan, split);
 }
 
-/** The strategy for the sizes of a product. */
-function strategyOf(
-  { b, rows, columns, depth }: Product, isPart: boolean,
-): 'gemv' | 'splitM' | 'splitK' | 'splitN' {
+/** How a product is partitioned; see above. */
+export type MultiplyStrategy = 'gemv' | 'splitM' | 'splitK' | 'splitN';
+
+/** What is decided before any loop of a product is written. */
+export interface MultiplyPlan {
+  /** How the product is partitioned. */
+  readonly strategy: MultiplyStrategy;
+  /** How the product is blocked and packed; undefined for few rows, which `gemv` computes. */
+  readonly gemm: GemmPlan | undefined;
+  /** The number of blocks of rows in a chunk of `splitM`. */
+  readonly blocksPerChunk: number;
+}
+
+/** The plan by which `multiply` computes a product. */
+export function planMultiply(product: Product, isPart = false): MultiplyPlan {
+  const strategy = strategyOf(product, isPart);
+  const gemm = strategy === 'gemv' ? undefined : planGemm(product);
+  const blocksPerChunk = gemm === undefined ? 0 : partitionRows(gemm).largest;
+  return { strategy, gemm, blocksPerChunk };
+}
+
+/** The chunks of a product of many rows, each of some blocks of them. */
+function partitionRows({ product, rowBlocks }: GemmPlan): Partition {
+  return partition([rowBlocks], workOf(product, rowBlocks));
+}
+
+function strategyOf({ b, rows, columns, depth }: Product, isPart: boolean): MultiplyStrategy {
   const hasContiguousColumns = depth >= 4 && isContiguousAlong((at) => b(at, 0));
   if (rows <= GEMV_ROWS && hasContiguousColumns) return 'gemv';
   if (isPart) return 'splitN';
@@ -75,7 +97,7 @@ function splitM(plan: GemmPlan): Statements {
   const resultBlock = scratch('y', 'f32', MC * columns);
   const [depths, panels] = [{ from: 0, to: depth }, { from: 0, to: plan.panels }];
   const packing = partition([plan.panels], (depth * columns) / plan.panels);
-  const computing = partition([plan.rowBlocks], workOf(product, plan.rowBlocks));
+  const computing = partitionRows(plan);
   const computeRows = (rowBlocks: Interval, result?: Result): Statements =>
     forDepthBlocks(depths, plan, (range) =>
       multiplyPart(plan, { rowBlocks, panels, packedB, compensation, result, ...range }),

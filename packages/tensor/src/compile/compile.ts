@@ -16,7 +16,7 @@ import { type CachedProgram, ProgramCache } from './cache/programCache.ts';
 import { VariantWatch } from './cache/variants.ts';
 import { type Inspection, inspectionOf } from './inspect/inspection.ts';
 import type { KernelReport } from './inspect/kernels.ts';
-import { type Pass, simplify } from './passes/simplify.ts';
+import { type Pass, passNames, simplify } from './passes/simplify.ts';
 import { type Executable, link, type LinkOptions } from './run/run.ts';
 import { differenceOf } from './trace/difference.ts';
 import { type Program, trace } from './trace/trace.ts';
@@ -68,7 +68,7 @@ export const compileOptions: FullTable<CompileOptions, 'backend' | 'threads'> = 
   check: boolean.orElse(false),
   threads: whole(1).optional(),
   maxPrograms: whole(1).orElse(64),
-  without: listOf(oneOf('share', 'fold', 'inline', 'group', 'inPlace')).orElse([]),
+  without: listOf(passNames).orElse([]),
 };
 
 /**

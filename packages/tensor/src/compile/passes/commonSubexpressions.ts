@@ -5,13 +5,15 @@
  */
 import type { Program, Step, Value } from '../trace/trace.ts';
 import { keyOf, numbering } from '../trace/tree.ts';
-import { rewritten } from './rewrite.ts';
+import { type OnRemoved, rewritten } from './rewrite.ts';
 
 /**
  * Of steps with the same primitive, attributes and inputs only the first stays. Primitives are
  * functions of their inputs, random ones of their state, so equal calls have equal results.
  */
-export function eliminateCommonSubexpressions<P extends Program>(program: P): P {
+export function eliminateCommonSubexpressions<P extends Program>(
+  program: P, onRemoved?: OnRemoved,
+): P {
   const [numberOf, otherOf] = [numbering<Value>(), numbering<unknown>()];
   const identity = (value: unknown): string => `other ${otherOf(value)}`;
   const first = new Map<string, Step>();
@@ -23,8 +25,12 @@ export function eliminateCommonSubexpressions<P extends Program>(program: P): P 
     const { primitive, attributes, outputs } = step;
     const key = `${primitive.name}(${inputs.map(numberOf).join()})${keyOf(attributes, identity)}`;
     const known = first.get(key);
-    if (known) outputs.forEach((output, i) => replacements.set(output, known.outputs[i]));
-    else {
+    if (known) {
+      outputs.forEach((output, i) => {
+        replacements.set(output, known.outputs[i]);
+        onRemoved?.(output, known.outputs[i]);
+      });
+    } else {
       first.set(key, step);
       steps.push({ ...step, inputs });
     }

@@ -4,13 +4,17 @@
  */
 import { Loop, rearranged } from '../trace/loop.ts';
 import { rootsOf, type Program, type Step, type Value } from '../trace/trace.ts';
+import type { OnRemoved } from './rewrite.ts';
 
 /** Drops every step of whose results none is returned, written, or read by a step that stays. */
-export function eliminateDeadCode<P extends Program>(program: P): P {
+export function eliminateDeadCode<P extends Program>(program: P, onRemoved?: OnRemoved): P {
   const used = new Set(rootsOf(program));
   const kept: Step[] = [];
   for (const step of program.steps.toReversed()) {
-    if (!step.outputs.some((output) => used.has(output))) continue;
+    if (!step.outputs.some((output) => used.has(output))) {
+      step.outputs.forEach((output) => onRemoved?.(output));
+      continue;
+    }
     const { attributes } = step;
     const needed = attributes instanceof Loop ? prunedLoop(step, attributes, used) : step;
     kept.push(needed);

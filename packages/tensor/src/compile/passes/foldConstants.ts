@@ -14,13 +14,15 @@ import { checkLowerings } from '../../core/checkLowering.ts';
 import { allocate } from '../../core/dtype.ts';
 import { Tensor } from '../../core/tensor.ts';
 import { type Program, specOf, type Step, type Value } from '../trace/trace.ts';
-import { rewritten } from './rewrite.ts';
+import { type OnRemoved, rewritten } from './rewrite.ts';
 
 /**
  * Folds constants. Where kernels may fuse multiplications with additions (`isFusing`), a product
  * that rounding changes is left to them: an addition may take it as it was.
  */
-export function foldConstants<P extends Program>(program: P, isFusing: boolean): P {
+export function foldConstants<P extends Program>(
+  program: P, isFusing: boolean, onRemoved?: OnRemoved,
+): P {
   const constants = new Set(program.constants);
   const folded = new Map<Value, Value>();
   const resolve = (value: Value): Value => folded.get(value) ?? value;
@@ -38,7 +40,9 @@ export function foldConstants<P extends Program>(program: P, isFusing: boolean):
     const spec = specOf(output);
     const constant = new Tensor(spec, allocate(spec.dtype, 1).fill(result));
     constants.add(constant);
-    folded.set(output, { ...spec, from: constant });
+    const replacement: Value = { ...spec, from: constant };
+    folded.set(output, replacement);
+    onRemoved?.(output, replacement);
   }
   return rewritten({ ...program, constants }, steps, resolve);
 }
