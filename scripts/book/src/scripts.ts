@@ -39,14 +39,21 @@ export function workerScripts(): Map<string, string> {
   }));
 }
 
+let codeOfWorker: Map<string, string> | undefined;
+
 /** The code of the worker, in parts: the first is always needed. */
 export function workerCode(): Map<string, string> {
+  return codeOfWorker ??= bundleWorker();
+}
+
+function bundleWorker(): Map<string, string> {
   const entries = packageEntries();
   const files = new Map([
     ...entries,
     ...Object.entries(standIns).map(([name, file]) =>
       [name, compiled(`worker/node/${file}.js`)] as const),
     ['fast-check', fileOf('fast-check')] as const,
+    ['exercises', join(root, 'exercises/dist/checks/named.js')] as const,
   ]);
   const find = (specifier: string): string | undefined =>
     files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
@@ -59,6 +66,7 @@ export function workerCode(): Map<string, string> {
     // What draws the pictures that can be changed: no entries, but a worker.
     drawing: [],
     testing: ['fast-check', ...[...entries.keys()].filter((name) => extra(name) === 'testing')],
+    exercises: ['exercises'],
   };
   return new Map(Object.entries(given).map(([script, names]) => {
     const [isFirst, isDrawing] = [script === 'packages', script === 'drawing'];
@@ -73,6 +81,13 @@ export function workerCode(): Map<string, string> {
     ].join('');
     return [script, text];
   }));
+}
+
+/** The hints of each exercise, by its name: what the code of the worker says. */
+export function hintsOf(): Map<string, readonly string[]> {
+  const code = ['packages', 'testing', 'exercises'].map((name) => workerCode().get(name));
+  const run = new Function(`${code.join('')}return entries.exercises.hints;`);
+  return new Map(Object.entries(run() as Record<string, readonly string[]>));
 }
 
 /** The file of a package that is installed, or of a part of one. */
