@@ -23,12 +23,14 @@ const alone = [
 /** The files that take longest, in order. */
 const longest = [
   'tensor/compile/{memory,threads}', 'options/options', 'docs', 'tensor/core/memory',
-  'mamba/models/sequences', 'tensor/compile/random', 'tensor/compile/table', 'tensor/ops/table',
-  'mamba/ops/{ssd,nonFiniteScans}', 'mamba/models/nonFiniteModels', 'tensor/compile/programs',
-  'mamba/testing/scans', 'mamba/text/generation', 'mamba/ops/selectiveScan',
-  'browser/{packages,book}', 'book/site', 'tensor/compile/long', 'nn/training/trainer',
-  'exercises/{runner,mutants}', 'examples',
-  'kernel/language/twins',
+  'book/site', 'publish/consumer', 'examples', 'browser/docs', 'examples/micro',
+  'tensor/compile/table', 'browser/{packages,playground}', 'tensor/ops/table',
+  'browser/examples', 'nn/training/trainer', 'exercises/runner', 'mamba/models/sequences',
+  'tensor/compile/random', 'browser/{book,chromium,storage,threads}', 'mamba/ops/selectiveScan',
+  'mamba/text/generation', 'tensor/compile/long', 'mamba/models/{models,nonFiniteModels}',
+  'tensor/compile/compile', 'mamba/ops/{threads,ssd}', 'mamba/testing/{scans,wrongScans}',
+  'tensor/ops/program', 'tensor/compile/programs', 'wasm/threads/threads',
+  'nn/checkpoints/{checkpoint,folder}', 'exercises/mutants', 'kernel/language/twins',
 ].flatMap(spread).map((name) => `/test/${name}.test.ts`);
 
 /** A name with alternatives in braces as one for each. */
@@ -105,6 +107,10 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: alone,
           isolate: false,
+          // Two compute while one waits for a browser or for another process.
+          maxWorkers: 3,
+          // Much of what tests make is garbage at once: less often, and without more threads.
+          execArgv: ['--max-semi-space-size=64', '--single-threaded-gc'],
           sequence: { groupOrder: 1 },
         },
       },

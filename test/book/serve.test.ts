@@ -102,6 +102,24 @@ test.each([
   expect(headers['cross-origin-embedder-policy']).toBe('require-corp');
 });
 
+test('a browser gets the page for missing ones, whose links work at any address', async () => {
+  const page = '<a href="a/b.html">, <script src="assets/x.js">, <body data-root=""> <a href="#c"> ' +
+    '<a href="https://d.org"> <a href="/e">';
+  const file = join(folder, 'site/404.html');
+  writeFileSync(file, page);
+  const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  for (const path of ['/no.html', '/a/very/deep.html', '/../secret.html', '/%', '/a/']) {
+    const { status, headers, body } = await ask(path, browser);
+    expect([status, headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(body.toString()).toBe('<a href="/a/b.html">, <script src="/assets/x.js">, ' +
+      '<body data-root="/"> <a href="#c"> <a href="https://d.org"> <a href="/e">');
+  }
+  expect((await ask('/a/b.js', browser)).status).toBe(200);
+  expect((await ask('/no.js', { accept: '*/*' })).body.toString()).toBe('There is no such page\n');
+  expect((await ask('/no.html', browser, 'HEAD')).body.length).toBe(0);
+  rmSync(file);
+});
+
 test('a head has no body, and nothing can be sent', async () => {
   expect((await ask('/', {}, 'HEAD')).body.length).toBe(0);
   expect((await ask('/', {}, 'POST')).status).toBe(405);

@@ -15,6 +15,42 @@ import { writtenSite } from '../support/site.ts';
 const phone = { width: 390, height: 844 };
 const desktop = { width: 1280, height: 900 };
 
+/** Numbers all that can be used on a page, in the order of the document, and says how many. */
+const numberControls = `{
+  const controls = [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]
+    .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled &&
+      each.tabIndex >= 0);
+  controls.forEach((each, i) => { each.dataset.place = i; });
+  controls.length;
+}`;
+
+/** What has the focus. */
+interface Focused {
+  /** Its number; undefined if it has none. */
+  readonly place?: string;
+  readonly name: string;
+  /** Whether one sees that it has the focus. */
+  readonly isMarked: boolean;
+  readonly isInView: boolean;
+  /** Whether there is something to be done with it. */
+  readonly isControl: boolean;
+}
+
+const focused = `{
+  const at = document.activeElement;
+  const { top, bottom, left, right } = at.getBoundingClientRect();
+  const { outlineStyle, outlineWidth } = getComputedStyle(at);
+  const editor = at.closest('.editor');
+  ({
+    place: at.dataset.place, name: at.outerHTML.slice(0, 100),
+    isMarked: outlineStyle !== 'none' && parseFloat(outlineWidth) > 0 ||
+      editor !== null && / 2px inset$/.test(getComputedStyle(editor).boxShadow),
+    isInView: bottom > 0 && top < innerHeight && right > 0 && left < innerWidth,
+    isControl: at.dataset.place !== undefined || at.scrollWidth > at.clientWidth ||
+      at.scrollHeight > at.clientHeight,
+  });
+}`;
+
 describeInChromium('the site', (browser) => {
   let folder: string;
   let server: Server;
@@ -162,6 +198,38 @@ describeInChromium('the site', (browser) => {
         }
       }
     }));
+
+  test('a page that is missing says what was asked for, and searches for its words', async () => {
+    await goto(`${base}old/deep/03-autograd.html`, desktop);
+    expect(await textOf(page, '#asked')).toBe('/old/deep/03-autograd.html');
+    expect(await page.evaluate('document.activeElement.id')).toBe('search');
+    expect(await page.evaluate('document.activeElement.value')).toBe('autograd');
+    await page.waitFor("document.querySelectorAll('#results a').length > 1");
+    expect(await page.evaluate('document.styleSheets.length')).toBe(1);
+    await page.press('Enter');
+    await page.waitFor("document.readyState === 'complete' && !location.pathname.includes('old')");
+    expect(await textOf(page, 'main')).toContain('utograd');
+    expect(await textOf(page, 'title')).not.toContain('no such page');
+  });
+
+  test.each(oneOf(['02-tensors.html', 'playground.html']))(
+    'all of %s is reached by Tab, in order, and shows that it has the focus', (address) =>
+      on(base + address, desktop, async (page) => {
+        const count = await page.evaluate<number>(numberControls);
+        expect(count).toBeGreaterThan(30);
+        const places: number[] = [];
+        for (let tabs = 0; tabs < 2 * count && places.at(-1) !== count - 1; tabs++) {
+          // In an editor Tab indents; after Escape it leads on.
+          if (await page.evaluate("document.activeElement.tagName === 'TEXTAREA'")) await page.press('Escape');
+          await page.press('Tab');
+          const { place, name, ...found } = await page.evaluate<Focused>(focused);
+          // What can be scrolled gets the focus, too.
+          expect(found, name).toEqual({ isMarked: true, isInView: true, isControl: true });
+          if (place !== undefined) places.push(Number(place));
+        }
+        expect(places).toEqual(Array.from({ length: count }, (_, i) => i));
+      }),
+  );
 
   test('a line of a source is shown and marked', () =>
     on(`${base}source/packages/wasm/src/threads/threads.ts.html#L40`, desktop, async (page) => {

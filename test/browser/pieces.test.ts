@@ -48,6 +48,7 @@ describeInChromium('pictures that can be changed', (browser) => {
   /** Opens the page of a piece, and gives an expression for the piece, once it has its controls. */
   async function open(name: string): Promise<string> {
     await page.goto('about:blank');
+    await page.emulate({ width: 390, height: 844 });
     page.messages.length = page.requests.length = 0;
     await page.goto(`${base}${pageWith(name)}`);
     await page.evaluate(`document.querySelector('img[src$="pictures/${name}.svg"]').scrollIntoView()`);
@@ -75,6 +76,10 @@ describeInChromium('pictures that can be changed', (browser) => {
     await page.waitFor(`${piece}.querySelector('.status').textContent === ''`);
     expect(await page.evaluate(svgOf(piece))).toBe(drawPiece(name, settings));
     expect(await page.evaluate(`${piece}.querySelector('img').naturalWidth > 0`)).toBe(true);
+    // A phone has room for it.
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    expect(await page.evaluate(`[...${piece}.querySelectorAll('label, button, input')].every((each) =>
+      each.getBoundingClientRect().right <= ${piece}.getBoundingClientRect().right)`)).toBe(true);
     await page.evaluate(`[...${piece}.querySelectorAll('button')].at(-1).click()`);
     expect(await page.evaluate(`${piece}.querySelector('img').src.endsWith('pictures/${name}.svg')`)).toBe(true);
     expect(page.messages).toEqual([]);

@@ -175,7 +175,7 @@ function expectComplete({ loops, threads: count, chunks }: ThreadsRecording): vo
 
 test('the recording of threads is complete, and so is a new one', async () => {
   expectComplete(threads);
-  const again = await record();
+  const again = await record(20);
   expectComplete(again);
   expect(recordingFile(again)).toContain(`loops: [${again.loops.join(', ')}]`);
 });

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type Control, controls, type Controls, type PieceName, type Settings } from '../../scripts/pictures/src/controls.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { drawPiece } from '../../scripts/pictures/src/pieces.ts';
+import { spansOf } from '../../scripts/pictures/src/wasmBytes.ts';
 import { expectWellMade } from '../support/picture.ts';
 
 const pieces = Object.entries(controls) as [PieceName, Controls][];
@@ -47,7 +48,7 @@ describe.each(pieces)('%s', (name, own) => {
         return;
       }
       expectWellMade(svg);
-    }), { numRuns: name === 'training-loss' ? 4 : 12 });
+    }), { numRuns: 8 });
   }, 60_000);
 
   test('has labels, and values within its limits', () => {
@@ -67,4 +68,11 @@ test('what cannot be drawn is said', () => {
   expect(() => drawPiece('broadcasting', { a: '3, a', b: '4' })).toThrow('the shape of a is 3, a; expected sizes');
   expect(() => drawPiece('broadcasting', { a: '9', b: '4, 1' })).toThrow('at most two axes are drawn, of at most 6');
   expect(() => drawPiece('nothing', {})).toThrow('there is no piece nothing');
+});
+
+test('an instruction is written where the code says it', () => {
+  const code = 'f32.sub(f32.mul(f32.add(x, y), x), y)';
+  expect(spansOf(code).map(([start, end]) => code.slice(start, end))).toEqual(
+    ['x', 'y', 'f32.add(x, y)', 'x', 'f32.mul(f32.add(x, y), x)', 'y', code],
+  );
 });

@@ -84,11 +84,13 @@ export class MemoryIndexedDB {
       const database = known ?? { version, tables: new Map() };
       this.#databases.set(name, database);
       request.result = {
+        objectStoreNames: { contains: (table: string) => database.tables.has(table) },
         createObjectStore: (table: string) => void database.tables.set(table, []),
         transaction: () => this.#transaction(database),
         close: () => undefined,
       };
-      if (!known) request.onupgradeneeded?.();
+      if (!known || known.version < version) request.onupgradeneeded?.();
+      database.version = version;
       request.onsuccess?.();
     });
     return request;

@@ -10,4 +10,5 @@ export {
   browserCheckpoints, type BrowserLog, browserRun, type BrowserRun, type BrowserRunOptions,
   listRuns, loadLog, removeRun,
 } from './checkpoints/run.browser.ts';
+export { loadRunOptions } from './checkpoints/runOptions.browser.ts';
 export { type ReportFrame, showReport } from './report/show.browser.ts';

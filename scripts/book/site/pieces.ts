@@ -118,6 +118,7 @@ class Piece {
   }
 
   async #drawOnce(): Promise<void> {
+    this.#status.classList.remove('failed');
     try {
       const svg = await this.#draftsman.draw(this.#name, this.#settings());
       this.#image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
@@ -127,6 +128,7 @@ class Piece {
     } catch (error) {
       for (const field of this.#fields) field.stop();
       this.#status.textContent = error instanceof Error ? error.message : String(error);
+      this.#status.classList.add('failed');
     }
   }
 }

@@ -9,6 +9,7 @@ import { exercisePages } from './exercises.ts';
 import { readFiles, root } from './files.ts';
 import { layOut } from './layout.ts';
 import { imageAddress, Site } from './links.ts';
+import { missingSheet } from './missing.ts';
 import { readOutline } from './outline.ts';
 import { bookPages } from './pages.ts';
 import { paletteCss } from './palette.ts';
@@ -33,10 +34,11 @@ export function buildSite(): Output {
     output.set(sheet.address, layOut(sheet));
     found.push({ title, address: sheet.address, sections });
   }
-  const playground = playgroundSheet(parts);
-  output.set(playground.address, layOut(playground));
+  for (const sheet of [playgroundSheet(parts), missingSheet(parts)]) {
+    output.set(sheet.address, layOut(sheet));
+  }
   for (const image of site.images) output.set(imageAddress(image), readFileSync(join(root, image)));
-  for (const name of ['paint', 'site', 'playground', 'pieces', 'exercise']) {
+  for (const name of ['paint', 'site', 'playground', 'pieces', 'exercise', 'missing']) {
     output.set(`assets/${name}.js`, siteScript(name));
   }
   output.set('assets/index.js', searchIndex(found));

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import { atAnyAddress, MISSING } from './missing.ts';
 
 /** The types of files, by their ending. */
 const types: Readonly<Record<string, string>> = {
@@ -63,15 +64,26 @@ async function listen(server: Server, port: number, last: number): Promise<numbe
 }
 
 async function answer(
-  folder: string, { method, url = '/', headers: asked }: IncomingMessage, response: ServerResponse,
+  folder: string, request: IncomingMessage, response: ServerResponse,
 ): Promise<void> {
+  const { method, url = '/', headers: { accept } } = request;
   if (method !== 'GET' && method !== 'HEAD') return end(response, 405, 'Only GET and HEAD');
   const path = fileOf(folder, url);
   const bytes = path === undefined ? undefined : await read(path);
-  if (path === undefined || bytes === undefined) return end(response, 404, 'There is no such page');
+  if (path !== undefined && bytes !== undefined) return send(request, response, 200, path, bytes);
+  // A reader who asks for a page gets one; a script that asks for a file does not.
+  const page = accept?.includes('text/html') ? await read(join(folder, MISSING)) : undefined;
+  if (page === undefined) return end(response, 404, 'There is no such page');
+  await send(request, response, 404, MISSING, Buffer.from(atAnyAddress(page.toString())));
+}
+
+async function send(
+  { method, headers: asked }: IncomingMessage, response: ServerResponse, status: number,
+  path: string, bytes: Buffer,
+): Promise<void> {
   const type = types[extname(path)] ?? 'application/octet-stream';
   const { body, encoding } = await compressed(bytes, type, String(asked['accept-encoding'] ?? ''));
-  response.writeHead(200, {
+  response.writeHead(status, {
     ...headers, 'Content-Type': type, 'Content-Length': body.length,
     ...(encoding === undefined ? {} : { 'Content-Encoding': encoding }),
   });

@@ -129,11 +129,11 @@ export const controls = {
   },
   'strided-view': {
     op: choice('Op', 'all', {
-      all: 'several', transpose: 'transpose', narrow: 'narrow', slice: 'every second, and so on',
+      all: 'several', transpose: 'transpose', narrow: 'narrow', slice: 'slice with a step',
       flip: 'flip',
     }),
-    axis: range('Axis', 0, 1, 1), start: range('Start', 0, 3, 1),
-    length: range('Length', 1, 4, 2), step: range('Step', 1, 3, 2),
+    axis: range('Axis', 0, 1, 1), start: range('Start of narrow, slice', 0, 3, 1),
+    length: range('Length of narrow', 1, 4, 2), step: range('Step of slice', 1, 3, 2),
   },
   'threads-timeline': { until: range('Per cent of the time', 0, 100, 100, { plays: 1 }) },
   'training-loss': {

@@ -97,7 +97,7 @@ function channelMarks(factors: string, channel: number, place: Box, row: number)
   const frame = { x: place.x - 1, y: place.y + channel * row - 1, width: place.width + 2 };
   return [
     box({ ...frame, height: row + 2 }, { outline: 'ink', class: 'thin' }),
-    text(WIDTH - RIGHT, place.y + place.height + 12, `channel ${channel}: up to × ${times}`, {
+    text(WIDTH - RIGHT, place.y + place.height + 12, `channel ${channel + 1}: up to × ${times}`, {
       anchor: 'end', class: 'small',
     }),
   ];

@@ -107,20 +107,20 @@ async function startThread(workerData: object): Promise<{ logs: Promise<Logs> }>
   return { logs: next() as Promise<Logs> };
 }
 
-/** Runs the product on threads, and gives who did which chunk when. */
-export async function record(): Promise<ThreadsRecording> {
+/** Runs the product on threads some times, and gives who did which chunk when in one of them. */
+export async function record(count = RUNS): Promise<ThreadsRecording> {
   const { bytes, pages, loops } = recordedModule();
   const host = webAssembly();
   if (host === undefined) throw new Error('threadsRecorder: this engine has no WebAssembly');
   const memory = new host.Memory({ initial: pages, maximum: pages, shared: true });
-  const common = { bytes, memory, threads: THREADS, loops: loops.length, runs: RUNS };
+  const common = { bytes, memory, threads: THREADS, loops: loops.length, runs: count };
   const started: { logs: Promise<Logs> }[] = [];
   // The first thread leads, so it comes last: the others are up by then.
   for (let self = THREADS - 1; self >= 0; self--) {
     started.unshift(await startThread({ ...common, self }));
   }
   const logs = await Promise.all(started.map((thread) => thread.logs));
-  const runs = Array.from({ length: RUNS }, (_, run) => chunksOf(logs.map((all) => all[run])));
+  const runs = Array.from({ length: count }, (_, run) => chunksOf(logs.map((all) => all[run])));
   const duration = (chunks: readonly RecordedChunk[]): number =>
     Math.max(...chunks.map(({ to }) => to));
   const countOf = (chunks: readonly RecordedChunk[], thread: number): number =>

@@ -4,7 +4,7 @@
  */
 import { crossEntropy } from '@mambagrad/nn';
 import {
-  Generator, grad, noGrad, normal, type Tensor, tensor, uniform, zeros,
+  compile, Generator, grad, noGrad, normal, type Tensor, tensor, uniform, zeros,
 } from '@mambagrad/tensor';
 import {
   type Box, box, type Color, element, line, type Mark, number, picture, type Point, round, text,
@@ -48,7 +48,7 @@ const cells = tensor(Array.from({ length: ROWS * COLUMNS }, (_, i) => [
 /** A network in training: the loss before each step so far. */
 class Training {
   readonly losses: number[] = [];
-  readonly #lr: number;
+  readonly #step: () => Tensor;
   readonly #parameters: readonly Tensor[];
 
   constructor(hidden: number, lr: number, seed: number) {
@@ -58,15 +58,19 @@ class Training {
     this.#parameters = [weights([2, hidden], 0.7), zeros([hidden]), weights([hidden, 2], 0.25),
       zeros([2])];
     for (const parameter of this.#parameters) parameter.requiresGrad = true;
-    this.#lr = lr;
+    // Compiled, so that a reader need not wait; without fused multiply-add, for the same bits on
+    // every machine.
+    this.#step = compile(() => {
+      const loss = crossEntropy(this.#logits(data.points), data.labels);
+      const gradients = grad(loss, this.#parameters);
+      this.#parameters.forEach((parameter, i) =>
+        parameter.assign(parameter.sub(gradients[i].mul(lr))));
+      return loss;
+    }, { deterministic: true, threads: 1 });
   }
 
   step(): void {
-    const loss = crossEntropy(this.#logits(data.points), data.labels);
-    const gradients = grad(loss, this.#parameters);
-    this.losses.push(loss.item());
-    noGrad(() => this.#parameters.forEach((parameter, i) =>
-      parameter.assign(parameter.sub(gradients[i].mul(this.#lr)))));
+    this.losses.push(this.#step().item());
   }
 
   /** How sure the network is of one class or the other in each cell, from −1 to 1. */

@@ -90,6 +90,27 @@ function rowsOf(expression: Formula, x: number, y: number): Row[] {
   });
 }
 
+/** Where in the code of an expression each instruction is written, operands first. */
+export function spansOf(code: string): (readonly [start: number, end: number])[] {
+  const spans: (readonly [number, number])[] = [];
+  /** Reads the expression that starts at a place, and gives its end. */
+  const read = (start: number): number => {
+    const [name = ''] = /^[\w.]+/.exec(code.slice(start)) ?? [];
+    let end = start + name.length;
+    // Behind the name stand a bracket, operands with commas between them, and a bracket.
+    if (code[end] === '(') {
+      while (code[end] !== ')' && end < code.length) {
+        end = read(end + (code[end] === ',' ? ', '.length : 1));
+      }
+      end++;
+    }
+    spans.push([start, end]);
+    return end;
+  };
+  read(0);
+  return spans;
+}
+
 const [ROW, TOP, LEFT] = [30, 104, 14];
 const [CODE_LEFT, STACK_LEFT, CELL] = [96, 286, 40];
 
@@ -116,13 +137,17 @@ export function draw(options: WasmBytesOptions = {}): string {
       class: 'small',
     }),
     head(LEFT, 'bytes'), head(CODE_LEFT, 'instruction'), head(STACK_LEFT, 'stack, top right'),
-    ...(marked === undefined || marked >= rows.length ? [] : [
-      box({ x: LEFT - 8, y: TOP + marked * ROW, width: WIDTH - 2 * LEFT + 16, height: ROW }, {
-        fill: 'c2', outline: 'c2', radius: 5,
-      }),
-    ]),
+    ...(marked === undefined || marked >= rows.length ? [] : marks(marked, spansOf(code)[marked])),
     ...rows.flatMap((row, i) => drawRow(row, TOP + i * ROW)),
   ]);
+}
+
+/** Marks an instruction, and where the code says it. */
+function marks(row: number, [start, end]: readonly [number, number] = [0, 0]): Mark[] {
+  const line = { x: LEFT - 8, y: TOP + row * ROW, width: WIDTH - 2 * LEFT + 16, height: ROW };
+  const word = { x: LEFT + CHARACTER * start, y: 8, width: CHARACTER * (end - start), height: 24 };
+  const look = { fill: 'c2', outline: 'c2', radius: 5 } as const;
+  return [box(line, look), ...(start === end ? [] : [box(word, look)])];
 }
 
 function drawRow({ bytes, text: name, depth, stack }: Row, top: number): Mark[] {

@@ -6,11 +6,11 @@ import {
   AdamW, DataLoader, Linear, mseLoss, reportPage, type StateDict, Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import {
-  browserCheckpoints, browserRun, listRuns, loadLog, removeRun,
+  browserCheckpoints, browserRun, listRuns, loadLog, loadRunOptions, removeRun,
 } from '@mambagrad/nn/browser';
 import { full, manualSeed, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, test, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 import { drawShape, drawTensor } from '../../support/draw.ts';
 import {
@@ -284,6 +284,68 @@ describe('browserRun', () => {
     expect(reportPage(log, { title: 'line' })).toContain('<h1>line</h1>');
   });
 
+  it('remembers the options that a run was begun with, and refuses others', async () => {
+    const begin = async (given: object, mayChange?: string[]): Promise<void> => {
+      const { checkpoints } = browserRun('a', { options: given, mayChange });
+      await checkpoints.load();
+    };
+    const options = { hidden: 32, name: 'x', sizes: [1, 2], none: undefined };
+    expect(await loadRunOptions('a')).toBeUndefined();
+    // Before anything is trained they may still change.
+    await begin({ hidden: 16 });
+    await begin(options);
+    const kept = await loadRunOptions<{ hidden: number }>('a');
+    expect(kept).toEqual({ hidden: 32, name: 'x', sizes: [1, 2] });
+    expectTypeOf(kept).toEqualTypeOf<{ hidden: number } | undefined>();
+    await browserRun('a', { options }).checkpoints.save(2, stateOf(2));
+    await begin({ ...options });
+    expect(valueOf(await browserRun('a').checkpoints.load())).toBe(2);
+    const others = { ...options, hidden: 64, sizes: [1, 3], epochs: 4 };
+    const problem = "browserRun: the run 'a' in this browser has been begun with other options: hidden " +
+      'was 32, is 64; sizes was [1,2], is [1,3]; epochs was not given, is 4; give the same ones, or another name';
+    await expect(begin(others)).rejects.toThrow(problem);
+    const { checkpoints, log } = browserRun('a', { options: others });
+    log.write(line(3));
+    await expect(checkpoints.save(3, stateOf(3))).rejects.toThrow(problem);
+    await expect(log.flush()).rejects.toThrow(problem);
+    await expect(loadLog('a')).rejects.toThrow('there is no log');
+    expect(stepsKept()).toEqual([2]);
+    expect(await loadRunOptions('a')).toEqual(kept);
+    await begin({ ...options, epochs: 4 }, ['epochs']);
+    expect(await loadRunOptions('a')).toEqual({ ...kept, epochs: 4 });
+
+    expect(() => browserRun('a', { options: { rate: NaN } })).toThrow('browserRun: options.rate is NaN, which JSON');
+    expect(() => browserRun('a', { options: [1] })).toThrow('options is [1], expected a plain object of options');
+    site.damage('mambagrad', 'options', ['a'], '{"hidden":');
+    await expect(loadRunOptions('a')).rejects.toThrow("of the run 'a' is not JSON: {\"hidden\":");
+    site.damage('mambagrad', 'options', ['a'], '3');
+    await expect(begin(options)).rejects.toThrow("of the run 'a' is 3, expected an object");
+    await removeRun('a');
+    expect([await loadRunOptions('a'), await listRuns()]).toEqual([undefined, []]);
+  });
+
+  it('remembers options of which the database of an earlier version knows nothing', async () => {
+    const request = site.open('mambagrad', 1);
+    await new Promise<void>((resolve) => {
+      const earlier = () => request.result as { createObjectStore(name: string): void };
+      request.onupgradeneeded = () => {
+        for (const table of ['checkpoints', 'logs']) earlier().createObjectStore(table);
+      };
+      request.onsuccess = resolve;
+    });
+    await browserRun('a', { options: { hidden: 2 } }).checkpoints.save(1, stateOf(1));
+    expect(await loadRunOptions('a')).toEqual({ hidden: 2 });
+  });
+
+  it('tries again if its options could not be stored', async () => {
+    const { checkpoints } = browserRun('a', { options: { hidden: 2 } });
+    site.before = () => { throw failureNamed('UnknownError'); };
+    await expect(checkpoints.save(1, stateOf(1))).rejects.toThrow("browserRun: the browser's database");
+    site.before = () => undefined;
+    await checkpoints.save(1, stateOf(1));
+    expect([stepsKept(), await loadRunOptions('a')]).toEqual([[1], { hidden: 2 }]);
+  });
+
   it('stores lines within about a second, in parts of some size, in order', async () => {
     const { log } = browserRun('long');
     const timers: (() => void)[] = [];
@@ -332,6 +394,6 @@ test('where there is no database, an error says so', async () => {
   await expect(browserCheckpoints('a').load()).rejects.toThrow(
     'browserCheckpoints: the browser does not open its database: a failure: SecurityError (is this',
   );
-  openSite().open('mambagrad', 2);
+  openSite().open('mambagrad', 3);
   await expect(removeRun('a')).rejects.toThrow('(a later version of mambagrad has made it)');
 });

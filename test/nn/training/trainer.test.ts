@@ -15,6 +15,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { surviveKills, trainInProcess } from '../../../bench/support/kill.ts';
 import { type Batch, makeTrainer } from '../../../bench/support/training.ts';
 import { expectClose, expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -407,7 +408,7 @@ describe('a resumed run', () => {
   });
 
   it('has the same bits, whenever the processes before were killed', async () => {
-    expect(await surviveKills(folder, 3, Math.random)).toMatchObject({ isSame: true });
+    expect(await surviveKills(folder, runs(3), Math.random)).toMatchObject({ isSame: true });
   });
 
   it('goes on from where SIGTERM ended the one before', async () => {

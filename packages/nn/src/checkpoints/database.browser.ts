@@ -45,6 +45,7 @@ interface Transaction {
 }
 
 interface Database {
+  readonly objectStoreNames: { contains(name: string): boolean };
   createObjectStore(name: string): ObjectStore;
   transaction(
     names: readonly string[], mode: 'readonly' | 'readwrite', options: { durability: 'strict' },
@@ -67,15 +68,20 @@ interface Browser {
 const browser = globalThis as unknown as Browser;
 
 const NAME = 'mambagrad';
-const VERSION = 1;
+/** The second has the options of runs. */
+const VERSION = 2;
 /** Safetensors files by [run, number, step], and parts of logs by [run, number]. */
 const CHECKPOINTS = 'checkpoints';
 const LOGS = 'logs';
+/** Options of runs, as JSON, by [run]. */
+const OPTIONS = 'options';
+const TABLES = [CHECKPOINTS, LOGS, OPTIONS] as const;
 
 /** The tables in a transaction. */
 export interface Tables {
   readonly checkpoints: ObjectStore;
   readonly logs: ObjectStore;
+  readonly options: ObjectStore;
 }
 
 /** The range of all keys of a run: lists come after numbers in the order of keys. */
@@ -114,7 +120,7 @@ export async function transact<T>(
   const database = await open(op);
   try {
     // Without `strict` a crash of the system, not of the browser, may undo the last transaction.
-    const transaction = database.transaction([CHECKPOINTS, LOGS], mode, { durability: 'strict' });
+    const transaction = database.transaction(TABLES, mode, { durability: 'strict' });
     return await run(transaction, work);
   } catch (error) {
     throw error instanceof TensorError ? error : await describeFailure(op, error);
@@ -130,9 +136,9 @@ async function run<T>(transaction: Transaction, work: (tables: Tables) => Promis
   });
   // It may end while `work` still waits for a request, which then fails, too.
   ended.catch(() => undefined);
-  const [checkpoints, logs] = [CHECKPOINTS, LOGS].map((name) => transaction.objectStore(name));
+  const [checkpoints, logs, options] = TABLES.map((name) => transaction.objectStore(name));
   try {
-    const result = await work({ checkpoints, logs });
+    const result = await work({ checkpoints, logs, options });
     await ended;
     return result;
   } catch (error) {
@@ -156,7 +162,9 @@ async function open(op: string): Promise<Database> {
     const request = browser.indexedDB?.open(NAME, VERSION);
     if (!request) throw new Error('it has none');
     request.onupgradeneeded = () => {
-      for (const table of [CHECKPOINTS, LOGS]) request.result.createObjectStore(table);
+      const { result: database } = request;
+      const missing = TABLES.filter((table) => !database.objectStoreNames.contains(table));
+      for (const table of missing) database.createObjectStore(table);
     };
     return await resultOf(request);
   } catch (cause) {

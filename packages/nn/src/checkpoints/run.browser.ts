@@ -4,6 +4,7 @@
  *
  *     ['digits', 7, 300]   the seventh checkpoint of the run, after step 300: a safetensors file
  *     ['digits', 2]        the second part of its log, see report/run.ts
+ *     ['digits']           what the run was begun with, see runOptions.browser.ts
  *
  * A checkpoint is written, older ones are removed, and the log is brought up to the same step in
  * one transaction. So a page may be closed, reloaded or killed at any moment: what is found then is
@@ -13,7 +14,7 @@
 import { TensorError } from '@mambagrad/tensor';
 import { messageOf, warn } from '@mambagrad/tensor/host';
 import {
-  checkArgument, oneOf, readOptions, string, type Table, whole,
+  checkArgument, Kind, listOf, oneOf, readOptions, string, type Table, whole,
 } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
 import { parseLog, type Run } from '../report/run.ts';
@@ -21,17 +22,35 @@ import type { CheckpointStore } from '../training/trainerOptions.ts';
 import {
   type Key, keysOf, requireDatabase, resultOf, type Tables, transact,
 } from './database.browser.ts';
+import { formatOptions } from './json.ts';
 import { PendingLog, writeLog } from './log.browser.ts';
+import { keepRunOptions } from './runOptions.browser.ts';
 import { encodeSafetensors, parseSafetensors } from './safetensors.ts';
 
-/** Options of `browserRun`: how many checkpoints it keeps. */
+/** Options of `browserRun`: how many checkpoints it keeps, and what else it remembers. */
 export interface BrowserRunOptions {
   /** The number of checkpoints to keep, from 1; Infinity keeps all. Default 3. */
   readonly keep?: number | undefined;
+  /**
+   * What the run is begun with, such as sizes, rates and the seed: a plain object that JSON holds.
+   * It is kept with the run, and `loadRunOptions` reads it. If a run of this name is stored that
+   * was begun with other options, `load` and `save` reject, and nothing is stored. Default nothing
+   * is kept.
+   */
+  readonly options?: object | undefined;
+  /**
+   * The names of options that may differ from those of the run that is stored, such as 'epochs'.
+   * Default [].
+   */
+  readonly mayChange?: readonly string[] | undefined;
 }
 
 const keeps = whole(1).or(oneOf(Infinity));
-const browserRunOptions = { keep: keeps.orElse(3) } satisfies Table<BrowserRunOptions>;
+const browserRunOptions = {
+  keep: keeps.orElse(3),
+  options: new Kind<object>('an object', (x) => typeof x === 'object' && x !== null).optional(),
+  mayChange: listOf(string).orElse([]),
+} satisfies Table<BrowserRunOptions>;
 
 /** The parts of a run in a browser's storage that a trainer writes to. */
 export interface BrowserRun {
@@ -62,7 +81,7 @@ export function browserCheckpoints(name: string, keep = 3): CheckpointStore {
   checkArgument('browserCheckpoints', 'name', name, string);
   checkArgument('browserCheckpoints', 'keep', keep, keeps);
   requireDatabase('browserCheckpoints');
-  return storeOf(name, keep, (save) => save(''));
+  return storeOf(name, keep, nothingFirst, (save) => save(''));
 }
 
 /**
@@ -72,12 +91,18 @@ export function browserCheckpoints(name: string, keep = 3): CheckpointStore {
  */
 export function browserRun(name: string, options: BrowserRunOptions = {}): BrowserRun {
   checkArgument('browserRun', 'name', name, string);
-  const { keep } = readOptions('browserRun', options, browserRunOptions);
+  const { keep, options: given, mayChange } =
+    readOptions('browserRun', options, browserRunOptions);
+  const text = given && formatOptions('browserRun', given);
   requireDatabase('browserRun');
-  const log = new PendingLog((text) =>
-    transact('browserRun', 'readwrite', ({ logs }) => writeLog(logs, name, text)));
+  const first = text === undefined ? nothingFirst
+    : once(() => keepRunOptions(name, text, mayChange));
+  const log = new PendingLog(async (lines) => {
+    await first();
+    await transact('browserRun', 'readwrite', ({ logs }) => writeLog(logs, name, lines));
+  });
   return {
-    checkpoints: storeOf(name, keep, (save) => log.writeWith(save)),
+    checkpoints: storeOf(name, keep, first, (save) => log.writeWith(save)),
     log: { write: (line) => log.add(line), flush: () => log.flush() },
   };
 }
@@ -96,25 +121,42 @@ export async function loadLog(name: string): Promise<Run> {
 
 /** The names of the runs in the browser's storage, in alphabetical order. */
 export async function listRuns(): Promise<string[]> {
-  const keys = await transact('listRuns', 'readonly', async ({ checkpoints, logs }) => [
+  const keys = await transact('listRuns', 'readonly', async ({ checkpoints, logs, options }) => [
     ...await resultOf(checkpoints.getAllKeys()), ...await resultOf(logs.getAllKeys()),
+    ...await resultOf(options.getAllKeys()),
   ]);
   return [...new Set(keys.map(([name]) => name))].sort();
 }
 
-/** Removes a run from the browser's storage, its checkpoints and its log, if it is there. */
+/** Removes a run from the browser's storage, if it is there: checkpoints, log and options. */
 export async function removeRun(name: string): Promise<void> {
   checkArgument('removeRun', 'name', name, string);
-  await transact('removeRun', 'readwrite', async ({ checkpoints, logs }) => {
-    await resultOf(checkpoints.delete(keysOf(name)));
-    await resultOf(logs.delete(keysOf(name)));
+  await transact('removeRun', 'readwrite', async ({ checkpoints, logs, options }) => {
+    for (const table of [checkpoints, logs, options]) await resultOf(table.delete(keysOf(name)));
   });
 }
 
 /** Calls `save` with the lines of the log that are to be stored with a checkpoint. */
 type WithLog = (save: (text: string) => Promise<void>) => Promise<void>;
 
-function storeOf(name: string, keep: number, withLog: WithLog): CheckpointStore {
+/** What has to be done before anything is read or stored. */
+type First = () => Promise<void>;
+
+const nothingFirst: First = () => Promise.resolve();
+
+/** Does something once; again only if it has failed. */
+function once(work: First): First {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= work().catch((error: unknown) => {
+      done = undefined;
+      throw error;
+    });
+    return done;
+  };
+}
+
+function storeOf(name: string, keep: number, first: First, withLog: WithLog): CheckpointStore {
   let source: string | undefined;
   return {
     get source() {
@@ -123,12 +165,14 @@ function storeOf(name: string, keep: number, withLog: WithLog): CheckpointStore 
     async save(step, state) {
       checkArgument('browserCheckpoints', 'step', step, whole());
       const bytes = encodeSafetensors(state, { metadata: new Map([['step', String(step)]]) });
+      await first();
       await withLog((text) => transact('browserCheckpoints', 'readwrite', async (tables) => {
         await writeCheckpoint(tables, name, step, bytes, keep);
         await writeLog(tables.logs, name, text);
       }));
     },
     async load() {
+      await first();
       const found = await loadLatest(name);
       source = found && `the run '${name}' in this browser`;
       return found;

@@ -9,6 +9,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { LOG } from '../report/logFile.node.ts';
 import { formatOptions, parseJson } from './json.ts';
+import { requireSameOptions, type Values } from './runOptions.ts';
 import { temporaryName } from './temporary.node.ts';
 
 /** The name of the file in the folder of a run. */
@@ -35,23 +36,14 @@ export function keepRunOptions(
   const text = `${formatOptions(op, options, 2)}\n`;
   const before = isBegun(path) ? readKept(op, path) : undefined;
   if (before !== undefined) {
-    const differing = differences(before, JSON.parse(text) as Values)
-      .filter(({ name }) => !mayChange.includes(name));
-    if (differing.length > 0) {
-      const all = differing.map(({ name, was, is }) => `${name} was ${was}, is ${is}`).join('; ');
-      throw new TensorError(
-        `${op}: the run in ${path} has been begun with other options: ${all}; give the same ` +
-          'ones, or another folder',
-      );
-    }
+    const place = { run: `the run in ${path}`, elsewhere: 'another folder' };
+    requireSameOptions(op, place, before, JSON.parse(text) as Values, mayChange);
   }
   // Renamed as a whole, so that a crash leaves no half of it.
   const temporary = join(path, temporaryName(OPTIONS));
   fs.writeFileSync(temporary, text);
   fs.renameSync(temporary, join(path, OPTIONS));
 }
-
-type Values = Readonly<Record<string, unknown>>;
 
 function readKept(op: string, path: string): Values | undefined {
   const file = join(path, OPTIONS);
@@ -64,15 +56,4 @@ function readKept(op: string, path: string): Values | undefined {
 /** Whether a folder holds a log or a checkpoint: something that has been begun. */
 function isBegun(path: string): boolean {
   return fs.readdirSync(path).some((name) => name === LOG || name.endsWith('.safetensors'));
-}
-
-/** The options in which two runs differ, as texts. */
-function differences(
-  before: Values, after: Values,
-): { readonly name: string; readonly was: string; readonly is: string }[] {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
-  const textOf = (value: unknown): string => JSON.stringify(value) ?? 'not given';
-  return [...names]
-    .map((name) => ({ name, was: textOf(before[name]), is: textOf(after[name]) }))
-    .filter(({ was, is }) => was !== is);
 }
