@@ -201,7 +201,7 @@ describe('exercises', () => {
       const text = String(output.get(`exercises/${name}.html`));
       const [, json = ''] = /<script type="application\/json" id="answer">(.*?)<\/script>/.exec(text) ?? [];
       const data = JSON.parse(json) as ExerciseData;
-      expect(text).toMatch(`<h1 id="[^"]*">${title}</h1>`);
+      expect(text).toContain(`>${title}</h1>`);
       expect(text).not.toContain('--hint');
       expect({ name: data.name, hints: data.hints }).toEqual({ name, hints });
       for (const each of exports) {
