@@ -1,7 +1,11 @@
-/** The glossary: each term is explained in one sentence, and where its link leads it is used. */
-import { existsSync, readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+/**
+ * The glossary: each term is explained in one sentence, and where its link leads it is used. In
+ * the chapters it is explained, in bold, before its second use.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
 import { Anchors } from '../scripts/api/markdown.ts';
+import { introductionOf, readingOf } from './support/terms.ts';
 
 const docs = new URL('../docs/', import.meta.url);
 const textOf = (page: string): string => readFileSync(new URL(page, docs), 'utf8');
@@ -73,4 +77,73 @@ it('leads to sections that are there, and use the term', () => {
     return isUsed ? [] : [`${term}: it is not in ${page}#${anchor}`];
   });
   expect(problems).toEqual([]);
+});
+
+describe('the course explains each term before its second use', () => {
+  /** Terms that are also words with another sense, in which earlier chapters use them. */
+  const otherSenses: Readonly<Record<string, string>> = {
+    'bucket': 'a bucket of water is the picture of a state',
+    'in place': 'results are put back in place',
+    'module': 'a program of WebAssembly is a module',
+    'node': 'Node is where the code runs',
+    'pass': 'a pass over data; a value is passed on',
+    'sample': 'a signal consists of samples',
+    'stage': 'a compiler has stages',
+    'tail': 'a distribution has a tail',
+    'work': 'threads and people work',
+  };
+  const terms = entries.map(({ term }) => term);
+  const isChapter = (page: string): boolean => /^\d\d-.*\.md$/.test(page);
+  const names = readdirSync(docs).filter(isChapter).sort();
+  const chapters = names.map((name) => readingOf(textOf(name)));
+  const isBoldIn = (term: string, text: string): boolean =>
+    introductionOf(term, [readingOf(text)], terms).page === 0;
+
+  it('in bold', () => {
+    const inOrder = entries.filter(({ page, term }) => isChapter(page) && !(term in otherSenses));
+    expect(inOrder.length).toBeGreaterThan(200);
+    const problems = inOrder.flatMap(({ term }) => {
+      const { page, before } = introductionOf(term, chapters, terms);
+      if (page < 0) return [`${term} is in bold nowhere`];
+      if (before.length <= 1) return [];
+      return [`${term}, in bold in ${names[page]}, was used before: ${before.join()}`];
+    });
+    expect(problems).toEqual([]);
+  });
+
+  it('or in the section of the glossary, if it has another sense or is not of a chapter', () => {
+    const others = entries.filter(({ page, term }) => !isChapter(page) || term in otherSenses);
+    const names = others.map(({ term }) => term);
+    expect(names).toEqual(expect.arrayContaining(Object.keys(otherSenses)));
+    const problems = others.filter(({ term, page, anchor }) =>
+      !isBoldIn(term, sectionsOf(page).get(anchor)?.text ?? ''));
+    expect(problems.map(({ term }) => term)).toEqual([]);
+  });
+
+  it('and each of these has been used in its other sense', () => {
+    const isNeeded = (term: string): boolean =>
+      introductionOf(term, chapters, terms).before.length > 1;
+    expect(Object.keys(otherSenses).filter((term) => !isNeeded(term))).toEqual([]);
+  });
+
+  const page = (text: string): string => readingOf(`# Title\n\n${text}\n`);
+  it.each([
+    ['An axis. Two **axes**.', 0, 1],
+    ['An axis, an axis.', -1, 2],
+    ['`axis`, ![an axis](axis.svg), [it](axis.md).\n\n    axis = 1\n\nThe **axis**.', 0, 0],
+    ['## An axis\n\n```ts\naxis;\n```\n\nThe **axis**.\n\nNext: [An axis](axis.md)', 0, 0],
+    ['It.\n\nAfter this chapter you can:\n\n- name\n  an axis.\n\nThe **axis**.', 0, 0],
+    ['The axis label, a taxis. An **axis label**, an\naxis-label. An **axis**.', 0, 0],
+    ['A **bold** axis.', -1, 1],
+  ])("'%s' explains 'axis' on page %i, after %i uses", (text, at, uses) => {
+    const found = introductionOf('axis', [page(text)], ['axis', 'axis label']);
+    expect([found.page, found.before.length]).toEqual([at, uses]);
+  });
+
+  it('counts the uses on earlier pages', () => {
+    const pages = ['A donation.', 'It donates.', 'To **donate**.'].map(page);
+    expect(introductionOf('donate', pages, ['donate'])).toEqual({
+      page: 2, before: ['1: …it donates.…'],
+    });
+  });
 });

@@ -1,5 +1,6 @@
 /** The pictures: files equal what their code draws, and what is drawn is well made and true. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { buffer, kernel, load, multiply, plus, printKernel, times } from '@mambagrad/kernel';
 import { associativeScan, type ScanAlgorithm, scanPairs, tensor } from '@mambagrad/tensor';
 import { sameShape } from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
@@ -150,6 +151,27 @@ test('tiles of a matrix product cover each of its products once, within their bl
     expectWellMade(drawTiles({ rows, columns, depth, tiles: 7 }));
   }), { numRuns: 8 });
   expect(() => drawTiles({ rows: 3 })).toThrow('expected a product of many rows');
+});
+
+test('tiles come in the order of the loops of the kernel', () => {
+  const [rows, depth, columns] = [300, 1200, 64];
+  const [a, b, y] = [buffer('a', 'f32', rows * depth), buffer('b', 'f32', depth * columns), buffer('y', 'f32', rows * columns)];
+  const product = kernel('product', [a, b, y], multiply({
+    a: (i, k) => load(a, plus(times(i, depth), k)), b: (k, j) => load(b, plus(times(k, columns), j)),
+    y, indexOf: (i, j) => plus(times(i, columns), j), rows, columns, depth,
+  }));
+  const [, , computing = ''] = printKernel(product).split('parallel for chunk in ');
+  const tiles = tilesOf(planOf(rows, columns, depth));
+  expect(computing.split('\n')[0]).toBe(`0..${new Set(tiles.map(({ chunk }) => chunk[0])).size}`);
+  // Blocks of k are written out: the first, those in the middle, and the last.
+  expect(Array.from(computing.matchAll(/for chain in (\w+)\.\./g), ([, from]) => from)).toEqual(['0', 'block', '1024']);
+  expect([...new Set(tiles.map(({ depths }) => depths.join()))]).toEqual(['0,512', '512,1024', '1024,1200']);
+  const steps = Array.from(computing.matchAll(/ step (\d+)/g), ([, step]) => Number(step));
+  // A tile has six rows where multiplication and addition are one instruction.
+  expect(steps.slice(0, 4)).toEqual([36, 8, expect.toSatisfy((step) => step === 4 || step === 6), 256]);
+  const [first] = tiles;
+  expect([first.block, first.panel, first.rows]).toEqual([[0, 36], [0, 8], [0, 4]]);
+  expect([tiles[1].rows, tiles[9].panel]).toEqual([[4, 8], [8, 16]]);
 });
 
 /** Checks that a run of threads did each chunk once, one after the other, and one loop before the next. */

@@ -11,7 +11,7 @@ import { nameOf, type PieceScript } from './pictures.ts';
 import { codeOf, loadCode } from './run.ts';
 
 /** Draws for all pieces of a page, one after the other. */
-class Draftsman {
+class DrawingWorker {
   #worker: Promise<Worker> | undefined;
   readonly #waiting = new Map<number, (drawing: Drawing) => void>();
   #count = 0;
@@ -61,18 +61,18 @@ class Piece {
   readonly #name: string;
   readonly #image: HTMLImageElement;
   readonly #first: Readonly<Record<'src' | 'alt', string>>;
-  readonly #draftsman: Draftsman;
+  readonly #worker: DrawingWorker;
   readonly #fields: readonly Field[];
   readonly #status = element('p', { class: 'status', role: 'status' });
   #isDrawing = false;
   /** Whether a control was moved while the picture was drawn. */
   #isStale = false;
 
-  constructor(name: string, image: HTMLImageElement, draftsman: Draftsman) {
+  constructor(name: string, image: HTMLImageElement, worker: DrawingWorker) {
     this.#name = name;
     this.#image = image;
     this.#first = { src: image.src, alt: image.alt };
-    this.#draftsman = draftsman;
+    this.#worker = worker;
     const changed = (): void => void this.#draw();
     const own: Readonly<Record<string, Control>> = controls[name as keyof typeof controls];
     this.#fields = Object.entries(own).map(([key, control]) => new Field(key, control, changed));
@@ -81,7 +81,7 @@ class Piece {
       ...this.#fields.map((field) => field.element), reset, this.#status);
     form.addEventListener('submit', (event) => event.preventDefault());
     for (const event of ['pointerenter', 'focusin']) {
-      form.addEventListener(event, () => draftsman.prepare(), { once: true });
+      form.addEventListener(event, () => worker.prepare(), { once: true });
     }
     const figure = element('figure', { class: 'piece', 'data-piece': name }, form);
     const around = image.parentElement;
@@ -120,7 +120,7 @@ class Piece {
   async #drawOnce(): Promise<void> {
     this.#status.classList.remove('failed');
     try {
-      const svg = await this.#draftsman.draw(this.#name, this.#settings());
+      const svg = await this.#worker.draw(this.#name, this.#settings());
       this.#image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
       this.#image.alt = textIn(svg);
       await this.#image.decode().catch(() => undefined);
@@ -239,9 +239,9 @@ function inputOf(control: Control): HTMLInputElement | HTMLSelectElement {
   }
 }
 
-const draftsman = new Draftsman();
+const worker = new DrawingWorker();
 
 (globalThis as PieceScript).mambagradPiece = (image) => {
   const name = nameOf(image) ?? '';
-  if (Object.hasOwn(controls, name)) new Piece(name, image, draftsman);
+  if (Object.hasOwn(controls, name)) new Piece(name, image, worker);
 };

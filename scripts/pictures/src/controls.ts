@@ -71,7 +71,7 @@ export const controls = {
     x: range('x', -4, 4, 3, { step: 0.5 }),
     b: range('b', -4, 4, 1, { step: 0.5 }),
     y: range('y', -8, 8, 5, { step: 0.5 }),
-    reached: range('Nodes reached by the backward pass', 1, 8, 8, { plays: 0.1 }),
+    reached: range('Backward steps', 1, 8, 8, { plays: 0.1 }),
   },
   'fusion-groups': { group: check('Fuse ops into groups') },
   'leaky-integrator': {

@@ -109,10 +109,10 @@ function loopsOf({ chunk, depths, block, panel, rows }: Tile, { gemm }: Multiply
   return [
     `pack b in ${gemm?.panels} panels of ${NR} columns`,
     `parallel for i in ${span(chunk)}`,
-    `  for k in ${span(depths)}, ${gemm?.blockDepth} of them`,
-    `    for i in ${span(block)}, ${MC} rows`,
-    `      for j in ${span(panel)}, a panel`,
-    `        for i in ${span(rows)}, ${MR} rows`,
+    `  for k in ${span(depths)}, KC = ${gemm?.blockDepth}`,
+    `    for i in ${span(block)}, MC = ${MC}`,
+    `      for j in ${span(panel)}, NR = ${NR}`,
+    `        for i in ${span(rows)}, MR = ${MR}`,
     '          y[i, j] += a[i, k] · b[k, j]',
   ];
 }
