@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   abilitiesOf, type Chapter, countWords, exercisesOf, filesIn, MOST_WORDS, numberOf, problemsOf,
-  proseOf, sectionOf, titleOf,
+  proseOf, sectionOf, titleOf, wideLinesOf,
 } from './support/chapter.ts';
 import { changesIn } from './support/recipes.ts';
 
@@ -90,6 +90,8 @@ describe('of a chapter', () => {
     expect(abilitiesOf(text)).toEqual(['read;\n', 'write\n  more.']);
     expect(exercisesOf(text)).toEqual(['Predict', 'Break', 'Extend']);
     expect(filesIn('`test/a.ts`, `a.ts`, `docs` and\n```\n`test/b.ts`\n```\n')).toEqual(['test/a.ts']);
+    const wide = 'wide '.repeat(20);
+    expect(wideLinesOf(`${wide}\n\`\`\`ts\n${wide}\n  // → ${wide}\n\`\`\`\n`)).toEqual([wide]);
     expect(problems(text)).toEqual([]);
   });
 
@@ -99,6 +101,7 @@ describe('of a chapter', () => {
     ['- read;\n', '', 'it lists 1 abilities'],
     ['`test/course.test.ts`', 'the test', "'In the source' names no file"],
     ['course.test.ts', 'none.ts', 'it names test/none.ts, which is not there'],
+    ['## In the source\n```', `${'long '.repeat(20)}\n\`\`\``, 'over 95 columns: long long'],
     ['**Break.**', '**Guess.**', "the exercises are 'Predict, Guess, Extend'"],
     ['This.\n\n</details>', 'This.', "the exercises are 'Predict?, Break, Extend'"],
     ['08-next.md', '09-next.md', "the last line is 'Next: [8. Next](09-next.md).'"],

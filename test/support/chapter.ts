@@ -13,6 +13,9 @@ export interface Chapter {
 /** The words of prose that a chapter may have. */
 export const MOST_WORDS = 3000;
 
+/** The columns that the site shows of code in a window of 1280 pixels. */
+export const MOST_COLUMNS = 95;
+
 /** The number in the name of a file: 7 for `docs/07-scan.md`. */
 export function numberOf({ path }: Chapter): number {
   return Number(/^(\d\d)-/.exec(basename(path))?.[1]);
@@ -63,6 +66,13 @@ export function filesIn(text: string): string[] {
   return Array.from(proseOf(text).matchAll(path), ([, file = '']) => file);
 }
 
+/** The lines of code that the site would have to scroll. What is printed may be wider. */
+export function wideLinesOf(text: string): string[] {
+  const blocks = text.match(/^```[^]*?^```$/gm) ?? [];
+  return blocks.flatMap((block) => block.split('\n'))
+    .filter((line) => line.length > MOST_COLUMNS && !/^\s*\/\/ /.test(line));
+}
+
 /** What is wrong with the form of a chapter, before another. */
 export function problemsOf(
   chapter: Chapter, next: Chapter, isThere: (path: string) => boolean,
@@ -83,6 +93,7 @@ export function problemsOf(
   const isRight = exercises === 'Predict, Break, Extend';
   require(isRight, `the exercises are '${exercises}', expected Predict, Break, Extend, each answered`);
   for (const file of filesIn(text)) require(isThere(file), `it names ${file}, which is not there`);
+  for (const line of wideLinesOf(text)) require(false, `over ${MOST_COLUMNS} columns: ${line}`);
   const last = text.trimEnd().split('\n').at(-1) ?? '';
   const link = `Next: [${titleOf(next).replaceAll('`', '')}](${basename(next.path)})`;
   const leadsOn = last.startsWith(link) && last.endsWith('.');

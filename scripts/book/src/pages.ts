@@ -24,7 +24,7 @@ export function bookPages(site: Site, parts: readonly Part[]): SitePage[] {
   const programs = programsOf(new Map(runnable.map(({ source, text }) => [source, text])));
   return pages.map((page): SitePage => {
     const { source, address, title, text } = page;
-    const rendered = renderMarkdown(source, text, {
+    const rendered = renderMarkdown(source, text.replace(nextChapter, '\n'), {
       links: site.linksFrom(source, address, text),
       isRunnable: isRunnable(source),
       declared: declarationsIn(site, page),
@@ -42,6 +42,9 @@ export function bookPages(site: Site, parts: readonly Part[]): SitePage[] {
     return { sheet, title, sections };
   });
 }
+
+/** The last line of a chapter. The site leaves it out: the foot of every page has that link. */
+const nextChapter = /\n+Next: \[[^\]]+\]\([^)]+\)\.\n*$/;
 
 /** Whether the blocks of `ts` of a page are one program. */
 function isRunnable(source: string): boolean {
