@@ -14,6 +14,7 @@ import {
 } from '../../scripts/publish/src/consumer.ts';
 import { readManifest, root } from '../../scripts/publish/src/manifest.ts';
 import { packAll, type Tarball } from '../../scripts/publish/src/pack.ts';
+import { oneOf } from '../support/soak.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mambagrad-consumer-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -120,19 +121,20 @@ describe('a project that installs them', () => {
     expect(output).toBe('');
   });
 
-  test('trains, saves, and loads the same model; and tests scans and ops', async () => {
+  test('trains, saves, and loads the same model, in a page, too; and tests scans and ops', async () => {
     const { code, output } = await trainAndUse(consumer, node);
     expect(output).toMatch(/^(?:[0-9a-f]{8} ?){3}\n$/);
     expect(code).toBe(0);
-    const place = { cwd: consumer.folder };
-    expect((await runWell(process.execPath, ['dist/testing.js'], place)).output).toBe('checked\n');
     // In a browser there are no files.
-    expect((await runWell(process.execPath, ['dist/bundle.js'], place)).output).toBe(output);
+    const programs = { testing: 'checked\n', bundle: output, browser: 'the same\n' };
+    for (const [name, expected] of oneOf(Object.entries(programs))) {
+      const place = { cwd: consumer.folder };
+      const { output: found } = await runWell(process.execPath, [`dist/${name}.js`], place);
+      expect(found, name).toBe(expected);
+    }
   });
 
-  test('has one file for pages without a bundler, which does what the packages do', async () => {
-    const place = { cwd: consumer.folder };
-    expect((await runWell(process.execPath, ['dist/browser.js'], place)).output).toBe('the same\n');
+  test('has one file for pages without a bundler, which imports nothing', () => {
     const umbrella = tarballs.find(({ manifest: { name } }) => name === 'mambagrad');
     expect(umbrella && textOf(umbrella, 'dist/browser.js')).not.toMatch(/^import\b/m);
   });

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, inject, it } from 'vitest';
 import { anyFloat, randomKernels } from './random.ts';
 import { runTwins } from './twins.ts';
-import { runs } from '../../support/soak.ts';
+import { runs, someOf } from '../../support/soak.ts';
 
 describe('a random kernel', () => {
   it('leaves the same bytes in WebAssembly and in JavaScript', () => {
@@ -51,7 +51,7 @@ describe('lanes', () => {
     reciprocal: (x: k.Expr) => k.div(1, x),
   };
 
-  it.each(Object.entries(functions))('compute %s as single values do', (_, f) => {
+  it.each(someOf(Object.entries(functions)))('compute %s as single values do', (_, f) => {
     fc.assert(
       fc.property(fc.array(anyFloat(), { maxLength: 11 }), (numbers) => {
         const n = numbers.length;

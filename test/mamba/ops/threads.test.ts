@@ -8,6 +8,7 @@ import {
 import { afterAll, describe, expect, it } from 'vitest';
 import { expectSame, unevenCotangent } from '../../support/compare.ts';
 import { onThreads, threadCounts } from '../../support/threads.ts';
+import { someOf } from '../../support/soak.ts';
 
 afterAll(closeThreads);
 
@@ -31,10 +32,10 @@ function expectSameOnAll(body: (...inputs: Tensor[]) => Tensor[], inputs: readon
 
 describe('the same bits on 1, 2, 3 and 8 threads', () => {
   // Of sequences, of blocks of channels with and without a rest, and of both; and of groups.
-  it.each([
+  it.each(someOf([
     [5, 40, 24, 7, 0], [1, 70, 37, 16, 0], [1, 33, 128, 5, 0], [2, 65, 75, 4, 0],
     [2, 40, 24, 7, 2], [1, 70, 74, 16, 2], [1, 33, 128, 5, 4],
-  ])(
+  ]))(
     'of a selective scan of [%i, %i, %i], state %i, groups %i',
     (batch, length, channels, state, groups) => {
       const shared = [batch, length, ...(groups > 0 ? [groups] : []), state];
@@ -68,11 +69,11 @@ describe('the same bits on 1, 2, 3 and 8 threads', () => {
   });
 
   const sizes: MambaLMOptions = { vocabSize: 20, hiddenSize: 48, numLayers: 2 };
-  it.each([
+  it.each(someOf([
     ['Mamba', sizes],
     ['Mamba-2', { ...sizes, layer: 'mamba2', headDim: 16, stateSize: 24 }],
     ['Mamba-3', { ...sizes, layer: 'mamba3', headDim: 16, stateSize: 24, mimoRank: 2 }],
-  ] as const)('of %s in training, loss by loss and to the last parameter', (_name, options) => {
+  ] as const))('of %s in training, loss by loss and to the last parameter', (_name, options) => {
     manualSeed(1);
     const model = new MambaLM(options);
     const optimizer = new AdamW(model.parameters(), { lr: 1e-2 });

@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { runs } from '../../support/soak.ts';
 
 let folder = '';
 let path = '';
@@ -149,7 +150,7 @@ describe('a process that is killed', () => {
 
   it('at random moments leaves one whole version', async () => {
     let version = 0;
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < runs(8); round++) {
       await saveUntilKilled(version + 1, Math.random() * 20);
       const found = wholeVersion();
       expect(found).toBeGreaterThan(version);

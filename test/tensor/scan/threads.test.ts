@@ -8,6 +8,7 @@ import { leaf } from '../../support/compare.ts';
 import { expectAllSame, withGradients } from '../../support/compiled.ts';
 import { recurrences } from '../../support/recurrence.ts';
 import { onThreads, threadCounts } from '../../support/threads.ts';
+import { runs } from '../../support/soak.ts';
 
 afterAll(closeThreads);
 
@@ -21,7 +22,7 @@ it('gives the same bits on 1, 2, 3 and 8 threads', () => {
       );
       for (const other of others) expectAllSame(other, first);
     }),
-    { numRuns: 12 },
+    { numRuns: runs(12) },
   );
 });
 
