@@ -2,7 +2,7 @@
  * A selective scan
  *
  * The heart of Mamba. There are several channels, and each has a state h of N numbers. At every
- * step t, channel d with its input u[t][d] does this for each number n of its state:
+ * step t, channel d with its input `u[t][d]` does this for each number n of its state:
  *
  *     h[d][n]  ←  exp(delta[t][d] · A[d][n]) · h[d][n]  +  delta[t][d] · B[t][n] · u[t][d]
  *

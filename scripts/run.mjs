@@ -53,7 +53,10 @@ const targets = {
     project: 'scripts/publish',
     folders: ['packages', 'scripts/bundle', 'scripts/chromium', 'scripts/publish'],
   },
-  book: { project: 'scripts/book', folders: ['packages', 'scripts', 'scripts/book'] },
+  book: {
+    project: 'scripts/book',
+    folders: ['packages', 'exercises/checks', 'exercises/solutions', 'scripts', 'scripts/book'],
+  },
   all: { project: '.', folders: ['packages', 'examples', 'exercises', 'bench', 'scripts', 'test'] },
 };
 

@@ -2,22 +2,23 @@
  * A bundler: many modules become one file. It can be this short because the modules are regular:
  * the compiler wrote them, they import each other without cycles, and what they export does not
  * change later. So each becomes a function that returns its exports, in an order in which whatever
- * is imported has run:
+ * is imported has run. Where a module uses an import, the name stands that it has in the bundle:
  *
- *     import { add } from './ops.js';            modules[7] = exported((() => {
- *     export const twice = (x) => add(x, x);       const { add } = modules[3];
- *                                                  const twice = (x) => add(x, x);
- *                                                  return { twice };
- *                                                })());
+ *     import { add } from './ops.js';            const $7 = (() => {
+ *     export const twice = (x) => add(x, x);       const twice = (a) => $3(a, a);
+ *                                                  return twice;
+ *                                                })();
  *
- * Comments and indentation are left out. Modules may be put into several files, each of which
- * needs those made before it.
+ * Comments and indentation are left out, and variables get short names (names.ts). Modules may be
+ * put into several files, each of which needs those made before it.
  */
 import { readFileSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { Script } from 'node:vm';
-import { type Export, type Module, readModule } from './modules.ts';
-import type { Token } from './tokens.ts';
+import { type Module, readModule } from './modules.ts';
+import { shortNames } from './names.ts';
+import { isKeyword, type Token } from './tokens.ts';
+import { readWords } from './words.ts';
 
 /** What a bundle is made of. */
 export interface BundlerOptions {
@@ -25,21 +26,23 @@ export interface BundlerOptions {
   readonly root: string;
   /** The file of an import that is not relative; undefined if there is none. */
   readonly find: (specifier: string) => string | undefined;
+  /**
+   * Whether functions that are only called keep their names, which stack traces show. All others
+   * keep them in any case.
+   */
+  readonly keepsFunctions: boolean;
 }
 
-/** A module with its place in the bundle. */
+/** A module that is in the bundle. */
 interface Bundled {
-  readonly index: number;
-  /** The names that it exports, in the order of a module namespace. */
-  readonly names: readonly string[];
+  /** The names that it exports, in the order of a module namespace, and what they are called here. */
+  readonly exports: ReadonlyMap<string, string>;
+  /** What all of them as one object are called, if a module needs that. */
+  namespace?: string;
 }
 
 /** The code that comes before the first module. */
-export const prelude = `'use strict';
-const modules = [];
-const exported = (all) => Object.freeze(Object.fromEntries(
-Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))));
-`;
+export const prelude = `'use strict';\n`;
 
 /** Makes bundles of modules; what an earlier one has is not put into a later one again. */
 export class Bundler {
@@ -48,6 +51,7 @@ export class Bundler {
   /** The modules that are being read, from the first to those that it needs. */
   readonly #open: string[] = [];
   #code: string[] = [];
+  #names = 0;
 
   constructor(options: BundlerOptions) {
     this.#options = options;
@@ -65,12 +69,13 @@ export class Bundler {
 
   /** The expression of what a bundled file exports, as one object. */
   expression(file: string): string {
-    return `modules[${this.#module(file).index}]`;
+    const module = this.#module(file);
+    return module.namespace ?? objectOf(module);
   }
 
-  /** The names that a bundled file exports, sorted. */
-  namesOf(file: string): readonly string[] {
-    return this.#module(file).names;
+  /** The names that a bundled file exports, sorted, with those that they have in the bundle. */
+  exportsOf(file: string): ReadonlyMap<string, string> {
+    return this.#module(file).exports;
   }
 
   #module(file: string): Bundled {
@@ -87,12 +92,53 @@ export class Bundler {
     const targets = new Map(module.specifiers.map((specifier) =>
       [specifier, this.#module(this.#find(file, specifier))] as const));
     this.#open.pop();
-    const names = exportedNames(name, module, targets);
-    const code = moduleCode(name, module, targets);
-    const bundled = { index: this.#bundled.size, names };
+    checkNames(name, module, targets);
+    const imports = new Map(module.imports.map(({ from, name: each, local }) =>
+      [local, this.#target(targets, from, each)] as const));
+    const own = new Map<string, string>();
+    const exports = module.exports.map(({ name: each, local, from }): [string, string] => {
+      if (from !== undefined) return [each, this.#target(targets, from, local)];
+      const named = imports.get(local) ?? own.get(local) ?? this.#name();
+      if (!imports.has(local)) own.set(local, named);
+      return [each, named];
+    });
+    const passed = module.stars.flatMap((from) => [...targetOf(targets, from).exports])
+      .filter(([each]) => each !== 'default' && !exports.some(([other]) => other === each));
+    const all = [...exports, ...passed].sort(([a], [b]) => (a < b ? -1 : 1));
+    const bundled = { exports: new Map(all) };
     this.#bundled.set(file, bundled);
-    this.#code.push(`modules[${bundled.index}] = exported((() => {\n${code}})());\n`);
+    this.#code.push(this.#statement(name, module, imports, own));
     return bundled;
+  }
+
+  #statement(
+    name: string, { body }: Module, imports: ReadonlyMap<string, string>,
+    own: ReadonlyMap<string, string>,
+  ): string {
+    try {
+      const code = moduleCode(body, imports, own, this.#options.keepsFunctions);
+      new Script(code);
+      return code;
+    } catch (error) {
+      throw new Error(`${name}: its code cannot be bundled: ${String(error)}`, { cause: error });
+    }
+  }
+
+  /** A name of the bundle, which no module has. */
+  #name(): string {
+    this.#names += 1;
+    return `$${this.#names.toString(36)}`;
+  }
+
+  /** What an import is called in the bundle. */
+  #target(targets: Targets, from: string, name: string): string {
+    const target = targetOf(targets, from);
+    if (name !== '*') return target.exports.get(name) ?? '';
+    if (target.namespace === undefined) {
+      target.namespace = this.#name();
+      this.#code.push(`const ${target.namespace} = ${objectOf(target)};\n`);
+    }
+    return target.namespace;
   }
 
   #find(file: string, specifier: string): string {
@@ -106,21 +152,20 @@ export class Bundler {
 
 type Targets = ReadonlyMap<string, Bundled>;
 
-/** All names that a module exports; checks that what it imports and passes on is there. */
-function exportedNames(name: string, module: Module, targets: Targets): string[] {
+/** Checks that what a module imports and passes on is there, and that it exports no name twice. */
+function checkNames(name: string, module: Module, targets: Targets): void {
   const own = module.exports.map((each) => each.name);
   const passed = module.stars.flatMap((from) =>
-    targetOf(targets, from).names.filter((each) => each !== 'default' && !own.includes(each)));
-  const all = [...own, ...passed].sort();
+    [...targetOf(targets, from).exports.keys()].filter((each) => !own.includes(each)));
+  const all = [...own, ...passed.filter((each) => each !== 'default')].sort();
   const twice = all.find((each, i) => each === all[i + 1]);
   if (twice !== undefined) throw new Error(`${name}: exports ${twice} twice`);
   const passedOn = module.exports.map((each) => ({ from: each.from, name: each.local }));
   for (const { from, name: wanted } of [...module.imports, ...passedOn]) {
     if (from === undefined || wanted === '*') continue;
-    if (targetOf(targets, from).names.includes(wanted)) continue;
+    if (targetOf(targets, from).exports.has(wanted)) continue;
     throw new Error(`${name}: imports ${wanted} from '${from}', which does not export it`);
   }
-  return all;
 }
 
 function targetOf(targets: Targets, specifier: string): Bundled {
@@ -129,40 +174,49 @@ function targetOf(targets: Targets, specifier: string): Bundled {
   return target;
 }
 
-/** The body of the function of a module. */
-function moduleCode(name: string, module: Module, targets: Targets): string {
-  const objectOf = (from: string) => `modules[${targetOf(targets, from).index}]`;
-  const imports = module.specifiers.flatMap((from) => {
-    const imported = module.imports.filter((each) => each.from === from);
-    const named = imported.filter((each) => each.name !== '*').map(({ name: each, local }) =>
-      each === local ? each : `${each}: ${local}`);
-    return [
-      ...imported.filter((each) => each.name === '*').map(({ local }) =>
-        `const ${local} = ${objectOf(from)};\n`),
-      ...(named.length > 0 ? [`const { ${named.join(', ')} } = ${objectOf(from)};\n`] : []),
-    ];
-  });
-  const returned = [
-    // Own names come after those of others, which they hide.
-    ...module.stars.map((from) => `...${objectOf(from)}`),
-    ...module.exports.map((each) => exportCode(each, objectOf)),
-  ];
-  const code = `${imports.join('')}${compact(module.body)}\nreturn { ${returned.join(', ')} };\n`;
-  try {
-    new Script(`(() => {\n${code}})`);
-  } catch (error) {
-    throw new Error(`${name}: its code cannot be bundled: ${String(error)}`, { cause: error });
-  }
-  return code;
+/** All exports of a module as an object. */
+function objectOf({ exports }: Bundled): string {
+  return `Object.freeze({ ${[...exports].map((each) => each.join(': ')).join(', ')} })`;
 }
 
-function exportCode({ name, local, from }: Export, objectOf: (from: string) => string): string {
-  const key = name === 'default' ? "'default'" : name;
-  if (from === undefined) return name === local ? name : `${key}: ${local}`;
-  return `${key}: ${local === '*' ? objectOf(from) : `${objectOf(from)}.${local}`}`;
+/** The names that a bundle makes. */
+const bundleName = /^\$[\da-z]+$/;
+
+/** A module as a statement: `imports` and `own` exports are its names for those of the bundle. */
+function moduleCode(
+  tokens: readonly Token[], imports: ReadonlyMap<string, string>, own: ReadonlyMap<string, string>,
+  keepsFunctions: boolean,
+): string {
+  const significant = tokens.filter(({ kind }) => kind !== 'whitespace' && kind !== 'comment');
+  const words = readWords(significant);
+  const outer = significant.find(({ kind, text }) => kind === 'identifier' && bundleName.test(text));
+  if (outer !== undefined) throw new Error(`names such as ${outer.text} are those of the bundle`);
+  // A function in the module may have the name of an import, and words such as `set` may be keywords.
+  const isReplaced = (local: string): boolean => !isKeyword(local) && !words.functions.has(local);
+  const given = new Map([...imports].filter(([local]) => isReplaced(local)));
+  const declared = new Set([...imports.keys()].filter((local) => !isReplaced(local)));
+  const kept = keepsFunctions ? words.functions : new Set(own.keys());
+  const names = shortNames(significant, words, { given, declared, kept });
+  const texts = new Map([...names].map(([i, name]) => {
+    const isShorthand = words.uses.get(i) === 'shorthand';
+    return [significant[i], isShorthand ? `${significant[i].text}:${name}` : name];
+  }));
+  const local = (name: string): string => {
+    const place = significant.findIndex(({ text }, i) =>
+      text === name && ['shorthand', 'variable'].includes(words.uses.get(i) ?? ''));
+    return names.get(place) ?? name;
+  };
+  const list = (all: readonly string[]): string => all.length === 1 ? all[0] : `[${all.join(',')}]`;
+  const code = [
+    ...[...declared].map((each) => `const ${each}=${imports.get(each)};`),
+    compact(tokens.map((token) => ({ ...token, text: texts.get(token) ?? token.text }))),
+  ].join('').trim();
+  if (own.size === 0) return code === '' ? '' : `(()=>{${code}\n})();\n`;
+  const returned = list([...own.keys()].map(local));
+  return `const ${list([...own.values()])}=(()=>{${code}\nreturn ${returned};})();\n`;
 }
 
-/** Code without comments, and without the space that it can do without; lines stay lines. */
+/** Code without comments and space that it can do without. Lines end where a statement may end. */
 function compact(tokens: readonly Token[]): string {
   const code: string[] = [];
   let space = '';
@@ -172,9 +226,12 @@ function compact(tokens: readonly Token[]): string {
     if (kind === 'whitespace' || kind === 'comment') {
       space = space === '\n' || text.includes('\n') ? '\n' : ' ';
     } else {
+      const isInside = ';,([{'.includes(last) || '.,;:?)]}=&|<>'.includes(text[0]);
+      if (space === '\n' && isInside) space = ' ';
       const isNeeded = space === '\n' || !isApart(last, text[0]);
       code.push(isNeeded ? space + text : text);
-      [space, last] = ['', text[text.length - 1]];
+      // Letters behind a regular expression would be its flags.
+      [space, last] = ['', kind === 'regExp' ? 'a' : text[text.length - 1]];
     }
   }
   return code.join('');
@@ -183,6 +240,6 @@ function compact(tokens: readonly Token[]): string {
 /** Whether two characters stay two tokens when nothing is between them. */
 function isApart(before: string, after: string): boolean {
   return '()[]{},;:?'.includes(before) || '()[]{},;:?'.includes(after) ||
-    (/[=<>&|*]/.test(before) && /[\w$'"`]/.test(after)) ||
-    (/[=<>&|*!]/.test(after) && /[\w$'"`]/.test(before));
+    (/[-+=<>&|*%/]/.test(before) && /[\w$'"`]/.test(after)) ||
+    (/[-+=<>&|*%/!]/.test(after) && /[\w$'"`]/.test(before));
 }

@@ -6,7 +6,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Bundler, prelude } from './bundle.ts';
-import { tokensOf } from './tokens.ts';
 
 export const root: string = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -47,24 +46,11 @@ export function moduleWith(files: readonly string[]): string {
   const all = [file, ...files];
   const missing = all.find((each) => !existsSync(each));
   if (missing !== undefined) throw new Error(`${missing} is not there: run \`npm run build\` first`);
-  const bundler = new Bundler({ root, find: (specifier) => entries.get(specifier) });
-  const code = bundler.add(all);
-  const seen = new Set<string>();
-  return prelude + code + all.map((each) => {
-    const names = bundler.namesOf(each).filter((name) => !seen.has(name));
-    for (const name of names) seen.add(name);
-    return exportStatement(names, bundler.expression(each));
-  }).join('');
-}
-
-/** Exports names of an object. Some of them are none for variables in JavaScript: var. */
-function exportStatement(names: readonly string[], object: string): string {
-  const locals = names.map((name) => {
-    const isKeyword = tokensOf(name).some(({ kind }) => kind === 'keyword');
-    return { name, local: isKeyword ? `${name}_` : name };
+  const bundler = new Bundler({
+    root, find: (specifier) => entries.get(specifier), keepsFunctions: true,
   });
-  const list = (between: string, take: (each: { name: string; local: string }) => string[]) =>
-    locals.map((each) => each.name === each.local ? each.name : take(each).join(between)).join(', ');
-  return `const { ${list(': ', ({ name, local }) => [name, local])} } = ${object};\n` +
-    `export { ${list(' as ', ({ name, local }) => [local, name])} };\n`;
+  const code = bundler.add(all);
+  const exported = new Map(all.toReversed().flatMap((each) => [...bundler.exportsOf(each)]));
+  const list = [...exported].map(([name, local]) => `${local} as ${name}`);
+  return `${prelude}${code}export { ${list.join(', ')} };\n`;
 }

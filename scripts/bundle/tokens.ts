@@ -41,6 +41,11 @@ const contextual = new Set(
   of override private protected public readonly satisfies set static type unique`.split(/\s+/),
 );
 
+/** Whether a word is a keyword, be it only in some places. */
+export function isKeyword(word: string): boolean {
+  return reserved.has(word) || contextual.has(word);
+}
+
 /** Keywords that are values: a slash behind them divides. */
 const values = new Set(['false', 'null', 'super', 'this', 'true']);
 

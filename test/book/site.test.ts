@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path/posix';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 
+import { exercises } from '../../exercises/checks/exercises.ts';
+import type { ExerciseData } from '../../scripts/book/src/exercises.ts';
 import { readFiles, readText } from '../../scripts/book/src/files.ts';
 import { readOutline } from '../../scripts/book/src/outline.ts';
 import { type Colour, pairs, palette } from '../../scripts/book/src/palette.ts';
@@ -167,12 +169,66 @@ test('the first chapter is painted after less than 100 kB, all after less than 4
   expect(Math.max(...sizes.map(({ gzip }) => gzip))).toBeLessThan(40_000);
 });
 
+test('a chapter that runs code on all packages loads less than 250 kB, compressed', () => {
+  const shared = ['style.css', 'paint.js', 'site.js', 'packages.js'].map((file) => `assets/${file}`);
+  const hasCode = (address: string): boolean => pages.get(address)
+    ?.some(({ attributes }) => attributes.get('id') === 'program') === true;
+  const chapters = outline.flatMap((part) => part.pages.map(({ address }) => address))
+    .filter((address) => /^\d\d-/.test(address) && hasCode(address));
+  const gzip = (file: string): number => gzipSync(String(output.get(file))).length;
+  const base = shared.map(gzip).reduce((a, b) => a + b);
+  const large = chapters.map((address) => ({ address, bytes: base + gzip(address) }))
+    .filter(({ bytes }) => bytes >= 250_000);
+  expect(chapters.length).toBeGreaterThan(20);
+  expect(large).toEqual([]);
+});
+
 test('what makes pictures change is small, and loaded by no page before it is wanted', () => {
   const sizeOf = (name: string) => gzipSync(String(output.get(`assets/${name}.js`))).length;
   expect(sizeOf('site')).toBeLessThan(12_000);
   expect(sizeOf('pieces')).toBeLessThan(8_000);
   expect(sizeOf('drawing')).toBeLessThan(40_000);
   expect(wrong((tags) => attribute(tags, 'src').filter((src) => /\/(?:pieces|drawing|packages)\.js$/.test(`/${src}`)))).toEqual([]);
+});
+
+describe('exercises', () => {
+  const addresses = [...pages.keys()].filter((address) => /^exercises\/\w+\.html$/.test(address));
+
+  test('have a page each, with what is asked, the types, an answer to begin with and hints', () => {
+    expect(addresses.map((address) => address.slice('exercises/'.length, -'.html'.length)).toSorted())
+      .toEqual(exercises.map(({ name }) => name).toSorted());
+    for (const { name, title, exports, hints } of exercises) {
+      const text = String(output.get(`exercises/${name}.html`));
+      const [, json = ''] = /<script type="application\/json" id="answer">(.*?)<\/script>/.exec(text) ?? [];
+      const data = JSON.parse(json) as ExerciseData;
+      expect(text).toContain(`>${title}</h1>`);
+      expect(text).not.toContain('--hint');
+      expect({ name: data.name, hints: data.hints }).toEqual({ name, hints });
+      for (const each of exports) {
+        expect(data.code).toContain(`export function ${each}(`);
+        expect(data.code).toContain(`${each} is not written yet`);
+        expect(data.solution).toContain(`export function ${each}(`);
+      }
+      expect(data.solution).not.toContain('not written yet');
+    }
+  });
+
+  test('are found from the list, from the menu, and from the chapters that name their command', () => {
+    for (const address of addresses) {
+      expect(attribute(pages.get('exercises.html') ?? [], 'href')).toContain(address);
+      expect(attribute(pages.get('index.html') ?? [], 'href')).toContain(address);
+    }
+    const command = pages.get('exercises/scan.html')?.filter(({ text }) => text === 'npm run exercise scan') ?? [];
+    expect(command.filter(({ name }) => name === 'a')).toEqual([]);
+    expect(attribute(pages.get('exercises/scan.html') ?? [], 'href')).toContain('../source/exercises/scan.ts.html');
+  });
+
+  test('are small until the check is loaded, and it is what an answer needs alone', () => {
+    const gzip = (file: string): number => gzipSync(String(output.get(file))).length;
+    for (const address of addresses) expect(gzip(address)).toBeLessThan(10_000);
+    expect(gzip('assets/exercise.js')).toBeLessThan(10_000);
+    expect(gzip('assets/exercises.js')).toBeLessThan(20_000);
+  });
 });
 
 describe('colours', () => {

@@ -1,8 +1,8 @@
 /**
  * Pictures that can be changed. A picture of the pages that has controls (scripts/pictures) gets
- * them when it comes near the window (pictures.ts). It stays as it is until one of them is moved; then the
- * packages are loaded, and a worker draws the picture anew, with the code that has drawn it for the
- * page. Without scripts the picture is a picture.
+ * them when it comes near the window (pictures.ts). It stays as it is until one of them is moved.
+ * Then the packages are loaded, and a worker draws the picture again, by the code that drew it for
+ * the page. Without scripts the picture is a picture.
  */
 import { type Control, controls, type Settings } from '../../pictures/src/controls.ts';
 import type { Drawing, PieceJob } from '../worker/messages.ts';
@@ -67,6 +67,8 @@ class Piece {
   #isDrawing = false;
   /** Whether a control was moved while the picture was drawn. */
   #isStale = false;
+  /** How often the picture was put back: what was asked for before is shown no more. */
+  #resets = 0;
 
   constructor(name: string, image: HTMLImageElement, worker: DrawingWorker) {
     this.#name = name;
@@ -97,6 +99,7 @@ class Piece {
 
   #reset(): void {
     for (const field of this.#fields) field.reset();
+    this.#resets++;
     this.#status.textContent = '';
     Object.assign(this.#image, this.#first);
   }
@@ -118,9 +121,11 @@ class Piece {
   }
 
   async #drawOnce(): Promise<void> {
+    const resets = this.#resets;
     this.#status.classList.remove('failed');
     try {
       const svg = await this.#worker.draw(this.#name, this.#settings());
+      if (resets < this.#resets) return;
       this.#image.src = `data:image/svg+xml,${encodeURIComponent(svg)}`;
       this.#image.alt = textIn(svg);
       await this.#image.decode().catch(() => undefined);

@@ -69,14 +69,14 @@ async function start(
 }
 
 /** The parts that only some programs need. */
-function extrasOf({ blocks }: Job): string[] {
+function extrasOf({ blocks, exercise }: Job): string[] {
   const code = blocks.map((block) => block.code).join('\n');
   const needsBrowser = /['"][@\w/-]*\/browser['"]/.test(code);
   const needsNode = /['"](?:node:\w+|[@\w/-]*\/node)['"]/.test(code);
-  const needsTesting = /['"](?:fast-check|[@\w/-]*\/testing)['"]/.test(code);
+  const needsTesting = exercise !== undefined || /['"](?:fast-check|[@\w/-]*\/testing)['"]/.test(code);
   return [
     ...(needsNode ? ['node'] : []), ...(needsBrowser ? ['browser'] : []),
-    ...(needsTesting ? ['testing'] : []),
+    ...(needsTesting ? ['testing'] : []), ...(exercise !== undefined ? ['exercises'] : []),
   ];
 }
 

@@ -2,6 +2,7 @@
 import { connectBlocks } from './blocks.ts';
 import { connectNavigation } from './navigation.ts';
 import { connectPictures } from './pictures.ts';
+import { markSolved } from './progress.ts';
 import { connectSearch } from './search.ts';
 import { connectThemeSwitch } from './theme.ts';
 
@@ -11,3 +12,4 @@ connectSearch(document.body.dataset['root'] ?? '');
 connectNavigation();
 connectBlocks();
 connectPictures();
+markSolved();

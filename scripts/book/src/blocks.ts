@@ -1,7 +1,7 @@
 /**
  * The blocks of a Markdown page: headings, paragraphs, code, lists, tables and folded answers. The
- * first characters of a line say what begins there. The item of a list is read like a page, after it
- * was moved to the left:
+ * first characters of a line say what begins there. The item of a list is a page in itself, moved
+ * to the right:
  *
  *     1. Write it.        →   list: [paragraph, code]
  *
@@ -204,7 +204,8 @@ class BlockParser {
     const { text, number } = this.#lines[this.#next];
     const [, summary] = summaryLine.exec(this.#textAt(1)) ?? [];
     if (text !== '<details>') {
-      this.#fail(number, `expected a line <details> or </details>, and nothing else in it: ${text}`);
+      const expected = 'a line <details> or </details>, and nothing else in it';
+      this.#fail(number, `expected ${expected}: ${text}`);
     }
     if (summary === undefined) {
       this.#fail(number + 1, 'below <details> stands <summary>plain text</summary>');
@@ -303,7 +304,8 @@ class BlockParser {
 /** Whether a line ends the paragraph before it. Of numbered lists those that begin with 1 do. */
 function startsBlock(text: string): boolean {
   const [, , number = '1'] = item.exec(text) ?? [];
-  return heading.test(text) || fence.test(text) || foldTag.test(text) || (item.test(text) && Number(number) === 1);
+  return heading.test(text) || fence.test(text) || foldTag.test(text) ||
+    (item.test(text) && Number(number) === 1);
 }
 
 /** The cells of a row: a bar between them that is part of a cell is written `\|`. */

@@ -5,6 +5,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path/posix';
+import { exercisePages } from './exercises.ts';
 import { readFiles, root } from './files.ts';
 import { layOut } from './layout.ts';
 import { imageAddress, Site } from './links.ts';
@@ -26,7 +27,10 @@ export function buildSite(): Output {
   const site = new Site(readFiles(), parts.flatMap(({ pages }) => pages));
   const output: Output = new Map();
   const found: Found[] = [];
-  for (const { sheet, title, sections } of [...bookPages(site, parts), ...sourcePages(site)]) {
+  const allPages = [
+    ...bookPages(site, parts), ...exercisePages(site, parts), ...sourcePages(site),
+  ];
+  for (const { sheet, title, sections } of allPages) {
     output.set(sheet.address, layOut(sheet));
     found.push({ title, address: sheet.address, sections });
   }
@@ -34,7 +38,7 @@ export function buildSite(): Output {
     output.set(sheet.address, layOut(sheet));
   }
   for (const image of site.images) output.set(imageAddress(image), readFileSync(join(root, image)));
-  for (const name of ['paint', 'site', 'playground', 'pieces', 'missing']) {
+  for (const name of ['paint', 'site', 'playground', 'pieces', 'exercise', 'missing']) {
     output.set(`assets/${name}.js`, siteScript(name));
   }
   output.set('assets/index.js', searchIndex(found));

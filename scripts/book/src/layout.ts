@@ -5,7 +5,7 @@
 import { html, type Html, joined } from './html.ts';
 import { way } from './links.ts';
 import type { Section } from './markdown.ts';
-import type { Page, Part } from './outline.ts';
+import { exerciseOrder, type Page, type Part } from './outline.ts';
 import { frameHash } from './scripts.ts';
 
 /** A page as it is put into the layout. */
@@ -108,12 +108,16 @@ const icons = {
 /** The contents of the site, the page at `address` marked. */
 export function siteMenu(parts: readonly Part[], address: string): Html {
   return joined([
-    ...parts.map(({ title, pages }) => menuPart(title, pages.map((page) => ({
-      address: page.address, title: menuTitle(page),
-    })), address)),
+    ...parts.map(({ title, pages }) => menuPart(title, pages.flatMap(menuItems), address)),
     menuPart('Try it', [{ address: 'playground.html', title: 'Playground' }], address),
     menuPart('Sources', [{ address: 'source/index.html', title: 'All files' }], address),
   ], '\n');
+}
+
+/** A page as the menu has it, and what is listed below it. */
+function menuItems(page: Page): Pick<Page, 'address' | 'title'>[] {
+  const item = { address: page.address, title: menuTitle(page) };
+  return page.source === 'docs/exercises.md' ? [item, ...exerciseOrder()] : [item];
 }
 
 /** Titles as the menu has them: packages without what is in front of all of them. */

@@ -57,9 +57,15 @@ export class Site {
         const found = this.addressOf(file);
         if (found === undefined) throw new Error(`link to ${target}: the site has no ${file}`);
         last = file;
-        return way(address, found) + hash;
+        // Of an exercise, pages mean what is asked; the page of it, its file.
+        const isExercise = /^exercises\/\w+\.ts$/.test(file) && source.endsWith('.md');
+        const exercise = file.replace(/\.ts$/, '.html');
+        return way(address, isExercise && exercise !== address ? exercise : found) + hash;
       },
       ofCode: (code) => {
+        const [, name] = /^npm run exercise (\w+)(?: -- --hint)?$/.exec(code) ?? [];
+        const page = `exercises/${name}.html`;
+        if (name !== undefined && page !== address) return way(address, page);
         if (!fileName.test(code)) return undefined;
         const file = this.files.meant(code.replace(/\/$/, ''), about, last);
         const found = file === undefined ? undefined : this.addressOf(file);

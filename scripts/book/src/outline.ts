@@ -25,6 +25,25 @@ export interface Part {
   readonly pages: readonly Page[];
 }
 
+/** The page of an exercise. */
+export interface ExercisePage extends Page {
+  readonly name: string;
+  /** The chapter that it follows, as a link of docs/exercises.md. */
+  readonly after: string;
+}
+
+/** The exercises, in the order of their list in docs/exercises.md. */
+export function exerciseOrder(): ExercisePage[] {
+  const rows = readText('docs/exercises.md')
+    .matchAll(/^\| \[`(\w+)`\]\(\.\.\/exercises\/\w+\.ts\) \|[^|]*\| ([^|]*) \|/gm);
+  return Array.from(rows, ([, name, after]) => {
+    const source = `exercises/${name}.ts`;
+    const text = readText(source);
+    const [, title = name] = /^\/\*\*\n \* (.+)$/m.exec(text) ?? [];
+    return { name, after, source, address: `exercises/${name}.html`, title, text };
+  });
+}
+
 /** The site's parts. */
 export function readOutline(): Part[] {
   const readme = readText('README.md');

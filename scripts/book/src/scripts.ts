@@ -11,7 +11,7 @@ import { root } from './files.ts';
 
 /** A script that runs a file of `site/`, and all that it imports. */
 export function siteScript(name: string): string {
-  const bundler = new Bundler({ root, find: () => undefined });
+  const bundler = new Bundler({ root, find: () => undefined, keepsFunctions: false });
   const code = bundler.add([join(root, 'dist/book/site', `${name}.js`)]);
   return `(() => {\n${prelude}${code}})();\n`;
 }
@@ -32,16 +32,32 @@ const extra = (name: string): string => /\/(node|testing|browser)$/.exec(name)?.
  * a file in memory of it: a worker cannot be loaded from a file on the disk.
  */
 export function workerScripts(): Map<string, string> {
+  return new Map([...workerCode()].map(([name, code], i) => {
+    const frame = i === 0 ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
+    const put = `(globalThis.mambagradCode ??= {})['${name}'] = ${JSON.stringify(code)};\n`;
+    return [name, frame + put];
+  }));
+}
+
+let codeOfWorker: Map<string, string> | undefined;
+
+/** The code of the worker, in parts: the first is always needed. */
+export function workerCode(): Map<string, string> {
+  return codeOfWorker ??= bundleWorker();
+}
+
+function bundleWorker(): Map<string, string> {
   const entries = packageEntries();
   const files = new Map([
     ...entries,
     ...Object.entries(standIns).map(([name, file]) =>
       [name, compiled(`worker/node/${file}.js`)] as const),
     ['fast-check', fileOf('fast-check')] as const,
+    ['exercises', join(root, 'exercises/dist/checks/named.js')] as const,
   ]);
   const find = (specifier: string): string | undefined =>
     files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
-  const bundler = new Bundler({ root, find });
+  const bundler = new Bundler({ root, find, keepsFunctions: false });
   const [main, drawing] = [compiled('worker/main.js'), compiled('worker/pieces.js')];
   const given: Readonly<Record<string, readonly string[]>> = {
     packages: [...entries.keys()].filter((name) => extra(name) === 'packages'),
@@ -50,6 +66,7 @@ export function workerScripts(): Map<string, string> {
     // What draws the pictures that can be changed: no entries, but a worker.
     drawing: [],
     testing: ['fast-check', ...[...entries.keys()].filter((name) => extra(name) === 'testing')],
+    exercises: ['exercises'],
   };
   return new Map(Object.entries(given).map(([script, names]) => {
     const [isFirst, isDrawing] = [script === 'packages', script === 'drawing'];
@@ -59,13 +76,18 @@ export function workerScripts(): Map<string, string> {
     const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
     const text = [
       isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
-      isFirst ? `const start = () => ${bundler.expression(main)}.start(entries);\n` : '',
-      isDrawing ? `const { servePieces } = ${bundler.expression(drawing)};\n` : '',
+      isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries);\n` : '',
+      isDrawing ? `const servePieces = ${bundler.exportsOf(drawing).get('servePieces')};\n` : '',
     ].join('');
-    const frame = isFirst ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
-    const put = `(globalThis.mambagradCode ??= {})['${script}'] = ${JSON.stringify(text)};\n`;
-    return [script, frame + put];
+    return [script, text];
   }));
+}
+
+/** The hints of each exercise, by its name: what the code of the worker says. */
+export function hintsOf(): Map<string, readonly string[]> {
+  const code = ['packages', 'testing', 'exercises'].map((name) => workerCode().get(name));
+  const run = new Function(`${code.join('')}return entries.exercises.hints;`);
+  return new Map(Object.entries(run() as Record<string, readonly string[]>));
 }
 
 /** The file of a package that is installed, or of a part of one. */

@@ -33,10 +33,14 @@ export interface Assembled {
 /** What errors call the code, so that their stacks tell its lines. */
 export const SOURCE = 'page.js';
 
-/** Puts blocks together. Throws if they import one name from two modules. */
+/**
+ * Puts blocks together; the function gives what they export. Throws if they import one name from two
+ * modules.
+ */
 export function assemble(blocks: readonly Block[]): Assembled {
   const imports = new Map<string, Imported>();
   const specifiers = new Set<string>();
+  const exports = new Map<string, string>();
   let [code, line] = ['', 1];
   for (const block of blocks) {
     const module = readModule('line', '\n'.repeat(block.line) + block.code);
@@ -50,6 +54,7 @@ export function assemble(blocks: readonly Block[]): Assembled {
       imports.set(each.local, each);
     }
     for (const specifier of module.specifiers) specifiers.add(specifier);
+    for (const { name, local, from } of module.exports) if (from === undefined) exports.set(name, local);
     const start = Math.max(block.line, line);
     const text = bodyOf(module.body, block);
     code += `${'\n'.repeat(start - line)};__page.enter(${block.line});`;
@@ -62,8 +67,9 @@ export function assemble(blocks: readonly Block[]): Assembled {
     return `const ${local} = ${name === '*' ? all : `${all}[${JSON.stringify(name)}]`};`;
   });
   const head = `(async (__page, __modules) => { 'use strict'; ${bindings.join(' ')}`;
+  const given = [...exports].map(([name, local]) => `${JSON.stringify(name)}: ${local}`);
   return {
-    code: `${head}${code}\n})\n//# sourceURL=${SOURCE}`, imports: names,
+    code: `${head}${code}\nreturn { ${given.join(', ')} };\n})\n//# sourceURL=${SOURCE}`, imports: names,
     specifiers: [...specifiers],
   };
 }

@@ -40,11 +40,30 @@ async function run(job: Job, given: Modules, output: Output): Promise<void> {
     const { code, imports, specifiers } = assemble(job.blocks);
     checkImports(imports, specifiers, modules);
     const program = await compiled(code);
-    await program(page, modules);
+    const exported = await program(page, modules);
+    if (job.exercise !== undefined) checkAnswer(job.exercise, exported, modules, output);
     end();
   } catch (error) {
     end(describeError(error));
   }
+}
+
+/** The module with the checks of the exercises (exercises/checks/named.ts). */
+interface Checks {
+  checkByName(
+    name: string, module: object,
+    onProgress: (progress: { readonly property: string; readonly input: string }) => void,
+  ): { readonly isDone: boolean; readonly text: string };
+}
+
+function checkAnswer(name: string, answer: object, modules: Modules, output: Output): void {
+  const { checkByName } = modules['exercises'] as Checks;
+  const report = checkByName(name, answer, (progress) => {
+    output.say({ kind: 'try', ...progress });
+    // The page has to know of an input on which the code never ends.
+    output.flush();
+  });
+  output.say({ kind: 'check', ...report });
 }
 
 function pageOf(output: Output): Page {
@@ -88,7 +107,7 @@ function checkImports(
   }
 }
 
-type Program = (page: Page, modules: Modules) => Promise<void>;
+type Program = (page: Page, modules: Modules) => Promise<object>;
 
 /** Makes a function of the code. The engine says where a mistake is only to whoever loads a file. */
 async function compiled(code: string): Promise<Program> {

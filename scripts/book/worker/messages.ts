@@ -4,6 +4,8 @@ import type { Block } from './assemble.ts';
 /** What is to be run: blocks in order. */
 export interface Job {
   readonly blocks: readonly Block[];
+  /** The exercise that the blocks are an answer to: its check follows. */
+  readonly exercise?: string;
 }
 
 /** Something that was printed. */
@@ -25,6 +27,20 @@ export interface Drawn {
 export interface Entered {
   readonly kind: 'enter';
   readonly line: number;
+}
+
+/** That the check of an exercise is about to try an input. */
+export interface Tried {
+  readonly kind: 'try';
+  readonly property: string;
+  readonly input: string;
+}
+
+/** The report of a check. */
+export interface Checked {
+  readonly kind: 'check';
+  readonly isDone: boolean;
+  readonly text: string;
 }
 
 /** That more was printed than is shown. */
@@ -55,4 +71,4 @@ export interface Drawing {
   readonly error?: string;
 }
 
-export type Message = Printed | Drawn | Entered | Cut | Ended;
+export type Message = Printed | Drawn | Entered | Tried | Checked | Cut | Ended;

@@ -47,7 +47,8 @@ export type Controls = Readonly<Record<string, Control>>;
 export type Settings = Readonly<Record<string, number | string | boolean>>;
 
 const range = (
-  label: string, min: number, max: number, value: number, more: { step?: number; plays?: number } = {},
+  label: string, min: number, max: number, value: number,
+  more: { readonly step?: number; readonly plays?: number } = {},
 ): RangeControl => ({ kind: 'range', label, min, max, value, step: 1, ...more });
 
 const choice = (

@@ -40,7 +40,8 @@ export function planOf(rows: number, columns: number, depth: number): MultiplyPl
   const [a, b] = [buffer('a', 'f32', rows * depth), buffer('b', 'f32', depth * columns)];
   const y = buffer('y', 'f32', rows * columns);
   return planMultiply({
-    a: (i, k) => load(a, plus(times(i, depth), k)), b: (k, j) => load(b, plus(times(k, columns), j)),
+    a: (i, k) => load(a, plus(times(i, depth), k)),
+    b: (k, j) => load(b, plus(times(k, columns), j)),
     y, indexOf: (i, j) => plus(times(i, columns), j), rows, columns, depth,
   });
 }

@@ -109,7 +109,9 @@ function drawOp(op: PassedOp, labels: ReadonlyMap<string, string>, top: number):
   return [
     ...head, text(LEFT, middle, words, { class: 'code' }),
     // Without dead code elimination no kernel computes what nobody reads, all the same.
-    kernels.length > 0 ? '' : text(NOTE, middle, 'in no kernel', { class: 'small', color: 'quiet' }),
+    kernels.length > 0 ? '' : text(NOTE, middle, 'in no kernel', {
+      class: 'small', color: 'quiet',
+    }),
     ...kernels.map((kernel, i) => {
       const color = kernelColors[kernel % kernelColors.length];
       const x = WIDTH - 14 - 26 * (kernels.length - i);
