@@ -102,7 +102,8 @@ const patient = isEarly ? ['--interrupt-budget=500000'] : [];
 export default defineConfig({
   test: {
     experimental,
-    maxWorkers: 2,
+    // Two compute while one waits for a browser or for another process.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -125,8 +126,6 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...alone, ...untouched],
           isolate: false,
-          // Two compute while one waits for a browser or for another process.
-          maxWorkers: 3,
           // Much of what tests make is garbage at once: less often, and without more threads.
           execArgv: ['--max-semi-space-size=64', '--single-threaded-gc', ...patient],
           sequence: { groupOrder: 1 },
