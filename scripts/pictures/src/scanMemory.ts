@@ -18,7 +18,7 @@ export interface ScanSizes {
 }
 
 /** The sizes that the chapter counts with. */
-export const sizes: ScanSizes = { B: 8, L: 256, D: 128, N: 16, chunkSize: 32 };
+const sizes: ScanSizes = { B: 8, L: 256, D: 128, N: 16, chunkSize: 32 };
 
 /** Bytes of a scan in float32. */
 export interface ScanBytes {
@@ -104,7 +104,7 @@ function bar(
 }
 
 /** A number of bytes, in the unit that suits it. */
-export function bytes(count: number): string {
+function bytes(count: number): string {
   const [size, unit] = count < 2 ** 20 ? [2 ** 10, 'KiB'] : [2 ** 20, 'MiB'];
   return `${number(count / size)} ${unit}`;
 }
