@@ -231,6 +231,21 @@ describeInChromium('the site', (browser) => {
       }),
   );
 
+  test('the controls of a picture are not wider than the window, either', () =>
+    on(`${base}23-threads.html`, { ...phone, width: 320 }, async (page) => {
+      await page.evaluate("document.querySelector('main img').scrollIntoView()");
+      await page.waitFor("document.querySelector('.playing') !== null");
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
+    }));
+
+  test('at the width of a phone the search takes the whole bar while it is used', () =>
+    on(`${base}index.html`, phone, async (page) => {
+      const width = () => page.evaluate<number>("document.getElementById('search').clientWidth");
+      expect(await width()).toBeLessThan(200);
+      await page.click('#search');
+      expect(await width()).toBeGreaterThan(350);
+    }));
+
   test('a line of a source is shown and marked', () =>
     on(`${base}source/packages/wasm/src/threads/threads.ts.html#L40`, desktop, async (page) => {
       const top = await page.evaluate<number>("document.getElementById('L40').getBoundingClientRect().top");
