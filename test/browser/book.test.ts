@@ -215,6 +215,13 @@ describeInChromium('the site', (browser) => {
   test.each(oneOf(['02-tensors.html', 'playground.html']))(
     'all of %s is reached by Tab, in order, and shows that it has the focus', (address) =>
       on(base + address, desktop, async (page) => {
+        // Pictures get their controls when they come near.
+        await page.waitFor(`(() => {
+          const next = [...document.querySelectorAll('main img')].find((each) => !each.closest('.piece'));
+          next?.scrollIntoView();
+          return next === undefined;
+        })()`);
+        await page.evaluate('scrollTo(0, 0)');
         const count = await page.evaluate<number>(numberControls);
         expect(count).toBeGreaterThan(30);
         const places: number[] = [];
