@@ -67,6 +67,8 @@ describe('text', () => {
   test.each([
     ['`a` ``b`c`` `` ` ``', '<code>a</code> <code>b`c</code> <code>`</code>'],
     ['`a\nb`', '<code>a b</code>'],
+    ['`a/b.ts` `a/ b`', '<code>a/<wbr>b.ts</code> <code>a/ b</code>'],
+    ['A-2, k-by-1 a-bc', '<span class="whole">A-2</span>, k-<span class="whole">by-1</span> a-bc'],
     ['*a* **b *c* d**', '<em>a</em> <strong>b <em>c</em> d</strong>'],
     ['**a `**` b**', '<strong>a <code>**</code> b</strong>'],
     ['a * b, 2 ** 3', 'a * b, 2 ** 3'],

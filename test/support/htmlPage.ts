@@ -30,7 +30,7 @@ export class Tag {
   }
 }
 
-const voids = new Set(['br', 'img', 'input', 'link', 'meta']);
+const voids = new Set(['br', 'img', 'input', 'link', 'meta', 'wbr']);
 
 const global = ['id', 'class', 'hidden', 'tabindex', 'popover', 'role'];
 
@@ -44,7 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   link: ['rel', 'href'], main: [], meta: ['charset', 'name', 'content', 'http-equiv'], nav: [],
   noscript: [], ol: ['start'], p: [], path: ['d'], pre: [], script: ['src', 'defer', 'type'],
   search: [], span: [], strong: [], summary: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'],
-  thead: [], title: [], tr: [], ul: [],
+  thead: [], title: [], tr: [], ul: [], wbr: [],
 };
 
 const entities: Readonly<Record<string, string>> = {

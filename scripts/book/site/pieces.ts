@@ -37,8 +37,9 @@ class DrawingWorker {
   }
 
   async #start(): Promise<Worker> {
-    await Promise.all([loadCode('packages'), loadCode('drawing')]);
-    const code = ['(() => {', codeOf('packages'), codeOf('drawing'), 'servePieces();\n})();'];
+    const parts = ['packages', 'models', 'drawing'];
+    await Promise.all(parts.map(loadCode));
+    const code = ['(() => {', ...parts.map(codeOf), 'servePieces();\n})();'];
     const address = URL.createObjectURL(new Blob(code, { type: 'text/javascript' }));
     const worker = new Worker(address);
     worker.addEventListener('message', ({ data }: MessageEvent<Drawing>) => {

@@ -68,14 +68,19 @@ async function start(
   frame.contentWindow?.postMessage({ code, job }, '*', [output.port2, trouble.port2]);
 }
 
-/** The parts that only some programs need. */
+/** The parts that only some programs need, those first that others are made of. */
 function extrasOf({ blocks, exercise }: Job): string[] {
   const code = blocks.map((block) => block.code).join('\n');
-  const needsBrowser = /['"][@\w/-]*\/browser['"]/.test(code);
-  const needsNode = /['"](?:node:\w+|[@\w/-]*\/node)['"]/.test(code);
-  const needsTesting = exercise !== undefined || /['"](?:fast-check|[@\w/-]*\/testing)['"]/.test(code);
+  const needs = (pattern: RegExp): boolean => pattern.test(code);
+  const needsBrowser = needs(/['"][@\w/-]*\/browser['"]/);
+  const needsNode = needs(/['"](?:node:\w+|[@\w/-]*\/node)['"]/);
+  const needsTesting = needs(/['"][@\w/-]*\/testing['"]/);
+  const needsModels = needsBrowser || needsNode || needsTesting ||
+    needs(/['"](?:@mambagrad\/(?:nn|mamba)|mambagrad(?:\/extend)?)['"]/);
+  const needsFastCheck = needsTesting || exercise !== undefined || needs(/['"]fast-check['"]/);
   return [
-    ...(needsNode ? ['node'] : []), ...(needsBrowser ? ['browser'] : []),
+    ...(needsModels ? ['models'] : []), ...(needsNode ? ['node'] : []),
+    ...(needsBrowser ? ['browser'] : []), ...(needsFastCheck ? ['fast-check'] : []),
     ...(needsTesting ? ['testing'] : []), ...(exercise !== undefined ? ['exercises'] : []),
   ];
 }

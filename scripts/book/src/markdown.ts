@@ -161,7 +161,7 @@ ${joined(body, '\n')}
   }
 
   #inline(inline: Inline, line: number, isInLink: boolean): Html | string {
-    if (typeof inline === 'string') return inline;
+    if (typeof inline === 'string') return withWholeNames(inline);
     if (inline.kind === 'break') return html`<br>`;
     if (inline.kind === 'image') {
       return html`<img src="${this.#address(inline.target, line)}" alt="${inline.alt}">`;
@@ -175,8 +175,9 @@ ${joined(body, '\n')}
     const inside = this.#inlines(inline.children, line, isInLink);
     if (inline.kind === 'strong') return html`<strong>${inside}</strong>`;
     if (inline.kind === 'emphasis') return html`<em>${inside}</em>`;
-    const code = html`<code>${inside}</code>`;
-    const target = isInLink ? undefined : this.#options.links.ofCode(plainText(inline.children));
+    const text = plainText(inline.children);
+    const code = html`<code>${isPath.test(text) ? withBreaks(text) : inside}</code>`;
+    const target = isInLink ? undefined : this.#options.links.ofCode(text);
     return target === undefined ? code : html`<a href="${target}">${code}</a>`;
   }
 
@@ -194,6 +195,22 @@ ${joined(body, '\n')}
     if (section === undefined) return;
     this.sections.push({ ...section, text: `${section.text} ${text}`.trim() });
   }
+}
+
+/** A text in which no line ends inside of a name such as Mamba-2 or split-K. */
+function withWholeNames(text: string): Html {
+  const parts = text.split(/(\p{L}+-(?:\d+|\p{L})(?![\p{L}\d]))/u);
+  const isName = (i: number): boolean => i % 2 === 1;
+  return joined(parts.map((part, i) => (
+    isName(i) ? html`<span class="whole">${part}</span>` : part
+  )));
+}
+
+const isPath = /^[\w@.-]+(?:\/[\w.-]+)+\/?$/;
+
+/** A path in which a line may end after each slash. */
+function withBreaks(path: string): Html {
+  return joined(path.split('/'), '/<wbr>');
 }
 
 /** Code in its language: TypeScript with colours, changes with their lines marked, others plain. */

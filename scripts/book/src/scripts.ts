@@ -24,8 +24,12 @@ const standIns: Readonly<Record<string, string>> = {
   'node:process': 'system', 'node:buffer': 'system', 'node:util': 'system', 'node:zlib': 'system',
 };
 
-/** The script that an entry is in: what few pages need is loaded when it is imported. */
-const extra = (name: string): string => /\/(node|testing|browser)$/.exec(name)?.[1] ?? 'packages';
+/** The script that an entry is in: what a page does not import is not loaded. */
+function partOf(name: string): string {
+  const [, extra] = /\/(node|testing|browser)$/.exec(name) ?? [];
+  if (extra !== undefined) return extra;
+  return /^mambagrad\b|\/(?:nn|mamba)$/.test(name) ? 'models' : 'packages';
+}
 
 /**
  * The scripts with the code of the worker, by name. They put it down as text, since the page makes
@@ -59,13 +63,19 @@ function bundleWorker(): Map<string, string> {
     files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
   const bundler = new Bundler({ root, find, keepsFunctions: false });
   const [main, drawing] = [compiled('worker/main.js'), compiled('worker/pieces.js')];
+  const entriesOf = (part: string): string[] =>
+    [...entries.keys()].filter((name) => partOf(name) === part);
+  // The checks of the exercises are not for the code of readers.
+  const known = [...files.keys()].filter((name) => name !== 'exercises');
   const given: Readonly<Record<string, readonly string[]>> = {
-    packages: [...entries.keys()].filter((name) => extra(name) === 'packages'),
-    node: [...Object.keys(standIns), ...[...entries.keys()].filter((name) => extra(name) === 'node')],
-    browser: [...entries.keys()].filter((name) => extra(name) === 'browser'),
+    packages: entriesOf('packages'),
+    models: entriesOf('models'),
+    node: [...Object.keys(standIns), ...entriesOf('node')],
+    browser: entriesOf('browser'),
     // What draws the pictures that can be changed: no entries, but a worker.
     drawing: [],
-    testing: ['fast-check', ...[...entries.keys()].filter((name) => extra(name) === 'testing')],
+    'fast-check': ['fast-check'],
+    testing: entriesOf('testing'),
     exercises: ['exercises'],
   };
   return new Map(Object.entries(given).map(([script, names]) => {
@@ -76,7 +86,7 @@ function bundleWorker(): Map<string, string> {
     const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
     const text = [
       isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
-      isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries);\n` : '',
+      isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries, ${JSON.stringify(known)});\n` : '',
       isDrawing ? `const servePieces = ${bundler.exportsOf(drawing).get('servePieces')};\n` : '',
     ].join('');
     return [script, text];
@@ -85,7 +95,7 @@ function bundleWorker(): Map<string, string> {
 
 /** The hints of each exercise, by its name: what the code of the worker says. */
 export function hintsOf(): Map<string, readonly string[]> {
-  const code = ['packages', 'testing', 'exercises'].map((name) => workerCode().get(name));
+  const code = ['packages', 'fast-check', 'exercises'].map((name) => workerCode().get(name));
   const run = new Function(`${code.join('')}return entries.exercises.hints;`);
   return new Map(Object.entries(run() as Record<string, readonly string[]>));
 }

@@ -15,15 +15,17 @@ interface Page {
   print(method: string, line: number, ...values: unknown[]): void;
 }
 
-/** Waits for the job, and runs it with these modules. */
-export function start(given: Modules): void {
+/** Waits for the job, and runs it with these modules, of all that have these names. */
+export function start(given: Modules, names: readonly string[]): void {
   self.onmessage = ({ data, ports: [port] }: MessageEvent<Job>) => {
     self.onmessage = null;
-    void run(data, given, new Output(port));
+    void run(data, given, names, new Output(port));
   };
 }
 
-async function run(job: Job, given: Modules, output: Output): Promise<void> {
+async function run(
+  job: Job, given: Modules, names: readonly string[], output: Output,
+): Promise<void> {
   const begin = performance.now();
   const page = pageOf(output);
   const modules: Modules = { ...given, playground: { draw: drawOn(output) } };
@@ -38,7 +40,7 @@ async function run(job: Job, given: Modules, output: Output): Promise<void> {
   self.addEventListener('error', ({ error }) => end(describeError(error)));
   try {
     const { code, imports, specifiers } = assemble(job.blocks);
-    checkImports(imports, specifiers, modules);
+    checkImports(imports, specifiers, modules, [...names, 'playground']);
     const program = await compiled(code);
     const exported = await program(page, modules);
     if (job.exercise !== undefined) checkAnswer(job.exercise, exported, modules, output);
@@ -94,12 +96,12 @@ const drawOn = (output: Output) => (name: string, value: number): void => {
 
 function checkImports(
   imports: readonly { readonly from: string; readonly name: string }[],
-  specifiers: readonly string[], modules: Modules,
+  specifiers: readonly string[], modules: Modules, names: readonly string[],
 ): void {
   for (const from of specifiers) {
     if (Object.hasOwn(modules, from)) continue;
-    const names = Object.keys(modules).sort().join(', ');
-    throw new SyntaxError(`there is no module '${from}' here, but these: ${names}`);
+    const known = names.toSorted().join(', ');
+    throw new SyntaxError(`there is no module '${from}' here, but these: ${known}`);
   }
   for (const { from, name } of imports) {
     if (name === '*' || name in modules[from]) continue;

@@ -29,7 +29,7 @@ export function grid(
   })).join('');
 }
 
-/** Shades have this many steps, so that neighbours of one shade are one rectangle. */
+/** Opacities are rounded to this many steps, so that equal shades are equal text. */
 const SHADES = 20;
 
 /**

@@ -39,8 +39,10 @@ export interface Run {
   readonly state: StateDict;
 }
 
-/** The steps of the run, and how often it is validated. */
-export const [STEPS, VALIDATE_EVERY] = [48, 4];
+/** The steps of the run. */
+export const STEPS = 48;
+/** The number of steps from one validation to the next. */
+const VALIDATE_EVERY = 4;
 
 type Batch = { readonly x: Tensor; readonly y: Tensor };
 
