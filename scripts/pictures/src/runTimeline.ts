@@ -43,8 +43,9 @@ export async function draw(options: RunTimelineOptions = {}): Promise<string> {
   return picture({
     height: KEY + 22,
     title,
-    description: `The second process does ${again} of the steps again. The best validation follows step ${step}, with ` +
-      `a loss of ${number(value)}. Checkpoints: ${[...first.saved, ...second.saved].join(', ')}`,
+    description: `Steps done again by the second process: ${again}. The best validation ` +
+      `follows step ${step}, with a loss of ${number(value)}. Checkpoints after the steps ` +
+      [...first.saved, ...second.saved].join(', '),
   }, [
     text(14, 20, title, { class: 'bold' }),
     ...losses(done), ...bars(done, again), ...axis(),
