@@ -33,6 +33,8 @@ const picturesOf: Readonly<Record<number, readonly string[]>> = {
   18: ['fusion-groups'],
   19: ['arena'],
   20: ['matmul-tiles'],
+  21: ['scan-memory'],
+  22: ['ssd-chunk'],
   23: ['threads-timeline'],
 };
 

@@ -215,6 +215,13 @@ describeInChromium('the site', (browser) => {
   test.each(oneOf(['02-tensors.html', 'playground.html']))(
     'all of %s is reached by Tab, in order, and shows that it has the focus', (address) =>
       on(base + address, desktop, async (page) => {
+        // Pictures get their controls when they come near.
+        await page.waitFor(`(() => {
+          const next = [...document.querySelectorAll('main img')].find((each) => !each.closest('.piece'));
+          next?.scrollIntoView();
+          return next === undefined;
+        })()`);
+        await page.evaluate('scrollTo(0, 0)');
         const count = await page.evaluate<number>(numberControls);
         expect(count).toBeGreaterThan(30);
         const places: number[] = [];
@@ -230,6 +237,21 @@ describeInChromium('the site', (browser) => {
         expect(places).toEqual(Array.from({ length: count }, (_, i) => i));
       }),
   );
+
+  test('the controls of a picture are not wider than the window, either', () =>
+    on(`${base}23-threads.html`, { ...phone, width: 320 }, async (page) => {
+      await page.evaluate("document.querySelector('main img').scrollIntoView()");
+      await page.waitFor("document.querySelector('.playing') !== null");
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
+    }));
+
+  test('at the width of a phone the search takes the whole bar while it is used', () =>
+    on(`${base}index.html`, phone, async (page) => {
+      const width = () => page.evaluate<number>("document.getElementById('search').clientWidth");
+      expect(await width()).toBeLessThan(200);
+      await page.click('#search');
+      expect(await width()).toBeGreaterThan(350);
+    }));
 
   test('a line of a source is shown and marked', () =>
     on(`${base}source/packages/wasm/src/threads/threads.ts.html#L40`, desktop, async (page) => {

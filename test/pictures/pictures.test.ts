@@ -1,7 +1,10 @@
 /** The pictures: files equal what their code draws, and what is drawn is well made and true. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { buffer, kernel, load, multiply, plus, printKernel, times } from '@mambagrad/kernel';
-import { associativeScan, type ScanAlgorithm, scanPairs, tensor } from '@mambagrad/tensor';
+import { discreteSSD, selectiveScan } from '@mambagrad/mamba';
+import {
+  associativeScan, compile, full, grad, normal, type ScanAlgorithm, scanPairs, tensor, type Tensor, type Tensors,
+} from '@mambagrad/tensor';
 import { sameShape } from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -10,8 +13,10 @@ import { draw as drawExpression } from '../../scripts/pictures/src/expressionGra
 import { draw as drawTiles, planOf, tilesOf } from '../../scripts/pictures/src/matmulTiles.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { recording } from '../../scripts/pictures/src/rememberedRecording.ts';
+import { bytesOf } from '../../scripts/pictures/src/scanMemory.ts';
 import { draw as drawOrders } from '../../scripts/pictures/src/scanOrders.ts';
 import { combinesOf, draw as drawTrees } from '../../scripts/pictures/src/scanTrees.ts';
+import { chunkOf, inputsOf, mixed } from '../../scripts/pictures/src/ssdChunk.ts';
 import { matrixOf } from '../../scripts/pictures/src/ssdMatrix.ts';
 import { record, recordingFile } from '../../scripts/pictures/src/threadsRecorder.ts';
 import { recording as threads } from '../../scripts/pictures/src/threadsRecording.ts';
@@ -138,6 +143,55 @@ test('blocks of the SSD matrix between chunks have the rank of the state', () =>
     expect(Math.abs(minor(i * chunk, j * chunk))).toBeLessThan(1e-15);
   }
   expect(Math.abs(minor(0, 0))).toBeGreaterThan(1e-6);
+});
+
+test('the matrices of a chunk have the outputs and the state that the kernel of SSD has', () => {
+  for (const chunkSize of [1, 2, 3, 4]) {
+    for (const stateSize of [1, 2, 3]) {
+      const { X, B, C, H } = inputsOf(chunkSize, stateSize);
+      const { Y, end } = chunkOf(chunkSize, stateSize);
+      const { y, lastState } = discreteSSD(
+        X.reshape([1, chunkSize, 1, 2]), full([1, chunkSize, 1], Math.log(0.5)),
+        B.reshape([1, chunkSize, 1, stateSize]), C.reshape([1, chunkSize, 1, stateSize]),
+        { initialState: H.transpose(0, 1).reshape([1, 1, 2, stateSize]) },
+      );
+      expect(y.reshape([chunkSize, 2]).sub(Y).abs().max().item()).toBeLessThan(1e-4);
+      expect(lastState.reshape([2, stateSize]).transpose(0, 1).sub(end).abs().max().item()).toBeLessThan(1e-4);
+    }
+  }
+  // As chapter 22 begins: the state 12, and two more inputs of 8.
+  expect(Array.from(chunkOf(2, 1).Y.narrow(1, 0, 1).data)).toEqual([14, 15]);
+  expect([0, 12, 2.5, 0.125, 0.0625, 70.25].map(mixed)).toEqual(['0', '12', '2½', '⅛', '1/16', '70¼']);
+});
+
+test('the bytes of a scan are those of the programs that compute it', () => {
+  const [B, L, D, N] = [2, 96, 8, 4];
+  const bytes = bytesOf({ B, L, D, N, chunkSize: 32 });
+  const inputs = [normal([B, L, D]), normal([B, L, D]).square(), normal([D, N]).exp().neg(), normal([B, L, N]), normal([B, L, N])]
+    .map((input) => input.detach());
+  for (const input of inputs) input.requiresGrad = true;
+  const kernelsOf = (algorithm: 'fused' | 'sequential', isBackward: boolean) => {
+    const program = compile((...given: Tensor[]) => {
+      const [u, delta, A, b, C] = given as Tensors;
+      const { y } = selectiveScan(u, delta, A, b, C, { algorithm });
+      return isBackward ? grad(y.square().sum(), given) : [y];
+    });
+    program(...inputs);
+    return program.kernels();
+  };
+  const [forward, , backward] = kernelsOf('fused', true);
+  const moved = [...forward.reads, ...forward.writes].map(({ shape }) => shape.join());
+  const sizeOf = (shape: string): number => 4 * shape.split(',').reduce((count, size) => count * Number(size), 1);
+  const total = (shape: string, all: readonly string[]): number =>
+    all.filter((each) => each === shape).reduce((sum, each) => sum + sizeOf(each), 0);
+  expect(total(`${B},${L},${D}`, moved)).toBe(bytes.sequences);
+  expect(total(`${B},3,${N},${D}`, moved)).toBe(bytes.starts);
+  const composed = kernelsOf('sequential', false).flatMap(({ reads, writes }) => [...reads, ...writes]).map(({ shape }) => shape.join());
+  expect(total(`${B},${L},${D},${N}`, composed)).toBe(bytes.states);
+  expect(sizeOf(`${B},${L},${D},${N}`)).toBe(bytes.allStates);
+  const scratch = Array.from(backward.text?.matchAll(/(?:states|decays): f32\[(\d+)\] scratch/g) ?? [], ([, size]) => 4 * Number(size));
+  expect(scratch).toHaveLength(2);
+  expect(scratch[0] + scratch[1]).toBe(bytes.scratch);
 });
 
 test('tiles of a matrix product cover each of its products once, within their blocks', () => {

@@ -111,6 +111,12 @@ export const controls = {
     topP: range('topP', 0.05, 1, 0.9, { step: 0.05 }),
     topK: range('topK', 1, 8, 8),
   },
+  'scan-memory': {
+    stateSize: range('N, the numbers of state of a channel', 1, 64, 16),
+    chunkSize: choice('Steps of a chunk', '32', {
+      16: '16', 32: '32', 64: '64', 128: '128', 256: '256, the whole sequence',
+    }),
+  },
   'scan-orders': {
     rows: range('Rows', 2, 16, 8), columns: range('Columns', 2, 16, 8),
     order: choice('Order', 'all', {
@@ -123,6 +129,10 @@ export const controls = {
       all: 'all four', sequential: 'sequential', hillisSteele: 'Hillis–Steele',
       blelloch: 'Blelloch', chunked: 'chunked',
     }),
+  },
+  'ssd-chunk': {
+    chunkSize: range('Steps of the chunk', 1, 4, 4),
+    stateSize: range('Numbers of state', 1, 3, 2),
   },
   'ssd-matrix': {
     length: range('Length', 4, 48, 16), chunkSize: range('Chunk size', 1, 16, 4),

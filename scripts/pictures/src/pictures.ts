@@ -10,8 +10,10 @@ import { draw as passes } from './passes.ts';
 import { draw as remembered } from './remembered.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
 import { draw as sampling } from './sampling.ts';
+import { draw as scanMemory } from './scanMemory.ts';
 import { draw as scanOrders } from './scanOrders.ts';
 import { draw as scanTrees } from './scanTrees.ts';
+import { draw as ssdChunk } from './ssdChunk.ts';
 import { draw as ssdMatrix } from './ssdMatrix.ts';
 import { draw as stridedView } from './stridedView.ts';
 import { draw as threadsTimeline } from './threadsTimeline.ts';
@@ -31,8 +33,10 @@ export const pictures: Readonly<Record<string, () => string>> = {
   'remembered': () => remembered(),
   'reverse-sweep': () => reverseSweep(),
   'sampling': () => sampling(),
+  'scan-memory': () => scanMemory(),
   'scan-orders': () => scanOrders(),
   'scan-trees': () => scanTrees(),
+  'ssd-chunk': () => ssdChunk(),
   'ssd-matrix': () => ssdMatrix(),
   'strided-view': () => stridedView(),
   'threads-timeline': () => threadsTimeline(),

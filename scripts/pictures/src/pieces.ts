@@ -17,8 +17,10 @@ import { draw as passes } from './passes.ts';
 import { draw as remembered } from './remembered.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
 import { draw as sampling } from './sampling.ts';
+import { draw as scanMemory } from './scanMemory.ts';
 import { draw as scanOrders, examples as orders } from './scanOrders.ts';
 import { draw as scanTrees } from './scanTrees.ts';
+import { draw as ssdChunk } from './ssdChunk.ts';
 import { draw as ssdMatrix } from './ssdMatrix.ts';
 import { draw as stridedView, examples as views } from './stridedView.ts';
 import { draw as threadsTimeline } from './threadsTimeline.ts';
@@ -118,6 +120,8 @@ const draws: { readonly [Name in PieceName]: (settings: SettingsOf<Name>) => str
   'reverse-sweep': (settings) => reverseSweep(settings),
   'sampling': ({ temperature, topP, topK }) =>
     sampling({ temperatures: [0.5, temperature, 2], topP, ...(topK < 8 && { topK }) }),
+  'scan-memory': ({ stateSize, chunkSize }) =>
+    scanMemory({ N: stateSize, chunkSize: Number(chunkSize) }),
   'scan-orders': ({ rows, columns, order }) => scanOrders({
     size: [rows, columns], orders: chosen(orders, (name) => order === 'all' || name === order),
   }),
@@ -126,6 +130,7 @@ const draws: { readonly [Name in PieceName]: (settings: SettingsOf<Name>) => str
     const algorithms = all.filter((name) => algorithm === 'all' || name === algorithm);
     return scanTrees({ length, chunkSize, algorithms });
   },
+  'ssd-chunk': (settings) => ssdChunk(settings),
   'ssd-matrix': (settings) => ssdMatrix(settings),
   'strided-view': (settings) => stridedView({ ops: viewsOf(settings) }),
   'threads-timeline': ({ until }) => threadsTimeline({ until }),
