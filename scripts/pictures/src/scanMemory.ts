@@ -5,7 +5,8 @@
  * vectors, chunk by chunk forwards, and backwards with each chunk computed again.
  */
 import {
-  arrow, box, circle, type Color, heading, line, type Mark, number, picture, type Point, text, WIDTH,
+  arrow, box, circle, type Color, heading, line, type Mark, number, picture, type Point, text,
+  WIDTH,
 } from './kit.ts';
 
 /** The sizes of a scan: sequences, steps, channels, numbers of state, and steps of a chunk. */
