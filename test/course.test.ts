@@ -23,6 +23,7 @@ const picturesOf: Readonly<Record<number, readonly string[]>> = {
   4: ['training-loss'],
   6: ['leaky-integrator'],
   7: ['scan-trees'],
+  8: ['mamba-block'],
   9: ['remembered'],
   10: ['ssd-matrix'],
   13: ['scan-orders'],
@@ -36,6 +37,7 @@ const picturesOf: Readonly<Record<number, readonly string[]>> = {
   21: ['scan-memory'],
   22: ['ssd-chunk'],
   23: ['threads-timeline'],
+  25: ['run-timeline'],
 };
 
 test('the chapters are numbered from 0, without a gap', () => {

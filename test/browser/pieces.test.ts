@@ -74,7 +74,7 @@ describeInChromium('pictures that can be changed', (browser) => {
     })()`);
     await page.waitFor(`${piece}.querySelector('img').src.startsWith('data:')`);
     await page.waitFor(`${piece}.querySelector('.status').textContent === ''`);
-    expect(await page.evaluate(svgOf(piece))).toBe(drawPiece(name, settings));
+    expect(await page.evaluate(svgOf(piece))).toBe(await drawPiece(name, settings));
     expect(await page.evaluate(`${piece}.querySelector('img').naturalWidth > 0`)).toBe(true);
     // A phone has room for it.
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
@@ -91,7 +91,7 @@ describeInChromium('pictures that can be changed', (browser) => {
     await page.press('ArrowRight');
     await page.waitFor(`${piece}.querySelector('img').src.startsWith('data:')`);
     const settings = { length: 9, chunkSize: 4, algorithm: 'all' };
-    expect(await page.evaluate(svgOf(piece))).toBe(drawPiece('scan-trees', settings));
+    expect(await page.evaluate(svgOf(piece))).toBe(await drawPiece('scan-trees', settings));
     expect(await page.evaluate(`${piece}.querySelector('output').textContent`)).toBe('9');
     expect(await page.evaluate(`${piece}.querySelector('img').alt`)).toContain('Scans over 9 steps');
   });
@@ -116,14 +116,14 @@ describeInChromium('pictures that can be changed', (browser) => {
     await page.evaluate(`${play}.click()`);
     await page.waitFor(`${piece}.querySelector('img').alt.includes('over ' + ${steps} + ' steps')`);
     const end = await page.evaluate<number>(steps);
-    expect(await page.evaluate(svgOf(piece))).toBe(drawPiece('training-loss', { steps: end, lr: 0.5, hidden: 16, seed: 1 }));
+    expect(await page.evaluate(svgOf(piece))).toBe(await drawPiece('training-loss', { steps: end, lr: 0.5, hidden: 16, seed: 1 }));
     expect(await page.evaluate(`${play}.textContent`)).toBe('Play');
   });
 
   test('without scripts, and on other pages, a picture is a picture', async () => {
     const html = String(builtSite().get(pageWith('scan-trees')));
     expect(html).toMatch(/<img src="pictures\/scan-trees\.svg" alt="[^"]+">/);
-    expect(String(builtSite().get('pictures/scan-trees.svg'))).toBe(pictures['scan-trees']());
+    expect(String(builtSite().get('pictures/scan-trees.svg'))).toBe(await pictures['scan-trees']());
     await page.goto('about:blank');
     page.requests.length = 0;
     await page.goto(`${base}api/nn.html`);

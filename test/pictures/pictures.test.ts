@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { draw as drawBroadcasting } from '../../scripts/pictures/src/broadcasting.ts';
 import { draw as drawExpression } from '../../scripts/pictures/src/expressionGraph.ts';
+import { runLayer } from '../../scripts/pictures/src/mambaBlock.ts';
 import { draw as drawTiles, planOf, tilesOf } from '../../scripts/pictures/src/matmulTiles.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { recording } from '../../scripts/pictures/src/rememberedRecording.ts';
@@ -22,10 +23,11 @@ import { record, recordingFile } from '../../scripts/pictures/src/threadsRecorde
 import { recording as threads } from '../../scripts/pictures/src/threadsRecording.ts';
 import { ownerOf, type ThreadsRecording } from '../../scripts/pictures/src/threadsTimeline.ts';
 import { draw as drawTraining } from '../../scripts/pictures/src/trainingLoss.ts';
+import { run, STEPS } from '../../scripts/pictures/src/trainingRun.ts';
 import { expectWellMade } from '../support/picture.ts';
 
 const docs = new URL('../../docs/', import.meta.url);
-const drawn = Object.entries(pictures).map(([name, draw]) => [name, draw()] as const);
+const drawn = await Promise.all(Object.entries(pictures).map(async ([name, draw]) => [name, await draw()] as const));
 const algorithms: readonly ScanAlgorithm[] = ['sequential', 'hillisSteele', 'blelloch', 'chunked'];
 
 describe('the files', () => {
@@ -261,4 +263,39 @@ test('training draws the same whether it goes on or begins anew', () => {
   drawTraining({ steps: 12, seed: 3 });
   expect(drawTraining({ steps: 30, seed: 2 })).toBe(whole);
   expectWellMade(drawTraining({ steps: 0 }));
+});
+
+test('the parts of a Mamba layer compute what the block computes', () => {
+  const sizes = fc.record({
+    hiddenSize: fc.integer({ min: 1, max: 20 }), stateSize: fc.integer({ min: 1, max: 6 }),
+    expandFactor: fc.integer({ min: 1, max: 3 }), convSize: fc.integer({ min: 1, max: 5 }), length: fc.integer({ min: 1, max: 9 }),
+  });
+  fc.assert(fc.property(sizes, (given) => {
+    const { block, norm, tensors: { input, output, u, delta, B, C, lastState } } = runLayer(given);
+    expect(block.forward(norm.forward(input)).add(input).sub(output).abs().max().item()).toBeLessThan(1e-5);
+    const [batch, length, channels] = [2, given.length, given.hiddenSize * given.expandFactor];
+    for (const each of [u, delta]) expect(each.shape).toEqual([batch, length, channels]);
+    for (const each of [B, C]) expect(each.shape).toEqual([batch, length, given.stateSize]);
+    expect(lastState.shape).toEqual(block.initialState(batch).ssm.shape);
+  }), { numRuns: 8 });
+});
+
+test('a run that is killed ends as an undisturbed one, wherever that happens', async () => {
+  // Killed before anything is saved: the second process takes all steps.
+  const undisturbed = await run({ killedAt: 1, checkpointEvery: STEPS });
+  const whole = undisturbed.processes[1].steps;
+  expect(whole.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, i) => i + 1));
+  const settings = fc.record({ killedAt: fc.integer({ min: 1, max: STEPS - 1 }), checkpointEvery: fc.integer({ min: 1, max: 30 }) });
+  await fc.assert(fc.asyncProperty(settings, async ({ killedAt, checkpointEvery }) => {
+    const { processes: [first, second], best, state } = await run({ killedAt, checkpointEvery });
+    const count = Math.floor((killedAt - 1) / checkpointEvery);
+    expect(first.saved).toEqual(Array.from({ length: count }, (_, i) => (i + 1) * checkpointEvery));
+    expect([first.from, second.from]).toEqual([0, count * checkpointEvery]);
+    const reported = ({ step, metrics, validation }: (typeof whole)[number]): unknown => ({ step, metrics, validation });
+    expect(first.steps.map(reported)).toEqual(whole.slice(0, killedAt).map(reported));
+    expect(second.steps.map(reported)).toEqual(whole.slice(second.from).map(reported));
+    const losses = whole.flatMap(({ validation }) => validation === undefined ? [] : [validation.loss]);
+    expect([best, best.value]).toEqual([undisturbed.best, Math.min(...losses)]);
+    expect(Array.from(state, ([name, x]) => [name, x.toArray()])).toEqual(Array.from(undisturbed.state, ([name, x]) => [name, x.toArray()]));
+  }), { numRuns: 6 });
 });

@@ -31,16 +31,16 @@ test('every picture can be changed', () => {
 });
 
 describe.each(pieces)('%s', (name, own) => {
-  test('is the picture of the chapter at first', () => {
-    expect(drawPiece(name, firstOf(own))).toBe(pictures[name]());
+  test('is the picture of the chapter at first', async () => {
+    expect(await drawPiece(name, firstOf(own))).toBe(await pictures[name]());
   });
 
-  test('is well made with any settings', () => {
+  test('is well made with any settings', async () => {
     const settings = fc.record(Object.fromEntries(Object.entries(own).map(([key, control]) => [key, valuesOf(control)])));
-    fc.assert(fc.property(settings, (given) => {
+    await fc.assert(fc.asyncProperty(settings, async (given) => {
       let svg: string;
       try {
-        svg = drawPiece(name, given);
+        svg = await drawPiece(name, given);
       } catch (error) {
         // Only what readers type or leave out can be wrong.
         expect(['broadcasting', 'loop-nests']).toContain(name);
@@ -63,11 +63,11 @@ describe.each(pieces)('%s', (name, own) => {
   });
 });
 
-test('what cannot be drawn is said', () => {
-  expect(() => drawPiece('broadcasting', { a: '3, 2', b: '4' })).toThrow(/broadcast/);
-  expect(() => drawPiece('broadcasting', { a: '3, a', b: '4' })).toThrow('the shape of a is 3, a; expected sizes');
-  expect(() => drawPiece('broadcasting', { a: '9', b: '4, 1' })).toThrow('at most two axes are drawn, of at most 6');
-  expect(() => drawPiece('nothing', {})).toThrow('there is no piece nothing');
+test('what cannot be drawn is said', async () => {
+  await expect(drawPiece('broadcasting', { a: '3, 2', b: '4' })).rejects.toThrow(/broadcast/);
+  await expect(drawPiece('broadcasting', { a: '3, a', b: '4' })).rejects.toThrow('the shape of a is 3, a; expected sizes');
+  await expect(drawPiece('broadcasting', { a: '9', b: '4, 1' })).rejects.toThrow('at most two axes are drawn, of at most 6');
+  await expect(drawPiece('nothing', {})).rejects.toThrow('there is no piece nothing');
 });
 
 test('an instruction is written where the code says it', () => {

@@ -4,14 +4,16 @@ import type { Drawing, PieceJob } from './messages.ts';
 
 /** Draws whatever the page asks for. */
 export function servePieces(): void {
-  self.onmessage = ({ data: { id, name, settings } }: MessageEvent<PieceJob>) => {
-    self.postMessage({ id, ...outcomeOf(name, settings) } satisfies Drawing);
+  self.onmessage = async ({ data: { id, name, settings } }: MessageEvent<PieceJob>) => {
+    self.postMessage({ id, ...await outcomeOf(name, settings) } satisfies Drawing);
   };
 }
 
-function outcomeOf(name: string, settings: PieceJob['settings']): Omit<Drawing, 'id'> {
+async function outcomeOf(
+  name: string, settings: PieceJob['settings'],
+): Promise<Omit<Drawing, 'id'>> {
   try {
-    return { svg: drawPiece(name, settings) };
+    return { svg: await drawPiece(name, settings) };
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) };
   }

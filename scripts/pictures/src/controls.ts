@@ -87,6 +87,13 @@ export const controls = {
     rows: range('Rows', 10, 200, 100, { step: 10 }),
     columns: range('Columns', 16, 256, 64, { step: 16 }),
   },
+  'mamba-block': {
+    hiddenSize: range('Width W', 2, 32, 8, { step: 2 }),
+    expandFactor: range('Channels D / W', 1, 4, 2),
+    stateSize: range('State size N', 1, 32, 4),
+    convSize: range('Steps of the convolution', 1, 8, 4),
+    length: range('Length', 1, 64, 5),
+  },
   'matmul-tiles': {
     tiles: range('Tiles done', 0, 1799, 967, { plays: 1 }),
     rows: range('Rows of a', 288, 432, 300, { step: 4 }),
@@ -105,6 +112,10 @@ export const controls = {
   'reverse-sweep': {
     x: range('x', -3, 3, 2, { step: 0.5 }),
     visits: range('Ops visited', 0, 3, 3, { plays: 0.05 }),
+  },
+  'run-timeline': {
+    killedAt: range('Killed after step', 1, 47, 27),
+    checkpointEvery: range('Steps between checkpoints', 1, 30, 10),
   },
   'sampling': {
     temperature: range('Temperature, in the middle', 0.1, 3, 1, { step: 0.1 }),

@@ -23,6 +23,6 @@ for (const file of readdirSync(folder)) {
   }
 }
 for (const [name, draw] of Object.entries(pictures)) {
-  writeFileSync(join(folder, `${name}.svg`), draw());
+  writeFileSync(join(folder, `${name}.svg`), await draw());
 }
 console.log(`${Object.keys(pictures).length} pictures written to docs/pictures`);

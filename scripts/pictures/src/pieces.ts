@@ -12,10 +12,12 @@ import { draw as expressionGraph } from './expressionGraph.ts';
 import { draw as fusionGroups, network } from './fusionGroups.ts';
 import { draw as leakyIntegrator, pulses } from './leakyIntegrator.ts';
 import { draw as loopNests, examples as loopOps } from './loopNests.ts';
+import { draw as mambaBlock } from './mambaBlock.ts';
 import { draw as matmulTiles } from './matmulTiles.ts';
 import { draw as passes } from './passes.ts';
 import { draw as remembered } from './remembered.ts';
 import { draw as reverseSweep } from './reverseSweep.ts';
+import { draw as runTimeline } from './runTimeline.ts';
 import { draw as sampling } from './sampling.ts';
 import { draw as scanMemory } from './scanMemory.ts';
 import { draw as scanOrders, examples as orders } from './scanOrders.ts';
@@ -97,7 +99,9 @@ function viewsOf(
   return Object.hasOwn(made, op) ? { x: (x) => x, ...Object.fromEntries([made[op]]) } : views;
 }
 
-const draws: { readonly [Name in PieceName]: (settings: SettingsOf<Name>) => string } = {
+type Draw<Name extends PieceName> = (settings: SettingsOf<Name>) => string | Promise<string>;
+
+const draws: { readonly [Name in PieceName]: Draw<Name> } = {
   'arena': ({ layers, batch, inPlace }) =>
     arena({ program: trainingStep({ layers, batch, without: inPlace ? [] : ['inPlace'] }) }),
   'broadcasting': ({ a, b }) =>
@@ -112,12 +116,14 @@ const draws: { readonly [Name in PieceName]: (settings: SettingsOf<Name>) => str
     if (Object.keys(ops).length === 0) throw new Error('choose one op, or more');
     return loopNests({ ops, shape: [rows, columns] });
   },
+  'mamba-block': (settings) => mambaBlock(settings),
   'matmul-tiles': (settings) => matmulTiles(settings),
   'passes': (switches) => passes({ without: left<Pass>(switches as Record<Pass, boolean>) }),
   'remembered': ({ token, channel }) => remembered({
     token: token === 0 ? undefined : token - 1, channel: channel === 0 ? undefined : channel - 1,
   }),
   'reverse-sweep': (settings) => reverseSweep(settings),
+  'run-timeline': (settings) => runTimeline(settings),
   'sampling': ({ temperature, topP, topK }) =>
     sampling({ temperatures: [0.5, temperature, 2], topP, ...(topK < 8 && { topK }) }),
   'scan-memory': ({ stateSize, chunkSize }) =>
@@ -141,9 +147,9 @@ const draws: { readonly [Name in PieceName]: (settings: SettingsOf<Name>) => str
   },
 };
 
-/** Draws a piece; throws an error that says what is wrong with what a reader chose. */
-export function drawPiece(name: string, settings: Settings): string {
+/** Draws a piece; rejects with an error that says what is wrong with what a reader chose. */
+export async function drawPiece(name: string, settings: Settings): Promise<string> {
   if (!Object.hasOwn(draws, name)) throw new Error(`there is no piece ${name}`);
   // The settings are those of the piece's controls, which have the types that it takes.
-  return (draws[name as PieceName] as (settings: Settings) => string)(settings);
+  return (draws[name as PieceName] as (settings: Settings) => string | Promise<string>)(settings);
 }
