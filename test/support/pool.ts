@@ -3,7 +3,7 @@
  * thread leaves a number, and how often the iteration was run.
  */
 import {
-  addWorkSharing, at, branchIf, compileModule, createMemory, FreeList, i32, instantiate, loop,
+  addWorkSharing, at, branchIf, compileModule, createMemory, FreeList, i32, instantiate, type Local, loop,
   MAX_PAGES, Module, PAGE_BYTES, RESERVED_BYTES, set, type Statements, unreachable, when,
 } from '@mambagrad/wasm';
 import { expect } from 'vitest';
@@ -20,10 +20,14 @@ export interface Behaviour {
   readonly rounds?: number;
   /** Whether every thread but the main one traps. Default false. */
   readonly traps?: boolean;
+  /** Does more at the end of an iteration, given the number of the thread. Default: nothing. */
+  readonly more?: (self: Local<'i32'>) => Statements;
 }
 
 /** The bytes of a program that leaves `number`. */
-export function moduleFor(number: number, { rounds = 100, traps = false }: Behaviour = {}) {
+export function moduleFor(
+  number: number, { rounds = 100, traps = false, more = () => [] }: Behaviour = {},
+) {
   const module = new Module();
   module.importMemory('host', 'memory', { min: 0, max: MAX_PAGES, shared: true });
   const share = addWorkSharing(module, module.importFunction('host', 'watchdog', {}, 'none'));
@@ -43,6 +47,7 @@ export function moduleFor(number: number, { rounds = 100, traps = false }: Behav
       traps ? [when(given.self, [unreachable])] : [],
       i32.store(place, i32.add(given.self, number * 100)),
       i32.store(at(place, 4), i32.add(i32.load(at(place, 4)), 1)),
+      more(given.self),
     ];
     return share(given.loop, ITERATIONS, { ...given, iteration, completed }, body);
   }));

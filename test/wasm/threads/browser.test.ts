@@ -2,7 +2,9 @@
  * Threads in a browser that is made up: workers of Node under the names of a browser, with the same
  * code. What a browser may refuse, and what is then said. (The real one: test/browser.)
  */
-import { webAssembly } from '@mambagrad/wasm';
+import {
+  at, branchIf, drop, type Expression, i32, loop, memory, unreachable, webAssembly, when,
+} from '@mambagrad/wasm';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -170,6 +172,49 @@ describe('in a browser, threads', () => {
       'threads: thread 1 has failed: too little memory; the next call starts threads anew',
     );
     test.run(module, program);
+  });
+
+  /**
+   * Of three threads the second traps while the third is in an iteration, which it completes in the
+   * next call: a browser may end a worker some time after it was asked to.
+   */
+  it('that are late for a loop that has failed do not count in the next', async () => {
+    class Late extends FakeWorker {
+      override terminate(): void {
+        setTimeout(() => super.terminate());
+      }
+    }
+    const { ThreadPool } = await inBrowser({ Worker: Late });
+    const test = newPool(ThreadPool);
+    const gate = test.free.allocate(8);
+    if (gate === undefined) throw new Error('the memory of the test is too small');
+    const until = (condition: Expression<'i32'>) =>
+      loop('until', (again) => [branchIf(again, i32.eqz(condition))]);
+    const isShut = i32.eq(i32.atomic.load(gate), 1);
+    const failing = moduleFor(1, {
+      more: (self) => [
+        when(i32.eqz(self), [until(isShut)]),
+        when(i32.eq(self, 1), [i32.atomic.store(at(gate, 4), 1), until(isShut), unreachable]),
+        when(i32.eq(self, 2), [
+          until(i32.atomic.load(at(gate, 4))),
+          i32.atomic.store(gate, 1),
+          until(i32.eqz(isShut)),
+        ]),
+      ],
+    });
+    // Opens the gate, and leaves the late one time to add what it has completed.
+    const next = moduleFor(2, {
+      more: () => [
+        when(isShut, [
+          i32.atomic.store(gate, 2),
+          drop(memory.atomic.wait32(gate, 2, 300_000_000n)),
+        ]),
+      ],
+    });
+    await test.pool.start(3);
+    expect(() => test.run(failing, test.share(failing))).toThrow('thread 1 has failed');
+    test.run(next, test.share(next), 2);
+    expect(new Int32Array(test.pool.memory.buffer, gate, 1)[0]).toBe(2);
   });
 });
 

@@ -13,7 +13,9 @@
  *
  * A range is one 64-bit word, the number of the loop and the next iteration. To claim it, a thread
  * replaces the word by its successor with compare-and-exchange, which succeeds for one thread only.
- * Loop numbers only ever grow, so a thread that comes too late finds nothing to claim.
+ * Loop numbers only ever grow, so a thread that comes too late finds nothing to claim. The counter
+ * has the number of its loop, too: after an error the next call may begin before another thread has
+ * left the loop that failed, and its iterations must not count as iterations of the new loop.
  *
  * To wait is to spin for a while, as most loops are over soon, and then to sleep until notified.
  * The main thread of a page may not sleep: if that is the one that leads, it goes on spinning.
@@ -30,7 +32,7 @@ import { WAIT_TIMEOUT_MS } from './watchdog.ts';
 
 /** The address of the number of the current loop. Each word has a cache line to itself. */
 export const LOOP: number = CACHE_LINE;
-/** The address of the number of iterations that are completed. */
+/** The address of the number of iterations that are completed, and after it that of their loop. */
 export const COMPLETED: number = 2 * CACHE_LINE;
 /** The address of 1 if the main thread may sleep while it waits, 0 if it may only spin. */
 export const MAY_SLEEP: number = 3 * CACHE_LINE;
@@ -82,7 +84,7 @@ export function addWorkSharing(module: Module, watchdog: Callable<NoParameters, 
         branch(next),
       ]),
     ]),
-    call(end, { iterations, self, threads, completed }),
+    call(end, { number, iterations, self, threads, completed }),
   ];
 }
 
@@ -100,13 +102,18 @@ function addBegin(module: Module) {
 /** After a loop all threads arrive, and the main one joins them. */
 function addEnd(module: Module, watchdog: Callable<NoParameters, 'none'>) {
   const [arrive, join] = [addArrive(module), addJoin(module, watchdog)];
-  const parameters = { iterations: 'i32', self: 'i32', threads: 'i32', completed: 'i32' } as const;
-  return module.function('end', parameters, 'none', ({ iterations, self, threads, completed }) => [
-    when(i32.ne(threads, 1), [
-      when(completed, [call(arrive, { completed, iterations })]),
-      when(i32.eqz(self), [call(join, { iterations })]),
-    ]),
-  ]);
+  const parameters = {
+    number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32', completed: 'i32',
+  } as const;
+  return module.function('end', parameters, 'none', (given) => {
+    const { number, iterations, self, threads, completed } = given;
+    return [
+      when(i32.ne(threads, 1), [
+        when(completed, [call(arrive, { number, completed, iterations })]),
+        when(i32.eqz(self), [call(join, { iterations })]),
+      ]),
+    ];
+  });
 }
 
 type NoParameters = Record<string, never>;
@@ -131,7 +138,7 @@ function addFork(module: Module) {
     const word = (iteration: Expression<'i32'>) =>
       i64.or(i64.shl(i64.extend_i32_u(number), 32n), i64.extend_i32_u(iteration));
     return [
-      i32.atomic.store(COMPLETED, 0),
+      i64.atomic.store(COMPLETED, word(i32.const(0))),
       loop('each', (next) => [
         i64.atomic.store(rangeOf(thread), word(startOf(iterations, thread, threads))),
         set(thread, i32.add(thread, 1)),
@@ -198,12 +205,27 @@ function addClaim(module: Module) {
   });
 }
 
-/** A thread adds what it has completed to the counter; the last one wakes the main thread. */
+/**
+ * A thread adds what it has completed to the counter, if that is still the counter of its loop; the
+ * last one wakes the main thread.
+ */
 function addArrive(module: Module) {
-  const parameters = { completed: 'i32', iterations: 'i32' } as const;
-  return module.function('arrive', parameters, 'none', ({ completed, iterations }) => {
-    const all = i32.add(i32.atomic.rmw.add(COMPLETED, completed), completed);
-    return [when(i32.eq(all, iterations), [drop(memory.atomic.notify(COMPLETED, 1))])];
+  const parameters = { number: 'i32', completed: 'i32', iterations: 'i32' } as const;
+  return module.function('arrive', parameters, 'none', (given, arrive) => {
+    const { number, completed, iterations } = given;
+    const [word, sum] = [arrive.local('word', 'i64'), arrive.local('sum', 'i64')];
+    const isOfLoop = i32.eq(i32.wrap_i64(i64.shr_u(word, 32n)), number);
+    const exchanged = i64.atomic.rmw.cmpxchg(COMPLETED, word, sum);
+    return [
+      loop('try', (again) => [
+        set(word, i64.atomic.load(COMPLETED)),
+        set(sum, i64.add(word, i64.extend_i32_u(completed))),
+        when(isOfLoop, [
+          branchIf(again, i64.ne(exchanged, word)),
+          when(i32.eq(i32.wrap_i64(sum), iterations), [drop(memory.atomic.notify(COMPLETED, 1))]),
+        ]),
+      ]),
+    ];
   });
 }
 
