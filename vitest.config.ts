@@ -27,9 +27,10 @@ const alone = [
 
 /** The files that take longest, in order. */
 const longest = [
-  'tensor/compile/{memory,threads}', 'options/options', 'docs', 'tensor/core/memory',
+  'docs', 'tensor/compile/{memory,threads}', 'options/options', 'tensor/core/memory',
   'book/site', 'publish/consumer', 'examples', 'browser/docs', 'examples/micro',
-  'tensor/compile/table', 'browser/{packages,playground}', 'tensor/ops/table',
+  'tensor/compile/table', 'bundle/bundle', 'browser/{packages,playground,pieces}',
+  'tensor/ops/table', 'browser/exercisePages',
   'browser/examples', 'nn/training/trainer', 'exercises/runner', 'mamba/models/sequences',
   'tensor/compile/random', 'browser/{book,chromium,storage,threads}', 'mamba/ops/selectiveScan',
   'mamba/text/generation', 'tensor/compile/long', 'mamba/models/{models,nonFiniteModels}',

@@ -55,7 +55,10 @@ const inspectPassesOptions = {
 
 /**
  * Traces a function with arguments as for `compile`, and follows each op through the passes into a
- * kernel. Nothing is computed.
+ * kernel. Nothing is computed. Here the second exp is found to be the first:
+ *
+ *     const { ops } = inspectPasses((x: Tensor) => x.exp().add(x.exp()), [ones([2])]);
+ *     console.log(ops.map(({ op, removedBy }) => removedBy ?? op)); // → [ 'exp', 'share', 'add' ]
  */
 export function inspectPasses<Args extends unknown[]>(
   f: (...args: Args) => unknown, args: Args, options: InspectPassesOptions = {},
