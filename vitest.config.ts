@@ -114,7 +114,7 @@ export default defineConfig({
       {
         ssr,
         test: {
-          ...common, name: 'alone', include: alone, execArgv: patient, sequence: { groupOrder: 0 },
+          ...common, name: 'alone', include: alone, execArgv: patient, sequence: { groupOrder: 1 },
         },
       },
       {
