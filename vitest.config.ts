@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
@@ -103,8 +104,8 @@ const patient = isEarly ? ['--interrupt-budget=500000'] : [];
 export default defineConfig({
   test: {
     experimental,
-    // Two compute while one waits for a browser or for another process.
-    maxWorkers: 3,
+    // A worker for each core; two where there is one, as tests wait for browsers and processes.
+    maxWorkers: Math.max(2, availableParallelism()),
     sequence: { sequencer: LongestFirst },
     projects: [
       {

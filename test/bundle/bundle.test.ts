@@ -13,6 +13,7 @@ import { tokensOf } from '../../scripts/bundle/tokens.ts';
 import { type Draw, drawProgram } from './programs.ts';
 import { workerCode } from '../../scripts/book/src/scripts.ts';
 import { run, runWell } from '../../scripts/publish/src/command.ts';
+import { runs } from '../support/soak.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mambagrad-bundle-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -93,7 +94,7 @@ describe('bundled modules', () => {
       }));
       const [bundled, own] = await both(sources);
       expect(bundled).toEqual({ ...own });
-    }), { numRuns: 20 });
+    }), { numRuns: runs(20) });
   });
 
   test('compute the same with short names, whatever they are called', async () => {
@@ -103,7 +104,7 @@ describe('bundled modules', () => {
       const [bundled, own] = await both(sources, keepsFunctions);
       expect(bundled, sources['main.mjs']).toEqual({ ...own });
       count += (own['shown'] as unknown[]).length;
-    }), { numRuns: 20 });
+    }), { numRuns: runs(20) });
     expect(count).toBeGreaterThan(10);
   });
 
