@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
-  abilitiesOf, type Chapter, countWords, exercisesOf, filesIn, MOST_WORDS, numberOf, problemsOf,
-  proseOf, sectionOf, titleOf, wideLinesOf,
+  abilitiesOf, type Chapter, countWords, exercisesOf, filesIn, MOST_WORDS, namesIn, numberOf,
+  problemsOf, proseOf, sectionOf, titleOf, wideLinesOf,
 } from './support/chapter.ts';
 import { changesIn } from './support/recipes.ts';
 
@@ -56,6 +56,27 @@ test.each(chapters.map((chapter, i) => [chapter.path, chapter, chapters[i + 1] ?
     expect(problemsOf(chapter, next, isThere)).toEqual([]);
   },
 );
+
+/** All words of the sources, and of the paths of files. */
+const words = new Set(
+  ['packages', 'scripts', 'examples', 'exercises', 'bench', 'test'].flatMap((folder) =>
+    readdirSync(at(folder), { recursive: true })
+      .map((file) => `${folder}/${String(file).replaceAll('\\', '/')}`))
+    .filter((path) => !/node_modules|dist\b|generated/.test(path))
+    .flatMap((path) => {
+      const isSource = /^(?!test).*\.(?:ts|mjs|json|py)$/.test(path);
+      return `${path} ${isSource ? readFileSync(at(path), 'utf8') : ''}`.match(/[\w$]+/g) ?? [];
+    }),
+);
+
+test('every name in the prose of a chapter is in the sources', () => {
+  const unknown = chapters.flatMap(({ path, text }) =>
+    namesIn(text).filter((name) => !words.has(name)).map((name) => `${path}: ${name}`));
+  expect(unknown).toEqual([]);
+  expect(chapters.flatMap(({ text }) => namesIn(text)).length).toBeGreaterThan(300);
+  expect(namesIn('Call `addd(x)`.\n```ts\nconst known = 1;\n```\n`known`')).toEqual(['addd']);
+  expect(words.has('addd')).toBe(false);
+});
 
 test.each(Object.entries(picturesOf))('chapter %s shows its pictures', (number, names) => {
   const { text } = chapters[Number(number)];

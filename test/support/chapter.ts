@@ -60,6 +60,17 @@ export function exercisesOf(text: string): string[] {
   });
 }
 
+/**
+ * The names of functions, options and files that prose has between backquotes, of more than three
+ * letters, without those of the text's own blocks.
+ */
+export function namesIn(text: string): string[] {
+  const blocks = (text.match(/^ *```[^]*?^ *```/gm) ?? []).join('\n');
+  const own = new Set(blocks.match(/[\w$]+/g));
+  const spans = Array.from(proseOf(text).matchAll(/`([^`\n]+)`/g), ([, span]) => span).join(' ');
+  return [...new Set(spans.match(/[A-Za-z_$][\w$]{3,}/g))].filter((name) => !own.has(name));
+}
+
 /** The files of the repository that a text names between backquotes, each with its folder. */
 export function filesIn(text: string): string[] {
   const path = /`((?:packages|examples|exercises|scripts|test)\/[\w./-]*\w)`/g;
