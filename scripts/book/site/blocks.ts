@@ -5,7 +5,7 @@
  */
 import type { Message } from '../worker/messages.ts';
 import { Editor } from './editor.ts';
-import { button, element } from './elements.ts';
+import { button, element, showRunning } from './elements.ts';
 import { type Expected, Printed, type State } from './printed.ts';
 import { loadCode, type Run, startRun } from './run.ts';
 
@@ -86,10 +86,7 @@ class Block {
 
   showRunning(isRunning: boolean): void {
     const { run, stop } = this.#buttons;
-    const hadFocus = document.activeElement === (isRunning ? run : stop);
-    [run.hidden, stop.hidden] = [isRunning, !isRunning];
-    if (hadFocus) (isRunning ? stop : run).focus();
-    this.figure.classList.toggle('running', isRunning);
+    showRunning(this.figure, run, stop, isRunning);
   }
 
   #edit(page: RunningPage): void {

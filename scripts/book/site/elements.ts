@@ -1,4 +1,4 @@
-/** Elements of the page, made in one call. */
+/** Elements of the page, made in one call, and two buttons that take turns. */
 
 type Attributes = Readonly<Record<string, string | boolean>>;
 
@@ -19,4 +19,15 @@ export function button(text: string, label: string, run: () => void): HTMLButton
   const made = element('button', { type: 'button', class: 'action', 'aria-label': label }, text);
   made.addEventListener('click', run);
   return made;
+}
+
+/** Shows one of the buttons that start and stop code. The focus moves to it from the other. */
+export function showRunning(
+  figure: Element, run: HTMLElement, stop: HTMLElement, isRunning: boolean,
+): void {
+  const [hidden, shown] = isRunning ? [run, stop] : [stop, run];
+  const hadFocus = document.activeElement === hidden;
+  [hidden.hidden, shown.hidden] = [true, false];
+  if (hadFocus) shown.focus();
+  figure.classList.toggle('running', isRunning);
 }

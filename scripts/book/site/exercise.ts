@@ -4,7 +4,7 @@
  */
 import type { Message } from '../worker/messages.ts';
 import { Editor, showCode } from './editor.ts';
-import { button, element } from './elements.ts';
+import { button, element, showRunning } from './elements.ts';
 import { keepAnswer, keptAnswer, noteSolved } from './progress.ts';
 import { Printed } from './printed.ts';
 import { loadCode, type Run, startRun } from './run.ts';
@@ -158,10 +158,7 @@ class ExercisePage {
   }
 
   #showRunning(isRunning: boolean): void {
-    const hadFocus = document.activeElement === (isRunning ? this.#check : this.#stop);
-    [this.#check.hidden, this.#stop.hidden] = [isRunning, !isRunning];
-    if (hadFocus) (isRunning ? this.#stop : this.#check).focus();
-    this.#figure.classList.toggle('running', isRunning);
+    showRunning(this.#figure, this.#check, this.#stop, isRunning);
   }
 }
 

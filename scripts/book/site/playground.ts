@@ -5,7 +5,7 @@
 import type { Message } from '../worker/messages.ts';
 import { Charts } from './chart.ts';
 import { Editor } from './editor.ts';
-import { button, element } from './elements.ts';
+import { button, element, showRunning } from './elements.ts';
 import { Printed } from './printed.ts';
 import { loadCode, type Run, startRun } from './run.ts';
 import { fromFragment, toFragment } from './share.ts';
@@ -136,10 +136,7 @@ class Playground {
   }
 
   #showRunning(isRunning: boolean): void {
-    const hadFocus = document.activeElement === (isRunning ? this.#run : this.#stop);
-    [this.#run.hidden, this.#stop.hidden] = [isRunning, !isRunning];
-    if (hadFocus) (isRunning ? this.#stop : this.#run).focus();
-    this.#frame.classList.toggle('running', isRunning);
+    showRunning(this.#frame, this.#run, this.#stop, isRunning);
   }
 }
 
