@@ -59,8 +59,10 @@ function bundleWorker(): Map<string, string> {
     ['fast-check', fileOf('fast-check')] as const,
     ['exercises', join(root, 'exercises/dist/checks/named.js')] as const,
   ]);
-  const find = (specifier: string): string | undefined =>
-    files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
+  const find = (specifier: string): string | undefined => {
+    if (specifier.startsWith('#')) return ownFile(specifier);
+    return files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
+  };
   const bundler = new Bundler({ root, find, keepsFunctions: false });
   const [main, drawing] = [compiled('worker/main.js'), compiled('worker/pieces.js')];
   const entriesOf = (part: string): string[] =>
@@ -98,6 +100,14 @@ export function hintsOf(): Map<string, readonly string[]> {
   const code = ['packages', 'fast-check', 'exercises'].map((name) => workerCode().get(name));
   const run = new Function(`${code.join('')}return entries.exercises.hints;`);
   return new Map(Object.entries(run() as Record<string, readonly string[]>));
+}
+
+/** The compiled file that has a name in this repository, such as `#markup`. */
+function ownFile(name: string): string {
+  const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    imports: Record<string, { default: string }>;
+  };
+  return join(root, imports[name].default);
 }
 
 /** The file of a package that is installed, or of a part of one. */
