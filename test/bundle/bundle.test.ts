@@ -130,7 +130,7 @@ describe('bundled modules', () => {
       writeFileSync(file, 'const called = (long) => long; export const used = called(1);');
       return new Bundler({ root: folder, find: () => undefined, keepsFunctions }).add([file]);
     };
-    expect(code(true)).toContain('const called=(a)=>a;');
+    expect(code(true)).toContain('const called=(a)=>a,');
     expect(code(false)).not.toContain('called');
   });
 

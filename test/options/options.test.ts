@@ -10,7 +10,8 @@ import { manualSeed, Tensor } from '@mambagrad/tensor';
 import { describe, expect, test, vi } from 'vitest';
 import type { Table } from '../../packages/wasm/src/common/options.ts';
 import { someOf } from '../support/soak.ts';
-import { type Row, rows } from './rows.ts';
+import type { Row } from './row.ts';
+import { rows } from './rows.ts';
 import { documentedDefault, isDocumented, placesThatRead } from './sources.ts';
 
 type AnyTable = Table<Readonly<Record<string, unknown>>>;

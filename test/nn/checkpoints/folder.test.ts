@@ -9,20 +9,19 @@ import fs, {
   utimesSync, writeFileSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { saveBeside } from '../../../bench/support/savers.ts';
+import { eachInFolder } from '../../support/folder.ts';
 import { runs } from '../../support/soak.ts';
 
 let folder = '';
 const warnings = vi.spyOn(console, 'warn');
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
   warnings.mockReset().mockImplementation(() => undefined);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const stateOf = (value: number): StateDict => new Map([['x', full([3], value)]]);
 const valueOf = (state: StateDict | undefined) => state?.get('x')?.data[0];

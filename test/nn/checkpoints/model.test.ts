@@ -6,11 +6,11 @@ import { loadModel, saveModel, saveSafetensors } from '@mambagrad/nn/node';
 import { MambaLM, type MambaLMOptions } from '@mambagrad/mamba';
 import { defaultGenerator, manualSeed, ones, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { eachInFolder } from '../../support/folder.ts';
 
 interface Sizes {
   readonly input: number;
@@ -36,10 +36,9 @@ class Tower extends Module {
 }
 
 let path = '';
-beforeEach(() => {
-  path = join(mkdtempSync(join(tmpdir(), 'mambagrad-')), 'model.safetensors');
+eachInFolder((folder) => {
+  path = join(folder, 'model.safetensors');
 });
-afterEach(() => rmSync(join(path, '..'), { recursive: true }));
 
 const build = (sizes: Sizes) => new Tower(sizes);
 

@@ -1,18 +1,17 @@
 /** The command line: reports and plots of folders, and what it says to mistakes. */
 import { loadLog, runCommand } from '@mambagrad/nn/node';
 import { plot } from '@mambagrad/nn';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { eachInFolder } from '../../support/folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
   const lines = [1, 2, 3].map((step) => `{"step":${step},"lr":0.1,"metrics":{"loss":${4 - step}}}\n`);
   writeFileSync(join(folder, 'log.jsonl'), lines.join(''));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 test('report writes the page, with its options', () => {
   const { text, code } = runCommand(['report', folder, '--title', 'Mine & yours', '--smoothing', '0']);

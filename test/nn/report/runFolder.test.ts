@@ -4,17 +4,16 @@ import { loadLog, loadRunOptions, logFile, runFolder } from '@mambagrad/nn/node'
 import { manualSeed, ones } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import {
-  mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
+  mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, expectTypeOf, test } from 'vitest';
+import { expect, expectTypeOf, test } from 'vitest';
+import { eachInFolder } from '../../support/folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const trainerIn = (path: string, keep?: number) => {
   manualSeed(1);

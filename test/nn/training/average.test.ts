@@ -6,6 +6,7 @@ import {
 import { Generator, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
+import { expectSameState } from '../../support/trainers.ts';
 
 type Batch = { readonly x: Tensor; readonly y: Tensor };
 
@@ -40,11 +41,6 @@ function start(
 
 const weights = (state: StateDict, prefix: string) =>
   ['weight', 'bias'].map((name) => state.get(prefix + name) ?? zeros([]));
-
-function expectSameState(found: StateDict, expected: StateDict): void {
-  expect([...found.keys()]).toEqual([...expected.keys()]);
-  for (const [name, value] of expected) expectSame(found.get(name) ?? zeros([]), value);
-}
 
 it('begins with the weights of a checkpoint that has no averages', async () => {
   const warnings = vi.spyOn(console, 'warn').mockImplementation(() => undefined);

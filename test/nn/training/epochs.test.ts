@@ -1,17 +1,13 @@
 /** Epochs: training ends exactly where one does, and goes on from anywhere in one. */
 import {
-  type Batches, cosineDecay, DataLoader, type LoaderState, Module, Parameter, SGD, type StateDict,
-  type StepRecord, Trainer, type TrainerOptions,
+  type Batches, cosineDecay, DataLoader, type LoaderState, SGD, type StateDict, type StepRecord,
+  Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import { defaultGenerator, manualSeed, normal, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { expectSame } from '../../support/compare.ts';
 import { runs } from '../../support/soak.ts';
-
-class Scalar extends Module {
-  readonly value = new Parameter(tensor(0.5));
-}
+import { expectSameState, Scalar } from '../../support/trainers.ts';
 
 /** What a run did: the sums of the batches of each step, and its records. */
 interface Run {
@@ -21,7 +17,7 @@ interface Run {
 
 /** A run in which the value depends on every batch and on noise from the default generator. */
 function makeRun(data: Batches<Tensor> | (() => Tensor), options: Partial<TrainerOptions<Tensor>> = {}): Run {
-  const model = new Scalar();
+  const model = new Scalar(0.5, 'f32');
   const records: StepRecord[] = [];
   const trainer = new Trainer<Tensor>({
     model,
@@ -73,15 +69,6 @@ function start(given: Case, options: Partial<TrainerOptions<Tensor>> = {}): Run 
   manualSeed(5);
   const loader = loaderOf(given.kind, given.count, given.batchSize, given.dropLast);
   return { loader, ...makeRun(loader, { accumulate: given.accumulate, ...options }) };
-}
-
-function expectSameState(found: StateDict, expected: StateDict): void {
-  expect([...found.keys()]).toEqual([...expected.keys()]);
-  for (const [name, value] of expected) {
-    const other = found.get(name);
-    expect(other, name).toBeDefined();
-    if (other) expectSame(other, value);
-  }
 }
 
 describe('fit({ epochs })', () => {

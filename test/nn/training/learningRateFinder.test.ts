@@ -1,20 +1,17 @@
 /** The learning rate range test: what it finds, and that nothing is left of it. */
 import {
   AdamW, Buffer, DataLoader, Dropout, findLearningRate, LearningRateCurve,
-  type LearningRateFinderOptions, Linear, Module, mseLoss, Parameter, SGD, Trainer,
-  type TrainerOptions, warmUp, WeightAverage,
+  type LearningRateFinderOptions, Linear, Module, mseLoss, SGD, Trainer, type TrainerOptions,
+  warmUp, WeightAverage,
 } from '@mambagrad/nn';
 import { defaultGenerator, Generator, manualSeed, type Tensor, tensor, uniform, zeros } from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
-
-class Scalar extends Module {
-  readonly value = new Parameter(tensor(2, { dtype: 'f64' }));
-}
+import { Scalar } from '../../support/trainers.ts';
 
 /** ½λθ², which plain descent makes smaller for rates below 2/λ, and larger above. */
 function parabola(curvature: number, options: LearningRateFinderOptions = {}) {
-  const model = new Scalar();
+  const model = new Scalar(2);
   return findLearningRate({
     model,
     optimizer: new SGD(model.parameters(), { lr: 0.5 }),

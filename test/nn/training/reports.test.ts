@@ -5,17 +5,15 @@ import {
 } from '@mambagrad/nn';
 import { checkpointFolder } from '@mambagrad/nn/node';
 import { defaultGenerator, manualSeed, normal, type Tensor, tensor, zeros } from '@mambagrad/tensor';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Batch, makeTrainer } from '../../../bench/support/training.ts';
+import { eachInFolder } from '../../support/folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A log, and the objects in its lines. */
 function makeLog() {
