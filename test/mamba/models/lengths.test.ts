@@ -6,7 +6,7 @@ import {
   BiMamba, type BiMambaOptions, Mamba, Mamba2, Mamba3, MambaLM, type Pool, type SequenceFlags,
 } from '@mambagrad/mamba';
 import { compileInEval, Embedding } from '@mambagrad/nn';
-import { arange, compile, full, Generator, noGrad, type Tensor, uniform } from '@mambagrad/tensor';
+import { arange, compile, full, Generator, noGrad, stack, type Tensor, uniform } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
@@ -151,10 +151,33 @@ describe('lengths', () => {
     const ends = new Ends(sizes);
     const x = input(ends, 2, 13);
     expectClose(ends.predict(x), expected(ends, x, {}), 1e-5);
+    class Last extends Mamba {
+      static override readonly takesPadding = true;
+    }
+    const last = new Last(sizes);
+    const ofLast = tracedLengths(last);
+    last.predict(x);
+    expect(ofLast).toEqual([16]);
     const model = new Mamba(sizes);
     const lengths = tracedLengths(model);
     expectClose(compile((input: Tensor) => model.predict(input))(x), expected(model, x, {}), 1e-5);
     expect(lengths[0]).toBe(13);
+  });
+
+  it('of prompts need two programs, and a step one, with the logits that forward gives', () => {
+    const model = new MambaLM(language);
+    const lengths = tracedLengths(model);
+    const next = input(model, 2, 1);
+    const found = [32, 70, 1, 31, 33].map((length) => {
+      const tokens = input(model, 2, length);
+      const { y, state } = model.prefill(tokens);
+      return { text: tokens.concat([next], 1), logits: [y, model.step(next.squeeze(1), state).y] };
+    });
+    expect(lengths).toEqual([32, 1, 32]);
+    for (const { text, logits } of found) {
+      const wanted = expected(model, text, {}).narrow(1, text.shape[1] - 2, 2);
+      expectClose(stack(logits, 1), wanted, 1e-6, 1e-6);
+    }
   });
 
   it('are named in errors as they were given', () => {

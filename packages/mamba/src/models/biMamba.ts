@@ -117,7 +117,7 @@ export class BiMambaBlock extends Module {
  * and a `GatedFeedForward` alternate.
  */
 export class BiMamba extends Stack<BiMambaBlock | GatedFeedForward> {
-  /** `predict` may pad sequences; not inherited, as derived classes may ignore masks */
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
   static readonly takesPadding = true;
 
   constructor(options: BiMambaOptions) {

@@ -30,7 +30,7 @@ const encoderDefaults = { hiddenSize, numLayers, windowSize, dropout: 0.1 };
 
 /** An encoder from [batch, length, embedDim] to one vector for each sequence, or see `pool`. */
 export class Mamba extends RecurrentStack {
-  /** `predict` may pad sequences; not inherited, as derived classes may ignore masks */
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
   static readonly takesPadding = true;
 
   constructor(options: MambaOptions) {
@@ -48,7 +48,7 @@ export class Mamba extends RecurrentStack {
 
 /** An encoder like `Mamba`, of Mamba-2 blocks. */
 export class Mamba2 extends Mamba {
-  /** `predict` may pad sequences; not inherited, as derived classes may ignore masks */
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
   static override readonly takesPadding = true;
 
   constructor(options: Omit<MambaOptions, 'layer'>) {
@@ -64,7 +64,7 @@ export class Mamba2 extends Mamba {
 
 /** An encoder like `Mamba`, of Mamba-3 blocks. */
 export class Mamba3 extends Mamba {
-  /** `predict` may pad sequences; not inherited, as derived classes may ignore masks */
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
   static override readonly takesPadding = true;
 
   constructor(options: Omit<MambaOptions, 'layer'>) {

@@ -19,12 +19,18 @@ import {
 } from './stackOptions.ts';
 
 /**
- * The length to which `predict` pads: a multiple of 8, and from 64 on one of 8 lengths from a power
- * of two to the next, so that less than an eighth is added.
+ * The length to which `predict` pads: a multiple of 8, and from 64 on one of the 8 lengths that
+ * divide the way from a power of two to the next evenly. Then less than an eighth is added.
  */
 function roundedLength(length: number): number {
   const step = 2 ** Math.max(3, 28 - Math.clz32(length));
   return Math.ceil(length / step) * step;
+}
+
+/** x [batch, length, ...] with `count` more steps, which are 0; no gradient goes through. */
+function padSteps(x: Tensor, count: number): Tensor {
+  const sizes = (steps: number): number[] => x.shape.map((_, axis) => (axis === 1 ? steps : 0));
+  return x.detach().pad(sizes(0), sizes(count));
 }
 
 /** The body of a model: an optional embedding, residual layers of width hiddenSize, and a norm. */
@@ -127,15 +133,15 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   }
 
   /**
-   * `forward` of rows that are padded at their end, where `mask` is 0, if there is a better way than
-   * to pass it the mask. The mask of the flags, if they have one, is the same.
+   * `forward` of rows that were padded at their end, where `mask` is 0, for models that have a
+   * faster way than to read the mask in each layer. If the flags have a mask, it is this one.
    */
   protected forwardPadded?(x: Tensor, flags: SequenceFlags, mask: Tensor): Tensor;
 
   /**
-   * `forward` for inference: compiled, without gradients and dropout. There is a program for
-   * sequences of windowSize steps; others are padded to one of few lengths, so that they share
-   * programs.
+   * `forward` for inference: compiled, without gradients and dropout. Sequences of windowSize steps
+   * have a program for that length. Others are padded to one of few lengths, so that they share a
+   * program; results are those of the steps that were given.
    */
   readonly predict: (x: Tensor, flags?: SequenceFlags) => Tensor = (x, flags = {}) => {
     const op = `${this.constructor.name}.predict`;
@@ -149,14 +155,13 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     const isExact = length === this.#windowSize || !valuesOf(x) ||
       (missing === 0 && !this.forwardPadded);
     if (isExact) return this.#predict(x, given);
-    const padded = (all: Tensor): Tensor => all.detach()
-      .pad(all.shape.map(() => 0), all.shape.map((_, axis) => (axis === 1 ? missing : 0)));
     const { reset, segmentIds, mask } = given;
-    const y = this.#predictPadded(padded(x), {
-      reset: reset && padded(reset),
-      segmentIds: segmentIds && padded(segmentIds),
-      mask: mask && padded(mask),
-    }, padded(mask ?? ones([batch, length], { dtype: 'i32' })));
+    const ofAll = padSteps(mask ?? ones([batch, length], { dtype: 'i32' }), missing);
+    const y = this.#predictPadded(padSteps(x, missing), {
+      reset: reset && padSteps(reset, missing),
+      segmentIds: segmentIds && padSteps(segmentIds, missing),
+      mask: mask && ofAll,
+    }, ofAll);
     return this.pool === 'none' ? y.narrow(1, 0, length) : y;
   };
 
