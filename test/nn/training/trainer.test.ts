@@ -230,7 +230,8 @@ describe('fit', () => {
     expect(listeners.size).toBe(0);
     const number = '\\d\\.\\d+';
     expect(written.at(-1)).toMatch(new RegExp(
-      `^step 5/5  epoch 2\\.00  loss ${number}  size ${number}  validation ${number}  .*0:00 left\n$`,
+      `^step 5/5  epoch 2\\.00  loss ${number}  size ${number}  ` +
+        `validation ${number}  .*0:00 left\n$`,
     ));
     const running = trainer.fit(1e9);
     expect([...listeners.keys()]).toEqual(['SIGINT', 'SIGTERM']);
