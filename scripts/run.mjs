@@ -274,7 +274,9 @@ function countTests(report) {
   };
 }
 
-/** Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`. */
+/**
+ * Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`.
+ */
 function leftOut(report) {
   const skipped = (report?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults)
     .filter(({ status }) => status !== 'passed' && status !== 'failed');

@@ -19,9 +19,12 @@ export const diverging: Scale = [
 ];
 
 /** Colours of lines that are easy to tell apart (after Okabe and Ito). */
-export const lineColors: readonly string[] = ['#1f83c8', '#e69f00', '#009e73', '#cc79a7', '#56b4e9'];
+export const lineColors: readonly string[] =
+  ['#1f83c8', '#e69f00', '#009e73', '#cc79a7', '#56b4e9'];
 
-/** The colour of a value from 0 to 1, as hexadecimal digits; values beyond take those of the ends. */
+/**
+ * The colour of a value from 0 to 1, as hexadecimal digits; values beyond take those of the ends.
+ */
 export function colorOf(scale: Scale, value: number): string {
   const last = scale.length - 1;
   const position = Math.min(Math.max(value, 0), 1) * last;

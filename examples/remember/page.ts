@@ -124,7 +124,9 @@ function halfLifeChart(box: Box, { halfLives, signs }: Picture): Markup[] {
   return [
     text(box.x, box.y - 16, 'Half-life of each state', {}),
     polyline([[box.x, bottom], [box.x + box.width, bottom]]),
-    ...DECADES.map((decade) => polyline([[at(10 ** decade), bottom], [at(10 ** decade), bottom + 4]])),
+    ...DECADES.map((decade) =>
+      polyline([[at(10 ** decade), bottom], [at(10 ** decade), bottom + 4]]),
+    ),
     ...DECADES.map((decade) => text(at(10 ** decade), bottom + 15, label(decade), {
       anchor: 'middle', class: 'small',
     })),

@@ -35,7 +35,9 @@ export interface BundlerOptions {
 
 /** A module that is in the bundle. */
 interface Bundled {
-  /** The names that it exports, in the order of a module namespace, and what they are called here. */
+  /**
+   * The names that it exports, in the order of a module namespace, and what they are called here.
+   */
   readonly exports: ReadonlyMap<string, string>;
   /** What all of them as one object are called, if a module needs that. */
   namespace?: string;
@@ -189,9 +191,11 @@ function moduleCode(
 ): string {
   const significant = tokens.filter(({ kind }) => kind !== 'whitespace' && kind !== 'comment');
   const words = readWords(significant);
-  const outer = significant.find(({ kind, text }) => kind === 'identifier' && bundleName.test(text));
+  const outer =
+    significant.find(({ kind, text }) => kind === 'identifier' && bundleName.test(text));
   if (outer !== undefined) throw new Error(`names such as ${outer.text} are those of the bundle`);
-  // A function in the module may have the name of an import, and words such as `set` may be keywords.
+  // A function in the module may have the name of an import, and words such as `set` may be
+  // keywords.
   const isReplaced = (local: string): boolean => !isKeyword(local) && !words.functions.has(local);
   const given = new Map([...imports].filter(([local]) => isReplaced(local)));
   const declared = new Set([...imports.keys()].filter((local) => !isReplaced(local)));
@@ -209,7 +213,9 @@ function moduleCode(
   const list = (all: readonly string[]): string => all.length === 1 ? all[0] : `[${all.join(',')}]`;
   const code = [
     ...[...declared].map((each) => `const ${each}=${imports.get(each)};`),
-    compact(joinDeclarations(tokens).map((each) => ({ ...each, text: texts.get(each) ?? each.text }))),
+    compact(
+      joinDeclarations(tokens).map((each) => ({ ...each, text: texts.get(each) ?? each.text })),
+    ),
   ].join('').trim();
   if (own.size === 0) return code === '' ? '' : `(()=>{${code}})();\n`;
   const returned = list([...own.keys()].map(local));
@@ -237,7 +243,9 @@ function compact(tokens: readonly Token[]): string {
   return code.join('');
 }
 
-/** The same tokens with constants declared together: `const a=1,b=2;` for `const a=1;const b=2;`. */
+/**
+ * The same tokens with constants declared together: `const a=1,b=2;` for `const a=1;const b=2;`.
+ */
 function joinDeclarations(tokens: readonly Token[]): Token[] {
   const joined = [...tokens];
   /** For each open bracket, whether a declaration of constants is the last statement in it. */

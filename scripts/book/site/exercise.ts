@@ -1,6 +1,6 @@
 /**
- * The page of an exercise: an editor with the reader's answer, and a check that runs in a worker, as
- * all code of the site does. It says the same as `npm run exercise`.
+ * The page of an exercise: an editor with the reader's answer, and a check that runs in a worker,
+ * as all code of the site does. It says the same as `npm run exercise`.
  */
 import type { Message } from '../worker/messages.ts';
 import { Editor, showCode } from './editor.ts';
@@ -85,7 +85,8 @@ class ExercisePage {
   #showHint(): void {
     const text = this.#data.hints[this.#hints.childElementCount] ?? '';
     // What stands between backquotes is code.
-    const parts = text.split('`').map((part, i) => (i % 2 === 0 ? part : element('code', {}, part)));
+    const parts =
+      text.split('`').map((part, i) => (i % 2 === 0 ? part : element('code', {}, part)));
     const item = element('li', { tabindex: '-1' }, ...parts);
     this.#hints.append(item);
     this.#nameHint();

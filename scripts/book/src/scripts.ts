@@ -37,7 +37,8 @@ function partOf(name: string): string {
  */
 export function workerScripts(): Map<string, string> {
   return new Map([...workerCode()].map(([name, code], i) => {
-    const frame = i === 0 ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
+    const page = () => JSON.stringify(frameDocument());
+    const frame = i === 0 ? `globalThis.mambagradFrame = ${page()};\n` : '';
     const put = `(globalThis.mambagradCode ??= {})['${name}'] = ${JSON.stringify(code)};\n`;
     return [name, frame + put];
   }));
@@ -61,7 +62,8 @@ function bundleWorker(): Map<string, string> {
   ]);
   const find = (specifier: string): string | undefined => {
     if (specifier.startsWith('#')) return ownFile(specifier);
-    return files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
+    return files.get(specifier) ??
+      (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
   };
   const bundler = new Bundler({ root, find, keepsFunctions: false });
   const [main, drawing] = [compiled('worker/main.js'), compiled('worker/pieces.js')];
@@ -86,9 +88,10 @@ function bundleWorker(): Map<string, string> {
     const more = [...(isFirst ? [main] : []), ...(isDrawing ? [drawing] : [])];
     const code = bundler.add([...own.map(([, file]) => file), ...more]);
     const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
+    const start = bundler.exportsOf(main).get('start');
     const text = [
       isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
-      isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries, ${JSON.stringify(known)});\n` : '',
+      isFirst ? `const start = () => ${start}(entries, ${JSON.stringify(known)});\n` : '',
       isDrawing ? `const servePieces = ${bundler.exportsOf(drawing).get('servePieces')};\n` : '',
     ].join('');
     return [script, text];
