@@ -72,7 +72,9 @@ export const mambaRows: Readonly<Record<string, Row>> = {
   SelectiveSSM: {
     type: 'mamba SelectiveSSMOptions',
     fewest: () => ({ channels: 4 }), run: (options) => new SelectiveSSM(options) },
-  DepthwiseConv1d: free('nn LayerOptions', (options) => new DepthwiseConv1d(2, 3, options).forward(some(1, 5, 2))),
+  DepthwiseConv1d: free('nn LayerOptions', (options) =>
+    new DepthwiseConv1d(2, 3, options).forward(some(1, 5, 2)),
+  ),
   MambaBlock: {
     type: 'mamba BlockOptions',
     fewest: () => ({ hiddenSize: 8 }),
@@ -91,9 +93,15 @@ export const mambaRows: Readonly<Record<string, Row>> = {
     type: 'mamba MambaOptions', fewest: () => ({ embedDim: 4 }), others: notMamba,
     run: (options) => [Mamba.paramCount(options)],
   },
-  'Mamba.outputSize': free('mamba EncoderOptions StackOptions BiMambaOptions', (options) => Mamba.outputSize(options)),
-  'Mamba.forward': free('mamba SequenceFlags', (options) => encoder.forward(some(1, 5, 4), options)),
-  'Mamba.predict': free('mamba SequenceFlags', (options) => encoder.predict(some(1, 5, 4), options)),
+  'Mamba.outputSize': free('mamba EncoderOptions StackOptions BiMambaOptions', (options) =>
+    Mamba.outputSize(options),
+  ),
+  'Mamba.forward': free('mamba SequenceFlags', (options) =>
+    encoder.forward(some(1, 5, 4), options),
+  ),
+  'Mamba.predict': free('mamba SequenceFlags', (options) =>
+    encoder.predict(some(1, 5, 4), options),
+  ),
   Mamba2: {
     type: 'mamba MambaOptions', fewest: () => ({ ...narrow, headDim: 16 }),
     others: [...notMamba2, 'layer'],
@@ -118,7 +126,8 @@ export const mambaRows: Readonly<Record<string, Row>> = {
     run: (options) => [Mamba3.paramCount(options)],
   },
   BiMamba: {
-    type: 'mamba BiMambaOptions StackOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }), others: notSSM,
+    type: 'mamba BiMambaOptions StackOptions', fewest: () => ({ embedDim: 4, hiddenSize: 16 }),
+    others: notSSM,
     run: (options) => new BiMamba(options).forward(some(1, 5, 4)),
   },
   'BiMamba.paramCount': {
@@ -140,13 +149,17 @@ export const mambaRows: Readonly<Record<string, Row>> = {
     run: (options) => new MambaLM(options).forward(tokens(1, 3)),
   },
   'MambaLM.forward': free('mamba SequenceFlags', (options) => model.forward(words, options)),
-  'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) => model.forwardSequence(words, options)),
+  'MambaLM.forwardSequence': free('mamba SequenceFlags', (options) =>
+    model.forwardSequence(words, options),
+  ),
   'MambaLM.scan': free('mamba SequenceOptions', (options) => model.scan(words, options)),
   'MambaLM.advance': free('mamba SequenceOptions', (options) => model.advance(words, options)),
   'MambaLM.prefill': free('mamba SequenceOptions', (options) => model.prefill(words, options)),
   'MambaBlock.forward': free('mamba SequenceFlags', (options) => block.forward(vectors, options)),
   'MambaBlock.scan': free('mamba SequenceOptions', (options) => block.scan(vectors, options)),
-  observe: free('mamba ObserveOptions', (options) => observe(model, words, options).layers[0].delta),
+  observe: free('mamba ObserveOptions', (options) =>
+    observe(model, words, options).layers[0].delta,
+  ),
   influence: free('mamba InfluenceOptions', (options) => seen.influence(options)),
   stateInfluence: free('mamba PartOptions', (options) => seen.stateInfluence(options)),
   retention: free('mamba RetentionOptions', (options) => seen.retention(options)),
@@ -154,7 +167,9 @@ export const mambaRows: Readonly<Record<string, Row>> = {
     type: 'mamba MambaLMOptions',
     fewest: () => language,
     others: notMamba, run: (options) => [MambaLM.paramCount(options)] },
-  selectiveCopying: free('mamba SelectiveCopyingOptions', (options) => selectiveCopying(2, options)),
+  selectiveCopying: free('mamba SelectiveCopyingOptions', (options) =>
+    selectiveCopying(2, options),
+  ),
   inductionHeads: free('mamba InductionHeadsOptions', (options) => inductionHeads(2, options)),
   inductionHeadsInPieces: free(
     'mamba InductionHeadsInPiecesOptions InductionHeadsOptions',
@@ -163,7 +178,9 @@ export const mambaRows: Readonly<Record<string, Row>> = {
       return [...pieces, targets];
     },
   ),
-  associativeRecall: free('mamba AssociativeRecallOptions', (options) => associativeRecall(2, options)),
+  associativeRecall: free('mamba AssociativeRecallOptions', (options) =>
+    associativeRecall(2, options),
+  ),
   counting: free('mamba CountingOptions', (options) => counting(2, options)),
   parity: free('mamba ParityOptions CountingOptions', (options) => parity(2, options)),
   checkAssociative: {

@@ -25,7 +25,9 @@ import { mambaRows } from './mambaRows.ts';
 import { free, positive, some, type Row } from './row.ts';
 import { tensorRows } from './tensorRows.ts';
 
-/** What an optimizer makes of a parameter in three steps of which the second has clipped gradients. */
+/**
+ * What an optimizer makes of a parameter in three steps of which the second has clipped gradients.
+ */
 const trained = (make: (parameters: Parameter[]) => Optimizer): Tensor => {
   const parameter = new Parameter(some(4));
   const optimizer = make([parameter]);
@@ -90,7 +92,9 @@ const [gru, lstm] = [new GRU(3, 2), new LSTM(3, 2)];
 export const rows: Readonly<Record<string, Row>> = {
   ...tensorRows,
 
-  Parameter: free('nn ParameterOptions', (options) => [new Parameter(some(3), options).noWeightDecay]),
+  Parameter: free('nn ParameterOptions', (options) =>
+    [new Parameter(some(3), options).noWeightDecay],
+  ),
   loadStateDict: free('nn LoadOptions', (options) => {
     const layer = new Linear(2, 2);
     layer.loadStateDict(new Linear(2, 2).stateDict(), options);
@@ -98,19 +102,35 @@ export const rows: Readonly<Record<string, Row>> = {
   }),
   Linear: free('nn LayerOptions', (options) => new Linear(3, 2, options)),
   Embedding: free('nn EmbeddingOptions', (options) => new Embedding(3, 2, options)),
-  RMSNorm: free('nn NormLayerOptions', (options) => new RMSNorm(3, options).forward(some(2, 3).mul(1e-3))),
-  LayerNorm: free('nn NormLayerOptions', (options) => new LayerNorm(3, options).forward(some(2, 3).mul(1e-3))),
+  RMSNorm: free('nn NormLayerOptions', (options) =>
+    new RMSNorm(3, options).forward(some(2, 3).mul(1e-3)),
+  ),
+  LayerNorm: free('nn NormLayerOptions', (options) =>
+    new LayerNorm(3, options).forward(some(2, 3).mul(1e-3)),
+  ),
   Dropout: free('nn DropoutOptions', (options) => new Dropout(0.5, options).forward(some(9))),
-  Conv1d: free('nn ConvOptions LayerOptions', (options) => new Conv1d(2, 2, 3, options).forward(some(1, 5, 2))),
-  CausalConv1d: free('nn LayerOptions', (options) => new CausalConv1d(2, 3, options).forward(some(1, 5, 2))),
-  conv1d: free('nn ConvOptions', (options) => conv1d(some(1, 5, 2), some(2, 2, 3), some(2), options)),
+  Conv1d: free('nn ConvOptions LayerOptions', (options) =>
+    new Conv1d(2, 2, 3, options).forward(some(1, 5, 2)),
+  ),
+  CausalConv1d: free('nn LayerOptions', (options) =>
+    new CausalConv1d(2, 3, options).forward(some(1, 5, 2)),
+  ),
+  conv1d: free('nn ConvOptions', (options) =>
+    conv1d(some(1, 5, 2), some(2, 2, 3), some(2), options),
+  ),
   GatedFeedForward: free('nn LayerOptions', (options) => new GatedFeedForward(3, 4, options)),
   GRU: free('nn RecurrentLayerOptions', (options) => new GRU(3, 2, options).forward(some(4, 4, 3))),
-  LSTM: free('nn RecurrentLayerOptions', (options) => new LSTM(3, 2, options).forward(some(4, 4, 3))),
+  LSTM: free('nn RecurrentLayerOptions', (options) =>
+    new LSTM(3, 2, options).forward(some(4, 4, 3)),
+  ),
   'GRU.forward': free('nn RecurrentOptions', (options) => gru.forward(some(4, 2, 3), options)),
   'LSTM.forward': free('nn RecurrentOptions', (options) => lstm.forward(some(4, 2, 3), options)),
-  initialize: free('nn InitializeOptions', (options) => initialize([3, 2], 'xavierNormal', options)),
-  crossEntropy: free('nn CrossEntropyOptions', (options) => crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options)),
+  initialize: free('nn InitializeOptions', (options) =>
+    initialize([3, 2], 'xavierNormal', options),
+  ),
+  crossEntropy: free('nn CrossEntropyOptions', (options) =>
+    crossEntropy(some(2, 5), tensor([1, 4], { dtype: 'i32' }), options),
+  ),
   nllLoss: free('nn NllOptions', (options) =>
     nllLoss(some(2, 5).logSoftmax(-1), tensor([1, 4], { dtype: 'i32' }), options),
   ),
@@ -125,9 +145,13 @@ export const rows: Readonly<Record<string, Row>> = {
   huberLoss: free('nn HuberOptions', (options) => huberLoss(some(4).mul(3), positive(4), options)),
   SGD: free('nn SGDOptions', (options) => trained((parameters) => new SGD(parameters, options))),
   Adam: free('nn AdamOptions', (options) => trained((parameters) => new Adam(parameters, options))),
-  RMSprop: free('nn RMSpropOptions', (options) => trained((parameters) => new RMSprop(parameters, options))),
+  RMSprop: free('nn RMSpropOptions', (options) =>
+    trained((parameters) => new RMSprop(parameters, options)),
+  ),
   Lion: free('nn LionOptions', (options) => trained((parameters) => new Lion(parameters, options))),
-  AdamW: free('nn AdamOptions', (options) => trained((parameters) => new AdamW(parameters, options))),
+  AdamW: free('nn AdamOptions', (options) =>
+    trained((parameters) => new AdamW(parameters, options)),
+  ),
   group: {
     type: 'nn ParameterGroup',
     fewest: () => ({ params: [new Parameter(some(4))] }),
@@ -166,29 +190,44 @@ export const rows: Readonly<Record<string, Row>> = {
     new SGD([parameter]).minimize(parameter.mul(some(4)).sum(), options);
     return parameter;
   }),
-  DataLoader: free('nn DataLoaderOptions', (options) => [...new DataLoader([...some(9).data], options)]),
+  DataLoader: free('nn DataLoaderOptions', (options) =>
+    [...new DataLoader([...some(9).data], options)],
+  ),
   parseCsv: free('nn CsvOptions', (options) => [...parseCsv('a,b\n1,x\n,2020-01-01\n', options)]),
   formatCsv: free('nn FormatCsvOptions', (options) => formatCsv([{ a: 1, b: 'x,y' }], options)),
   Categories: free('nn CategoriesOptions', (options) => new Categories(['a', 'b'], options).size),
   splitData: {
     type: 'nn SplitDataOptions',
-    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'], run: (options) => splitData([...some(9).data], options),
+    fewest: () => ({ fractions: [0.5, 0.5] }), others: ['counts'],
+    run: (options) => splitData([...some(9).data], options),
   },
   windows: {
-    type: 'nn WindowOptions', fewest: () => ({ length: 2 }), run: (options) => [...windows(some(9), options)].map(({ target }) => target),
+    type: 'nn WindowOptions', fewest: () => ({ length: 2 }),
+    run: (options) => [...windows(some(9), options)].map(({ target }) => target),
   },
   regularSeries: {
-    type: 'nn RegularSeriesOptions', fewest: () => ({ every: 2 }), run: (options) => regularSeries([2, 8], [1, 2], options),
+    type: 'nn RegularSeriesOptions', fewest: () => ({ every: 2 }),
+    run: (options) => regularSeries([2, 8], [1, 2], options),
   },
   imageToTensor: free('nn ImageOptions', (options) => imageToTensor([[0, 255], [1, 2]], options)),
-  imagesToTensor: free('nn ImageOptions', (options) => imagesToTensor([[[0, 255], [1, 2]]], options)),
-  imageDataset: free('nn ImageOptions', (options) => imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image),
-  inspectPasses: free('tensor InspectPassesOptions', (options) => inspectPasses((x: Tensor) => x.exp(), [some(5)], options)),
+  imagesToTensor: free('nn ImageOptions', (options) =>
+    imagesToTensor([[[0, 255], [1, 2]]], options),
+  ),
+  imageDataset: free('nn ImageOptions', (options) =>
+    imageDataset([[[0, 255], [1, 2]]], [3], options).at(0).image,
+  ),
+  inspectPasses: free('tensor InspectPassesOptions', (options) =>
+    inspectPasses((x: Tensor) => x.exp(), [some(5)], options),
+  ),
   compileForInference: free('tensor CompileOptions', (options) =>
     compileForInference(new Linear(2, 1), options).predict(some(3, 2))),
-  compileInEval: free('tensor CompileOptions', (options) => compileInEval(new Linear(2, 1), (x: Tensor) => x.add(1), options)(some(3))),
+  compileInEval: free('tensor CompileOptions', (options) =>
+    compileInEval(new Linear(2, 1), (x: Tensor) => x.add(1), options)(some(3)),
+  ),
   collate: free('nn CollateOptions', (options) => collate([[1, 2], [3, 4]], options)),
-  encodeSafetensors: free('nn SafetensorsOptions', (options) => encodeSafetensors([['a', some(2)]], options)),
+  encodeSafetensors: free('nn SafetensorsOptions', (options) =>
+    encodeSafetensors([['a', some(2)]], options),
+  ),
   Trainer: { type: 'nn TrainerOptions', fewest: () => ({ ...training() }), run: trainedModel },
   validation: {
     type: 'nn ValidationOptions',
@@ -204,7 +243,10 @@ export const rows: Readonly<Record<string, Row>> = {
   },
   metric: free('nn ClassMetricOptions', (options) => {
     const batch = { outputs: some(4, 3), targets: tensor([0, 2, -100, 1], { dtype: 'i32' }) };
-    const metrics = [accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options), perplexity(options)];
+    const metrics = [
+      accuracy(options), topK(2, options), confusionMatrix(3, options), f1(3, options),
+      perplexity(options),
+    ];
     return metrics.map((metric) => measure<unknown>(metric, [batch]));
   }),
   samples: {
@@ -227,7 +269,9 @@ export const rows: Readonly<Record<string, Row>> = {
 
   browserRun: free('nn BrowserRunOptions', keptInBrowser),
   runFolder: free('nn RunFolderOptions', keptCheckpoints),
-  plot: free('nn PlotOptions', (options) => plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options)),
+  plot: free('nn PlotOptions', (options) =>
+    plot('{"step":1,"lr":0.1,"metrics":{"loss":1}}', options),
+  ),
   reportPage: free('nn ReportOptions', (options) => reportPage('{"step":1,"lr":0.1}', options)),
 
   ...mambaRows,

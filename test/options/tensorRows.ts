@@ -30,7 +30,9 @@ export const tensorRows: Readonly<Record<string, Row>> = {
   argsort: free('tensor SortOptions', (options) => argsort(some(2, 3), options)),
   sort: free('tensor SortOptions', (options) => sort(some(2, 3), options)),
   pad: free('tensor PadOptions', (options) => pad(some(2, 3), [1, 0], [0, 2], options)),
-  linearScan: free('tensor LinearScanOptions', (options) => linearScan(positive(5, 3), some(5, 3), options)),
+  linearScan: free('tensor LinearScanOptions', (options) =>
+    linearScan(positive(5, 3), some(5, 3), options),
+  ),
   associativeScan: free('tensor AssociativeScanOptions', (options) =>
     associativeScan(([a], [b]) => [a.add(b)], [some(5, 3)], options),
   ),
@@ -46,12 +48,22 @@ export const tensorRows: Readonly<Record<string, Row>> = {
     backward(x.square().sum(), options);
     return x.grad;
   }),
-  valueAndGrad: free('tensor DerivativeOptions', (options) => valueAndGrad((x) => x.square().sum(), options)(some(3))),
-  jacobian: free('tensor DerivativeOptions', (options) => jacobian((x) => x.square(), some(3), options)),
+  valueAndGrad: free('tensor DerivativeOptions', (options) =>
+    valueAndGrad((x) => x.square().sum(), options)(some(3)),
+  ),
+  jacobian: free('tensor DerivativeOptions', (options) =>
+    jacobian((x) => x.square(), some(3), options),
+  ),
   hessianVectorProduct: free('tensor DerivativeOptions', (options) =>
     hessianVectorProduct((x) => x.exp().sum(), some(3), some(3), options),
   ),
-  checkPrimitive: free('tensor CheckOptions', (options) => checkPrimitive((x) => x.exp(), [some(3)], options)),
-  gradcheck: free('tensor GradcheckOptions', (options) => gradcheck((x) => x.exp(), [some(3).cast('f64')], options)),
-  compile: free('tensor CompileOptions', (options) => compile((x: Tensor) => x.exp(), options)(some(5))),
+  checkPrimitive: free('tensor CheckOptions', (options) =>
+    checkPrimitive((x) => x.exp(), [some(3)], options),
+  ),
+  gradcheck: free('tensor GradcheckOptions', (options) =>
+    gradcheck((x) => x.exp(), [some(3).cast('f64')], options),
+  ),
+  compile: free('tensor CompileOptions', (options) =>
+    compile((x: Tensor) => x.exp(), options)(some(5)),
+  ),
 };

@@ -119,7 +119,7 @@ class ExercisePage {
 
   #take(message: Message, printed: Printed, code: string): void {
     if (message.kind === 'print') printed.add(message.line, message.text);
-    if (message.kind === 'cut') printed.note('More was printed than is shown here.');
+    if (message.kind === 'cut') printed.leaveOut(message.count);
     if (message.kind === 'enter' || message.kind === 'try') {
       this.#status.textContent = 'checking …';
       clearTimeout(this.#timer);

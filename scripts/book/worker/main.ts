@@ -77,7 +77,7 @@ function pageOf(output: Output): Page {
       output.say({ kind: 'enter', line });
     },
     print(_method, line, ...values) {
-      if (output.hasRoom) output.print(line, format(...values));
+      output.print(line, () => format(...values));
     },
   };
   // For what prints without being written as a call of the console: `list.forEach(console.log)`.

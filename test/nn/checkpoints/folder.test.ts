@@ -124,7 +124,9 @@ describe('checkpointFolder', () => {
     expect(files().filter((found) => found.includes('.tmp-'))).toEqual([alive, elsewhere].sort());
   });
 
-  /** Runs `body`; before its nth opening of a file another process saves a third and removes two. */
+  /**
+   * Runs `body`; before its nth opening of a file another process saves a third and removes two.
+   */
   function removingAt(moment: number, body: () => void): void {
     const { openSync } = fs;
     let opened = 0;
@@ -204,7 +206,9 @@ describe('saveSafetensors', () => {
     expect(files()).toEqual(['x']);
     expect(openSafetensors(path).read('x').toArray()).toEqual([4]);
     attempts = -100;
-    expect(() => saveSafetensors(path, [['x', state]])).toThrow('other processes remove the temporary file');
+    expect(() => saveSafetensors(path, [['x', state]])).toThrow(
+      'other processes remove the temporary file',
+    );
   });
 
   it('takes tensors by name, not a model', () => {

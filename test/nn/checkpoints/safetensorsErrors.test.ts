@@ -49,14 +49,19 @@ describe('a header that the reference library reads', () => {
     expect(parseSafetensors(entry(6, 3)).entries.get('x')?.end).toBe(3);
     const problem = '"x" is F4[3], whose last byte is not full';
     expect(() => parseSafetensors(entry(3, 2))).toThrow(problem);
-    expect(() => parseSafetensors(entry(6, 3)).read('x')).toThrow('"x" is F4, which is not supported');
+    expect(() => parseSafetensors(entry(6, 3)).read('x')).toThrow(
+      '"x" is F4, which is not supported',
+    );
   });
 });
 describe('a file of another kind', () => {
   it.each<[string, string, string]>([
     ['a zip', 'PK\x03\x04\x00\x00\x08\x08model/data.pkl', 'as does a zip archive'],
     ['a pointer', 'version https://git-lfs.github.com/spec/v1', 'as does a Git LFS pointer'],
-    ['a page', '<!DOCTYPE html><html>', 'the file begins with "<!DOCTYP", as does an HTML or XML page'],
+    [
+      'a page', '<!DOCTYPE html><html>',
+      'the file begins with "<!DOCTYP", as does an HTML or XML page',
+    ],
     ['JSON', '{"model_type": "mamba"}', 'the file begins with "{\\"model_", as does JSON'],
     ['text', 'Hello, world!', 'at most 5; the file begins with "Hello, w"'],
   ])('is named (%s)', (_, text, message) => {
@@ -95,7 +100,10 @@ describe('a file that lies', () => {
     ['has a wrong escape', fileOf('{"\\x":{}}'), malformed],
     ['has half a character', fileOf('{"\\ud83d":{}}'), malformed],
     ['has a field twice', fileOf('{"a":{"shape":[],"shape":[]}}'), '"shape" appears twice'],
-    ['has metadata twice', fileOf('{"__metadata__":{},"__metadata__":{}}'), '"__metadata__" appears'],
+    [
+      'has metadata twice', fileOf('{"__metadata__":{},"__metadata__":{}}'),
+      '"__metadata__" appears',
+    ],
     ['has a number as metadata', fileOf({ __metadata__: { a: 1 } }), 'expected a string'],
     ['has metadata twice, once null', fileOf('{"__metadata__":null,"__metadata__":{}}'), 'twice'],
     ['has nothing like null for metadata', fileOf('{"__metadata__":nul}'), 'expected {, found "n"'],

@@ -38,6 +38,10 @@ test('report writes the page of the log beside it, and gives its path', async ()
 
 test('errors name what is wrong', () => {
   expect(() => report(3 as never)).toThrow('report: folder is 3, expected a string');
-  expect(() => report(folder)).toThrow(`report: there is no log in ${folder}: log.jsonl is missing`);
-  expect(() => report(folder, { titel: '' } as never)).toThrow("report: there is no option 'titel'");
+  expect(() => report(folder)).toThrow(
+    `report: there is no log in ${folder}: log.jsonl is missing`,
+  );
+  expect(() => report(folder, { titel: '' } as never)).toThrow(
+    "report: there is no option 'titel'",
+  );
 });

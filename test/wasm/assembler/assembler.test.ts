@@ -241,7 +241,9 @@ describe('modules', () => {
       }),
     );
     const expected = Array.from({ length: 100_000 }, (_, i) => i & 0xffff);
-    expect(module.instantiate<{ sum(): number }>().sum()).toBe(expected.reduce((a, b) => a + b | 0));
+    expect(module.instantiate<{ sum(): number }>().sum()).toBe(
+      expected.reduce((a, b) => a + b | 0),
+    );
   });
 });
 

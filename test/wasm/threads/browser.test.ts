@@ -226,9 +226,9 @@ describe('in a browser, threads', () => {
 
 describe('the code of a worker', () => {
   /**
-   * Runs it in this thread: whenever it would sleep, the next step is done, in which `send` writes a
-   * message; `copied` is called when it has copied a program. Gives the programs that it compiled,
-   * and those that it ran, by the first byte of their code.
+   * Runs it in this thread: whenever it would sleep, the next step is done, in which `send` writes
+   * a message; `copied` is called when it has copied a program. Gives the programs that it
+   * compiled, and those that it ran, by the first byte of their code.
    */
   async function trace(steps: (() => void)[], copied: () => void = () => {}) {
     await (await inBrowserPool()).start(2);

@@ -67,7 +67,10 @@ describe.each([['sleeps', () => {}], ['may only spin', forbidSleep]])(
       prepare();
       await test.pool.start(3);
       const failing = programOf(1, { traps: true });
-      const message = /^threads: thread [12] has failed: RuntimeError: unreachable.* in the middle of it; what the call assigns to may be half changed; the next call starts threads anew$/;
+      const message = new RegExp(
+        '^threads: thread [12] has failed: RuntimeError: unreachable.* in the middle of it; what ' +
+          'the call assigns to may be half changed; the next call starts threads anew$',
+      );
       expect(() => runTogether(failing)).toThrow(message);
       expect(test.pool.workers).toEqual([]);
       const program = programOf(2);
@@ -202,7 +205,9 @@ describe('a team of workers', () => {
     const wrong = test.share(Uint8Array.of(0, 97, 115, 109, 1));
     expect(() => {
       for (let call = 0; call < 10_000; call++) test.run(module, wrong);
-    }).toThrow(/^threads: thread 1 has failed: CompileError: WebAssembly.Module.*starts threads anew$/);
+    }).toThrow(
+      /^threads: thread 1 has failed: CompileError: WebAssembly.Module.*starts threads anew$/,
+    );
   });
 
   it('is told of by the call after one of it has ended', async () => {
