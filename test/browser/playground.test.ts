@@ -140,11 +140,15 @@ describeInChromium('code in the site', (browser) => {
     const rows = (await printed(page, many)).split('\n').filter((row) => row !== '');
     const lines = rows.filter((row) => row.startsWith('line'));
     expect(lines).toHaveLength(500);
-    expect([lines[0], lines[249], lines[250], lines[499]]).toEqual(['line 1', 'line 250', 'line 1251', 'line 1500']);
+    expect([lines[0], lines[249], lines[250], lines[499]]).toEqual(
+      ['line 1', 'line 250', 'line 1251', 'line 1500'],
+    );
     expect(rows).toContain('1,000 texts are not shown here, or not whole.');
     await page.waitFor("document.querySelector('.chart polyline')?.getAttribute('points')");
     expect(rows.join()).toContain('many: 300000 points, from 0.00 to 999, between 0.00 and 999');
-    const points = await page.evaluate<string>("document.querySelector('.chart polyline').getAttribute('points')");
+    const points = await page.evaluate<string>(
+      "document.querySelector('.chart polyline').getAttribute('points')",
+    );
     expect(points.split(' ').length).toBeLessThanOrEqual(2400);
     expect(page.errors).toEqual([]);
   }));
