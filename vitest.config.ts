@@ -32,7 +32,7 @@ const longest = [
   'book/site', 'publish/consumer', 'examples', 'browser/docs', 'examples/micro',
   'tensor/compile/table', 'bundle/bundle', 'browser/{packages,playground,pieces}',
   'tensor/ops/table', 'browser/exercisePages',
-  'browser/examples', 'nn/training/trainer', 'exercises/runner', 'mamba/models/sequences',
+  'browser/examples', 'nn/training/{resumed,trainer}', 'exercises/runner', 'mamba/models/sequences',
   'tensor/compile/random', 'browser/{book,chromium,storage,threads}', 'mamba/ops/selectiveScan',
   'mamba/text/generation', 'tensor/compile/long', 'mamba/models/{models,nonFiniteModels}',
   'tensor/compile/compile', 'mamba/ops/{threads,ssd}', 'mamba/testing/{scans,wrongScans}',

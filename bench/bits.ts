@@ -63,7 +63,9 @@ if (options.compare !== undefined) {
   const names = [...new Set([...before.keys(), ...hashes.keys()])];
   const differing = names
     .filter((name) => name.startsWith(options.only) && before.get(name) !== hashes.get(name))
-    .map((name) => `${name}: ${before.get(name) ?? 'not there'} → ${hashes.get(name) ?? 'not there'}`);
+    .map((name) =>
+      `${name}: ${before.get(name) ?? 'not there'} → ${hashes.get(name) ?? 'not there'}`,
+    );
   console.log([`${differing.length} of them differ`, ...differing].join('\n'));
   if (differing.length > 0) process.exitCode = 1;
 }

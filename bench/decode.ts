@@ -38,7 +38,9 @@ interface Line {
   readonly bytes: number;
 }
 
-function timed(work: string, count: number, bound: Pick<Line, 'boundMs' | 'bytes'>, run: () => void) {
+function timed(
+  work: string, count: number, bound: Pick<Line, 'boundMs' | 'bytes'>, run: () => void,
+) {
   for (let i = 0; i < 3; i++) run();
   const times = Array.from({ length: count }, () => {
     const start = performance.now();
@@ -96,7 +98,9 @@ function encoding(): Line[] {
   const products = { bytes: bytesOf(model), boundMs: boundOf(machine, operations, 0) };
   const step = () => ({ state } = model.step(x, state));
   const lines = [
-    timed(`predict, ${windowSize} steps of ${hiddenSize}`, 400, products, () => model.predict(window)),
+    timed(`predict, ${windowSize} steps of ${hiddenSize}`, 400, products, () =>
+      model.predict(window),
+    ),
     timed('a step of the same', 2000, reading(bytesOf(model)), step),
   ];
   if (values.profile) {

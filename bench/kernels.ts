@@ -62,7 +62,9 @@ function matmuls(): Line[] {
   });
 }
 
-/** The cases: as in training; with a loss on the last 16 steps only; with input at the start only. */
+/**
+ * The cases: as in training; with a loss on the last 16 steps only; with input at the start only.
+ */
 function scans(): Line[] {
   const [batch, length, channels, state] = [8, 256, 128, 16];
   const elements = batch * length * channels * state;
@@ -86,7 +88,9 @@ function scans(): Line[] {
   const plain: Record<string, number> = {};
   return cases.flatMap(([name, weight, input]) => {
     input.requiresGrad = true;
-    return [['forward', /^selectiveScan$/] as const, ['backward', /^selectiveScanBackward$/] as const].map(
+    return [
+      ['forward', /^selectiveScan$/] as const, ['backward', /^selectiveScanBackward$/] as const,
+    ].map(
       ([way, ops]) => {
         const milliseconds = timeOf(step, [weight, input, delta, A, B, C], ops);
         plain[way] ??= milliseconds;

@@ -18,7 +18,9 @@ import {
  */
 const SLACK: Use = { heap: 3e6, programs: 4e6 };
 
-/** The most that a process may have after all shapes, as a multiple of what it had after a tenth. */
+/**
+ * The most that a process may have after all shapes, as a multiple of what it had after a tenth.
+ */
 const MOST_GROWTH = 1.1;
 
 const defaults = { shapes: 2000, steps: 10_000, programs: 10_000, seconds: 120 };
@@ -80,7 +82,9 @@ async function watchShapes(count: number): Promise<boolean> {
     if (done + 1 === Math.ceil(count / 10)) resident.push(await report(done + 1));
   }
   const growth = (await report(count)) / resident[0];
-  console.log(`resident memory after ${count} shapes, against a tenth of them: ${growth.toFixed(3)}`);
+  console.log(
+    `resident memory after ${count} shapes, against a tenth of them: ${growth.toFixed(3)}`,
+  );
   return growth > MOST_GROWTH;
 }
 

@@ -86,7 +86,8 @@ function* over(what: string, sizes: readonly Size[]): Iterable<Plan> {
           const scan = (...all: typeof inputs) => selectiveScan(...all, { algorithm }).y;
           const run = how === 'eager' ? scan : compile(scan);
           // All but these two store every state.
-          return /fused|segmented/.test(algorithm) || count <= MOST ? () => run(...inputs) : undefined;
+          return /fused|segmented/.test(algorithm) || count <= MOST ? () => run(...inputs)
+            : undefined;
         }),
       ),
       ...others,

@@ -58,7 +58,8 @@ export const training: Suite = {
     yield { title: title('a Mamba'), rows: rows(sizes), ...others };
     const second = stepSizes.slice(1, -1).map((size) => ({ ...size, layer: 'mamba2' as const }));
     yield { title: title('a Mamba-2'), rows: rows(second), ...others };
-    const together = `Training both of the same state, in heads of ${HEAD_DIM}, on one thread, ${what}`;
+    const together =
+      `Training both of the same state, in heads of ${HEAD_DIM}, on one thread, ${what}`;
     yield { title: together, columns: kinds.map(([name]) => name), rows: beside() };
   },
 };

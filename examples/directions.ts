@@ -72,8 +72,10 @@ const oneEnd = percent(1 / letters);
 console.log(`Accuracy on 512 fresh sequences: ${percent(accuracy)} (from one end: ${oneEnd})\n`);
 
 const letter = (index: number): string => String.fromCodePoint(65 + index);
-const spell = (step: Tensor): string => (step.max().item() > 0 ? letter(step.argmax(0).item()) : '·');
-const pair = (label: number): string => letter(Math.floor(label / letters)) + letter(label % letters);
+const spell = (step: Tensor): string =>
+  (step.max().item() > 0 ? letter(step.argmax(0).item()) : '·');
+const pair = (label: number): string =>
+  letter(Math.floor(label / letters)) + letter(label % letters);
 for (let row = 0; row < 5; row++) {
   const steps = fresh.inputs.narrow(0, row, 1).squeeze(0).unbind();
   const [label, found] = [fresh.labels, predicted].map(({ data }) => pair(data[row]));

@@ -21,7 +21,8 @@ import { keepRun, optionsBefore } from './runs.ts';
 import { percent } from './training.ts';
 
 const options = readOptions(
-  'Trains on induction heads, 256 tokens at a time, and tests at lengths up to a million and beyond.',
+  'Trains on induction heads, 256 tokens at a time, and tests at lengths up to a million ' +
+    'and beyond.',
   {
     seed: { help: 'where the random numbers start', default: 1, min: 0 },
     steps: { help: 'training steps', default: 3000 },

@@ -122,9 +122,9 @@ for (const [name, { mean, median }] of [
   console.log(`  ${name.padEnd(20)}${number(mean).padEnd(21)}${number(median)}`);
 }
 console.log(
-  `\n${raised} of ${channels} ${units} raise Δ more than twofold within ${REACH - 1} steps behind ` +
-    `a token, the\nstrongest ${times(Math.max(...strongest))}; ${lowered} lower theirs to less ` +
-    'than half.',
+  `\n${raised} of ${channels} ${units} raise Δ more than twofold within ${REACH - 1} steps ` +
+    `behind a token, the\nstrongest ${times(Math.max(...strongest))}; ${lowered} lower theirs ` +
+    'to less than half.',
 );
 if (raised > channels / 2 && delay > 0) {
   const why = kind === 'mamba3' ? '' : ': the convolution in front of the scan delays the tokens';
@@ -137,8 +137,9 @@ const lives = halfLives.flat().sort((a, b) => a - b);
 const length = places + tokens;
 const within = (from: number, to: number) =>
   lives.filter((life) => life >= from && life < to).length;
+const holders = kind === 'mamba' ? `${lives.length} states` : 'heads';
 console.log(
-  `\n${kind === 'mamba' ? `Half-lives of the ${lives.length} states` : 'Half-lives of the heads'}: from ${steps(lives[0])} to ` +
+  `\nHalf-lives of the ${holders}: from ${steps(lives[0])} to ` +
     `${steps(lives[lives.length - 1])}, the median ${steps(lives[lives.length >> 1])};\n` +
     `${within(length, Infinity)} outlast the ${length} steps of a sequence.`,
 );
@@ -146,7 +147,10 @@ const edges = [0, 1, 4, 16, 64, 256, Infinity];
 const bins = edges.slice(1).map((to, i) => within(edges[i], to));
 bins.forEach((count, i) => {
   const range = edges[i + 1] === Infinity ? `from ${edges[i]}` : `${edges[i]} to ${edges[i + 1]}`;
-  console.log(`  ${range.padStart(10)} steps ${String(count).padStart(5)} ${bar(count / Math.max(...bins), 40)}`);
+  console.log(
+    `  ${range.padStart(10)} steps ${String(count).padStart(5)} ` +
+      `${bar(count / Math.max(...bins), 40)}`,
+  );
 });
 
 // One sequence
@@ -176,19 +180,24 @@ const line = (name: string, characters: readonly string[], remark = '') =>
   console.log(`  ${name.padEnd(12)} ${characters.join('')}  ${remark}`);
 
 console.log(`\nOne of these sequences. Δ of some ${units}, relative to noise far from tokens:`);
-console.log('- below 1/2, ░ from 1.7, ▒ from 5, ▓ from 13, █ from 38; half-life of the slowest state:');
+console.log(
+  '- below 1/2, ░ from 1.7, ▒ from 5, ▓ from 13, █ from 38; half-life of the slowest state:',
+);
 line('input', signs);
 const sample = Math.min(channels, 10);
 for (let i = 0; i < sample; i++) {
   const row = Math.floor(((i + 0.5) * channels) / sample);
   const life = Math.max(...halfLives[order[row]]);
-  const characters = factors[row].map((factor) => factor < 0.5 ? '-' : shade(Math.log2(factor) / 6));
+  const characters =
+    factors[row].map((factor) => factor < 0.5 ? '-' : shade(Math.log2(factor) / 6));
   line(`${units.slice(0, -1)} ${order[row]}`, characters, steps(life));
 }
 
 console.log('\nInfluence of each step on the answers, through the largest of the row:');
 line('input', signs);
-rows.forEach((row, i) => line(`answer ${i + 1}`, row.map((value) => shade(value / Math.max(...row)))));
+rows.forEach((row, i) =>
+  line(`answer ${i + 1}`, row.map((value) => shade(value / Math.max(...row)))),
+);
 const there = delay > 0 ? `${delay} steps behind a token` : 'at a token';
 console.log(
   `It is ${times(influence.factor)} as large ${there} as at noise. In ` +

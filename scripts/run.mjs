@@ -118,6 +118,20 @@ const commands = {
   },
 };
 
+/** Arguments of the commands that have no help, and read only these: options, or a folder. */
+const allowed = {
+  api: [], build: [], pictures: ['--record'], vectors: ['FOLDER'], pack: ['FOLDER'],
+};
+
+/** Why a command cannot have these arguments; undefined if it can. */
+function problemWith(name, args) {
+  const most = allowed[name];
+  if (most === undefined) return undefined;
+  const isAllowed = (arg) => most.includes(arg.startsWith('-') ? arg : 'FOLDER');
+  if (args.length <= most.length && args.every(isAllowed)) return undefined;
+  return `${name}: expected ${most.join(' ') || 'no arguments'}, got ${args.join(' ')}`;
+}
+
 /** Files of examples/ that programs import, and are none themselves. */
 const parts = new Set(['files', 'ngram', 'options', 'training']);
 
@@ -260,7 +274,9 @@ function countTests(report) {
   };
 }
 
-/** Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`. */
+/**
+ * Why groups of tests were skipped, as their names say: `in Chromium (no Chromium was found …)`.
+ */
 function leftOut(report) {
   const skipped = (report?.testResults ?? []).flatMap(({ assertionResults }) => assertionResults)
     .filter(({ status }) => status !== 'passed' && status !== 'failed');
@@ -349,5 +365,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
   fail(`expected one of ${Object.keys(commands).join(', ')}`);
 } else {
   // `pnpm test -- filter` hands on the dashes that `npm test -- filter` keeps to itself.
-  await commands[name](args[0] === '--' ? args.slice(1) : args);
+  const given = args[0] === '--' ? args.slice(1) : args;
+  const problem = problemWith(name, given);
+  if (problem === undefined) await commands[name](given);
+  else fail(problem);
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import type { Row } from './options/rows.ts';
+import type { Row } from './options/row.ts';
 import { Anchors } from '../scripts/api/markdown.ts';
 import { checkPage } from './support/page.ts';
 import {

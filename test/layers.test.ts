@@ -98,12 +98,15 @@ describe('imports', () => {
       if (specifier.startsWith('.')) {
         if (!byName.has(targetOf(file, specifier))) return 'there is no such file in the package';
         const isForBrowsers = (path: string) => path.endsWith('.browser.ts');
-        return isForBrowsers(file.path) || !isForBrowsers(specifier) ? undefined : 'only a .browser.ts file may';
+        return isForBrowsers(file.path) || !isForBrowsers(specifier) ? undefined
+          : 'only a .browser.ts file may';
       }
       if (specifier.startsWith('node:')) {
         return file.path.endsWith('.node.ts') ? undefined : 'only a .node.ts file may';
       }
-      if (specifier === peers.specifier && folderOf(nameOf(file)) === peers.folder) return undefined;
+      if (specifier === peers.specifier && folderOf(nameOf(file)) === peers.folder) {
+        return undefined;
+      }
       if (passedOn[specifier] === nameOf(file)) return undefined;
       const lower = packages[file.package].flatMap((name) => [
         `@mambagrad/${name}`, ...(parts[name] ?? []).map((part) => `@mambagrad/${name}/${part}`),

@@ -1,6 +1,6 @@
 /**
- * The page that trains, in trainWorker.js. While it does, the address ends in #on: so a page that is
- * loaded again knows that it should go on.
+ * The page that trains, in trainWorker.js. While it does, the address ends in #on: so a page that
+ * is loaded again knows that it should go on.
  */
 import { download, listRuns, removeRun, showReport } from './mambagrad.js';
 import { byId, watchPauses } from './parts.js';

@@ -10,8 +10,8 @@ import {
 
 /**
  * @typedef {{ kind: 'train', address: string } | { kind: 'stop' | 'save' }} Request
- * @typedef {{ kind: 'status' | 'progress' | 'sample' | 'end', text: string } | { kind: 'report', page: string }
- *   | { kind: 'model', bytes: Uint8Array }} News
+ * @typedef {{ kind: 'status' | 'progress' | 'sample' | 'end', text: string } |
+ *   { kind: 'report', page: string } | { kind: 'model', bytes: Uint8Array }} News
  */
 
 /** @param {News} news */

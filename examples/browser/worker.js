@@ -21,7 +21,9 @@ import {
  * @typedef {import('./mambagrad.js').MambaLMOptions & { characters: string[] }} NamesOptions
  */
 
-/** @type {{ model: MambaLM, tokenizer: import('./mambagrad.js').CharacterTokenizer } | undefined} */
+/**
+ * @type {{ model: MambaLM, tokenizer: import('./mambagrad.js').CharacterTokenizer } | undefined}
+ */
 let loaded;
 let [temperature, isSlow, isWriting] = [1, true, false];
 

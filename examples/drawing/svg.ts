@@ -3,6 +3,7 @@
  * a file. Colours are safe for colour-blind readers, and text follows the reader's light or dark
  * mode.
  */
+import { type Attributes, element, join, type Markup, shorten, text as words } from '#markup';
 
 /** A colour scale: red, green and blue at equal distances, from the lowest value to the highest. */
 export type Scale = readonly (readonly [red: number, green: number, blue: number])[];
@@ -18,9 +19,12 @@ export const diverging: Scale = [
 ];
 
 /** Colours of lines that are easy to tell apart (after Okabe and Ito). */
-export const lineColors: readonly string[] = ['#1f83c8', '#e69f00', '#009e73', '#cc79a7', '#56b4e9'];
+export const lineColors: readonly string[] =
+  ['#1f83c8', '#e69f00', '#009e73', '#cc79a7', '#56b4e9'];
 
-/** The colour of a value from 0 to 1, as hexadecimal digits; values beyond take those of the ends. */
+/**
+ * The colour of a value from 0 to 1, as hexadecimal digits; values beyond take those of the ends.
+ */
 export function colorOf(scale: Scale, value: number): string {
   const last = scale.length - 1;
   const position = Math.min(Math.max(value, 0), 1) * last;
@@ -32,17 +36,6 @@ export function colorOf(scale: Scale, value: number): string {
   return `#${mixed.join('')}`;
 }
 
-/** A coordinate with at most one decimal, so that files stay small. */
-const round = (value: number): string => String(Math.round(10 * value) / 10);
-
-const attributes = (given: Readonly<Record<string, string | number>>): string =>
-  Object.entries(given)
-    .map(([name, value]) => ` ${name}="${typeof value === 'number' ? round(value) : value}"`)
-    .join('');
-
-const escape = (text: string): string =>
-  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-
 /** Where text is anchored, and its class: 'title', 'small', 'inverse' (on a colour) or none. */
 export interface TextOptions {
   readonly anchor?: 'start' | 'middle' | 'end';
@@ -52,29 +45,30 @@ export interface TextOptions {
 }
 
 /** A line of text whose baseline is at y. */
-export function text(x: number, y: number, content: string, options: TextOptions = {}): string {
+export function text(x: number, y: number, content: string, options: TextOptions = {}): Markup {
   const { anchor = 'start', rotate } = options;
   const given = {
-    x, y, 'text-anchor': anchor,
-    ...(options.class && { class: options.class }),
-    ...(rotate !== undefined && { transform: `rotate(${rotate} ${round(x)} ${round(y)})` }),
+    x, y, 'text-anchor': anchor, class: options.class,
+    transform: rotate === undefined ? undefined
+      : `rotate(${rotate} ${shorten(x)} ${shorten(y)})`,
   };
-  return `<text${attributes(given)}>${escape(content)}</text>`;
+  return element('text', given, words(content));
 }
 
+/** A rectangle, with further attributes. */
 export function rect(
-  x: number, y: number, width: number, height: number, more: Readonly<Record<string, string>> = {},
-): string {
-  return `<rect${attributes({ x, y, width, height, ...more })}/>`;
+  x: number, y: number, width: number, height: number, more: Attributes = {},
+): Markup {
+  return element('rect', { x, y, width, height, ...more });
 }
 
 /** A line through points, in a colour or as an axis. */
 export function polyline(
   points: readonly (readonly [x: number, y: number])[], color?: string, width = 2,
-): string {
-  const path = points.map(([x, y]) => `${round(x)},${round(y)}`).join(' ');
+): Markup {
+  const path = points.map(([x, y]) => `${shorten(x)},${shorten(y)}`).join(' ');
   const style = color === undefined ? { class: 'axis' } : { stroke: color, 'stroke-width': width };
-  return `<polyline${attributes({ points: path, fill: 'none', ...style })}/>`;
+  return element('polyline', { points: path, fill: 'none', ...style });
 }
 
 /** The place and the size of a chart. */
@@ -87,14 +81,14 @@ export interface Box {
 
 /** A rectangle as part of a path. */
 const box = (x: number, y: number, width: number, height: number): string =>
-  `M${round(x)} ${round(y)}h${round(width)}v${round(height)}h${round(-width)}z`;
+  `M${shorten(x)} ${shorten(y)}h${shorten(width)}v${shorten(height)}h${shorten(-width)}z`;
 
 /** Many small marks, each around its point. */
 export function marks(
   points: readonly (readonly [x: number, y: number])[], width: number, height: number, fill: string,
-): string {
+): Markup {
   const d = points.map(([x, y]) => box(x - width / 2, y - height / 2, width, height)).join('');
-  return `<path${attributes({ fill, d })}/>`;
+  return element('path', { fill, d });
 }
 
 /** Colours of cells are one of so many, so that cells of one colour are one path. */
@@ -103,7 +97,7 @@ const LEVELS = 64;
 /** Values from 0 to 1 as coloured cells, a row each; undefined cells stay empty. */
 export function heatMap(
   { x, y, width, height }: Box, rows: readonly (readonly (number | undefined)[])[], scale: Scale,
-): string {
+): Markup {
   const [wide, high] = [width / rows[0].length, height / rows.length];
   const paths = new Map<string, string>();
   rows.forEach((row, i) => {
@@ -118,19 +112,19 @@ export function heatMap(
       paths.set(color, (paths.get(color) ?? '') + cell);
     });
   });
-  const drawn = Array.from(paths, ([fill, d]) => `<path${attributes({ fill, d })}/>`);
-  return `<g shape-rendering="crispEdges">${drawn.join('')}</g>`;
+  const drawn = Array.from(paths, ([fill, d]) => element('path', { fill, d }));
+  return element('g', { 'shape-rendering': 'crispEdges' }, ...drawn);
 }
 
 /** A vertical colour scale with a label at some of its values, from 0 at the bottom to 1. */
 export function colorBar(
   { x, y, width, height }: Box, scale: Scale, labels: readonly (readonly [number, string])[],
-): string {
+): Markup {
   const steps = Array.from({ length: 32 }, (_, i) => [1 - (i + 0.5) / 32]);
   const ticks = labels.map(([value, label]) =>
     text(x + width + 5, y + (1 - value) * height + 4, label, { class: 'small' }),
   );
-  return heatMap({ x, y, width, height }, steps, scale) + ticks.join('');
+  return join([heatMap({ x, y, width, height }, steps, scale), ...ticks]);
 }
 
 const style = `
@@ -141,16 +135,20 @@ const style = `
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; } .page { fill: #0d1117; } .axis { stroke: #9ea7b3; }
   }
-`;
+` as Markup;
 
 /** A file with these pieces of markup; `title` says what is to be seen, for those who cannot. */
 export function svg(
-  width: number, height: number, title: string, pieces: readonly string[],
+  width: number, height: number, title: string, pieces: readonly Markup[],
 ): string {
-  const size = { width, height, viewBox: `0 0 ${round(width)} ${round(height)}` };
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg"${attributes(size)} role="img">`,
-    `<title>${escape(title)}</title>`, `<style>${style}</style>`,
-    rect(0, 0, width, height, { class: 'page' }), ...pieces, '</svg>', '',
-  ].join('\n');
+  const given = {
+    xmlns: 'http://www.w3.org/2000/svg', width, height,
+    viewBox: `0 0 ${shorten(width)} ${shorten(height)}`, role: 'img',
+  };
+  const content = [
+    element('title', {}, words(title)), element('style', {}, style),
+    rect(0, 0, width, height, { class: 'page' }), ...pieces,
+  ];
+  // The first and the last line are those of the element itself.
+  return `${element('svg', given, join([words(''), ...content, words('')], '\n'))}\n`;
 }

@@ -1,4 +1,5 @@
 /** The picture of the experiment, as SVG: accuracy over length, and the step sizes of channels. */
+import type { Markup } from '#markup';
 import { type Box, lineColors, marks, polyline, svg, text } from '../drawing/svg.ts';
 import type { Channel, Score } from './measures.ts';
 
@@ -21,14 +22,14 @@ export function drawPage(
   ]);
 }
 
-function frame({ x, y, width, height }: Box, label: string): string[] {
+function frame({ x, y, width, height }: Box, label: string): Markup[] {
   return [
     polyline([[x, y], [x, y + height], [x + width, y + height]]),
     text(x, y - 8, label),
   ];
 }
 
-function drawAccuracy(scores: readonly Score[]): string[] {
+function drawAccuracy(scores: readonly Score[]): Markup[] {
   const { x, y, width, height } = accuracyBox;
   const exponents = scores.map(({ length }) => Math.log2(length));
   const [first, last] = [exponents[0], exponents[exponents.length - 1]];
@@ -48,7 +49,7 @@ function drawAccuracy(scores: readonly Score[]): string[] {
   ];
 }
 
-function drawDelta(channels: readonly Channel[], place: number): string[] {
+function drawDelta(channels: readonly Channel[], place: number): Markup[] {
   const { x, y, width, height } = deltaBox;
   const length = channels[0]?.delta.length ?? 1;
   const level = (delta: number) => {

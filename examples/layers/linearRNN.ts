@@ -115,5 +115,6 @@ export function lastOf(states: Tensor): Tensor {
 
 /** x [batch, length, ...] at steps that count, and a number at padding. */
 export function whereCounts(mask: Tensor | undefined, x: Tensor, padding: number): Tensor {
-  return mask ? mask.reshape([...mask.shape, ...x.shape.slice(2).map(() => 1)]).where(x, padding) : x;
+  return mask ? mask.reshape([...mask.shape, ...x.shape.slice(2).map(() => 1)]).where(x, padding)
+    : x;
 }

@@ -14,9 +14,9 @@
  *     S̃_t = γ S̃_{t−1} + v_t (R^t k_t)ᵀ,     y_t = S̃_t (R^t q_t),     S_t = S̃_t R^t
  *
  * This is `discreteSSD` with the same decay in each step: a matrix within chunks, and a recurrence
- * from chunk to chunk (in the paper the chunkwise recurrent representation). t counts from the start
- * of the piece that is read. At the end the state is turned back to S_t, so that the next piece can
- * count from its own start.
+ * from chunk to chunk (in the paper the chunkwise recurrent representation). t counts from the
+ * start of the piece that is read. At the end the state is turned back to S_t, so that the next
+ * piece can count from its own start.
  */
 import { discreteSSD, type SSDResult } from '@mambagrad/mamba';
 import { arange, concat, type Tensor, tensor, TensorError } from '@mambagrad/tensor';

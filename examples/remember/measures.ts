@@ -52,7 +52,9 @@ export interface Response {
   readonly behind: readonly Average[];
   /** and at noise farther from tokens. */
   readonly far: Average;
-  /** For each channel its mean Δ where nothing but noise is at the step and the REACH − 1 before. */
+  /**
+   * For each channel its mean Δ where nothing but noise is at the step and the REACH − 1 before.
+   */
   readonly quiet: readonly number[];
   /** For each channel the mean Δ so many steps behind a token, 0 to REACH − 1, divided by quiet. */
   readonly factors: readonly (readonly number[])[];

@@ -2,6 +2,7 @@
  * The picture of a memory, as SVG: step sizes and influence over one sequence, under each other
  * with the sequence on top, and what is left of each token in each channel.
  */
+import { join, type Markup } from '#markup';
 import {
   type Box, colorBar, diverging, heatMap, lineColors, marks, polyline, rect, sequential, svg,
   text,
@@ -57,22 +58,22 @@ export function drawPage(picture: Picture): string {
 }
 
 /** The input as a row of boxes, noise as dots. */
-function signRow(x: number, y: number, signs: readonly string[]): string {
-  return signs.map((sign, step) => {
+function signRow(x: number, y: number, signs: readonly string[]): Markup {
+  return join(signs.map((sign, step) => {
     const center = x + (step + 0.5) * CELL;
     const isToken = sign !== '·' && sign !== '?';
     const box = rect(center - 8, y, 16, 18, { rx: '3', fill: lineColors[0] });
     const letter = text(center, y + 13, sign, {
       anchor: 'middle', ...(isToken && { class: 'inverse' }),
     });
-    return isToken ? box + letter : letter;
-  }).join('');
+    return isToken ? join([box, letter]) : letter;
+  }));
 }
 
 /** A heading over a chart. */
-const heading = ({ x, y }: Box, content: string): string => text(x, y - 12, content);
+const heading = ({ x, y }: Box, content: string): Markup => text(x, y - 12, content);
 
-function deltaChart(box: Box, { factors, units }: Picture): string[] {
+function deltaChart(box: Box, { factors, units }: Picture): Markup[] {
   const shown = factors.map((row) =>
     row.map((factor) => 0.5 + Math.log2(factor) / (2 * DOUBLINGS)),
   );
@@ -90,7 +91,7 @@ function deltaChart(box: Box, { factors, units }: Picture): string[] {
   ];
 }
 
-function keptChart(box: Box, { kept, factors, influence }: Picture): string[] {
+function keptChart(box: Box, { kept, factors, influence }: Picture): Markup[] {
   // The first answer is due after the last step that has an influence of its own.
   const first = influence[0].length;
   const rows = factors.map((_, channel) =>
@@ -108,7 +109,7 @@ function keptChart(box: Box, { kept, factors, influence }: Picture): string[] {
   ];
 }
 
-function halfLifeChart(box: Box, { halfLives, signs }: Picture): string[] {
+function halfLifeChart(box: Box, { halfLives, signs }: Picture): Markup[] {
   const [first, last] = [DECADES[0], DECADES[DECADES.length - 1]];
   const at = (life: number) => {
     const position = (Math.log10(life) - first) / (last - first);
@@ -123,7 +124,9 @@ function halfLifeChart(box: Box, { halfLives, signs }: Picture): string[] {
   return [
     text(box.x, box.y - 16, 'Half-life of each state', {}),
     polyline([[box.x, bottom], [box.x + box.width, bottom]]),
-    ...DECADES.map((decade) => polyline([[at(10 ** decade), bottom], [at(10 ** decade), bottom + 4]])),
+    ...DECADES.map((decade) =>
+      polyline([[at(10 ** decade), bottom], [at(10 ** decade), bottom + 4]]),
+    ),
     ...DECADES.map((decade) => text(at(10 ** decade), bottom + 15, label(decade), {
       anchor: 'middle', class: 'small',
     })),
@@ -140,7 +143,7 @@ function label(decade: number): string {
   return sign + (decade > 2 ? `10${'⁰¹²³⁴'[decade]}` : `${10 ** decade}`);
 }
 
-function influenceChart(box: Box, { influence, signs, units }: Picture, legend: number): string[] {
+function influenceChart(box: Box, { influence, signs, units }: Picture, legend: number): Markup[] {
   const rows = influence.map((row) => {
     const largest = Math.max(...row);
     return signs.map((_, step) => step < row.length ? row[step] / largest : undefined);
@@ -158,7 +161,7 @@ function influenceChart(box: Box, { influence, signs, units }: Picture, legend: 
   ];
 }
 
-function leftChart(box: Box, { kept, signs, units }: Picture, legend: number): string[] {
+function leftChart(box: Box, { kept, signs, units }: Picture, legend: number): Markup[] {
   const at = (step: number) => box.x + CELL * (step + 0.5);
   const level = (share: number) => box.y + (1 - share) * box.height;
   const color = (token: number) => lineColors[token % lineColors.length];

@@ -63,7 +63,8 @@ export class Conversation {
   }
 }
 
-const help = `Write the beginning of a text, and the model goes on; an empty line lets it write more.
+const help =
+  `Write the beginning of a text, and the model goes on; an empty line lets it write more.
 /undo takes the last turn back, /new begins a new text, /quit ends. Ctrl-C stops it in the middle.`;
 
 export interface ChatOptions extends SampleOptions {

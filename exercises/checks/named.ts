@@ -1,4 +1,6 @@
-/** The check of an exercise by its name, with its report as text: what the site runs in a worker. */
+/**
+ * The check of an exercise by its name, with its report as text: what the site runs in a worker.
+ */
 import { check, type Progress } from './check.ts';
 import { exercises } from './exercises.ts';
 import { textOf } from './report.ts';
@@ -9,7 +11,9 @@ export interface NamedReport {
   readonly text: string;
 }
 
-/** Holds the reader's module to the properties of an exercise. Throws if there is no such exercise. */
+/**
+ * Holds the reader's module to the properties of an exercise. Throws if there is no such exercise.
+ */
 export function checkByName(
   name: string, module: object, onProgress: (progress: Progress) => void,
 ): NamedReport {

@@ -42,8 +42,8 @@ export interface Surroundings {
 }
 
 /**
- * Runs the command with these arguments, and gives its exit code: 0 if all properties of an exercise
- * hold, 1 if not. Throws if the arguments are not right.
+ * Runs the command with these arguments, and gives its exit code: 0 if all properties of an
+ * exercise hold, 1 if not. Throws if the arguments are not right.
  */
 export async function runCommand(
   args: readonly string[],

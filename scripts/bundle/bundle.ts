@@ -9,7 +9,7 @@
  *                                                  return twice;
  *                                                })();
  *
- * Comments and indentation are left out, and variables get short names (names.ts). Modules may be
+ * Comments and space are left out, and variables get short names (names.ts). Modules may be
  * put into several files, each of which needs those made before it.
  */
 import { readFileSync } from 'node:fs';
@@ -35,7 +35,9 @@ export interface BundlerOptions {
 
 /** A module that is in the bundle. */
 interface Bundled {
-  /** The names that it exports, in the order of a module namespace, and what they are called here. */
+  /**
+   * The names that it exports, in the order of a module namespace, and what they are called here.
+   */
   readonly exports: ReadonlyMap<string, string>;
   /** What all of them as one object are called, if a module needs that. */
   namespace?: string;
@@ -189,9 +191,11 @@ function moduleCode(
 ): string {
   const significant = tokens.filter(({ kind }) => kind !== 'whitespace' && kind !== 'comment');
   const words = readWords(significant);
-  const outer = significant.find(({ kind, text }) => kind === 'identifier' && bundleName.test(text));
+  const outer =
+    significant.find(({ kind, text }) => kind === 'identifier' && bundleName.test(text));
   if (outer !== undefined) throw new Error(`names such as ${outer.text} are those of the bundle`);
-  // A function in the module may have the name of an import, and words such as `set` may be keywords.
+  // A function in the module may have the name of an import, and words such as `set` may be
+  // keywords.
   const isReplaced = (local: string): boolean => !isKeyword(local) && !words.functions.has(local);
   const given = new Map([...imports].filter(([local]) => isReplaced(local)));
   const declared = new Set([...imports.keys()].filter((local) => !isReplaced(local)));
@@ -209,32 +213,61 @@ function moduleCode(
   const list = (all: readonly string[]): string => all.length === 1 ? all[0] : `[${all.join(',')}]`;
   const code = [
     ...[...declared].map((each) => `const ${each}=${imports.get(each)};`),
-    compact(tokens.map((token) => ({ ...token, text: texts.get(token) ?? token.text }))),
+    compact(
+      joinDeclarations(tokens).map((each) => ({ ...each, text: texts.get(each) ?? each.text })),
+    ),
   ].join('').trim();
-  if (own.size === 0) return code === '' ? '' : `(()=>{${code}\n})();\n`;
+  if (own.size === 0) return code === '' ? '' : `(()=>{${code}})();\n`;
   const returned = list([...own.keys()].map(local));
-  return `const ${list([...own.values()])}=(()=>{${code}\nreturn ${returned};})();\n`;
+  return `const ${list([...own.values()])}=(()=>{${code}return ${returned};})();\n`;
 }
 
-/** Code without comments and space that it can do without. Lines end where a statement may end. */
+/**
+ * Code without comments, and without the space that it can do without. Every statement ends with a
+ * semicolon or a brace (readWords sees to that), so ends of lines mean nothing.
+ */
 function compact(tokens: readonly Token[]): string {
   const code: string[] = [];
-  let space = '';
+  let isSpaced = false;
   // Not read from the code: that would put its pieces together for each token anew.
   let last = '{';
   for (const { kind, text } of tokens) {
     if (kind === 'whitespace' || kind === 'comment') {
-      space = space === '\n' || text.includes('\n') ? '\n' : ' ';
-    } else {
-      const isInside = ';,([{'.includes(last) || '.,;:?)]}=&|<>'.includes(text[0]);
-      if (space === '\n' && isInside) space = ' ';
-      const isNeeded = space === '\n' || !isApart(last, text[0]);
-      code.push(isNeeded ? space + text : text);
-      // Letters behind a regular expression would be its flags.
-      [space, last] = ['', kind === 'regExp' ? 'a' : text[text.length - 1]];
+      isSpaced = true;
+      continue;
     }
+    code.push(isSpaced && !isApart(last, text[0]) ? ` ${text}` : text);
+    // Letters behind a regular expression would be its flags.
+    [isSpaced, last] = [false, kind === 'regExp' ? 'a' : text[text.length - 1]];
   }
   return code.join('');
+}
+
+/**
+ * The same tokens with constants declared together: `const a=1,b=2;` for `const a=1;const b=2;`.
+ */
+function joinDeclarations(tokens: readonly Token[]): Token[] {
+  const joined = [...tokens];
+  /** For each open bracket, whether a declaration of constants is the last statement in it. */
+  const open = [false];
+  let end: number | undefined;
+  tokens.forEach((token, i) => {
+    const { kind, text } = token;
+    if (kind === 'whitespace' || kind === 'comment') return;
+    if (kind === 'keyword' && text === 'const') {
+      if (end !== undefined && open[open.length - 1]) {
+        joined[end] = { ...tokens[end], text: ',' };
+        joined[i] = { ...token, kind: 'whitespace' };
+      }
+      open[open.length - 1] = true;
+    } else if (end !== undefined) {
+      open[open.length - 1] = false;
+    }
+    if (kind === 'punctuator' && '([{'.includes(text)) open.push(false);
+    if (kind === 'punctuator' && ')]}'.includes(text)) open.pop();
+    end = kind === 'punctuator' && text === ';' ? i : undefined;
+  });
+  return joined;
 }
 
 /** Whether two characters stay two tokens when nothing is between them. */

@@ -77,7 +77,9 @@ class Reader {
       if (openers.has(text) || text.endsWith('${')) depth += 1;
       // A middle part of a template closes one bracket and opens the next.
       if (closers.has(text) || (kind === 'template' && text.startsWith('}'))) depth -= 1;
-      if (depth === 0 && (text === 'let' || text === 'var')) this.#variables.add(this.#token(1).text);
+      if (depth === 0 && (text === 'let' || text === 'var')) {
+        this.#variables.add(this.#token(1).text);
+      }
       if (kind === 'identifier') this.#noteAssignment(text);
       const isStatement = kind === 'keyword' && (text === 'import' || text === 'export');
       if (isStatement && text === 'import' && ['(', '.'].includes(this.#token(1).text)) {

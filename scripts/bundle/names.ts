@@ -7,8 +7,8 @@
  *     const a = b.map((c) => d({ shape: c }));
  *
  * Names that are declared in functions alone are replaced statement by statement, so that each
- * statement has the shortest ones to itself. Functions and classes whose names can be seen (`f.name`)
- * keep them, and so do globals.
+ * statement has the shortest ones to itself. Functions and classes whose names can be seen
+ * (`f.name`) keep them, and so do globals.
  */
 import { isKeyword, type Token } from './tokens.ts';
 import type { Words } from './words.ts';

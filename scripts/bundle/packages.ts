@@ -34,7 +34,8 @@ function readManifest(folder: string): Manifest {
 /** `mambagrad/browser` as one module without imports. The packages have to be compiled. */
 export function browserModule(): string {
   const { version } = readManifest(join(root, 'packages/mambagrad'));
-  const header = `/*! mambagrad ${version}, MIT licence: all packages in one file, without comments. */\n`;
+  const header =
+    `/*! mambagrad ${version}, MIT licence: all packages in one file, without comments. */\n`;
   return header + moduleWith([]);
 }
 
@@ -45,7 +46,9 @@ export function moduleWith(files: readonly string[]): string {
   if (file === undefined) throw new Error('mambagrad has no entry ./browser');
   const all = [file, ...files];
   const missing = all.find((each) => !existsSync(each));
-  if (missing !== undefined) throw new Error(`${missing} is not there: run \`npm run build\` first`);
+  if (missing !== undefined) {
+    throw new Error(`${missing} is not there: run \`npm run build\` first`);
+  }
   const bundler = new Bundler({
     root, find: (specifier) => entries.get(specifier), keepsFunctions: true,
   });

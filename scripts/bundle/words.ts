@@ -38,7 +38,9 @@ export interface Words {
   readonly declared: ReadonlySet<string>;
   /** The statement of the module that each word is in, by the number of its token. */
   readonly units: ReadonlyMap<number, number>;
-  /** Variables that may be declared outside of all functions, and so mean the same in all of them. */
+  /**
+   * Variables that may be declared outside of all functions, and so mean the same in all of them.
+   */
   readonly shared: ReadonlySet<string>;
   /** Variables that give their names to functions and classes. */
   readonly functions: ReadonlySet<string>;
@@ -106,7 +108,9 @@ class WordReader {
     if (after === '=>') this.#nameFunction(i - 1);
   }
 
-  /** Whether what is declared here could be so in the whole module: in a pattern, or in no bracket. */
+  /**
+   * Whether what is declared here could be so in the whole module: in a pattern, or in no bracket.
+   */
   #isOutside(): boolean {
     return this.#open.every(({ kind, start }, depth) => depth === 0 || kind === 'object' ||
       this.#text(start) === '[');

@@ -1,4 +1,6 @@
-/** Writes golden vectors of the scans as JSON: `npm run vectors`, into vectors/ or a folder given. */
+/**
+ * Writes golden vectors of the scans as JSON: `npm run vectors`, into vectors/ or a folder given.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -5,9 +5,15 @@ import { forEach } from '../../packages/tensor/src/core/lowering.ts';
 import { expect, it } from 'vitest';
 
 it.each<[string, (options: never) => unknown, unknown, string]>([
-  ['memory', (o) => new Module().memory(o), { mn: 1 }, "memory memory: there is no option 'mn'; did you mean 'min'?"],
+  [
+    'memory', (o) => new Module().memory(o), { mn: 1 },
+    "memory memory: there is no option 'mn'; did you mean 'min'?",
+  ],
   ['memory', (o) => new Module().memory(o), {}, 'memory memory: min is missing, expected a whole'],
-  ['memory', (o) => new Module().memory(o), { min: -1 }, 'memory memory: min is -1, expected a whole'],
+  [
+    'memory', (o) => new Module().memory(o), { min: -1 },
+    'memory memory: min is -1, expected a whole',
+  ],
   ['memory', (o) => new Module().memory(o), { min: 0, max: 70000 }, 'memory memory: max is 70000'],
   [
     'importMemory', (o) => new Module().importMemory('host', 'm', o), { min: 0, shared: 1 },
@@ -21,7 +27,10 @@ it.each<[string, (options: never) => unknown, unknown, string]>([
     },
     { fused: true }, "kernel one: there is no option 'fused'; did you mean 'fuse'?",
   ],
-  ['forEach', (o) => forEach([2], () => [], o), { work: -1 }, 'forEach: work is -1, expected a number from 0'],
+  [
+    'forEach', (o) => forEach([2], () => [], o), { work: -1 },
+    'forEach: work is -1, expected a number from 0',
+  ],
   ['setThreads', (o) => setThreads(o), 0, 'setThreads: count is 0, expected a whole number from 1'],
 ])('%s says what is wrong', (_name, call, options, message) => {
   expect(() => call(options as never)).toThrow(message);

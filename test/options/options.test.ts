@@ -10,7 +10,8 @@ import { manualSeed, Tensor } from '@mambagrad/tensor';
 import { describe, expect, test, vi } from 'vitest';
 import type { Table } from '../../packages/wasm/src/common/options.ts';
 import { someOf } from '../support/soak.ts';
-import { type Row, rows } from './rows.ts';
+import type { Row } from './row.ts';
+import { rows } from './rows.ts';
 import { documentedDefault, isDocumented, placesThatRead } from './sources.ts';
 
 type AnyTable = Table<Readonly<Record<string, unknown>>>;
@@ -28,7 +29,8 @@ vi.mock(import('../../packages/wasm/src/common/options.ts'), async (importOrigin
     Error.stackTraceLimit = 6;
     const frames = new Error().stack?.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g) ?? [];
     Error.stackTraceLimit = limit;
-    const [place] = Array.from(frames, ([, name]) => name).filter((name) => !/\/options\.ts:/.test(name));
+    const [place] =
+      Array.from(frames, ([, name]) => name).filter((name) => !/\/options\.ts:/.test(name));
     if (place !== undefined) reads.places.add(place);
     reads.table = table;
     return original.readOptions(op, given, table, failure);
@@ -82,7 +84,9 @@ describe.each(Object.entries(rows))('%s', (name, row) => {
     await tableOf(row);
     for (const wrong of [null, 3, 'x', true, [1], () => 0]) {
       if (row.alsoTakes?.includes(wrong)) continue;
-      await expect((async () => row.run(wrong as never))()).rejects.toThrow(/: (options|validation|samples|best) (are|is) /);
+      await expect((async () => row.run(wrong as never))()).rejects.toThrow(
+        /: (options|validation|samples|best) (are|is) /,
+      );
     }
   });
 

@@ -24,7 +24,9 @@ const declarations = new Map<string, Declaration>();
 for (const { package: name, text } of files) {
   for (const [, type, head, body] of text.matchAll(/interface (\w+)([^{]*)\{\n([^]*?)\n\}/g)) {
     const fields = new Map<string, string>();
-    for (const [, doc, key] of body.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s*readonly (\w+)\??:/g)) {
+    for (const [, doc, key] of body.matchAll(
+      /\/\*\*((?:(?!\*\/)[^])*)\*\/\s*readonly (\w+)\??:/g,
+    )) {
       fields.set(key, doc.replaceAll(/\s*\n\s*\*\s*/g, ' ').trim());
     }
     declarations.set(`${name} ${type}`, { fields, from: namesIn(head) });
@@ -51,8 +53,8 @@ function docOf(packageName: string, types: readonly string[], key: string): stri
 }
 
 /**
- * The default of an option by its docstring, `Default 1; of BiMamba 4.`, in the class or function of
- * this name; undefined if it has none, or none that is a literal.
+ * The default of an option by its docstring, `Default 1; of BiMamba 4.`, in the class or function
+ * of this name; undefined if it has none, or none that is a literal.
  */
 export function documentedDefault(
   packageName: string, types: readonly string[], key: string, of: string,
@@ -73,7 +75,8 @@ export function isDocumented(
 
 /** The literal at the start of a text, up to the end of its clause. */
 function literalIn(text: string): { readonly value: unknown } | undefined {
-  const [, word] = /^(\[[^\]]*\]|\{\}|'[^']*'|`[^`]*`|[^\s,;]+?)(?:[.,;](?:\s|$)|$)/.exec(text) ?? [];
+  const [, word] = /^(\[[^\]]*\]|\{\}|'[^']*'|`[^`]*`|[^\s,;]+?)(?:[.,;](?:\s|$)|$)/.exec(text) ??
+    [];
   if (word === undefined) return undefined;
   const plain = word.replaceAll(/[`']/g, '').replace('−', '-');
   if (plain === 'true' || plain === 'false') return { value: plain === 'true' };

@@ -3,7 +3,8 @@
  * thread leaves a number, and how often the iteration was run.
  */
 import {
-  addWorkSharing, at, branchIf, compileModule, createMemory, FreeList, i32, instantiate, type Local, loop,
+  addWorkSharing, at, branchIf, compileModule, createMemory, FreeList, i32, instantiate, type Local,
+  loop,
   MAX_PAGES, Module, PAGE_BYTES, RESERVED_BYTES, set, type Statements, unreachable, when,
 } from '@mambagrad/wasm';
 import { expect } from 'vitest';
@@ -13,6 +14,8 @@ const PAGES = 16;
 /** The bytes of results: two words for each iteration. */
 const ARENA_BYTES = 8192;
 const ITERATIONS = ARENA_BYTES / 8;
+/** The bytes that programs have beside their results. */
+const OWN_BYTES = 64;
 
 /** What the threads of a program do beside leaving their numbers. */
 export interface Behaviour {
@@ -20,8 +23,11 @@ export interface Behaviour {
   readonly rounds?: number;
   /** Whether every thread but the main one traps. Default false. */
   readonly traps?: boolean;
-  /** Does more at the end of an iteration, given the number of the thread. Default: nothing. */
-  readonly more?: (self: Local<'i32'>) => Statements;
+  /**
+   * Does more at the end of an iteration, given the number of the thread, and the address of
+   * `OWN_BYTES` that are 0 before a run. Default: nothing.
+   */
+  readonly more?: (given: Readonly<Record<'self' | 'own', Local<'i32'>>>) => Statements;
 }
 
 /** The bytes of a program that leaves `number`. */
@@ -47,7 +53,7 @@ export function moduleFor(
       traps ? [when(given.self, [unreachable])] : [],
       i32.store(place, i32.add(given.self, number * 100)),
       i32.store(at(place, 4), i32.add(i32.load(at(place, 4)), 1)),
-      more(given.self),
+      more(given),
     ];
     return share(given.loop, ITERATIONS, { ...given, iteration, completed }, body);
   }));
@@ -69,6 +75,7 @@ export class TestPool {
   /** Whether there is room for programs. */
   hasRoom = true;
   readonly #arena: number;
+  readonly #own: number;
 
   constructor(Pool: typeof ThreadPool) {
     const { memory } = createMemory(true);
@@ -78,6 +85,12 @@ export class TestPool {
       return this.#place(bytes);
     });
     this.#arena = this.#place(ARENA_BYTES).start;
+    this.#own = this.#place(OWN_BYTES).start;
+  }
+
+  /** The words that programs have beside their results. */
+  get own(): Int32Array {
+    return new Int32Array(this.pool.memory.buffer, this.#own, OWN_BYTES / 4);
   }
 
   #place(bytes: number) {
@@ -103,8 +116,10 @@ export class TestPool {
     const host = { memory, watchdog };
     type Run = (arena: number, own: number, self: number, threads: number, loop: number) => void;
     const { run } = instantiate<{ run: Run }>(compileModule(module), { host });
-    const call = { arena: this.#arena, own: 0, stride: 0, threads };
-    this.pool.run(program, call, (number) => run(this.#arena, 0, 0, threads, number));
+    this.own.fill(0);
+    const [arena, own] = [this.#arena, this.#own];
+    const call = { arena, own, stride: 0, threads };
+    this.pool.run(program, call, (number) => run(arena, own, 0, threads, number));
     expect(words.filter((_, i) => i % 2 === 1).every((count) => count === 1)).toBe(true);
     const left = Array.from(words).filter((_, i) => i % 2 === 0);
     return {

@@ -50,7 +50,10 @@ describe('readOptions', () => {
     [{ size: 1, bias: 0 }, 'layer: bias is 0, expected true or false'],
     [{ size: 1, bias: null }, 'layer: bias is null, expected true or false'],
     [{ size: 1, rate: 0 }, 'layer: rate is 0, expected a number above 0 and at most 1'],
-    [{ size: 1, rate: Infinity }, 'layer: rate is Infinity, expected a number above 0 and at most 1'],
+    [
+      { size: 1, rate: Infinity },
+      'layer: rate is Infinity, expected a number above 0 and at most 1',
+    ],
     [{ size: 1, mode: 'bogus' }, "layer: mode is 'bogus', expected 'add' or 'concat'"],
     [false, 'layer: options are false, expected { size, bias, rate, … }'],
     [null, 'layer: options are null, expected { size, bias, rate, … }'],

@@ -1,4 +1,6 @@
-/** Layers, losses, optimizers and models: results, gradients, training steps, and what they write. */
+/**
+ * Layers, losses, optimizers and models: results, gradients, training steps, and what they write.
+ */
 import {
   BiMamba, generate, Mamba, Mamba2, Mamba3, MambaBlock, MambaLM, MambaND, sample,
 } from '@mambagrad/mamba';
@@ -24,7 +26,8 @@ function inWay<Args extends unknown[], Result>(
   return options ? compile(f, options) : f;
 }
 
-const stateOf = (...parts: readonly (Module | Optimizer)[]) => parts.map((part) => part.stateDict());
+const stateOf = (...parts: readonly (Module | Optimizer)[]) =>
+  parts.map((part) => part.stateDict());
 
 function* losses(): Iterable<Case> {
   const [logits, targets] = [floats([13, 70]), indices([13], 70)];
@@ -34,7 +37,8 @@ function* losses(): Iterable<Case> {
     yield* inAllWays(`mseLoss ${reduction}`, (x, y) => mseLoss(x, y, { reduction }),
       [logits, floats([13, 70], -1, 1, 7)]);
     yield* inAllWays(`binaryCrossEntropyWithLogits ${reduction}`, (x, t) =>
-      binaryCrossEntropyWithLogits(x, t.cast(x.dtype), { reduction }), [logits, indices([13, 70], 2)]);
+      binaryCrossEntropyWithLogits(x, t.cast(x.dtype), { reduction }),
+      [logits, indices([13, 70], 2)]);
   }
   yield* inAllWays('rmsNorm', (x, w) => rmsNorm(x, w), [logits, floats([70])]);
   yield* inAllWays('layerNorm', (x, w, b) => layerNorm(x, w, b),
@@ -79,7 +83,8 @@ const layers: Readonly<Record<string, Built>> = {
     input: tokens,
   },
   'MambaLM mamba3': {
-    make: () => new MambaLM({ ...language, ...turning, numGroups: 2, mimoRank: 2, outputNorm: true }),
+    make: () =>
+      new MambaLM({ ...language, ...turning, numGroups: 2, mimoRank: 2, outputNorm: true }),
     input: tokens,
   },
 };

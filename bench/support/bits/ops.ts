@@ -1,4 +1,6 @@
-/** Calls of every op of the table, with shapes that are empty, odd, and large enough for threads. */
+/**
+ * Calls of every op of the table, with shapes that are empty, odd, and large enough for threads.
+ */
 import {
   associativeScan, einsum, linearScan, listOps, normal, ops, type ScanAlgorithm, type Shape,
   type Tensor, uniform, bernoulli, integers, manualSeed, permutation, compile,
@@ -188,7 +190,8 @@ const others: Readonly<Record<string, Call[]>> = {
   fused: [{
     inputs: [floats([30, 70]), floats([70])],
     apply: (x: Tensor, y: Tensor) => [
-      x.mul(y).add(1).silu().sum(0), x.softmax(-1).mul(y), x.matmul(x.transpose(0, 1)).tanh().max(1),
+      x.mul(y).add(1).silu().sum(0), x.softmax(-1).mul(y),
+      x.matmul(x.transpose(0, 1)).tanh().max(1),
     ],
   }],
 };

@@ -14,7 +14,8 @@ function flagsOf(batch: number, length: number) {
 }
 
 /** B, L, D, N */
-const scanSizes: readonly Shape[] = [[1, 1, 1, 1], [2, 70, 37, 16], [2, 33, 128, 5], [1, 300, 9, 4]];
+const scanSizes: readonly Shape[] =
+  [[1, 1, 1, 1], [2, 70, 37, 16], [2, 33, 128, 5], [1, 300, 9, 4]];
 
 function* selectiveScans(): Iterable<Case> {
   for (const [B, L, D, N] of scanSizes) {

@@ -34,7 +34,8 @@ export async function siteBytes(browser: Browser): Promise<SiteBytes | undefined
       "performance.getEntriesByName('first-contentful-paint')[0]?.startTime",
     );
     const asked = await page.evaluate<{ name: string; startTime: number }[]>(
-      "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]" +
+      "[...performance.getEntriesByType('navigation'), " +
+      "...performance.getEntriesByType('resource')]" +
         '.map(({ name, startTime }) => ({ name, startTime }))',
     );
     const before = asked.filter(({ startTime }) => startTime <= paint)

@@ -35,4 +35,6 @@ const { inputs, targets } = selectiveCopying(100, { tokens, places, vocabSize })
 const written = noGrad(() => answer(inputs)).argmax(-1);
 const right = written.equal(targets).sum().item() / targets.numel;
 console.log(`${(100 * right).toFixed(1)} % of the tokens are right`);
-console.log('to copy', targets.narrow(0, 0, 1).toArray(), 'written', written.narrow(0, 0, 1).toArray());
+console.log(
+  'to copy', targets.narrow(0, 0, 1).toArray(), 'written', written.narrow(0, 0, 1).toArray(),
+);

@@ -17,7 +17,8 @@ louis louisa lucas lucy lydia magnus margaret maria marina marlene martha martin
 michael miranda miriam monica nadia natalia nicholas nina nora norman olga oliver olivia oscar otto
 paul paula pauline peter philip rachel ralph rebecca robert roland rosa rose ruth samuel sandra sara
 sebastian selma simon sofia stella stephen susan sylvia theodor theresa thomas tilda tobias ursula
-valentin vera veronica victor victoria vincent viola virginia walter wanda wilhelm william`.split(/\s+/);
+valentin vera veronica victor victoria vincent viola virginia walter wanda wilhelm
+william`.split(/\s+/);
 
 // A line break begins a name and ends it.
 const tokenizer = characterTokenizer(['\n', ...names]);

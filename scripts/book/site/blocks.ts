@@ -75,8 +75,8 @@ class Block {
     this.finish('failed');
   }
 
-  note(text: string): void {
-    this.#printed?.note(text);
+  leaveOut(count: number): void {
+    this.#printed?.leaveOut(count);
   }
 
   finish(state?: State): void {
@@ -172,7 +172,7 @@ class RunningPage {
       const block = message.line === 0 ? current : blockAt(message.line);
       block.print(message.line - block.data.line, message.text);
     }
-    if (message.kind === 'cut') current.note('More was printed than is shown here.');
+    if (message.kind === 'cut') current.leaveOut(message.count);
     if (message.kind !== 'end') return;
     const { error, milliseconds } = message;
     this.#end?.();

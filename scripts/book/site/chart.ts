@@ -11,10 +11,21 @@ function shape(name: string, attributes: Readonly<Record<string, string>>): SVGE
   return made;
 }
 
+/** The smallest and the largest of some points that follow each other. */
+interface Column {
+  low: number;
+  high: number;
+}
+
 class Chart {
   readonly element: HTMLElement;
   readonly #name: string;
-  readonly #values: number[] = [];
+  #columns: Column[] = [];
+  /** How many points each column has; the last may have fewer. */
+  #stride = 1;
+  #count = 0;
+  #first = NaN;
+  #last = NaN;
   readonly #caption = element('figcaption');
   readonly #picture: SVGElement;
   readonly #line = shape('polyline', { class: 'curve', 'vector-effect': 'non-scaling-stroke' });
@@ -28,31 +39,49 @@ class Chart {
     this.element = element('figure', { class: 'chart' }, this.#caption, this.#picture);
   }
 
+  /**
+   * Adds a point if it is a number that can be drawn. When there are twice as many columns as the
+   * picture is wide, each two become one, so a curve of any length takes little memory.
+   */
   add(value: number): void {
-    this.#values.push(value);
+    if (!Number.isFinite(value)) return;
+    if (this.#count % this.#stride === 0) {
+      if (this.#columns.length === 2 * WIDTH) this.#halve();
+      this.#columns.push({ low: value, high: value });
+    }
+    const column = this.#columns[this.#columns.length - 1];
+    column.low = Math.min(column.low, value);
+    column.high = Math.max(column.high, value);
+    if (this.#count === 0) this.#first = value;
+    this.#count += 1;
+    this.#last = value;
   }
 
-  /** Draws all points: of many, the smallest and the largest of each column. */
+  #halve(): void {
+    const columns = this.#columns;
+    this.#columns = columns.filter((_, i) => i % 2 === 0).map(({ low, high }, i) => {
+      const next = columns[2 * i + 1];
+      return { low: Math.min(low, next.low), high: Math.max(high, next.high) };
+    });
+    this.#stride *= 2;
+  }
+
   draw(): void {
-    const values = this.#values.filter(Number.isFinite);
-    if (values.length === 0) return;
-    let [low, high] = [Infinity, -Infinity];
-    for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    const x = (i: number): string => ((i / Math.max(values.length - 1, 1)) * WIDTH).toFixed(1);
+    const columns = this.#columns;
+    if (columns.length === 0) return;
+    const low = Math.min(...columns.map((column) => column.low));
+    const high = Math.max(...columns.map((column) => column.high));
     const y = (value: number): string =>
       (HEIGHT - 4 - ((value - low) / (high - low || 1)) * (HEIGHT - 8)).toFixed(1);
-    const step = Math.max(1, Math.ceil(values.length / WIDTH));
-    const points: string[] = [];
-    for (let i = 0; i < values.length; i += step) {
-      const some = values.slice(i, i + step);
-      for (const value of new Set([Math.min(...some), Math.max(...some)])) {
-        points.push(`${x(i)},${y(value)}`);
-      }
-    }
+    const points = columns.flatMap((column, i) => {
+      const x = ((i / Math.max(columns.length - 1, 1)) * WIDTH).toFixed(1);
+      return [...new Set([column.low, column.high])].map((value) => `${x},${y(value)}`);
+    });
     this.#line.setAttribute('points', points.join(' '));
-    const [first, last] = [values[0], values[values.length - 1]].map((each) => each.toPrecision(3));
-    const text = `${this.#name}: ${values.length} points, from ${first} to ${last}`;
-    this.#caption.textContent = `${text}, between ${low.toPrecision(3)} and ${high.toPrecision(3)}`;
+    const [from, to, least, most] = [this.#first, this.#last, low, high]
+      .map((value) => value.toPrecision(3));
+    const text = `${this.#name}: ${this.#count} points, from ${from} to ${to}`;
+    this.#caption.textContent = `${text}, between ${least} and ${most}`;
     this.#picture.setAttribute('aria-label', text);
   }
 }
@@ -66,7 +95,7 @@ export class Charts {
   readonly #charts = new Map<string, Chart>();
   #isWaiting = false;
 
-  add(name: string, value: number): void {
+  add(name: string, values: Float64Array): void {
     let chart = this.#charts.get(name);
     if (chart === undefined) {
       if (this.#charts.size === MOST_CHARTS) return;
@@ -74,7 +103,7 @@ export class Charts {
       this.#charts.set(name, chart);
       this.element.append(chart.element);
     }
-    chart.add(value);
+    for (const value of values) chart.add(value);
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     requestAnimationFrame(() => {

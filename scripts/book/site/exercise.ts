@@ -1,6 +1,6 @@
 /**
- * The page of an exercise: an editor with the reader's answer, and a check that runs in a worker, as
- * all code of the site does. It says the same as `npm run exercise`.
+ * The page of an exercise: an editor with the reader's answer, and a check that runs in a worker,
+ * as all code of the site does. It says the same as `npm run exercise`.
  */
 import type { Message } from '../worker/messages.ts';
 import { Editor, showCode } from './editor.ts';
@@ -85,7 +85,8 @@ class ExercisePage {
   #showHint(): void {
     const text = this.#data.hints[this.#hints.childElementCount] ?? '';
     // What stands between backquotes is code.
-    const parts = text.split('`').map((part, i) => (i % 2 === 0 ? part : element('code', {}, part)));
+    const parts =
+      text.split('`').map((part, i) => (i % 2 === 0 ? part : element('code', {}, part)));
     const item = element('li', { tabindex: '-1' }, ...parts);
     this.#hints.append(item);
     this.#nameHint();
@@ -118,7 +119,7 @@ class ExercisePage {
 
   #take(message: Message, printed: Printed, code: string): void {
     if (message.kind === 'print') printed.add(message.line, message.text);
-    if (message.kind === 'cut') printed.note('More was printed than is shown here.');
+    if (message.kind === 'cut') printed.leaveOut(message.count);
     if (message.kind === 'enter' || message.kind === 'try') {
       this.#status.textContent = 'checking …';
       clearTimeout(this.#timer);

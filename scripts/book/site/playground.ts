@@ -118,8 +118,8 @@ class Playground {
 
   #take(message: Message, printed: Printed, charts: Charts, code: string): void {
     if (message.kind === 'print') printed.add(message.line, message.text);
-    if (message.kind === 'draw') charts.add(message.name, message.value);
-    if (message.kind === 'cut') printed.note('More was printed than is shown here.');
+    if (message.kind === 'draw') charts.add(message.name, message.values);
+    if (message.kind === 'cut') printed.leaveOut(message.count);
     if (message.kind !== 'end') return;
     const { error, milliseconds } = message;
     if (error !== undefined) printed.fail(error.text, error.line, code);

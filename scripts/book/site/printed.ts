@@ -10,8 +10,8 @@ export interface Expected {
 /** How a block ended: as the page says, otherwise, with an error, or stopped. */
 export type State = 'same' | 'different' | 'failed' | 'stopped';
 
-/** At most this many rows are shown. */
-const MOST_ROWS = 500;
+/** Of the rows that no page expects, so many are shown from the start, and as many from the end. */
+const MOST_ROWS = 250;
 
 const trimmed = (text: string): string => text.replaceAll(/[^\S\n]+$/gm, '');
 
@@ -21,7 +21,10 @@ export class Printed {
   readonly #expected: readonly Expected[];
   /** What was printed by each line, put together, and where it is shown. */
   readonly #lines = new Map<number, { text: string; readonly row: HTMLElement }>();
-  #rows = 0;
+  #firstRows = 0;
+  readonly #lastRows: HTMLElement[] = [];
+  #leftOut = 0;
+  readonly #gap = element('p');
 
   constructor(expected: readonly Expected[]) {
     this.#expected = expected;
@@ -34,11 +37,36 @@ export class Printed {
     if (known !== undefined && isExpected) {
       known.text += `\n${text}`;
       known.row.firstElementChild?.replaceChildren(known.text);
-    } else if (this.#rows < MOST_ROWS) {
+    } else {
       const row = element('div', { class: 'row' }, element('pre', {}, text));
       this.#lines.set(line, { text, row });
       this.#append(row);
+      if (!isExpected) this.#limit(row);
     }
+  }
+
+  /** Leaves out rows in the middle when there are too many. */
+  #limit(row: HTMLElement): void {
+    if (this.#firstRows < MOST_ROWS) {
+      this.#firstRows += 1;
+      return;
+    }
+    this.#lastRows.push(row);
+    if (this.#lastRows.length <= MOST_ROWS) return;
+    this.leaveOut(1);
+    this.#lastRows.shift()?.remove();
+  }
+
+  /** Says that texts were left out, or cut: they were more than can be shown. */
+  leaveOut(count: number): void {
+    if (this.#leftOut === 0) {
+      const row = element('div', { class: 'row note' }, this.#gap);
+      this.#append(row);
+      this.#lastRows.at(0)?.before(row);
+    }
+    this.#leftOut += count;
+    const texts = this.#leftOut === 1 ? 'One text is' : `${this.#leftOut.toLocaleString('en')} texts are`;
+    this.#gap.textContent = `${texts} not shown here, or not whole.`;
   }
 
   /** Shows an error, with the line of code at which it was thrown. */
@@ -48,10 +76,6 @@ export class Printed {
     if (source !== '') row.append(element('p', {}, `Line ${line}: `, element('code', {}, source)));
     row.append(element('pre', {}, text));
     this.#append(row);
-  }
-
-  note(text: string): void {
-    this.#append(element('div', { class: 'row note' }, element('p', {}, text)));
   }
 
   /** Compares what was printed with what was expected, once the block has run. */
@@ -73,7 +97,6 @@ export class Printed {
   }
 
   #append(row: HTMLElement): void {
-    this.#rows += 1;
     this.element.hidden = false;
     this.element.append(row);
   }

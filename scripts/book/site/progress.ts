@@ -1,4 +1,6 @@
-/** What the reader has done of the exercises, kept in the browser: answers, and which are solved. */
+/**
+ * What the reader has done of the exercises, kept in the browser: answers, and which are solved.
+ */
 import { element } from './elements.ts';
 
 const SOLVED = 'mambagrad-solved';

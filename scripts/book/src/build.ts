@@ -43,12 +43,19 @@ export function buildSite(): Output {
   }
   output.set('assets/index.js', searchIndex(found));
   for (const [name, text] of workerScripts()) output.set(`assets/${name}.js`, text);
-  output.set('assets/style.css', paletteCss() + asset('style.css') + asset('run.css'));
+  output.set('assets/style.css', stylesheet());
   output.set('assets/icon.svg', asset('icon.svg'));
   return output;
 }
 
-/** A file that is made by hand, and put into the site as it is. */
+/** The style sheet of all pages, without comments and the white space around `{`, `}` and `;`. */
+function stylesheet(): string {
+  const css = paletteCss() + asset('style.css') + asset('run.css');
+  const uncommented = css.replace(/\/\*[^]*?\*\//g, '');
+  return uncommented.replace(/\s+/g, ' ').replace(/ ?([{};]) ?/g, '$1');
+}
+
+/** A file of the site that is made by hand. */
 function asset(name: string): string {
   return readFileSync(join(root, 'scripts/book/site', name), 'utf8');
 }

@@ -45,7 +45,8 @@ export function compileAll(sources: readonly string[]): Compiled[] {
       const read = (name: string) => readFileSync(join(folder, 'out', name), 'utf8');
       const { mappings } = JSON.parse(read(`${i}.js.map`)) as { mappings: string };
       // The first line marks a module that has no other export or import, the second names the map.
-      const code = read(`${i}.js`).replace(/^export \{\};\n?/m, '').replace(/^\/\/# source.*\n?/m, '');
+      const code = read(`${i}.js`)
+        .replace(/^export \{\};\n?/m, '').replace(/^\/\/# source.*\n?/m, '');
       return { code, places: placesOf(mappings) };
     });
   } finally {
@@ -101,7 +102,9 @@ function keptTokens(source: string, tokens: readonly Token[], compiled: Compiled
   for (const { text, start } of tokensOf(compiled.code).filter(isSignificant)) {
     const mapped = numbers.get(compiled.places.get(positionOf(start)) ?? '') ?? -1;
     let found = mapped >= next && tokens[mapped].text === text ? mapped : next;
-    while (found < tokens.length && !(tokens[found].text === text && isSignificant(tokens[found]))) {
+    while (
+      found < tokens.length && !(tokens[found].text === text && isSignificant(tokens[found]))
+    ) {
       found += 1;
     }
     if (found === tokens.length) {
@@ -126,10 +129,10 @@ const digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
 
 /**
  * The places of a source map. Its lines are parted by `;` and its segments by `,`. A segment has
- * four numbers or five, of which these are read: the column in the code, and the line and the column
- * in the source, each as the difference from the one before. A number is written in digits of base
- * 64: five bits each, the lowest first, and one that says whether more follow; its first bit is the
- * sign.
+ * four numbers or five, of which these are read: the column in the code, and the line and the
+ * column in the source, each as the difference from the one before. A number is written in digits
+ * of base 64: five bits each, the lowest first, and one that says whether more follow; its first
+ * bit is the sign.
  */
 function placesOf(mappings: string): Map<string, string> {
   const places = new Map<string, string>();

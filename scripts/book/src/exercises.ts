@@ -30,10 +30,13 @@ export function exercisePages(site: Site, parts: readonly Part[]): SitePage[] {
     const { name, address, title, after } = page;
     const source = readText(`exercises/${name}.ts`);
     const text = `# ${title}\n\nExercise ${i + 1} of ${pages.length}, after ${after}. ` +
-      `[The file](../exercises/${name}.ts) can be checked in a terminal, too: \`npm run exercise ${name}\`.\n\n` +
-      `${statementOf(source)}\n\n## What is given\n\n\`\`\`ts\n${typesOf(source)}\n\`\`\`\n\n## Your answer\n`;
+      `[The file](../exercises/${name}.ts) can be checked in a terminal, too: ` +
+      `\`npm run exercise ${name}\`.\n\n` +
+      `${statementOf(source)}\n\n` +
+      `## What is given\n\n\`\`\`ts\n${typesOf(source)}\n\`\`\`\n\n## Your answer\n`;
     const links = site.linksFrom('docs/exercises.md', address, text);
-    const { body, sections } = renderMarkdown(`exercises/${name}.ts`, text, { links, isRunnable: false });
+    const { body, sections } =
+      renderMarkdown(`exercises/${name}.ts`, text, { links, isRunnable: false });
     const data: ExerciseData = {
       name, code: code[2 * i], solution: code[2 * i + 1], hints: hints.get(name) ?? [],
     };

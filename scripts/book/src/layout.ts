@@ -85,7 +85,8 @@ function bar(address: string, hasToc: boolean): Html {
  autocomplete="off" spellcheck="false" aria-keyshortcuts="/"><kbd aria-hidden="true">/</kbd>
 <div id="results" role="listbox" aria-label="Results" hidden></div>
 <p id="found" class="unseen" role="status"></p></search>
-<nav class="links" aria-label="Site"><a href="${way(address, 'playground.html')}">Playground</a></nav>
+<nav class="links" aria-label="Site">
+<a href="${way(address, 'playground.html')}">Playground</a></nav>
 ${hasToc && toc}<button class="icon scripted" id="theme" aria-pressed="false"
  aria-label="Dark colours">${icons.theme}</button>
 </header>`;

@@ -16,8 +16,8 @@ export const MISSING = '404.html';
 export function missingSheet(parts: readonly Part[]): Sheet {
   const body = html`<h1>There is no such page</h1>
 <p>Nothing is at <code id="asked">this address</code>. The page may have another name now:
-<span class="scripted">the search above looks for its words, and</span> the contents of the site list
-all pages. Or begin at the <a href="index.html">overview</a>.</p>`;
+<span class="scripted">the search above looks for its words, and</span> the contents of the site
+list all pages. Or begin at the <a href="index.html">overview</a>.</p>`;
   return {
     address: MISSING, title: 'There is no such page', body, sections: [],
     menu: siteMenu(parts, MISSING), scripts: ['missing.js'],

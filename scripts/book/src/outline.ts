@@ -58,7 +58,9 @@ export function readOutline(): Part[] {
   const found = new Set(parts.flatMap(({ sources }) => sources));
   const missing = markdownIn('docs').find((source) => !found.has(source));
   if (missing !== undefined) {
-    throw new Error(`README.md: ${missing} is in no list: add it below "To use", or to a part of "To read"`);
+    throw new Error(
+      `README.md: ${missing} is in no list: add it below "To use", or to a part of "To read"`,
+    );
   }
   return parts.map(({ title, sources }) => ({ title, pages: sources.map(readPage) }));
 }

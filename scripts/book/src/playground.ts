@@ -30,16 +30,17 @@ export function startPrograms(): StartProgram[] {
 /** The page of the playground. */
 export function playgroundSheet(parts: readonly Part[]): Sheet {
   const address = 'playground.html';
+  const programs = jsonInScript(startPrograms());
   const body = html`<h1>Playground</h1>
-<p>Change the program, and run it. The packages are loaded; <code>draw(name, value)</code> of the module
-<code>playground</code> adds a point to a curve. The code runs in this browser, and nothing is sent anywhere.
-<em>Share</em> makes a link that holds the code itself.</p>
+<p>Change the program, and run it. The packages are loaded; <code>draw(name, value)</code> of the
+module <code>playground</code> adds a point to a curve. The code runs in this browser, and nothing
+is sent anywhere. <em>Share</em> makes a link that holds the code itself.</p>
 <noscript><p>The playground needs JavaScript.</p></noscript>
 <div id="playground"></div>`;
   return {
     address, title: 'Playground', body, sections: [], menu: siteMenu(parts, address),
     description: 'An editor and a console for mambagrad, in the browser.',
     scripts: ['playground.js'],
-    data: html`<script type="application/json" id="programs">${jsonInScript(startPrograms())}</script>\n`,
+    data: html`<script type="application/json" id="programs">${programs}</script>\n`,
   };
 }

@@ -37,7 +37,8 @@ function partOf(name: string): string {
  */
 export function workerScripts(): Map<string, string> {
   return new Map([...workerCode()].map(([name, code], i) => {
-    const frame = i === 0 ? `globalThis.mambagradFrame = ${JSON.stringify(frameDocument())};\n` : '';
+    const page = () => JSON.stringify(frameDocument());
+    const frame = i === 0 ? `globalThis.mambagradFrame = ${page()};\n` : '';
     const put = `(globalThis.mambagradCode ??= {})['${name}'] = ${JSON.stringify(code)};\n`;
     return [name, frame + put];
   }));
@@ -59,8 +60,11 @@ function bundleWorker(): Map<string, string> {
     ['fast-check', fileOf('fast-check')] as const,
     ['exercises', join(root, 'exercises/dist/checks/named.js')] as const,
   ]);
-  const find = (specifier: string): string | undefined =>
-    files.get(specifier) ?? (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
+  const find = (specifier: string): string | undefined => {
+    if (specifier.startsWith('#')) return ownFile(specifier);
+    return files.get(specifier) ??
+      (specifier.startsWith('pure-rand/') ? fileOf(specifier) : undefined);
+  };
   const bundler = new Bundler({ root, find, keepsFunctions: false });
   const [main, drawing] = [compiled('worker/main.js'), compiled('worker/pieces.js')];
   const entriesOf = (part: string): string[] =>
@@ -84,9 +88,10 @@ function bundleWorker(): Map<string, string> {
     const more = [...(isFirst ? [main] : []), ...(isDrawing ? [drawing] : [])];
     const code = bundler.add([...own.map(([, file]) => file), ...more]);
     const named = own.map(([name, file]) => `entries['${name}'] = ${bundler.expression(file)};\n`);
+    const start = bundler.exportsOf(main).get('start');
     const text = [
       isFirst ? `${prelude}const entries = {};\n` : '', code, ...named,
-      isFirst ? `const start = () => ${bundler.exportsOf(main).get('start')}(entries, ${JSON.stringify(known)});\n` : '',
+      isFirst ? `const start = () => ${start}(entries, ${JSON.stringify(known)});\n` : '',
       isDrawing ? `const servePieces = ${bundler.exportsOf(drawing).get('servePieces')};\n` : '',
     ].join('');
     return [script, text];
@@ -98,6 +103,14 @@ export function hintsOf(): Map<string, readonly string[]> {
   const code = ['packages', 'fast-check', 'exercises'].map((name) => workerCode().get(name));
   const run = new Function(`${code.join('')}return entries.exercises.hints;`);
   return new Map(Object.entries(run() as Record<string, readonly string[]>));
+}
+
+/** The compiled file that has a name in this repository, such as `#markup`. */
+function ownFile(name: string): string {
+  const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+    imports: Record<string, { default: string }>;
+  };
+  return join(root, imports[name].default);
 }
 
 /** The file of a package that is installed, or of a part of one. */

@@ -1,10 +1,10 @@
 /**
- * Makes one function of the blocks of a page. They share one scope, as in a module, each line stands
- * where it stands on the page, and what a `console.log` prints is told with its line:
+ * Makes one function of the blocks of a page. They share one scope, as in a module, each line
+ * stands where it stands on the page, and what a `console.log` prints is told with its line:
  *
- *     import { tensor } from 'mambagrad';      (async (__page, __modules) => { … const { tensor } = …
- *     const x = await tensor(2);               const x = await tensor(2);
- *     console.log(x);                          __page.print('log', 7, x);
+ *     import { tensor } from 'mambagrad';    (async (__page, __modules) => { … const { tensor } = …
+ *     const x = await tensor(2);             const x = await tensor(2);
+ *     console.log(x);                        __page.print('log', 7, x);
  */
 import { readModule } from '../../bundle/modules.ts';
 import type { Token } from '../../bundle/tokens.ts';
@@ -34,8 +34,8 @@ export interface Assembled {
 export const SOURCE = 'page.js';
 
 /**
- * Puts blocks together; the function gives what they export. Throws if they import one name from two
- * modules.
+ * Puts blocks together; the function gives what they export. Throws if they import one name from
+ * two modules.
  */
 export function assemble(blocks: readonly Block[]): Assembled {
   const imports = new Map<string, Imported>();
@@ -54,7 +54,9 @@ export function assemble(blocks: readonly Block[]): Assembled {
       imports.set(each.local, each);
     }
     for (const specifier of module.specifiers) specifiers.add(specifier);
-    for (const { name, local, from } of module.exports) if (from === undefined) exports.set(name, local);
+    for (const { name, local, from } of module.exports) {
+      if (from === undefined) exports.set(name, local);
+    }
     const start = Math.max(block.line, line);
     const text = bodyOf(module.body, block);
     code += `${'\n'.repeat(start - line)};__page.enter(${block.line});`;
@@ -69,7 +71,8 @@ export function assemble(blocks: readonly Block[]): Assembled {
   const head = `(async (__page, __modules) => { 'use strict'; ${bindings.join(' ')}`;
   const given = [...exports].map(([name, local]) => `${JSON.stringify(name)}: ${local}`);
   return {
-    code: `${head}${code}\nreturn { ${given.join(', ')} };\n})\n//# sourceURL=${SOURCE}`, imports: names,
+    code: `${head}${code}\nreturn { ${given.join(', ')} };\n})\n//# sourceURL=${SOURCE}`,
+    imports: names,
     specifiers: [...specifiers],
   };
 }

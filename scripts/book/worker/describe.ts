@@ -52,7 +52,9 @@ export function prefixOf(
 type Callable = (...args: never) => unknown;
 
 /** `[Function: f]` or `[class A extends B]`. */
-export function callableText(value: Callable | object, name: string | undefined, tag: string): string {
+export function callableText(
+  value: Callable | object, name: string | undefined, tag: string,
+): string {
   const { name: own } = value as Callable;
   const source = Function.prototype.toString.call(value);
   const shownTag = tag !== '' && tag !== name ? ` [${tag}]` : '';

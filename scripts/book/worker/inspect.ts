@@ -1,7 +1,7 @@
 /**
- * How Node shows values: `format(...)` is what `console.log` prints. The pages say what Node prints,
- * so the site has to show the same. It follows Node's lib/internal/util/inspect.js, for the kinds of
- * values that are not particular to Node:
+ * How Node shows values: `format(...)` is what `console.log` prints. The pages say what Node
+ * prints, so the site has to show the same. It follows Node's lib/internal/util/inspect.js, for the
+ * kinds of values that are not particular to Node:
  *
  *     format([1, 2], 'a', { b: 'c' })   →   [ 1, 2 ] a { b: 'c' }
  *
@@ -60,7 +60,8 @@ function substituted(mark: string, value: unknown): string {
   if (mark === '%j') return JSON.stringify(value) ?? 'undefined';
   if (mark === '%o' || mark === '%O') return inspect(value, { depth: 4 });
   if (mark === '%s') {
-    return typeof value === 'object' && value !== null ? inspect(value, { depth: 0 }) : plain(value);
+    return typeof value === 'object' && value !== null ? inspect(value, { depth: 0 })
+      : plain(value);
   }
   if (typeof value === 'bigint' && mark !== '%f') return `${value}n`;
   if (typeof value === 'symbol') return 'NaN';
@@ -153,7 +154,8 @@ function layoutOf(context: Context, value: object): Layout {
     entries: () => [],
   });
   if (Array.isArray(value) || isTypedArray(value)) {
-    const keys = all.filter((key) => typeof key === 'symbol' || !/^(?:0|[1-9]\d*)$/.test(String(key)));
+    const keys =
+      all.filter((key) => typeof key === 'symbol' || !/^(?:0|[1-9]\d*)$/.test(String(key)));
     const isPlain = Array.isArray(value) && name === 'Array' && tag === '';
     const prefix = isPlain ? '' : prefixOf(name, tag, 'Array', `(${value.length})`);
     const entries = (level: number) => itemTexts(context, value, level);
@@ -166,7 +168,9 @@ function layoutOf(context: Context, value: object): Layout {
   }
   const layout = braces('Object');
   if (name === 'Object' && tag === '') return { ...layout, open: '{' };
-  if (typeof value === 'function') return { ...layout, base: callableText(value, name, tag), open: '{' };
+  if (typeof value === 'function') {
+    return { ...layout, base: callableText(value, name, tag), open: '{' };
+  }
   if (value instanceof RegExp) return { ...layout, base: String(value), open: '{' };
   if (value instanceof Date) {
     const base = Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
@@ -277,7 +281,9 @@ function grouped({ indentation }: Context, output: string[], value: object): str
     const row = items.slice(i, i + columns);
     const cells = row.map((text, j) => {
       const isLast = j === row.length - 1;
-      if (isNumeric) return isLast ? text.padStart(columnWidths[j] - 2) : `${text}, `.padStart(columnWidths[j]);
+      if (isNumeric) {
+        return isLast ? text.padStart(columnWidths[j] - 2) : `${text}, `.padStart(columnWidths[j]);
+      }
       return isLast ? text : `${text}, `.padEnd(columnWidths[j]);
     });
     lines.push(cells.join(''));

@@ -1,6 +1,7 @@
 /**
- * Runs the blocks of a page in a worker. What they import is in the same file, so nothing is loaded;
- * what they print goes to the page, with its line. A worker runs one job, and is ended by the page.
+ * Runs the blocks of a page in a worker. What they import is in the same file, so nothing is
+ * loaded; what they print goes to the page, with its line. A worker runs one job, and is ended by
+ * the page.
  */
 import { assemble, SOURCE } from './assemble.ts';
 import { format } from './inspect.ts';
@@ -76,7 +77,7 @@ function pageOf(output: Output): Page {
       output.say({ kind: 'enter', line });
     },
     print(_method, line, ...values) {
-      if (output.hasRoom) output.print(line, format(...values));
+      output.print(line, () => format(...values));
     },
   };
   // For what prints without being written as a call of the console: `list.forEach(console.log)`.
@@ -89,7 +90,9 @@ function pageOf(output: Output): Page {
 /** `draw('loss', 0.5)` of the module `playground`: adds a point to a curve. */
 const drawOn = (output: Output) => (name: string, value: number): void => {
   if (typeof name !== 'string' || typeof value !== 'number') {
-    throw new TypeError(`draw: expected a name and a number, got ${format(name)} and ${format(value)}`);
+    throw new TypeError(
+      `draw: expected a name and a number, got ${format(name)} and ${format(value)}`,
+    );
   }
   output.draw(name, value);
 };
@@ -111,7 +114,9 @@ function checkImports(
 
 type Program = (page: Page, modules: Modules) => Promise<object>;
 
-/** Makes a function of the code. The engine says where a mistake is only to whoever loads a file. */
+/**
+ * Makes a function of the code. The engine says where a mistake is only to whoever loads a file.
+ */
 async function compiled(code: string): Promise<Program> {
   try {
     return (0, eval)(code) as Program;
@@ -145,6 +150,7 @@ function describeError(error: unknown): NonNullable<Ended['error']> {
   const { name, message, stack = '' } = error;
   const [, fromModule] = /^line:(\d+): /.exec(message) ?? [];
   const known = (error as { line?: unknown }).line;
-  const line = typeof known === 'number' ? known : Number(fromModule ?? place.exec(stack)?.[1] ?? 0);
+  const line = typeof known === 'number' ? known
+    : Number(fromModule ?? place.exec(stack)?.[1] ?? 0);
   return { line, text: `${name}: ${message.replace(/^line:\d+: /, '')}` };
 }

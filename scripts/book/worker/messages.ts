@@ -16,11 +16,11 @@ export interface Printed {
   readonly text: string;
 }
 
-/** A number of a curve, drawn as it comes. */
+/** Points of a curve, drawn as they come. */
 export interface Drawn {
   readonly kind: 'draw';
   readonly name: string;
-  readonly value: number;
+  readonly values: Float64Array;
 }
 
 /** That a block has begun, by the line of its fence. */
@@ -43,9 +43,11 @@ export interface Checked {
   readonly text: string;
 }
 
-/** That more was printed than is shown. */
+/** That more was printed than can be shown. */
 export interface Cut {
   readonly kind: 'cut';
+  /** How many texts were left out, or were cut. */
+  readonly count: number;
 }
 
 /** The end of a run: with an error, at a line if that is known (else 0), or without one. */

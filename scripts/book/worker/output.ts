@@ -1,6 +1,7 @@
 /**
  * What a run says to the page. Messages are sent in bundles, some times a second, also while the
- * code is in a loop that does not end; of what such a loop prints, only the start is shown.
+ * code is in a loop that does not end. Such a loop may print faster than a page can show: then only
+ * some lines of each bundle are sent, so that a run of hours shows how far it is.
  */
 import type { Message } from './messages.ts';
 
@@ -11,48 +12,53 @@ export interface Port {
 
 /** In milliseconds. */
 const PAUSE = 40;
-/** At most this many lines, characters and points are sent. */
-const MOST_PRINTED = 2000;
-const MOST_CHARACTERS = 200_000;
-const MOST_DRAWN = 20_000;
+/** So much may be printed at any speed. */
+const FIRST = { lines: 2000, characters: 200_000 };
+/** After that, so much is sent in each bundle. */
+const LATER = { lines: 20, characters: 10_000 };
 
 export class Output {
   readonly #port: Port;
   #waiting: Message[] = [];
+  /** The points of curves that wait, by name. */
+  #points = new Map<string, number[]>();
   #sent = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #printed = 0;
-  #drawn = 0;
-  #characters = 0;
+  #lines = FIRST.lines;
+  #characters = FIRST.characters;
+  #cut = 0;
 
   constructor(port: Port) {
     this.#port = port;
   }
 
-  /** Whether more may be printed: formatting what nobody sees would take time. */
-  get hasRoom(): boolean {
-    return this.#printed < MOST_PRINTED && this.#characters < MOST_CHARACTERS;
-  }
-
-  print(line: number, text: string): void {
-    if (!this.hasRoom) return;
-    const shown = text.slice(0, MOST_CHARACTERS - this.#characters);
-    this.#printed += 1;
-    this.#characters += shown.length + 1;
-    this.say({ kind: 'print', line, text: shown });
-    if (this.hasRoom) return;
-    this.say({ kind: 'cut' });
-    // Nothing more is said from here on, and a loop without end lets no timer run.
-    this.flush();
+  /** Prints a text, which is made only if there is room for it. */
+  print(line: number, format: () => string): void {
+    if (this.#lines === 0 || this.#characters === 0) {
+      this.#cut += 1;
+      this.#sendSoon();
+      return;
+    }
+    const text = format();
+    if (text.length > this.#characters) this.#cut += 1;
+    this.say({ kind: 'print', line, text: text.slice(0, this.#characters) });
+    this.#lines -= 1;
+    this.#characters = Math.max(0, this.#characters - text.length - 1);
   }
 
   draw(name: string, value: number): void {
-    this.#drawn += 1;
-    if (this.#drawn <= MOST_DRAWN) this.say({ kind: 'draw', name, value });
+    const points = this.#points.get(name);
+    if (points === undefined) this.#points.set(name, [value]);
+    else points.push(value);
+    this.#sendSoon();
   }
 
   say(message: Message): void {
     this.#waiting.push(message);
+    this.#sendSoon();
+  }
+
+  #sendSoon(): void {
     if (performance.now() - this.#sent > PAUSE) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), PAUSE);
   }
@@ -61,7 +67,13 @@ export class Output {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#sent = performance.now();
-    if (this.#waiting.length > 0) this.#port.postMessage(this.#waiting);
-    this.#waiting = [];
+    const bundle: Message[] = [...this.#points].map(([name, values]) =>
+      ({ kind: 'draw', name, values: Float64Array.from(values) }));
+    if (this.#cut > 0) bundle.push({ kind: 'cut', count: this.#cut });
+    bundle.push(...this.#waiting);
+    if (bundle.length > 0) this.#port.postMessage(bundle);
+    [this.#waiting, this.#points, this.#cut] = [[], new Map(), 0];
+    this.#lines = Math.max(this.#lines, LATER.lines);
+    this.#characters = Math.max(this.#characters, LATER.characters);
   }
 }

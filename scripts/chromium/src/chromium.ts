@@ -96,7 +96,8 @@ export async function startChromium(options: ChromiumOptions = {}): Promise<Brow
     await browser.devtools.send('Browser.getVersion', {}, undefined, START_MS);
   } catch (error) {
     await browser.close();
-    const hint = `${program} does not start; CHROMIUM names another one, CHROMIUM=none does without`;
+    const hint =
+      `${program} does not start; CHROMIUM names another one, CHROMIUM=none does without`;
     throw new Error(hint, { cause: error });
   }
   return browser;

@@ -39,7 +39,9 @@ interface Pending {
 /** How long a command may take by default. */
 const TIMEOUT_MS = 30_000;
 
-/** A connection to a browser. Nothing waits forever: commands time out, or fail with the browser. */
+/**
+ * A connection to a browser. Nothing waits forever: commands time out, or fail with the browser.
+ */
 export class DevTools {
   readonly #commands: Writable;
   readonly #pending = new Map<number, Pending>();

@@ -51,7 +51,8 @@ function textOf({ value, unserializableValue, description, type }: RemoteObject)
 }
 
 function errorText({ text, url, lineNumber, exception }: Exception): string {
-  // An error that goes on from a worker to what has started it is null there: a place is all we know.
+  // An error that goes on from a worker to what has started it is null there: a place is all we
+  // know.
   const what = !exception || exception.value === null ? text : textOf(exception);
   // The description of an Error has its stack; of other values we know no more than the place.
   return what.includes('\n    at ') || !url ? what : `${what} (${url}:${lineNumber + 1})`;

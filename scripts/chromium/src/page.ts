@@ -165,8 +165,9 @@ export class Page {
   }
 
   /**
-   * Evaluates an expression in the page, waits for it if it is a promise, and gives its value, which
-   * must be JSON. Throws what the page throws. It may take `timeout` milliseconds. Default 60 000.
+   * Evaluates an expression in the page, waits for it if it is a promise, and gives its value,
+   * which must be JSON. Throws what the page throws. It may take `timeout` milliseconds. Default
+   * 60 000.
    */
   async evaluate<T = unknown>(expression: string, timeout: number = TIMEOUT_MS): Promise<T> {
     const params = { expression, awaitPromise: true, returnByValue: true, userGesture: true };
@@ -184,7 +185,9 @@ export class Page {
       if (value) return value;
       if (performance.now() > end) {
         const said = this.messages.slice(-5).map(({ kind, text }) => `${kind}: ${text}`);
-        throw new Error(`${timeout / 1000} s have not made true: ${expression}\n${said.join('\n')}`);
+        throw new Error(
+          `${timeout / 1000} s have not made true: ${expression}\n${said.join('\n')}`,
+        );
       }
       await sleep(20);
     }

@@ -1,19 +1,16 @@
 /**
- * The drawing kit of the pictures: SVG as text, from a few kinds of marks. Colours are classes,
- * with values for light and dark in one style sheet, so that a picture follows the reader's
- * setting, on a page of the repository as on the site (an image takes the colour scheme of the
- * element that shows it). Coordinates are rounded to a tenth, so that a file has the same bytes on
- * every machine.
+ * The drawing kit of the pictures: SVG of a few kinds of marks. Colours are classes, with values
+ * for light and dark in one style sheet, so that a picture follows the reader's setting, on a page
+ * of the repository as on the site (an image takes the colour scheme of the element that shows it).
+ * Coordinates are rounded to a tenth, so that a file has the same bytes on every machine.
  *
  * A picture is 420 units wide unless it needs more. A phone shows it on about 360 pixels, where the
  * smallest text, 13 units, is 11 pixels high.
  */
+import { type Attributes, element, type Markup, shorten, text as words } from '#markup';
 
-/** A piece of SVG. */
+/** A piece of SVG, of one or more elements; those of the pictures are made by this file alone. */
 export type Mark = string;
-
-/** Attributes by name; those that are undefined are left out. */
-type Attributes = Readonly<Record<string, string | number | undefined>>;
 
 /** The width of a picture. */
 export const WIDTH = 420;
@@ -56,24 +53,6 @@ ${rulesOf(colors.dark)}
 }
 `;
 
-/** A coordinate with at most one decimal. */
-export function round(value: number): number {
-  // Not −0, which is another text.
-  return Math.round(10 * value) / 10 + 0;
-}
-
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-  .replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
-/** An element around pieces of SVG. */
-export function element(name: string, attributes: Attributes, ...content: readonly Mark[]): Mark {
-  const given = Object.entries(attributes).map(([key, value]) =>
-    value === undefined ? ''
-      : ` ${key}="${typeof value === 'number' ? round(value) : escape(value)}"`);
-  const start = `<${name}${given.join('')}`;
-  return content.length === 0 ? `${start}/>` : `${start}>${content.join('')}</${name}>`;
-}
-
 /** How text is set: where it is anchored, its colour, and further classes (small, bold, code). */
 export interface TextOptions {
   readonly anchor?: 'start' | 'middle' | 'end';
@@ -88,7 +67,7 @@ export function text(x: number, y: number, content: string, options: TextOptions
   const given = {
     x, y: y + 4.5, class: classes, 'text-anchor': anchor === 'start' ? undefined : anchor,
   };
-  return element('text', given, escape(content));
+  return element('text', given, words(content));
 }
 
 /** A heading at the left edge of a picture or panel. */
@@ -150,7 +129,7 @@ export interface LineOptions {
 
 /** The data of a path through points. */
 function through(points: readonly Point[]): string {
-  return points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${round(x)} ${round(y)}`).join('');
+  return points.map(([x, y], i) => `${i === 0 ? 'M' : 'L'}${shorten(x)} ${shorten(y)}`).join('');
 }
 
 /** A line through points. */
@@ -182,9 +161,9 @@ export function arrow(points: readonly Point[], options: LineOptions = {}): Mark
 /** A curve from one point to another, which leaves and arrives going straight up or down. */
 export function link([x1, y1]: Point, [x2, y2]: Point, options: LineOptions = {}): Mark {
   const { color = 'line', class: more } = options;
-  const middle = round((y1 + y2) / 2);
-  const d = `M${round(x1)} ${round(y1)}C${round(x1)} ${middle} ${round(x2)} ${middle} ` +
-    `${round(x2)} ${round(y2)}`;
+  const middle = shorten((y1 + y2) / 2);
+  const d = `M${shorten(x1)} ${shorten(y1)}C${shorten(x1)} ${middle} ${shorten(x2)} ${middle} ` +
+    `${shorten(x2)} ${shorten(y2)}`;
   return element('path', { d, class: `s s-${color}${more === undefined ? '' : ` ${more}`}` });
 }
 
@@ -212,9 +191,9 @@ export function picture(options: PictureOptions, marks: readonly Mark[]): string
   };
   const ground = box({ x: 0, y: 0, width, height }, { fill: 'page', radius: 8 });
   const content = [
-    element('title', {}, escape(title)),
-    element('desc', {}, escape(description)),
-    element('style', {}, style), ground, ...marks,
+    element('title', {}, words(title)),
+    element('desc', {}, words(description)),
+    element('style', {}, style as Markup), ground, ...marks,
   ];
-  return `${element('svg', start, `\n${content.join('\n')}\n`)}\n`;
+  return `${element('svg', start, `\n${content.join('\n')}\n` as Markup)}\n`;
 }

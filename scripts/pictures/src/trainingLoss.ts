@@ -2,13 +2,13 @@
  * The loss as it falls: gradient descent on the two moons of the chapter. On top is the loss at
  * each step, and below what the network says of each point of the plane, before, during and after.
  */
+import { element, shorten } from '#markup';
 import { crossEntropy } from '@mambagrad/nn';
 import {
   compile, Generator, grad, noGrad, normal, type Tensor, tensor, uniform, zeros,
 } from '@mambagrad/tensor';
 import {
-  type Box, box, type Color, element, line, type Mark, number, picture, type Point, round, text,
-  WIDTH,
+  type Box, box, type Color, line, type Mark, number, picture, type Point, text, WIDTH,
 } from './kit.ts';
 
 /** How long a network is trained, and how. */
@@ -208,8 +208,8 @@ function dotsOf(place: Box, label: number): Mark {
   const color: Color = label === 0 ? 'c0' : 'c1';
   const dots = Array.from(data.labels.data).flatMap((own, i) => {
     const [x, y] = data.points.data.subarray(2 * i, 2 * i + 2);
-    const at = `${round(place.x + place.width * (x - LEFT) / (RIGHT - LEFT))} ` +
-      `${round(place.y + place.height * (y - TOP) / (BOTTOM - TOP))}`;
+    const at = `${shorten(place.x + place.width * (x - LEFT) / (RIGHT - LEFT))} ` +
+      `${shorten(place.y + place.height * (y - TOP) / (BOTTOM - TOP))}`;
     return own === label ? [`M${at}L${at}`] : [];
   });
   return element('path', { d: dots.join(''), class: `s s-${color} thick` });

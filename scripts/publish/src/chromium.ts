@@ -35,16 +35,22 @@ export async function bundleAndOpen(
 }
 
 function bundleWithVite(folder: string, { command: [command, ...first] }: Tool): Promise<Outcome> {
-  writeFileSync(join(folder, 'index.html'), `${start}<script type="module" src="/page.js"></script>`);
+  writeFileSync(
+    join(folder, 'index.html'), `${start}<script type="module" src="/page.js"></script>`,
+  );
   const options = ['--logLevel', 'warn', '--base', './', '--outDir', 'Vite-page'];
   return run(command, [...first, 'build', ...options], { cwd: folder });
 }
 
 /** esbuild leaves the address of a worker as it is, so the worker is bundled beside the page. */
-function bundleWithEsbuild(folder: string, { command: [command, ...first] }: Tool): Promise<Outcome> {
+function bundleWithEsbuild(
+  folder: string, { command: [command, ...first] }: Tool,
+): Promise<Outcome> {
   const target = join(folder, 'esbuild-page');
   mkdirSync(target, { recursive: true });
-  writeFileSync(join(target, 'index.html'), `${start}<script type="module" src="page.js"></script>`);
+  writeFileSync(
+    join(target, 'index.html'), `${start}<script type="module" src="page.js"></script>`,
+  );
   const options = ['--bundle', '--minify', '--format=esm', `--outdir=${target}`];
   return run(command, [...first, 'page.js', 'dist/bundle.js', ...options], { cwd: folder });
 }

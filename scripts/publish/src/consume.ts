@@ -170,8 +170,13 @@ class Consuming {
 
   async #bundle({ folder }: Consumer): Promise<void> {
     const arguments_: Record<string, readonly string[]> = {
-      Vite: ['build', '--logLevel', 'warn', '--minify', 'true', '--outDir', 'vite', '--ssr', 'dist/bundle.js'],
-      esbuild: ['dist/bundle.js', '--bundle', '--minify', '--format=esm', '--outfile=esbuild/bundle.js'],
+      Vite: [
+        'build', '--logLevel', 'warn', '--minify', 'true', '--outDir', 'vite', '--ssr',
+        'dist/bundle.js',
+      ],
+      esbuild: [
+        'dist/bundle.js', '--bundle', '--minify', '--format=esm', '--outfile=esbuild/bundle.js',
+      ],
     };
     for (const bundler of await this.#found(bundlers(), 'bundle and run')) {
       await this.#table.row('bundle and run', label(bundler), 'npm', async () => {
@@ -186,7 +191,9 @@ class Consuming {
     }
   }
 
-  /** In Chromium, if there is one: what bundlers make, in a page and its worker, and the one file. */
+  /**
+   * In Chromium, if there is one: what bundlers make, in a page and its worker, and the one file.
+   */
   async #open(consumer: Consumer): Promise<void> {
     const what = 'train in a browser';
     const browser = await startChromium();

@@ -6,7 +6,9 @@ import { packageFolders, root } from './manifest.ts';
 import { compilePage } from './pageModule.ts';
 import type { Tool } from './tools.ts';
 
-/** A project: its folder, with sources in src, pages in src/pages, and what was compiled in dist. */
+/**
+ * A project: its folder, with sources in src, pages in src/pages, and what was compiled in dist.
+ */
 export interface Consumer {
   readonly folder: string;
 }

@@ -4,7 +4,7 @@
  *
  *     "workspace:*"           the version itself: packages of one version belong together
  *     "@mambagrad/source"     dropped, as the sources are not packed
- *     main, types, …          from `exports`, for compilers that do not know them (module: commonjs)
+ *     main, types, …          from `exports`, for compilers that do not know it (module: commonjs)
  *     repository, …           from the package.json of the workspace, if that names a repository
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

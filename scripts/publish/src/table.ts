@@ -46,12 +46,14 @@ export class Table {
   }
 
   print(): void {
-    const widths = [0, 1, 2].map((i) => Math.max(...this.#rows.map(({ cells }) => cells[i].length)));
+    const widths =
+      [0, 1, 2].map((i) => Math.max(...this.#rows.map(({ cells }) => cells[i].length)));
     console.log('');
     for (const { cells, result } of this.#rows) {
       console.log([...cells.map((cell, i) => cell.padEnd(widths[i])), result].join('  '));
     }
-    const count = (start: string) => this.#rows.filter((row) => row.result.startsWith(start)).length;
+    const count = (start: string) =>
+      this.#rows.filter((row) => row.result.startsWith(start)).length;
     console.log(`\n${count('ok')} ok, ${this.failures} failed, ${count('left out')} left out`);
   }
 }

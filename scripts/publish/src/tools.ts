@@ -1,7 +1,7 @@
 /**
  * The programs that consumers use: engines, package managers, compilers and bundlers. One is found
- * by an option (`--node PATH`), in the environment (`CONSUMERS_NODE`), on the path, or in the folder
- * of tools, into which `--fetch` installs what is missing from the registry of npm.
+ * by an option (`--node PATH`), in the environment (`CONSUMERS_NODE`), on the path, or in the
+ * folder of tools, into which `--fetch` installs what is missing from the registry of npm.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

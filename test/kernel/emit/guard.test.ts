@@ -60,7 +60,10 @@ describe('a guarded kernel', () => {
   const i = k.load(x, 0);
 
   it.each<[string, k.Statements, string]>([
-    ['a read out of range', k.store(y, 0, k.load(x, k.add(i, 4))), 'reads element 4 of x, which has 4 elements'],
+    [
+      'a read out of range', k.store(y, 0, k.load(x, k.add(i, 4))),
+      'reads element 4 of x, which has 4 elements',
+    ],
     ['a read before the start', k.store(y, 0, k.load(x, k.sub(i, 2))), 'reads element -2 of x'],
     ['a write out of range', k.store(y, k.sub(i, 1), one), 'writes element -1 of y'],
     ['a lane out of range', k.store(y, k.ramp(k.add(i, 1)), one), 'writes element 4 of y'],
@@ -68,7 +71,10 @@ describe('a guarded kernel', () => {
       'what is not used', k.store(y, 0, k.select(k.equal(i, 0), one, k.load(x, k.add(i, 9)))),
       'reads element 9 of x',
     ],
-    ['scratch memory that nobody wrote', k.store(y, 0, k.load(scratch, 1)), 'reads element 1 of s before it is written'],
+    [
+      'scratch memory that nobody wrote', k.store(y, 0, k.load(scratch, 1)),
+      'reads element 1 of s before it is written',
+    ],
     [
       'an iteration that reads what another wrote',
       k.parallel('r', 2, (r) => k.store(y, r, k.load(y, 0))),
@@ -91,7 +97,10 @@ describe('a guarded kernel', () => {
       ]),
       'reads element 0 of s before it is written',
     ],
-    ['elements that are left out', k.loop('j', 3, (j) => k.store(y, j, 1)), 'leaves element 3 of y unwritten'],
+    [
+      'elements that are left out', k.loop('j', 3, (j) => k.store(y, j, 1)),
+      'leaves element 3 of y unwritten',
+    ],
   ])('throws for %s', (_what, statements, message) => {
     const filled = message.startsWith('leaves') ? [y] : [];
     expect(() => runGuarded(k.kernel('wrong', [x, y], statements), filled)).toThrow(

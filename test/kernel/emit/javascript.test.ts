@@ -1,4 +1,6 @@
-/** The JavaScript of long kernels: loops over the lanes, and functions that engines can optimise. */
+/**
+ * The JavaScript of long kernels: loops over the lanes, and functions that engines can optimise.
+ */
 import * as k from '@mambagrad/kernel';
 import { describe, expect, it } from 'vitest';
 import { runTwins } from '../language/twins.ts';

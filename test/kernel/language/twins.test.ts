@@ -25,7 +25,8 @@ describe('a random kernel', () => {
     // The forms that JavaScript has where kernels are long.
     const sizes = { lanes: 1, functions: 1 };
     const forms = [
-      /let \$lane/, / \+ \$lane \+ /, /[^1] \* \$lane/, /\$floats\[\d+ \+ \$lane\] =/, /\$integers\[/,
+      /let \$lane/, / \+ \$lane \+ /, /[^1] \* \$lane/, /\$floats\[\d+ \+ \$lane\] =/,
+      /\$integers\[/,
       /^ +\w+\$3\(/m, /\$held/, /\$at1/,
     ];
     // A thousand kernels, unless fewer are enough.

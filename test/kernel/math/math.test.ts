@@ -92,7 +92,9 @@ describe.each(Object.entries(functions))('%s', (name, { compute, exact, ulp }) =
   });
 });
 
-/** As IEEE 754 has it: JavaScript's `**` gives NaN for 1 to the power of NaN, and ±1 to that of ∞. */
+/**
+ * As IEEE 754 has it: JavaScript's `**` gives NaN for 1 to the power of NaN, and ±1 to that of ∞.
+ */
 function power(base: number, exponent: number): number {
   const isOne = base === 1 || (base === -1 && Math.abs(exponent) === Infinity);
   return isOne ? 1 : base ** exponent;

@@ -59,7 +59,9 @@ describe('work that is partitioned', () => {
 
   it('is done once for each index of one axis or two, whatever the sizes', () => {
     fc.assert(
-      fc.property(fc.tuple(extent, extent), works, fc.constantFrom(1, 4, 16), (sizes, work, multipleOf) => {
+      fc.property(fc.tuple(extent, extent), works, fc.constantFrom(1, 4, 16), (
+        sizes, work, multipleOf,
+      ) => {
         for (const extents of [sizes, sizes.slice(1)]) {
           const pieces = k.partition(extents, work, { multipleOf });
           const count = extents.reduce((product, size) => product * size, 1);

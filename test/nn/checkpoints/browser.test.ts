@@ -81,7 +81,8 @@ describe('browserCheckpoints', () => {
   it('keeps whatever a state holds, and gives it back as it was', async () => {
     await fc.assert(
       fc.asyncProperty(fc.gen(), async (g) => {
-        const draw = () => drawTensor(g, drawShape(g)).cast(g(fc.constantFrom, 'f32', 'f64', 'i32'));
+        const draw = () =>
+          drawTensor(g, drawShape(g)).cast(g(fc.constantFrom, 'f32', 'f64', 'i32'));
         const state = new Map([['one', draw()], ['__proto__', draw()], ['', draw()]]);
         const store = browserCheckpoints(g(fc.string));
         await store.save(3, state);
@@ -111,7 +112,9 @@ describe('browserCheckpoints', () => {
 
   it('lets tabs save at once: each checkpoint is whole, and the last one is the latest', async () => {
     const tabs = Array.from({ length: 4 }, () => browserCheckpoints('a', 2));
-    await Promise.all(tabs.flatMap((tab, i) => [1, 2, 3].map((j) => tab.save(10 * i + j, stateOf(i)))));
+    await Promise.all(
+      tabs.flatMap((tab, i) => [1, 2, 3].map((j) => tab.save(10 * i + j, stateOf(i)))),
+    );
     const numbers = keys().map(([, number]) => number);
     expect(numbers).toEqual([11, 12]);
     expect(valueOf(await tabs[0].load())).toBe(Math.floor(Number(stepsKept()[1]) / 10));
@@ -127,7 +130,9 @@ describe('browserCheckpoints', () => {
     expect(said).toMatch(/left out: step 3 of the run 'a': safetensors: /);
     expect(said).toContain("left out: step 2 of the run 'a': it is not a Uint8Array");
     site.damage('mambagrad', 'checkpoints', ['a', 1, 1], Uint8Array.of());
-    await expect(store.load()).rejects.toThrow(/no checkpoint can be read:\n.*step 3.*\n.*step 2.*\n.*step 1/);
+    await expect(store.load()).rejects.toThrow(
+      /no checkpoint can be read:\n.*step 3.*\n.*step 2.*\n.*step 1/,
+    );
   });
 
   it('goes on to an earlier one where the browser cannot read the latest', async () => {
@@ -165,13 +170,17 @@ describe('browserCheckpoints', () => {
         /^browserCheckpoints: keep is .*, expected a whole number from 1 or Infinity$/,
       );
     }
-    expect(() => browserCheckpoints(undefined as never)).toThrow('browserCheckpoints: name is missing');
+    expect(() => browserCheckpoints(undefined as never)).toThrow(
+      'browserCheckpoints: name is missing',
+    );
     expect(() => browserRun(3 as never)).toThrow('browserRun: name is 3');
     const store = browserCheckpoints('a', Infinity);
     await expect(store.save(NaN, stateOf(1))).rejects.toThrow('browserCheckpoints: step is NaN');
     for (let step = 0; step < 5; step++) await store.save(step, stateOf(step));
     expect(stepsKept()).toEqual([0, 1, 2, 3, 4]);
-    await expect(loadLog('a')).rejects.toThrow("loadLog: there is no log of a run 'a' in this browser");
+    await expect(loadLog('a')).rejects.toThrow(
+      "loadLog: there is no log of a run 'a' in this browser",
+    );
   });
 });
 
@@ -235,7 +244,8 @@ describe('whenever the page dies', () => {
       if (operation === 'put') throw failureNamed('QuotaExceededError');
     };
     const problem = 'browserCheckpoints: the browser gives this site no more room';
-    const advice = '; all that was saved before is still there. Remove other runs (removeRun), or keep';
+    const advice =
+      '; all that was saved before is still there. Remove other runs (removeRun), or keep';
     await expect(store.save(2, stateOf(2))).rejects.toThrow(`${problem} (it uses 9.9 MB)${advice}`);
     vi.stubGlobal('navigator', { storage: { estimate: () => Promise.reject(new Error('no')) } });
     await expect(store.save(2, stateOf(2))).rejects.toThrow(problem + advice);
@@ -274,7 +284,9 @@ describe('browserRun', () => {
     const run = browserRun('line');
     const last = new Trainer({ ...options(), ...run });
     await last.fit(12);
-    for (const [name, x] of last.stateDict()) expectSame(x, whole.stateDict().get(name) ?? tensor(0));
+    for (const [name, x] of last.stateDict()) {
+      expectSame(x, whole.stateDict().get(name) ?? tensor(0));
+    }
     await run.log.flush();
     const log = await loadLog('line');
     expect(log.steps.map((each) => each.step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
@@ -301,8 +313,10 @@ describe('browserRun', () => {
     await begin({ ...options });
     expect(valueOf(await browserRun('a').checkpoints.load())).toBe(2);
     const others = { ...options, hidden: 64, sizes: [1, 3], epochs: 4 };
-    const problem = "browserRun: the run 'a' in this browser has been begun with other options: hidden " +
-      'was 32, is 64; sizes was [1,2], is [1,3]; epochs was not given, is 4; give the same ones, or another name';
+    const problem =
+      "browserRun: the run 'a' in this browser has been begun with other options: hidden " +
+      'was 32, is 64; sizes was [1,2], is [1,3]; epochs was not given, is 4; give the same ones, ' +
+      'or another name';
     await expect(begin(others)).rejects.toThrow(problem);
     const { checkpoints, log } = browserRun('a', { options: others });
     log.write(line(3));
@@ -314,8 +328,12 @@ describe('browserRun', () => {
     await begin({ ...options, epochs: 4 }, ['epochs']);
     expect(await loadRunOptions('a')).toEqual({ ...kept, epochs: 4 });
 
-    expect(() => browserRun('a', { options: { rate: NaN } })).toThrow('browserRun: options.rate is NaN, which JSON');
-    expect(() => browserRun('a', { options: [1] })).toThrow('options is [1], expected a plain object of options');
+    expect(() => browserRun('a', { options: { rate: NaN } })).toThrow(
+      'browserRun: options.rate is NaN, which JSON',
+    );
+    expect(() => browserRun('a', { options: [1] })).toThrow(
+      'options is [1], expected a plain object of options',
+    );
     site.damage('mambagrad', 'options', ['a'], '{"hidden":');
     await expect(loadRunOptions('a')).rejects.toThrow("of the run 'a' is not JSON: {\"hidden\":");
     site.damage('mambagrad', 'options', ['a'], '3');
@@ -340,7 +358,9 @@ describe('browserRun', () => {
   it('tries again if its options could not be stored', async () => {
     const { checkpoints } = browserRun('a', { options: { hidden: 2 } });
     site.before = () => { throw failureNamed('UnknownError'); };
-    await expect(checkpoints.save(1, stateOf(1))).rejects.toThrow("browserRun: the browser's database");
+    await expect(checkpoints.save(1, stateOf(1))).rejects.toThrow(
+      "browserRun: the browser's database",
+    );
     site.before = () => undefined;
     await checkpoints.save(1, stateOf(1));
     expect([stepsKept(), await loadRunOptions('a')]).toEqual([[1], { hidden: 2 }]);

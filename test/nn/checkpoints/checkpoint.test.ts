@@ -4,22 +4,21 @@ import { loadSafetensors, openSafetensors, saveSafetensors } from '@mambagrad/nn
 import { ones, tensor, TensorError, zeros } from '@mambagrad/tensor';
 import { spawn } from 'node:child_process';
 import {
-  mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
+  readdirSync, readFileSync, truncateSync, writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { eachInFolder } from '../../support/folder.ts';
 import { runs } from '../../support/soak.ts';
 
 let folder = '';
 let path = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
   path = join(folder, 'model.safetensors');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const tensors = new Map([
   ['weight', tensor([[1, -0], [NaN, Infinity]])],

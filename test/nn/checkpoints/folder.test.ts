@@ -9,20 +9,19 @@ import fs, {
   utimesSync, writeFileSync,
 } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { saveBeside } from '../../../bench/support/savers.ts';
+import { eachInFolder } from '../../support/folder.ts';
 import { runs } from '../../support/soak.ts';
 
 let folder = '';
 const warnings = vi.spyOn(console, 'warn');
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
   warnings.mockReset().mockImplementation(() => undefined);
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const stateOf = (value: number): StateDict => new Map([['x', full([3], value)]]);
 const valueOf = (state: StateDict | undefined) => state?.get('x')?.data[0];
@@ -125,7 +124,9 @@ describe('checkpointFolder', () => {
     expect(files().filter((found) => found.includes('.tmp-'))).toEqual([alive, elsewhere].sort());
   });
 
-  /** Runs `body`; before its nth opening of a file another process saves a third and removes two. */
+  /**
+   * Runs `body`; before its nth opening of a file another process saves a third and removes two.
+   */
   function removingAt(moment: number, body: () => void): void {
     const { openSync } = fs;
     let opened = 0;
@@ -205,7 +206,9 @@ describe('saveSafetensors', () => {
     expect(files()).toEqual(['x']);
     expect(openSafetensors(path).read('x').toArray()).toEqual([4]);
     attempts = -100;
-    expect(() => saveSafetensors(path, [['x', state]])).toThrow('other processes remove the temporary file');
+    expect(() => saveSafetensors(path, [['x', state]])).toThrow(
+      'other processes remove the temporary file',
+    );
   });
 
   it('takes tensors by name, not a model', () => {

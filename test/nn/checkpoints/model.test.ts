@@ -1,16 +1,17 @@
 /** Models with their options in one file: as bytes and on disk, and what does not fit. */
 import {
-  Buffer, encodeModel, encodeSafetensors, GRU, Linear, Module, parseModel, parseSafetensors, Sequential,
+  Buffer, encodeModel, encodeSafetensors, GRU, Linear, Module, parseModel, parseSafetensors,
+  Sequential,
 } from '@mambagrad/nn';
 import { loadModel, saveModel, saveSafetensors } from '@mambagrad/nn/node';
 import { MambaLM, type MambaLMOptions } from '@mambagrad/mamba';
 import { defaultGenerator, manualSeed, ones, type Tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
+import { eachInFolder } from '../../support/folder.ts';
 
 interface Sizes {
   readonly input: number;
@@ -36,10 +37,9 @@ class Tower extends Module {
 }
 
 let path = '';
-beforeEach(() => {
-  path = join(mkdtempSync(join(tmpdir(), 'mambagrad-')), 'model.safetensors');
+eachInFolder((folder) => {
+  path = join(folder, 'model.safetensors');
 });
-afterEach(() => rmSync(join(path, '..'), { recursive: true }));
 
 const build = (sizes: Sizes) => new Tower(sizes);
 
@@ -93,23 +93,34 @@ describe('what does not fit', () => {
     const wider = ({ input }: Sizes) => new Tower({ input, widths: [4, 1] });
     expect(() => loadModel(path, wider)).toThrow([
       'loadModel:', '  layers.1.weight is missing', '  layers.1.bias is missing',
-      '  layers.0.weight is f32[3, 2], expected f32[4, 2]', '  layers.0.bias is f32[3], expected f32[4]',
-      'The file holds a Tower with the options {"input":2,"widths":[3]}; create gives a Tower that ' +
+      '  layers.0.weight is f32[3, 2], expected f32[4, 2]',
+      '  layers.0.bias is f32[3], expected f32[4]',
+      'The file holds a Tower with the options {"input":2,"widths":[3]}; ' +
+      'create gives a Tower that ' +
         `differs from it (${path})`,
     ].join('\n'));
-    expect(() => loadModel(path, () => new Linear(2, 3))).toThrow('create gives a Linear that differs from it');
-    expect(() => loadModel(path, () => 3 as never)).toThrow('loadModel: create gives 3, expected a Module');
-    expect(() => loadModel(path, 3 as never)).toThrow('loadModel: create is 3, expected a function');
+    expect(() => loadModel(path, () => new Linear(2, 3))).toThrow(
+      'create gives a Linear that differs from it',
+    );
+    expect(() => loadModel(path, () => 3 as never)).toThrow(
+      'loadModel: create gives 3, expected a Module',
+    );
+    expect(() => loadModel(path, 3 as never)).toThrow(
+      'loadModel: create is 3, expected a function',
+    );
   });
 
   it('is a file without options, or with damaged ones', () => {
     const state = new Tower({ input: 1, widths: [] }).stateDict();
     saveSafetensors(path, state);
     expect(() => loadModel(path, build)).toThrow(
-      'loadModel: the file holds no options: it has not been written as a model; build the model yourself',
+      'loadModel: the file holds no options: it has not been written as a model; ' +
+        'build the model yourself',
     );
     const damaged = encodeSafetensors(state, { metadata: new Map([['options', '{"input":']]) });
-    expect(() => parseModel(damaged, build)).toThrow('parseModel: the text of the options is not JSON: {"input":');
+    expect(() => parseModel(damaged, build)).toThrow(
+      'parseModel: the text of the options is not JSON: {"input":',
+    );
     expect(() => loadModel(join(path, 'none'), build)).toThrow('ENOTDIR');
   });
 
@@ -127,7 +138,9 @@ describe('what does not fit', () => {
       expect(() => encodeModel(model, options as object)).toThrow(`encodeModel: ${expected}`);
       expect(() => saveModel(path, model, options as object)).toThrow(`saveModel: ${expected}`);
     }
-    expect(() => encodeModel(model, 3 as never)).toThrow('options is 3, expected a plain object of options');
+    expect(() => encodeModel(model, 3 as never)).toThrow(
+      'options is 3, expected a plain object of options',
+    );
     expect(() => encodeModel(3 as never)).toThrow('encodeModel: model is 3, expected a Module');
     encodeModel(model, { none: undefined, deep: [{ text: 'x', is: true, nothing: null }] });
   });

@@ -1,7 +1,11 @@
-/** Any module in use: what `predict` and `step` give is what `forward` gives, whatever happens to it. */
+/**
+ * Any module in use: what `predict` and `step` give is what `forward` gives, whatever happens to
+ * it.
+ */
 import { Mamba, Mamba2Block, MambaBlock } from '@mambagrad/mamba';
 import {
-  compileForInference, compileInEval, Dropout, GRU, Linear, LSTM, Module, mseLoss, Parameter, SGD, Sequential,
+  compileForInference, compileInEval, Dropout, GRU, Linear, LSTM, Module, mseLoss, Parameter, SGD,
+  Sequential,
 } from '@mambagrad/nn';
 import {
   concat, Generator, manualSeed, ones, stack, Tensor, tensor, TensorError, uniform, zeros,
@@ -26,7 +30,8 @@ class Pair extends Module {
   }
 }
 
-const inputs = (batch: number) => ({ x: uniform([batch, 3], -1, 1), parts: [ones([batch, 4]), uniform([4], 0, 1)] });
+const inputs = (batch: number) =>
+  ({ x: uniform([batch, 3], -1, 1), parts: [ones([batch, 4]), uniform([4], 0, 1)] });
 
 /** A recurrent module of a user: a running mean, made of parameters and a state that is a tree. */
 class Running extends Module {
@@ -56,7 +61,9 @@ describe('predict', () => {
   test('gives what forward gives in eval, for trees of any batch, whatever mode the module is in', () => {
     const model = new Pair();
     const use = compileForInference(model);
-    fc.assert(fc.property(fc.nat(2), fc.boolean(), fc.constantFrom(1, 2), (batch, isTraining, scale) => {
+    fc.assert(fc.property(fc.nat(2), fc.boolean(), fc.constantFrom(1, 2), (
+      batch, isTraining, scale,
+    ) => {
       const input = inputs(batch);
       model.eval();
       const expected = model.forward(input, scale);
@@ -65,7 +72,9 @@ describe('predict', () => {
       expectClose(found.sum, expected.sum, 1e-6);
       expectClose(found.all[0], expected.all[0], 1e-6);
       expect(found.all[1]).toBe(input.x);
-      expect([found.sum.requiresGrad, model.training, model.dropout.training]).toEqual([false, isTraining, isTraining]);
+      expect([found.sum.requiresGrad, model.training, model.dropout.training]).toEqual(
+        [false, isTraining, isTraining],
+      );
     }), { numRuns: runs(30) });
   });
 
@@ -106,7 +115,8 @@ describe('predict', () => {
       loaded: () => model.loadStateDict(new Net().stateDict()),
       'replaced in an array': () => (model.layers[1] = new Linear(2, 1)),
       'replaced in a Map': () => model.byName.set('scale', new Parameter(tensor([3]))),
-      'replaced deep down': () => Object.assign(model.layers[0], { weight: new Parameter(uniform([2, 3], -1, 1)) }),
+      'replaced deep down': () =>
+        Object.assign(model.layers[0], { weight: new Parameter(uniform([2, 3], -1, 1)) }),
     };
     for (const [name, change] of Object.entries(changes)) {
       change();
@@ -138,7 +148,9 @@ describe('predict', () => {
     const use = compileForInference(model, { maxPrograms: 1 });
     for (const batch of [2, 3, 2]) use.predict(inputs(batch));
     expect(model.traces).toBe(3);
-    expect(() => compileForInference(model, { maxPrograms: 0 })).toThrow('compileForInference: maxPrograms is 0');
+    expect(() => compileForInference(model, { maxPrograms: 0 })).toThrow(
+      'compileForInference: maxPrograms is 0',
+    );
   });
 });
 
@@ -146,12 +158,20 @@ describe('step', () => {
   test('after step gives what forward gives for the whole sequence, of layers, blocks, models and own modules', () => {
     const batchFirst = { batchFirst: true, numLayers: 2 } as const;
     const [gru, lstm] = [new GRU(2, 3, batchFirst), new LSTM(2, 3, batchFirst)];
-    const [block, block2] = [new MambaBlock({ hiddenSize: 2 }), new Mamba2Block({ hiddenSize: 8, headDim: 4 })];
-    const [own, model] = [new Running(), new Mamba({ embedDim: 2, hiddenSize: 4, numLayers: 2, pool: 'none' })];
-    const [layers, others] = [[gru, lstm as unknown as GRU], [block, own, model, block2] as unknown as MambaBlock[]];
-    const [useLayers, useOthers] = [layers.map((layer) => compileForInference(layer)), others.map((other) => compileForInference(other))];
+    const [block, block2] =
+      [new MambaBlock({ hiddenSize: 2 }), new Mamba2Block({ hiddenSize: 8, headDim: 4 })];
+    const [own, model] =
+      [new Running(), new Mamba({ embedDim: 2, hiddenSize: 4, numLayers: 2, pool: 'none' })];
+    const [layers, others] =
+      [[gru, lstm as unknown as GRU], [block, own, model, block2] as unknown as MambaBlock[]];
+    const [useLayers, useOthers] = [
+      layers.map((layer) => compileForInference(layer)),
+      others.map((other) => compileForInference(other)),
+    ];
     /** The results of all steps, from one state to the next. */
-    const inSteps = <State>(x: Tensor, step: (x: Tensor, state?: State) => readonly [Tensor, State]) => {
+    const inSteps = <State>(
+      x: Tensor, step: (x: Tensor, state?: State) => readonly [Tensor, State],
+    ) => {
       let state: State | undefined;
       return stack(x.unbind(1).map((each) => {
         const [y, next] = step(each, state);
@@ -198,10 +218,14 @@ describe('step', () => {
 
 test('errors name the class and the method that was called', () => {
   const linear = compileForInference(new Linear(2, 1));
-  expect(() => linear.predict(ones([1, 3]))).toThrow('Linear.predict: matmul: inner dimensions differ: a is f32[1, 3]');
+  expect(() => linear.predict(ones([1, 3]))).toThrow(
+    'Linear.predict: matmul: inner dimensions differ: a is f32[1, 3]',
+  );
   expect(() => linear.prepare(ones([1, 3]))).toThrow('Linear.prepare: matmul: inner');
   const gru = compileForInference(new GRU(2, 3));
-  expect(() => gru.predict(ones([1, 3]))).toThrow('GRU.predict: x is f32[1, 3], expected f32[length, batch, 2]');
+  expect(() => gru.predict(ones([1, 3]))).toThrow(
+    'GRU.predict: x is f32[1, 3], expected f32[length, batch, 2]',
+  );
   expect(() => gru.step(ones([1, 3]))).toThrow('GRU.step: x is f32[1, 3], expected f32[batch, 2]');
   expect(() => gru.step(ones([1, 2]), gru.initialState(2))).toThrow(
     'GRU.step: state.h is f32[1, 2, 3], expected f32[1, 1, 3]',
@@ -229,6 +253,10 @@ test('any function of a module can be compiled for inference', () => {
   const x = uniform([2, 3], -1, 1);
   expectClose(encode(x), model.first.forward(x).detach(), 1e-6);
   expect(encode.inspect(x).kernels().length).toBeGreaterThan(0);
-  expect(() => compileInEval(model, 3 as never)).toThrow('compileInEval: f is 3, expected a function');
-  expect(() => compileInEval({} as never, () => 0)).toThrow('compileInEval: module is {}, expected a Module');
+  expect(() => compileInEval(model, 3 as never)).toThrow(
+    'compileInEval: f is 3, expected a function',
+  );
+  expect(() => compileInEval({} as never, () => 0)).toThrow(
+    'compileInEval: module is {}, expected a Module',
+  );
 });

@@ -1,24 +1,8 @@
-/** The layers and losses: PyTorch's golden values, gradients, and definitions. */
+/** Layers: PyTorch’s golden values, of losses too, gradients, and definitions. */
 import {
-  binaryCrossEntropyWithLogits,
-  CausalConv1d,
-  causalConv1d,
-  Conv1d,
-  conv1d,
-  crossEntropy,
-  type CrossEntropyOptions,
-  Dropout,
-  Embedding,
-  GatedFeedForward,
-  initialize,
-  LayerNorm,
-  layerNorm,
-  Linear,
-  linear,
-  mseLoss,
-  RMSNorm,
-  rmsNorm,
-  Sequential,
+  binaryCrossEntropyWithLogits, CausalConv1d, causalConv1d, Conv1d, conv1d, crossEntropy,
+  type CrossEntropyOptions, Dropout, Embedding, GatedFeedForward, initialize, LayerNorm, layerNorm,
+  Linear, linear, mseLoss, RMSNorm, rmsNorm, Sequential,
 } from '@mambagrad/nn';
 import {
   compile, concat, Generator, gradcheck, ones, relu, type Tensor, tensor, uniform, zeros,
@@ -30,9 +14,6 @@ import { drawIndices, drawInteger, drawShape, drawTensor } from '../../support/d
 import { opCases } from '../../support/golden.ts';
 import { type Call, expectGolden, expectGoldenCompiled } from '../../support/goldenCase.ts';
 import { runs } from '../../support/soak.ts';
-
-const i32 = { dtype: 'i32' } as const;
-const anyPadding = () => fc.constantFrom<number | 'causal'>('causal', 0, 1, 3);
 
 const calls: Readonly<Record<string, Call>> = {
   linear: (_attributes, [x, weight, bias]) => linear(x, weight, bias),
@@ -93,33 +74,6 @@ describe('gradients', () => {
   });
 });
 
-/** y[t, o] = bias[o] + Σₖ Σᵢ weight[o, i, k] · x[t + k − before, i], by loops. */
-function convolve(
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor,
-  { before, after, groups }: Record<'before' | 'after' | 'groups', number>,
-): Tensor {
-  const [batch, length, channels] = x.shape;
-  const [out, inner, kernel] = weight.shape;
-  const steps = length + before + after - kernel + 1;
-  const values = new Float64Array(batch * steps * out).map((_, at) => {
-    const [b, t, o] = [Math.floor(at / (steps * out)), Math.floor(at / out) % steps, at % out];
-    const first = Math.floor(o / (out / groups)) * inner;
-    let sum = bias.data[o];
-    for (let k = 0; k < kernel; k++) {
-      const from = t + k - before;
-      if (from < 0 || from >= length) continue;
-      for (let i = 0; i < inner; i++) {
-        const tap = weight.data[(o * inner + i) * kernel + k];
-        sum += tap * x.data[(b * length + from) * channels + first + i];
-      }
-    }
-    return sum;
-  });
-  return tensor(values, { shape: [batch, steps, out] });
-}
-
 describe('Linear', () => {
   it('gives in parts what it gives in one', () => {
     fc.assert(
@@ -145,159 +99,6 @@ describe('Linear', () => {
     );
     const layer = new Linear(2, 6, { bias: false });
     expect(() => layer.forwardInParts(ones([1, 2]), [2, 2])).toThrow('do not add up to 6');
-  });
-});
-
-describe('conv1d', () => {
-  it('keeps segments apart, in values and gradients', () => {
-    fc.assert(
-      fc.property(fc.gen(), (g) => {
-        const counts = [0, 1, 2].map(() => drawInteger(g, 0, 5));
-        const ids = counts.flatMap((count, i) => new Array<number>(count).fill(i));
-        const segments = tensor(Float64Array.from(ids)).unsqueeze(0);
-        const x = drawTensor(g, [1, ids.length, 4]);
-        const groups = 2 ** drawInteger(g, 0, 2);
-        const weight = drawTensor(g, [4, 4 / groups, drawInteger(g, 1, 5)]);
-        const bias = drawTensor(g, [4]);
-        const options = { padding: 'causal', groups } as const;
-        const together = (...inputs: Tensor[]) =>
-          conv1d(inputs[0], inputs[1], inputs[2], { ...options, segments });
-        const alone = (input: Tensor, ...rest: Tensor[]) => {
-          const parts = input.split(counts, 1);
-          return concat(parts.map((part) => conv1d(part, rest[0], rest[1], options)), 1);
-        };
-        const found = valueAndGradients(together, [x, weight, bias]);
-        const expected = valueAndGradients(alone, [x, weight, bias]);
-        expectClose(found.value, expected.value, 1e-14);
-        found.gradients.forEach((gradient, i) =>
-          expectClose(gradient, expected.gradients[i], 1e-13),
-        );
-      }),
-      { numRuns: runs(40) },
-    );
-  });
-
-  it('is the sum of its definition, for all groups and paddings, with its gradients', () => {
-    fc.assert(
-      fc.property(fc.gen(), (g) => {
-        const [groups, inner, multiple, kernel] = [3, 2, 2, 4].map((max) => drawInteger(g, 1, max));
-        const padding = g(anyPadding);
-        const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
-        const length = drawInteger(g, Math.max(0, kernel - before - after - 1), 6);
-        const x = drawTensor(g, [drawInteger(g, 0, 2), length, groups * inner]);
-        const weight = drawTensor(g, [groups * multiple, inner, kernel]);
-        const bias = drawTensor(g, [groups * multiple]);
-        const options = { padding, groups };
-        const expected = convolve(x, weight, bias, { before, after, groups });
-        expectClose(conv1d(x, weight, bias, options), expected, 1e-13);
-        const convolved = (...[a, b, c]: Tensor[]) => conv1d(a, b, c, options);
-        gradcheck(convolved, [x, weight, bias]);
-      }),
-      { numRuns: runs(60) },
-    );
-  });
-
-  it('is causal, depthwise, as causalConv1d, and sees nothing of the future', () => {
-    fc.assert(
-      fc.property(fc.gen(), (g) => {
-        const [length, channels, kernel] = [8, 3, 5].map((max) => drawInteger(g, 1, max));
-        const x = drawTensor(g, [1, length, channels]);
-        const weight = drawTensor(g, [channels, kernel]);
-        const bias = drawTensor(g, [channels]);
-        const y = causalConv1d(x, weight, bias);
-        const sizes = { before: kernel - 1, after: 0, groups: channels };
-        expectClose(y, convolve(x, weight.unsqueeze(1), bias, sizes), 1e-14);
-        const t = drawInteger(g, 0, length - 1);
-        const future = x.narrow(1, t, length - t).add(1);
-        const changed = x.narrow(1, 0, t).concat([future], 1);
-        const same = causalConv1d(changed, weight, bias).narrow(1, 0, t);
-        expectSame(same, y.narrow(1, 0, t));
-      }),
-    );
-  });
-
-  it('refuses shapes that do not fit', () => {
-    const wrong: readonly [number[], number[], object][] = [
-      [[1, 5, 4], [4, 3, 2], {}],
-      [[1, 5, 4], [3, 2, 2], { groups: 2 }],
-      [[1, 2, 4], [4, 4, 6], { padding: 1 }],
-      [[5, 4], [4, 4, 2], {}],
-      [[1, 5, 4], [4, 4], {}],
-    ];
-    for (const [x, weight, options] of wrong) {
-      expect(() => conv1d(ones(x), ones(weight), undefined, options)).toThrow('conv1d: x is f32[');
-    }
-    expect(() => conv1d(ones([1, 5, 4]), ones([4, 3, 2]))).toThrow(
-      'conv1d: x is f32[1, 5, 4], weight f32[4, 3, 2], groups 1, padding 0; expected',
-    );
-  });
-});
-
-describe('losses', () => {
-  const reductions = (loss: (reduction: 'none' | 'sum' | 'mean') => Tensor) =>
-    (['none', 'sum', 'mean'] as const).map(loss);
-
-  it('are each number by itself, their sum and their mean', () => {
-    fc.assert(
-      fc.property(fc.gen(), (g) => {
-        const shape = drawShape(g, { empty: false });
-        const x = drawTensor(g, shape, -5, 5);
-        const z = drawTensor(g, shape, 0, 1);
-        const all = [
-          reductions((reduction) => mseLoss(x, z, { reduction })),
-          reductions((reduction) => binaryCrossEntropyWithLogits(x, z, { reduction })),
-          reductions((reduction) =>
-            crossEntropy(x.unsqueeze(-1).concat([z.unsqueeze(-1)], -1), zeros(shape, i32), {
-              reduction,
-            }),
-          ),
-        ];
-        for (const [each, sum, mean] of all) {
-          expect(each.shape).toEqual(shape);
-          expectClose(sum, each.sum(), 1e-14);
-          expectClose(mean, each.mean(), 1e-14);
-        }
-        expectClose(all[0][0], x.sub(z).square(), 0);
-        const [one, zero] = [x.sigmoid().log(), x.neg().sigmoid().log()];
-        const expected = z.mul(one).add(z.neg().add(1).mul(zero)).neg();
-        expectClose(all[1][0], expected, 1e-12);
-        gradcheck((logits) => binaryCrossEntropyWithLogits(logits, z), [x]);
-      }),
-      { numRuns: runs(40) },
-    );
-  });
-
-  it('keep their digits where the answer is right and sure', () => {
-    const sure = tensor([40, -40, 1000], { dtype: 'f64' });
-    const targets = tensor([1, 0, 1], { dtype: 'f64' });
-    const loss = binaryCrossEntropyWithLogits(sure, targets, { reduction: 'none' });
-    expectClose(loss, tensor([Math.exp(-40), Math.exp(-40), 0], { dtype: 'f64' }), 1e-15, 0);
-  });
-
-  it('refuse shapes that would broadcast, and nothing to take the mean of', () => {
-    expect(() => mseLoss(ones([3]), ones([3, 1]))).toThrow(
-      'mseLoss: predictions are f32[3], targets f32[3, 1]; expected the same shape and dtype',
-    );
-    expect(() => binaryCrossEntropyWithLogits(ones([3]), ones([3], i32))).toThrow(
-      'binaryCrossEntropyWithLogits: predictions are f32[3], targets i32[3]',
-    );
-    expect(() => mseLoss(ones([0]), ones([0]))).toThrow('mean');
-  });
-});
-
-describe('crossEntropy', () => {
-  it('is 0 where every target is to be ignored, and refuses shapes that do not fit', () => {
-    const logits = zeros([2, 3]);
-    expect(crossEntropy(logits, tensor([-100, -100], i32)).item()).toBe(0);
-    const [first, ignored] = crossEntropy(logits, tensor([2, 9], i32), {
-      ignoreIndex: 9,
-      reduction: 'none',
-    }).data;
-    expect([first, ignored]).toEqual([Math.fround(Math.log(3)), 0]);
-    expect(() => crossEntropy(logits, tensor([0, 1, 2], i32))).toThrow(
-      'crossEntropy: logits are f32[2, 3], targets i32[3]; expected [..., classes] and i32[...]',
-    );
-    expect(() => crossEntropy(logits, tensor([0, 3], i32))).toThrow('index 3');
   });
 });
 

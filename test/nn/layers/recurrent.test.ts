@@ -227,7 +227,9 @@ describe('GRU and LSTM', () => {
     const run = (lengths: Tensor) => layer.forward(zeros([4, 2, 2]), { lengths }).output;
     for (const call of [run, compile(run)]) {
       for (const wrong of [[4, 5], [-1, 2]]) {
-        expect(() => call(tensor(wrong, i32))).toThrow(/^GRU.forward: lengths: index (5|-1) .* 0 to 4/);
+        expect(() => call(tensor(wrong, i32))).toThrow(
+          /^GRU.forward: lengths: index (5|-1) .* 0 to 4/,
+        );
       }
       expect(call(tensor([0, 4], i32)).shape).toEqual([4, 2, 3]);
     }

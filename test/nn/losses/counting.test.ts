@@ -147,7 +147,8 @@ describe.each(Object.entries(kinds))('%s', (_name, { loss, draw, hasClasses }) =
       fc.property(fc.gen(), fc.constantFrom('mean', 'sum', 'none'), (g, reduction) => {
         const shape = [drawInteger(g, 1, 4), drawInteger(g, 1, 4)];
         const [x, z] = draw(g, shape);
-        const [mask, sampleWeight] = [drawIndices(g, [shape[0]], 2), drawTensor(g, [shape[0]], 0, 2)];
+        const [mask, sampleWeight] =
+          [drawIndices(g, [shape[0]], 2), drawTensor(g, [shape[0]], 0, 2)];
         const [allMask, allWeights] = [mask, sampleWeight]
           .map((each) => each.unsqueeze(-1).broadcastTo(shape));
         expectSame(
@@ -196,7 +197,10 @@ test('masks and weights that do not fit are refused', () => {
     [{ mask: ones([2, 3, 1], i32) }, 'mask is i32[2, 3, 1], the losses are [2, 3]'],
     [{ mask: ones([2]) }, 'mask is f32[2], the losses are [2, 3]; expected i32'],
     [{ sampleWeight: ones([2, 1]) }, 'sampleWeight is f32[2, 1], the losses are [2, 3]'],
-    [{ sampleWeight: ones([2], f64) }, 'sampleWeight is f64[2], the losses are [2, 3]; expected f32'],
+    [
+      { sampleWeight: ones([2], f64) },
+      'sampleWeight is f64[2], the losses are [2, 3]; expected f32',
+    ],
     [{ sampleWeight: leaf(ones([2]), 'f32') }, 'sampleWeight requires gradients, expected a'],
     [{ sampleWeight: tensor([1, -1]) }, 'is not a finite number from 0'],
     [{ sampleWeight: tensor([1, NaN]) }, 'is not a finite number from 0'],

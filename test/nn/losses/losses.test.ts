@@ -107,12 +107,14 @@ describe('gradients', () => {
     fc.assert(
       fc.property(fc.gen(), fc.double({ min: 0, max: 3, noNaN: true }), (g, posWeight) => {
         const shape = drawShape(g, { maxRank: 2, empty: false });
-        const [x, z] = [drawTensor(g, [...shape, 3], -4, 4), drawTensor(g, [...shape, 3], 0.1, 0.9)];
+        const [x, z] =
+          [drawTensor(g, [...shape, 3], -4, 4), drawTensor(g, [...shape, 3], 0.1, 0.9)];
         const perClass = drawTensor(g, [3], 0, 2);
         reductions((options) => {
           for (const weight of [posWeight, perClass]) {
             gradcheck(
-              (a, b) => binaryCrossEntropyWithLogits(a, b, { posWeight: weight, ...options }), [x, z],
+              (a, b) => binaryCrossEntropyWithLogits(a, b, { posWeight: weight, ...options }),
+              [x, z],
             );
           }
           gradcheck((a, b) => klDivergence(a, b, options), [x, z]);
@@ -198,7 +200,8 @@ describe('weights of classes', () => {
       for (const labelSmoothing of [0, 0.5]) {
         const loss = (x: Tensor, z: Tensor) => crossEntropy(x, z, { weight, labelSmoothing });
         for (const run of [loss, compile(loss)]) {
-          const { value, gradients } = valueAndGradients(run, [logits, tensor(targets, i32)], 'f32');
+          const { value, gradients } =
+            valueAndGradients(run, [logits, tensor(targets, i32)], 'f32');
           expect(value.item()).toBe(0);
           expectSame(gradients[0].abs(), zeros([2, 2]));
         }

@@ -3,7 +3,7 @@ import {
   accuracy, confusionMatrix, f1, meanAbsoluteError, measure, type Metric, MetricTotal, perplexity,
   type Predictions, topK,
 } from '@mambagrad/nn';
-import { compile, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import { compile, Generator, integers, normal, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { runs } from '../../support/soak.ts';
@@ -190,6 +190,49 @@ describe('what a mask leaves out', () => {
   });
 });
 
+describe('a mask', () => {
+  /** A shape of up to three axes, of which the mask has the first; some of its sizes are 1. */
+  const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 }).chain((shape) => fc.record({
+    shape: fc.constant(shape),
+    maskShape: fc.nat(shape.length).chain((ndim) => fc.tuple(
+      ...shape.slice(0, ndim).map((size) => fc.constantFrom(size, size, 1)),
+    )),
+    seed: fc.nat(),
+    isCompiled: fc.boolean(),
+  }));
+
+  it('of the first axes of the targets is the same as that mask in their shape', () => {
+    const all: readonly Metric<unknown>[] = [
+      accuracy(), topK(2), confusionMatrix(3), f1(3), perplexity(),
+    ];
+    fc.assert(fc.property(shapes, ({ shape, maskShape, seed, isCompiled }) => {
+      const by = isCompiled ? measureCompiled : measure;
+      const generator = new Generator(seed);
+      const outputs = normal([...shape, 3], 0, 1, { generator });
+      const targets = integers(shape, 0, 3, generator);
+      const mask = integers(maskShape, 0, 2, generator);
+      fc.pre(mask.data.some((value) => value === 1));
+      const ones = shape.slice(maskShape.length).map(() => 1);
+      const whole = mask.reshape([...maskShape, ...ones]).broadcastTo(shape);
+      const isSame = (metric: Metric<unknown>, batch: Predictions) => {
+        expect(by(metric, [{ ...batch, mask }])).toEqual(by(metric, [{ ...batch, mask: whole }]));
+      };
+      for (const metric of all) isSame(metric, { outputs, targets });
+      const numbers = outputs.narrow(-1, 0, 1).squeeze(-1);
+      isSame(meanAbsoluteError(), { outputs: numbers, targets: targets.cast('f32') });
+    }), { numRuns: runs(30) });
+  });
+
+  it('of steps leaves out all features of a step', () => {
+    const outputs = tensor([[[1, 2], [3, NaN]], [[5, 6], [7, 8]]]);
+    const targets = tensor([[[2, 4], [0, 0]], [[5, 6], [7, 7]]]);
+    const mask = tensor([[1, 0], [1, 1]], { dtype: 'i32' });
+    expect(measure(meanAbsoluteError(), [{ outputs, targets, mask }])).toBe(4 / 6);
+    const features = tensor([1, 0], { shape: [1, 1, 2] });
+    expect(measure(meanAbsoluteError(), [{ outputs, targets, mask: features }])).toBe(1);
+  });
+});
+
 describe('errors', () => {
   const classes = (...values: number[]) => tensor(values, { dtype: 'i32' });
   const all: readonly [string, Metric<unknown>][] = [
@@ -228,7 +271,11 @@ describe('errors', () => {
       [{ outputs, targets: ones([2]) }, 'targets f32[2]'],
       [{ outputs: 3, targets: classes(1) }, `${name}`],
       [{ outputs, targets: [1, 2] }, `${name}: targets is [1, 2], expected a tensor`],
-      [{ outputs, targets: classes(1, 2), mask: ones([3]) }, `${name}: mask is f32[3], expected the shape`],
+      [
+        { outputs, targets: classes(1, 2), mask: ones([3]) },
+        `${name}: mask is f32[3], expected the shape of the targets, [2], or of their first axes`,
+      ],
+      [{ outputs, targets: classes(1, 2), mask: ones([2, 1]) }, `${name}: mask is f32[2, 1], expected`],
       [{ outputs, targets: classes(1, 2), mask: [1, 1] }, `${name}: mask is [1, 1], expected the shape`],
     ];
     for (const [batch, message] of wrong) {

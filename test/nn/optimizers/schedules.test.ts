@@ -81,23 +81,29 @@ describe('a schedule', () => {
   });
   it('without steps is as long as the run, or as its part of it', () => {
     fc.assert(
-      fc.property(anyLength, anyStep, anyFinal, fc.integer({ min: 1, max: 40 }), (total, step, final, from) => {
+      fc.property(anyLength, anyStep, anyFinal, fc.integer({ min: 1, max: 40 }), (
+        total, step, final, from,
+      ) => {
         for (const make of [linearDecay, cosineDecay]) {
           const [free, fixed] = [make(undefined, final), make(total, final)];
           expect(free(step, total)).toBe(fixed(step));
           // A length of its own comes first.
           expect(fixed(step, 3)).toBe(fixed(step));
-          expect(multiplySchedules(warmUp(5), free)(step, total)).toBe(warmUp(5)(step) * fixed(step));
+          expect(multiplySchedules(warmUp(5), free)(step, total)).toBe(
+            warmUp(5)(step) * fixed(step),
+          );
           const joined = joinSchedules(warmUp(5), [5, free], [5 + from, free]);
           const ends = [5 + from, 5 + from + total];
-          const parts = joinSchedules(warmUp(5), [5, make(from, final)], [ends[0], make(total, final)]);
+          const parts =
+            joinSchedules(warmUp(5), [5, make(from, final)], [ends[0], make(total, final)]);
           expect(joined(step, ends[1])).toBe(parts(step));
         }
       }),
     );
     for (const total of [undefined, Infinity]) {
       expect(() => cosineDecay()(3, total)).toThrow(
-        'cosineDecay: steps is missing, and the run has no length: give steps, or train to a number',
+        'cosineDecay: steps is missing, and the run has no length: give steps, ' +
+          'or train to a number',
       );
     }
   });

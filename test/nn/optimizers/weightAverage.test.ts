@@ -178,7 +178,9 @@ describe('its state', () => {
 
   it('needs a model with parameters, and a decay below 1', () => {
     class None extends Module {}
-    expect(() => new WeightAverage(new None())).toThrow('WeightAverage: the model has no parameters');
+    expect(() => new WeightAverage(new None())).toThrow(
+      'WeightAverage: the model has no parameters',
+    );
     expect(() => new WeightAverage([] as never)).toThrow('WeightAverage: model is []');
     const model = new Model(tensor([1]));
     expect(() => new WeightAverage(model, { decay: 1 })).toThrow('WeightAverage: decay is 1');

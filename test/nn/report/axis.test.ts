@@ -23,7 +23,9 @@ test('a linear axis has its values between 0 and 1, in order, and ticks that dif
       if ((max - min) / size < 1e-6 || size < 1e-290 || size > 1e290) return;
       expect(ticks.length).toBeGreaterThanOrEqual(1);
       expect(ticks.length).toBeLessThanOrEqual(count + 1);
-      if (max - min > size / 1000) expect(new Set(ticks.map(({ label }) => label)).size).toBe(ticks.length);
+      if (max - min > size / 1000) {
+        expect(new Set(ticks.map(({ label }) => label)).size).toBe(ticks.length);
+      }
     }),
     { numRuns: 500 },
   );
@@ -47,9 +49,12 @@ test('a logarithmic axis has the place of a value by its logarithm', () => {
 });
 
 test.each([
-  [0, 1, '0 0.2 0.4 0.6 0.8 1.0'], [0.11, 0.14, '0.11 0.12 0.13 0.14'], [1, 2000, '0 500 1000 1500 2000'],
-  [1, 100_000, '0 20k 40k 60k 80k 100k'], [-3, 3, '−2 0 2'], [2, 2, '1.0 1.5 2.0 2.5 3.0'], [0, 0, '0 0.1 0.2 0.3 0.4 0.5'],
-  [1e-5, 4e-5, '1e−5 2e−5 3e−5 4e−5'], [3e6, 9e6, '4000k 6000k 8000k'], [0, 4.2e7, '0 10M 20M 30M 40M'],
+  [0, 1, '0 0.2 0.4 0.6 0.8 1.0'], [0.11, 0.14, '0.11 0.12 0.13 0.14'],
+  [1, 2000, '0 500 1000 1500 2000'],
+  [1, 100_000, '0 20k 40k 60k 80k 100k'], [-3, 3, '−2 0 2'], [2, 2, '1.0 1.5 2.0 2.5 3.0'],
+  [0, 0, '0 0.1 0.2 0.3 0.4 0.5'],
+  [1e-5, 4e-5, '1e−5 2e−5 3e−5 4e−5'], [3e6, 9e6, '4000k 6000k 8000k'],
+  [0, 4.2e7, '0 10M 20M 30M 40M'],
 ])('ticks from %d to %d', (min, max, expected) => {
   expect(createAxis(min, max, 5).ticks.map(({ label }) => label).join(' ')).toBe(expected);
 });
@@ -63,9 +68,11 @@ test.each([
 });
 
 test('numbers and times are short', () => {
-  const numbers = [0, 1, -2, 12345, 123456.7, 0.03125, 0.0123456, 2.5e-7, -1e15, NaN, Infinity, 99999.5];
+  const numbers =
+    [0, 1, -2, 12345, 123456.7, 0.03125, 0.0123456, 2.5e-7, -1e15, NaN, Infinity, 99999.5];
   expect(numbers.map(formatNumber)).toEqual([
-    '0', '1', '−2', '12,345', '123,457', '0.03125', '0.01235', '2.5e−7', '−1e15', '–', '∞', '100,000',
+    '0', '1', '−2', '12,345', '123,457', '0.03125', '0.01235', '2.5e−7', '−1e15', '–', '∞',
+    '100,000',
   ]);
   expect([0.5234, 59.4, 59.6, 65, 3599.6, 7400, 200_000, NaN].map(formatSeconds)).toEqual([
     '0.52 s', '59 s', '1:00 min', '1:05 min', '1:00 h', '2:03 h', '2.3 days', '–',

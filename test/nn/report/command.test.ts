@@ -1,40 +1,52 @@
 /** The command line: reports and plots of folders, and what it says to mistakes. */
 import { loadLog, runCommand } from '@mambagrad/nn/node';
 import { plot } from '@mambagrad/nn';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { eachInFolder } from '../../support/folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
-  const lines = [1, 2, 3].map((step) => `{"step":${step},"lr":0.1,"metrics":{"loss":${4 - step}}}\n`);
+eachInFolder((made) => {
+  folder = made;
+  const lines =
+    [1, 2, 3].map((step) => `{"step":${step},"lr":0.1,"metrics":{"loss":${4 - step}}}\n`);
   writeFileSync(join(folder, 'log.jsonl'), lines.join(''));
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 test('report writes the page, with its options', () => {
-  const { text, code } = runCommand(['report', folder, '--title', 'Mine & yours', '--smoothing', '0']);
+  const { text, code } =
+    runCommand(['report', folder, '--title', 'Mine & yours', '--smoothing', '0']);
   expect({ text, code }).toEqual({ text: join(folder, 'report.html'), code: 0 });
   expect(readFileSync(text, 'utf8')).toContain('<h1>Mine &amp; yours</h1>');
 });
 
 test('plot draws as the function does', () => {
   const run = loadLog(join(folder, 'log.jsonl'));
-  expect(runCommand(['plot', folder, '--width', '50'])).toEqual({ text: plot(run, { width: 50 }), code: 0 });
-  expect(runCommand(['plot', folder, '--width', '60', '--height', '5', '--log', '--charts', 'loss,learning rate']).text)
+  expect(runCommand(['plot', folder, '--width', '50'])).toEqual(
+    { text: plot(run, { width: 50 }), code: 0 },
+  );
+  expect(runCommand(
+    ['plot', folder, '--width', '60', '--height', '5', '--log', '--charts', 'loss,learning rate'],
+  ).text)
     .toBe(plot(run, { width: 60, height: 5, log: true, charts: ['loss', 'learning rate'] }));
-  expect(runCommand(['plot', folder, '--width', '60', '--no-log']).text).toBe(plot(run, { width: 60, log: false }));
+  expect(runCommand(['plot', folder, '--width', '60', '--no-log']).text).toBe(
+    plot(run, { width: 60, log: false }),
+  );
 });
 
 test('help is given when asked for, and to what is not understood', () => {
-  expect(runCommand(['--help'])).toMatchObject({ code: 0, text: expect.stringMatching(/^mambagrad: looks at/) as string });
+  expect(runCommand(['--help'])).toMatchObject(
+    { code: 0, text: expect.stringMatching(/^mambagrad: looks at/) as string },
+  );
   for (const args of [[], ['draw', folder], ['plot'], ['plot', folder, folder]]) {
-    expect(runCommand(args)).toMatchObject({ code: 2, text: expect.stringMatching(/^mambagrad: looks at/) as string });
+    expect(runCommand(args)).toMatchObject(
+      { code: 2, text: expect.stringMatching(/^mambagrad: looks at/) as string },
+    );
   }
   expect(runCommand(['plot', folder, '--widht', '3'])).toMatchObject({
-    code: 2, text: expect.stringMatching(/^Unknown option '--widht'[^]*mambagrad: looks at/) as string,
+    code: 2,
+    text: expect.stringMatching(/^Unknown option '--widht'[^]*mambagrad: looks at/) as string,
   });
 });
 

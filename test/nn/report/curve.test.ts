@@ -9,8 +9,11 @@ const values = fc.array(fc.oneof(
   fc.double({ min: -100, max: 100, noNaN: true }), fc.constantFrom(NaN, Infinity, -Infinity, 1e300),
 ), { maxLength: 60 });
 const curve = values.chain((y) => fc.tuple(
-  fc.array(fc.integer({ min: 1, max: 5 }), { minLength: y.length, maxLength: y.length }), fc.constant(y),
-)).map(([gaps, y]) => ({ x: gaps.map((_, i) => gaps.slice(0, i + 1).reduce((a, b) => a + b, 0)), y }));
+  fc.array(fc.integer({ min: 1, max: 5 }), { minLength: y.length, maxLength: y.length }),
+  fc.constant(y),
+)).map(([gaps, y]) =>
+  ({ x: gaps.map((_, i) => gaps.slice(0, i + 1).reduce((a, b) => a + b, 0)), y }),
+);
 
 test('each column keeps its first, lowest, highest and last point, and no more', () => {
   fc.assert(
@@ -21,7 +24,8 @@ test('each column keeps its first, lowest, highest and last point, and no more',
       const columnOf = (i: number) => span === 0 ? 0
         : Math.min(Math.floor((x[i] - x[0]) * (columns / span)), columns - 1);
       for (let column = 0; column < columns; column++) {
-        const all = y.flatMap((value, i) => Number.isFinite(value) && columnOf(i) === column ? [i] : []);
+        const all =
+          y.flatMap((value, i) => Number.isFinite(value) && columnOf(i) === column ? [i] : []);
         const left = kept.filter((i) => columnOf(i) === column);
         expect(left.length).toBeLessThanOrEqual(4);
         if (all.length === 0) {
@@ -40,7 +44,9 @@ test('a curve of fewer points than columns keeps them all, and breaks where valu
     fc.property(values, (y) => {
       const parts = pointsToDraw({ x: y.map((_, i) => i), y }, 1000);
       const expected = y.map((value) => Number.isFinite(value) ? 'x' : ' ').join('');
-      expect(parts.map(({ length }) => 'x'.repeat(length))).toEqual(expected.split(/ +/).filter(Boolean));
+      expect(parts.map(({ length }) => 'x'.repeat(length))).toEqual(
+        expected.split(/ +/).filter(Boolean),
+      );
       expect(parts.flat()).toEqual(y.flatMap((value, i) => Number.isFinite(value) ? [i] : []));
     }),
   );

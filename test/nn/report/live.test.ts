@@ -1,5 +1,7 @@
 /** The live page: served while fit runs, to those who look, and to this machine alone. */
-import { Linear, mseLoss, type ProgressOutput, SGD, Trainer, type TrainerOptions } from '@mambagrad/nn';
+import {
+  Linear, mseLoss, type ProgressOutput, SGD, Trainer, type TrainerOptions,
+} from '@mambagrad/nn';
 import { runFolder } from '@mambagrad/nn/node';
 import { ones, type Tensor } from '@mambagrad/tensor';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -19,7 +21,8 @@ function hostOf(lines: string[]) {
 const trainerOf = (more: Partial<TrainerOptions<Tensor>>) => {
   const model = new Linear(2, 1);
   return new Trainer({
-    model, optimizer: new SGD(model.parameters(), { lr: 0.1 }), data: () => ones([3, 2]), compile: false,
+    model, optimizer: new SGD(model.parameters(), { lr: 0.1 }), data: () => ones([3, 2]),
+    compile: false,
     loss: (x: Tensor) => ({ loss: mseLoss(model.forward(x), ones([3, 1])) }), ...more,
   });
 };
@@ -38,7 +41,9 @@ const request = (url: string, headers = {}): Promise<Answer> => new Promise((res
   get(url, { headers, agent: false }, (response: IncomingMessage) => {
     let text = '';
     response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
-    response.on('end', () => resolve({ status: response.statusCode, type: response.headers['content-type'], text }));
+    response.on('end', () =>
+      resolve({ status: response.statusCode, type: response.headers['content-type'], text }),
+    );
     response.on('error', reject);
   }).on('error', reject);
 });
@@ -82,9 +87,12 @@ test('two runs have a page each, which shows what a resumed run had logged befor
     const look = async () => {
       for (const each of [lines, others]) seen.push((await request(addressIn(each))).text);
     };
-    const second = trainerOf({ host: hostOf(others), callbacks: [() => new Promise((resolve) => setTimeout(resolve, 300))] });
+    const second = trainerOf({
+      host: hostOf(others), callbacks: [() => new Promise((resolve) => setTimeout(resolve, 300))],
+    });
     const running = second.fit({ steps: 1, live: true });
-    const first = trainerOf({ ...runFolder(folder), resume: true, host: hostOf(lines), callbacks: [look] });
+    const first =
+      trainerOf({ ...runFolder(folder), resume: true, host: hostOf(lines), callbacks: [look] });
     await first.fit({ steps: 4, live: true });
     await running;
     expect(addressIn(lines)).not.toBe(addressIn(others));
@@ -105,7 +113,8 @@ test('nobody but a browser of this machine gets anything, and nothing but the pa
       const address = addressIn(lines);
       answers.push(
         await request(address, { Host: 'evil.example' }), await request(`${address}package.json`),
-        await request(`${address}live.js`), await request(address, { Host: address.slice(7, -1).replace('127.0.0.1', 'localhost') }),
+        await request(`${address}live.js`),
+        await request(address, { Host: address.slice(7, -1).replace('127.0.0.1', 'localhost') }),
       );
     }],
   }).fit({ steps: 1, live: true });
@@ -118,9 +127,13 @@ test('without a host the address is printed to the console; where there is no se
   const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
   try {
     await trainerOf({}).fit({ steps: 1, live: true });
-    expect(log.mock.calls.flat().join()).toMatch(/^The run is shown at http:\/\/127\.0\.0\.1:\d+\/ until it ends$/);
+    expect(log.mock.calls.flat().join()).toMatch(
+      /^The run is shown at http:\/\/127\.0\.0\.1:\d+\/ until it ends$/,
+    );
     vi.stubGlobal('process', undefined);
-    await expect(trainerOf({}).fit({ steps: 1, live: true })).rejects.toThrow('fit: live needs a server, as in Node');
+    await expect(trainerOf({}).fit({ steps: 1, live: true })).rejects.toThrow(
+      'fit: live needs a server, as in Node',
+    );
   } finally {
     vi.unstubAllGlobals();
     log.mockRestore();

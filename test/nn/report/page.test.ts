@@ -18,7 +18,8 @@ const line = (step: number, loss: number | null, more = {}) => JSON.stringify({
 });
 
 const figure = (page: Node, title: string): Node => {
-  const found = elementsOf(page, 'figure').find((each) => textOf(elementsOf(each, 'h3')[0]) === title);
+  const found =
+    elementsOf(page, 'figure').find((each) => textOf(elementsOf(each, 'h3')[0]) === title);
   if (found === undefined) throw new Error(`no figure ${title}`);
   return found;
 };
@@ -28,7 +29,8 @@ const rowsOf = (table: Node): string[][] => elementsOf(table, 'tr').map((row) =>
 describe('numbers', () => {
   const log = [
     JSON.stringify({ event: 'begin', step: 0, epochs: 2, model: 'a model', parameters: 1234 }),
-    line(1, 4, { epoch: 0.5 }), line(2, 2, { validation: { loss: 3, confusion: [[5, 1], [0, 4]] } }),
+    line(1, 4, { epoch: 0.5 }),
+    line(2, 2, { validation: { loss: 3, confusion: [[5, 1], [0, 4]] } }),
     line(3, 1, { validation: { loss: 2.5, confusion: [[6, 0], [2, 3]] } }),
     line(4, 0.5, { epoch: 2, validation: { loss: 2.75, confusion: [[1, 5], [4, 0]] } }),
     JSON.stringify({ event: 'sample', step: 4, text: 'once upon' }),
@@ -58,10 +60,12 @@ describe('numbers', () => {
       const of = isLog ? Math.log : (x: number) => x;
       // From two ticks of each axis follow the values of all points.
       const ticks = elementsOf(svg, 'text').map((each) => ({
-        value: Number(textOf(each)), x: Number(each.attributes['x']), y: Number(each.attributes['y']),
+        value: Number(textOf(each)), x: Number(each.attributes['x']),
+        y: Number(each.attributes['y']),
         isStep: each.attributes['text-anchor'] === 'middle',
       })).filter(({ value }) => !Number.isNaN(value));
-      const [steps, values] = [ticks.filter(({ isStep }) => isStep), ticks.filter(({ isStep }) => !isStep)];
+      const [steps, values] =
+        [ticks.filter(({ isStep }) => isStep), ticks.filter(({ isStep }) => !isStep)];
       const [s0, s1] = [steps[0], steps[steps.length - 1]];
       const [v0, v1] = [values[0], values[values.length - 1]];
       const path = elementsOf(svg, 'path')[0].attributes['d'];
@@ -78,7 +82,8 @@ describe('numbers', () => {
   });
 
   test('of the best evaluation make the confusion matrix', () => {
-    const table = elementsOf(page, 'table').find((each) => each.attributes['class'] === 'matrix') as Node;
+    const table =
+      elementsOf(page, 'table').find((each) => each.attributes['class'] === 'matrix') as Node;
     expect(rowsOf(table)).toEqual([
       ['true ↓ predicted →', 'cat', 'dog'], ['cat', '6', '·'], ['dog', '2', '3'],
     ]);
@@ -97,13 +102,16 @@ describe('numbers', () => {
 
 test('a page is well-formed and names nothing outside of it, whatever the log holds', () => {
   const names = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(
-    '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '__proto__', 'constructor', "' onload='x",
+    '<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '__proto__', 'constructor',
+    "' onload='x",
     '</style><b>', '&amp;', '\ud800', '\0', 'a.b.c', '', '-->', ']]>', '\u202egnp.exe',
   ));
-  const value = fc.oneof(fc.double(), fc.constant(null), fc.constant('<b>'), fc.constant([[1, 2], [3, 4]]));
+  const value =
+    fc.oneof(fc.double(), fc.constant(null), fc.constant('<b>'), fc.constant([[1, 2], [3, 4]]));
   const fields = fc.dictionary(names, value);
   const step = fc.record({
-    step: fc.nat(20), metrics: fields, validation: fields, lr: value, gradientNorm: value, seconds: value,
+    step: fc.nat(20), metrics: fields, validation: fields, lr: value, gradientNorm: value,
+    seconds: value,
   }, { requiredKeys: ['step'] });
   const event = fc.record({
     event: fc.oneof(fc.constantFrom('begin', 'resume', 'sample', 'end'), names), step: fc.nat(20),
@@ -115,7 +123,8 @@ test('a page is well-formed and names nothing outside of it, whatever the log ho
       const page = parse(log.map((each) => JSON.stringify(each)), { title, classes });
       const [h1] = elementsOf(page, 'h1');
       // eslint-disable-next-line no-control-regex
-      const shown = title.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd');
+      const shown =
+        title.replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]|\p{Surrogate}/gu, '\ufffd');
       expect(textOf(h1)).toBe(shown);
       for (const name of ['img', 'a', 'link', 'iframe', 'b']) {
         const found = elementsOf(page, name);
@@ -154,9 +163,12 @@ test('says what of the log was left out', () => {
 
 test('a run of 100,000 steps makes a page below a megabyte, whose curves keep their extremes', () => {
   const steps = Array.from({ length: 100_000 }, (_, i) => ({
-    step: i + 1, epoch: i / 1000, seconds: i / 100, duration: 0.01, lr: 0.1, gradientNorm: 1 + Math.abs(Math.sin(i)),
+    step: i + 1, epoch: i / 1000, seconds: i / 100, duration: 0.01, lr: 0.1,
+    gradientNorm: 1 + Math.abs(Math.sin(i)),
     // Two values that only one step each has.
-    metrics: { loss: i === 54_321 ? 9.5 : i === 77_777 ? 0.125 : 2 + Math.sin(i * i), accuracy: Math.cos(i) },
+    metrics: {
+      loss: i === 54_321 ? 9.5 : i === 77_777 ? 0.125 : 2 + Math.sin(i * i), accuracy: Math.cos(i),
+    },
   }));
   const samples = steps.filter(({ step }) => step % 100 === 0).map(({ step }) => (
     { event: 'sample', step, fields: { text: 'word '.repeat(200) } }));
@@ -171,21 +183,29 @@ test('a run of 100,000 steps makes a page below a megabyte, whose curves keep th
     const heights = Array.from(d.matchAll(/(?:[ML][\d.]+ |V)([\d.]+)/g), ([, y]) => Number(y));
     // The chart reaches from 12 to 216; a 25th of it is left free at each end.
     expect(Math.min(...heights)).toBeCloseTo(12 + 204 / 27, 0);
-    if (svg.attributes['class'] === 'log') expect(Math.max(...heights)).toBeCloseTo(216 - 204 / 27, 0);
+    if (svg.attributes['class'] === 'log') {
+      expect(Math.max(...heights)).toBeCloseTo(216 - 204 / 27, 0);
+    }
   }
   expect(textOf(tree)).toContain('12 of 1,000 samples.');
 });
 
 test('options are checked', () => {
-  expect(() => reportPage(3 as never)).toThrow('reportPage: log is 3, expected a run, the text of a log, or its lines');
-  expect(() => reportPage('', { smoothing: -1 })).toThrow('reportPage: smoothing is -1, expected a number from 0');
+  expect(() => reportPage(3 as never)).toThrow(
+    'reportPage: log is 3, expected a run, the text of a log, or its lines',
+  );
+  expect(() => reportPage('', { smoothing: -1 })).toThrow(
+    'reportPage: smoothing is -1, expected a number from 0',
+  );
   expect(parseLog('').steps).toEqual([]);
 });
 
 test('numbers of one object share a chart, of ten curves at most', () => {
   const perClass = Array.from({ length: 11 }, (_, i) => i / 11);
   const page = parse([line(1, 2, { validation: { f1: { macro: 0.5, micro: 0.25, perClass } } })]);
-  expect(rowsOf(figure(page, 'f1'))).toEqual([['step', 'validation: macro', 'validation: micro'], ['1', '0.5', '0.25']]);
+  expect(rowsOf(figure(page, 'f1'))).toEqual(
+    [['step', 'validation: macro', 'validation: micro'], ['1', '0.5', '0.25']],
+  );
   expect(rowsOf(figure(page, 'f1.perClass'))[0]).toHaveLength(1 + 10);
   expect(textOf(figure(page, 'f1.perClass'))).toContain('Not shown: 1 more curve.');
 });
@@ -193,24 +213,34 @@ test('numbers of one object share a chart, of ten curves at most', () => {
 test('the best evaluation is the one of the metric that judges', () => {
   const evaluated = (step: number, loss: number, accuracy: number) =>
     line(step, loss, { validation: { loss, accuracy, confusion: [[step]] } });
-  const log = [evaluated(1, 3, 0.25), evaluated(2, 1, 0.5), evaluated(3, 2, 0.75), evaluated(4, 2, 0.75)];
+  const log =
+    [evaluated(1, 3, 0.25), evaluated(2, 1, 0.5), evaluated(3, 2, 0.75), evaluated(4, 2, 0.75)];
   const bestIn = (more: readonly string[]) => {
     const page = parse([...log, ...more]);
-    const matrix = elementsOf(page, 'table').find((each) => each.attributes['class'] === 'matrix') as Node;
-    return `${/best validation [a-z]+/.exec(textOf(elementsOf(page, 'dl')[0]))?.[0]}: ${rowsOf(matrix)[1][1]}`;
+    const matrix =
+      elementsOf(page, 'table').find((each) => each.attributes['class'] === 'matrix') as Node;
+    return `${/best validation [a-z]+/.exec(textOf(elementsOf(page, 'dl')[0]))?.[0]}: ` +
+      `${rowsOf(matrix)[1][1]}`;
   };
   const judge = { metric: 'accuracy', direction: 'max', value: 0.75, step: 3 };
   const end = JSON.stringify({ event: 'end', step: 4, reason: 'stopped', best: judge });
   expect(bestIn([])).toBe('best validation loss: 2');
   expect(bestIn([end])).toBe('best validation accuracy: 3');
   // What was logged of an earlier end is not the last word.
-  expect(bestIn([end, JSON.stringify({ event: 'begin', step: 4 }), evaluated(5, 9, 1)])).toBe('best validation accuracy: 5');
+  expect(bestIn([end, JSON.stringify({ event: 'begin', step: 4 }), evaluated(5, 9, 1)])).toBe(
+    'best validation accuracy: 5',
+  );
 });
 
 test('an axis is logarithmic at first where a curve ends low, and linear where it ends high', () => {
-  const falling = Array.from({ length: 20 }, (_, i) => line(i + 1, 0.5 ** i, { validation: { accuracy: 1 - 0.6 ** (i + 1) } }));
-  const rising = falling.map((each, i) => each.replace(`"loss":${0.5 ** i}`, `"loss":${0.5 ** (20 - i)}`));
+  const falling = Array.from({ length: 20 }, (_, i) =>
+    line(i + 1, 0.5 ** i, { validation: { accuracy: 1 - 0.6 ** (i + 1) } }),
+  );
+  const rising =
+    falling.map((each, i) => each.replace(`"loss":${0.5 ** i}`, `"loss":${0.5 ** (20 - i)}`));
   const isLog = (log: string[], title: string) =>
     'checked' in elementsOf(figure(parse(log), title), 'input')[0].attributes;
-  expect([isLog(falling, 'loss'), isLog(rising, 'loss'), isLog(falling, 'accuracy')]).toEqual([true, false, false]);
+  expect([isLog(falling, 'loss'), isLog(rising, 'loss'), isLog(falling, 'accuracy')]).toEqual(
+    [true, false, false],
+  );
 });

@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 const line = (step: number, loss: number | null, more = {}) =>
-  JSON.stringify({ step, lr: 0.1 * step, gradientNorm: 1, metrics: { loss }, seconds: step, ...more });
+  JSON.stringify(
+    { step, lr: 0.1 * step, gradientNorm: 1, metrics: { loss }, seconds: step, ...more },
+  );
 
 /** The places of the dots of a chart without title, from 0 at the left and bottom to 1. */
 function dotsOf(text: string): [x: number, y: number][] {
@@ -22,18 +24,23 @@ function dotsOf(text: string): [x: number, y: number][] {
 
 test('dots lie where the values are, and nowhere else', () => {
   // A line through values has its dots between neighbours; the axis leaves 1/27 free at both ends.
-  const values = fc.array(fc.double({ min: -5, max: 5, noNaN: true }), { minLength: 2, maxLength: 30 });
+  const values =
+    fc.array(fc.double({ min: -5, max: 5, noNaN: true }), { minLength: 2, maxLength: 30 });
   fc.assert(
-    fc.property(values, fc.integer({ min: 40, max: 200 }), fc.integer({ min: 4, max: 30 }), (y, width, height) => {
+    fc.property(values, fc.integer({ min: 40, max: 200 }), fc.integer({ min: 4, max: 30 }), (
+      y, width, height,
+    ) => {
       const [least, greatest] = [Math.min(...y), Math.max(...y)];
       if (greatest - least < 0.1 || least === 0) return;
-      const first = least > 0 ? Math.max(0, least - (greatest - least) / 25) : least - (greatest - least) / 25;
+      const first = least > 0 ? Math.max(0, least - (greatest - least) / 25)
+        : least - (greatest - least) / 25;
       const last = greatest + (greatest - least) / 25;
       const dots = dotsOf(plot(y, { width, height, log: false }));
       const near = 1.01 / (4 * height - 1);
       y.forEach((value, i) => {
         const [x, place] = [i / (y.length - 1), (value - first) / (last - first)];
-        const found = dots.some(([dx, dy]) => Math.abs(dx - x) < 1.01 / 70 && Math.abs(dy - place) <= near);
+        const found =
+          dots.some(([dx, dy]) => Math.abs(dx - x) < 1.01 / 70 && Math.abs(dy - place) <= near);
         expect(found, `${i}: ${value}`).toBe(true);
       });
       for (const [, dy] of dots) {
@@ -47,8 +54,9 @@ test('dots lie where the values are, and nowhere else', () => {
 test('no line is longer than the width, of whatever numbers and names', () => {
   const numbers = fc.array(fc.oneof(fc.double(), fc.integer()), { maxLength: 20 });
   const names = fc.string({ unit: 'grapheme-ascii', maxLength: 60 });
+  const [widths, heights] = [fc.integer({ min: 20, max: 200 }), fc.integer({ min: 2, max: 20 })];
   fc.assert(
-    fc.property(fc.dictionary(names, numbers), fc.integer({ min: 20, max: 200 }), fc.integer({ min: 2, max: 20 }), (curves, width, height) => {
+    fc.property(fc.dictionary(names, numbers), widths, heights, (curves, width, height) => {
       const lines = plot(curves, { width, height }).split('\n');
       for (const each of lines) expect(each.length).toBeLessThanOrEqual(Math.max(width, 36));
       const isEmpty = Object.values(curves).flat().every((value) => !Number.isFinite(value));
@@ -59,7 +67,9 @@ test('no line is longer than the width, of whatever numbers and names', () => {
 });
 
 test('a chart has its axes, curve, signs and legend', () => {
-  const run = [1, 2, 3, 4, 5].map((step) => line(step, step, step % 2 === 1 ? { validation: { loss: 6 - step } } : {}));
+  const run = [1, 2, 3, 4, 5].map((step) =>
+    line(step, step, step % 2 === 1 ? { validation: { loss: 6 - step } } : {}),
+  );
   expect(plot(run, { width: 40, height: 5, log: false })).toBe([
     'loss',
     '  │o                              ⣀⣀⡠⠤⠔⠒',
@@ -91,8 +101,13 @@ test('the charts of a run are chosen by title, those of metrics by default', () 
   const log = [line(1, 1, { validation: { loss: 2, accuracy: 0.5 } }), line(2, 0.5)].join('\n');
   const titles = (text: string) => text.split('\n\n').map((chart) => chart.split('\n')[0]);
   expect(titles(plot(log))).toEqual(['loss', 'accuracy']);
-  expect(titles(plot(log, { charts: ['gradient norm', 'learning rate'] }))).toEqual(['learning rate', 'gradient norm']);
-  expect(() => plot(log, { charts: ['f1'] })).toThrow("plot: charts: the run has no 'f1'; it has 'loss', 'accuracy', 'learning rate', 'gradient norm'");
+  expect(titles(plot(log, { charts: ['gradient norm', 'learning rate'] }))).toEqual(
+    ['learning rate', 'gradient norm'],
+  );
+  expect(() => plot(log, { charts: ['f1'] })).toThrow(
+    "plot: charts: the run has no 'f1'; it has 'loss', 'accuracy', 'learning rate', " +
+    "'gradient norm'",
+  );
 });
 
 test('names cannot command the terminal', () => {
@@ -103,7 +118,11 @@ test('names cannot command the terminal', () => {
 });
 
 test('refuses what is neither numbers nor a log', () => {
-  expect(() => plot(3 as never)).toThrow('plot: log is 3, expected a run, the text of a log, or its lines');
+  expect(() => plot(3 as never)).toThrow(
+    'plot: log is 3, expected a run, the text of a log, or its lines',
+  );
   expect(() => plot({ a: 3 } as never)).toThrow('plot: data.a is 3, expected an array of a number');
-  expect(() => plot([1], { width: 10 })).toThrow('plot: width is 10, expected a whole number from 20');
+  expect(() => plot([1], { width: 10 })).toThrow(
+    'plot: width is 10, expected a whole number from 20',
+  );
 });

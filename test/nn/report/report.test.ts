@@ -2,17 +2,16 @@
 import { Linear, mseLoss, reportPage, SGD, Trainer } from '@mambagrad/nn';
 import { loadLog, report, runFolder } from '@mambagrad/nn/node';
 import { manualSeed, ones } from '@mambagrad/tensor';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { eachInFolder } from '../../support/folder.ts';
 import { elementsOf, parseMarkup, textOf } from '../../support/markup.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = join(mkdtempSync(join(tmpdir(), 'mambagrad-')), 'line');
+eachInFolder((made) => {
+  folder = join(made, 'line');
 });
-afterEach(() => rmSync(join(folder, '..'), { recursive: true }));
 
 test('report writes the page of the log beside it, and gives its path', async () => {
   manualSeed(1);
@@ -39,6 +38,10 @@ test('report writes the page of the log beside it, and gives its path', async ()
 
 test('errors name what is wrong', () => {
   expect(() => report(3 as never)).toThrow('report: folder is 3, expected a string');
-  expect(() => report(folder)).toThrow(`report: there is no log in ${folder}: log.jsonl is missing`);
-  expect(() => report(folder, { titel: '' } as never)).toThrow("report: there is no option 'titel'");
+  expect(() => report(folder)).toThrow(
+    `report: there is no log in ${folder}: log.jsonl is missing`,
+  );
+  expect(() => report(folder, { titel: '' } as never)).toThrow(
+    "report: there is no option 'titel'",
+  );
 });

@@ -41,7 +41,8 @@ test('a log that is cut anywhere loses the last line at most, and says so', () =
   fc.assert(
     fc.property(fc.nat(text.length), (length) => {
       const cut = text.slice(0, length);
-      const whole = lines.filter((_, i) => lines.slice(0, i + 1).join('\n').length <= length).length;
+      const whole =
+        lines.filter((_, i) => lines.slice(0, i + 1).join('\n').length <= length).length;
       const rest = cut.slice(lines.slice(0, whole).map((line) => `${line}\n`).join('').length);
       const { steps, events, brokenLines } = parseLog(cut);
       expect(steps.length + events.length).toBe(whole);
@@ -51,7 +52,8 @@ test('a log that is cut anywhere loses the last line at most, and says so', () =
 });
 
 test('lines that are neither a step nor an event are numbered, empty ones skipped', () => {
-  const text = ['{"step":1}', '', 'null', '[]', '{"step":-1}', '{"step":1.5}', '{"event":7}', '{"st'];
+  const text =
+    ['{"step":1}', '', 'null', '[]', '{"step":-1}', '{"step":1.5}', '{"event":7}', '{"st'];
   const run = parseLog(text);
   expect(run.brokenLines).toEqual([3, 4, 5, 6, 7, 8]);
   expect(run.steps).toEqual([
@@ -66,12 +68,14 @@ test('evaluations hold numbers by path, and matrices; null is NaN', () => {
     loss: null, accuracy: 0.5, f1: { macro: 0.25, classes: [0.5, 0] }, confusion: [[3, 1], [0, 4]],
     __proto: 1, text: 'x', ragged: [[1], [2, 3]],
   };
-  const line = `{"step":3,"metrics":{"loss":1,"__proto__":2},"validation":${JSON.stringify(validation)}}`;
+  const line =
+    `{"step":3,"metrics":{"loss":1,"__proto__":2},"validation":${JSON.stringify(validation)}}`;
   const { evaluations, steps } = parseLog([line]);
   expect(evaluations).toEqual([{
     step: 3,
     values: {
-      loss: NaN, accuracy: 0.5, 'f1.macro': 0.25, 'f1.classes.0': 0.5, 'f1.classes.1': 0, __proto: 1,
+      loss: NaN, accuracy: 0.5, 'f1.macro': 0.25, 'f1.classes.0': 0.5, 'f1.classes.1': 0,
+      __proto: 1,
       'ragged.0.0': 1, 'ragged.1.0': 2, 'ragged.1.1': 3,
     },
     matrices: { confusion: [[3, 1], [0, 4]] },
@@ -80,8 +84,10 @@ test('evaluations hold numbers by path, and matrices; null is NaN', () => {
 });
 
 test('samples and evaluations of an abandoned branch go, the history of the run stays', () => {
-  const sample = (number: number) => JSON.stringify({ event: 'sample', step: number, text: `${number}` });
-  const evaluated = (number: number) => JSON.stringify({ step: number, validation: { loss: number } });
+  const sample = (number: number) =>
+    JSON.stringify({ event: 'sample', step: number, text: `${number}` });
+  const evaluated = (number: number) =>
+    JSON.stringify({ step: number, validation: { loss: number } });
   const { events, evaluations } = parseLog([
     begin(0), step(1, 1), evaluated(2), sample(2), evaluated(3), sample(3),
     JSON.stringify({ event: 'resume', step: 2 }), begin(2), sample(3), evaluated(3),
@@ -95,13 +101,16 @@ test('samples and evaluations of an abandoned branch go, the history of the run 
 });
 
 test('refuses anything but text', () => {
-  expect(() => parseLog(3 as never)).toThrow('parseLog: log is 3, expected the text of a log, or its lines');
+  expect(() => parseLog(3 as never)).toThrow(
+    'parseLog: log is 3, expected the text of a log, or its lines',
+  );
 });
 
 test('the duration of a step is counted anew when fit begins again', () => {
   const at = (number: number, seconds: number | null) => JSON.stringify({ step: number, seconds });
   const { steps } = parseLog([
-    begin(0), at(1, 2), at(2, 2.5), begin(2), at(3, 4), at(4, null), at(5, 4.25), at(4, 1), at(5, 1.5),
+    begin(0), at(1, 2), at(2, 2.5), begin(2), at(3, 4), at(4, null), at(5, 4.25), at(4, 1),
+    at(5, 1.5),
   ]);
   expect(steps.map(({ duration }) => duration)).toEqual([2, 0.5, 4, 1, 0.5]);
 });

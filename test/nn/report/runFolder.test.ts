@@ -4,17 +4,16 @@ import { loadLog, loadRunOptions, logFile, runFolder } from '@mambagrad/nn/node'
 import { manualSeed, ones } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import {
-  mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
+  mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, expectTypeOf, test } from 'vitest';
+import { expect, expectTypeOf, test } from 'vitest';
+import { eachInFolder } from '../../support/folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const trainerIn = (path: string, keep?: number) => {
   manualSeed(1);
@@ -64,17 +63,23 @@ test('a run remembers the options that it was begun with, and refuses others', a
   await trainerIn(path).fit(2);
   runFolder(path, { options: { ...options } });
   runFolder(path);
-  expect(() => runFolder(path, { options: { ...options, hidden: 64, sizes: [1, 3], epochs: 4 } })).toThrow(
+  const others = { ...options, hidden: 64, sizes: [1, 3], epochs: 4 };
+  expect(() => runFolder(path, { options: others })).toThrow(
     `runFolder: the run in ${path} has been begun with other options: hidden was 32, is 64; ` +
-      'sizes was [1,2], is [1,3]; epochs was not given, is 4; give the same ones, or another folder',
+      'sizes was [1,2], is [1,3]; epochs was not given, is 4; give the same ' +
+      'ones, or another folder',
   );
   expect(loadRunOptions(path)).toEqual(kept);
   runFolder(path, { options: { ...options, epochs: 4, hidden: 32 }, mayChange: ['epochs'] });
   expect(loadRunOptions(path)).toEqual({ ...kept, epochs: 4 });
   expect(readdirSync(path).sort()).toEqual(['log.jsonl', 'options.json', 'step-2.safetensors']);
 
-  expect(() => runFolder(path, { options: { rate: NaN } })).toThrow('runFolder: options.rate is NaN, which JSON');
-  expect(() => runFolder(path, { options: [1] })).toThrow('options is [1], expected a plain object of options');
+  expect(() => runFolder(path, { options: { rate: NaN } })).toThrow(
+    'runFolder: options.rate is NaN, which JSON',
+  );
+  expect(() => runFolder(path, { options: [1] })).toThrow(
+    'options is [1], expected a plain object of options',
+  );
   writeFileSync(join(path, 'options.json'), '{"hidden":');
   expect(() => loadRunOptions(path)).toThrow('options.json is not JSON: {"hidden":');
   writeFileSync(join(path, 'options.json'), '3');
@@ -116,7 +121,9 @@ test('reads the log of a folder, too, and says where there is none', () => {
 
 test('refuses options that are wrong', () => {
   expect(() => runFolder(3 as never)).toThrow('runFolder: path is 3, expected a string');
-  expect(() => runFolder(folder, { keep: 0 })).toThrow('runFolder: keep is 0, expected a whole number');
+  expect(() => runFolder(folder, { keep: 0 })).toThrow(
+    'runFolder: keep is 0, expected a whole number',
+  );
   expect(() => logFile(3 as never)).toThrow('logFile: path is 3, expected a string');
   expect(() => loadLog(3 as never)).toThrow('loadLog: path is 3, expected a string');
 });

@@ -6,10 +6,12 @@ import {
 import { Generator, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
+import { expectSameState } from '../../support/trainers.ts';
 
 type Batch = { readonly x: Tensor; readonly y: Tensor };
 
-const samples = Array.from({ length: 20 }, (_, i) => ({ x: [Math.sin(i), Math.cos(3 * i)], y: [i / 10] }));
+const samples =
+  Array.from({ length: 20 }, (_, i) => ({ x: [Math.sin(i), Math.cos(3 * i)], y: [i / 10] }));
 const validationData = [{ x: tensor([[1, 0], [0, 1]]), y: tensor([[1], [2]]) }];
 
 function start(
@@ -41,11 +43,6 @@ function start(
 const weights = (state: StateDict, prefix: string) =>
   ['weight', 'bias'].map((name) => state.get(prefix + name) ?? zeros([]));
 
-function expectSameState(found: StateDict, expected: StateDict): void {
-  expect([...found.keys()]).toEqual([...expected.keys()]);
-  for (const [name, value] of expected) expectSame(found.get(name) ?? zeros([]), value);
-}
-
 it('begins with the weights of a checkpoint that has no averages', async () => {
   const warnings = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
   const plain = start(false);
@@ -66,7 +63,9 @@ it('begins with the weights of a checkpoint that has no averages', async () => {
   // Training goes on with the same bits; the averages are those of its last five steps.
   const found = added.trainer.stateDict();
   for (const [name, value] of whole) {
-    if (/^(model|optimizer|generator)\./.test(name)) expectSame(found.get(name) ?? zeros([]), value);
+    if (/^(model|optimizer|generator)\./.test(name)) {
+      expectSame(found.get(name) ?? zeros([]), value);
+    }
   }
   expect(found.get('average.updates')?.item()).toBe(5);
   // From then on checkpoints have them, so nothing begins anew.
@@ -92,7 +91,8 @@ describe.each([false, {}] as const)('with averages (compile: %j)', (compile) => 
       (x, i) => expectSame(averaged.model.parameters()[i].detach(), x),
     );
     expect(averaged.average.stateDict().get('updates')?.item()).toBe(9);
-    const [found, expected] = [averaged, other].map(({ average }) => weights(average.stateDict(), 'weights.'));
+    const [found, expected] =
+      [averaged, other].map(({ average }) => weights(average.stateDict(), 'weights.'));
     found.forEach((x, i) => expectClose(x, expected[i], 1e-6));
   });
 
@@ -115,7 +115,9 @@ describe.each([false, {}] as const)('with averages (compile: %j)', (compile) => 
     await trainer.fit(30);
     const { step = 0, value } = trainer.best ?? {};
     expect(step).toBeLessThan(30);
-    weights(averages[step - 1], 'weights.').forEach((x, i) => expectSame(model.parameters()[i].detach(), x));
+    weights(averages[step - 1], 'weights.').forEach((x, i) =>
+      expectSame(model.parameters()[i].detach(), x),
+    );
     expect(trainer.evaluate(validationData).loss).toBe(value);
     await trainer.fit(34);
     const whole = start(true, { compile, keepBest: true });

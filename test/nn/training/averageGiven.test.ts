@@ -1,6 +1,9 @@
-/** Averages in the model when `fit` ends, compared with updates by hand; training goes on without. */
+/**
+ * Averages in the model when `fit` ends, compared with updates by hand; training goes on without.
+ */
 import {
-  AdamW, DataLoader, Linear, mseLoss, type StateDict, type StepRecord, Trainer, type TrainerOptions, WeightAverage,
+  AdamW, DataLoader, Linear, mseLoss, type StateDict, type StepRecord, Trainer, type TrainerOptions,
+  WeightAverage,
 } from '@mambagrad/nn';
 import { manualSeed, type Tensor } from '@mambagrad/tensor';
 import { describe, expect, it, test } from 'vitest';
@@ -16,7 +19,10 @@ const STEPS = 9;
 type How = TrainerOptions<Batch>['compile'];
 
 /** A run with an average, by the option or by hand, or without one. */
-function makeRun(how: How, kind: 'option' | 'by hand' | 'none', keepBest = false, options: Partial<TrainerOptions<Batch>> = {}) {
+function makeRun(
+  how: How, kind: 'option' | 'by hand' | 'none', keepBest = false,
+  options: Partial<TrainerOptions<Batch>> = {},
+) {
   manualSeed(4);
   const model = new Linear(1, 1);
   const average = new WeightAverage(model, { decay: 0.9 });
@@ -29,7 +35,9 @@ function makeRun(how: How, kind: 'option' | 'by hand' | 'none', keepBest = false
     data: new DataLoader(points, { batchSize: 8, shuffle: true }),
     loss: ({ x, y }) => ({ loss: mseLoss(model.forward(x), y) }),
     compile: how,
-    ...(kind === 'option' && { average, validation: { data: validationData(), every: 2, keepBest } }),
+    ...(kind === 'option' && {
+      average, validation: { data: validationData(), every: 2, keepBest },
+    }),
     ...options,
     callbacks: [
       (record) => {
@@ -46,19 +54,23 @@ function makeRun(how: How, kind: 'option' | 'by hand' | 'none', keepBest = false
   return { model, trainer, average, records, byHand, weights };
 }
 
-const bits = (state: StateDict) => JSON.stringify([...state].map(([name, { data }]) => [name, [...data].map(String)]));
-const without = (state: StateDict) => bits(new Map([...state].filter(([name]) => !/best|average|position/.test(name))));
+const bits = (state: StateDict) =>
+  JSON.stringify([...state].map(([name, { data }]) => [name, [...data].map(String)]));
+const without = (state: StateDict) =>
+  bits(new Map([...state].filter(([name]) => !/best|average|position/.test(name))));
 
 describe.each([[false], [{}]] as const)('an average (%j)', (how) => {
   it('is that of updates by hand, and changes nothing in training', async () => {
-    const [run, hand, plain] = [makeRun(how, 'option'), makeRun(how, 'by hand'), makeRun(how, 'none')];
+    const [run, hand, plain] =
+      [makeRun(how, 'option'), makeRun(how, 'by hand'), makeRun(how, 'none')];
     for (const steps of [0, 5, STEPS]) {
       for (const { trainer } of [run, hand, plain]) await trainer.fit(steps);
       expect(bits(run.average.stateDict())).toBe(bits(hand.average.stateDict()));
       expect(without(run.trainer.stateDict())).toBe(without(plain.trainer.stateDict()));
       expect(run.records.flatMap(({ validation }) => validation?.loss ?? [])).toEqual(hand.byHand);
       // The model has the averages, of which there are none before the first step.
-      const expected = steps === 0 ? bits(plain.model.stateDict()) : hand.average.use(() => bits(hand.model.stateDict()));
+      const expected = steps === 0 ? bits(plain.model.stateDict())
+        : hand.average.use(() => bits(hand.model.stateDict()));
       expect(bits(run.model.stateDict())).toBe(expected);
     }
     expect(hand.byHand).toHaveLength(4);
@@ -107,7 +119,9 @@ describe.each([[false], [{}]] as const)('an average (%j)', (how) => {
           return '';
         },
       },
-      callbacks: [() => expect(run.average.use(() => bits(run.model.stateDict()))).toBe(seen.at(-1))],
+      callbacks: [
+        () => expect(run.average.use(() => bits(run.model.stateDict()))).toBe(seen.at(-1)),
+      ],
     });
     await run.trainer.fit(3);
     const before = bits(run.trainer.stateDict());

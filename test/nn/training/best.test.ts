@@ -1,6 +1,7 @@
 /** The best model: found, kept, given back, and known again; training never notices. */
 import {
-  accuracy, AdamW, type BestOptions, Buffer, confusionMatrix, DataLoader, f1, Linear, Module, mseLoss, Parameter, SGD,
+  accuracy, AdamW, type BestOptions, Buffer, confusionMatrix, DataLoader, f1, Linear, Module,
+  mseLoss, Parameter, SGD,
   type StateDict, Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import { manualSeed, noGrad, type Tensor, tensor } from '@mambagrad/tensor';
@@ -17,12 +18,16 @@ class Counter extends Module {
   readonly calls = new Buffer(tensor([0], { dtype: 'i32' }));
 }
 
-/** A table from which the loss of validation is read, at the number of steps; one entry to train. */
+/**
+ * A table from which the loss of validation is read, at the number of steps; one entry to train.
+ */
 type Table = Tensor;
 
 type Validation = Partial<NonNullable<TrainerOptions<Table>['validation']>>;
 
-function makeRun(table: readonly number[], validation: Validation, options: Partial<TrainerOptions<Table>> = {}) {
+function makeRun(
+  table: readonly number[], validation: Validation, options: Partial<TrainerOptions<Table>> = {},
+) {
   const model = new Counter();
   const trainer = new Trainer<Table>({
     model,
@@ -45,9 +50,11 @@ function makeRun(table: readonly number[], validation: Validation, options: Part
 
 /** What a plain loop finds: where training ends, and which evaluation was the best. */
 function reference(
-  table: readonly number[], steps: number, every: number, patience: number, { metric, direction }: BestOptions,
+  table: readonly number[], steps: number, every: number, patience: number,
+  { metric, direction }: BestOptions,
 ) {
-  let [best, since, step]: [{ step: number; value: number } | undefined, number, number] = [undefined, 0, 0];
+  let [best, since, step]: [{ step: number; value: number } | undefined, number, number] =
+    [undefined, 0, 0];
   while (step < steps && since < patience) {
     step += 1;
     if (step % every > 0) continue;
@@ -60,18 +67,27 @@ function reference(
   return { best, step };
 }
 
-const bits = (state: StateDict) => JSON.stringify([...state].map(([name, { data }]) => [name, [...data].map(String)]));
+const bits = (state: StateDict) =>
+  JSON.stringify([...state].map(([name, { data }]) => [name, [...data].map(String)]));
 
 /** The state without what belongs to the best model: that of a run that keeps none. */
-const training = (state: StateDict) => bits(new Map([...state].filter(([name]) => !/best/.test(name))));
+const training = (state: StateDict) =>
+  bits(new Map([...state].filter(([name]) => !/best/.test(name))));
 
 const cases = fc.record({
   // Ties, and now and then NaN, which is never the best.
-  table: fc.array(fc.oneof({ weight: 9, arbitrary: fc.integer({ min: -3, max: 3 }) }, { weight: 1, arbitrary: fc.constant(NaN) }), { minLength: 13, maxLength: 13 }),
+  table: fc.array(
+    fc.oneof(
+      { weight: 9, arbitrary: fc.integer({ min: -3, max: 3 }) },
+      { weight: 1, arbitrary: fc.constant(NaN) },
+    ),
+    { minLength: 13, maxLength: 13 },
+  ),
   every: fc.integer({ min: 1, max: 3 }),
   patience: fc.constantFrom(1, 2, 4, Infinity),
   best: fc.constantFrom<BestOptions>(
-    { metric: 'loss', direction: 'min' }, { metric: 'loss', direction: 'max' }, { metric: 'score', direction: 'max' },
+    { metric: 'loss', direction: 'min' }, { metric: 'loss', direction: 'max' },
+    { metric: 'score', direction: 'max' },
   ),
 });
 const STEPS = 12;
@@ -87,7 +103,9 @@ describe('the best model', () => {
           const expected = reference(table, steps, every, patience, best);
           expect(await trainer.fit(steps)).toBe(await plain.trainer.fit(steps));
           expect(trainer.step).toBe(expected.step);
-          expect(trainer.best).toEqual(expected.best && { ...best, ...expected.best, epoch: trainer.best?.epoch });
+          expect(trainer.best).toEqual(
+            expected.best && { ...best, ...expected.best, epoch: trainer.best?.epoch },
+          );
           const at = expected.best?.step ?? expected.step;
           expect([model.steps.item(), model.calls.item()]).toEqual([at, at]);
           // Checkpoints have the last state under the names of the model.
@@ -169,14 +187,16 @@ describe('the best model', () => {
     model.steps.assign(tensor(0));
     await trainer.fit(9);
     expect(warnings.mock.calls.flat()).toEqual([
-      'Trainer: steps was changed since fit gave the model its best values; training goes on with the changed values',
+      'Trainer: steps was changed since fit gave the model its best values; ' +
+        'training goes on with the changed values',
     ]);
     expect(trainer.stateDict().get('model.steps')?.item()).toBe(1);
     expect(trainer.stateDict().get('model.calls')?.item()).toBe(9);
   });
 
   it('is the same compiled, with moments, and for the model of the next job', async () => {
-    const points = Array.from({ length: 20 }, (_, i) => ({ x: [i / 10 - 1], y: [Math.sin(3 * i)] }));
+    const points =
+      Array.from({ length: 20 }, (_, i) => ({ x: [i / 10 - 1], y: [Math.sin(3 * i)] }));
     const run = (keepBest: boolean) => {
       manualSeed(4);
       const model = new Linear(1, 1);
@@ -279,7 +299,8 @@ describe('best', () => {
       compile: false,
       validation: {
         data: [x], every: 1,
-        predict: (x: Tensor) => ({ outputs: model.forward(x), targets: tensor([0, 1, 0], { dtype: 'i32' }) }),
+        predict: (x: Tensor) =>
+          ({ outputs: model.forward(x), targets: tensor([0, 1, 0], { dtype: 'i32' }) }),
         metrics: { f1: f1(2), accuracy: accuracy(), confusion: confusionMatrix(2) },
         best: { metric: 'f1.macro', direction: 'max' },
       },
@@ -291,8 +312,14 @@ describe('best', () => {
   });
 
   it.each<[Validation, string]>([
-    [{ best: { metric: 'acuracy', direction: 'max' } }, "fit: step 1: validation: best: metric is 'acuracy', expected one of loss, score"],
-    [{ best: { metric: 'loss.macro', direction: 'max' } }, "best: metric is 'loss.macro', but an evaluation gives numbers for loss, score"],
+    [
+      { best: { metric: 'acuracy', direction: 'max' } },
+      "fit: step 1: validation: best: metric is 'acuracy', expected one of loss, score",
+    ],
+    [
+      { best: { metric: 'loss.macro', direction: 'max' } },
+      "best: metric is 'loss.macro', but an evaluation gives numbers for loss, score",
+    ],
   ])('names a number that there is: %j', async (validation, message) => {
     const { trainer } = makeRun([0, 1, 2], validation);
     await expect(trainer.fit(1)).rejects.toThrow(message);
@@ -318,7 +345,9 @@ describe('best', () => {
         log: { write: (line) => lines.push(line) },
         host: { stdout: { write: (text) => written.push(text) }, once: () => 0, off: () => 0 },
       });
-      const events = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ event }) => event !== undefined);
+      const events = () => lines
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(({ event }) => event !== undefined);
       return { trainer, events, text: () => written.join('') };
     };
     const first = run(false);

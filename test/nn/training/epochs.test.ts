@@ -1,17 +1,13 @@
 /** Epochs: training ends exactly where one does, and goes on from anywhere in one. */
 import {
-  type Batches, cosineDecay, DataLoader, type LoaderState, Module, Parameter, SGD, type StateDict,
-  type StepRecord, Trainer, type TrainerOptions,
+  type Batches, cosineDecay, DataLoader, type LoaderState, SGD, type StateDict, type StepRecord,
+  Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import { defaultGenerator, manualSeed, normal, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { expectSame } from '../../support/compare.ts';
 import { runs } from '../../support/soak.ts';
-
-class Scalar extends Module {
-  readonly value = new Parameter(tensor(0.5));
-}
+import { expectSameState, Scalar } from '../../support/trainers.ts';
 
 /** What a run did: the sums of the batches of each step, and its records. */
 interface Run {
@@ -20,14 +16,17 @@ interface Run {
 }
 
 /** A run in which the value depends on every batch and on noise from the default generator. */
-function makeRun(data: Batches<Tensor> | (() => Tensor), options: Partial<TrainerOptions<Tensor>> = {}): Run {
-  const model = new Scalar();
+function makeRun(
+  data: Batches<Tensor> | (() => Tensor), options: Partial<TrainerOptions<Tensor>> = {},
+): Run {
+  const model = new Scalar(0.5, 'f32');
   const records: StepRecord[] = [];
   const trainer = new Trainer<Tensor>({
     model,
     optimizer: new SGD(model.parameters(), { lr: 1e-5, momentum: 0.9 }),
     data,
-    loss: (batch) => ({ loss: model.value.mul(batch.mean()).add(normal([])).square(), sum: batch.sum() }),
+    loss: (batch) =>
+      ({ loss: model.value.mul(batch.mean()).add(normal([])).square(), sum: batch.sum() }),
     compile: false,
     ...options,
     callbacks: [(record) => records.push(record), ...(options.callbacks ?? [])],
@@ -35,11 +34,15 @@ function makeRun(data: Batches<Tensor> | (() => Tensor), options: Partial<Traine
   return { trainer, records };
 }
 
-/** Loaders of each kind: shuffled, in buckets, of a function, and one that draws while it collates. */
+/**
+ * Loaders of each kind: shuffled, in buckets, of a function, and one that draws while it collates.
+ */
 const kinds = ['array', 'shuffled', 'buckets', 'function', 'noisy'] as const;
 type Kind = (typeof kinds)[number];
 
-function loaderOf(kind: Kind, count: number, batchSize: number, dropLast: boolean): DataLoader<number, Tensor> {
+function loaderOf(
+  kind: Kind, count: number, batchSize: number, dropLast: boolean,
+): DataLoader<number, Tensor> {
   const samples = Array.from({ length: count }, (_, i) => i + 1);
   const collate = (some: readonly number[]): Tensor => {
     const x = tensor([...some]);
@@ -60,7 +63,9 @@ const cases = fc.record({
   batchSize: fc.integer({ min: 1, max: 5 }),
   accumulate: fc.integer({ min: 1, max: 4 }),
   dropLast: fc.boolean(),
-}).filter(({ count, batchSize, dropLast, kind }) => !dropLast || (kind === 'buckets' ? count >= 3 * batchSize : count >= batchSize));
+}).filter(({ count, batchSize, dropLast, kind }) =>
+  !dropLast || (kind === 'buckets' ? count >= 3 * batchSize : count >= batchSize),
+);
 type Case = { kind: Kind; count: number; batchSize: number; accumulate: number; dropLast: boolean };
 
 /** The number of batches in each step of an epoch, from a plain loop over a loader of that kind. */
@@ -69,24 +74,19 @@ function stepsOfAnEpoch({ kind, count, batchSize, accumulate, dropLast }: Case):
   return Math.ceil(batches / accumulate);
 }
 
-function start(given: Case, options: Partial<TrainerOptions<Tensor>> = {}): Run & { loader: DataLoader<number, Tensor> } {
+function start(
+  given: Case, options: Partial<TrainerOptions<Tensor>> = {},
+): Run & { loader: DataLoader<number, Tensor> } {
   manualSeed(5);
   const loader = loaderOf(given.kind, given.count, given.batchSize, given.dropLast);
   return { loader, ...makeRun(loader, { accumulate: given.accumulate, ...options }) };
 }
 
-function expectSameState(found: StateDict, expected: StateDict): void {
-  expect([...found.keys()]).toEqual([...expected.keys()]);
-  for (const [name, value] of expected) {
-    const other = found.get(name);
-    expect(other, name).toBeDefined();
-    if (other) expectSame(other, value);
-  }
-}
-
 describe('fit({ epochs })', () => {
   it('takes the steps of a plain loop over the data, for every loader and accumulation', async () => {
-    await fc.assert(fc.asyncProperty(cases, fc.integer({ min: 0, max: 3 }), async (given, epochs) => {
+    await fc.assert(fc.asyncProperty(cases, fc.integer({ min: 0, max: 3 }), async (
+      given, epochs,
+    ) => {
       const { trainer, records, loader } = start(given);
       expect(await trainer.fit({ epochs })).toBe('done');
       // The reference: each epoch by itself, in groups of `accumulate` batches.
@@ -131,11 +131,14 @@ describe('fit({ epochs })', () => {
     }), { numRuns: runs(15) });
     const { trainer } = makeRun(() => tensor([1]), { schedule: cosineDecay() });
     await trainer.fit(2);
-    await expect(trainer.fit(Infinity)).rejects.toThrow('cosineDecay: steps is missing, and the run has no');
+    await expect(trainer.fit(Infinity)).rejects.toThrow(
+      'cosineDecay: steps is missing, and the run has no',
+    );
   });
 
   it('sees every sample once in an epoch', async () => {
-    const given = { kind: 'shuffled', count: 7, batchSize: 2, accumulate: 1, dropLast: false } as const;
+    const given =
+      { kind: 'shuffled', count: 7, batchSize: 2, accumulate: 1, dropLast: false } as const;
     const { trainer, records } = start(given);
     await trainer.fit({ epochs: 3 });
     for (const epoch of [0, 1, 2]) {
@@ -147,7 +150,8 @@ describe('fit({ epochs })', () => {
   it('is the same run from every step on, and however it is called', async () => {
     await fc.assert(fc.asyncProperty(cases, async (given) => {
       const states: StateDict[] = [];
-      const whole: Run = start(given, { callbacks: [() => states.push(whole.trainer.stateDict())] });
+      const whole: Run =
+        start(given, { callbacks: [() => states.push(whole.trainer.stateDict())] });
       await whole.trainer.fit({ epochs: 3 });
       const end = whole.trainer.stateDict();
       for (const [i, state] of states.entries()) {
@@ -165,7 +169,8 @@ describe('fit({ epochs })', () => {
   });
 
   it('ends an epoch that steps have begun', async () => {
-    const given = { kind: 'array', count: 10, batchSize: 2, accumulate: 2, dropLast: false } as const;
+    const given =
+      { kind: 'array', count: 10, batchSize: 2, accumulate: 2, dropLast: false } as const;
     const { trainer, records, loader } = start(given);
     await trainer.fit(2);
     await trainer.fit({ epochs: 1 });
@@ -225,16 +230,21 @@ describe('fit({ epochs })', () => {
     const empty = makeRun(new DataLoader<number, Tensor>([], { collate: (x) => tensor([...x]) }));
     await expect(empty.trainer.fit({ epochs: 2 })).rejects.toThrow('step 1: the data has no batch');
     for (const epochs of [NaN, -1, 0.5]) {
-      await expect(empty.trainer.fit({ epochs })).rejects.toThrow(/^fit: epochs is .*expected a who/);
+      await expect(empty.trainer.fit({ epochs })).rejects.toThrow(
+        /^fit: epochs is .*expected a who/,
+      );
     }
     await expect(trainer.fit({})).rejects.toThrow('fit: neither steps nor epochs are given');
-    await expect(trainer.fit({ steps: 1, epochs: 1 })).rejects.toThrow('fit: both steps and epochs');
+    await expect(trainer.fit({ steps: 1, epochs: 1 })).rejects.toThrow(
+      'fit: both steps and epochs',
+    );
   });
 
   it('shows how far the epochs are, and how long it will take if the data can know', async () => {
     const show = async (kind: Kind) => {
       const written: string[] = [];
-      const host = { stdout: { write: (text: string) => written.push(text) }, once: () => 0, off: () => 0 };
+      const host =
+        { stdout: { write: (text: string) => written.push(text) }, once: () => 0, off: () => 0 };
       const { trainer } = start(
         { kind, count: 10, batchSize: 4, accumulate: 1, dropLast: false }, { host },
       );
@@ -260,7 +270,8 @@ describe('validation.everyEpochs', () => {
         const { trainer, records } = start(given, { validation });
         await trainer.fit(isBySteps ? { steps: 9 } : { epochs: 4 });
         // The reference: the number of batches taken after each step.
-        const batches = [...loaderOf(given.kind, given.count, given.batchSize, given.dropLast)].length;
+        const batches =
+          [...loaderOf(given.kind, given.count, given.batchSize, given.dropLast)].length;
         let [taken, expected] = [0, new Array<boolean>()];
         for (const { step } of records) {
           const before = Math.floor(taken / batches);
@@ -275,7 +286,8 @@ describe('validation.everyEpochs', () => {
   });
 
   it('can be had beside steps', async () => {
-    const given = { kind: 'array', count: 10, batchSize: 2, accumulate: 1, dropLast: false } as const;
+    const given =
+      { kind: 'array', count: 10, batchSize: 2, accumulate: 1, dropLast: false } as const;
     const validation = { data: [tensor([1])], every: 3, everyEpochs: 1 };
     const { trainer, records } = start(given, { validation });
     await trainer.fit(11);

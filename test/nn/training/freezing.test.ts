@@ -39,13 +39,17 @@ describe('names', () => {
       ['*.weight', ['head.weight']],
       [/bias$/, ['layers.0.bias', 'layers.1.bias', 'head.bias']],
       [/weight/g, ['layers.0.weight', 'layers.1.weight', 'head.weight']],
-      [(name, { ndim }) => name.startsWith('layers') && ndim === 2, ['layers.0.weight', 'layers.1.weight']],
+      [
+        (name, { ndim }) => name.startsWith('layers') && ndim === 2,
+        ['layers.0.weight', 'layers.1.weight'],
+      ],
     ];
     for (const [which, names] of cases) {
       const model = new Model();
       expect(frozenOf(model.freeze(which))).toEqual(names);
       expect(frozenOf(model.unfreeze(which))).toEqual([]);
-      const others = model.namedParameters().map(([name]) => name).filter((x) => !names.includes(x));
+      const others = model.namedParameters()
+        .map(([name]) => name).filter((x) => !names.includes(x));
       expect(frozenOf(model.freeze().unfreeze(which))).toEqual(others);
     }
   });
@@ -53,7 +57,9 @@ describe('names', () => {
   it('that match nothing are a mistake', () => {
     const model = new Model();
     for (const which of ['layer', 'head.weight.data', 'layers.*.*.x', '', /x$/, () => false]) {
-      expect(() => model.freeze(which)).toThrow(/^freeze: which is .* matches none of the parameters: layers.0.weight, /);
+      expect(() => model.freeze(which)).toThrow(
+        /^freeze: which is .* matches none of the parameters: layers.0.weight, /,
+      );
     }
     expect(() => model.unfreeze('hed')).toThrow("unfreeze: which is 'hed', which matches none");
     expect(() => model.freeze(3 as never)).toThrow('freeze: which is 3, expected');
@@ -244,8 +250,14 @@ describe('parameterGroups', () => {
   it('refuses groups that would be empty, and what are no groups', () => {
     const model = new Sequential(new Linear(1, 1));
     const wrong: [unknown, string][] = [
-      [[{ match: 'head' }], "parameterGroups: groups[0].match is 'head', which matches none of the"],
-      [[{ match: '0' }, { match: /bias/ }], 'groups[1].match is /bias/, which matches none of the parameters: none'],
+      [
+        [{ match: 'head' }],
+        "parameterGroups: groups[0].match is 'head', which matches none of the",
+      ],
+      [
+        [{ match: '0' }, { match: /bias/ }],
+        'groups[1].match is /bias/, which matches none of the parameters: none',
+      ],
       [[{ lr: 1 }], 'parameterGroups: groups[0]: match is missing'],
       [[{ match: '0', lr: -1 }], 'lr is -1'],
       [{ match: '0' }, 'parameterGroups: groups are'],

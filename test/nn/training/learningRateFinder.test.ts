@@ -1,20 +1,19 @@
 /** The learning rate range test: what it finds, and that nothing is left of it. */
 import {
   AdamW, Buffer, DataLoader, Dropout, findLearningRate, LearningRateCurve,
-  type LearningRateFinderOptions, Linear, Module, mseLoss, Parameter, SGD, Trainer,
-  type TrainerOptions, warmUp, WeightAverage,
+  type LearningRateFinderOptions, Linear, Module, mseLoss, SGD, Trainer, type TrainerOptions,
+  warmUp, WeightAverage,
 } from '@mambagrad/nn';
-import { defaultGenerator, Generator, manualSeed, type Tensor, tensor, uniform, zeros } from '@mambagrad/tensor';
+import {
+  defaultGenerator, Generator, manualSeed, type Tensor, tensor, uniform, zeros,
+} from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
-
-class Scalar extends Module {
-  readonly value = new Parameter(tensor(2, { dtype: 'f64' }));
-}
+import { Scalar } from '../../support/trainers.ts';
 
 /** ½λθ², which plain descent makes smaller for rates below 2/λ, and larger above. */
 function parabola(curvature: number, options: LearningRateFinderOptions = {}) {
-  const model = new Scalar();
+  const model = new Scalar(2);
   return findLearningRate({
     model,
     optimizer: new SGD(model.parameters(), { lr: 0.5 }),
@@ -79,14 +78,17 @@ describe('the curve', () => {
   it('has a steepest fall, which is suggested if the lowest is far off', () => {
     const rates = Array.from({ length: 40 }, (_, i) => 1e-4 * 1.2 ** i);
     // Down slowly, quickly from step 10 to 14, and then slowly up again.
-    const losses = rates.map((_, i) => (i < 10 ? 5 - i / 10 : i < 14 ? 4 - (i - 9) / 2 : 2 + i / 100));
+    const losses =
+      rates.map((_, i) => (i < 10 ? 5 - i / 10 : i < 14 ? 4 - (i - 9) / 2 : 2 + i / 100));
     const curve = new LearningRateCurve(rates, losses, losses, false);
     expect([10, 11, 12].map((i) => rates[i])).toContain(curve.steepest);
     expect(curve.lowest).toBe(rates[13]);
     expect(curve.suggestion).toBe(curve.steepest);
     const early = new LearningRateCurve([1, 20, 30], [3, 2, 4], [3, 2, 4], false);
     expect(early).toMatchObject({ lowest: 20, steepest: 1, suggestion: 2 });
-    expect(new LearningRateCurve([1], [3], [3], true)).toMatchObject({ lowest: 1, suggestion: undefined });
+    expect(new LearningRateCurve([1], [3], [3], true)).toMatchObject(
+      { lowest: 1, suggestion: undefined },
+    );
   });
 
   it('is drawn in a line', () => {

@@ -107,7 +107,9 @@ describe('fit', () => {
       await expect(makeTrainer().fit(steps)).rejects.toThrow(/^fit: steps is .*expected/);
     }
     for (const wrong of [undefined, null, '3', [3]]) {
-      await expect(makeTrainer().fit(wrong as never)).rejects.toThrow(/^fit: options are .*expected/);
+      await expect(makeTrainer().fit(wrong as never)).rejects.toThrow(
+        /^fit: options are .*expected/,
+      );
     }
     const callbacks = [({ step }: StepRecord) => step === 3 && trainer.stop()];
     const trainer: Trainer<Batch> = makeTrainer({ callbacks });
@@ -169,7 +171,10 @@ describe('fit', () => {
   });
 
   it.each<[unknown, string]>([
-    [ones([2]), 'fit: step 1: the loss function gives f32[2], expected { loss }, or a tensor of one'],
+    [
+      ones([2]),
+      'fit: step 1: the loss function gives f32[2], expected { loss }, or a tensor of one',
+    ],
     [Promise.resolve({ loss: ones([]) }), 'fit: step 1: the loss function is async'],
     [undefined, 'fit: step 1: the loss function gives undefined, expected { loss }'],
     [{ lss: ones([]) }, 'the loss function gives { lss }, expected { loss }'],

@@ -1,6 +1,7 @@
 /** `predict` of a trainer: one forward pass, of which loss, validation and metrics are computed. */
 import {
-  accuracy, AdamW, type AnswerLoss, type Answers, crossEntropy, DataLoader, Dropout, findLearningRate,
+  accuracy, AdamW, type AnswerLoss, type Answers, crossEntropy, DataLoader, Dropout,
+  findLearningRate,
   huberLoss, Linear, measure, meanAbsoluteError, Module, mseLoss, SGD, tensorDataset, Trainer,
 } from '@mambagrad/nn';
 import { manualSeed, type Tensor, tensor, uniform } from '@mambagrad/tensor';
@@ -95,7 +96,8 @@ describe.each([false, {}] as const)('predict (compile: %j)', (how) => {
       optimizer: new SGD(model.parameters()),
       data: new DataLoader(all, { batchSize: 8 }),
       predict: ({ x, mask, weight }) => ({
-        outputs: model.forward(x).squeeze(-1), targets: mask.cast('f32'), mask, sampleWeight: weight,
+        outputs: model.forward(x).squeeze(-1), targets: mask.cast('f32'), mask,
+        sampleWeight: weight,
       }),
       loss: (outputs, targets, options) => {
         const loss = huberLoss(outputs, targets, { delta: 0.5, ...options });
@@ -103,7 +105,8 @@ describe.each([false, {}] as const)('predict (compile: %j)', (how) => {
       },
       compile: how as {},
       validation: {
-        data: new DataLoader(all, { batchSize: COUNT }), every: 1, metrics: { error: meanAbsoluteError() },
+        data: new DataLoader(all, { batchSize: COUNT }), every: 1,
+        metrics: { error: meanAbsoluteError() },
       },
     });
     const whole = trainer.evaluate(new DataLoader(all, { batchSize: COUNT }));
@@ -161,15 +164,20 @@ describe('the loss of answers', () => {
     await (await fitOne((a, b) => mseLoss(a, b), { mask })).fit(3);
     expect(warning).toHaveBeenCalledTimes(1);
     expect(String(warning.mock.lastCall)).toContain(
-      'Trainer: predict gives mask, which the loss function does not read; hand its third argument on',
+      'Trainer: predict gives mask, which the loss function does not read; ' +
+        'hand its third argument on',
     );
-    await fitOne((a, b, { mask: given }) => mseLoss(a, b, { mask: given }), { mask, sampleWeight: tensor([1, 2, 3, 4]) });
+    await fitOne((a, b, { mask: given }) => mseLoss(a, b, { mask: given }), {
+      mask, sampleWeight: tensor([1, 2, 3, 4]),
+    });
     expect(String(warning.mock.lastCall)).toContain('predict gives sampleWeight, which the loss');
     warning.mockRestore();
   });
 
   it('is refused as any other, and answers that are none', async () => {
-    await expect(fitOne((a) => a)).rejects.toThrow('the loss function gives f32[4, 2], expected { loss }');
+    await expect(fitOne((a) => a)).rejects.toThrow(
+      'the loss function gives f32[4, 2], expected { loss }',
+    );
     await expect(fitOne(mseLoss, { targets: 3 as never })).rejects.toThrow(
       'fit: step 1: predict: targets is 3, expected a tensor',
     );
@@ -181,7 +189,9 @@ describe('the loss of answers', () => {
     await expect(new Trainer({ ...options, predict: () => 3 as never }).fit(1)).rejects.toThrow(
       'fit: step 1: predict: its result is 3, expected { outputs, targets }',
     );
-    expect(() => new Trainer({ ...options, predict: 3 as never })).toThrow('predict is 3, expected a function');
+    expect(() => new Trainer({ ...options, predict: 3 as never })).toThrow(
+      'predict is 3, expected a function',
+    );
   });
 });
 

@@ -1,21 +1,22 @@
 /** What a run tells of itself: lines in the log and on the terminal, samples, early checkpoints. */
 import {
-  accuracy, Buffer, type CheckpointStore, confusionMatrix, crossEntropy, f1, Linear, Module, SGD, type StateDict,
+  accuracy, Buffer, type CheckpointStore, confusionMatrix, crossEntropy, f1, Linear, Module, SGD,
+  type StateDict,
   type StepRecord, Trainer, type TrainerOptions,
 } from '@mambagrad/nn';
 import { checkpointFolder } from '@mambagrad/nn/node';
-import { defaultGenerator, manualSeed, normal, type Tensor, tensor, zeros } from '@mambagrad/tensor';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  defaultGenerator, manualSeed, normal, type Tensor, tensor, zeros,
+} from '@mambagrad/tensor';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Batch, makeTrainer } from '../../../bench/support/training.ts';
+import { eachInFolder } from '../../support/folder.ts';
 
 let folder = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'mambagrad-'));
+eachInFolder((made) => {
+  folder = made;
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 /** A log, and the objects in its lines. */
 function makeLog() {
@@ -25,7 +26,8 @@ function makeLog() {
       expect(line).toMatch(/^[^\n]*\n$/);
       text += line;
     },
-    lines: () => text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>),
+    lines: () =>
+      text.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>),
     events: () => text.trimEnd().split('\n').flatMap((line) => {
       const { seconds, ...rest } = JSON.parse(line) as Record<string, unknown>;
       expect(seconds).toBeGreaterThanOrEqual(0);
@@ -77,15 +79,18 @@ describe('the log', () => {
       optimizer: new SGD(model.parameters(), { lr: 0.1 }),
       data: () => x,
       predict: (batch) => ({ outputs: model.forward(batch), targets: y }),
-      loss: (outputs, targets) => ({ loss: crossEntropy(outputs, targets), size: outputs.abs().mean() }),
+      loss: (outputs, targets) =>
+        ({ loss: crossEntropy(outputs, targets), size: outputs.abs().mean() }),
       validation: {
-        data: [x], every: 1, metrics: { accuracy: accuracy(), confusion: confusionMatrix(2), f1: f1(2) },
+        data: [x], every: 1,
+        metrics: { accuracy: accuracy(), confusion: confusionMatrix(2), f1: f1(2) },
       },
     });
     await trainer.fit(1);
     const number = String.raw`\d[.\d]*`;
     expect(host.text()).toMatch(new RegExp(
-      `^step 1/1  loss ${number}  size ${number}  validation ${number}, accuracy ${number}, f1.macro ${number}`,
+      `^step 1/1  loss ${number}  size ${number}  validation ${number}, accuracy ${number}, ` +
+        `f1.macro ${number}`,
     ));
   });
 
@@ -124,11 +129,15 @@ describe('a resumed run', () => {
     const run = (resume: boolean) => {
       const [log, host] = [makeLog(), makeHost()];
       const checkpoints = checkpointFolder(folder);
-      return { log, host, trainer: makeTrainer({ compile: false, checkpoints, resume, log, host }) };
+      return {
+        log, host, trainer: makeTrainer({ compile: false, checkpoints, resume, log, host }),
+      };
     };
     const first = run(true);
     await first.trainer.fit(4);
-    expect(first.host.text()).toMatch(/^There is no checkpoint to resume from: this is a new run\n/);
+    expect(first.host.text()).toMatch(
+      /^There is no checkpoint to resume from: this is a new run\n/,
+    );
     expect(first.log.events().map(({ event }) => event)).toEqual(['begin', 'end']);
     const second = run(true);
     await second.trainer.fit(6);

@@ -3,13 +3,17 @@ import {
   AdamW, Buffer, cosineDecay, DataLoader, Dropout, Linear, Module, type StateDict, Trainer,
   type TrainerOptions,
 } from '@mambagrad/nn';
-import { defaultGenerator, manualSeed, noGrad, normal, type Tensor, tensor, zeros } from '@mambagrad/tensor';
+import {
+  defaultGenerator, manualSeed, noGrad, normal, type Tensor, tensor, zeros,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it, test, vi } from 'vitest';
 
 beforeEach(() => void vi.spyOn(console, 'warn').mockImplementation(() => undefined));
 
-/** A batch: inputs, an index that is looked up, the weight of the batch, and a scale of the loss. */
+/**
+ * A batch: inputs, an index that is looked up, the weight of the batch, and a scale of the loss.
+ */
 interface Batch {
   readonly x: Tensor;
   readonly index: Tensor;
@@ -61,7 +65,9 @@ interface Failure {
 type How = TrainerOptions<Batch>['compile'];
 
 /** A run in which batch number `at` is wrong, for as long as `trouble.is` is set. */
-function makeRun(how: How, failure: Failure, at: number, options: Partial<TrainerOptions<Batch>> = {}) {
+function makeRun(
+  how: How, failure: Failure, at: number, options: Partial<TrainerOptions<Batch>> = {},
+) {
   manualSeed(2);
   const model = new Model();
   for (const parameter of model.frozen.parameters()) parameter.requiresGrad = false;
@@ -84,7 +90,10 @@ function makeRun(how: How, failure: Failure, at: number, options: Partial<Traine
   });
   const trainer = new Trainer<Batch>({
     model,
-    optimizer: new AdamW([...model.layer.parameters(), ...model.frozen.parameters(), ...model.unused.parameters()], { lr: 0.01 }),
+    optimizer: new AdamW(
+      [...model.layer.parameters(), ...model.frozen.parameters(), ...model.unused.parameters()],
+      { lr: 0.01 },
+    ),
     data,
     loss: ({ x, index, count, scale }) => {
       const h = model.forward(x).indexSelect(1, index);
@@ -143,7 +152,9 @@ describe.each([[false], [{}], [{ backend: 'js' }]] as const)('a step (%j)', (how
     const failing = makeRun(how, {}, -1, { validation });
     await failing.trainer.fit(1);
     const before = bits(failing.trainer.stateDict());
-    await expect(failing.trainer.fit(2)).rejects.toThrow('fit: step 2: evaluate: the data has no batch');
+    await expect(failing.trainer.fit(2)).rejects.toThrow(
+      'fit: step 2: evaluate: the data has no batch',
+    );
     expect(bits(failing.trainer.stateDict())).toBe(before);
     const trainer = new Trainer<Tensor>({
       model,
@@ -170,12 +181,17 @@ describe.each([[false], [{}], [{ backend: 'js' }]] as const)('a step (%j)', (how
 
 describe('a good step', () => {
   it('has the bits of a plain loop: of a step that is undone nowhere', async () => {
-    await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 3 }), fc.boolean(), async (accumulate, isClipped) => {
+    await fc.assert(fc.asyncProperty(fc.integer({ min: 1, max: 3 }), fc.boolean(), async (
+      accumulate, isClipped,
+    ) => {
       const options = { accumulate, ...(isClipped && { maxNorm: 0.01 }) };
       const eager = makeRun(false, {}, -1, options);
       await eager.trainer.fit(4);
       const { model, data } = makeRun(false, {}, -1);
-      const optimizer = new AdamW([...model.layer.parameters(), ...model.frozen.parameters(), ...model.unused.parameters()], { lr: 0.01 });
+      const optimizer = new AdamW(
+        [...model.layer.parameters(), ...model.frozen.parameters(), ...model.unused.parameters()],
+        { lr: 0.01 },
+      );
       const schedule = cosineDecay(20, 0.1);
       const batches = data[Symbol.iterator]();
       for (let step = 0; step < 4; step++) {

@@ -86,7 +86,8 @@ describe('a long sum', () => {
     const x = Float32Array.from({ length: 4096 }, (_, i) =>
       i === 0 ? 2 ** 24 : Number(i >= 64 && i % 4 === 0),
     );
-    const totals = twins((one: Tensor) => [one.sum(), one.reshape([1024, 4]).sum(0).narrow(0, 0, 1)]);
+    const totals =
+      twins((one: Tensor) => [one.sum(), one.reshape([1024, 4]).sum(0).narrow(0, 0, 1)]);
     for (const total of totals(tensor(x))) expect(total?.item()).toBe(2 ** 24 + 1008);
   });
 

@@ -4,103 +4,12 @@
  * pass.
  */
 import * as k from '@mambagrad/kernel';
-import { type Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import {
-  checkPrimitive, defineMultiPrimitive, definePrimitive, type Lowering, type NDArray, type SinglePrimitive,
-} from '@mambagrad/tensor/extend';
+import { TensorError } from '@mambagrad/tensor';
+import { checkPrimitive } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
-
-let count = 0;
-const x = tensor([[-2, 0.5, 1.25], [3, -0.125, 0.75]]);
-const y = tensor([[0.5, 1, -0.75], [2, 0.25, -1.5]]);
-
-/** x² y for x and y of one shape, or with a mistake. */
-function product(change: Partial<SinglePrimitive<null>> = {}) {
-  const apply = definePrimitive<null>({
-    name: `mutant.product${(count += 1)}`,
-    infer: ([a, b]) => {
-      const isRight = a.dtype === b.dtype && a.dtype !== 'i32' && `${a.shape}` === `${b.shape}`;
-      if (!isRight) throw new TensorError(`product: a is ${a}, b is ${b}`);
-      return { shape: a.shape, dtype: a.dtype };
-    },
-    compute: ([a, b], { data }) => data.forEach((_: number, i: number) => {
-      data[i] = a.data[i] ** 2 * b.data[i];
-    }),
-    lower: () => ({ map: (a, b) => k.mul(k.mul(a, a), b) }),
-    gradient: (g, _y, [a, b]) => [() => g.mul(a).mul(b).mul(2), () => g.mul(a.square())],
-    ...change,
-  });
-  return (a: Tensor, b: Tensor) => apply([a, b], null);
-}
-
-/** The sum of each row of x [N, D], or with a mistake. */
-function rowSum(change: Partial<SinglePrimitive<null>> = {}) {
-  const apply = definePrimitive<null>({
-    name: `mutant.rowSum${(count += 1)}`,
-    infer: ([{ shape, dtype }]) => {
-      if (shape.length !== 2 || dtype === 'i32') throw new TensorError('rowSum: wrong input');
-      return { shape: [shape[0]], dtype };
-    },
-    compute: ([{ shape: [, length], data }], output) =>
-      output.data.forEach((_: number, row: number) => {
-        let sum = 0;
-        for (let i = 0; i < length; i++) sum += data[row * length + i];
-        output.data[row] = sum;
-      }),
-    lower: () => ({ fold: k.sum, axes: [1] }),
-    gradient: (g, _y, [{ shape }]) => [() => g.unsqueeze(1).broadcastTo(shape)],
-    ...change,
-  });
-  return (a: Tensor) => apply([a], null);
-}
-
-/** The sum of each row as a kernel, whose rounds are a row each; or with a mistake. */
-const rowKernel = (
-  length: number, rows: number,
-  row: (sum: k.Variable, i: k.Expr, load: (j: k.Expr) => k.Expr) => k.Statements,
-): Lowering => ({
-  kernel: ([a], output) => k.parallel('row', rows, (i) => {
-    const sum = k.variable('sum', 'f32');
-    return [
-      k.set(sum, 0),
-      k.loop('j', length, (j) => k.set(sum, k.add(sum, a.at([i, j])))),
-      row(sum, i, (at) => k.load(output, at)),
-      k.store(output, i, sum),
-    ];
-  }),
-});
-
-/** The square of x [N, D] and three times its first column, by one kernel; or with a mistake. */
-function twoResults(change: Partial<Parameters<typeof defineMultiPrimitive<null>>[0]> = {}) {
-  const apply = defineMultiPrimitive<null>({
-    name: `mutant.twoResults${(count += 1)}`,
-    infer: ([{ shape, dtype }]) => {
-      if (shape.length !== 2 || dtype === 'i32') throw new TensorError('twoResults: wrong input');
-      return [{ shape, dtype }, { shape: [shape[0]], dtype }];
-    },
-    compute: ([{ shape: [, length], data }], [squares, firsts]) => {
-      squares.data.set(data.map((each) => each ** 2));
-      for (let row = 0; row < firsts.data.length; row++) {
-        firsts.data[row] = length > 0 ? 3 * data[row * length] : 0;
-      }
-    },
-    lower: ([{ shape: [count, length] }]) => ({
-      kernel: ([a], [squares, firsts]) => k.parallel('row', count, (i) => [
-        k.loop('j', length, (j) =>
-          k.store(squares, k.rowMajor([i, j], [length]), k.mul(a.at([i, j]), a.at([i, j]))),
-        ),
-        k.store(firsts, i, length > 0 ? k.mul(a.at([i, 0]), 3) : 0),
-      ]),
-    }),
-    gradient: ([g, gFirsts], _results, [a]) => [() => {
-      const ofSquares = g?.mul(a).mul(2) ?? a.mul(0);
-      if (gFirsts === undefined || a.shape[1] === 0) return ofSquares;
-      return ofSquares.add(gFirsts.mul(3).unsqueeze(1).pad([0, 0], [0, a.shape[1] - 1]));
-    }],
-    ...change,
-  });
-  return (a: Tensor) => apply([a], null);
-}
+import {
+  everyPair, kernelOf, type Mutant, pair, product, rowKernel, rows, rowSum, twoResults, x, y,
+} from './wrongOps.ts';
 
 describe('an op without a mistake', () => {
   it('passes, and the report says for which inputs', () => {
@@ -119,22 +28,6 @@ describe('an op without a mistake', () => {
     expect(checkPrimitive(twoResults(), [x]).checked).toContain('f32[2, 0]');
   });
 });
-
-/** A mistake, and the message of the error, in which … stands for anything. */
-type Mutant = readonly [mistake: string, check: () => unknown, message: string];
-
-const pair = (change: Partial<SinglePrimitive<null>>) => () => checkPrimitive(product(change), [x, y]);
-const rows = (change: Partial<SinglePrimitive<null>>) => () => checkPrimitive(rowSum(change), [x]);
-
-/** The loop of `product`, for pairs of elements. */
-const everyPair = (write: (data: NDArray['data'], i: number, a: NDArray, b: NDArray) => void) =>
-  ([a, b]: readonly NDArray[], { data }: NDArray) =>
-    data.forEach((_: number, i: number) => write(data, i, a, b));
-
-/** A kernel of `rowSum` with something done besides, for each row. */
-const kernelOf = (...given: Parameters<typeof rowKernel> extends [number, number, infer Row] ? [Row] : never) =>
-  ([{ shape: [count, length] }]: readonly { shape: readonly number[] }[]) =>
-    rowKernel(length, count, given[0]);
 
 let calls = 0;
 
@@ -171,11 +64,14 @@ const mutants: readonly Mutant[] = [
   [
     'a gradient of a wrong shape',
     rows({ gradient: (g) => [() => g] }),
-    '(f32[2, 3]): reference: mutant.rowSum…: its gradient rule gave the shape [2] for input 0, f32[2, 3]',
+    '(f32[2, 3]): reference: mutant.rowSum…: its gradient rule gave the shape [2] for input 0, ' +
+      'f32[2, 3]',
   ],
   [
     'a gradient of a wrong dtype',
-    rows({ gradient: (g, _y, [{ shape }]) => [() => g.unsqueeze(1).broadcastTo(shape).cast('f32')] }),
+    rows(
+      { gradient: (g, _y, [{ shape }]) => [() => g.unsqueeze(1).broadcastTo(shape).cast('f32')] },
+    ),
     'its gradient rule gave f32[2, 3] for input 0, f64[2, 3]',
   ],
   [
@@ -219,7 +115,8 @@ const mutants: readonly Mutant[] = [
         element: (index, a, b) => {
           const last = index.length - 1;
           const at = index[last];
-          const next = k.min(typeof at === 'number' ? k.constant('i32', at + 1) : k.add(at, 1), shape[last]);
+          const next =
+            k.min(typeof at === 'number' ? k.constant('i32', at + 1) : k.add(at, 1), shape[last]);
           const beside = a.at(index.with(last, next));
           const here = k.mul(k.mul(a.at(index), a.at(index)), b.at(index));
           return k.select(k.less(next, 0), beside, here);
@@ -256,7 +153,8 @@ const mutants: readonly Mutant[] = [
         k.when(k.greater(i, 0), k.set(sum, k.add(sum, load(k.sub(i, 1))))),
       ),
     }),
-    'guarded: kernel mutant_rowSum…: reads element 0 of … in iteration 1 of a parallel loop, and iteration 0 has written it',
+    'guarded: kernel mutant_rowSum…: reads element 0 of … in iteration 1 of a parallel loop, ' +
+      'and iteration 0 has written it',
   ],
   [
     'a sum that all rounds add to, in whatever order they come',
@@ -278,7 +176,8 @@ const mutants: readonly Mutant[] = [
         ],
       }),
     }),
-    'guarded: kernel mutant_rowSum…: writes element 0 of x_2 in iteration 1 of a parallel loop, and iteration 0 has written it',
+    'guarded: kernel mutant_rowSum…: writes element 0 of x_2 in iteration 1 of a parallel loop, ' +
+      'and iteration 0 has written it',
   ],
   [
     'a reduction that depends on the order in which it combines',
@@ -290,7 +189,8 @@ const mutants: readonly Mutant[] = [
       gradient: (g, _y, [{ shape }]) => [() => g.neg().unsqueeze(1).broadcastTo(shape)],
       lower: () => ({ fold: { combine: k.sub, identity: 0 }, axes: [1] }),
     }),
-    '(f32[2, 5]): guarded: element … of result 0, f32[2], is … in JavaScript under guard, expected …',
+    '(f32[2, 5]): guarded: element … of result 0, f32[2], is … in JavaScript under guard, ' +
+      'expected …',
   ],
   [
     'scratch memory that is read before anybody wrote it',
@@ -314,7 +214,8 @@ const mutants: readonly Mutant[] = [
         return { shape: a.shape, dtype: a.dtype };
       },
     }),
-    '(f32[2, 2, 3], f32[2, 3]): reference: the reference loop of mutant.product… reads [6], which is no element of input 1',
+    '(f32[2, 2, 3], f32[2, 3]): reference: the reference loop of mutant.product… reads [6], ' +
+      'which is no element of input 1',
   ],
   [
     'a shape rule that stumbles where an axis is missing',
@@ -325,7 +226,8 @@ const mutants: readonly Mutant[] = [
         return { shape: [shape[0]], dtype };
       },
     }),
-    '(f32[3]): wrong inputs: it throws TypeError: …, expected a TensorError that says what is wrong',
+    '(f32[3]): wrong inputs: it throws TypeError: …, expected a TensorError that says what is ' +
+      'wrong',
   ],
   [
     'a dtype that is always f32',
@@ -338,7 +240,8 @@ const mutants: readonly Mutant[] = [
         () => g.cast(dtype).unsqueeze(1).broadcastTo(shape),
       ],
     }),
-    'float32: result 0 is f32[2] in float32, and f32[2] of float64 inputs; expected the dtype of the inputs',
+    'float32: result 0 is f32[2] in float32, and f32[2] of float64 inputs; ' +
+      'expected the dtype of the inputs',
   ],
   [
     'that f32 and f64 are taken beside each other',
@@ -400,7 +303,8 @@ const mutants: readonly Mutant[] = [
         data[i] = a.data[i] * b.data[i];
       }),
     }),
-    'reference: the reference loop of mutant.product… writes [0], an element of input 0, f32[2, 3]; inputs must stay as they are',
+    'reference: the reference loop of mutant.product… writes [0], an element of input 0, f32[2, ' +
+      '3]; inputs must stay as they are',
   ],
   [
     'a loop that changes its input, by a method of its array',
@@ -411,7 +315,8 @@ const mutants: readonly Mutant[] = [
           own.forEach((each: number) => (output.data[row] += each));
         }),
     }),
-    'reference: the op changes element 3 of input 0, f32[2, 3], from 3 to -0.125; inputs must stay as they are',
+    'reference: the op changes element 3 of input 0, f32[2, 3], from 3 to -0.125; ' +
+      'inputs must stay as they are',
   ],
   [
     'a loop that writes beyond its result',
@@ -424,11 +329,14 @@ const mutants: readonly Mutant[] = [
         }
       },
     }),
-    'reference: the reference loop of mutant.rowSum… writes [2], which is no element of result 0, f32[2]; expected 0 to 1',
+    'reference: the reference loop of mutant.rowSum… writes [2], ' +
+      'which is no element of result 0, f32[2]; expected 0 to 1',
   ],
   [
     'a loop that leaves elements unwritten',
-    pair({ compute: everyPair((data, i, a, b) => i > 0 && (data[i] = a.data[i] ** 2 * b.data[i])) }),
+    pair(
+      { compute: everyPair((data, i, a, b) => i > 0 && (data[i] = a.data[i] ** 2 * b.data[i])) },
+    ),
     'gradients: gradcheck: element 0 of input …, finite differences say 0',
   ],
   [

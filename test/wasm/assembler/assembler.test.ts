@@ -1,79 +1,14 @@
-/** Modules, functions and control flow of the assembler, its errors, its text, its features. */
+/** Modules, functions and control flow of the assembler, its text, its features. */
 import {
-  assembled,
-  CodeWriter,
-  at,
-  block,
-  branch,
-  branchIf,
-  Bytes,
-  call,
-  drop,
-  f32,
-  f32x4,
-  f64,
-  features,
-  forRange,
-  type HostMemory,
-  i32,
-  i32x4,
-  i64,
-  i8x16,
-  type Label,
-  type Local,
-  loop,
-  memory,
-  Module,
-  select,
-  set,
-  tee,
-  unreachable,
-  v128,
-  webAssembly,
-  when,
-  words,
+  assembled, CodeWriter, at, block, branch, branchIf, call, drop, f32, f32x4, f64, features,
+  forRange, type HostMemory, i32, i32x4, i8x16, type Label, type Local, loop, memory, Module,
+  select, set, tee, unreachable, v128, webAssembly, when, words,
 } from '@mambagrad/wasm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 type Unary = (x: number) => number;
 type Binary = (x: number, y: number) => number;
-
-describe('LEB128', () => {
-  const unsigned = (value: number) => Array.from(new Bytes().unsigned(value).all());
-  const signed = (value: number | bigint) => Array.from(new Bytes().signed(value).all());
-  const decode = (bytes: readonly number[], isSigned: boolean): bigint => {
-    const digits = bytes.map((byte, i) => BigInt(byte & 0x7f) << BigInt(7 * i));
-    const value = digits.reduce((sum, digit) => sum + digit, 0n);
-    return isSigned ? BigInt.asIntN(7 * bytes.length, value) : value;
-  };
-  const isChained = (bytes: readonly number[]) => (
-    bytes.every((byte, i) => byte >= 0x80 === i < bytes.length - 1 && byte <= 0xff)
-  );
-
-  test('gives back any integer', () => {
-    const anySigned = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
-    fc.assert(fc.property(fc.oneof(anySigned, fc.integer().map(BigInt)), (value) => {
-      expect(decode(signed(value), true)).toBe(value);
-      expect(isChained(signed(value))).toBe(true);
-    }));
-    fc.assert(fc.property(fc.oneof(fc.maxSafeNat(), fc.nat()), (value) => {
-      expect(decode(unsigned(value), false)).toBe(BigInt(value));
-      expect(isChained(unsigned(value))).toBe(true);
-    }));
-  });
-
-  test('takes as few bytes as there can be', () => {
-    expect([0, 127, 128, 16383, 16384].map((value) => unsigned(value).length)).toEqual([
-      1, 1, 2, 2, 3,
-    ]);
-    expect([0, 63, 64, -64, -65, 8191, 8192].map((value) => signed(value).length)).toEqual([
-      1, 1, 2, 1, 2, 2, 3,
-    ]);
-    expect(unsigned(624485)).toEqual([0xe5, 0x8e, 0x26]);
-    expect(signed(-123456)).toEqual([0xc0, 0xbb, 0x78]);
-  });
-});
 
 describe('control flow', () => {
   test('forRange runs as a for loop does', () => {
@@ -218,6 +153,15 @@ describe('control flow', () => {
   });
 });
 
+function stackOf(f: () => void): string | undefined {
+  try {
+    f();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.stack : undefined;
+  }
+}
+
 describe('modules', () => {
   test('have a memory of their own, and can grow it', () => {
     const module = new Module();
@@ -297,119 +241,8 @@ describe('modules', () => {
       }),
     );
     const expected = Array.from({ length: 100_000 }, (_, i) => i & 0xffff);
-    expect(module.instantiate<{ sum(): number }>().sum()).toBe(expected.reduce((a, b) => a + b | 0));
-  });
-});
-
-function stackOf(f: () => void): string | undefined {
-  try {
-    f();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.stack : undefined;
-  }
-}
-
-describe('errors', () => {
-  /** A function whose code is wrong, written out. */
-  const assemble = (...body: Parameters<Module['function']>): (() => Uint8Array) => () => {
-    const module = new Module();
-    module.function(...body);
-    return module.bytes();
-  };
-
-  test('a branch to a label outside its block', () => {
-    let escaped: Label | undefined;
-    const build = assemble('f', {}, 'none', () => [
-      block('done', (done) => {
-        escaped = done;
-        return [];
-      }),
-      escaped === undefined ? [] : branch(escaped),
-    ]);
-    expect(build).toThrow("function 'f': branch to label 'done' outside its block");
-  });
-
-  test('a local of another function, and a function of another module', () => {
-    const module = new Module();
-    const other = module.function('other', { x: 'i32' }, 'none', () => []);
-    expect(assemble('f', {}, 'none', () => [set(other.locals[0], i32.const(1))])).toThrow(
-      "function 'f': local 'x' is not of this function",
-    );
-    expect(assemble('f', {}, 'none', () => [call(other, { x: 1 })])).toThrow(
-      "function 'f': function 'other' is not of this module",
-    );
-    expect(() => new Module().export(other)).toThrow(
-      "export other: function 'other' is not of this module",
-    );
-  });
-
-  test('arguments of a wrong number, name or type', () => {
-    const module = new Module();
-    const add = module.function('add', { x: 'f32', y: 'f32' }, 'f32', ({ x, y }) => [
-      f32.add(x, y),
-    ]);
-    // @ts-expect-error: y is missing.
-    expect(() => call(add, { x: 1 })).toThrow('call add: y: expected f32, found undefined');
-    // @ts-expect-error: there is no z.
-    expect(() => call(add, { x: 1, y: 2, z: 3 })).toThrow(
-      'call add: there is no parameter z, only [x, y]',
-    );
-    // @ts-expect-error: an f32 is needed.
-    expect(() => call(add, { x: 1, y: i32.const(2) })).toThrow(
-      'call add: y: expected f32, found i32 (i32.const)',
-    );
-    // @ts-expect-error: an argument is missing.
-    expect(() => f32.add(1)).toThrow('f32.add: expected 2 arguments, found 1');
-    // @ts-expect-error: an f32 is needed.
-    expect(() => f32.add(1, i32.const(2))).toThrow('f32.add: expected f32, found i32 (i32.const)');
-    // @ts-expect-error: a number is no vector.
-    expect(() => f32x4.add(f32x4.splat(1), 2)).toThrow('f32x4.add: expected v128, found 2');
-    // @ts-expect-error: an i64 is a bigint.
-    expect(() => i64.const(2.5)).toThrow('i64.const: 2.5 is not an integer of 64 bits');
-  });
-
-  test('a result that is missing, of another type, or left over', () => {
-    // @ts-expect-error: the result is an f32.
-    expect(() => new Module().function('f', { x: 'i32' }, 'f32', ({ x }) => [x])).toThrow(
-      'result of function f: expected f32, found i32 (local.get)',
-    );
-    // @ts-expect-error: there is no result.
-    expect(() => new Module().function('f', {}, 'f32', () => [])).toThrow(
-      'result of function f: expected f32, found undefined',
-    );
-    // @ts-expect-error: the sum goes nowhere.
-    expect(() => block('b', () => [i32.add(1, 2)])).toThrow(
-      'block b: i32.add leaves an i32 that nothing takes; use drop',
-    );
-  });
-
-  test('lanes, offsets, alignments and integers out of range', () => {
-    const x = f32x4.splat(0);
-    expect(() => f32x4.extract_lane(x, 4)).toThrow('lanes are [4], expected 1 from 0 to 3');
-    expect(() => i8x16.shuffle(x, x, [1, 2])).toThrow('expected 16 from 0 to 31');
-    expect(() => v128.load(at(0, -4))).toThrow('v128.load: the offset is -4');
-    expect(() => f32.load(at(0, 0, 8))).toThrow(
-      'f32.load: the alignment is 8, expected a power of two, at most 4',
-    );
-    expect(() => i32.atomic.load(at(0, 0, 2))).toThrow('the alignment is 2, expected 4');
-    expect(() => i32.const(2 ** 32)).toThrow('i32.const: 4294967296 is not an integer of 32 bits');
-    expect(() => i32.add(0, 0.5)).toThrow('i32.const: 0.5 is not an integer of 32 bits');
-  });
-
-  test('what a module can have once', () => {
-    const module = new Module();
-    module.memory({ min: 1 });
-    module.function('f', {}, 'none', () => []);
-    expect(() => module.memory({ min: 1 })).toThrow('the module has one already');
-    expect(() => module.function('f', {}, 'none', () => [])).toThrow(
-      'function f: the module has a function of that name already',
-    );
-    expect(() => module.importFunction('host', 'late', {}, 'none')).toThrow(
-      'function late: it is imported after others were made, expected before',
-    );
-    expect(() => new Module().memory({ min: 1, shared: true })).toThrow(
-      'shared memory needs a max',
+    expect(module.instantiate<{ sum(): number }>().sum()).toBe(
+      expected.reduce((a, b) => a + b | 0),
     );
   });
 });

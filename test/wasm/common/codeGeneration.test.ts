@@ -4,7 +4,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** Replaces the class of modules by one that throws an error if there are more than `most` bytes. */
+/**
+ * Replaces the class of modules by one that throws an error if there are more than `most` bytes.
+ */
 function refuse(error: Error, most = -1): void {
   const host = webAssembly();
   if (host === undefined) throw new Error('there is no WebAssembly here');

@@ -7,7 +7,7 @@ import {
 } from '@mambagrad/wasm';
 import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { MESSAGE, messageWords } from '../../../packages/wasm/src/threads/words.ts';
 import { moduleFor, TestPool } from '../../support/pool.ts';
 
@@ -175,8 +175,9 @@ describe('in a browser, threads', () => {
   });
 
   /**
-   * Of three threads the second traps while the third is in an iteration, which it completes in the
-   * next call: a browser may end a worker some time after it was asked to.
+   * Of three threads the second traps while the third sleeps in an iteration, until it is taken for
+   * dead. It wakes and completes it in the next call: a browser may end a worker some time after it
+   * was asked to.
    */
   it('that are late for a loop that has failed do not count in the next', async () => {
     class Late extends FakeWorker {
@@ -184,6 +185,10 @@ describe('in a browser, threads', () => {
         setTimeout(() => super.terminate());
       }
     }
+    vi.doMock('../../../packages/wasm/src/threads/watchdog.ts', async (original) => ({
+      ...await original<object>(), WAIT_TIMEOUT_MS: 1,
+    }));
+    onTestFinished(() => void vi.doUnmock('../../../packages/wasm/src/threads/watchdog.ts'));
     const { ThreadPool } = await inBrowser({ Worker: Late });
     const test = newPool(ThreadPool);
     const gate = test.free.allocate(8);
@@ -192,13 +197,13 @@ describe('in a browser, threads', () => {
       loop('until', (again) => [branchIf(again, i32.eqz(condition))]);
     const isShut = i32.eq(i32.atomic.load(gate), 1);
     const failing = moduleFor(1, {
-      more: (self) => [
+      more: ({ self }) => [
         when(i32.eqz(self), [until(isShut)]),
         when(i32.eq(self, 1), [i32.atomic.store(at(gate, 4), 1), until(isShut), unreachable]),
         when(i32.eq(self, 2), [
           until(i32.atomic.load(at(gate, 4))),
           i32.atomic.store(gate, 1),
-          until(i32.eqz(isShut)),
+          drop(memory.atomic.wait32(gate, 1, -1n)),
         ]),
       ],
     });
@@ -207,6 +212,7 @@ describe('in a browser, threads', () => {
       more: () => [
         when(isShut, [
           i32.atomic.store(gate, 2),
+          drop(memory.atomic.notify(gate, 1)),
           drop(memory.atomic.wait32(gate, 2, 300_000_000n)),
         ]),
       ],
@@ -220,9 +226,9 @@ describe('in a browser, threads', () => {
 
 describe('the code of a worker', () => {
   /**
-   * Runs it in this thread: whenever it would sleep, the next step is done, in which `send` writes a
-   * message; `copied` is called when it has copied a program. Gives the programs that it compiled,
-   * and those that it ran, by the first byte of their code.
+   * Runs it in this thread: whenever it would sleep, the next step is done, in which `send` writes
+   * a message; `copied` is called when it has copied a program. Gives the programs that it
+   * compiled, and those that it ran, by the first byte of their code.
    */
   async function trace(steps: (() => void)[], copied: () => void = () => {}) {
     await (await inBrowserPool()).start(2);
@@ -246,7 +252,10 @@ describe('the code of a worker', () => {
     };
     const scope = {
       Int32Array, Uint8Array, WebAssembly: { Module, Instance },
-      Atomics: { load: Atomics.load, store: Atomics.store, add, wait: () => steps.shift()?.() },
+      Atomics: {
+        load: Atomics.load, store: Atomics.store, add, notify: () => 0,
+        wait: () => steps.shift()?.(),
+      },
       close: () => {}, onmessage: (_: object): void => {},
     };
     runInNewContext(texts.get('blob:0') ?? '', scope);

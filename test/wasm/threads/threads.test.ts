@@ -2,6 +2,9 @@
  * The thread pool by itself, with small programs: what threads tell each other through memory, and
  * that whatever a worker does late, or does wrong, or stops doing harms no other call.
  */
+import {
+  at, branchIf, drop, i32, type Local, loop, type Statements, unreachable, when,
+} from '@mambagrad/wasm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { collect } from '../../../bench/support/growth.ts';
 import { MAY_SLEEP } from '../../../packages/wasm/src/threads/share.ts';
@@ -64,7 +67,10 @@ describe.each([['sleeps', () => {}], ['may only spin', forbidSleep]])(
       prepare();
       await test.pool.start(3);
       const failing = programOf(1, { traps: true });
-      const message = /^threads: thread [12] has failed: RuntimeError: unreachable.* in the middle of it; what the call assigns to may be half changed; the next call starts threads anew$/;
+      const message = new RegExp(
+        '^threads: thread [12] has failed: RuntimeError: unreachable.* in the middle of it; what ' +
+          'the call assigns to may be half changed; the next call starts threads anew$',
+      );
       expect(() => runTogether(failing)).toThrow(message);
       expect(test.pool.workers).toEqual([]);
       const program = programOf(2);
@@ -72,8 +78,45 @@ describe.each([['sleeps', () => {}], ['may only spin', forbidSleep]])(
       expect(await test.pool.start(3)).toBe(3);
       runTogether(program);
     });
+
+    it('have left the iterations that they were in when the main thread throws', async () => {
+      open();
+      prepare();
+      await test.pool.start(3);
+      const failing = programOf(1, { more: countAndTrap });
+      for (let call = 0; call < 3; call++) {
+        expect(() => failing.run()).toThrow('unreachable');
+        const [begun, ended] = test.own;
+        expect(begun).toBeGreaterThan(0);
+        expect(ended).toBe(begun);
+      }
+      runTogether(programOf(2));
+      expect(test.pool.workers).toHaveLength(2);
+    });
   },
 );
+
+/**
+ * Other threads count the iterations that they begin, and some hundredths of a second later those
+ * that they end; the main thread traps once one has begun.
+ */
+function countAndTrap({ self, own }: Readonly<Record<'self' | 'own', Local<'i32'>>>): Statements {
+  const rounds = at(own, 8);
+  return [
+    when(self, [
+      drop(i32.atomic.rmw.add(own, 1)),
+      i32.store(rounds, 0),
+      loop('late', (again) => [
+        i32.store(rounds, i32.add(i32.load(rounds), 1)),
+        branchIf(again, i32.lt_u(i32.load(rounds), 20_000_000)),
+      ]),
+      drop(i32.atomic.rmw.add(at(own, 4), 1)),
+    ], [
+      loop('wait', (again) => [branchIf(again, i32.eqz(i32.atomic.load(own)))]),
+      unreachable,
+    ]),
+  ];
+}
 
 describe('programs in memory', () => {
   it('come and go, and their places are free again', async () => {
@@ -162,7 +205,9 @@ describe('a team of workers', () => {
     const wrong = test.share(Uint8Array.of(0, 97, 115, 109, 1));
     expect(() => {
       for (let call = 0; call < 10_000; call++) test.run(module, wrong);
-    }).toThrow(/^threads: thread 1 has failed: CompileError: WebAssembly.Module.*starts threads anew$/);
+    }).toThrow(
+      /^threads: thread 1 has failed: CompileError: WebAssembly.Module.*starts threads anew$/,
+    );
   });
 
   it('is told of by the call after one of it has ended', async () => {

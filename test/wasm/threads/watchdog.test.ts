@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest';
 /** An hour in asks, one every 50 ms. */
 const HOUR = 72_000;
 
-/** How often it is asked, without progress, before it expires, if each ask finds so much time used. */
+/**
+ * How often it is asked, without progress, before it expires, if each ask finds so much time used.
+ */
 function asksUntilExpired(usedPerAsk: (ask: number) => number, most = 2 * HOUR): number {
   let [used, ask] = [0, 0];
   const watchdog = new Watchdog(() => used);

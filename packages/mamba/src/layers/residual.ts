@@ -11,7 +11,7 @@ import {
 } from '@mambagrad/tensor/options';
 import {
   clearPadding, flagOptions, requireFlags, requireSteps, type Scanned, type SequenceFlags,
-  type SequenceLayer, type SequenceOptions, sequenceOptions,
+  type SequenceLayer, type SequenceOptions, sequenceOptions, takeSteps,
 } from '../sequence/sequence.ts';
 import type { BlockState, Mixer } from './block.ts';
 
@@ -44,14 +44,21 @@ export class Residual<Inner extends SequenceLayer = SequenceLayer> extends Modul
     return input.add(this.#dropout.forward(this.mixer.forward(this.norm.forward(input), flags)));
   }
 
-  /** Processes a piece; with `lastOnly`, y is the result of the last step, [batch, 1, width]. */
+  /**
+   * Processes a piece; with `lastOnly`, y is the result of the last step, [batch, 1, width], or of
+   * the steps i32 [batch, count].
+   */
   scan(
-    this: Residual<Mixer>, x: Tensor, options: SequenceOptions<BlockState> = {}, lastOnly = false,
+    this: Residual<Mixer>, x: Tensor, options: SequenceOptions<BlockState> = {},
+    lastOnly: boolean | Tensor = false,
   ): Scanned<BlockState> {
     const given = readOptions('Residual', options, sequenceOptions<BlockState>());
     const input = this.#readSteps(x, given);
     const { y, ...states } = this.mixer.mix(this.norm.forward(input), options);
-    const last = (all: Tensor) => (lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all);
+    const last = (all: Tensor) => {
+      if (typeof lastOnly === 'object') return takeSteps(all, lastOnly);
+      return lastOnly ? all.narrow(1, all.shape[1] - 1, 1) : all;
+    };
     const added = this.#dropout.forward(this.mixer.outProj.forward(last(y)));
     return { y: last(input).add(added), ...states };
   }

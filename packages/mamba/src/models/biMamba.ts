@@ -117,6 +117,9 @@ export class BiMambaBlock extends Module {
  * and a `GatedFeedForward` alternate.
  */
 export class BiMamba extends Stack<BiMambaBlock | GatedFeedForward> {
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
+  static readonly takesPadding = true;
+
   constructor(options: BiMambaOptions) {
     const op = new.target.name;
     const all = readOptions(op, options, biMambaOptions);

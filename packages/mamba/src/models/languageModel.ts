@@ -47,6 +47,9 @@ const prefillOptions = { state: stateOption, mask: maskOption };
 
 /** Maps tokens i32 [batch, length] to logits of the next token, [batch, length, vocabSize]. */
 export class MambaLM extends RecurrentStack {
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
+  static readonly takesPadding = true;
+
   /** The options that were given to the constructor. */
   readonly options: Given<MambaLMOptions>;
   declare readonly embedding: Embedding;

@@ -30,6 +30,9 @@ const encoderDefaults = { hiddenSize, numLayers, windowSize, dropout: 0.1 };
 
 /** An encoder from [batch, length, embedDim] to one vector for each sequence, or see `pool`. */
 export class Mamba extends RecurrentStack {
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
+  static readonly takesPadding = true;
+
   constructor(options: MambaOptions) {
     const { embedDim, hiddenSize, generator } =
       readOptions(new.target.name, options, mambaOptions);
@@ -45,6 +48,9 @@ export class Mamba extends RecurrentStack {
 
 /** An encoder like `Mamba`, of Mamba-2 blocks. */
 export class Mamba2 extends Mamba {
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
+  static override readonly takesPadding = true;
+
   constructor(options: Omit<MambaOptions, 'layer'>) {
     readOptions(new.target.name, options, fixedOptions);
     super({ ...options, layer: 'mamba2' });
@@ -58,6 +64,9 @@ export class Mamba2 extends Mamba {
 
 /** An encoder like `Mamba`, of Mamba-3 blocks. */
 export class Mamba3 extends Mamba {
+  /** `predict` may pad sequences. Derived classes must say so again: they might ignore masks. */
+  static override readonly takesPadding = true;
+
   constructor(options: Omit<MambaOptions, 'layer'>) {
     readOptions(new.target.name, options, fixedOptions);
     super({ ...options, layer: 'mamba3' });

@@ -54,12 +54,27 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     return this.scan(x, readOptions(this.constructor.name, flags, flagOptions), true).y;
   }
 
+  /** No step depends on padding after it, so no mask is needed until steps are pooled. */
+  protected override forwardPadded(x: Tensor, flags: SequenceFlags, mask: Tensor): Tensor {
+    if (this.pool === 'last' && !flags.mask && this.layers.length > 0) {
+      return this.#scan(x, flags, mask.sum(1, true).sub(1)).y;
+    }
+    return pooled(this.constructor.name, this.forwardSequence(x, flags), this.pool, mask);
+  }
+
   /** With `lastOnly`, y is the result of the last step that is not padding, [batch, ...]. */
   scan(
     x: Tensor, options: SequenceOptions<StackState> = {}, lastOnly = false,
   ): Scanned<StackState> {
+    checkArgument(this.constructor.name, 'lastOnly', lastOnly, boolean);
+    return this.#scan(x, options, lastOnly);
+  }
+
+  /** `lastOnly` may be the last step, i32 [batch, 1], if there are layers and no mask. */
+  #scan(
+    x: Tensor, options: SequenceOptions<StackState>, lastOnly: boolean | Tensor,
+  ): Scanned<StackState> {
     const op = this.constructor.name;
-    checkArgument(op, 'lastOnly', lastOnly, boolean);
     const { state, ...flags } = this.#readOptions(op, options);
     let h = this.readInput(op, x, flags);
     if (state !== undefined) this.requireState(op, state, x.shape[0]);
@@ -67,8 +82,8 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
     const mayCut = lastOnly && !flags.mask && x.shape[1] > 0;
     const scans = this.layers.map((layer, i) => {
       // Only the last step of the last layer is needed.
-      const isCut = mayCut && i === this.layers.length - 1;
-      const scanned = layer.scan(h, { ...flags, state: state?.[i] }, isCut);
+      const cut = mayCut && i === this.layers.length - 1 && lastOnly;
+      const scanned = layer.scan(h, { ...flags, state: state?.[i] }, cut);
       h = scanned.y;
       return scanned;
     });

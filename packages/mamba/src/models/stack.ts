@@ -6,7 +6,8 @@
 import {
   compileInEval, Dropout, Embedding, type Linear, Module, type RMSNorm,
 } from '@mambagrad/nn';
-import { type Tensor, withoutValues, zeros } from '@mambagrad/tensor';
+import { ones, type Tensor, withoutValues, zeros } from '@mambagrad/tensor';
+import { valuesOf } from '@mambagrad/tensor/extend';
 import { checkArgument, listOf, readOptions, whole } from '@mambagrad/tensor/options';
 import { Residual, sequenceLayers } from '../layers/residual.ts';
 import {
@@ -16,6 +17,21 @@ import {
 import {
   type BodyOptions, bodyOptions, type EncoderOptions, outputOptions,
 } from './stackOptions.ts';
+
+/**
+ * The length to which `predict` pads: a multiple of 8, and from 64 on one of the 8 lengths that
+ * divide the way from a power of two to the next evenly. Then less than an eighth is added.
+ */
+function roundedLength(length: number): number {
+  const step = 2 ** Math.max(3, 28 - Math.clz32(length));
+  return Math.ceil(length / step) * step;
+}
+
+/** x [batch, length, ...] with `count` more steps, which are 0; no gradient goes through. */
+function padSteps(x: Tensor, count: number): Tensor {
+  const sizes = (steps: number): number[] => x.shape.map((_, axis) => (axis === 1 ? steps : 0));
+  return x.detach().pad(sizes(0), sizes(count));
+}
 
 /** The body of a model: an optional embedding, residual layers of width hiddenSize, and a norm. */
 export abstract class Stack<Inner extends SequenceLayer> extends Module {
@@ -92,9 +108,14 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   protected readInput(op: string, x: Tensor, flags: SequenceFlags): Tensor {
     this.requireInput(op, x, flags);
     const h = this.embed(clearPadding(x, flags.mask));
+    this.#requireHidden(op, h);
+    return h;
+  }
+
+  /** Throws in the name of `op` unless h is an input of the layers. */
+  #requireHidden(op: string, h: Tensor): void {
     const { dtype } = (this.embedding ?? this.layers.at(0)?.norm)?.weight ?? h;
     requireSteps(op, h, dtype, ['batch', 'length', this.#hiddenSize]);
-    return h;
   }
 
   /** Maps the model's input to a result for the whole sequence; see `pool`. */
@@ -111,16 +132,45 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
     return this.head(this.layers.reduce((hidden, layer) => layer.forward(hidden, given), h));
   }
 
-  /** `forward` for inference: compiled for each shape of x, without gradients and dropout. */
+  /**
+   * `forward` of rows that were padded at their end, where `mask` is 0, for models that have a
+   * faster way than to read the mask in each layer. If the flags have a mask, it is this one.
+   */
+  protected forwardPadded?(x: Tensor, flags: SequenceFlags, mask: Tensor): Tensor;
+
+  /**
+   * `forward` for inference: compiled, without gradients and dropout. Sequences of windowSize steps
+   * have a program for that length. Others are padded to one of few lengths, so that they share a
+   * program; results are those of the steps that were given.
+   */
   readonly predict: (x: Tensor, flags?: SequenceFlags) => Tensor = (x, flags = {}) => {
     const op = `${this.constructor.name}.predict`;
     const given = readOptions(op, flags, flagOptions);
     this.requireInput(op, x, given);
-    return this.#predict(x, given);
+    if (!Object.hasOwn(this.constructor, 'takesPadding')) return this.#predict(x, given);
+    if (!this.embedding) this.#requireHidden(op, x);
+    const [batch, length] = x.shape;
+    const missing = roundedLength(length) - length;
+    // In a trace x has no values, and the program is made for its length anyway.
+    const isExact = length === this.#windowSize || !valuesOf(x) ||
+      (missing === 0 && !this.forwardPadded);
+    if (isExact) return this.#predict(x, given);
+    const { reset, segmentIds, mask } = given;
+    const ofAll = padSteps(mask ?? ones([batch, length], { dtype: 'i32' }), missing);
+    const y = this.#predictPadded(padSteps(x, missing), {
+      reset: reset && padSteps(reset, missing),
+      segmentIds: segmentIds && padSteps(segmentIds, missing),
+      mask: mask && ofAll,
+    }, ofAll);
+    return this.pool === 'none' ? y.narrow(1, 0, length) : y;
   };
 
   readonly #predict: (x: Tensor, flags: SequenceFlags) => Tensor =
     compileInEval(this, (x, flags) => this.forward(x, flags));
+
+  readonly #predictPadded: (x: Tensor, flags: SequenceFlags, mask: Tensor) => Tensor =
+    compileInEval(this, (x, flags, mask) =>
+      this.forwardPadded?.(x, flags, mask) ?? this.forward(x, { ...flags, mask }));
 
   /** Compiles `predict` for `batch` rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {

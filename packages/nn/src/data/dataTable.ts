@@ -4,6 +4,7 @@
  */
 import { type DType, Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import { checkArgument, dtypes, listOf, show, string } from '@mambagrad/tensor/options';
+import type { Collated } from './collate.ts';
 import { type Column, type ColumnType, selectRows } from './csvColumns.ts';
 import { LazyDataset, requireIndices } from './dataset.ts';
 
@@ -122,6 +123,16 @@ export class DataTable<Row extends TableRow = TableRow> extends LazyDataset<Row>
     ) as Row;
   }
 
+  protected override makeBatch(indices: ArrayLike<number>): Collated<Row> {
+    const columns = [...this.#columns];
+    // Of other values `collate` makes no batch; it says which one is the first.
+    if (columns.some(([, column]) => !isNumeric(column))) return super.makeBatch(indices);
+    const batch = columns.map(([name, { values }]) => (
+      [name, tensor(Array.from(indices, (row) => values[row] as number))]
+    ));
+    return Object.fromEntries(batch) as Collated<Row>;
+  }
+
   #numbers(op: string, name: string): Float64Array {
     const { type, values } = this.#column(op, name);
     if (type === 'number' || type === 'date') return values;
@@ -139,6 +150,11 @@ export class DataTable<Row extends TableRow = TableRow> extends LazyDataset<Row>
       `DataTable.${op}: there is no column ${show(name)}, expected one of ${show(this.names)}`,
     );
   }
+}
+
+/** Whether the cells of a column are numbers. */
+function isNumeric({ type }: Column): boolean {
+  return type === 'number' || type === 'integer' || type === 'date';
 }
 
 function cellOf(column: Column, row: number): number | boolean | string {

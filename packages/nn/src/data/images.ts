@@ -10,7 +10,8 @@ import {
 import {
   checkArgument, Kind, listOf, number, oneOf, type Read, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
-import { type Dataset, datasets, indexLists, type LazyDataset, mapDataset } from './dataset.ts';
+import { collate } from './collate.ts';
+import { type Dataset, datasets, indexLists, LazyDataset } from './dataset.ts';
 
 /**
  * The pixels of an image: rows of numbers, rows of pixels that are arrays of channels, or all
@@ -67,7 +68,7 @@ export function imagesToTensor(
   if (Array.isArray(images)) {
     return stack(images.map((pixels: Pixels, i) => toImage(`${op}: image ${i}`, pixels, given)));
   }
-  const all = toNumbers(images as Tensor | TensorData);
+  const all = toNumbers(images as Pixels);
   const size = given.shape ?? all.shape.slice(1);
   const count = all.numel / size.reduce((product, n) => product * n, 1);
   if (given.shape && Number.isInteger(count)) return scaled(op, all, count, size, given);
@@ -100,21 +101,60 @@ export function imageDataset(
   if (labels.length !== images.length) {
     throw new TensorError(`${op}: there are ${images.length} images and ${labels.length} labels`);
   }
-  return mapDataset(images, (pixels, i) => ({
-    image: toImage(`${op}: image ${i}`, pixels, given),
-    label: tensor(labels[i], { dtype: 'i32' }),
-  }));
+  return new ImageDataset(images, labels, given);
+}
+
+class ImageDataset extends LazyDataset<LabelledImage> {
+  readonly length: number;
+  readonly #images: Dataset<Pixels>;
+  readonly #labels: ArrayLike<number>;
+  readonly #options: Read<typeof imageOptions>;
+
+  constructor(
+    images: Dataset<Pixels>, labels: ArrayLike<number>, options: Read<typeof imageOptions>,
+  ) {
+    super();
+    [this.length, this.#images, this.#labels] = [images.length, images, labels];
+    this.#options = options;
+  }
+
+  protected make(index: number): LabelledImage {
+    return this.#labelled(this.#images.at(index) as Pixels, index);
+  }
+
+  #labelled(pixels: Pixels, index: number): LabelledImage {
+    return {
+      image: toImage(`imageDataset: image ${index}`, pixels, this.#options),
+      label: tensor(this.#labels[index], { dtype: 'i32' }),
+    };
+  }
+
+  protected override makeBatch(indices: ArrayLike<number>): LabelledImage {
+    const given = Array.from(indices, (i) => this.#images.at(i) as Pixels);
+    try {
+      const numbers = stack(given.map(toNumbers));
+      const size = this.#options.shape ?? numbers.shape.slice(1);
+      return {
+        image: scaled('imageDataset', numbers, indices.length, size, this.#options),
+        label: tensor(Array.from(indices, (i) => this.#labels[i]), { dtype: 'i32' }),
+      };
+    } catch {
+      // Images of several sizes are padded by `collate`, and an error names the image.
+      return collate(given.map((pixels, i) => this.#labelled(pixels, indices[i])));
+    }
+  }
 }
 
 /** One image [height, width, channels]. */
 function toImage(op: string, pixels: Pixels, options: Read<typeof imageOptions>): Tensor {
   checkArgument(op, 'pixels', pixels, pixelKind);
-  const numbers = toNumbers(pixels as Tensor | TensorData);
+  const numbers = toNumbers(pixels);
   return scaled(op, numbers, 1, options.shape ?? numbers.shape, options).squeeze(0);
 }
 
-function toNumbers(pixels: Tensor | TensorData): Tensor {
-  return pixels instanceof Tensor ? pixels.cast('f32') : tensor(pixels, { dtype: 'f32' });
+function toNumbers(pixels: Pixels): Tensor {
+  if (pixels instanceof Tensor) return pixels.cast('f32');
+  return tensor(pixels as TensorData, { dtype: 'f32' });
 }
 
 /** Images of a size, from 0 to 1. Throws in the name of `op` if they are no images. */

@@ -64,7 +64,10 @@ export interface DataLoaderOptions<Sample, Batch> {
    * up to eight buckets with about as many samples in each. A function's samples need them given.
    */
   readonly buckets?: readonly number[] | undefined;
-  /** Makes a batch of samples. Default `collate` without options. */
+  /**
+   * Makes a batch of samples. Default `collate` without options, for which data sets with a
+   * `batchAt` make whole batches.
+   */
   readonly collate?: ((samples: readonly Sample[]) => Batch) | undefined;
 }
 
@@ -208,16 +211,16 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
 
   *[Symbol.iterator](): Iterator<Batch> {
     const { seed, epoch, index } = this.#state;
-    const { batchSize, dropLast, collate: gather } = this.#options;
+    const { batchSize, dropLast } = this.#options;
     // In buckets the first samples are not those of the first batches: all go through them again.
     const isSorted = this.#buckets !== undefined;
-    const batches = grouped(this.#samples(seed, epoch, isSorted ? 0 : index), batchSize, dropLast);
+    const batches = grouped(this.#items(seed, epoch, isSorted ? 0 : index), batchSize, dropLast);
     let given = index;
     const rest = new Peekable(isSorted ? after(batches, index) : batches);
     try {
       for (let found = rest.next(); !found.done; found = rest.next()) {
         given += found.value.length;
-        const batch = gather(found.value as never[]) as Batch;
+        const batch = this.#batchOf(found.value);
         this.#state = { seed, epoch, index: given };
         this.#current = { state: this.#state, rest };
         yield batch;
@@ -229,10 +232,22 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
     if (index === 0 && given === 0) this.#warnOfEmpty();
   }
 
-  /** The samples of an epoch with their buckets, from the index `from` on. */
-  *#samples(
+  /** A batch of samples of a function, or of the samples of a data set with these numbers. */
+  #batchOf(items: readonly (Sample | number)[]): Batch {
+    const [source, { collate: gather }] = [this.#source, this.#options];
+    if (typeof source === 'function') return gather(items as never[]) as Batch;
+    const indices = items as readonly number[];
+    if (gather === collate && source.batchAt) return source.batchAt(indices) as Batch;
+    return gather(indices.map((i) => source.at(i) as never)) as Batch;
+  }
+
+  /**
+   * The samples of an epoch with their buckets, from the index `from` on; of a data set their
+   * numbers, as it makes them batch by batch.
+   */
+  *#items(
     seed: number, epoch: number, from: number,
-  ): Iterable<readonly [sample: Sample, bucket: number]> {
+  ): Iterable<readonly [item: Sample | number, bucket: number]> {
     const [source, buckets] = [this.#source, this.#buckets];
     this.#found = 0;
     if (typeof source === 'function') {
@@ -246,7 +261,7 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
     const order = this.#options.shuffle ? this.#shuffled(source.length, seed, epoch) : undefined;
     for (let i = from; i < source.length; i++) {
       const sample = order ? order[i] : i;
-      yield [source.at(sample) as Sample, buckets ? buckets.ofSamples[sample] : 0];
+      yield [sample, buckets ? buckets.ofSamples[sample] : 0];
     }
   }
 

@@ -10,7 +10,7 @@
  * They are lazy: a window is cut out of the series when it is asked for. Gaps (NaN) become 0, and a
  * mask says where they were, so that NaN reaches neither the model nor the loss.
  */
-import { describe, Tensor, tensor, TensorError } from '@mambagrad/tensor';
+import { describe, type Shape, Tensor, tensor, TensorError } from '@mambagrad/tensor';
 import {
   checkArgument, Kind, oneOf, readOptions, type Table, whole,
 } from '@mambagrad/tensor/options';
@@ -142,25 +142,40 @@ export class Windows extends LazyDataset<SeriesWindow> {
   }
 
   protected make(index: number): SeriesWindow {
-    const { series, start } = this.positionOf(index);
+    return this.#cutAll([index], []);
+  }
+
+  protected override makeBatch(indices: ArrayLike<number>): SeriesWindow {
+    return this.#cutAll(indices, [indices.length]);
+  }
+
+  /** These windows, in tensors with `batch` as their first axes. */
+  #cutAll(indices: ArrayLike<number>, batch: Shape): SeriesWindow {
     const { length, horizon, skip } = this.#sizes;
-    const [input, inputMask] = this.#cut(series, start, length);
-    const [target, targetMask] = this.#cut(series, start + length + skip, horizon);
+    const [input, inputMask] = this.#cut(indices, batch, 0, length);
+    const [target, targetMask] = this.#cut(indices, batch, length + skip, horizon);
     return { input, inputMask, target, targetMask };
   }
 
-  /** Some steps of a series, with their mask. */
-  #cut(series: number, from: number, steps: number): [values: Tensor, mask: Tensor] {
-    const [{ data }, channels] = [this.#series[series], this.#channels];
-    const values = new Float32Array(steps * channels);
+  /** Of each of these windows the steps after its first `skipped`, with their mask. */
+  #cut(
+    indices: ArrayLike<number>, batch: Shape, skipped: number, steps: number,
+  ): [values: Tensor, mask: Tensor] {
+    const channels = this.#channels;
+    const size = steps * channels;
+    const values = new Float32Array(indices.length * size);
     const mask = new Int32Array(values.length);
-    for (let i = 0; i < values.length; i++) {
-      const value = data[from * channels + i];
-      if (Number.isNaN(value)) continue;
-      values[i] = value;
-      mask[i] = 1;
+    for (let i = 0; i < indices.length; i++) {
+      const { series, start } = this.positionOf(indices[i]);
+      const { data } = this.#series[series];
+      for (let j = 0; j < size; j++) {
+        const value = data[(start + skipped) * channels + j];
+        if (Number.isNaN(value)) continue;
+        values[i * size + j] = value;
+        mask[i * size + j] = 1;
+      }
     }
-    const shape = [steps, channels];
+    const shape = [...batch, steps, channels];
     return [tensor(values, { shape }), tensor(mask, { shape })];
   }
 }

@@ -18,7 +18,11 @@ export interface Predictions {
   readonly outputs: Tensor;
   /** The right answers. */
   readonly targets: Tensor;
-  /** Where it is 0 nothing is counted, such as at padding; in the shape of the targets. */
+  /**
+   * Where it is 0 nothing is counted, such as at padding. It has the shape of the targets, or that
+   * of their first axes, such as [batch, length] for targets [batch, length, features]; an axis of
+   * size 1 stands for all positions along it.
+   */
   readonly mask?: Tensor | undefined;
 }
 
@@ -107,7 +111,7 @@ export function measure<Result>(metric: Metric<Result>, batches: Iterable<Predic
   return total.result();
 }
 
-/** Throws unless these are tensors, and the mask, if there is one, has the shape of the targets. */
+/** Throws unless these are tensors, and the mask, if there is one, broadcasts to the targets. */
 export function requirePredictions(op: string, predictions: Predictions): void {
   const { outputs, targets, mask } = predictions;
   for (const [name, value] of Object.entries({ outputs, targets })) {
@@ -115,17 +119,21 @@ export function requirePredictions(op: string, predictions: Predictions): void {
     throw new TensorError(`${op}: ${name} is ${show(value)}, expected a tensor`);
   }
   if (mask === undefined) return;
-  if (mask instanceof Tensor && mask.shape.join() === targets.shape.join()) return;
+  const isRight = mask instanceof Tensor && mask.ndim <= targets.ndim &&
+    mask.shape.every((size, axis) => size === 1 || size === targets.shape[axis]);
+  if (isRight) return;
   const shape = `[${targets.shape.join(', ')}]`;
   throw new TensorError(
     `${op}: mask is ${mask instanceof Tensor ? describe(mask) : show(mask)}, expected the shape ` +
-      `of the targets, ${shape}`,
+      `of the targets, ${shape}, or of their first axes`,
   );
 }
 
 /** 1 where a position is counted: where the mask is not 0, and `isKept` is not. */
 export function countedBy(mask: Tensor | undefined, isKept: Tensor): Tensor {
-  return mask ? mask.notEqual(0).where(isKept, 0) : isKept;
+  if (mask === undefined) return isKept;
+  const missing = isKept.shape.slice(mask.ndim).map(() => 1);
+  return mask.notEqual(0).reshape([...mask.shape, ...missing]).where(isKept, 0);
 }
 
 /** Throws, in the name of `op`, if positions were not numbers, or if there was none. */

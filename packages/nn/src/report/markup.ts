@@ -1,7 +1,9 @@
 /**
  * HTML and SVG as text. Names, samples and titles come from programs and files, and may hold
  * anything; so markup is made by these functions alone, and whatever is text is escaped in one of
- * them. Content that is given to `element` is markup already.
+ * them. Content that is given to `element` is markup already. The pictures of the documentation and
+ * of the examples are made by these functions, too, which have the name `#markup` in this
+ * repository.
  */
 
 /** A piece of markup, which was made by the functions of this file. */
@@ -10,8 +12,9 @@ export type Markup = string & { readonly isMarkup: true };
 /** Attributes by name; those that are undefined or false are left out, true has no value. */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** What has a meaning in content, or in attributes, which stand in double quotes. */
 const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;',
+  '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;',
 };
 
 /** Characters that no document may hold: control characters, and halves of surrogate pairs. */
@@ -20,7 +23,7 @@ const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]|\p{Surrogate}
 /** Text as markup: what it shows is what it says. */
 export function text(content: string): Markup {
   const clean = content.replace(FORBIDDEN, '\ufffd');
-  return clean.replace(/[&<>"']/g, (character) => ENTITIES[character]) as Markup;
+  return clean.replace(/[&<>"]/g, (character) => ENTITIES[character]) as Markup;
 }
 
 /** An element with attributes, which are escaped, around content. */

@@ -12,7 +12,9 @@ import { now, sleep } from '../common/platform.ts';
 import { refuseThreads, whyOneThread } from './count.ts';
 import { COMPLETED, LOOP, MAY_SLEEP, RANGES, RANGES_END } from './share.ts';
 import { WAIT_TIMEOUT_MS, Watchdog } from './watchdog.ts';
-import { FAILURE, HEADER_BYTES, MESSAGE, messageWords, RESERVED_BYTES, UP } from './words.ts';
+import {
+  FAILURE, HEADER_BYTES, MESSAGE, messageWords, RESERVED_BYTES, RUNNING, UP,
+} from './words.ts';
 import { type Started, startWorker } from './worker.ts';
 
 /**
@@ -41,6 +43,9 @@ export interface SharedProgram {
 
 /** The words of a message that asks for no program. */
 const NO_CALL: readonly number[] = messageWords.slice(3).map(() => 0);
+
+/** The reason why a worker is taken for dead. */
+const NO_ANSWER = 'a thread no longer answers';
 
 /** Whether this thread may sleep: the main thread of a page may not. Found by trying. */
 function maySleep(): boolean {
@@ -129,7 +134,7 @@ export class ThreadPool {
 
   /**
    * Runs a program on all threads: `run` is called on this one with the number of the first loop.
-   * Throws if a worker has failed.
+   * Throws if a worker has failed. If it throws, no thread is in the program any more.
    */
   run(program: SharedProgram, call: Call, run: (loop: number) => void): void {
     this.#requireHealth();
@@ -145,11 +150,36 @@ export class ThreadPool {
     try {
       run(loop);
     } catch (error) {
-      // Threads that wait for a loop of this call must not wait forever, nor begin with one.
-      for (let at = RANGES; at < RANGES_END; at += 4) Atomics.store(this.#words, at / 4, 0);
-      Atomics.store(this.#words, LOOP / 4, (loop + program.loops) | 0);
-      Atomics.notify(this.#words, LOOP / 4);
+      this.#giveUp(loop + program.loops);
       throw error;
+    }
+  }
+
+  /**
+   * Ends a call that has thrown, whose loops come before the number `next`: no thread begins one of
+   * its iterations any more. Those that are in one write to memory which another call may use as
+   * soon as this one is over, so they are waited for.
+   */
+  #giveUp(next: number): void {
+    for (let at = RANGES; at < RANGES_END; at += 4) Atomics.store(this.#words, at / 4, 0);
+    // Threads that wait for a loop of this call must not wait forever.
+    Atomics.store(this.#words, LOOP / 4, next | 0);
+    Atomics.notify(this.#words, LOOP / 4);
+    for (let i = 0; i < this.#workers.length && this.#problem !== NO_ANSWER; i++) {
+      this.#awaitEnd(RUNNING / 4 + i);
+    }
+    if (this.#problem !== undefined) void this.close();
+  }
+
+  /** Waits until the worker with this word is in no program, unless it has died there. */
+  #awaitEnd(word: number): void {
+    const words = this.#words;
+    while (Atomics.load(words, word) === this.#team) {
+      if (words[MAY_SLEEP / 4] !== 0) Atomics.wait(words, word, this.#team, WAIT_TIMEOUT_MS);
+      if (this.#isInVain(`end of ${word}`)) {
+        this.#problem = NO_ANSWER;
+        return;
+      }
     }
   }
 
@@ -168,32 +198,46 @@ export class ThreadPool {
     Atomics.notify(words, epoch);
   }
 
-  /**
-   * Called when the main thread has been waiting for others: throws if that is in vain. While it
-   * spins this is called more often than it would be between two sleeps.
-   */
+  /** Called when the main thread has been waiting for others: throws if that is in vain. */
   readonly watchdog = (): void => {
-    if (this.#words[MAY_SLEEP / 4] === 0) {
-      const time = now();
-      if (time - this.#lastAsk < WAIT_TIMEOUT_MS) return;
-      this.#lastAsk = time;
-    }
     const progress = [LOOP, COMPLETED].map((at) => Atomics.load(this.#words, at / 4)).join();
-    if (this.#watchdog.hasExpired(progress)) this.#problem ??= 'a thread no longer answers';
-    this.#requireHealth(' in the middle of it; what the call assigns to may be half changed');
+    if (this.#isInVain(progress)) this.#problem ??= NO_ANSWER;
+    // The workers are ended when the call has been given up: some may be in an iteration still.
+    const when = ' in the middle of it; what the call assigns to may be half changed';
+    const error = this.#failure(when);
+    if (error !== undefined) throw error;
   };
 
-  /** Throws if a worker has died, or has reported a failure. */
-  #requireHealth(when = ''): void {
+  /**
+   * Whether waiting is in vain, if `progress` is as it was. A thread that spins asks more often
+   * than one that sleeps in between, which must not make the watchdog impatient.
+   */
+  #isInVain(progress: string): boolean {
+    if (this.#words[MAY_SLEEP / 4] === 0) {
+      const time = now();
+      if (time - this.#lastAsk < WAIT_TIMEOUT_MS) return false;
+      this.#lastAsk = time;
+    }
+    return this.#watchdog.hasExpired(progress);
+  }
+
+  /** The error that says why a worker has died, or has failed; undefined if none has. */
+  #failure(when: string): Error | undefined {
     if (Atomics.load(this.#words, FAILURE / 4) === 2 * this.#team + 1) {
       const length = Atomics.load(this.#words, FAILURE / 4 + 1);
       const text = new Uint16Array(this.memory.buffer, FAILURE + 8, length);
       this.#problem = String.fromCharCode(...text);
     }
-    if (this.#problem === undefined) return;
-    const problem = this.#problem;
+    if (this.#problem === undefined) return undefined;
+    return new Error(`threads: ${this.#problem}${when}; the next call starts threads anew`);
+  }
+
+  /** Throws if a worker has died, or has failed; then the others are ended. */
+  #requireHealth(): void {
+    const error = this.#failure('');
+    if (error === undefined) return;
     void this.close();
-    throw new Error(`threads: ${problem}${when}; the next call starts threads anew`);
+    throw error;
   }
 
   #start(count: number): void {

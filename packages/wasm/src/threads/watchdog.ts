@@ -3,6 +3,10 @@
  * waiting thread gets no events, and a thread that computes cannot answer. But computing uses
  * processor time, and the time used by the whole process can be read from any thread: while it
  * grows, some thread is at work.
+ *
+ * A browser does not tell that time. But there no thread dies alone while another waits for it:
+ * only the thread that started a worker can terminate it, which is the one that waits, and a crash
+ * ends all threads of the page.
  */
 
 /** How often a waiting thread asks the watchdog, in milliseconds. */

@@ -5,6 +5,7 @@
  *
  *     message    from the main thread to all: which program to run, and where
  *     up         from each worker: it has started
+ *     running    from each worker: it is in a program
  *     failure    from the first worker that has failed: why
  *
  * A pool that is closed and started again has other workers, a new team. Each writes the number of
@@ -26,10 +27,15 @@ export const MESSAGE: number = RANGES_END;
 /** The address of the word in which the first worker says that it is up; the others follow. */
 export const UP: number = MESSAGE + CACHE_LINE;
 /**
+ * The address of the word in which the first worker has the number of its team while it is in a
+ * program, else 0; the others follow.
+ */
+export const RUNNING: number = UP + 4 * MOST_THREADS;
+/**
  * The address of the failure: its state, the length of its text, and the text in UTF-16. The state
  * is twice the number of the team while one of its workers writes, and one more once it has.
  */
-export const FAILURE: number = UP + 4 * MOST_THREADS;
+export const FAILURE: number = RUNNING + 4 * MOST_THREADS;
 /** The most characters of the text of a failure. */
 export const FAILURE_LENGTH = 252;
 /** The bytes at the start of the memory that threads need for themselves. */

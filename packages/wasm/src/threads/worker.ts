@@ -5,7 +5,7 @@
  */
 import { browser, builtin, type NodeModules } from '../common/platform.ts';
 import {
-  FAILURE, FAILURE_LENGTH, HEADER_BYTES, MESSAGE, messageWords, RESERVED_BYTES, UP,
+  FAILURE, FAILURE_LENGTH, HEADER_BYTES, MESSAGE, messageWords, RESERVED_BYTES, RUNNING, UP,
 } from './words.ts';
 
 /** What a worker is given when it is started. */
@@ -82,6 +82,17 @@ const serve = ({ memory, self, team }) => {
     Atomics.store(words, ${FAILURE / 4}, state + 1);
   };
 
+  const run = (program, ...call) => {
+    const running = ${RUNNING / 4} + self - 1;
+    Atomics.store(words, running, team);
+    try {
+      program.run(...call);
+    } finally {
+      Atomics.store(words, running, 0);
+      Atomics.notify(words, running);
+    }
+  };
+
   Atomics.store(words, ${UP / 4} + self - 1, team);
   for (;;) {
     const [, now, drops, number, address, bytes, arena, own, stride, threads, loop] = nextMessage();
@@ -91,7 +102,7 @@ const serve = ({ memory, self, team }) => {
       dropped = drops;
       if (self >= threads) continue;
       const program = programOf(number, address, bytes);
-      if (program !== undefined) program.run(arena, own + self * stride, self, threads, loop);
+      if (program !== undefined) run(program, arena, own + self * stride, self, threads, loop);
     } catch (error) {
       report(error);
     }

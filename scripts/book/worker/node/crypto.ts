@@ -14,7 +14,9 @@ export const randomUUID = (): string => {
 
 /** The first 32 bits of the fractional parts of roots of the first primes. */
 const primes: number[] = [];
-for (let n = 2; primes.length < 64; n++) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
+for (let n = 2; primes.length < 64; n++) {
+  if (primes.every((prime) => n % prime !== 0)) primes.push(n);
+}
 const fraction = (x: number): number => Math.floor((x - Math.floor(x)) * 2 ** 32);
 const roundConstants = primes.map((prime) => fraction(Math.cbrt(prime)) | 0);
 const initial = primes.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)) | 0);
@@ -60,7 +62,9 @@ function addBlock(state: Int32Array, view: DataView, at: number): void {
 
 /** Node's interface: `createHash('sha256').update(text).digest('hex')`. */
 export function createHash(algorithm: string) {
-  if (algorithm !== 'sha256') throw new Error(`createHash: ${algorithm} is not there, but sha256 is`);
+  if (algorithm !== 'sha256') {
+    throw new Error(`createHash: ${algorithm} is not there, but sha256 is`);
+  }
   const pieces: number[] = [];
   const hash = {
     update(data: string | Uint8Array) {

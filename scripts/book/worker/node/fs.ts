@@ -78,7 +78,8 @@ function openFile(file: number, call: string): OpenFile {
 
 export function openSync(path: string, flags: string | number = 'r'): number {
   const isNew = typeof flags === 'string' ? /x/.test(flags) : (flags & constants.O_EXCL) !== 0;
-  const creates = typeof flags === 'string' ? !flags.startsWith('r') : (flags & constants.O_CREAT) !== 0;
+  const creates = typeof flags === 'string' ? !flags.startsWith('r')
+    : (flags & constants.O_CREAT) !== 0;
   let node = find(path);
   if (node !== undefined && isNew) throw failure('EEXIST', 'open', path);
   if (node === undefined) {
@@ -142,7 +143,9 @@ interface WriteOptions {
   readonly flag?: string;
 }
 
-export function writeFileSync(file: string | number, data: Data, options: WriteOptions | string = {}): void {
+export function writeFileSync(
+  file: string | number, data: Data, options: WriteOptions | string = {},
+): void {
   if (typeof file === 'number') {
     writeSync(file, data);
     return;
@@ -164,7 +167,9 @@ interface ReadOptions {
   readonly encoding?: string | null;
 }
 
-export function readFileSync(path: string | number, options?: ReadOptions | string): string | Uint8Array {
+export function readFileSync(
+  path: string | number, options?: ReadOptions | string,
+): string | Uint8Array {
   const node = typeof path === 'number' ? openFile(path, 'read').node : find(path);
   if (node === undefined) throw missing('open', String(path));
   if (node.kind === 'folder') throw failure('EISDIR', 'read');
@@ -224,7 +229,8 @@ export function mkdirSync(path: string, { recursive = false } = {}): void {
 export function mkdtempSync(prefix: string): string {
   const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
   const random = crypto.getRandomValues(new Uint8Array(6));
-  const path = normalize(prefix + Array.from(random, (byte) => letters[byte % letters.length]).join(''));
+  const path =
+    normalize(prefix + Array.from(random, (byte) => letters[byte % letters.length]).join(''));
   mkdirSync(path);
   return path;
 }

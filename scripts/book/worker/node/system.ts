@@ -49,4 +49,5 @@ const missing = (name: string, why: string) => (): never => {
 };
 
 export const parseArgs = missing('parseArgs', 'a page has no command line');
-export const gunzipSync = missing('gunzipSync', 'browsers read gzip as a stream only: DecompressionStream');
+export const gunzipSync =
+  missing('gunzipSync', 'browsers read gzip as a stream only: DecompressionStream');
