@@ -6,7 +6,9 @@ import {
   BiMamba, type BiMambaOptions, Mamba, Mamba2, Mamba3, MambaLM, type Pool, type SequenceFlags,
 } from '@mambagrad/mamba';
 import { compileInEval, Embedding } from '@mambagrad/nn';
-import { arange, compile, full, Generator, noGrad, stack, type Tensor, uniform } from '@mambagrad/tensor';
+import {
+  arange, compile, full, Generator, noGrad, stack, type Tensor, uniform,
+} from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
@@ -32,7 +34,8 @@ const kinds: readonly (readonly [string, (options: Sizes) => Model])[] = [
   ['Mamba2', (options) => new Mamba2({ ...options, ...heads })],
   ['Mamba3', (options) => new Mamba3({ ...options, ...heads })],
   ['BiMamba', (options) => new BiMamba({ ...options, dropout: 0 })],
-  ['BiMamba of blocks', (options) => new BiMamba({ ...options, layer: 'mamba', combine: 'concat' })],
+  ['BiMamba of blocks', (options) =>
+    new BiMamba({ ...options, layer: 'mamba', combine: 'concat' })],
   ['BiMamba of Mamba-3', (options) => new BiMamba({ ...options, ...heads, layer: 'mamba3' })],
   ['MambaLM', () => new MambaLM(language)],
   ['MambaLM of Mamba-2', () => new MambaLM({ ...language, ...heads, layer: 'mamba2' })],
@@ -48,7 +51,8 @@ function drawInput(g: Draw, model: Model, batch: number, length: number): Tensor
 /** An input in float32. */
 function input(model: Model, batch: number, length: number): Tensor {
   const width = model.embedding instanceof Embedding ? [] : [widthOf(model)];
-  const values = uniform([batch, length, ...width], 0, TOKENS, { generator: new Generator(length) });
+  const generator = new Generator(length);
+  const values = uniform([batch, length, ...width], 0, TOKENS, { generator });
   return model instanceof MambaLM ? values.cast('i32') : values;
 }
 
@@ -105,7 +109,9 @@ describe.each(kinds)('%s', (_name, make) => {
   it('needs one program for all lengths up to the next of few', () => {
     const model = make({ ...sizes, numLayers: 1 });
     const lengths = tracedLengths(model);
-    for (const length of [9, 12, 15, 11, 13, 130, 14, 129, 143]) model.predict(input(model, 1, length));
+    for (const length of [9, 12, 15, 11, 13, 130, 14, 129, 143]) {
+      model.predict(input(model, 1, length));
+    }
     expect(lengths).toEqual([16, 144]);
   });
 });
@@ -125,7 +131,7 @@ describe('lengths', () => {
     expect(lengths).toHaveLength(8 + 2 * 8 + 1);
   });
 
-  it('have a program to themselves if they are windowSize, or of no padding that needs a mask', () => {
+  it('have their own program if they are windowSize, or a mask would do nothing', () => {
     const model = new BiMamba({ ...sizes, numLayers: 1 });
     const forward = vi.spyOn(model, 'forward');
     for (const length of [WINDOW, 16, 12, 14]) model.predict(input(model, 1, length));
