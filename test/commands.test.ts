@@ -13,10 +13,12 @@ test.each([
   ['pictures docs', 'pictures: expected --record, got docs'],
   ['api docs', 'api: expected no arguments, got docs'],
   ['build -- --watch', 'build: expected no arguments, got --watch'],
-  ['bulid', 'expected one of start, example, exercise, bench, api, book, pictures, vectors, pack, ' +
-    'consumers, build, soak, test'],
+  ['bulid', 'expected one of start, example, exercise, bench, api, book, pictures, vectors, ' +
+    'pack, consumers, build, soak, test'],
 ])('%s', (line, message) => {
   const { status, stdout, stderr } =
     spawnSync(process.execPath, [file, ...line.split(' ')], { encoding: 'utf8' });
-  expect({ status, stdout, stderr: stderr.trim() }).toEqual({ status: 2, stdout: '', stderr: message });
+  expect({ status, stdout, stderr: stderr.trim() }).toEqual(
+    { status: 2, stdout: '', stderr: message },
+  );
 });

@@ -114,7 +114,9 @@ describe('of a chapter', () => {
     expect(sectionOf(text, 'Nowhere')).toBe('');
     expect(abilitiesOf(text)).toEqual(['read;\n', 'write\n  more.']);
     expect(exercisesOf(text)).toEqual(['Predict', 'Break', 'Extend']);
-    expect(filesIn('`test/a.ts`, `a.ts`, `docs` and\n```\n`test/b.ts`\n```\n')).toEqual(['test/a.ts']);
+    expect(filesIn('`test/a.ts`, `a.ts`, `docs` and\n```\n`test/b.ts`\n```\n')).toEqual(
+      ['test/a.ts'],
+    );
     const wide = 'wide '.repeat(20);
     expect(wideLinesOf(`${wide}\n\`\`\`ts\n${wide}\n  // → ${wide}\n\`\`\`\n`)).toEqual([wide]);
     expect(problems(text)).toEqual([]);

@@ -27,7 +27,10 @@ test('everything public has a docstring', () => {
 
 test('all values that the packages export are looked at', () => {
   const found = new Set(names.map(({ place }) => place.replace(/.* /, '')));
-  const exported = { ...kernel, ...mamba, ...testing, ...nn, ...browser, ...files, ...tensor, ...extend, ...host, ...wasm, ...options };
+  const exported = {
+    ...kernel, ...mamba, ...testing, ...nn, ...browser, ...files, ...tensor, ...extend, ...host,
+    ...wasm, ...options,
+  };
   // These two are declared under other names.
   const { var: _variance, stopGradient: _detach, ...declared } = exported;
   expect(Object.keys(declared).filter((name) => !found.has(name))).toEqual([]);

@@ -57,7 +57,10 @@ it.each([
     '--longest', '6', '--state', '2', '--steps', '4', '--svg', chart,
   ]],
   ['parity', '8 bits: ', ['--length', '5', '--test', '8', '--state', '4', '--count', '50']],
-  ['layers', 'Accuracy on 128 fresh sequences', someLayers.length > 1 ? [] : ['--only', ...someLayers]],
+  [
+    'layers', 'Accuracy on 128 fresh sequences',
+    someLayers.length > 1 ? [] : ['--only', ...someLayers],
+  ],
   ['remember', `Drawn to ${picture}`, ['--places', '10', '--tokens', '2', '--svg', picture]],
   ['selectiveCopying', 'Accuracy on 256 fresh sequences', ['--state', '2']],
 ])('%s', async (name, shown, options) => {
@@ -97,7 +100,8 @@ describe('programs on real data', () => {
   it('a run without a folder of its own keeps its checkpoints where it is told to', async () => {
     const path = join(folder, 'copying');
     await run('selectiveCopying', [...small, '--state', '2', '--checkpoint', path]);
-    const resumed = await run('selectiveCopying', ['--steps', '2', '--checkpoint', path, '--resume']);
+    const resumed =
+      await run('selectiveCopying', ['--steps', '2', '--checkpoint', path, '--resume']);
     expect(resumed).toMatch(/Resumed from .*step-1.safetensors.*\n+step 2\/2 /);
   });
 
@@ -143,7 +147,8 @@ describe('programs on real data', () => {
 
 it.each([
   ['remember', picture, [
-    'What a Mamba remembers that copies 2 tokens from among 10 places', 'answer 2', 'token 2', 'step',
+    'What a Mamba remembers that copies 2 tokens from among 10 places', 'answer 2', 'token 2',
+    'step',
   ]],
   ['induction', chart, ['accuracy over the length of the sequence', '64', 'the special token']],
 ])('%s draws a picture that is whole', (_name, file, words) => {

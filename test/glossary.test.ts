@@ -14,7 +14,8 @@ const textOf = (page: string): string => readFileSync(new URL(page, docs), 'utf8
 const pattern = /^- \*\*(.+?)\*\*: (.+) \[([^\]]+)\]\(([\w-]+\.md)#([^)]+)\)$/;
 const lines = textOf('glossary.md').split('\n').filter((line) => line.startsWith('- '));
 const entries = lines.map((line) => {
-  const [, term = line, sentence = '', title = '', page = '', anchor = ''] = pattern.exec(line) ?? [];
+  const [, term = line, sentence = '', title = '', page = '', anchor = ''] = pattern.exec(line) ??
+    [];
   return { term, sentence, title, page, anchor };
 });
 
@@ -64,7 +65,9 @@ it('has entries in alphabetical order, each once', () => {
 
 it('explains each in one sentence', () => {
   const isSentence = (text: string): boolean => /[.…]$/.test(text) && !/[.?!] [A-Z]/.test(text);
-  expect(entries.filter(({ sentence }) => !isSentence(sentence)).map(({ term }) => term)).toEqual([]);
+  expect(entries.filter(({ sentence }) => !isSentence(sentence)).map(({ term }) => term)).toEqual(
+    [],
+  );
 });
 
 it('leads to sections that are there, and have the term in bold', () => {

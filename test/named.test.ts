@@ -1,4 +1,6 @@
-/** Whoever reads the pages meets everything: each export of nn is named in the code of some page. */
+/**
+ * Whoever reads the pages meets everything: each export of nn is named in the code of some page.
+ */
 import * as nn from '@mambagrad/nn';
 import * as browser from '@mambagrad/nn/browser';
 import * as node from '@mambagrad/nn/node';

@@ -1,6 +1,6 @@
 /**
- * Runs before each test file that shares a process with others: twins are traced and scheduled once.
- * A file that loads the library a second time would get what belongs to the first.
+ * Runs before each test file that shares a process with others: twins are traced and scheduled
+ * once. A file that loads the library a second time would get what belongs to the first.
  */
 import { vi } from 'vitest';
 import { scheduledOnce, simplifiedOnce, tracedOnce } from './support/sharing.ts';

@@ -14,7 +14,9 @@ test('kinds of tokens have classes, plain text has none', () => {
 
 test('each line is whole, and holds what the line of the code holds', () => {
   const code = fc.string({
-    unit: fc.constantFrom(...'<>&"\'`/\\$ {}();\n', '</script>', '<!--', '/*', '*/', '//', 'const '),
+    unit: fc.constantFrom(
+      ...'<>&"\'`/\\$ {}();\n', '</script>', '<!--', '/*', '*/', '//', 'const ',
+    ),
   });
   fc.assert(
     fc.property(code, (text) => {

@@ -19,10 +19,16 @@ class Named extends Map<string, number> {
 /** Values of all kinds that pages print, nested. */
 const values = fc.letrec<{ leaf: unknown; value: unknown }>((tie) => ({
   leaf: fc.oneof(
-    fc.integer(), fc.double(), fc.string(), fc.string({ unit: fc.constantFrom('a', '\x00', 'é', '→', '\n', '\\', '\ud83d') }), fc.boolean(),
-    fc.constantFrom(null, undefined, -0, NaN, 10n, Symbol('s'), "it's", '"it\'s"', '`"\'', '\n', '\ud83d', '\x7f\x9f'),
+    fc.integer(), fc.double(), fc.string(),
+    fc.string({ unit: fc.constantFrom('a', '\x00', 'é', '→', '\n', '\\', '\ud83d') }), fc.boolean(),
+    fc.constantFrom(
+      null, undefined, -0, NaN, 10n, Symbol('s'), "it's", '"it\'s"', '`"\'', '\n', '\ud83d',
+      '\x7f\x9f',
+    ),
     fc.string({ minLength: 60, maxLength: 200 }),
-    fc.array(fc.constantFrom('a', '\n', "'"), { minLength: 17, maxLength: 140 }).map((all) => all.join('')),
+    fc.array(fc.constantFrom('a', '\n', "'"), { minLength: 17, maxLength: 140 }).map((all) =>
+      all.join(''),
+    ),
   ),
   value: fc.oneof(
     { maxDepth: 5, depthSize: 'large' },
@@ -36,18 +42,26 @@ const values = fc.letrec<{ leaf: unknown; value: unknown }>((tie) => ({
     fc.dictionary(fc.constantFrom('a', 'b', 'long_name', 'x-y', '2'), tie('value')),
     fc.array(fc.tuple(tie('leaf'), tie('value')), { maxLength: 5 }).map((all) => new Map(all)),
     fc.array(tie('value'), { maxLength: 5 }).map((all) => new Set(all)),
-    fc.float32Array({ maxLength: 120 }), fc.int32Array({ maxLength: 20 }), fc.bigInt64Array({ maxLength: 9 }),
+    fc.float32Array({ maxLength: 120 }), fc.int32Array({ maxLength: 20 }),
+    fc.bigInt64Array({ maxLength: 9 }),
     fc.uint8ClampedArray({ maxLength: 9 }),
     fc.integer().map((x) => new Point(x)),
     tie('value').map((value) => Object.assign([1, 2, 3], { value })),
     tie('value').map((value) => ({ __proto__: null, value })),
-    tie('value').map((value) => ({ [key]: value, get a() { return 1; }, set a(_) {}, get b() { return 1; } })),
-    tie('value').map((value) => { const all = { value, self: {} }; all.self = all; return { all }; }),
+    tie('value').map((value) =>
+      ({ [key]: value, get a() { return 1; }, set a(_) {}, get b() { return 1; } }),
+    ),
+    tie('value').map(
+      (value) => { const all = { value, self: {} }; all.self = all; return { all }; },
+    ),
     tie('value').map((value) => ({ [tag]: 'Tag', value })),
     fc.constantFrom(
-      /a+/g, new Date(0), new Date(NaN), () => 1, function named() {}, async () => 1, function* g() {},
-      Point, class extends Point {}, Named, new Named([['a', 1]]), Math, JSON, [], {}, new Map(), new Set(),
-      new Float32Array(), Object.assign(() => 1, { a: 1 }), class A { static b = 2; }, new (class extends Array {})(),
+      /a+/g, new Date(0), new Date(NaN), () => 1, function named() {}, async () => 1,
+      function* g() {},
+      Point, class extends Point {}, Named, new Named([['a', 1]]), Math, JSON, [], {}, new Map(),
+      new Set(),
+      new Float32Array(), Object.assign(() => 1, { a: 1 }), class A { static b = 2; },
+      new (class extends Array {})(),
       new (class {})(), Object.create(null), Object.create(new Point(1)), new Array(3),
       { [Symbol.for('nodejs.util.inspect.custom')]: () => 'own\nlines' },
     ),
@@ -64,15 +78,19 @@ test('values are shown as Node shows them', () => {
 });
 
 test('several values, and texts with places for them', () => {
-  const texts = fc.array(fc.constantFrom('%s', '%d', '%i', '%f', '%j', '%o', '%%', '%', ' ', 'a', '%c'))
+  const texts =
+    fc.array(fc.constantFrom('%s', '%d', '%i', '%f', '%j', '%o', '%%', '%', ' ', 'a', '%c'))
     .map((all) => all.join(''));
   const leaves = fc.oneof(
-    fc.integer(), fc.double(), fc.string(), fc.boolean(), fc.constantFrom(null, undefined, -0, 10n, [1], { a: 1 }),
+    fc.integer(), fc.double(), fc.string(), fc.boolean(),
+    fc.constantFrom(null, undefined, -0, 10n, [1], { a: 1 }),
   );
   fc.assert(
     fc.property(fc.oneof(texts, values), fc.array(leaves, { maxLength: 5 }), (first, rest) => {
       const isEqual = typeof first === 'string' && /%[oj]/.test(first);
-      if (isEqual && rest.some((each) => typeof each === 'object' || typeof each === 'bigint')) return;
+      if (isEqual && rest.some((each) => typeof each === 'object' || typeof each === 'bigint')) {
+        return;
+      }
       expect(format(first, ...rest)).toBe(nodeFormat(first, ...rest));
     }),
     { numRuns: 1000 },
@@ -84,5 +102,7 @@ test('several values, and texts with places for them', () => {
 test('errors in one line, with what else they have', () => {
   expect(format(new TypeError('a b'))).toBe('[TypeError: a b]');
   expect(format(Object.assign(new Error('a'), { code: 1 }))).toBe('[Error: a] { code: 1 }');
-  expect(format({ e: new RangeError('a', { cause: 2 }) })).toBe('{ e: [RangeError: a] { [cause]: 2 } }');
+  expect(format({ e: new RangeError('a', { cause: 2 }) })).toBe(
+    '{ e: [RangeError: a] { [cause]: 2 } }',
+  );
 });

@@ -6,14 +6,17 @@ import { expect, test } from 'vitest';
 /** Runs what is compiled: only that is a program of its own. */
 function book(...args: string[]): { status: number | null; out: string; error: string } {
   const main = fileURLToPath(new URL('../../dist/book/src/main.js', import.meta.url));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+  const { status, stdout, stderr } =
+    spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
   return { status, out: stdout, error: stderr };
 }
 
 test('help lists the options', () => {
   const { status, out } = book('--help');
   expect(status).toBe(0);
-  for (const option of ['--build [FOLDER]', '--port N', 'Default 8787']) expect(out).toContain(option);
+  for (const option of ['--build [FOLDER]', '--port N', 'Default 8787']) {
+    expect(out).toContain(option);
+  }
 });
 
 test.each([

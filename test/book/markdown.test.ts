@@ -29,26 +29,37 @@ describe('blocks', () => {
     ['- a\n\nb', '<ul>\n<li>a</li>\n</ul>\n<p>b</p>'],
     ['the year\n1958. It', '<p>the year\n1958. It</p>'],
     ['text\n- a', '<p>text</p>\n<ul>\n<li>a</li>\n</ul>'],
-    ['- a\n\n  ```\n  b\n\n    c\n  ```\n- d', '<ul>\n<li><p>a</p>\n<figure class="code"><pre><code>b\n\n  c\n' +
+    ['- a\n\n  ```\n  b\n\n    c\n  ```\n- ' +
+    'd', '<ul>\n<li><p>a</p>\n<figure class="code"><pre><code>b\n\n  c\n' +
       '</code></pre></figure></li>\n<li><p>d</p></li>\n</ul>'],
     ['```sh\na < b\n```', '<figure class="code"><pre><code>a &lt; b\n</code></pre></figure>'],
-    ['````md\n```ts\n```\n````', '<figure class="code"><pre><code>```ts\n```\n</code></pre></figure>'],
+    [
+      '````md\n```ts\n```\n````',
+      '<figure class="code"><pre><code>```ts\n```\n</code></pre></figure>',
+    ],
     ['    a\n\n      b', '<figure class="code"><pre><code>a\n\n  b\n</code></pre></figure>'],
     ['a\n    b', '<p>a\nb</p>'],
-    ['```diff\n+a\n-b\n c\n```', '<figure class="code"><pre><code><b class="ins">+a</b>\n<b class="del">-b</b>\n c\n' +
+    ['```diff\n+a\n-b\n c\n```', '<figure class="code"><pre><code><b class="ins">+a</b>\n<b ' +
+    'class="del">-b</b>\n c\n' +
       '</code></pre></figure>'],
-    ['| a | b |\n|---|--:|\n| 1 | `x \\| y` |', '<div class="table"><table>\n<thead><tr><th>a</th><th class="right">b</th></tr>' +
-      '</thead>\n<tbody>\n<tr><td>1</td><td class="right"><code>x | y</code></td></tr>\n</tbody></table></div>'],
-    ['| | |\n|---|:-:|\n| a | |', '<div class="table"><table>\n<tbody>\n<tr><td>a</td><td class="center"></td></tr>\n' +
+    ['| a | b |\n|---|--:|\n| 1 | `x \\| y` ' +
+    '|', '<div class="table"><table>\n<thead><tr><th>a</th><th class="right">b</th></tr>' +
+      '</thead>\n<tbody>\n<tr><td>1</td><td class="right"><code>x | ' +
+      'y</code></td></tr>\n</tbody></table></div>'],
+    ['| | |\n|---|:-:|\n| a | |', '<div class="table"><table>\n<tbody>\n<tr><td>a</td><td ' +
+    'class="center"></td></tr>\n' +
       '</tbody></table></div>'],
     ['<!-- a note -->\n\na', '<p>a</p>'],
     ['<details>\n<summary>A</summary>\n\nb\n\n- c\n\n</details>\n\nd',
       '<details>\n<summary>A</summary>\n<p>b</p>\n<ul>\n<li>c</li>\n</ul>\n</details>\n<p>d</p>'],
     ['- a\n\n  <details>\n  <summary>A</summary>\n\n  b\n\n  </details>\n',
       '<ul>\n<li><p>a</p>\n<details>\n<summary>A</summary>\n<p>b</p>\n</details></li>\n</ul>'],
-    ['<details>\n<summary>A</summary>\n\n<details>\n<summary>B</summary>\n\nb\n\n</details>\n\n</details>',
-      '<details>\n<summary>A</summary>\n<details>\n<summary>B</summary>\n<p>b</p>\n</details>\n</details>'],
-    ['<details>\n<summary>A</summary>\n\n```md\n</details>\n```\n\n</details>', '<details>\n<summary>A</summary>\n' +
+    ['<details>\n<summary>A</summary>\n\n' +
+      '<details>\n<summary>B</summary>\n\nb\n\n</details>\n\n</details>',
+      '<details>\n<summary>A</summary>\n' +
+      '<details>\n<summary>B</summary>\n<p>b</p>\n</details>\n</details>'],
+    ['<details>\n<summary>A</summary>\n\n```md\n</details>\n```\n\n</details>',
+      '<details>\n<summary>A</summary>\n' +
       '<figure class="code"><pre><code>&lt;/details&gt;\n</code></pre></figure>\n</details>'],
   ])('%j', (text, html) => expect(htmlOf(text)).toBe(html));
 
@@ -58,7 +69,8 @@ describe('blocks', () => {
     expect(numbers(render(text).body.text)).toEqual(['0', '1']);
     const still = renderMarkdown('page.md', text, { links, isRunnable: false });
     expect(numbers(still.body.text)).toEqual([]);
-    const folded = '# T\n\n```ts\na\n```\n\n<details>\n<summary>Answer</summary>\n\n```ts\nb\n```\n\n</details>\n\n```ts\nc\n```\n';
+    const folded = '# T\n\n```ts\na\n```\n\n<details>\n<summary>Answer</summary>\n\n' +
+      '```ts\nb\n```\n\n</details>\n\n```ts\nc\n```\n';
     expect(numbers(render(folded).body.text)).toEqual(['0', '1', '2']);
   });
 });
@@ -79,7 +91,10 @@ describe('text', () => {
     ['[1, 2] and [x] [0]', '[1, 2] and [x] [0]'],
     ['![a *b*](c.svg)', '<img src="c.svg" alt="a b">'],
     ['see https://a.b/c_d(e), and', 'see <a href="https://a.b/c_d">https://a.b/c_d</a>(e), and'],
-    ['<code>a&lt;<a href="b.md#c">b</a>></code><br>', '<code>a&lt;<a href="b.md#c">b</a>&gt;</code><br>'],
+    [
+      '<code>a&lt;<a href="b.md#c">b</a>></code><br>',
+      '<code>a&lt;<a href="b.md#c">b</a>&gt;</code><br>',
+    ],
     ['z_t and h_{t−1}', 'z_t and h_{t−1}'],
     ['a & b &amp; "c" < d', 'a &amp; b &amp; &quot;c&quot; &lt; d'],
     ['[a [b](c.md)](d.md)', '<a href="d.md">a b</a>'],
@@ -89,10 +104,13 @@ describe('text', () => {
 
 describe('hostile text is shown as text', () => {
   test.each([
-    '<script>alert(1)</script>', '<img src=x onerror=alert(1)>', '<a href="javascript:alert(1)">a</a>',
+    '<script>alert(1)</script>', '<img src=x onerror=alert(1)>',
+    '<a href="javascript:alert(1)">a</a>',
     '<a href="a.md" onclick="b()">a</a>', '<code onclick="a()">b</code>', '<svg/onload=alert(1)>',
-    '[a](javascript:alert(1))', '[a](JaVaScRiPt:alert(1))', '[a](data:text/html,b)', '[a](//host/b)',
-    '[a](/\\host)', '[a](vbscript:b)', '</p><script>', '<!-- a --><script>b</script>', '<style>p{}</style>',
+    '[a](javascript:alert(1))', '[a](JaVaScRiPt:alert(1))', '[a](data:text/html,b)',
+    '[a](//host/b)',
+    '[a](/\\host)', '[a](vbscript:b)', '</p><script>', '<!-- a --><script>b</script>',
+    '<style>p{}</style>',
   ])('%s', (text) => {
     const tags = tagsOf(htmlOf(`before ${text}`));
     expect(tags.map(({ name }) => name)).toEqual(['p']);
@@ -101,7 +119,8 @@ describe('hostile text is shown as text', () => {
 
   test('in headings, code and cells', () => {
     const evil = '</script><script>alert(1)</script>';
-    const page = render(`# ${evil}\n\n\`\`\`ts\n// ${evil}\n\`\`\`\n\n| ${evil} |\n|-|\n| \`${evil}\` |\n`);
+    const page =
+      render(`# ${evil}\n\n\`\`\`ts\n// ${evil}\n\`\`\`\n\n| ${evil} |\n|-|\n| \`${evil}\` |\n`);
     expect(page.body.text).not.toMatch(/<\/?script/);
     expect(tagsOf(page.body.text).find(({ name }) => name === 'h1')?.text).toBe(evil);
   });
@@ -109,9 +128,12 @@ describe('hostile text is shown as text', () => {
   /** Pieces of Markdown and of HTML, good and bad, in any order. */
   const piece = fc.oneof(
     fc.constantFrom(
-      ...'*`[]()<>|\\!#&;:"\'\n -=_~1.+'.split(''), '**', '```\n', '\n\n', '# ', '- ', '    ', '](', '![',
-      '<a href="', '">', '<code>', '</code>', '</a>', '<br>', '<script>', '</script>', 'javascript:',
-      'https://a.b/', 'on=', '|-|-|\n', '<details>\n<summary>a</summary>\n\n', '\n\n</details>\n\n', '&lt;', '&#60;', '<!--', '-->', '\u0000', '\u2028', '\u202e',
+      ...'*`[]()<>|\\!#&;:"\'\n -=_~1.+'.split(''), '**', '```\n', '\n\n', '# ', '- ', '    ', '](',
+      '![',
+      '<a href="', '">', '<code>', '</code>', '</a>', '<br>', '<script>', '</script>',
+      'javascript:',
+      'https://a.b/', 'on=', '|-|-|\n', '<details>\n<summary>a</summary>\n\n', '\n\n</details>\n\n',
+      '&lt;', '&#60;', '<!--', '-->', '\u0000', '\u2028', '\u202e',
     ),
     fc.string({ maxLength: 4 }),
   );
@@ -139,7 +161,8 @@ describe('hostile text is shown as text', () => {
 
 describe('headings', () => {
   test('have the anchors that they have on GitHub', () => {
-    const { sections, body } = render('# A `b`, *c*\n\none\n\n## D [e](f.md)\n\ntwo `x`\n\n### D e\n\n- three\n');
+    const { sections, body } =
+      render('# A `b`, *c*\n\none\n\n## D [e](f.md)\n\ntwo `x`\n\n### D e\n\n- three\n');
     expect(sections).toEqual([
       { level: 1, heading: 'A b, c', anchor: 'a-b-c', text: 'one' },
       { level: 2, heading: 'D e', anchor: 'd-e', text: 'two x' },
@@ -174,14 +197,29 @@ describe('an error names the page and the line', () => {
     ['| a | b |\n|---|', 4, 'the table has 2 heads, and 1 lines below'],
     ['| a |\n|---|\n| b | c |', 5, 'the row has 2 cells, and the table 1 columns'],
     ['<details>\n<summary>A</summary>\n\nb', 3, '<details> has no line </details> at its end'],
-    ['<details>\n<summary>A</summary>\n\nb\n</details>', 7, 'an empty line stands before </details>'],
+    [
+      '<details>\n<summary>A</summary>\n\nb\n</details>', 7,
+      'an empty line stands before </details>',
+    ],
     ['<details>\n<summary>A</summary>\nb\n\n</details>', 5, 'an empty line stands below <summary>'],
     ['<details>\n<summary>A</summary>\n\n</details>', 3, 'there is nothing in <details>'],
-    ['<details>\n<summary>A</summary>\n\nb\n\n</details>\nc', 9, 'an empty line follows </details>'],
+    [
+      '<details>\n<summary>A</summary>\n\nb\n\n</details>\nc', 9,
+      'an empty line follows </details>',
+    ],
     ['<details>\n\nb\n\n</details>', 4, 'below <details> stands <summary>plain text</summary>'],
-    ['<details>\n<summary>`A`</summary>\n\nb\n\n</details>', 4, 'below <details> stands <summary>plain text</summary>'],
-    ['<details open>\n<summary>A</summary>\n\nb\n\n</details>', 3, 'expected a line <details> or </details>, and nothing else in it: <details open>'],
-    ['a\n<summary>A</summary>', 4, 'expected a line <details> or </details>, and nothing else in it: <summary>A</summary>'],
+    [
+      '<details>\n<summary>`A`</summary>\n\nb\n\n</details>', 4,
+      'below <details> stands <summary>plain text</summary>',
+    ],
+    [
+      '<details open>\n<summary>A</summary>\n\nb\n\n</details>', 3,
+      'expected a line <details> or </details>, and nothing else in it: <details open>',
+    ],
+    [
+      'a\n<summary>A</summary>', 4,
+      'expected a line <details> or </details>, and nothing else in it: <summary>A</summary>',
+    ],
     ['a\n\n</details>', 5, '</details> has no <details> before it'],
     ['- a\n\n  </details>', 5, '</details> has no <details> before it'],
     ['### a', 3, 'a heading of level 3 follows one of 1'],
@@ -196,7 +234,9 @@ describe('an error names the page and the line', () => {
       throw new Error('there is no such page');
     };
     const options = { links: { ...links, to }, isRunnable: false };
-    expect(() => renderMarkdown('page.md', '# T\n\n[a](b.md)', options)).toThrow('page.md:3: there is no such page');
+    expect(() => renderMarkdown('page.md', '# T\n\n[a](b.md)', options)).toThrow(
+      'page.md:3: there is no such page',
+    );
   });
 
   test('for a page without a title', () => {

@@ -10,7 +10,8 @@ import * as fs from '../../scripts/book/worker/node/fs.ts';
 import * as path from '../../scripts/book/worker/node/path.ts';
 
 test('paths', () => {
-  const parts = fc.array(fc.constantFrom('/', 'a', 'bc', '.', '..', 'd.ts', '', '.e'), { maxLength: 8 })
+  const parts =
+    fc.array(fc.constantFrom('/', 'a', 'bc', '.', '..', 'd.ts', '', '.e'), { maxLength: 8 })
     .map((all) => all.join(''));
   fc.assert(fc.property(parts, parts, parts, (a, b, c) => {
     expect(path.normalize(a)).toBe(nodePath.normalize(a));
@@ -28,7 +29,9 @@ test('hashes', () => {
     const own = crypto.createHash('sha256').update(bytes).digest('hex');
     expect(own).toBe(createHash('sha256').update(bytes).digest('hex'));
   }));
-  expect(crypto.randomUUID()).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(crypto.randomUUID()).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
 });
 
 describe('files', () => {
@@ -54,7 +57,9 @@ describe('files', () => {
   const file = fc.constantFrom('a', 'b', 'a/b', 'a/c', 'd/e');
   const name = fc.oneof(file, fc.constant(''));
   const call: fc.Arbitrary<(fs: Fs, root: string) => unknown> = fc.oneof(
-    name.map((to) => (all: Fs, root: string) => void all.mkdirSync(`${root}/${to}`, { recursive: true })),
+    name.map((to) =>
+      (all: Fs, root: string) => void all.mkdirSync(`${root}/${to}`, { recursive: true }),
+    ),
     name.map((to) => (all: Fs, root: string) => all.mkdirSync(`${root}/${to}`)),
     fc.tuple(file, fc.string()).map(([to, text]) => (all: Fs, root: string) =>
       all.writeFileSync(`${root}/${to}`, text)),
@@ -62,21 +67,29 @@ describe('files', () => {
       all.appendFileSync(`${root}/${to}`, text)),
     name.map((from) => (all: Fs, root: string) => all.readFileSync(`${root}/${from}`, 'utf8')),
     name.map((from) => (all: Fs, root: string) => all.existsSync(`${root}/${from}`)),
-    name.map((from) => (all: Fs, root: string) => [...all.readdirSync(`${root}/${from}`, { recursive: true })].sort()),
-    fc.tuple(name, fc.boolean(), fc.boolean()).map(([from, recursive, force]) => (all: Fs, root: string) =>
+    name.map((from) => (all: Fs, root: string) =>
+      [...all.readdirSync(`${root}/${from}`, { recursive: true })].sort(),
+    ),
+    fc.tuple(name, fc.boolean(), fc.boolean()).map(([from, recursive, force]) =>
+      (all: Fs, root: string) =>
       all.rmSync(`${root}/x${from}`, { recursive, force })),
-    name.map((from) => (all: Fs, root: string) => all.rmSync(`${root}/${from}`, { recursive: true })),
+    name.map((from) =>
+      (all: Fs, root: string) => all.rmSync(`${root}/${from}`, { recursive: true }),
+    ),
     name.map((from) => (all: Fs, root: string) => {
       const found = statOf(all, `${root}/${from}`);
       return [found?.isFile(), found?.isDirectory(), found?.isFile() ? found.size : 0];
     }),
-    fc.tuple(file, fc.constantFrom('r', 'w', 'wx', 'a'), fc.nat(9), fc.integer({ min: 1, max: 9 })).map(([to, flags, start, length]) =>
+    fc.tuple(
+      file, fc.constantFrom('r', 'w', 'wx', 'a'), fc.nat(9), fc.integer({ min: 1, max: 9 }),
+    ).map(([to, flags, start, length]) =>
       (all: Fs, root: string) => {
         const file = all.openSync(`${root}/${to}`, flags);
         try {
           if (flags !== 'r') all.writeFileSync(file, 'new text');
           const bytes = new Uint8Array(12);
-          return flags === 'r' ? [all.readSync(file, bytes, 1, length, start), ...bytes] : all.fstatSync(file).size;
+          return flags === 'r' ? [all.readSync(file, bytes, 1, length, start), ...bytes]
+            : all.fstatSync(file).size;
         } finally {
           all.closeSync(file);
         }
@@ -105,6 +118,8 @@ describe('files', () => {
     fs.renameSync(`${folder}/a`, `${folder}/b`);
     expect(fs.readdirSync(folder)).toEqual(['b']);
     expect(fs.readFileSync(`${folder}/b`, 'utf8')).toBe('new');
-    expect(() => fs.renameSync(`${folder}/a`, `${folder}/b`)).toThrow("ENOENT: no such file or directory, rename");
+    expect(() => fs.renameSync(`${folder}/a`, `${folder}/b`)).toThrow(
+      "ENOENT: no such file or directory, rename",
+    );
   });
 });

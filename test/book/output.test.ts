@@ -43,7 +43,8 @@ describe('a run that prints', () => {
     expect(printed.length + cut.reduce((a, b) => a + b)).toBe(100_000);
     expect(formatted).toBe(printed.length);
     expect(Number(printed.at(-1)?.text.split(', ')[1])).toBeGreaterThan(99_000);
-    const later = bundles.slice(bundles.findIndex((each) => each.some(({ kind }) => kind === 'cut')) + 1);
+    const later =
+      bundles.slice(bundles.findIndex((each) => each.some(({ kind }) => kind === 'cut')) + 1);
     expect(later.length).toBeGreaterThan(100);
     for (const each of later) expect(each.length).toBeLessThanOrEqual(21);
   });

@@ -30,11 +30,13 @@ async function start(wanted: number): Promise<number> {
 /** Asks for a path as it is: not one that a client has put in order. */
 function ask(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: 'localhost', port, path, method, headers, agent: false }, (answer) => {
+    const options = { host: 'localhost', port, path, method, headers, agent: false };
+    const asked = request(options, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('end', () => {
-        resolve({ status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) });
+        const { statusCode: status, headers: given } = answer;
+        resolve({ status, headers: given, body: Buffer.concat(chunks) });
       });
     });
     asked.on('error', reject);
@@ -44,7 +46,9 @@ function ask(path: string, headers: Record<string, string> = {}, method = 'GET')
 
 beforeAll(async () => {
   mkdirSync(join(folder, 'site/a'), { recursive: true });
-  for (const file of ['site/index.html', 'site/a/b.js', 'site/c.svg', 'site/d e.css', 'site-secret', 'secret.html']) {
+  for (const file of [
+    'site/index.html', 'site/a/b.js', 'site/c.svg', 'site/d e.css', 'site-secret', 'secret.html',
+  ]) {
     writeFileSync(join(folder, file), text);
   }
   writeFileSync(join(folder, 'site/small.js'), ';');
@@ -93,8 +97,10 @@ describe('text is compressed as the browser takes it', () => {
 });
 
 test.each([
-  '/no.html', '/a', '/a/', '/../secret.html', '/..%2fsecret.html', '/%2e%2e/secret.html', '/a/../../secret.html',
-  '/..\\secret.html', '/../site-secret', '//etc/passwd', '/%00', '/%', '/..%5csecret.html', '/index.html%00.js',
+  '/no.html', '/a', '/a/', '/../secret.html', '/..%2fsecret.html', '/%2e%2e/secret.html',
+  '/a/../../secret.html',
+  '/..\\secret.html', '/../site-secret', '//etc/passwd', '/%00', '/%', '/..%5csecret.html',
+  '/index.html%00.js',
 ])('%s is not found', async (path) => {
   const { status, headers, body } = await ask(path);
   expect(status).toBe(404);
@@ -103,7 +109,8 @@ test.each([
 });
 
 test('a browser gets the page for missing ones, whose links work at any address', async () => {
-  const page = '<a href="a/b.html">, <script src="assets/x.js">, <body data-root=""> <a href="#c"> ' +
+  const page =
+    '<a href="a/b.html">, <script src="assets/x.js">, <body data-root=""> <a href="#c"> ' +
     '<a href="https://d.org"> <a href="/e">';
   const file = join(folder, 'site/404.html');
   writeFileSync(file, page);
@@ -142,6 +149,8 @@ describe('a port that is taken', () => {
       taken.on('error', () => done(false)).listen(65535, 'localhost', () => done(true));
     });
     if (isOurs) servers.push(taken);
-    await expect(serve(folder, 65535)).rejects.toThrow('port 65535 is taken, as are those before it: give another by --port');
+    await expect(serve(folder, 65535)).rejects.toThrow(
+      'port 65535 is taken, as are those before it: give another by --port',
+    );
   });
 });

@@ -23,11 +23,14 @@ const attribute = (tags: readonly Tag[], name: string): string[] =>
 
 /** What is wrong with any page, as `page: what`. */
 function wrong(find: (tags: readonly Tag[], address: string) => readonly string[]): string[] {
-  return [...pages].flatMap(([address, tags]) => find(tags, address).map((what) => `${address}: ${what}`));
+  return [...pages].flatMap(([address, tags]) =>
+    find(tags, address).map((what) => `${address}: ${what}`),
+  );
 }
 
 describe('links', () => {
-  const ids = new Map([...pages].map(([address, tags]) => [address, new Set(attribute(tags, 'id'))]));
+  const ids =
+    new Map([...pages].map(([address, tags]) => [address, new Set(attribute(tags, 'id'))]));
 
   test('lead to pages and anchors that are there', () => {
     let count = 0;
@@ -44,14 +47,17 @@ describe('links', () => {
   });
 
   test('of scripts and images, too', () => {
-    expect(wrong((tags, address) => attribute(tags, 'src').filter((src) => !output.has(join(dirname(address), src)))))
+    expect(wrong((tags, address) =>
+      attribute(tags, 'src').filter((src) => !output.has(join(dirname(address), src))),
+    ))
       .toEqual([]);
   });
 
   test('lead from every page to its neighbours', () => {
     const order = outline.flatMap((part) => part.pages.map(({ address }) => address));
     order.forEach((address, i) => {
-      const turn = (rel: string) => pages.get(address)?.find(({ attributes }) => attributes.get('rel') === rel);
+      const turn = (rel: string) =>
+        pages.get(address)?.find(({ attributes }) => attributes.get('rel') === rel);
       const target = (rel: string) => {
         const href = turn(rel)?.attributes.get('href');
         return href && join(dirname(address), href);
@@ -69,7 +75,9 @@ describe('sources', () => {
   const mentions = texts.flatMap(({ source, text }) => {
     const prose = text.replaceAll(/^ *(`{3,})[^]*?^ *\1$/gm, '');
     const made = new Set(Array.from(prose.matchAll(/New file `([^`]+)`/g), ([, name]) => name));
-    return Array.from(prose.matchAll(/`((?:[\w.-]+\/)*\w[\w.-]*\.(?:ts|mjs))`/g), ([, name]) => ({ source, name }))
+    return Array.from(prose.matchAll(/`((?:[\w.-]+\/)*\w[\w.-]*\.(?:ts|mjs))`/g), ([, name]) =>
+      ({ source, name }),
+    )
       .filter(({ name }) => ![...made].some((file) => file.endsWith(name)));
   });
 
@@ -87,16 +95,26 @@ describe('sources', () => {
   test('are those that the chapter is about, where several have the name', () => {
     const target = (page: string, name: string) => pages.get(page)
       ?.find((tag) => tag.name === 'a' && tag.text === name)?.attributes.get('href');
-    expect(target('23-threads.html', 'threads.ts')).toBe('source/packages/wasm/src/threads/threads.ts.html');
-    expect(target('16-loop-language.html', 'rounding.ts')).toBe('source/packages/kernel/src/math/rounding.ts.html');
+    expect(target('23-threads.html', 'threads.ts')).toBe(
+      'source/packages/wasm/src/threads/threads.ts.html',
+    );
+    expect(target('16-loop-language.html', 'rounding.ts')).toBe(
+      'source/packages/kernel/src/math/rounding.ts.html',
+    );
   });
 
   test('are shown line by line', () => {
     const path = 'packages/wasm/src/threads/threads.ts';
-    const lines = pages.get(`source/${path}.html`)?.filter(({ attributes }) => /^L\d+$/.test(attributes.get('id') ?? ''));
-    const text = lines?.map(({ text: line, attributes }) => line.slice((attributes.get('id') ?? '').length - 1)).join('');
+    const lines = pages.get(`source/${path}.html`)?.filter(({ attributes }) =>
+      /^L\d+$/.test(attributes.get('id') ?? ''),
+    );
+    const text = lines?.map(
+      ({ text: line, attributes }) => line.slice((attributes.get('id') ?? '').length - 1),
+    ).join('');
     expect(text).toBe(readText(path));
-    const imports = pages.get(`source/${path}.html`)?.filter(({ name, text: link }) => name === 'a' && link.startsWith("'"));
+    const imports = pages.get(`source/${path}.html`)?.filter(({ name, text: link }) =>
+      name === 'a' && link.startsWith("'"),
+    );
     expect(imports?.length).toBeGreaterThan(2);
   });
 });
@@ -104,14 +122,17 @@ describe('sources', () => {
 describe('every page', () => {
   test('has one title and one heading of the first level; no level is left out', () => {
     expect(wrong((tags) => {
-      const levels = tags.filter(({ name }) => /^h\d$/.test(name)).map(({ name }) => Number(name[1]));
-      const isInOrder = levels[0] === 1 && levels.every((level, i) => i === 0 || (level > 1 && level <= levels[i - 1] + 1));
+      const levels =
+        tags.filter(({ name }) => /^h\d$/.test(name)).map(({ name }) => Number(name[1]));
+      const isInOrder = levels[0] === 1 &&
+        levels.every((level, i) => i === 0 || (level > 1 && level <= levels[i - 1] + 1));
       return [
         ...(isInOrder ? [] : [`levels ${levels.join(' ')}`]),
         ...(tags.filter(({ name }) => name === 'title').length === 1 ? [] : ['title']),
       ];
     })).toEqual([]);
-    const titles = [...pages.values()].map((tags) => tags.find(({ name }) => name === 'title')?.text);
+    const titles =
+      [...pages.values()].map((tags) => tags.find(({ name }) => name === 'title')?.text);
     expect(new Set(titles).size).toBe(titles.length);
   });
 
@@ -122,7 +143,9 @@ describe('every page', () => {
       const named = tags.filter(({ name }) => ['a', 'button', 'input'].includes(name));
       const nameless = named.filter(({ text, attributes }) =>
         text.trim() === '' && (attributes.get('aria-label') ?? '') === '');
-      const images = tags.filter(({ name, attributes }) => name === 'img' && (attributes.get('alt') ?? '') === '');
+      const images = tags.filter(({ name, attributes }) =>
+        name === 'img' && (attributes.get('alt') ?? '') === '',
+      );
       return [...twice, ...nameless.map(({ name }) => `<${name}>`), ...images.map(() => '<img>')];
     })).toEqual([]);
   });
@@ -131,7 +154,9 @@ describe('every page', () => {
     expect(wrong((tags) => {
       const count = (name: string) => tags.filter((tag) => tag.name === name).length;
       const labels = tags.filter(({ name }) => name === 'nav')
-        .map(({ attributes }) => attributes.get('aria-label') ?? attributes.get('aria-labelledby') ?? '');
+        .map(({ attributes }) =>
+          attributes.get('aria-label') ?? attributes.get('aria-labelledby') ?? '',
+        );
       const skip = tags.find(({ name }) => name === 'a');
       return [
         ...(count('main') === 1 && count('header') === 1 ? [] : ['landmarks']),
@@ -143,13 +168,17 @@ describe('every page', () => {
 
   test('asks no other host for anything, and forbids all scripts to', () => {
     expect(wrong((tags) => {
-      const policy = tags.find(({ attributes }) => attributes.get('http-equiv') === 'Content-Security-Policy');
+      const policy =
+        tags.find(({ attributes }) => attributes.get('http-equiv') === 'Content-Security-Policy');
       const inline = tags.filter(({ name, attributes, text }) =>
         name === 'script' && attributes.get('type') !== 'application/json' && text !== '');
       const loaded = [...attribute(tags, 'src'),
-        ...attribute(tags.filter(({ name }) => name === 'link'), 'href')].filter((address) => /^\w+:|^\//.test(address));
+        ...attribute(tags.filter(({ name }) => name === 'link'), 'href')].filter((address) =>
+          /^\w+:|^\//.test(address),
+        );
       const rules = policy?.attributes.get('content') ?? '';
-      const isStrict = rules.startsWith("default-src 'none'; ") && rules.includes("connect-src 'none'") &&
+      const isStrict = rules.startsWith("default-src 'none'; ") &&
+      rules.includes("connect-src 'none'") &&
         !/https?:|\*|'unsafe-inline'/.test(rules);
       return [...loaded, ...inline.map(() => 'script'), ...(isStrict ? [] : ['policy'])];
     })).toEqual([]);
@@ -160,7 +189,8 @@ test('the first chapter is painted after less than 100 kB, all after less than 4
   const sizes = outline.flatMap((part) => part.pages)
     .filter(({ source }) => /^docs\/\d\d-/.test(source)).map(({ address }) => {
     // Other scripts run when the page has been painted.
-    const needed = [address, 'assets/style.css', 'assets/paint.js'].map((file) => String(output.get(file)));
+    const needed =
+      [address, 'assets/style.css', 'assets/paint.js'].map((file) => String(output.get(file)));
     const sum = (sizeOf: (text: string) => number) => needed.map(sizeOf).reduce((a, b) => a + b);
     return { plain: sum(Buffer.byteLength), gzip: sum((text) => gzipSync(text).length) };
   });
@@ -170,7 +200,9 @@ test('the first chapter is painted after less than 100 kB, all after less than 4
 });
 
 test('a chapter that runs code on all packages loads less than 250 kB, compressed', () => {
-  const shared = ['style.css', 'paint.js', 'site.js', 'packages.js', 'models.js'].map((file) => `assets/${file}`);
+  const shared = ['style.css', 'paint.js', 'site.js', 'packages.js', 'models.js'].map((file) =>
+    `assets/${file}`,
+  );
   const hasCode = (address: string): boolean => pages.get(address)
     ?.some(({ attributes }) => attributes.get('id') === 'program') === true;
   const chapters = outline.flatMap((part) => part.pages.map(({ address }) => address))
@@ -188,18 +220,23 @@ test('what makes pictures change is small, and loaded by no page before it is wa
   expect(sizeOf('site')).toBeLessThan(12_000);
   expect(sizeOf('pieces')).toBeLessThan(8_000);
   expect(sizeOf('drawing')).toBeLessThan(40_000);
-  expect(wrong((tags) => attribute(tags, 'src').filter((src) => /\/(?:pieces|drawing|packages)\.js$/.test(`/${src}`)))).toEqual([]);
+  expect(wrong((tags) =>
+    attribute(tags, 'src').filter((src) => /\/(?:pieces|drawing|packages)\.js$/.test(`/${src}`)),
+  )).toEqual([]);
 });
 
 describe('exercises', () => {
   const addresses = [...pages.keys()].filter((address) => /^exercises\/\w+\.html$/.test(address));
 
   test('have a page each, with what is asked, the types, an answer to begin with and hints', () => {
-    expect(addresses.map((address) => address.slice('exercises/'.length, -'.html'.length)).toSorted())
+    expect(
+      addresses.map((address) => address.slice('exercises/'.length, -'.html'.length)).toSorted(),
+    )
       .toEqual(exercises.map(({ name }) => name).toSorted());
     for (const { name, title, exports, hints } of exercises) {
       const text = String(output.get(`exercises/${name}.html`));
-      const [, json = ''] = /<script type="application\/json" id="answer">(.*?)<\/script>/.exec(text) ?? [];
+      const [, json = ''] =
+        /<script type="application\/json" id="answer">(.*?)<\/script>/.exec(text) ?? [];
       const data = JSON.parse(json) as ExerciseData;
       expect(text).toContain(`>${title}</h1>`);
       expect(text).not.toContain('--hint');
@@ -218,16 +255,21 @@ describe('exercises', () => {
       expect(attribute(pages.get('exercises.html') ?? [], 'href')).toContain(address);
       expect(attribute(pages.get('index.html') ?? [], 'href')).toContain(address);
     }
-    const command = pages.get('exercises/scan.html')?.filter(({ text }) => text === 'npm run exercise scan') ?? [];
+    const command = pages.get('exercises/scan.html')
+      ?.filter(({ text }) => text === 'npm run exercise scan') ?? [];
     expect(command.filter(({ name }) => name === 'a')).toEqual([]);
-    expect(attribute(pages.get('exercises/scan.html') ?? [], 'href')).toContain('../source/exercises/scan.ts.html');
+    expect(attribute(pages.get('exercises/scan.html') ?? [], 'href')).toContain(
+      '../source/exercises/scan.ts.html',
+    );
   });
 
   test('are small until the check is loaded, and it is what an answer needs alone', () => {
     const gzip = (file: string): number => gzipSync(String(output.get(file))).length;
     for (const address of addresses) expect(gzip(address)).toBeLessThan(10_000);
     expect(gzip('assets/exercise.js')).toBeLessThan(10_000);
-    const check = ['site', 'exercise', 'packages', 'fast-check', 'exercises'].map((name) => `assets/${name}.js`);
+    const check = ['site', 'exercise', 'packages', 'fast-check', 'exercises'].map((name) =>
+      `assets/${name}.js`,
+    );
     const loaded = [...check, 'assets/style.css', addresses[0]].map(gzip);
     expect(loaded.reduce((a, b) => a + b)).toBeLessThan(250_000);
   });
@@ -252,7 +294,9 @@ describe('colours', () => {
   });
 
   test.each(Object.entries(palette))('of text and ground differ enough: %s', (_, colours) => {
-    const low = pairs.map(([text, ground]) => ({ text, ground, ratio: contrast(colours[text], colours[ground]) }))
+    const low = pairs.map(([text, ground]) =>
+      ({ text, ground, ratio: contrast(colours[text], colours[ground]) }),
+    )
       .filter(({ ratio }) => ratio < 4.5);
     expect(low).toEqual([]);
   });
@@ -261,8 +305,10 @@ describe('colours', () => {
     const css = readText('scripts/book/site/style.css');
     const used = new Set(Array.from(css.matchAll(/var\(--([\w-]+)\)/g), ([, name]) => name));
     const own = new Set(Array.from(css.matchAll(/--([\w-]+):/g), ([, name]) => name));
-    expect([...used].filter((name) => !own.has(name) && !Object.hasOwn(palette.light, name))).toEqual([]);
-    const text = Array.from(css.matchAll(/(?<![\w-])color: var\(--(\w+)\)/g), ([, name]) => name as Colour);
+    expect([...used].filter((name) => !own.has(name) && !Object.hasOwn(palette.light, name)))
+      .toEqual([]);
+    const text =
+      Array.from(css.matchAll(/(?<![\w-])color: var\(--(\w+)\)/g), ([, name]) => name as Colour);
     expect(text.filter((name) => !pairs.some(([each]) => each === name))).toEqual([]);
     expect(css.match(/#[\da-f]{3,8}\b/g)).toBeNull();
   });

@@ -17,7 +17,8 @@ const desktop = { width: 1280, height: 900 };
 
 /** Numbers all that can be used on a page, in the order of the document, and says how many. */
 const numberControls = `{
-  const controls = [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]
+  const kinds = 'a[href], button, input, select, textarea, summary';
+  const controls = [...document.querySelectorAll(kinds)]
     .filter((each) => each.checkVisibility({ visibilityProperty: true }) && !each.disabled &&
       each.tabIndex >= 0);
   controls.forEach((each, i) => { each.dataset.place = i; });
@@ -78,7 +79,9 @@ describeInChromium('the site', (browser) => {
   }
 
   /** Uses a page, which has to be quiet, and to ask its own host alone. */
-  async function on(address: string, view: View, use: (page: Page) => Promise<void>): Promise<void> {
+  async function on(
+    address: string, view: View, use: (page: Page) => Promise<void>,
+  ): Promise<void> {
     await goto(address, view);
     await use(page);
     expect(page.messages).toEqual([]);
@@ -88,7 +91,9 @@ describeInChromium('the site', (browser) => {
   }
 
   const textOf = (page: Page, selector: string) =>
-    page.evaluate<string | undefined>(`document.querySelector(${JSON.stringify(selector)})?.textContent`);
+    page.evaluate<string | undefined>(
+      `document.querySelector(${JSON.stringify(selector)})?.textContent`,
+    );
   const isShown = (page: Page, selector: string) =>
     page.evaluate<boolean>(`document.querySelector(${JSON.stringify(selector)}).checkVisibility()`);
 
@@ -110,19 +115,26 @@ describeInChromium('the site', (browser) => {
           const selected = () => page.evaluate("document.querySelector('[aria-selected=true]').id");
           await page.press('ArrowDown');
           expect(await selected()).toBe('result-1');
-          expect(await page.evaluate("document.activeElement.getAttribute('aria-activedescendant')")).toBe('result-1');
+          expect(
+            await page.evaluate("document.activeElement.getAttribute('aria-activedescendant')"),
+          ).toBe('result-1');
           await page.press('ArrowUp');
           await page.press('Enter');
-          await page.waitFor("location.pathname.endsWith('/api/nn.html') && document.readyState === 'complete'");
+          await page.waitFor(
+            "location.pathname.endsWith('/api/nn.html') && document.readyState === 'complete'",
+          );
           expect(await page.evaluate('location.hash')).toBe('#warmup');
-          expect(await page.evaluate("Math.round(document.getElementById('warmup').getBoundingClientRect().top) < 200"))
+          expect(await page.evaluate(
+            "Math.round(document.getElementById('warmup').getBoundingClientRect().top) < 200",
+          ))
             .toBe(true);
         }));
 
       test('the choice of colours is kept', () =>
         on(`${start()}index.html`, { ...desktop, dark: false }, async (page) => {
           const ground = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
-          const pressed = () => page.evaluate("document.getElementById('theme').getAttribute('aria-pressed')");
+          const pressed = () =>
+            page.evaluate("document.getElementById('theme').getAttribute('aria-pressed')");
           const day = await ground();
           expect(await pressed()).toBe('false');
           await page.click('#theme');
@@ -149,7 +161,9 @@ describeInChromium('the site', (browser) => {
       const day = await ground();
       await page.emulate({ dark: true, print: true });
       expect(await ground()).toBe(day);
-      for (const selector of ['.bar', '#menu', '#toc', '.turn']) expect(await isShown(page, selector)).toBe(false);
+      for (const selector of ['.bar', '#menu', '#toc', '.turn']) {
+        expect(await isShown(page, selector)).toBe(false);
+      }
     }));
 
   test('the search ends by Escape, and says when it finds nothing', () =>
@@ -186,8 +200,8 @@ describeInChromium('the site', (browser) => {
 
   test('nothing is wider than the window', () =>
     on(`${base}index.html`, phone, async (page) => {
-      const addresses = ['index.html', '18-fusion.html', '25-training.html', '09-does-it-select.html',
-        'api/nn-node.html', 'contributing.html', 'source/index.html',
+      const addresses = ['index.html', '18-fusion.html', '25-training.html',
+        '09-does-it-select.html', 'api/nn-node.html', 'contributing.html', 'source/index.html',
         'source/packages/wasm/src/threads/threads.ts.html'];
       for (const address of someOf(addresses)) {
         await page.goto(base + address);
@@ -217,7 +231,8 @@ describeInChromium('the site', (browser) => {
       on(base + address, desktop, async (page) => {
         // Pictures get their controls when they come near.
         await page.waitFor(`(() => {
-          const next = [...document.querySelectorAll('main img')].find((each) => !each.closest('.piece'));
+          const next = [...document.querySelectorAll('main img')]
+            .find((each) => !each.closest('.piece'));
           next?.scrollIntoView();
           return next === undefined;
         })()`);
@@ -227,7 +242,9 @@ describeInChromium('the site', (browser) => {
         const places: number[] = [];
         for (let tabs = 0; tabs < 2 * count && places.at(-1) !== count - 1; tabs++) {
           // In an editor Tab indents; after Escape it leads on.
-          if (await page.evaluate("document.activeElement.tagName === 'TEXTAREA'")) await page.press('Escape');
+          if (await page.evaluate("document.activeElement.tagName === 'TEXTAREA'")) {
+            await page.press('Escape');
+          }
           await page.press('Tab');
           const { place, name, ...found } = await page.evaluate<Focused>(focused);
           // What can be scrolled gets the focus, too.
@@ -255,7 +272,8 @@ describeInChromium('the site', (browser) => {
 
   test('a line of a source is shown and marked', () =>
     on(`${base}source/packages/wasm/src/threads/threads.ts.html#L40`, desktop, async (page) => {
-      const top = await page.evaluate<number>("document.getElementById('L40').getBoundingClientRect().top");
+      const top =
+        await page.evaluate<number>("document.getElementById('L40').getBoundingClientRect().top");
       expect(top).toBeGreaterThan(0);
       expect(top).toBeLessThan(900);
       const ground = (id: string) =>
@@ -273,12 +291,18 @@ describeInChromium('the site', (browser) => {
 
   test('hostile text is shown, and never runs', async () => {
     const evil = '</script><script>hacked = 1</script><img src=x onerror="hacked = 1">';
-    const text = `# ${evil}\n\n[a](javascript:hacked=1) ${evil}\n\n\`\`\`ts\n// ${evil}\n\`\`\`\n\n- \`${evil}\`\n`;
+    const text = `# ${evil}\n\n[a](javascript:hacked=1) ${evil}\n\n\`\`\`ts\n// ` +
+      `${evil}\n\`\`\`\n\n- \`${evil}\`\n`;
     const links = { to: (target: string) => target, ofCode: () => undefined };
     const { body, sections } = renderMarkdown('evil.md', text, { links, isRunnable: true });
-    const program = { blocks: [{ line: 5, code: `// ${evil}`, expected: [{ line: 1, text: evil }] }] };
-    const data = html`<script type="application/json" id="program">${jsonInScript(program)}</script>`;
-    const sheet = { address: 'evil.html', title: evil, description: evil, body, sections, menu: html`${evil}`, data };
+    const program =
+      { blocks: [{ line: 5, code: `// ${evil}`, expected: [{ line: 1, text: evil }] }] };
+    const data =
+      html`<script type="application/json" id="program">${jsonInScript(program)}</script>`;
+    const sheet = {
+      address: 'evil.html', title: evil, description: evil, body, sections, menu: html`${evil}`,
+      data,
+    };
     const file = join(folder, `evil-${process.pid}.html`);
     writeFileSync(file, layOut(sheet));
     onTestFinished(() => rmSync(file));
@@ -288,7 +312,8 @@ describeInChromium('the site', (browser) => {
       expect(await textOf(page, 'main > p')).toBe(`[a](javascript:hacked=1) ${evil}`);
       expect(await textOf(page, 'pre')).toBe(`// ${evil}\n`);
       expect(await textOf(page, 'title')).toBe(`${evil} · mambagrad`);
-      expect(await page.evaluate("JSON.parse(document.getElementById('program').textContent)")).toEqual(program);
+      expect(await page.evaluate("JSON.parse(document.getElementById('program').textContent)"))
+        .toEqual(program);
       expect(await page.evaluate("document.querySelectorAll('img').length")).toBe(0);
     });
   });

@@ -102,7 +102,8 @@ const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Ein Ca
 
 const worker = `
   console.warn('from the worker', { a: 1 });
-  const url = URL.createObjectURL(new Blob(["console.log('from its worker'); throw new Error('in')"]));
+  const code = "console.log('from its worker'); throw new Error('in')";
+  const url = URL.createObjectURL(new Blob([code]));
   new Worker(url);
   postMessage('done');`;
 
@@ -130,7 +131,9 @@ describeInChromium('a page', (browser) => {
 
   test('gives values of all kinds, and waits for promises', async () => {
     expect(await page.evaluate('document.title')).toBe('Ein Café');
-    expect(await page.evaluate('Promise.resolve({ a: [1, null, "ä"] })')).toEqual({ a: [1, null, 'ä'] });
+    expect(await page.evaluate('Promise.resolve({ a: [1, null, "ä"] })')).toEqual(
+      { a: [1, null, 'ä'] },
+    );
     expect(await page.evaluate('undefined')).toBeUndefined();
     expect(await page.evaluate('[0 / 0].at(0)')).toBeNaN();
     expect(Object.is(await page.evaluate('-0'), -0)).toBe(true);
@@ -141,7 +144,9 @@ describeInChromium('a page', (browser) => {
 
   test('throws what was thrown in it', async () => {
     await expect(page.evaluate('nothing.at.all')).rejects.toThrow('nothing is not defined');
-    await expect(page.evaluate('Promise.reject(new RangeError("far"))')).rejects.toThrow('RangeError: far');
+    await expect(page.evaluate('Promise.reject(new RangeError("far"))')).rejects.toThrow(
+      'RangeError: far',
+    );
     await expect(page.evaluate('1 +')).rejects.toThrow('SyntaxError');
     await expect(page.evaluate('throw "text"')).rejects.toThrow('text');
   });
@@ -165,7 +170,9 @@ describeInChromium('a page', (browser) => {
     await own.evaluate('console.log("one", 2, [3], new Error("four").message)');
     await own.evaluate('void Promise.reject(new Error("rejected"))');
     await own.evaluate('void setTimeout(() => { throw new TypeError("thrown") })');
-    await own.evaluate('new Promise((resolve) => { new Worker("/worker.js").onmessage = resolve; })');
+    await own.evaluate(
+      'new Promise((resolve) => { new Worker("/worker.js").onmessage = resolve; })',
+    );
     await own.evaluate('fetch("/missing.txt").then(({ status }) => status)');
     await vi.waitFor(() => {
       const texts = own.messages.map(({ kind, text }) => `${kind}: ${text.split('\n')[0]}`)
@@ -202,7 +209,9 @@ describeInChromium('a page', (browser) => {
     await page.waitFor('document.querySelector("button").textContent === "clicked"');
     await expect(page.click('p')).rejects.toThrow('there is no p that can be seen');
     await expect(page.press('Tap')).rejects.toThrow("'Tap' is no key");
-    await expect(page.press('Ctrl+a')).rejects.toThrow("'Ctrl' in 'Ctrl+a' is none of Alt, Control");
+    await expect(page.press('Ctrl+a')).rejects.toThrow(
+      "'Ctrl' in 'Ctrl+a' is none of Alt, Control",
+    );
     await expect(page.waitFor('false', 100)).rejects.toThrow('0.1 s have not made true: false');
   });
 
@@ -238,7 +247,8 @@ describeInChromium('a page', (browser) => {
     onTestFinished(() => other.close());
     const own = await open(other.url);
     expect(await own.evaluate('crossOriginIsolated')).toBe(false);
-    await own.evaluate('void document.body.append(Object.assign(document.createElement("script"), ' +
+    await own.evaluate('void ' +
+    'document.body.append(Object.assign(document.createElement("script"), ' +
       '{ textContent: "window.ran = true" }))');
     expect(await own.evaluate('window.ran')).toBeUndefined();
     expect(own.errors.join()).toContain("script-src 'none'");
@@ -248,12 +258,13 @@ describeInChromium('a page', (browser) => {
     const url = new URL('../support/', import.meta.url).pathname;
     const other = await serve({ folders: { plain: url }, modules: { named: url } });
     onTestFinished(() => other.close());
-    const statusOf = async (path: string): Promise<number> => (await fetch(other.url + path)).status;
+    const statusOf = async (path: string): Promise<number> =>
+      (await fetch(other.url + path)).status;
     expect(await statusOf('plain/server.ts')).toBe(200);
     expect(await statusOf('named/server.ts')).toBe(200);
     expect(await statusOf('packages/tensor/dist/index.js')).toBe(200);
-    for (const path of ['plain/none.ts', 'plain', 'plain/', 'plain/%2e%2e/setup.ts', 'plain/..%2fsetup.ts',
-      'other/x', '', '%', 'packages/..%2f..%2f..%2fetc/passwd']) {
+    for (const path of ['plain/none.ts', 'plain', 'plain/', 'plain/%2e%2e/setup.ts',
+      'plain/..%2fsetup.ts', 'other/x', '', '%', 'packages/..%2f..%2f..%2fetc/passwd']) {
       expect(await statusOf(path), path).toBe(404);
     }
   });
@@ -275,7 +286,8 @@ describeInChromium('the browser', () => {
     ['that is killed rejects what is pending', async () => {
       const browser = await startChromium();
       const page = await browser?.open('data:text/html,x');
-      const rejected = expect(page?.evaluate('new Promise(() => 0)')).rejects.toThrow('Chromium has ended');
+      const rejected =
+        expect(page?.evaluate('new Promise(() => 0)')).rejects.toThrow('Chromium has ended');
       process.kill(-(browser?.pid ?? NaN), 'SIGKILL');
       await rejected;
       await browser?.close();

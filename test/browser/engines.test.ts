@@ -1,6 +1,7 @@
 /**
- * Bun and Deno, where they are on the path: they train, on one thread and on two, generate, save and
- * load, with the bits of Node. `npm run consumers -- --fetch` gets both, and tries the tarballs there.
+ * Bun and Deno, where they are on the path: they train, on one thread and on two, generate, save
+ * and load, with the bits of Node. `npm run consumers -- --fetch` gets both, and tries the tarballs
+ * there.
  */
 import { describe, expect, test } from 'vitest';
 import { type Call, hasEngine, runOn } from '../support/engines.ts';

@@ -1,6 +1,6 @@
 /**
- * The pages of examples/browser in Chromium: a model that Node has saved writes in a worker, and one
- * is trained in a page that is reloaded meanwhile.
+ * The pages of examples/browser in Chromium: a model that Node has saved writes in a worker, and
+ * one is trained in a page that is reloaded meanwhile.
  */
 import {
   characterTokenizer, generateTexts, MambaLM, type MambaLMOptions,
@@ -34,7 +34,9 @@ async function serveExample(...options: string[]): Promise<string> {
 /** What the saved model writes in Node, always choosing the likeliest letter. */
 async function likeliest(start: string): Promise<string> {
   let letters: readonly string[] = [];
-  const model = loadModel(file, ({ characters, ...options }: MambaLMOptions & { characters: string[] }) => {
+  const model = loadModel(file, (
+    { characters, ...options }: MambaLMOptions & { characters: string[] },
+  ) => {
     letters = characters;
     return new MambaLM(options);
   });
@@ -76,7 +78,9 @@ describeInChromium('the pages of examples/browser', (browser) => {
     await page.press(' '); // not slowly
     await page.press('Tab');
     await page.press('Enter'); // Write
-    await page.waitFor(`document.querySelector('#names').textContent.split('\\n').length > 8`, 60_000);
+    await page.waitFor(
+      `document.querySelector('#names').textContent.split('\\n').length > 8`, 60_000,
+    );
     await page.press('Tab'); // Write is disabled now; Stop
     await page.press('Enter');
     await untilEnabled(page, 'write');
@@ -92,16 +96,19 @@ describeInChromium('the pages of examples/browser', (browser) => {
   test('say that there is one thread where the host sends no headers', async () => {
     const page = await open(await serveExample('--alone'));
     await untilEnabled(page, 'write');
-    expect(await text(page, 'status')).toMatch(
-      /^A model of 61,056 parameters is loaded\. One thread computes: the page is not cross-origin isolated/,
-    );
+    expect(await text(page, 'status')).toMatch(new RegExp(
+      '^A model of 61,056 parameters is loaded\\. ' +
+        'One thread computes: the page is not cross-origin isolated',
+    ));
     expect(page.errors).toEqual([]);
   });
 
   /** Chooses a file in the input of a page. */
   async function choose(page: Page, path: string): Promise<void> {
     const { root } = await page.send<{ root: { nodeId: number } }>('DOM.getDocument');
-    const { nodeId } = await page.send<{ nodeId: number }>('DOM.querySelector', { nodeId: root.nodeId, selector: '#file' });
+    const { nodeId } = await page.send<{ nodeId: number }>(
+      'DOM.querySelector', { nodeId: root.nodeId, selector: '#file' },
+    );
     await page.send('DOM.setFileInputFiles', { nodeId, files: [path] });
   }
 
@@ -110,18 +117,28 @@ describeInChromium('the pages of examples/browser', (browser) => {
     await untilEnabled(page, 'train');
     await page.click('#train');
     const step = (least: number) => page.waitFor<number>(`(() => {
-      const [, step = '0'] = /^Step (\\d+) /.exec(document.querySelector('#progress').textContent) ?? [];
+      const shown = document.querySelector('#progress').textContent;
+      const [, step = '0'] = /^Step (\\d+) /.exec(shown) ?? [];
       return Number(step) >= ${least} ? Number(step) : 0;
     })()`, 120_000);
     await step(30);
     const threads = availableParallelism();
-    expect(await text(page, 'status')).toMatch(threads === 1 ? /^One thread trains: / : `${threads} threads train; the page is`);
-    await page.waitFor(`document.querySelector('#report').contentDocument?.querySelector('main details')`, 60_000);
-    await page.evaluate(`document.querySelector('#report').contentDocument.querySelector('details').open = true`);
-    const steps = `document.querySelector('#report').contentDocument.querySelector('dd').textContent`;
+    expect(await text(page, 'status')).toMatch(
+      threads === 1 ? /^One thread trains: / : `${threads} threads train; the page is`,
+    );
+    await page.waitFor(
+      `document.querySelector('#report').contentDocument?.querySelector('main details')`, 60_000,
+    );
+    await page.evaluate(
+      `document.querySelector('#report').contentDocument.querySelector('details').open = true`,
+    );
+    const steps =
+      `document.querySelector('#report').contentDocument.querySelector('dd').textContent`;
     const before = await page.evaluate<string>(steps);
     await page.waitFor(`${steps} !== ${JSON.stringify(before)}`, 60_000);
-    expect(await page.evaluate(`document.querySelector('#report').contentDocument.querySelector('details').open`)).toBe(true);
+    expect(await page.evaluate(
+      `document.querySelector('#report').contentDocument.querySelector('details').open`,
+    )).toBe(true);
 
     // In the middle of whatever it does.
     await page.reload();
@@ -134,19 +151,27 @@ describeInChromium('the pages of examples/browser', (browser) => {
     await page.click('#stop');
     await untilEnabled(page, 'train');
     expect(await text(page, 'status')).toMatch(/^Stopped: \d+ of 1104 steps are taken\.$/);
-    const report = await page.evaluate<string>(`document.querySelector('#report').contentDocument.body.innerText`);
+    const report = await page.evaluate<string>(
+      `document.querySelector('#report').contentDocument.body.innerText`,
+    );
     expect(report).toContain("resumed from the run 'names' in this browser");
     expect(page.errors).toEqual([]);
     expect(openSafetensors(path).readAll().size).toBe(openSafetensors(file).readAll().size);
 
     await page.click('#remove');
-    await page.waitFor(`document.querySelector('#status')?.textContent === 'Nothing is stored yet.'`);
+    await page.waitFor(
+      `document.querySelector('#status')?.textContent === 'Nothing is stored yet.'`,
+    );
     const reader = await open(url);
     await untilEnabled(reader, 'write');
     writeFileSync(join(folder, 'wrong.safetensors'), 'PK\x03\x04 an archive');
     await choose(reader, join(folder, 'wrong.safetensors'));
-    await reader.waitFor(`/a zip archive.*wrong\\.safetensors/.test(document.querySelector('#status').textContent)`);
+    await reader.waitFor(
+      `/a zip archive.*wrong\\.safetensors/.test(document.querySelector('#status').textContent)`,
+    );
     await choose(reader, path);
-    await reader.waitFor(`/^A model of 61,056/.test(document.querySelector('#status').textContent)`);
+    await reader.waitFor(
+      `/^A model of 61,056/.test(document.querySelector('#status').textContent)`,
+    );
   });
 });

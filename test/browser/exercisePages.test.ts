@@ -44,7 +44,8 @@ describeInChromium('the pages of the exercises', (browser) => {
     page = await browser().open(`${base}exercises/combine.html`);
     for (const { name } of exercises) {
       const text = String(builtSite().get(`exercises/${name}.html`));
-      const [, json = ''] = /<script type="application\/json" id="answer">(.*?)<\/script>/.exec(text) ?? [];
+      const [, json = ''] =
+        /<script type="application\/json" id="answer">(.*?)<\/script>/.exec(text) ?? [];
       all.set(name, JSON.parse(json) as ExerciseData);
     }
   });
@@ -74,7 +75,10 @@ describeInChromium('the pages of the exercises', (browser) => {
 
   async function checked(): Promise<string> {
     await page.evaluate("document.querySelector('#exercise .action').click()");
-    await page.waitFor("/solved|not yet|stopped/.test(document.querySelector('#exercise .status').textContent)", 30_000);
+    await page.waitFor(
+      "/solved|not yet|stopped/.test(document.querySelector('#exercise .status').textContent)",
+      30_000,
+    );
     return page.evaluate<string>("document.querySelector('.report').innerText.trim()");
   }
 
@@ -95,7 +99,9 @@ describeInChromium('the pages of the exercises', (browser) => {
     const [part, wrong] = mistakes[name];
     const mistake = solution.replace(part, wrong);
     expect(mistake).not.toBe(solution);
-    for (const [answer, words] of [[solution, /Done\.$/], [mistake, /✗/], [code, /is not written yet/]] as const) {
+    for (const [answer, words] of [
+      [solution, /Done\.$/], [mistake, /✗/], [code, /is not written yet/],
+    ] as const) {
       const report = await reportOn(name, answer);
       expect(report).toMatch(words);
       expect(report).toBe(wordsInNode(name, answer));
@@ -104,24 +110,33 @@ describeInChromium('the pages of the exercises', (browser) => {
 
   test('a loop without end is stopped, with the input on which it hung', async () => {
     await page.goto(`${base}exercises/combine.html`);
-    const code = 'export function combine() { for (;;); }\nexport const identity = () => ({ a: 1, b: 0 });';
+    const code =
+      'export function combine() { for (;;); }\nexport const identity = () => ({ a: 1, b: 0 });';
     await page.evaluate(`{
       const area = document.querySelector('#exercise textarea');
       area.value = ${JSON.stringify(code)};
       area.dispatchEvent(new Event('input'));
       document.querySelector('#exercise .action').click();
     }`);
-    await page.waitFor("document.querySelector('#exercise .status').textContent === 'checking …'", 30_000);
+    await page.waitFor(
+      "document.querySelector('#exercise .status').textContent === 'checking …'", 30_000,
+    );
     await page.waitFor("document.querySelector('#exercise [aria-label=Stop]').checkVisibility()");
     await page.click('#exercise [aria-label=Stop]');
-    expect(await page.evaluate("document.querySelector('.report').innerText")).toMatch(
-      /^Stopped\. Does a loop never end[^]*It was trying: the factors of two steps multiply\non\n {2}earlier = /);
+    expect(await page.evaluate("document.querySelector('.report').innerText")).toMatch(new RegExp(
+      '^Stopped\\. Does a loop never end[^]*' +
+        'It was trying: the factors of two steps multiply\non\n  earlier = ',
+    ));
     // The answer is there after a reload, as is what was solved; Reset gives the original back.
     await page.reload();
-    const answer = () => page.evaluate<string>("document.querySelector('#exercise textarea').value");
+    const answer = () =>
+      page.evaluate<string>("document.querySelector('#exercise textarea').value");
     expect(await answer()).toBe(code);
-    expect(await page.evaluate("document.querySelectorAll('#menu .solved').length")).toBe(chosen.length);
-    await page.evaluate("{ window.confirm = () => true; document.querySelector('[aria-label^=Put]').click(); }");
+    expect(await page.evaluate("document.querySelectorAll('#menu .solved').length"))
+      .toBe(chosen.length);
+    await page.evaluate(
+      "{ window.confirm = () => true; document.querySelector('[aria-label^=Put]').click(); }",
+    );
     expect(await answer()).toBe(dataOf('combine').code);
     expect(page.messages).toEqual([]);
   });
@@ -135,11 +150,16 @@ describeInChromium('the pages of the exercises', (browser) => {
       expect(await page.evaluate("document.querySelector('.hints li:last-child').textContent"))
         .toBe(hint.replaceAll('`', ''));
     }
-    expect(await page.evaluate("document.querySelector('[aria-label^=\"Show hint\"]').checkVisibility()")).toBe(false);
+    expect(await page.evaluate(
+      "document.querySelector('[aria-label^=\"Show hint\"]').checkVisibility()",
+    )).toBe(false);
     await page.click('#exercise summary');
-    expect(await page.evaluate("document.querySelector('#exercise details').textContent")).not.toContain('later.a');
+    expect(
+      await page.evaluate("document.querySelector('#exercise details').textContent"),
+    ).not.toContain('later.a');
     await page.click('#exercise details button');
-    expect(await page.evaluate("document.querySelector('#exercise details pre').textContent")).toBe(solution);
+    expect(await page.evaluate("document.querySelector('#exercise details pre').textContent"))
+      .toBe(solution);
     expect(await checked()).toContain('combine is not written yet');
     expect(page.messages).toEqual([]);
   });

@@ -42,7 +42,8 @@ describeInChromium('exercises in Chromium', (browser) => {
       modules: { exercises: join(root, 'exercises/dist') },
       folders: { 'fast-check': join(fastCheck, 'lib'), 'pure-rand': pureRand },
       pages: {
-        '/': `<!doctype html><title>exercises</title><script type="importmap">${importMap()}</script>`,
+        '/': '<!doctype html><title>exercises</title><script ' +
+          `type="importmap">${importMap()}</script>`,
       },
     });
     page = await browser().open(server.url);

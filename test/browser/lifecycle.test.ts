@@ -1,6 +1,6 @@
 /**
- * Pages that are not looked at: in a tab behind another one, and frozen, as a browser does with tabs
- * that were left for long. Training goes on, or stands still and goes on, with the same bits.
+ * Pages that are not looked at: in a tab behind another one, and frozen, as a browser does with
+ * tabs that were left for long. Training goes on, or stands still and goes on, with the same bits.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -64,7 +64,9 @@ describeInChromium('a page that is not looked at', (browser) => {
     });
 
     test('stands still while it is frozen, and goes on', async () => {
-      await page.evaluate(`heard.length = 0, window.result = inWorker(${JSON.stringify(training)}), 0`);
+      await page.evaluate(
+        `heard.length = 0, window.result = inWorker(${JSON.stringify(training)}), 0`,
+      );
       await page.send('Page.setWebLifecycleState', { state: 'frozen' });
       await sleep(500);
       await page.send('Page.setWebLifecycleState', { state: 'active' });

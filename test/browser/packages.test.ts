@@ -101,7 +101,9 @@ describeInChromium('in Chromium', (browser) => {
     const names = entries();
     expect(names.length).toBeGreaterThan(10);
     const module = names.map((name) => `import '${name}';`).join('\n');
-    const own = await serve({ pages: { '/': `<script type="module">${module}\nwindow.loaded = 1</script>` } });
+    const own = await serve(
+      { pages: { '/': `<script type="module">${module}\nwindow.loaded = 1</script>` } },
+    );
     const page = await browser().open(own.url);
     expect(page.messages).toEqual([]);
     expect(await page.evaluate('window.loaded')).toBe(1);

@@ -1,8 +1,13 @@
-/** The interactive pieces in Chromium: they draw what their code draws in Node, and keep out of the way. */
+/**
+ * The interactive pieces in Chromium: they draw what their code draws in Node, and keep out of the
+ * way.
+ */
 import type { Server } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { serve } from '../../scripts/book/src/serve.ts';
-import { type Controls, controls, type PieceName, type Settings } from '../../scripts/pictures/src/controls.ts';
+import {
+  type Controls, controls, type PieceName, type Settings,
+} from '../../scripts/pictures/src/controls.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { drawPiece } from '../../scripts/pictures/src/pieces.ts';
 import { describeInChromium, type Page } from '../support/chromium.ts';
@@ -20,11 +25,14 @@ function pageWith(name: string): string {
 }
 
 /** What the controls of a piece say at first, but for one, which is moved, and its place. */
-function moved(own: Controls): { settings: Settings; index: number; value: number | string | boolean } {
+function moved(
+  own: Controls,
+): { settings: Settings; index: number; value: number | string | boolean } {
   const entries = Object.entries(own);
   const settings = Object.fromEntries(entries.map(([key, { value }]) => [key, value]));
   const [key, control] = entries[0];
-  const value = control.kind === 'range' ? (control.value === control.max ? control.min : control.max)
+  const value =
+    control.kind === 'range' ? (control.value === control.max ? control.min : control.max)
     : control.kind === 'check' ? !control.value : control.kind === 'text' ? '2, 1'
       : Object.keys(control.options).at(-1) ?? '';
   return { settings: { ...settings, [key]: value }, index: 0, value };
@@ -51,7 +59,9 @@ describeInChromium('pictures that can be changed', (browser) => {
     await page.emulate({ width: 390, height: 844 });
     page.messages.length = page.requests.length = 0;
     await page.goto(`${base}${pageWith(name)}`);
-    await page.evaluate(`document.querySelector('img[src$="pictures/${name}.svg"]').scrollIntoView()`);
+    await page.evaluate(
+      `document.querySelector('img[src$="pictures/${name}.svg"]').scrollIntoView()`,
+    );
     const piece = `document.querySelector('[data-piece="${name}"]')`;
     await page.waitFor(`${piece} !== null`);
     return piece;
@@ -59,7 +69,8 @@ describeInChromium('pictures that can be changed', (browser) => {
 
   const svgOf = (piece: string): string =>
     `decodeURIComponent(${piece}.querySelector('img').src.replace(/^data:image.svg.xml,/, ''))`;
-  const loads = (script: string): boolean => page.requests.some((address) => address.endsWith(`/${script}.js`));
+  const loads = (script: string): boolean =>
+    page.requests.some((address) => address.endsWith(`/${script}.js`));
 
   test.each(someOf(names))('%s is drawn as in Node when a control is moved', async (name) => {
     const piece = await open(name);
@@ -78,10 +89,13 @@ describeInChromium('pictures that can be changed', (browser) => {
     expect(await page.evaluate(`${piece}.querySelector('img').naturalWidth > 0`)).toBe(true);
     // A phone has room for it.
     expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
-    expect(await page.evaluate(`[...${piece}.querySelectorAll('label, button, input')].every((each) =>
+    const parts = `${piece}.querySelectorAll('label, button, input')`;
+    expect(await page.evaluate(`[...${parts}].every((each) =>
       each.getBoundingClientRect().right <= ${piece}.getBoundingClientRect().right)`)).toBe(true);
     await page.evaluate(`[...${piece}.querySelectorAll('button')].at(-1).click()`);
-    expect(await page.evaluate(`${piece}.querySelector('img').src.endsWith('pictures/${name}.svg')`)).toBe(true);
+    expect(
+      await page.evaluate(`${piece}.querySelector('img').src.endsWith('pictures/${name}.svg')`),
+    ).toBe(true);
     expect(page.messages).toEqual([]);
   });
 
@@ -93,7 +107,9 @@ describeInChromium('pictures that can be changed', (browser) => {
     const settings = { length: 9, chunkSize: 4, algorithm: 'all' };
     expect(await page.evaluate(svgOf(piece))).toBe(await drawPiece('scan-trees', settings));
     expect(await page.evaluate(`${piece}.querySelector('output').textContent`)).toBe('9');
-    expect(await page.evaluate(`${piece}.querySelector('img').alt`)).toContain('Scans over 9 steps');
+    expect(await page.evaluate(`${piece}.querySelector('img').alt`)).toContain(
+      'Scans over 9 steps',
+    );
   });
 
   test('what cannot be drawn is said, and the picture stays', async () => {
@@ -116,7 +132,9 @@ describeInChromium('pictures that can be changed', (browser) => {
     await page.evaluate(`${play}.click()`);
     await page.waitFor(`${piece}.querySelector('img').alt.includes('over ' + ${steps} + ' steps')`);
     const end = await page.evaluate<number>(steps);
-    expect(await page.evaluate(svgOf(piece))).toBe(await drawPiece('training-loss', { steps: end, lr: 0.5, hidden: 16, seed: 1 }));
+    expect(await page.evaluate(svgOf(piece))).toBe(
+      await drawPiece('training-loss', { steps: end, lr: 0.5, hidden: 16, seed: 1 }),
+    );
     expect(await page.evaluate(`${play}.textContent`)).toBe('Play');
   });
 

@@ -17,7 +17,9 @@ import { runs } from '../support/soak.ts';
  * whole part of all its numbers is the same.
  */
 const shared = `
-  import { browserCheckpoints, browserRun, listRuns, loadLog, removeRun, uniform } from '/mambagrad.js';
+  import {
+    browserCheckpoints, browserRun, listRuns, loadLog, removeRun, uniform,
+  } from '/mambagrad.js';
   const noise = uniform([100_000], 0, 0.5);
   const stateOf = (value) => new Map(['a', 'b', 'c'].map((name) => [name, noise.add(value)]));
   const line = (step) => JSON.stringify({ step, metrics: { loss: 1 / step } }) + '\\n';
@@ -69,7 +71,8 @@ describeInChromium('the storage of a browser', (browser) => {
   const savedBy = ({ messages }: Page): number[] =>
     messages.flatMap(({ text }) => /^saved (\d+)$/.exec(text)?.[1] ?? []).map(Number);
 
-  const look = (at: Page) => at.evaluate<{ value: number; isWhole: boolean; logged: number }>(`api.look('run')`);
+  const look = (at: Page) =>
+    at.evaluate<{ value: number; isWhole: boolean; logged: number }>(`api.look('run')`);
 
   /** The ways in which a page ends; each gives the page that is opened after it. */
   const ends: readonly ((saving: Page) => Promise<Page>)[] = [
@@ -99,7 +102,8 @@ describeInChromium('the storage of a browser', (browser) => {
     let last = 0;
     for (let round = 0; round < runs(16); round++) {
       await saving.evaluate(`void (window.worker = new Worker('/saver.js', { type: 'module' }))`);
-      await expect.poll(() => Math.max(0, ...savedBy(saving)), { timeout: 20_000 }).toBeGreaterThan(last);
+      await expect.poll(() => Math.max(0, ...savedBy(saving)), { timeout: 20_000 })
+        .toBeGreaterThan(last);
       await sleep(60 * Math.random());
       const ended = saving;
       saving = await ends[round % ends.length](saving);
@@ -120,7 +124,8 @@ describeInChromium('the storage of a browser', (browser) => {
       const store = api.browserCheckpoints('tabs', 2);
       for (let step = 1; step <= 8; step++) await store.save(${100 * i} + step, api.stateOf(step));
     })()`)));
-    const { value, isWhole } = await page.evaluate<{ value: number; isWhole: boolean }>(`api.look('tabs')`);
+    const { value, isWhole } =
+      await page.evaluate<{ value: number; isWhole: boolean }>(`api.look('tabs')`);
     expect([value, isWhole]).toEqual([8, true]);
     expect(await page.evaluate('api.listRuns()')).toContain('tabs');
     await page.evaluate(`api.removeRun('tabs')`);
@@ -131,15 +136,21 @@ describeInChromium('the storage of a browser', (browser) => {
   test('goes on from an earlier checkpoint if the file of the latest is damaged', async () => {
     await page.evaluate(`(async () => {
       await api.removeRun('run');
-      for (const step of [1, 2]) await api.browserCheckpoints('damaged').save(step, api.stateOf(step));
+      for (const step of [1, 2]) {
+        await api.browserCheckpoints('damaged').save(step, api.stateOf(step));
+      }
     })()`);
     const host = new URL(server.url).host.replace(':', '_');
     const folder = join(browser().profile, `Default/IndexedDB/http_${host}.indexeddb.blob`);
     const files = readdirSync(folder, { recursive: true }).map((name) => join(folder, String(name)))
-      .filter((path) => statSync(path).isFile()).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+      .filter((path) => statSync(path).isFile()).sort((a, b) =>
+        statSync(b).mtimeMs - statSync(a).mtimeMs,
+      );
     truncateSync(files[0], 1000);
     expect(await page.evaluate(`api.look('damaged')`)).toMatchObject({ value: 1, isWhole: true });
-    expect(page.messages.map(({ text }) => text).join()).toMatch(/left out: step 2 of the run 'damaged': /);
+    expect(page.messages.map(({ text }) => text).join()).toMatch(
+      /left out: step 2 of the run 'damaged': /,
+    );
   });
 
   test('says that there is no more room, and loses nothing', async () => {
@@ -151,8 +162,11 @@ describeInChromium('the storage of a browser', (browser) => {
     await tab.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 3_000_000 });
     await tab.evaluate(`api.browserCheckpoints('full').save(1, api.stateOf(1))`);
     await tab.evaluate(`api.browserCheckpoints('full').save(2, api.stateOf(2))`);
-    await expect(tab.evaluate(`api.browserCheckpoints('full').save(3, api.stateOf(3))`)).rejects.toThrow(
-      'browserCheckpoints: the browser gives this site no more room (it uses 2.4 MB); all that was saved',
+    await expect(
+      tab.evaluate(`api.browserCheckpoints('full').save(3, api.stateOf(3))`),
+    ).rejects.toThrow(
+      'browserCheckpoints: the browser gives this site no more room (it uses 2.4 MB); ' +
+        'all that was saved',
     );
     expect(await tab.evaluate(`api.look('full')`)).toMatchObject({ value: 2, isWhole: true });
     await tab.close();

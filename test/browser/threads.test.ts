@@ -78,7 +78,9 @@ const worker = `
   };
 `;
 
-/** Functions are called from timers: what DevTools evaluates itself is above the policy of a page. */
+/**
+ * Functions are called from timers: what DevTools evaluates itself is above the policy of a page.
+ */
 const main = `
   import * as work from '/work.js';
   globalThis.work = work;
@@ -121,7 +123,8 @@ interface Trained {
 
 const places = ['run', 'runInWorker'];
 
-const HEADERS = /Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp$/;
+const HEADERS =
+  /Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp$/;
 
 interface Expected {
   readonly trained: Trained;

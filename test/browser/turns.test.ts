@@ -24,7 +24,8 @@ describeInChromium('a long loop in a worker', (browser) => {
     const server = await serve({ pages: { '/': '<!doctype html>', '/worker.js': worker } });
     const page = await browser().open(server.url);
     try {
-      const [own, byTimers] = await page.evaluate<{ rounds: number; timers: number }[]>(`new Promise((resolve) => {
+      interface Turns { readonly rounds: number; readonly timers: number }
+      const [own, byTimers] = await page.evaluate<Turns[]>(`new Promise((resolve) => {
         const worker = new Worker('/worker.js', { type: 'module' });
         worker.onmessage = ({ data }) => resolve(data);
         worker.postMessage(0);

@@ -1,4 +1,6 @@
-/** The bundler: what a bundle exports and computes is what the modules do, and nothing is imported. */
+/**
+ * The bundler: what a bundle exports and computes is what the modules do, and nothing is imported.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +36,10 @@ async function both(
   return [bundled, await import(pathToFileURL(file).href) as Exports];
 }
 
-/** Whole numbers that follow from a seed. A program takes too many for fast-check to make it smaller. */
+/**
+ * Whole numbers that follow from a seed. A program takes too many for fast-check to make it
+ * smaller.
+ */
 function draws(seed: number): Draw {
   let state = seed;
   return (most) => {
@@ -72,7 +77,8 @@ describe('bundled modules', () => {
         export const signs = 1 - -1 + +1, isIt = typeof 'x' in { string: 1 };
         const hidden = 1;`,
       'math.mjs': 'export const zero = 0, twice = (x) => 2 * x; export const half = (x) => x / 2;',
-      'list.mjs': 'const list = [1, 2]; export { list as default }; export const last = list.at(-1);',
+      'list.mjs': 'const list = [1, 2]; export { list as default }; ' +
+        'export const last = list.at(-1);',
       'passed.mjs': "export { half } from './math.mjs'; export { last } from './list.mjs';",
     });
     expect(Object.keys(bundled)).toEqual(Object.keys(own).sort());
@@ -152,20 +158,26 @@ describe('bundled modules', () => {
   test('that cannot be bundled are errors that say why, and where', async () => {
     const other = { 'other.mjs': 'export const other = 1;' };
     const main = (text: string) => failureOf({ 'main.mjs': text, ...other });
-    expect(await main('\nexport let count = 0;')).toMatch(
-      /^main.mjs:2: exports `let`, expected a function, a class, a const or a list; a bundle passes/);
+    expect(await main('\nexport let count = 0;')).toMatch(new RegExp(
+      '^main.mjs:2: exports `let`, expected a function, a class, a const or a list; ' +
+        'a bundle passes',
+    ));
     for (const change of ['count = 1', 'count++', '--count', 'count ??= 2', 'count += 1']) {
       const text = `let count = 0; export { count }; export const f = () => { ${change}; };`;
       expect(await main(text), change).toMatch('exports the variable count');
     }
     expect(await main('export default 1;')).toMatch('main.mjs:1: exports `default`, expected');
-    expect(await main('const { a } = {};\nexport const { b } = {};')).toMatch('main.mjs:2: `{`, exp');
+    expect(await main('const { a } = {};\nexport const { b } = {};')).toMatch(
+      'main.mjs:2: `{`, exp',
+    );
     expect(await main("const f = () => import('./other.mjs');")).toMatch('main.mjs:1: `import()`');
     expect(await main('const here = import.meta.url;')).toMatch('main.mjs:1: `import()`');
     expect(await main('await 1;')).toMatch('main.mjs: its code cannot be bundled');
     expect(await main("import { a } from './other.mjs'\n")).toMatch('expected `;`');
     expect(await main('const $1 = 1;')).toMatch('names such as $1 are those of the bundle');
-    expect(await main('const a = 1, o = { a b: 1 };')).toMatch('`a` stands before `b` in an object');
+    expect(await main('const a = 1, o = { a b: 1 };')).toMatch(
+      '`a` stands before `b` in an object',
+    );
     expect(await main('const a = 1;\na\n{ a; }')).toMatch('a brace stands behind `a`');
     expect(await main('class A { x = 1\n y = 2; }')).toMatch('`y` follows a value: end it');
     expect(await main("import 'node:fs';")).toBe(
@@ -189,7 +201,8 @@ describe('mambagrad/browser', () => {
   beforeAll(async () => {
     text = browserModule();
     writeFileSync(file, text);
-    const files = [file, packageEntries().get('mambagrad/browser') ?? ''].map((path) => pathToFileURL(path));
+    const files =
+      [file, packageEntries().get('mambagrad/browser') ?? ''].map((path) => pathToFileURL(path));
     writeFileSync(join(folder, 'compare.mjs'), `${train}
       console.log(JSON.stringify([
         await train('${files[0].href}'), await train('${files[1].href}'),
@@ -250,11 +263,15 @@ describe('mambagrad/browser', () => {
     const files = ['scripts.js', 'browser.js'];
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
-    const { output } = await run(process.execPath, [tsc, '-p', folder, '--pretty', 'false'], { cwd: folder });
-    const found = output.matchAll(/error TS\d+: (?:Cannot find name|No value exists in scope for the shorthand property) '(.*?)'/g);
+    const { output } =
+      await run(process.execPath, [tsc, '-p', folder, '--pretty', 'false'], { cwd: folder });
+    const messages = 'Cannot find name|No value exists in scope for the shorthand property';
+    const found = output.matchAll(new RegExp(`error TS\\d+: (?:${messages}) '(.*?)'`, 'g'));
     const free = [...new Set(Array.from(found, ([, name]) => name))];
     // Of Node and of browsers. What is not in the language the compiler does not know here.
-    expect(free.filter((name) => !(name in globalThis) && !['navigator', 'self', 'Worker'].includes(name))).toEqual([]);
+    expect(free.filter((name) =>
+      !(name in globalThis) && !['navigator', 'self', 'Worker'].includes(name),
+    )).toEqual([]);
     expect(free).toContain('performance');
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Draws small programs whose names are easily confused: variables hide each other, and are called as
- * keys, members, private names, labels and the short names of bundles are.
+ * Draws small programs whose names are easily confused: variables hide each other, and are called
+ * as keys, members, private names, labels and the short names of bundles are.
  */
 const names = ['a', 'b', 'c', 'of', 'get', 'size', 'name', '$', 'async', 'x'];
 
@@ -78,7 +78,8 @@ class Writer {
   /** A function of two numbers, in one of its forms; what it is called is noted, too. */
   #function(name: string, scope: Scope): string {
     const [first, second] = this.#names(2, []);
-    const given = { ...scope, numbers: [...without(scope.numbers, [first, second]), first, second] };
+    const given =
+      { ...scope, numbers: [...without(scope.numbers, [first, second]), first, second] };
     const inside = { ...given, functions: without(scope.functions, [first, second]) };
     const standard = this.#value({ ...scope, numbers: without(scope.numbers, [first, second]) });
     const parameters = this.#oneOf([
@@ -96,7 +97,8 @@ class Writer {
       `const ${name} = (${parameters}) => {\n${body}\nreturn ${result};\n};\n${noted}`,
       `const ${name} = ((${parameters}) => (${result}));\n${noted}`,
       `const ${name} = function (${parameters}) {\n${body}\nreturn ${result};\n};\n${noted}`,
-      `class Of_${name} {\n#${first} = 1;\nstatic ${second} = 2;\nget ${first}() { return this.#${first}; }\n` +
+      `class Of_${name} {\n#${first} = 1;\nstatic ${second} = 2;\nget ${first}() { return ` +
+      `this.#${first}; }\n` +
         `${second}(${parameters}) { this.#${first} += ${result}; return this.${first}; }\n}\n` +
         `const ${name} = (p, q) => new Of_${name}().${second}(p, q) + Of_${name}.${second};\n` +
         `shown.push(Of_${name}.name, ${name}.name);`,
@@ -121,32 +123,36 @@ class Writer {
       `if (${value} > 1) {\n${block}\n} else total -= ${value};`,
       `${name}_${this.#depth}: for (const item of [${value}, 2]) {\n${block}\n` +
         `if (item > 1) continue ${name}_${this.#depth};\n}`,
-      `try {\nthrow new Error(String(${value}));\n} catch ({ message }) {\n${block}\nshown.push(message);\n}`,
+      `try {\nthrow new Error(String(${value}));\n} catch ({ message }) ` +
+        `{\n${block}\nshown.push(message);\n}`,
       `switch (${value} % 3) {\ncase 1: {\n${block}\nbreak;\n}\ndefault: total += 1;\n}`,
     ]);
   }
 
-  /** An expression that is a number. */
+  /** An expression that is a number. Of its forms only the one that is chosen is written. */
   #value(scope: Scope, depth = 0): string {
     const simple = [String(this.#number(9)), ...scope.numbers, ...scope.numbers];
     if (depth > 2) return this.#oneOf(simple);
     const part = (): string => this.#value(scope, depth + 1);
     const [name] = this.#names(1, []);
-    const hidden = { numbers: [...without(scope.numbers, [name]), name], functions: without(scope.functions, [name]) };
-    const called = scope.functions.length === 0 ? [] : [
-      `${this.#oneOf(scope.functions)}(${part()}, ${part()})`,
-    ];
-    const shorthand = scope.numbers.length === 0 ? [] : [
-      scope.numbers.map((each) => `({ ${name}: 1, ${each} }).${each}`)[0],
-    ];
+    const hidden = {
+      numbers: [...without(scope.numbers, [name]), name],
+      functions: without(scope.functions, [name]),
+    };
+    const call = () => `${this.#oneOf(scope.functions)}(${part()}, ${part()})`;
+    const [first] = scope.numbers;
     return this.#oneOf([
-      this.#oneOf(simple), ...called, ...called, ...shorthand,
-      `(${part()} + ${part()})`, `(${part()} > 3 ? ${part()} : ${part()})`,
-      `({ ${name}: ${part()} }).${name}`, `({ ${name}() { return ${part()}; } }).${name}()`,
-      `\`\${${part()}} ${name}: \${${part()}}\`.length`,
-      `((${name}) => ${this.#value(hidden, depth + 1)})(${part()})`,
-      `[${part()}, ${part()}].map((${name}) => ({ ${name} })).length`,
-    ]);
+      () => this.#oneOf(simple),
+      ...(scope.functions.length === 0 ? [] : [call, call]),
+      ...(scope.numbers.length === 0 ? [] : [() => `({ ${name}: 1, ${first} }).${first}`]),
+      () => `(${part()} + ${part()})`,
+      () => `(${part()} > 3 ? ${part()} : ${part()})`,
+      () => `({ ${name}: ${part()} }).${name}`,
+      () => `({ ${name}() { return ${part()}; } }).${name}()`,
+      () => `\`\${${part()}} ${name}: \${${part()}}\`.length`,
+      () => `((${name}) => ${this.#value(hidden, depth + 1)})(${part()})`,
+      () => `[${part()}, ${part()}].map((${name}) => ({ ${name} })).length`,
+    ])();
   }
 
   #names(count: number, taken: readonly string[]): string[] {

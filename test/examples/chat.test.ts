@@ -85,5 +85,7 @@ it('reads turns and commands from a pipe, line by line', async () => {
   await chat(model, { count: 4, input, output, ...greedy });
   const expected = await turn(new Conversation(model), 'abc', 4);
   const printed = String(output.read());
-  expect(printed).toBe([expected, 'The last turn is taken back.', expected, expected, ''].join('\n'));
+  expect(printed).toBe(
+    [expected, 'The last turn is taken back.', expected, expected, ''].join('\n'),
+  );
 });

@@ -1,4 +1,6 @@
-/** The streams of the induction example, read by a loop that knows nothing of how they are drawn. */
+/**
+ * The streams of the induction example, read by a loop that knows nothing of how they are drawn.
+ */
 import { MambaLM } from '@mambagrad/mamba';
 import { concat, manualSeed } from '@mambagrad/tensor';
 import { expect, it } from 'vitest';

@@ -41,7 +41,8 @@ it.each(['mamba', 'mamba2'])('%s comes back with the losses it would have had', 
 it('writes the files that the script in Python reads', async () => {
   const begun = join(folder, 'begun');
   const small = ['--batch', '2', '--length', '8'];
-  const sizes = ['--hidden', '4', '--layers', '1', '--state', '2', '--steps', '2', '--compare', '1'];
+  const sizes =
+    ['--hidden', '4', '--layers', '1', '--state', '2', '--steps', '2', '--compare', '1'];
   const printed = await run('--folder', begun, '--mamba2', ...sizes, ...small);
   expect(printed[1]).toBe(`Now run: python examples/python/continue_training.py ${begun}`);
   for (const name of ['start/config.json', 'run.json']) {

@@ -7,7 +7,9 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { compileFolder, type Problems, problemsIn, textOfProblems } from '../../exercises/runner/compile.ts';
+import {
+  compileFolder, type Problems, problemsIn, textOfProblems,
+} from '../../exercises/runner/compile.ts';
 import { nextHint } from '../../exercises/runner/hints.ts';
 import { exercises } from '../../exercises/checks/exercises.ts';
 
@@ -24,7 +26,9 @@ const write = (name: string, text: string): void =>
   writeFileSync(join(folder, `${name}.ts`), text);
 
 /** Runs the command on the folder, in a process of its own, which compiles the folder. */
-async function runProcess(...args: readonly string[]): Promise<{ code: number | null; output: string }> {
+async function runProcess(
+  ...args: readonly string[]
+): Promise<{ code: number | null; output: string }> {
   const main = join(root, 'exercises/dist/runner/main.js');
   const { npm_config_hint: _, ...env } = process.env;
   const child = spawn(process.execPath, [main, ...args, '--folder', folder], { cwd: root, env });
@@ -131,7 +135,9 @@ it.each([
 
 it('mistakes end the process with their exit codes', async () => {
   const [failed, refused] = await Promise.all([runProcess('fusion'), runProcess('nothing')]);
-  expect(failed.output).toMatch(/fusion\.ts does not compile yet:\n\n {2}line \d+: {2}return group/);
+  expect(failed.output).toMatch(
+    /fusion\.ts does not compile yet:\n\n {2}line \d+: {2}return group/,
+  );
   expect(failed.code).toBe(1);
   expect(refused.output).toMatch(/^there is no exercise 'nothing', expected one of backward, op, /);
   expect(refused.code).toBe(2);

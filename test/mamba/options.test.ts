@@ -6,7 +6,8 @@
 import * as mamba from '@mambagrad/mamba';
 import {
   alternatingOrder, BiMamba, BiMambaBlock, type BiMambaOptions, DepthwiseConv1d, gatedRmsNorm,
-  inverseOrder, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block, MambaBlock, MambaLM, MambaND, type MambaOptions,
+  inverseOrder, Mamba, Mamba2, Mamba2Block, Mamba3, Mamba3Block, MambaBlock, MambaLM, MambaND,
+  type MambaOptions,
   rasterOrder, Residual, reverseOrder, sample, selectiveCopying, selectiveScan, SelectiveSSM, ssd,
 } from '@mambagrad/mamba';
 import { Dropout, Module } from '@mambagrad/nn';
@@ -70,17 +71,21 @@ describe('sizes', () => {
   const encoder = { embedDim: 2, hiddenSize: 2 };
   type Row = readonly [string, readonly string[], (options: never) => unknown, object];
   const models: readonly Row[] = [
-    ['SelectiveSSM', ['channels', 'stateSize', 'dtRank'], (o) => new SelectiveSSM(o), { channels: 2 }],
-    ['MambaBlock', ['hiddenSize', 'stateSize', 'dtRank', 'convSize'], (o) => new MambaBlock(o), {
-      hiddenSize: 2,
-    }],
+    ['SelectiveSSM', ['channels', 'stateSize', 'dtRank'],
+      (o) => new SelectiveSSM(o), { channels: 2 }],
+    ['MambaBlock', ['hiddenSize', 'stateSize', 'dtRank', 'convSize'],
+      (o) => new MambaBlock(o), { hiddenSize: 2 }],
     ['Mamba2Block', ['hiddenSize', 'stateSize', 'headDim', 'numGroups', 'chunkSize', 'convSize'],
       (o) => new Mamba2Block(o), { hiddenSize: 2, headDim: 2 }],
     ['Mamba3Block', ['hiddenSize', 'stateSize', 'headDim', 'numGroups', 'chunkSize', 'mimoRank'],
       (o) => new Mamba3Block(o), { hiddenSize: 2, headDim: 2 }],
     ['Mamba', ['embedDim', 'hiddenSize', 'stateSize', 'windowSize'], (o) => new Mamba(o), encoder],
-    ['BiMamba', ['embedDim', 'hiddenSize', 'stateSize', 'windowSize'], (o) => new BiMamba(o), encoder],
-    ['MambaLM', ['vocabSize', 'hiddenSize'], (o) => new MambaLM(o), { vocabSize: 2, hiddenSize: 2 }],
+    [
+      'BiMamba', ['embedDim', 'hiddenSize', 'stateSize', 'windowSize'], (o) => new BiMamba(o),
+      encoder,
+    ],
+    ['MambaLM', ['vocabSize', 'hiddenSize'],
+      (o) => new MambaLM(o), { vocabSize: 2, hiddenSize: 2 }],
   ];
   it.each(models)('of %s are whole numbers from 1', (name, keys, make, good) => {
     for (const key of keys) {
@@ -192,7 +197,9 @@ describe('models', () => {
     const block = new MambaBlock({ hiddenSize: 2 });
     expect(() => block.forward(zeros([2, 2]))).toThrow('MambaBlock: x is f32[2, 2], expected');
     expect(() => block.step(zeros([1, 2]), undefined as never)).toThrow('MambaBlock.step: state');
-    expect(() => block.scan(zeros([1, 2, 2]), { state: {} as never })).toThrow('state.conv is missing');
+    expect(() => block.scan(zeros([1, 2, 2]), { state: {} as never })).toThrow(
+      'state.conv is missing',
+    );
     const conv = new DepthwiseConv1d(2, 3);
     expect(() => conv.scan(zeros([1, 2, 2]), { state: zeros([1, 1, 2]) })).toThrow(
       'DepthwiseConv1d: state is f32[1, 1, 2], expected f32[1, 2, 2]',
@@ -251,7 +258,9 @@ describe('scan orders', () => {
           `[${places.join(', ')}], expected each index from 0 to 3 once`,
       );
     }
-    expect(() => inverseOrder([0, 2, 2])).toThrow('inverseOrder: permutation is [0, 2, 2], expected');
+    expect(() => inverseOrder([0, 2, 2])).toThrow(
+      'inverseOrder: permutation is [0, 2, 2], expected',
+    );
     expect(() => inverseOrder([0, -1])).toThrow('inverseOrder: permutation is [0, -1], expected');
     expect(run(undefined)).toThrow('is undefined, expected an array');
     expect(run([3, 1, 0, 2])).not.toThrow();

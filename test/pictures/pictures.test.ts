@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { buffer, kernel, load, multiply, plus, printKernel, times } from '@mambagrad/kernel';
 import { discreteSSD, selectiveScan } from '@mambagrad/mamba';
 import {
-  associativeScan, compile, full, grad, normal, type ScanAlgorithm, scanPairs, tensor, type Tensor, type Tensors,
+  associativeScan, compile, full, grad, normal, type ScanAlgorithm, scanPairs, tensor, type Tensor,
+  type Tensors,
 } from '@mambagrad/tensor';
 import { sameShape } from '@mambagrad/tensor/extend';
 import fc from 'fast-check';
@@ -27,7 +28,9 @@ import { run, STEPS } from '../../scripts/pictures/src/trainingRun.ts';
 import { expectWellMade } from '../support/picture.ts';
 
 const docs = new URL('../../docs/', import.meta.url);
-const drawn = await Promise.all(Object.entries(pictures).map(async ([name, draw]) => [name, await draw()] as const));
+const drawn = await Promise.all(
+  Object.entries(pictures).map(async ([name, draw]) => [name, await draw()] as const),
+);
 const algorithms: readonly ScanAlgorithm[] = ['sequential', 'hillisSteele', 'blelloch', 'chunked'];
 
 describe('the files', () => {
@@ -42,7 +45,8 @@ describe('the files', () => {
     expect(files.sort()).toEqual(names.map((name) => `${name}.svg`).sort());
     const pages = readdirSync(docs).filter((file) => file.endsWith('.md'));
     const text = pages.map((page) => readFileSync(new URL(page, docs), 'utf8')).join('\n');
-    const shown = Array.from(text.matchAll(/!\[[^\]]{10,}\]\(pictures\/([\w-]+)\.svg\)/g), ([, name]) => name);
+    const shown =
+      Array.from(text.matchAll(/!\[[^\]]{10,}\]\(pictures\/([\w-]+)\.svg\)/g), ([, name]) => name);
     expect(shown.sort()).toEqual(names.sort());
   });
 });
@@ -58,7 +62,8 @@ describe('every picture', () => {
     for (const [, text] of drawn) {
       const body = text.slice(text.indexOf('</style>'));
       expect(body.match(/ (?:fill|stroke|style)="/)).toBeNull();
-      const used = Array.from(body.matchAll(/class="([^"]*)"/g), ([, list]) => list.split(' ')).flat();
+      const used =
+        Array.from(body.matchAll(/class="([^"]*)"/g), ([, list]) => list.split(' ')).flat();
       expect(used.filter((name) => /^[fsp]-/.test(name) && !classes.has(name))).toEqual([]);
     }
   });
@@ -69,7 +74,9 @@ describe('scan trees', () => {
     fc.assert(fc.property(fc.nat(33), fc.integer({ min: 1, max: 9 }), (length, chunkSize) => {
       for (const algorithm of algorithms) {
         const first = Array.from({ length }, (_, t) => t);
-        for (const { later: [t], first: from } of combinesOf(algorithm, length, chunkSize)) first[t] = from;
+        for (const { later: [t], first: from } of combinesOf(algorithm, length, chunkSize)) {
+          first[t] = from;
+        }
         expect(first).toEqual(new Array(length).fill(0));
       }
       expectWellMade(drawTrees({ length, chunkSize }));
@@ -95,12 +102,15 @@ describe('scan trees', () => {
         const bounds = tensor(Float32Array.from({ length }, (_, t) => t));
         associativeScan(([first, end], [next, last]) => {
           first.data.forEach((from, i) => {
-            if (next.data[i] !== end.data[i] + 1) throw new Error(`${end.data[i]} before ${next.data[i]}`);
+            if (next.data[i] !== end.data[i] + 1) {
+              throw new Error(`${end.data[i]} before ${next.data[i]}`);
+            }
             made.push(`${from}–${last.data[i]}`);
           });
           return [first, last];
         }, [bounds, bounds], { algorithm });
-        const drawnOnes = combinesOf(algorithm, length, 1).map(({ first, later: [t] }) => `${first}–${t}`);
+        const drawnOnes =
+          combinesOf(algorithm, length, 1).map(({ first, later: [t] }) => `${first}–${t}`);
         expect(drawnOnes.sort()).toEqual(made.sort());
       }
     }), { numRuns: 30 });
@@ -114,7 +124,9 @@ describe('scan trees', () => {
 });
 
 test('pictures of other values are well made', () => {
-  expectWellMade(drawExpression({ leaves: { a: 3 }, expression: ({ a }) => a.mul(a).exp().add(a) }));
+  expectWellMade(
+    drawExpression({ leaves: { a: 3 }, expression: ({ a }) => a.mul(a).exp().add(a) }),
+  );
   expectWellMade(drawBroadcasting({ a: tensor([[1, 2], [3, 4]]), b: tensor([[5], [6]]) }));
   expectWellMade(drawOrders({ size: [5, 9] }));
 });
@@ -158,18 +170,24 @@ test('the matrices of a chunk have the outputs and the state that the kernel of 
         { initialState: H.transpose(0, 1).reshape([1, 1, 2, stateSize]) },
       );
       expect(y.reshape([chunkSize, 2]).sub(Y).abs().max().item()).toBeLessThan(1e-4);
-      expect(lastState.reshape([2, stateSize]).transpose(0, 1).sub(end).abs().max().item()).toBeLessThan(1e-4);
+      expect(lastState.reshape([2, stateSize]).transpose(0, 1).sub(end).abs().max().item())
+        .toBeLessThan(1e-4);
     }
   }
   // As chapter 22 begins: the state 12, and two more inputs of 8.
   expect(Array.from(chunkOf(2, 1).Y.narrow(1, 0, 1).data)).toEqual([14, 15]);
-  expect([0, 12, 2.5, 0.125, 0.0625, 70.25].map(mixed)).toEqual(['0', '12', '2½', '⅛', '1/16', '70¼']);
+  expect([0, 12, 2.5, 0.125, 0.0625, 70.25].map(mixed)).toEqual(
+    ['0', '12', '2½', '⅛', '1/16', '70¼'],
+  );
 });
 
 test('the bytes of a scan are those of the programs that compute it', () => {
   const [B, L, D, N] = [2, 96, 8, 4];
   const bytes = bytesOf({ B, L, D, N, chunkSize: 32 });
-  const inputs = [normal([B, L, D]), normal([B, L, D]).square(), normal([D, N]).exp().neg(), normal([B, L, N]), normal([B, L, N])]
+  const inputs = [
+    normal([B, L, D]), normal([B, L, D]).square(), normal([D, N]).exp().neg(), normal([B, L, N]),
+    normal([B, L, N]),
+  ]
     .map((input) => input.detach());
   for (const input of inputs) input.requiresGrad = true;
   const kernelsOf = (algorithm: 'fused' | 'sequential', isBackward: boolean) => {
@@ -183,25 +201,38 @@ test('the bytes of a scan are those of the programs that compute it', () => {
   };
   const [forward, , backward] = kernelsOf('fused', true);
   const moved = [...forward.reads, ...forward.writes].map(({ shape }) => shape.join());
-  const sizeOf = (shape: string): number => 4 * shape.split(',').reduce((count, size) => count * Number(size), 1);
+  const sizeOf = (shape: string): number =>
+    4 * shape.split(',').reduce((count, size) => count * Number(size), 1);
   const total = (shape: string, all: readonly string[]): number =>
     all.filter((each) => each === shape).reduce((sum, each) => sum + sizeOf(each), 0);
   expect(total(`${B},${L},${D}`, moved)).toBe(bytes.sequences);
   expect(total(`${B},3,${N},${D}`, moved)).toBe(bytes.starts);
-  const composed = kernelsOf('sequential', false).flatMap(({ reads, writes }) => [...reads, ...writes]).map(({ shape }) => shape.join());
+  const composed = kernelsOf('sequential', false)
+    .flatMap(({ reads, writes }) => [...reads, ...writes]).map(({ shape }) => shape.join());
   expect(total(`${B},${L},${D},${N}`, composed)).toBe(bytes.states);
   expect(sizeOf(`${B},${L},${D},${N}`)).toBe(bytes.allStates);
-  const scratch = Array.from(backward.text?.matchAll(/(?:states|decays): f32\[(\d+)\] scratch/g) ?? [], ([, size]) => 4 * Number(size));
+  const scratch = Array.from(
+    backward.text?.matchAll(/(?:states|decays): f32\[(\d+)\] scratch/g) ?? [],
+    ([, size]) => 4 * Number(size),
+  );
   expect(scratch).toHaveLength(2);
   expect(scratch[0] + scratch[1]).toBe(bytes.scratch);
 });
 
 test('tiles of a matrix product cover each of its products once, within their blocks', () => {
-  fc.assert(fc.property(fc.integer({ min: 288, max: 340 }), fc.integer({ min: 9, max: 40 }), fc.integer({ min: 1, max: 1300 }), (rows, columns, depth) => {
+  const sizes = [
+    fc.integer({ min: 288, max: 340 }), fc.integer({ min: 9, max: 40 }),
+    fc.integer({ min: 1, max: 1300 }),
+  ] as const;
+  fc.assert(fc.property(...sizes, (rows, columns, depth) => {
     const covered = new Float64Array(rows * columns);
-    for (const { rows: [i, endI], panel: [j, endJ], depths: [k, endK], block, chunk } of tilesOf(planOf(rows, columns, depth))) {
-      expect(block[0] <= i && endI <= block[1] && chunk[0] <= block[0] && block[1] <= chunk[1]).toBe(true);
-      for (let row = i; row < endI; row++) for (let column = j; column < endJ; column++) covered[row * columns + column] += endK - k;
+    for (const tile of tilesOf(planOf(rows, columns, depth))) {
+      const { rows: [i, endI], panel: [j, endJ], depths: [k, endK], block, chunk } = tile;
+      expect(block[0] <= i && endI <= block[1] && chunk[0] <= block[0] && block[1] <= chunk[1])
+        .toBe(true);
+      for (let row = i; row < endI; row++) {
+        for (let column = j; column < endJ; column++) covered[row * columns + column] += endK - k;
+      }
     }
     expect(covered.every((count) => count === depth)).toBe(true);
     expectWellMade(drawTiles({ rows, columns, depth, tiles: 7 }));
@@ -211,30 +242,45 @@ test('tiles of a matrix product cover each of its products once, within their bl
 
 test('tiles come in the order of the loops of the kernel', () => {
   const [rows, depth, columns] = [300, 1200, 64];
-  const [a, b, y] = [buffer('a', 'f32', rows * depth), buffer('b', 'f32', depth * columns), buffer('y', 'f32', rows * columns)];
+  const [a, b, y] = [
+    buffer('a', 'f32', rows * depth), buffer('b', 'f32', depth * columns),
+    buffer('y', 'f32', rows * columns),
+  ];
   const product = kernel('product', [a, b, y], multiply({
-    a: (i, k) => load(a, plus(times(i, depth), k)), b: (k, j) => load(b, plus(times(k, columns), j)),
+    a: (i, k) => load(a, plus(times(i, depth), k)),
+    b: (k, j) => load(b, plus(times(k, columns), j)),
     y, indexOf: (i, j) => plus(times(i, columns), j), rows, columns, depth,
   }));
   const [, , computing = ''] = printKernel(product).split('parallel for chunk in ');
   const tiles = tilesOf(planOf(rows, columns, depth));
   expect(computing.split('\n')[0]).toBe(`0..${new Set(tiles.map(({ chunk }) => chunk[0])).size}`);
   // Blocks of k are written out: the first, those in the middle, and the last.
-  expect(Array.from(computing.matchAll(/for chain in (\w+)\.\./g), ([, from]) => from)).toEqual(['0', 'block', '1024']);
-  expect([...new Set(tiles.map(({ depths }) => depths.join()))]).toEqual(['0,512', '512,1024', '1024,1200']);
+  expect(Array.from(computing.matchAll(/for chain in (\w+)\.\./g), ([, from]) => from)).toEqual(
+    ['0', 'block', '1024'],
+  );
+  expect([...new Set(tiles.map(({ depths }) => depths.join()))]).toEqual(
+    ['0,512', '512,1024', '1024,1200'],
+  );
   const steps = Array.from(computing.matchAll(/ step (\d+)/g), ([, step]) => Number(step));
   // A tile has six rows where multiplication and addition are one instruction.
-  expect(steps.slice(0, 4)).toEqual([36, 8, expect.toSatisfy((step) => step === 4 || step === 6), 256]);
+  expect(steps.slice(0, 4)).toEqual(
+    [36, 8, expect.toSatisfy((step) => step === 4 || step === 6), 256],
+  );
   const [first] = tiles;
   expect([first.block, first.panel, first.rows]).toEqual([[0, 36], [0, 8], [0, 4]]);
   expect([tiles[1].rows, tiles[9].panel]).toEqual([[4, 8], [8, 16]]);
 });
 
-/** Checks that a run of threads did each chunk once, one after the other, and one loop before the next. */
+/**
+ * Checks that a run of threads did each chunk once, one after the other, and one loop before the
+ * next.
+ */
 function expectComplete({ loops, threads: count, chunks }: ThreadsRecording): void {
   loops.forEach((size, loop) => {
     const own = chunks.filter((each) => each.loop === loop);
-    expect(own.map(({ chunk }) => chunk).sort((a, b) => a - b)).toEqual(Array.from({ length: size }, (_, i) => i));
+    expect(own.map(({ chunk }) => chunk).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: size }, (_, i) => i),
+    );
     const before = chunks.filter((each) => each.loop < loop).map(({ to }) => to);
     expect(Math.min(...own.map(({ from }) => from))).toBeGreaterThanOrEqual(Math.max(0, ...before));
   });
@@ -268,11 +314,13 @@ test('training draws the same whether it goes on or begins anew', () => {
 test('the parts of a Mamba layer compute what the block computes', () => {
   const sizes = fc.record({
     hiddenSize: fc.integer({ min: 1, max: 20 }), stateSize: fc.integer({ min: 1, max: 6 }),
-    expandFactor: fc.integer({ min: 1, max: 3 }), convSize: fc.integer({ min: 1, max: 5 }), length: fc.integer({ min: 1, max: 9 }),
+    expandFactor: fc.integer({ min: 1, max: 3 }), convSize: fc.integer({ min: 1, max: 5 }),
+    length: fc.integer({ min: 1, max: 9 }),
   });
   fc.assert(fc.property(sizes, (given) => {
     const { block, norm, tensors: { input, output, u, delta, B, C, lastState } } = runLayer(given);
-    expect(block.forward(norm.forward(input)).add(input).sub(output).abs().max().item()).toBeLessThan(1e-5);
+    expect(block.forward(norm.forward(input)).add(input).sub(output).abs().max().item())
+      .toBeLessThan(1e-5);
     const [batch, length, channels] = [2, given.length, given.hiddenSize * given.expandFactor];
     for (const each of [u, delta]) expect(each.shape).toEqual([batch, length, channels]);
     for (const each of [B, C]) expect(each.shape).toEqual([batch, length, given.stateSize]);
@@ -285,17 +333,24 @@ test('a run that is killed ends as an undisturbed one, wherever that happens', a
   const undisturbed = await run({ killedAt: 1, checkpointEvery: STEPS });
   const whole = undisturbed.processes[1].steps;
   expect(whole.map(({ step }) => step)).toEqual(Array.from({ length: STEPS }, (_, i) => i + 1));
-  const settings = fc.record({ killedAt: fc.integer({ min: 1, max: STEPS - 1 }), checkpointEvery: fc.integer({ min: 1, max: 30 }) });
+  const settings = fc.record({
+    killedAt: fc.integer({ min: 1, max: STEPS - 1 }),
+    checkpointEvery: fc.integer({ min: 1, max: 30 }),
+  });
   await fc.assert(fc.asyncProperty(settings, async ({ killedAt, checkpointEvery }) => {
     const { processes: [first, second], best, state } = await run({ killedAt, checkpointEvery });
     const count = Math.floor((killedAt - 1) / checkpointEvery);
     expect(first.saved).toEqual(Array.from({ length: count }, (_, i) => (i + 1) * checkpointEvery));
     expect([first.from, second.from]).toEqual([0, count * checkpointEvery]);
-    const reported = ({ step, metrics, validation }: (typeof whole)[number]): unknown => ({ step, metrics, validation });
+    const reported = ({ step, metrics, validation }: (typeof whole)[number]): unknown =>
+      ({ step, metrics, validation });
     expect(first.steps.map(reported)).toEqual(whole.slice(0, killedAt).map(reported));
     expect(second.steps.map(reported)).toEqual(whole.slice(second.from).map(reported));
-    const losses = whole.flatMap(({ validation }) => validation === undefined ? [] : [validation.loss]);
+    const losses =
+      whole.flatMap(({ validation }) => validation === undefined ? [] : [validation.loss]);
     expect([best, best.value]).toEqual([undisturbed.best, Math.min(...losses)]);
-    expect(Array.from(state, ([name, x]) => [name, x.toArray()])).toEqual(Array.from(undisturbed.state, ([name, x]) => [name, x.toArray()]));
+    expect(Array.from(state, ([name, x]) => [name, x.toArray()])).toEqual(
+      Array.from(undisturbed.state, ([name, x]) => [name, x.toArray()]),
+    );
   }), { numRuns: 6 });
 });

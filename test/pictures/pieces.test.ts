@@ -1,7 +1,12 @@
-/** The interactive pieces: at first they are the pictures, and whatever their controls say is drawn well. */
+/**
+ * The interactive pieces: at first they are the pictures, and whatever their controls say is drawn
+ * well.
+ */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Control, controls, type Controls, type PieceName, type Settings } from '../../scripts/pictures/src/controls.ts';
+import {
+  type Control, controls, type Controls, type PieceName, type Settings,
+} from '../../scripts/pictures/src/controls.ts';
 import { pictures } from '../../scripts/pictures/src/pictures.ts';
 import { drawPiece } from '../../scripts/pictures/src/pieces.ts';
 import { spansOf } from '../../scripts/pictures/src/wasmBytes.ts';
@@ -18,11 +23,15 @@ function valuesOf(control: Control): fc.Arbitrary<number | string | boolean> {
     case 'range': {
       const { min, max, step } = control;
       // As a slider has it: a decimal number, and not what sums of steps round to.
-      return fc.nat(Math.floor((max - min) / step + 1e-9)).map((i) => Number((min + i * step).toFixed(6)));
+      return fc.nat(Math.floor((max - min) / step + 1e-9)).map((i) =>
+        Number((min + i * step).toFixed(6)),
+      );
     }
     case 'choice': return fc.constantFrom(...Object.keys(control.options));
     case 'check': return fc.boolean();
-    case 'text': return fc.constantFrom('3, 1', '4', '[2, 3]', '2 x 3', '1', '', '1, 2, 3', '7', 'a', '0', '-1', '1.5');
+    case 'text': return fc.constantFrom(
+      '3, 1', '4', '[2, 3]', '2 x 3', '1', '', '1, 2, 3', '7', 'a', '0', '-1', '1.5',
+    );
   }
 }
 
@@ -36,7 +45,9 @@ describe.each(pieces)('%s', (name, own) => {
   });
 
   test('is well made with any settings', async () => {
-    const settings = fc.record(Object.fromEntries(Object.entries(own).map(([key, control]) => [key, valuesOf(control)])));
+    const settings = fc.record(
+      Object.fromEntries(Object.entries(own).map(([key, control]) => [key, valuesOf(control)])),
+    );
     await fc.assert(fc.asyncProperty(settings, async (given) => {
       let svg: string;
       try {
@@ -65,8 +76,12 @@ describe.each(pieces)('%s', (name, own) => {
 
 test('what cannot be drawn is said', async () => {
   await expect(drawPiece('broadcasting', { a: '3, 2', b: '4' })).rejects.toThrow(/broadcast/);
-  await expect(drawPiece('broadcasting', { a: '3, a', b: '4' })).rejects.toThrow('the shape of a is 3, a; expected sizes');
-  await expect(drawPiece('broadcasting', { a: '9', b: '4, 1' })).rejects.toThrow('at most two axes are drawn, of at most 6');
+  await expect(drawPiece('broadcasting', { a: '3, a', b: '4' })).rejects.toThrow(
+    'the shape of a is 3, a; expected sizes',
+  );
+  await expect(drawPiece('broadcasting', { a: '9', b: '4, 1' })).rejects.toThrow(
+    'at most two axes are drawn, of at most 6',
+  );
   await expect(drawPiece('nothing', {})).rejects.toThrow('there is no piece nothing');
 });
 

@@ -13,7 +13,8 @@ const shared = globalThis as { mambagradBundled?: string };
 /** The file, which pages and workers import under any address. */
 export function bundledModule(): string {
   const entries = packageEntries();
-  const files = ['@mambagrad/tensor/host', '@mambagrad/wasm'].map((name) => entries.get(name) ?? name);
+  const files =
+    ['@mambagrad/tensor/host', '@mambagrad/wasm'].map((name) => entries.get(name) ?? name);
   const heap = join(root, 'packages/tensor/dist/compile/memory/heap.js');
   shared.mambagradBundled ??= moduleWith([...files, heap, join(programs, 'programs.js')]);
   return shared.mambagradBundled;

@@ -94,15 +94,21 @@ export function problemsOf(
     if (!isRight) problems.push(`${chapter.path}: ${problem}`);
   };
   const number = numberOf(chapter);
-  require(titleOf(chapter).startsWith(`${number}. `), `the title does not begin with '${number}. '`);
+  require(
+    titleOf(chapter).startsWith(`${number}. `), `the title does not begin with '${number}. '`,
+  );
   const words = countWords(text);
   require(words <= MOST_WORDS, `it has ${words} words of prose, expected at most ${MOST_WORDS}`);
   const abilities = abilitiesOf(text).length;
-  require(abilities >= 2 && abilities <= 4, `it lists ${abilities} abilities, expected two to four`);
+  require(
+    abilities >= 2 && abilities <= 4, `it lists ${abilities} abilities, expected two to four`,
+  );
   require(sectionOf(text, 'In the source').includes('`'), "'In the source' names no file");
   const exercises = exercisesOf(text).join(', ');
   const isRight = exercises === 'Predict, Break, Extend';
-  require(isRight, `the exercises are '${exercises}', expected Predict, Break, Extend, each answered`);
+  require(
+    isRight, `the exercises are '${exercises}', expected Predict, Break, Extend, each answered`,
+  );
   for (const file of filesIn(text)) require(isThere(file), `it names ${file}, which is not there`);
   for (const line of wideLinesOf(text)) require(false, `over ${MOST_COLUMNS} columns: ${line}`);
   const last = text.trimEnd().split('\n').at(-1) ?? '';

@@ -32,7 +32,9 @@ export function describeInChromium(name: string, body: (browser: () => Browser) 
     let browser: Browser | undefined;
     beforeAll(async () => { browser = await sharedChromium(); });
     body(() => {
-      if (browser === undefined) throw new Error('the browser is there while tests run, not before');
+      if (browser === undefined) {
+        throw new Error('the browser is there while tests run, not before');
+      }
       return browser;
     });
   });

@@ -3,8 +3,8 @@
  * and no farther from float64 than four times what eager float32 is.
  *
  * Eager float32 can be near by luck, and it adds up in float64. So it is asked several times, for
- * inputs that are moved to neighbouring float32 numbers: what comes out then, beside what should for
- * the inputs as they are, shows how well the results can be known in float32 at all.
+ * inputs that are moved to neighbouring float32 numbers: what comes out then, beside what should
+ * for the inputs as they are, shows how well the results can be known in float32 at all.
  */
 import { compile, type Tensor } from '@mambagrad/tensor';
 import { expect } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * The programs of test/browser/programs on engines outside of browsers: Node, and Bun and Deno where
- * they are on the path. They are compiled: `npm test` does so.
+ * The programs of test/browser/programs on engines outside of browsers: Node, and Bun and Deno
+ * where they are on the path. They are compiled: `npm test` does so.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 export type Call = readonly [name: string, options?: object];
 
 /** The folder of the compiled programs. */
-export const programs: string = fileURLToPath(new URL('../browser/programs/dist/', import.meta.url));
+export const programs: string =
+  fileURLToPath(new URL('../browser/programs/dist/', import.meta.url));
 
 /** How each engine is called. */
 const commands = {

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
 
-/** Makes an empty folder before each test, whose path `enter` gets, and removes it after the test. */
+/**
+ * Makes an empty folder before each test, whose path `enter` gets, and removes it after the test.
+ */
 export function eachInFolder(enter: (folder: string) => void): void {
   let folder = '';
   beforeEach(() => {

@@ -37,13 +37,15 @@ const global = ['id', 'class', 'hidden', 'tabindex', 'popover', 'role'];
 /** The attributes that each element may have besides those that all may have, and `aria-…`. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   a: ['href', 'rel'], article: [], b: [], body: ['data-root'], br: [],
-  button: ['popovertarget', 'type'], circle: ['cx', 'cy', 'r'], code: [], details: [], div: [], em: [],
+  button: ['popovertarget', 'type'], circle: ['cx', 'cy', 'r'], code: [], details: [], div: [],
+  em: [],
   figure: ['data-block'], h1: [], h2: [], h3: [], h4: [], h5: [], h6: [], head: [], header: [],
   html: ['lang'], img: ['src', 'alt'],
   input: ['type', 'placeholder', 'autocomplete', 'spellcheck'], kbd: [], li: [],
   link: ['rel', 'href'], main: [], meta: ['charset', 'name', 'content', 'http-equiv'], nav: [],
   noscript: [], ol: ['start'], p: [], path: ['d'], pre: [], script: ['src', 'defer', 'type'],
-  search: [], span: [], strong: [], summary: [], svg: ['viewBox'], table: [], tbody: [], td: [], th: ['scope'],
+  search: [], span: [], strong: [], summary: [], svg: ['viewBox'], table: [], tbody: [], td: [],
+  th: ['scope'],
   thead: [], title: [], tr: [], ul: [], wbr: [],
 };
 
@@ -71,7 +73,9 @@ export function tagsOf(html: string): Tag[] {
     const isScript = open.at(-1)?.name === 'script';
     pieces.push(isScript ? rest.slice(end, to) : unescapeHtml(rest.slice(end, to)));
   };
-  for (const match of rest.matchAll(/<(\/?)([a-z][a-z0-9]*)((?:\s+[^\s"'<>=]+(?:="[^"<>]*")?)*)\s*(\/?)>/g)) {
+  for (const match of rest.matchAll(
+    /<(\/?)([a-z][a-z0-9]*)((?:\s+[^\s"'<>=]+(?:="[^"<>]*")?)*)\s*(\/?)>/g,
+  )) {
     const [all, isEnd, name, given, isClosed] = match;
     if (open.at(-1)?.name === 'script' && !(isEnd !== '' && name === 'script')) continue;
     addText(match.index);
@@ -95,14 +99,17 @@ function attributesOf(name: string, text: string): Map<string, string> {
   if (!Object.hasOwn(allowed, name)) throw new Error(`<${name}> is not allowed`);
   const attributes = new Map<string, string>();
   for (const [, key, value = ''] of text.matchAll(/([^\s"'<>=]+)(?:="([^"<>]*)")?/g)) {
-    const isAllowed = key.startsWith('aria-') || global.includes(key) || allowed[name].includes(key);
+    const isAllowed = key.startsWith('aria-') ||
+      global.includes(key) || allowed[name].includes(key);
     if (!isAllowed) throw new Error(`${key} of <${name}> is not allowed`);
     if (attributes.has(key)) throw new Error(`${key} of <${name}> appears twice`);
     attributes.set(key, unescapeHtml(value));
   }
   const address = attributes.get('href') ?? attributes.get('src') ?? '';
   // As browsers read it: with controls and spaces left out.
-  if (/^[^/?#.]*:/.test(address.replaceAll(/[\u0000-\u0020]/g, '')) && !/^https?:\/\//.test(address)) {
+  if (
+    /^[^/?#.]*:/.test(address.replaceAll(/[\u0000-\u0020]/g, '')) && !/^https?:\/\//.test(address)
+  ) {
     throw new Error(`the address ${address} of <${name}> is not allowed`);
   }
   return attributes;

@@ -1,10 +1,10 @@
 /**
  * A small IndexedDB in memory, for tests in Node: as much as a browser's storage of runs uses, with
- * the rules that matter to it. Values are cloned. A transaction works on a copy of the tables, which
- * takes their place when it ends; one begins when that before it has ended. Its requests may be made
- * when it is created and in the callbacks of others, with the promises that follow from them, and it
- * ends by itself when there are no more. As in Chromium it ends with an error, but a nameless one, if
- * one of them has failed, whether or not that was handled.
+ * the rules that matter to it. Values are cloned. A transaction works on a copy of the tables,
+ * which takes their place when it ends; one begins when that before it has ended. Its requests may
+ * be made when it is created and in the callbacks of others, with the promises that follow from
+ * them, and it ends by itself when there are no more. As in Chromium it ends with an error, but a
+ * nameless one, if one of them has failed, whether or not that was handled.
  */
 type Key = readonly (string | number)[];
 type Tables = Map<string, [Key, unknown][]>;
@@ -132,15 +132,19 @@ class Transaction {
     return {
       get: (key: Key) => this.#ask('get', () =>
         structuredClone(rows().find(([each]) => compare(each, key) === 0)?.[1])),
-      getAll: (range?: Range) => this.#ask('getAll', () => structuredClone(found(range).map(([, value]) => value))),
-      getAllKeys: (range?: Range) => this.#ask('getAllKeys', () => found(range).map(([key]) => key)),
+      getAll: (range?: Range) =>
+        this.#ask('getAll', () => structuredClone(found(range).map(([, value]) => value))),
+      getAllKeys: (range?: Range) =>
+        this.#ask('getAllKeys', () => found(range).map(([key]) => key)),
       put: (value: unknown, key: Key) => {
         const clone = structuredClone(value);
         return this.#ask('put', () => void this.#copy.set(
-          table, [...without(key), [key, clone] as [Key, unknown]].sort(([a], [b]) => compare(a, b)),
+          table,
+          [...without(key), [key, clone] as [Key, unknown]].sort(([a], [b]) => compare(a, b)),
         ));
       },
-      delete: (key: Key | Range) => this.#ask('delete', () => void this.#copy.set(table, without(key))),
+      delete: (key: Key | Range) =>
+        this.#ask('delete', () => void this.#copy.set(table, without(key))),
     };
   }
 

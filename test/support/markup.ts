@@ -1,4 +1,6 @@
-/** A strict reader of markup, which finds what a browser would forgive: as of XML, without names. */
+/**
+ * A strict reader of markup, which finds what a browser would forgive: as of XML, without names.
+ */
 
 /** An element with its attributes, and what is in it: elements and text. */
 export interface Node {
@@ -7,7 +9,9 @@ export interface Node {
   readonly children: readonly (Node | string)[];
 }
 
-const entities: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" };
+const entities: Readonly<Record<string, string>> = {
+  amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'",
+};
 
 function unescape(text: string): string {
   if (/[<>]/.test(text)) throw new Error(`unescaped: ${text.slice(0, 80)}`);
@@ -38,7 +42,9 @@ export function parseMarkup(text: string): Node {
       if (name !== expected) throw new Error(`</${name}> ends <${expected}>`);
       continue;
     }
-    const pairs = Array.from(given.matchAll(/ ([\w-]+)="([^"]*)"/g), ([, key, value]) => [key, unescape(value)]);
+    const pairs = Array.from(given.matchAll(/ ([\w-]+)="([^"]*)"/g), ([, key, value]) =>
+      [key, unescape(value)],
+    );
     const names = pairs.map(([key]) => key);
     if (new Set(names).size < names.length) throw new Error(`an attribute twice: ${all}`);
     const node = { name, attributes: Object.fromEntries(pairs), children: [] };
@@ -46,14 +52,18 @@ export function parseMarkup(text: string): Node {
     if (!isEmpty) open.push(node);
   }
   addText(text.length);
-  const [only, ...others] = root.children.filter((child) => typeof child !== 'string' || child.trim());
-  if (open.length !== 1 || typeof only !== 'object' || others.length > 0) throw new Error('not one element');
+  const [only, ...others] =
+    root.children.filter((child) => typeof child !== 'string' || child.trim());
+  if (open.length !== 1 || typeof only !== 'object' || others.length > 0) {
+    throw new Error('not one element');
+  }
   return only;
 }
 
 /** All elements of a name in a tree, in the order of the text. */
 export function elementsOf(node: Node, name: string): Node[] {
-  const inside = node.children.flatMap((child) => typeof child === 'string' ? [] : elementsOf(child, name));
+  const inside =
+    node.children.flatMap((child) => typeof child === 'string' ? [] : elementsOf(child, name));
   return node.name === name ? [node, ...inside] : inside;
 }
 

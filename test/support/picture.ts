@@ -16,7 +16,10 @@ function outside(svg: Node): string[] {
   const boxes = elementsOf(svg, 'rect').map(({ attributes: { x, y, width: wide, height: high } }) =>
     [Number(x), Number(y), Number(x) + Number(wide), Number(y) + Number(high)]);
   const circles = elementsOf(svg, 'circle').map(({ attributes: { cx, cy, r } }) =>
-    [Number(cx) - Number(r), Number(cy) - Number(r), Number(cx) + Number(r), Number(cy) + Number(r)]);
+    [
+      Number(cx) - Number(r), Number(cy) - Number(r), Number(cx) + Number(r),
+      Number(cy) + Number(r),
+    ]);
   const paths = elementsOf(svg, 'path').map(({ attributes }) => {
     const numbers = numbersIn(attributes['d']);
     const [xs, ys] = [0, 1].map((odd) => numbers.filter((_, i) => i % 2 === odd));
@@ -24,7 +27,8 @@ function outside(svg: Node): string[] {
   });
   const texts = elementsOf(svg, 'text').map(({ attributes, children: [content] }) => {
     const length = [...String(content)].length * wide(attributes) * 0.86;
-    const [x, y, anchor] = [Number(attributes['x']), Number(attributes['y']), attributes['text-anchor']];
+    const [x, y, anchor] =
+      [Number(attributes['x']), Number(attributes['y']), attributes['text-anchor']];
     const left = anchor === 'end' ? x - length : anchor === 'middle' ? x - length / 2 : x;
     return [left, y - 12, left + length, y + 3];
   });

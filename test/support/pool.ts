@@ -3,7 +3,8 @@
  * thread leaves a number, and how often the iteration was run.
  */
 import {
-  addWorkSharing, at, branchIf, compileModule, createMemory, FreeList, i32, instantiate, type Local, loop,
+  addWorkSharing, at, branchIf, compileModule, createMemory, FreeList, i32, instantiate, type Local,
+  loop,
   MAX_PAGES, Module, PAGE_BYTES, RESERVED_BYTES, set, type Statements, unreachable, when,
 } from '@mambagrad/wasm';
 import { expect } from 'vitest';

@@ -1,6 +1,7 @@
 /**
  * The seed of all property tests of one run: SEED from the environment or else a random one.
- * Vitest calls this for each project, before the first test; `inject('seed')` gives it to each file.
+ * Vitest calls this for each project, before the first test; `inject('seed')` gives it to each
+ * file.
  */
 import { randomInt } from 'node:crypto';
 import type { TestProject } from 'vitest/node';

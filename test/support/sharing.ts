@@ -1,6 +1,6 @@
 /**
- * Stands in for the first stages of compiling. Twins are one program for two backends: it is traced,
- * simplified and scheduled once, and code is made of it twice.
+ * Stands in for the first stages of compiling. Twins are one program for two backends: it is
+ * traced, simplified and scheduled once, and code is made of it twice.
  */
 type Tracing = typeof import('../../packages/tensor/src/compile/trace/trace.ts');
 type Simplifying = typeof import('../../packages/tensor/src/compile/passes/simplify.ts');
@@ -46,7 +46,8 @@ function kept<Rest extends unknown[], Result>(
 
 /** The function in place of `simplify`. */
 export function simplifiedOnce({ simplify }: Simplifying): Simplifying['simplify'] {
-  const once = kept(simplify<Program>, (isFusing: boolean, without) => [isFusing, ...without ?? []].join());
+  const once =
+    kept(simplify<Program>, (isFusing: boolean, without) => [isFusing, ...without ?? []].join());
   return once as Simplifying['simplify'];
 }
 

@@ -1,7 +1,7 @@
 /**
- * How often costly properties are tried. Each run of the tests has its own seed, so `npm test` tries
- * them on a quarter of the cases and sees all of them over some runs; `npm run soak` tries as many
- * as the property asks for.
+ * How often costly properties are tried. Each run of the tests has its own seed, so `npm test`
+ * tries them on a quarter of the cases and sees all of them over some runs; `npm run soak` tries as
+ * many as the property asks for.
  */
 import fc from 'fast-check';
 import { inject } from 'vitest';

@@ -23,6 +23,22 @@ export function sourceFiles(): SourceFile[] {
   });
 }
 
+/** The folders beside the packages that hold programs, and what no person writes in them. */
+const programs = ['bench', 'examples', 'exercises', 'scripts', 'test'];
+const made = /(?:^|\/)(?:dist|generated|node_modules|vectors)\//;
+
+/** Every file of code beside the packages: tests, examples, exercises, benchmarks and scripts. */
+export function programFiles(): { readonly path: string; readonly text: string }[] {
+  const root = new URL('../', packages);
+  return programs.flatMap((folder) =>
+    readdirSync(new URL(`${folder}/`, root), { recursive: true })
+      .map((path) => `${folder}/${String(path).replaceAll('\\', '/')}`)
+      .filter((path) => /\.m?[jt]s$/.test(path) && !made.test(path))
+      .sort()
+      .map((path) => ({ path, text: readFileSync(new URL(path, root), 'utf8') })),
+  );
+}
+
 /** The README.md of every folder below packages/NAME/src, with the folder as `NAME/path`. */
 export function folderReadmes(): { readonly folder: string; readonly text: string }[] {
   return [...new Set(sourceFiles().map((file) => file.package))].flatMap((name) => {

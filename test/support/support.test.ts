@@ -144,7 +144,10 @@ describe('pages', () => {
   });
 
   test('run the code of folded answers, too', () => {
-    const module = compile('# T\n\n<details>\n<summary>Answer</summary>\n\n```ts\nconsole.log(1); // → 1\n```\n\n</details>\n');
+    const module = compile(
+      '# T\n\n<details>\n<summary>Answer</summary>\n\n```ts\nconsole.log(1); ' +
+      '// → 1\n```\n\n</details>\n',
+    );
     expect(module?.code.split('\n')[6]).toBe('__page.print(7, 1); // → 1');
     expect([...module?.expected ?? []]).toEqual([[7, '1']]);
   });

@@ -95,7 +95,9 @@ type Pair = readonly [a: number, b: number];
 export const compose = ([a1, b1]: Pair, [a2, b2]: Pair): Pair => [a1 * a2, a2 * b1 + b2];
 
 /** A linear scan by doubling, as on a GPU, with an operation on pairs. */
-export function doublingScan(combine: (earlier: Pair, later: Pair) => Pair): Float64Scan<'a' | 'b'> {
+export function doublingScan(
+  combine: (earlier: Pair, later: Pair) => Pair,
+): Float64Scan<'a' | 'b'> {
   return {
     dtype: 'f64',
     run: ({ a, b, sizes: { length, channels } }) => {
@@ -267,7 +269,9 @@ export function selectiveScan(
 /** How much of step s is left at step t ≥ s, from log decays and their sums up to each step. */
 export type Left = (logs: Float32Array, sums: Float32Array, t: number, s: number) => number;
 
-/** The product of the decays between: the sum of their logarithms alone, so that nothing cancels. */
+/**
+ * The product of the decays between: the sum of their logarithms alone, so that nothing cancels.
+ */
 export const sumBetween: Left = (logs, _sums, t, s) => {
   let sum = 0;
   for (let i = s + 1; i <= t; i++) sum += logs[i];
@@ -316,7 +320,9 @@ export function matrixScan(left: Left): Float32Scan<'x' | 'logDecay' | 'B' | 'C'
 const dot = (a: Float32Array, b: Float32Array): number =>
   a.reduce((sum, each, n) => sum + each * b[n], 0);
 
-/** A causal convolution with 3 taps: y_t = w₀x_{t−2} + w₁x_{t−1} + w₂x_t. Its state are two inputs. */
+/**
+ * A causal convolution with 3 taps: y_t = w₀x_{t−2} + w₁x_{t−1} + w₂x_t. Its state are two inputs.
+ */
 export const convolution: ScanReference<'x' | 'weight'> = {
   name: 'the causal convolution',
   inputs: {
@@ -334,7 +340,9 @@ export const convolution: ScanReference<'x' | 'weight'> = {
 };
 
 /** The convolution, which reads tap k for an input so many steps ago. */
-export function convolve(tapOf: (stepsAgo: number, taps: number) => number): Float64Scan<'x' | 'weight'> {
+export function convolve(
+  tapOf: (stepsAgo: number, taps: number) => number,
+): Float64Scan<'x' | 'weight'> {
   return {
     dtype: 'f64',
     run: ({ x, weight, sizes: { length, channels, taps } }): ScanResults<Float64Array> => ({

@@ -1,12 +1,14 @@
 /**
- * The door for authors of ops: the ops that its docstrings define pass `checkPrimitive`, and so does
- * one with a kernel of its own; and everything that a function of it is for is shown by an example.
+ * The door for authors of ops: the ops that its docstrings define pass `checkPrimitive`, and so
+ * does one with a kernel of its own; and everything that a function of it is for is shown by an
+ * example.
  */
 import * as k from '@mambagrad/kernel';
 import { compile, grad, type Tensor, tensor } from '@mambagrad/tensor';
 import * as extend from '@mambagrad/tensor/extend';
 import {
-  type Apply, binary, check, checkPrimitive, defineMultiPrimitive, definePrimitive, flatIndex, forEach, move, requireFloat,
+  type Apply, binary, check, checkPrimitive, defineMultiPrimitive, definePrimitive, flatIndex,
+  forEach, move, requireFloat,
   truth, unary,
 } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';

@@ -65,7 +65,8 @@ export class Printed {
       this.#lastRows.at(0)?.before(row);
     }
     this.#leftOut += count;
-    const texts = this.#leftOut === 1 ? 'One text is' : `${this.#leftOut.toLocaleString('en')} texts are`;
+    const texts = this.#leftOut === 1 ? 'One text is'
+      : `${this.#leftOut.toLocaleString('en')} texts are`;
     this.#gap.textContent = `${texts} not shown here, or not whole.`;
   }
 

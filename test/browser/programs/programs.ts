@@ -1,7 +1,7 @@
 /**
  * Programs that run in browsers, in Node, in Bun and in Deno, and give results that are compared:
- * training, generation, data, files. Each takes and gives what JSON can say, and starts from a seed,
- * so that it does not matter what ran before it.
+ * training, generation, data, files. Each takes and gives what JSON can say, and starts from a
+ * seed, so that it does not matter what ran before it.
  */
 import {
   AdamW, characterTokenizer, compile, crossEntropy, DataLoader, encodeSafetensors, generateText,
@@ -101,7 +101,8 @@ function load() {
   manualSeed(2);
   // Few numbers are made by loops, and many by a kernel.
   return {
-    batches: Array.from(loader, bitsOf), few: bitsOf(uniform([100])), many: bitsOf(uniform([300_000])),
+    batches: Array.from(loader, bitsOf), few: bitsOf(uniform([100])),
+    many: bitsOf(uniform([300_000])),
     mean: normal([300_000]).mean().item(),
   };
 }

@@ -53,7 +53,8 @@ describe('a Mamba-3 checkpoint', () => {
 
   it('has the names and the config of mamba_ssm', () => {
     const { config, tensors } = saveLanguageModel(new MambaLM({ ...sizes, mimoRank: 2 }));
-    const names = Array.from(tensors.keys(), (name) => name.replace('backbone.layers.0.mixer.', ''));
+    const names =
+      Array.from(tensors.keys(), (name) => name.replace('backbone.layers.0.mixer.', ''));
     expect(names).toEqual([
       'backbone.embedding.weight', 'backbone.layers.0.norm.weight',
       'in_proj.weight', 'dt_bias', 'B_bias', 'C_bias', 'B_norm.weight', 'C_norm.weight',
@@ -94,7 +95,8 @@ describe('a Mamba-3 checkpoint', () => {
     const save = (more: Partial<MambaLMOptions>) => () =>
       saveLanguageModel(new MambaLM({ ...sizes, ...more }));
     expect(save({ rotation: 'halves' })).toThrow(
-      "mamba_ssm does not have this Mamba-3: normEps is 0.00001, expected 1e-5; rotation is 'halves'",
+      "mamba_ssm does not have this Mamba-3: normEps is 0.00001, expected 1e-5; " +
+        "rotation is 'halves'",
     );
     expect(save({ normEps: 1e-3 })).toThrow('normEps is 0.001, expected 1e-5');
     const { config, tensors } = saveLanguageModel(new MambaLM({ ...sizes, mimoRank: 2 }));

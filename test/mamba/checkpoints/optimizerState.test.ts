@@ -106,7 +106,8 @@ it('keeps who has missed steps, whatever was frozen when', () => {
     }), fc.boolean(), (frozen, isMamba3) => {
       manualSeed(3);
       // mamba_ssm, in whose names a Mamba-3 is saved, calls the embedding otherwise.
-      const options = isMamba3 ? { ...sizes, layer: 'mamba3', stateSize: 4, headDim: 2 } as const : sizes;
+      const options = isMamba3 ? { ...sizes, layer: 'mamba3', stateSize: 4, headDim: 2 } as const
+        : sizes;
       const model = new MambaLM(options);
       const optimizer = new AdamW(model.parameters());
       const freeze = (flags: readonly boolean[]) =>

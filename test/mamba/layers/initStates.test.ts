@@ -143,7 +143,10 @@ const sizes = { hiddenSize: 8, stateSize: 3, convSize: 3, learnableInitStates: t
 const ofMamba3 = {
   hiddenSize: 8, stateSize: 4, headDim: 4, numGroups: 2, chunkSize: 3, learnableInitStates: true,
 };
-const blocks: Readonly<Record<string, () => { block: Mixer; initStates: Parameter | undefined }>> = {
+const blocks: Readonly<Record<string, () => {
+  block: Mixer;
+  initStates: Parameter | undefined;
+}>> = {
   MambaBlock: () => {
     const block = new MambaBlock(sizes).to('f64');
     return { block, initStates: block.ssm.initStates };
@@ -178,7 +181,8 @@ describe.each(Object.entries(blocks))('learned states of %s', (_name, make) => {
         const x = drawTensor(g, [2, length, 8]);
         const { lengths, flags } = drawDocuments(g, [2, length]);
         let start = 0;
-        const alone = lengths.map((count) => block.forward(x.narrow(1, (start += count) - count, count)));
+        const alone =
+          lengths.map((count) => block.forward(x.narrow(1, (start += count) - count, count)));
         expectClose(block.forward(x, flags), concat(alone, 1), 1e-12);
 
         const whole = block.forward(x);
@@ -204,7 +208,8 @@ describe.each(Object.entries(blocks))('learned states of %s', (_name, make) => {
     expect(gradient.shape).toEqual(initStates.shape);
     expect(gradient.data.every((value) => value !== 0)).toBe(true);
     const { state } = block.scan(x);
-    const given = Object.fromEntries(Object.entries(state).map(([key, own]) => [key, own.detach()]));
+    const given =
+      Object.fromEntries(Object.entries(state).map(([key, own]) => [key, own.detach()]));
     const y = block.scan(x, { state: given as typeof state }).y.sum();
     const [none] = grad(y, [initStates], { allowUnused: true });
     expect(none === undefined || none.data.every((value) => value === 0)).toBe(true);

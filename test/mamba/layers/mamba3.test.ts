@@ -226,12 +226,14 @@ describe('decayRate', () => {
 
 describe('turns', () => {
   // No sum is near whole turns, where the result jumps.
-  const delta = tensor([[[0.3, -0.2], [0.45, 0.15], [0.6, 0.25]], [[1.2, 0.1], [-0.7, 2.1], [0.1, 0.3]]]);
+  const delta =
+    tensor([[[0.3, -0.2], [0.45, 0.15], [0.6, 0.25]], [[1.2, 0.1], [-0.7, 2.1], [0.1, 0.3]]]);
   const start = tensor([[0.1, 0.7], [0.05, 0.45]]);
   const reset = tensor([[0, 1, 0], [1, 0, 0]], { dtype: 'i32' });
 
   it.each([['without resets', undefined], ['with resets', reset]])('is an op: %s', (_name, flags) => {
-    const only = ['reference', 'float32', 'gradients', 'secondGradients', 'guarded', 'compiled'] as const;
+    const only =
+      ['reference', 'float32', 'gradients', 'secondGradients', 'guarded', 'compiled'] as const;
     checkPrimitive((x, y) => turns(x, y, flags), [delta, start], { name: 'turns', only });
   });
 

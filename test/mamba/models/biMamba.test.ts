@@ -176,7 +176,9 @@ describe('BiMamba', () => {
       return fromLeft;
     };
     expect(inner({})).toBeInstanceOf(SelectiveSSM);
-    expect(inner({ layer: 'ssm', dtRank: 3 }).parameterCount()).toBe(4 * (2 * 4 + 3) + 4 * 3 + 4 + 4 * 4 + 4);
+    expect(inner({ layer: 'ssm', dtRank: 3 }).parameterCount()).toBe(
+      4 * (2 * 4 + 3) + 4 * 3 + 4 + 4 * 4 + 4,
+    );
     expect(inner({ layer: 'mamba' })).toBeInstanceOf(MambaBlock);
     expect(inner({ layer: 'mamba2', headDim: 4 })).toBeInstanceOf(Mamba2Block);
     expect(inner({ layer: 'mamba3', headDim: 4 })).toBeInstanceOf(Mamba3Block);
@@ -186,7 +188,9 @@ describe('BiMamba', () => {
     expect(() => inner({ layer: 'mamba2', dtRank: 4 })).toThrow(
       "dtRank is an option of blocks of layer 'mamba', the layer is 'mamba2'",
     );
-    expect(() => inner({ layer: 'lstm' as never })).toThrow("layer is 'lstm', expected 'ssm' or 'mamba' or");
+    expect(() => inner({ layer: 'lstm' as never })).toThrow(
+      "layer is 'lstm', expected 'ssm' or 'mamba' or",
+    );
   });
 
   it('drops out in training only, and predicts compiled', () => {

@@ -153,7 +153,8 @@ const drawTensorOf = (shape: readonly number[]): Tensor =>
     shape,
   });
 const createCore = () => new SelectiveSSM({ channels, stateSize: 2 }).to('f64');
-const mamba3 = { hiddenSize: channels, headDim: 2, numGroups: channels, stateSize: 4, chunkSize: 3 };
+const mamba3 =
+  { hiddenSize: channels, headDim: 2, numGroups: channels, stateSize: 4, chunkSize: 3 };
 const cores: readonly (readonly [string, () => SelectiveSSM | Mamba3Block])[] = [
   ['selective scans', createCore],
   ['blocks of Mamba-3', () => new Mamba3Block(mamba3).to('f64')],

@@ -1,6 +1,7 @@
 /** The models: initialisation, parameter counts, inference entries, and learning. */
 import {
-  Mamba, Mamba2, Mamba3, MambaBlock, MambaLM, type MambaLMOptions, type MambaOptions, selectiveCopying,
+  Mamba, Mamba2, Mamba3, MambaBlock, MambaLM, type MambaLMOptions, type MambaOptions,
+  selectiveCopying,
 } from '@mambagrad/mamba';
 import { AdamW, crossEntropy, Module, type Parameter } from '@mambagrad/nn';
 import {

@@ -103,7 +103,9 @@ describe('statesAt of MambaLM', () => {
   it('is refused where it cannot be right', () => {
     const model = new MambaLM(models[0]);
     const tokens = zeros([1, 3], { dtype: 'i32' });
-    expect(() => model.scan(tokens, { statesAt: tokens.add(3) })).toThrow('statesAt has the step 3');
+    expect(() => model.scan(tokens, { statesAt: tokens.add(3) })).toThrow(
+      'statesAt has the step 3',
+    );
     const block = new Mamba3Block({ hiddenSize: 4, headDim: 4, stateSize: 4 });
     expect(() => block.scan(zeros([1, 3, 4]), { statesAt: tokens.add(3) })).toThrow(
       'Mamba3Block: statesAt has the step 3, expected steps from 0 to 2',

@@ -3,7 +3,8 @@
  * half-lives, which are held to the Jacobian of the scan and to loops over steps.
  */
 import {
-  BiMamba, gatedRmsNorm, Mamba, Mamba2, Mamba2Block, Mamba3Block, MambaBlock, MambaLM, MambaND, observe, ObservedLayer,
+  BiMamba, gatedRmsNorm, Mamba, Mamba2, Mamba2Block, Mamba3Block, MambaBlock, MambaLM, MambaND,
+  observe, ObservedLayer,
   selectiveScan, SelectiveSSM, type SequenceFlags, ssd,
 } from '@mambagrad/mamba';
 import { Linear, linear, Module } from '@mambagrad/nn';
@@ -103,7 +104,8 @@ function stepByStep(layer: ObservedLayer, u: Tensor, initialState: Tensor | unde
       if (layer.mask?.data[b * length + t] === 0) return at(v, b, t).mul(0);
       if (isReset) [S, last] = [undefined, undefined];
       isReset = false;
-      const [delta, gamma, A] = [layer.delta, layer.weight, layer.A].map((x) => perHead(at(x, b, t)));
+      const [delta, gamma, A] =
+        [layer.delta, layer.weight, layer.A].map((x) => perHead(at(x, b, t)));
       const start = last === undefined ? undefined : product(b, last).mul(delta.sub(gamma));
       const before = S && start ? S.add(start) : S ?? start;
       const written = product(b, t).mul(gamma);
@@ -128,13 +130,16 @@ function readOut(module: Observable, x: Tensor, y: Tensor): Tensor {
   }
   const [heads, rank] = module.BBias.shape;
   const headDim = inner / heads;
-  const ofRanks = (weight?: Tensor) => weight?.transpose(0, 1) ?? ones([heads, headDim], { dtype: 'f64' });
+  const ofRanks = (weight?: Tensor) =>
+    weight?.transpose(0, 1) ?? ones([heads, headDim], { dtype: 'f64' });
   const gates = z.reshape([batch, length, 1, heads, headDim]).mul(ofRanks(module.mimoZ)).silu();
   const read = y.reshape([batch, length, rank, heads, headDim]).mul(gates);
   return module.outProj.forward(read.mul(ofRanks(module.mimoO)).sum(2).reshape(z.shape));
 }
 
-/** The elements of x [B, L, D, ..., B, L, D, ...] of equal row, and of channel d: of head d and p. */
+/**
+ * The elements of x [B, L, D, ..., B, L, D, ...] of equal row, and of channel d: of head d and p.
+ */
 function* blocksOf(layer: ObservedLayer): Iterable<{ b: number; d: number; at: number[] }> {
   const [batch, , ...channels] = signalOf(layer).shape;
   for (let b = 0; b < batch; b++) {
@@ -160,7 +165,8 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         // A Jacobian of several rows is large, and of no more use: rows never meet.
         const drawn = drawObserved(g, module, drawInteger(g, 1, 4), 1);
         const { layer } = drawn;
-        const derivative = jacobian((u) => scanOf(drawn, u), signalOf(layer), { allowUnused: true });
+        const derivative =
+          jacobian((u) => scanOf(drawn, u), signalOf(layer), { allowUnused: true });
         const found = layer.influence({ skip: true });
         let total = 0;
         for (const { b, d, at } of blocksOf(layer)) {
@@ -200,7 +206,8 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         const [length, count] = [signalOf(layer).shape[1], layer.D.numel];
         const diagonal = layer.influence({ skip: true }).sub(layer.influence());
         const ranks = length / layer.delta.shape[1];
-        const kept = layer.mask?.cast('f64').repeatInterleave(ranks, 1) ?? ones([1, length], { dtype: 'f64' });
+        const kept = layer.mask?.cast('f64').repeatInterleave(ranks, 1) ??
+          ones([1, length], { dtype: 'f64' });
         const expected = kept.reshape([-1, 1, length, 1])
           .mul(layer.D.reshape([count, 1, 1]))
           .mul(eye(length, length, { dtype: 'f64' }));
@@ -239,7 +246,8 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         const [, rows, ...channels] = signalOf(layer).shape;
         const isHeads = channels.length > 1;
         const ones = layer.written().shape.slice(2).map(() => 1);
-        const h = linearScan(isHeads ? layer.decay().unsqueeze(3) : layer.decay(), layer.written(), {
+        const decay = isHeads ? layer.decay().unsqueeze(3) : layer.decay();
+        const h = linearScan(decay, layer.written(), {
           axis: 1,
           initialState: layer.initialState
             ?? zeros([batch, ...channels, sizeOf(layer)], { dtype: 'f64' }),
@@ -269,7 +277,8 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
           if (t > from) {
             const { reset } = layer;
             const factor = pick(layer.decay(), [t], 1);
-            const kept = reset ? pick(reset, [t], 1).reshape([batch, 1, 1]).where(0, factor) : factor;
+            const kept = reset ? pick(reset, [t], 1).reshape([batch, 1, 1]).where(0, factor)
+              : factor;
             expected = expected.mul(kept);
           }
           expectClose(found[t - from], expected, 1e-12);
@@ -356,15 +365,18 @@ describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
         for (const name of ['influence', 'stateInfluence', 'decay', 'written', 'read'] as const) {
           expectSame(found[name](), clean[name]());
         }
-        // The second document of each row is NaN: the first is as it was, and neither hears the other.
+        // The second document of each row is NaN: the first is as it was, and neither hears the
+        // other.
         const [reset, half] = [tensor([[0, 0, 0, 1, 0, 0]], { dtype: 'i32' }), length / 2];
         const packed = concat([x.narrow(1, 0, half), x.narrow(1, half, half).mul(NaN)], 1);
-        const { layers: [both] } = observe(module, packed, { reset: reset.broadcastTo([batch, length]) });
+        const { layers: [both] } =
+          observe(module, packed, { reset: reset.broadcastTo([batch, length]) });
         const { layers: [alone] } = observe(module, x.narrow(1, 0, half));
         const M = both.influence();
         const end = M.shape[2] / 2;
         expectClose(M.narrow(2, 0, end).narrow(3, 0, end), alone.influence(), 1e-13);
-        const across = [M.narrow(2, end, end).narrow(3, 0, end), M.narrow(2, 0, end).narrow(3, end, end)];
+        const across =
+          [M.narrow(2, end, end).narrow(3, 0, end), M.narrow(2, 0, end).narrow(3, end, end)];
         for (const part of across) expectSame(part, part.mul(0).maximum(0));
       }),
       { numRuns: runs(6) },
@@ -508,7 +520,10 @@ describe('observe', () => {
     call(() => observe({} as never, x), 'observe: model is {}, expected a Module');
     call(() => observe(model, x, { layers: [2] }),
       'observe: layers has 2, expected numbers from 0 to 1');
-    call(() => observe(model, x, { layer: [2] } as never), "observe: there is no option 'layer'; did you mean 'layers'?");
+    call(
+      () => observe(model, x, { layer: [2] } as never),
+      "observe: there is no option 'layer'; did you mean 'layers'?",
+    );
     call(() => observe(model, tokens), 'Mamba: x is i32[1, 5], expected f32[batch, length, 4]');
     call(() => observe(new BiMamba({ ...sizes, embedDim: 4 }) as never, x, { state: [] as never }),
       'observe: BiMamba takes no state, as it has no scan');

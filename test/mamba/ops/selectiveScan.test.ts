@@ -39,7 +39,8 @@ function scan(inputs: Inputs, options: SelectiveScanOptions) {
 /** The shape of B and C: one for all channels, or one for each of some groups of them. */
 function drawShared(g: Draw, [batch, length, channels, state]: readonly number[]): number[] {
   if (g(fc.boolean)) return [batch, length, state];
-  const divisors = Array.from({ length: channels }, (_, i) => i + 1).filter((n) => channels % n === 0);
+  const divisors =
+    Array.from({ length: channels }, (_, i) => i + 1).filter((n) => channels % n === 0);
   return [batch, length, divisors[drawInteger(g, 0, divisors.length - 1)], state];
 }
 
@@ -427,7 +428,9 @@ describe('selectiveScan', () => {
           const given = Object.fromEntries(names.map((name, i) => [name, args[i]]));
           const { y, lastState } = f(given, options);
           return [y, lastState, ...grad(y.square().sum().add(lastState.sum()), args)];
-        })(...list.map((x) => tensor(x.data, { shape: x.shape, requiresGrad: true, dtype: 'f32' })));
+        })(
+          ...list.map((x) => tensor(x.data, { shape: x.shape, requiresGrad: true, dtype: 'f32' })),
+        );
         const expected = run(byGroups);
         run(scan).forEach((x, i) => expectClose(x, expected[i], 1e-6));
       }),

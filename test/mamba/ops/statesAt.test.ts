@@ -89,7 +89,8 @@ const drawSteps = (g: Draw, batch: number, length: number, count: number): Tenso
 
 /** The state of a row after a step: the last one of a scan of the steps up to it. */
 function stateAfter(
-  { run, steps }: Subject, inputs: readonly Tensor[], flags: SequenceFlags, row: number, step: number,
+  { run, steps }: Subject, inputs: readonly Tensor[], flags: SequenceFlags, row: number,
+  step: number,
 ): Tensor {
   const cut = (x: Tensor, isLong: boolean) =>
     isLong ? x.narrow(0, row, 1).narrow(1, 0, step + 1) : x.narrow(0, row, 1);
@@ -236,8 +237,12 @@ describe('documentEnds', () => {
   });
 
   it('wants to know where documents begin', () => {
-    expect(() => documentEnds({}, 2)).toThrow('documentEnds: neither reset nor segmentIds is given');
+    expect(() => documentEnds({}, 2)).toThrow(
+      'documentEnds: neither reset nor segmentIds is given',
+    );
     expect(() => documentEnds({ reset: flag([1]) }, -1)).toThrow('documentEnds: count is -1');
-    expect(() => documentEnds({ reset: zeros([1, 2]) }, 1)).toThrow('documentEnds: reset is f32[1, 2]');
+    expect(() => documentEnds({ reset: zeros([1, 2]) }, 1)).toThrow(
+      'documentEnds: reset is f32[1, 2]',
+    );
   });
 });

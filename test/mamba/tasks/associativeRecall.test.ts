@@ -56,7 +56,8 @@ it('refuses more pairs than places or keys, and says what would be right', () =>
     'associativeRecall: 5 queries do not fit into 4 places',
   );
   expect(() => associativeRecall(1, { pairs: 8 })).toThrow(
-    '8 pairs need as many different keys; with vocabSize 16 there are 7, expected vocabSize from 17',
+    '8 pairs need as many different keys; with vocabSize 16 there are 7, ' +
+      'expected vocabSize from 17',
   );
   expect(() => associativeRecall(1, { vocabSize: 2 })).toThrow('vocabSize is 2, expected');
   expect(() => associativeRecall(1.5)).toThrow('count is 1.5, expected');

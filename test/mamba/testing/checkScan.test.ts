@@ -41,7 +41,8 @@ describe('a report', () => {
     const report = await checkScan(linearScan(), { ...few, seed: 3, only: ['mask', 'step'] });
     expect(String(report).split('\n').slice(0, 3)).toEqual([
       'checkScan: run (seed 3)',
-      '  holds     mask (5): padding, wherever it is, leaves the state and all other steps as they are',
+      '  holds     mask (5): padding, wherever it is, leaves the state and all other steps as ' +
+        'they are',
       '  left out  recurrence: the option only does not name it',
     ]);
     expect(String(report)).toContain('  left out  step: the scan has no function step');

@@ -93,7 +93,9 @@ describe.each([['f64', runs(5)], ['f32', runs(3)]] as const)('in %s', (dtype, nu
   });
 });
 
-/** Each shape is compiled anew, so few are tried, and all lengths about those of kernels' chunks. */
+/**
+ * Each shape is compiled anew, so few are tried, and all lengths about those of kernels' chunks.
+ */
 describe('compiled', () => {
   const few = { numRuns: runs(4), maxLength: 65 } as const;
   const only = ['recurrence', 'together', 'longSequences', 'extremeDecays'] as const;
@@ -104,7 +106,8 @@ describe('compiled', () => {
         selectiveScan(u, delta, A, B, C, { initialState, reset, mask }),
     );
     await checkScan({
-      tensors: true, name: 'selectiveScan', supports, run: (given) => program({ ...given, sizes: {} }),
+      tensors: true, name: 'selectiveScan', supports,
+      run: (given) => program({ ...given, sizes: {} }),
     }, { reference: selectiveRecurrence, only, ...few });
   });
 
@@ -114,7 +117,8 @@ describe('compiled', () => {
         discreteSSD(x, logDecay, B, C, { initialState, reset, mask }),
     );
     await checkScan({
-      tensors: true, name: 'discreteSSD', supports, run: (given) => program({ ...given, sizes: {} }),
+      tensors: true, name: 'discreteSSD', supports,
+      run: (given) => program({ ...given, sizes: {} }),
     }, { reference: ssdRecurrence, only, ...few });
   });
 });

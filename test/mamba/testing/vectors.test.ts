@@ -1,4 +1,6 @@
-/** The golden vectors in the repository are what every algorithm gives, and what plain loops give. */
+/**
+ * The golden vectors in the repository are what every algorithm gives, and what plain loops give.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { discreteSSD, selectiveScan } from '@mambagrad/mamba';
 import {
@@ -82,7 +84,9 @@ describe.each(Object.entries(families))('vectors/%s.json', (file, { reference, r
     const flags = (name: string) => inputs[name] && Int32Array.from(inputs[name].data);
     const plain = evaluate(reference, {
       sizes, reverse, at: 0, seed: 0, initialState: numbers('initialState'),
-      inputs: Object.fromEntries(Object.keys(reference.inputs).map((name) => [name, numbers(name)])),
+      inputs: Object.fromEntries(
+        Object.keys(reference.inputs).map((name) => [name, numbers(name)]),
+      ),
       reset: flags('reset'), mask: flags('mask'),
     });
     for (const result of ['y', 'lastState'] as const) {

@@ -1,11 +1,13 @@
 /** Scans with mistakes that people have made are caught, each by the property that names them. */
 import {
-  checkScan, PropertyError, type ScanCandidate, type ScanProperty, selectiveRecurrence, ssdRecurrence,
+  checkScan, PropertyError, type ScanCandidate, type ScanProperty, selectiveRecurrence,
+  ssdRecurrence,
 } from '@mambagrad/mamba/testing';
 import { describe, expect, it } from 'vitest';
 import { someOf } from '../../support/soak.ts';
 import {
-  chunkedScan, compose, convolution, convolve, cumulativeScan, doublingScan, type Linear, linearScan,
+  chunkedScan, compose, convolution, convolve, cumulativeScan, doublingScan, type Linear,
+  linearScan,
   matrixScan, scanWithGradients, selectiveScan, sumBetween, withStep,
 } from '../../support/wrongScans.ts';
 
@@ -26,7 +28,8 @@ const right: readonly (readonly [string, Check])[] = [
   ['with gradients', linear(scanWithGradients())],
   ['the selective scan', selective(selectiveScan())],
   ['the matrix of state space duality', dual(matrixScan(sumBetween))],
-  ['a convolution', () => checkScan(convolve((ago, taps) => taps - 1 - ago), { reference: convolution })],
+  ['a convolution', () =>
+    checkScan(convolve((ago, taps) => taps - 1 - ago), { reference: convolution })],
 ];
 
 describe('a right scan has all properties', () => {

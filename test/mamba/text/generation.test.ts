@@ -87,11 +87,15 @@ describe('the end of a text', () => {
 
   it('is where the next text goes on, whatever is read in between', async () => {
     await fc.assert(
-      fc.asyncProperty(prompts(), prompts(), fc.integer({ min: 1, max: 6 }), async (some, more, count) => {
+      fc.asyncProperty(prompts(), prompts(), fc.integer({ min: 1, max: 6 }), async (
+        some, more, count,
+      ) => {
         const rows = some.slice(0, more.length);
         const first = generate(model, rows, { temperature: 0, maxTokens: count });
         const texts = rows.map((row) => [...row]);
-        for await (const tokens of first) tokens.forEach((token, i) => token !== undefined && texts[i].push(token));
+        for await (const tokens of first) {
+          tokens.forEach((token, i) => token !== undefined && texts[i].push(token));
+        }
         // Some prompts may be empty: those rows go on where they stopped.
         const next = more.slice(0, rows.length).map((row, i) => (i % 2 ? row : []));
         const goOn = { temperature: 0, maxTokens: 4 };
@@ -109,12 +113,16 @@ describe('the end of a text', () => {
   it('is known for a text as well, and once the prompt is read', async () => {
     const bytes = makeModel(256);
     const writing = generateText(bytes, byteTokenizer, 'ab', { temperature: 0, maxTokens: 5 });
-    expect(() => writing.end).toThrow('generateText: the prompt is not read yet; `end` is known after a token');
+    expect(() => writing.end).toThrow(
+      'generateText: the prompt is not read yet; `end` is known after a token',
+    );
     let text = 'ab';
     for await (const piece of writing) text += piece;
     expect(writing.end.y.shape).toEqual([1, 256]);
     const tokens = generate(bytes, [[97]], { maxTokens: 0 });
-    expect(() => tokens.end).toThrow('generate: the prompts are not read yet; `end` is known after a token');
+    expect(() => tokens.end).toThrow(
+      'generate: the prompts are not read yet; `end` is known after a token',
+    );
     await tokens.next();
     expectSame(tokens.end.y, bytes.prefill(tensor([[97]], { dtype: 'i32' })).y);
   });
@@ -125,8 +133,12 @@ describe('the end of a text', () => {
     await expect(collect([[1], [2]], { state: writing.end })).rejects.toThrow(
       `generate: state: y is f32[1, ${VOCAB}], expected [2, ${VOCAB}], the logits of 2 rows`,
     );
-    await expect(collect([[]], { state: writing.end.state })).rejects.toThrow('generate: prompt 0 is empty');
-    await expect(collect([[1]], { state: { y: 3, state: [] } as never })).rejects.toThrow('generate: state: y is 3');
+    await expect(collect([[]], { state: writing.end.state })).rejects.toThrow(
+      'generate: prompt 0 is empty',
+    );
+    await expect(collect([[1]], { state: { y: 3, state: [] } as never })).rejects.toThrow(
+      'generate: state: y is 3',
+    );
     expect((await collect([[]], { state: writing.end, maxTokens: 2 }))[0]).toHaveLength(2);
   });
 });
@@ -146,7 +158,9 @@ describe('prefill', () => {
         const second = exact.prefill(tokens.narrow(1, cut, length - cut), { state: first.state });
         expectClose(second.y, whole.y, 1e-12);
         second.state.forEach((state, i) => {
-          for (const [name, x] of Object.entries(state)) expectClose(x, whole.state[i][name], 1e-12);
+          for (const [name, x] of Object.entries(state)) {
+            expectClose(x, whole.state[i][name], 1e-12);
+          }
         });
         const { state } = exact.prefill(tokens.narrow(1, 0, length - 1));
         const last = exact.step(tokens.narrow(1, length - 1, 1).squeeze(1), state);

@@ -44,7 +44,9 @@ describe('characterTokenizer', () => {
     }
     expect(() => characterTokenizer('')).toThrow('characterTokenizer: the text is empty');
     expect(() => characterTokenizer([])).toThrow('characterTokenizer: the text is empty');
-    expect(() => characterTokenizer(7 as unknown as string)).toThrow('characterTokenizer: text is 7');
+    expect(() => characterTokenizer(7 as unknown as string)).toThrow(
+      'characterTokenizer: text is 7',
+    );
     expect(() => tokenizer.encode(7 as unknown as string)).toThrow('encode: text is 7');
   });
 });
@@ -77,7 +79,8 @@ describe('generateTexts', () => {
     const [whole] = await generateTexts(model, byteTokenizer, ['row'], options);
     const stop = [...whole].find((character, i) => i > 0 && character < '\x80') ?? '';
     const stopTokens = byteTokenizer.encode(stop);
-    const [stopped] = await generateTexts(model, byteTokenizer, ['row'], { ...options, stopTokens });
+    const [stopped] =
+      await generateTexts(model, byteTokenizer, ['row'], { ...options, stopTokens });
     expect(stopTokens).toHaveLength(1);
     expect(stopped).toBe(whole.slice(0, whole.indexOf(stop)));
   });

@@ -30,7 +30,8 @@ const anyOptions = fc.record({
 /** A loader of samples of these lengths; as a function it gives them without shuffling. */
 function loaderOf(lengths: readonly number[], options: Options, isFunction = false) {
   const samples = lengths.map((length, id) => ({ id, length }));
-  const how = { bucketBy: ({ length }: Sample) => length, collate: (all: readonly Sample[]) => all };
+  const how =
+    { bucketBy: ({ length }: Sample) => length, collate: (all: readonly Sample[]) => all };
   if (!isFunction) return new DataLoader(samples, { ...how, ...options });
   return new DataLoader(() => samples, { ...how, ...options, shuffle: false });
 }
@@ -59,11 +60,14 @@ describe('a loader with buckets', () => {
               expect(batch.length).toBeLessThanOrEqual(options.batchSize);
               if (batch.length < options.batchSize) rest.push(bucketOf(batch[0]));
             }
-            expect(rest).toEqual(options.dropLast ? [] : [...new Set(rest)].toSorted((a, b) => a - b));
+            expect(rest).toEqual(
+              options.dropLast ? [] : [...new Set(rest)].toSorted((a, b) => a - b),
+            );
             const ids = batches.flat().map(({ id }) => id);
             expect(new Set(ids).size).toBe(ids.length);
             const left = Array.from({ length: ends.length + 1 }, (_, bucket) => {
-              const count = lengths.filter((length) => bucketOf({ id: 0, length }) === bucket).length;
+              const count =
+                lengths.filter((length) => bucketOf({ id: 0, length }) === bucket).length;
               return options.dropLast ? count - (count % options.batchSize) : count;
             });
             expect(ids).toHaveLength(left.reduce((sum, count) => sum + count, 0));
@@ -124,7 +128,8 @@ describe('a loader with buckets', () => {
         expect(ends).toEqual([...new Set(ends)].toSorted((a, b) => a - b));
       }),
     );
-    const ends = endsOf(loaderOf(Array.from({ length: 100 }, (_, i) => (i * 37) % 100), { batchSize: 8 }));
+    const ends =
+      endsOf(loaderOf(Array.from({ length: 100 }, (_, i) => (i * 37) % 100), { batchSize: 8 }));
     expect(ends).toEqual([12, 24, 37, 49, 62, 74, 87, 99]);
     expect(endsOf(loaderOf([5, 5, 5, 1], { batchSize: 1 }))).toEqual([1, 5]);
     // Too few for several buckets of a batch each.
@@ -134,8 +139,11 @@ describe('a loader with buckets', () => {
   it('wastes little on padding, and has few shapes', () => {
     const texts = Array.from({ length: 200 }, (_, i) => Array<number>(1 + ((i * 73) % 96)).fill(1));
     const gather = (samples: readonly number[][]) => collate(samples, { padToMultipleOf: 32 });
-    const [plain, sorted] = [{}, { bucketBy: (text: number[]) => text.length, buckets: [32, 64, 96] }]
-      .map((more) => [...new DataLoader(texts, { batchSize: 8, shuffle: true, collate: gather, ...more })]);
+    const [plain, sorted] =
+      [{}, { bucketBy: (text: number[]) => text.length, buckets: [32, 64, 96] }]
+      .map((more) =>
+        [...new DataLoader(texts, { batchSize: 8, shuffle: true, collate: gather, ...more })],
+      );
     const padding = (batches: Tensor[]) =>
       1 - texts.flat().length / batches.reduce((sum, { numel }) => sum + numel, 0);
     expect(padding(plain)).toBeGreaterThan(0.4);
@@ -163,7 +171,8 @@ describe('a loader with buckets', () => {
     const loader = loaderOf([1, 9], { batchSize: 2, dropLast: true, buckets: [5] });
     expect([...loader]).toEqual([]);
     expect(warnings.mock.calls.flat()).toEqual([
-      'DataLoader: an epoch has no batch: 2 samples, fewer than batchSize in each bucket (batchSize 2)',
+      'DataLoader: an epoch has no batch: 2 samples, fewer than batchSize in each bucket ' +
+        '(batchSize 2)',
     ]);
   });
 
@@ -178,7 +187,9 @@ describe('a loader with buckets', () => {
       'DataLoader: bucketBy with a function needs buckets, as the lengths are not known ahead',
     );
     for (const buckets of [[], [2, 1], [1, 1], [-1], [NaN], ['1'], 3]) {
-      expect(make({ bucketBy, buckets })).toThrow(/^DataLoader: buckets is .*expected an array of lengths/);
+      expect(make({ bucketBy, buckets })).toThrow(
+        /^DataLoader: buckets is .*expected an array of lengths/,
+      );
     }
     for (const wrong of [NaN, -1, '3', undefined]) {
       expect(make({ bucketBy: () => wrong })).toThrow(
@@ -198,12 +209,15 @@ describe('a loader with buckets', () => {
       const model = new Linear(1, 1);
       const data = loaderOf([1, 2, 3], options);
       return new Trainer({
-        model, optimizer: new SGD(model.parameters()), data: data as never, loss: () => ({ loss: arange(0, 1).sum() }),
+        model, optimizer: new SGD(model.parameters()), data: data as never,
+        loss: () => ({ loss: arange(0, 1).sum() }),
       });
     };
     const state = trainerWith({ buckets: [2] }).stateDict();
     trainerWith({ buckets: [2] }).loadStateDict(state);
-    expect(() => trainerWith({ buckets: [1, 2] }).loadStateDict(state)).toThrow('buckets is 2, expected 1,2');
+    expect(() => trainerWith({ buckets: [1, 2] }).loadStateDict(state)).toThrow(
+      'buckets is 2, expected 1,2',
+    );
   });
 });
 
@@ -211,7 +225,9 @@ describe('collate with padToMultipleOf', () => {
   it('pads lengths, of each field as it says', () => {
     const anySamples = fc.array(fc.nat({ max: 20 }), { minLength: 1, maxLength: 5 });
     fc.assert(
-      fc.property(anySamples, fc.integer({ min: 1, max: 9 }), fc.integer(), (lengths, multiple, padding) => {
+      fc.property(anySamples, fc.integer({ min: 1, max: 9 }), fc.integer(), (
+        lengths, multiple, padding,
+      ) => {
         const samples = lengths.map((length, i) => ({
           tokens: Array.from({ length }, (_, j) => i + j),
           frames: arange(0, 3 * length).reshape([length, 3]),
@@ -247,6 +263,8 @@ describe('collate with padToMultipleOf', () => {
         /^collate: x: padToMultipleOf is .*, expected a whole number from 1$/,
       );
     }
-    expect(() => collate(samples, { padToMultipleOf: { y: 2 } })).toThrow("no sample has the field 'y'");
+    expect(() => collate(samples, { padToMultipleOf: { y: 2 } })).toThrow(
+      "no sample has the field 'y'",
+    );
   });
 });

@@ -183,7 +183,8 @@ describe('DataLoader', () => {
     );
     expect(() => new DataLoader([1], { seed: -1 })).toThrow('DataLoader: seed is -1');
     expect(() => new DataLoader(ones([3]) as never)).toThrow(
-      'DataLoader: samples is f32[3], expected an array of samples or another object with length and at or a function that gives them',
+      'DataLoader: samples is f32[3], expected an array of samples or another object with length ' +
+        'and at or a function that gives them',
     );
     expect(() => new DataLoader([1], { suffle: true } as never)).toThrow("did you mean 'shuffle'?");
     expect(() => new DataLoader([1], { batchSize: NaN })).toThrow('DataLoader: batchSize is NaN');
@@ -245,7 +246,8 @@ describe('collate', () => {
 
   it('refuses samples that differ in kind, and none at all', () => {
     expect(() => collate<number | number[]>([[1], 2])).toThrow(
-      'collate: sample 1 is f32[], sample 0 is f32[1]; expected the same number of axes and the same dtype',
+      'collate: sample 1 is f32[], sample 0 is f32[1]; expected the same number of axes and the ' +
+        'same dtype',
     );
     expect(() => collate([{ a: 1 }, {}])).toThrow(
       "collate: sample 0 has the field 'a', sample 1 has not",

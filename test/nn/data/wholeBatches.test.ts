@@ -1,6 +1,7 @@
 /** Whole batches: `batchAt` gives what `collate` makes of the samples, and a loader uses it. */
 import {
-  collate, type CollateOptions, DataLoader, type DataLoaderOptions, type Dataset, imageDataset, LazyDataset,
+  collate, type CollateOptions, DataLoader, type DataLoaderOptions, type Dataset, imageDataset,
+  LazyDataset,
   type LoaderState, mapDataset, parseCsv, splitData, tensorDataset, windows,
 } from '@mambagrad/nn';
 import { compile, Generator, Tensor, tensor, uniform } from '@mambagrad/tensor';
@@ -31,7 +32,9 @@ function pixelsOf(count: number, seed: number, form: number, shape: (i: number) 
 const labels = (count: number) => Array.from({ length: count }, (_, i) => (7 * i) % 5);
 const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
 
-/** Data sets of every kind. Samples that make no batch are among them, as the errors have to agree. */
+/**
+ * Data sets of every kind. Samples that make no batch are among them, as the errors have to agree.
+ */
 const kinds: Record<string, (size: Size) => Dataset<unknown>> = {
   tensors: ({ count, seed }) => {
     const generator = new Generator(seed);
@@ -45,12 +48,17 @@ const kinds: Record<string, (size: Size) => Dataset<unknown>> = {
       learned: tensor(x.data, { shape: x.shape, requiresGrad: true }),
     });
   },
-  windows: ({ count, seed }) => windows(
-    [tensor(upTo(2 * count + 6).map((i) => ((i * seed) % 7 === 0 ? NaN : i / 3)), { shape: [count + 3, 2] }), tensor([[1, 2], [3, 4]])],
-    { length: 2, horizon: seed % 3, skip: seed % 2, stride: 1 + (seed % 2) },
-  ),
+  windows: ({ count, seed }) => {
+    const values = upTo(2 * count + 6).map((i) => ((i * seed) % 7 === 0 ? NaN : i / 3));
+    return windows(
+      [tensor(values, { shape: [count + 3, 2] }), tensor([[1, 2], [3, 4]])],
+      { length: 2, horizon: seed % 3, skip: seed % 2, stride: 1 + (seed % 2) },
+    );
+  },
   table: ({ count, seed }) => parseCsv(
-    `a,2,1,when\n${upTo(count).map((i) => `${(i * seed) % 9},${i / 3},${i % 3 ? i : ''},2024-02-0${1 + (i % 9)}`).join('\n')}`,
+    ['a,2,1,when', ...upTo(count).map((i) =>
+      `${(i * seed) % 9},${i / 3},${i % 3 ? i : ''},2024-02-0${1 + (i % 9)}`,
+    )].join('\n'),
     { types: { a: 'integer' } },
   ),
   'a table with words': ({ count }) =>
@@ -58,15 +66,25 @@ const kinds: Record<string, (size: Size) => Dataset<unknown>> = {
   images: ({ count, seed }) =>
     imageDataset(pixelsOf(count, seed, seed % 3, () => [2, 3]), labels(count), { shape: [2, 3] }),
   'images of several sizes': ({ count, seed }) =>
-    imageDataset(pixelsOf(count, seed, 2 * (seed % 2), (i) => [1 + (i % 2), 2, 3]), labels(count), { layout: 'CHW' }),
+    imageDataset(pixelsOf(count, seed, 2 * (seed % 2), (i) => [1 + (i % 2), 2, 3]), labels(count), {
+      layout: 'CHW',
+    }),
   'images that are too bright': ({ count, seed }) =>
-    imageDataset(pixelsOf(count, seed, seed % 3, () => [2, 2]), labels(count), { shape: [2, 2], max: 200 }),
+    imageDataset(
+      pixelsOf(count, seed, seed % 3, () => [2, 2]), labels(count), { shape: [2, 2], max: 200 },
+    ),
   'labels that are too large': ({ count, seed }) =>
-    imageDataset(pixelsOf(count, seed, 1, () => [4]), upTo(count).map((i) => i * 2 ** 30), { shape: [2, 2] }),
+    imageDataset(
+      pixelsOf(count, seed, 1, () => [4]), upTo(count).map((i) => i * 2 ** 30), { shape: [2, 2] },
+    ),
   'a mapped one': ({ count, seed }) =>
-    mapDataset(tensorDataset({ x: uniform([count, 2], 0, 1, { generator: new Generator(seed) }) }), ({ x }, i) => ({ y: x.mul(i), i })),
+    mapDataset(
+      tensorDataset({ x: uniform([count, 2], 0, 1, { generator: new Generator(seed) }) }),
+      ({ x }, i) => ({ y: x.mul(i), i }),
+    ),
   'rows of several lengths': ({ count }) => mapDataset(upTo(count), (i) => upTo(i % 4)),
-  "one of a user's own": ({ count }) => ({ length: count, at: (i: number) => ({ x: [i, -i], y: i }) }),
+  "one of a user's own": ({ count }) =>
+    ({ length: count, at: (i: number) => ({ x: [i, -i], y: i }) }),
 };
 
 /** Some samples of a data set, chosen twice, in any order, with repetitions. */
@@ -79,7 +97,9 @@ function chosen(data: Dataset<unknown>, seed: number): Dataset<unknown> {
 
 const anyData = fc.record({
   kind: fc.constantFrom(...Object.keys(kinds)),
-  size: fc.record({ count: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 2, max: 20 })), seed: fc.nat() }),
+  size: fc.record(
+    { count: fc.oneof(fc.constantFrom(0, 1), fc.integer({ min: 2, max: 20 })), seed: fc.nat() },
+  ),
   isChosen: fc.boolean(),
 }).map(({ kind, size, isChosen }) => {
   const data = kinds[kind](size);
@@ -109,7 +129,9 @@ function outcome<T>(f: () => T): T | string {
 }
 
 test('batchAt gives what collate makes of the samples, or its error', () => {
-  fc.assert(fc.property(anyData, fc.array(fc.nat(), { minLength: 1, maxLength: 9 }), (data, given) => {
+  fc.assert(fc.property(anyData, fc.array(fc.nat(), { minLength: 1, maxLength: 9 }), (
+    data, given,
+  ) => {
     if (data.length === 0 || data.batchAt === undefined) return;
     const indices = given.map((i) => i % data.length);
     const found = outcome(() => data.batchAt?.(indices));
@@ -127,8 +149,13 @@ describe('DataLoader', () => {
     dropLast: fc.boolean(),
   });
 
-  /** The batches of an epoch with the state after each, from `from` on, and the error that ends them. */
-  function epochOf(data: Dataset<unknown>, options: DataLoaderOptions<unknown, unknown>, from?: LoaderState) {
+  /**
+   * The batches of an epoch with the state after each, from `from` on, and the error that ends
+   * them.
+   */
+  function epochOf(
+    data: Dataset<unknown>, options: DataLoaderOptions<unknown, unknown>, from?: LoaderState,
+  ) {
     const given: { batch: unknown; state: LoaderState }[] = [];
     const end = outcome(() => {
       const loader = new DataLoader(data, options);
@@ -140,7 +167,9 @@ describe('DataLoader', () => {
   }
 
   test('gives the batches of one sample after the other, from any state on', () => {
-    fc.assert(fc.property(anyData, anyOptions, fc.boolean(), fc.nat(), (data, options, inBuckets, at) => {
+    fc.assert(fc.property(anyData, anyOptions, fc.boolean(), fc.nat(), (
+      data, options, inBuckets, at,
+    ) => {
       const how = { ...options, ...(inBuckets && { bucketBy: () => 3, buckets: [2, 5] }) };
       const expected = epochOf(data, { ...how, collate: (samples) => collate(samples) });
       const agrees = (part: typeof expected, whole: typeof expected) => {
@@ -170,7 +199,8 @@ describe('DataLoader', () => {
     expectTypeOf(batches).toEqualTypeOf<Tensor[]>();
     expect(batches.map((batch) => batch.toArray())).toEqual([[0, 10], [20, 30], [40]]);
     expect(asked).toEqual([[0, 1], [2, 3], [4]]);
-    expect([...new DataLoader(data, { batchSize: 2, collate })].map((batch) => batch.toArray())).toHaveLength(3);
+    expect([...new DataLoader(data, { batchSize: 2, collate })].map((batch) => batch.toArray()))
+      .toHaveLength(3);
     expect(asked).toHaveLength(6);
     const options: CollateOptions = { dtype: 'i32' };
     const [first] = new DataLoader(data, { batchSize: 2, collate: (all) => collate(all, options) });
@@ -200,9 +230,15 @@ describe('batchAt', () => {
   test('refuses indices that are out of range, and none', () => {
     const names = ['TensorDataset', 'Subset', 'MappedDataset'];
     [data, data.select([2, 1, 0]), data.map((sample) => sample)].forEach((set, i) => {
-      expect(() => set.batchAt([0, 3])).toThrow(`${names[i]}.batchAt: indices[1] is 3, expected one below the length, 3`);
-      expect(() => set.batchAt([-1])).toThrow(`${names[i]}.batchAt: indices is [-1], expected an array of whole numbers`);
-      expect(() => set.batchAt([])).toThrow(`${names[i]}.batchAt: indices is empty, expected at least one`);
+      expect(() => set.batchAt([0, 3])).toThrow(
+        `${names[i]}.batchAt: indices[1] is 3, expected one below the length, 3`,
+      );
+      expect(() => set.batchAt([-1])).toThrow(
+        `${names[i]}.batchAt: indices is [-1], expected an array of whole numbers`,
+      );
+      expect(() => set.batchAt([])).toThrow(
+        `${names[i]}.batchAt: indices is empty, expected at least one`,
+      );
     });
     expect(data.batchAt(Int32Array.of(2, 2, 0)).x.toArray()).toEqual([3, 3, 1]);
   });

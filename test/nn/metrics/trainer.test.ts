@@ -1,6 +1,7 @@
 /** Metrics in a trainer: over the whole validation set, compiled, and of the types they have. */
 import {
-  accuracy, confusionMatrix, crossEntropy, DataLoader, f1, Linear, meanAbsoluteError, measure, type Metric,
+  accuracy, confusionMatrix, crossEntropy, DataLoader, f1, Linear, meanAbsoluteError, measure,
+  type Metric,
   perplexity, type Predictions, SGD, Trainer,
 } from '@mambagrad/nn';
 import { manualSeed, type Tensor, tensor, uniform } from '@mambagrad/tensor';
@@ -21,7 +22,8 @@ function makeTrainer(how: false | object, batchSize = 4) {
     const rows = tensor([...some], { dtype: 'i32' });
     return { x: x.indexSelect(0, rows), label: label.indexSelect(0, rows) };
   };
-  const loaderOf = (size: number) => new DataLoader<number, Batch>(samples, { batchSize: size, collate });
+  const loaderOf = (size: number) =>
+    new DataLoader<number, Batch>(samples, { batchSize: size, collate });
   let runs = 0;
   const trainer = new Trainer({
     model,
@@ -36,7 +38,9 @@ function makeTrainer(how: false | object, batchSize = 4) {
         runs += 1;
         return { outputs: model.forward(x), targets: label };
       },
-      metrics: { accuracy: accuracy(), confusion: confusionMatrix(3), f1: f1(3), perplexity: perplexity() },
+      metrics: {
+        accuracy: accuracy(), confusion: confusionMatrix(3), f1: f1(3), perplexity: perplexity(),
+      },
     },
   });
   const all = (): Predictions => ({ outputs: model.forward(x), targets: label });
@@ -95,7 +99,9 @@ describe('metrics in a trainer', () => {
       sums: ({ outputs }) => ({ largest: outputs.max().reshape([1]), count: tensor(1) }),
       result: ({ largest: [sum], count: [count] }) => sum / count,
     };
-    expect(measure(largest, [1, 5].map((x) => ({ outputs: tensor([0, x]), targets: tensor([0, 0]) })))).toBe(3);
+    expect(
+      measure(largest, [1, 5].map((x) => ({ outputs: tensor([0, x]), targets: tensor([0, 0]) }))),
+    ).toBe(3);
   });
 
   it('have names of their own, and need predictions', async () => {
@@ -115,13 +121,21 @@ describe('metrics in a trainer', () => {
     };
     const predict = () => ({ outputs: tensor([[1, 2]]), targets: tensor([1], { dtype: 'i32' }) });
     const metrics = { accuracy: accuracy() };
-    expect(() => base({ metrics })).toThrow('Trainer: validation: metrics and predict belong together');
-    expect(() => base({ predict })).toThrow('Trainer: validation: metrics and predict belong together');
-    expect(() => base({ predict, metrics: { loss: accuracy() } })).toThrow("a metric is called 'loss'");
+    expect(() => base({ metrics })).toThrow(
+      'Trainer: validation: metrics and predict belong together',
+    );
+    expect(() => base({ predict })).toThrow(
+      'Trainer: validation: metrics and predict belong together',
+    );
+    expect(() => base({ predict, metrics: { loss: accuracy() } })).toThrow(
+      "a metric is called 'loss'",
+    );
     expect(() => base({ predict, metrics: { top: 3 } })).toThrow(
       'Trainer: validation: metrics: top is 3, expected a metric, such as accuracy()',
     );
-    expect(() => base({ predict, metrics: [accuracy()] })).toThrow('metrics is [{ sums, result }], expected');
+    expect(() => base({ predict, metrics: [accuracy()] })).toThrow(
+      'metrics is [{ sums, result }], expected',
+    );
     await expect(base({ predict, metrics }, 'more').fit(1)).rejects.toThrow(
       "fit: step 1: 'accuracy' is a metric and among the losses; give one of them another name",
     );

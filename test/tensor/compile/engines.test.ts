@@ -173,7 +173,8 @@ describe('training, prediction and generation', () => {
         const [warning, ...others] = stderr.split('\n');
         expect(warning).toMatch(/^compile: WebAssembly gets no memory .* slower$/);
         expect(others).toEqual([
-          'threads: 4 were asked for, but there is one, as the address space is limited (ulimit -v)',
+          'threads: 4 were asked for, but there is one, as the address space is limited (ulimit ' +
+            '-v)',
           '',
         ]);
       }

@@ -158,7 +158,8 @@ describe('what follows a matrix product', () => {
       compiled.state.forEach((one, j) => expectClose(one, eager.state[j], 1e-5, 1e-6));
     }
     // Either is made where the old one lies, when that is not needed any more.
-    const { plan } = link(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
+    const { plan } =
+      link(trace(() => void compiled.step(index), []), { backend: 'wasm', fuse: false });
     expect(plan.donated.size).toBe(2);
     const before = compiled.state.map((one) => one.data.slice());
     expect(() => run(tensor([0, 3, 1], { dtype: 'i32' }))).toThrow('index 3 ');

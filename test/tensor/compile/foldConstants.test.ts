@@ -1,4 +1,6 @@
-/** Numbers that are known while tracing: which are folded, to the bits of the run, and which not. */
+/**
+ * Numbers that are known while tracing: which are folded, to the bits of the run, and which not.
+ */
 import { compile, type CompileOptions, ones, type Tensor, tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -23,7 +25,8 @@ describe('constants', () => {
           };
           const distinct = [...new Set(inputs)].map((input) => input.cast('f32'));
           const args = inputs.map((input) => distinct[[...new Set(inputs)].indexOf(input)]);
-          const [made, plain] = [compile(body, options), compile(body, { ...options, without: ['fold'] })];
+          const [made, plain] =
+            [compile(body, options), compile(body, { ...options, without: ['fold'] })];
           expectAllSame(made(...args), plain(...args));
           const steps = (f: typeof made) => f.listing().split('\n').length;
           folded += steps(plain) - steps(made);

@@ -48,7 +48,10 @@ describe('a heap', () => {
             return grow(pages);
           },
         });
-        const kept: { readonly values: Float32Array; readonly allocation: ReturnType<Heap['adopt']> }[] = [];
+        const kept: {
+          readonly values: Float32Array;
+          readonly allocation: ReturnType<Heap['adopt']>;
+        }[] = [];
         const spoil = (length: number) => (start: number) => {
           heap.view('f32', start, length).fill(NaN);
         };
@@ -121,9 +124,10 @@ describe('a heap', () => {
       const heap = new Heap();
       expect(asked).toEqual([65536, 32768, 16384, 8192, 4096, 2048, 1024, 512]);
       expect(heap.mostBytes).toBe(512 * 65536);
-      expect(() => heap.withArena(512 * 65536, () => {})).toThrow(
-        /^compile: there is no room for 33554432 bytes more: programs share a memory of at most 33554432 bytes, and \d+ are in use.*: await one between programs/,
-      );
+      expect(() => heap.withArena(512 * 65536, () => {})).toThrow(new RegExp(
+        '^compile: there is no room for 33554432 bytes more: programs share a memory of at most ' +
+          '33554432 bytes, and \\d+ are in use.*: await one between programs',
+      ));
       expect(heap.withArena(2 ** 20, (start) => start)).toBeGreaterThan(0);
     } finally {
       Object.assign(host, { Memory });
@@ -179,8 +183,12 @@ describe.each(['wasm', 'js'] as const)('a compiled function called in a referenc
     const x = uniform([60, 200]);
     // Memory grows for the first, the second needs more than the outer program, the third nothing.
     const functions: ((y: Tensor) => Tensor)[] = [
-      compile((y: Tensor) => y.sigmoid().matmul(ones([200, 400])).sum(1, true).mul(y).flip(0), { backend, threads }),
-      compile((y: Tensor) => y.reshape([60, 1, 200]).add(ones([40, 1])).flip(1).sum(1), { backend }),
+      compile((y: Tensor) => y.sigmoid().matmul(ones([200, 400])).sum(1, true).mul(y).flip(0), {
+        backend, threads,
+      }),
+      compile(
+        (y: Tensor) => y.reshape([60, 1, 200]).add(ones([40, 1])).flip(1).sum(1), { backend },
+      ),
       (y) => y,
     ];
     for (const each of functions) {
@@ -207,7 +215,8 @@ describe('a compiled function called in a reference loop, in memory that cannot 
     const fresh = await import('@mambagrad/tensor');
     const { definePrimitive: define } = await import('@mambagrad/tensor/extend');
     for (const backend of ['wasm', 'js'] as const) {
-      const large = fresh.compile((y: Tensor) => fresh.ones([4e6]).flip(0).sum().add(y), { backend });
+      const large =
+        fresh.compile((y: Tensor) => fresh.ones([4e6]).flip(0).sum().add(y), { backend });
       const outer = define<null>({
         name: `test.outer.${backend}`,
         infer: ([x]) => x,

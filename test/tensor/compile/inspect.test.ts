@@ -8,7 +8,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { inspectionOf } from '../../../packages/tensor/src/compile/inspect/inspection.ts';
 import { baseOf } from '../../../packages/tensor/src/compile/fusion/materialization.ts';
-import { eliminateCommonSubexpressions } from '../../../packages/tensor/src/compile/passes/commonSubexpressions.ts';
+import {
+  eliminateCommonSubexpressions,
+} from '../../../packages/tensor/src/compile/passes/commonSubexpressions.ts';
 import { eliminateDeadCode } from '../../../packages/tensor/src/compile/passes/deadCode.ts';
 import { type Executable, link } from '../../../packages/tensor/src/compile/run/run.ts';
 import { type Step, trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
@@ -88,7 +90,9 @@ describe('kernels', () => {
         const expected = [...reads, ...writes].map(({ shape }) => sizeOf(shape));
         if (kind === 'reference') expect(text).toBe('');
         else expect(found).toBe(name);
-        if (kind === 'kernel') expect(Array.from(lengths, ([, length]) => +length)).toEqual(expected);
+        if (kind === 'kernel') {
+          expect(Array.from(lengths, ([, length]) => +length)).toEqual(expected);
+        }
       }
     });
   });

@@ -10,7 +10,9 @@ const program = (x: Tensor): Tensor => {
 
 test('a pass that removes an op is named, and what has its place', () => {
   const { ops, kernels } = inspectPasses(program, [ones([3])]);
-  expect(ops.map(({ name, op, inputs, removedBy, replacement }) => [name, op, inputs.join(' '), removedBy, replacement])).toEqual([
+  expect(ops.map(({ name, op, inputs, removedBy, replacement }) =>
+    [name, op, inputs.join(' '), removedBy, replacement],
+  )).toEqual([
     ['%1', 'log', '%0', 'drop', undefined],
     ['%2', 'exp', '%0', undefined, undefined],
     ['%3', 'exp', '%0', 'share', '%2'],
@@ -25,20 +27,31 @@ test('a pass that removes an op is named, and what has its place', () => {
 test('what stays is what compile lists, with each pass and without', () => {
   const w = ones([4, 3], { requiresGrad: true });
   const loss = (x: Tensor) => grad(x.matmul(w).tanh().square().mean(), [w]);
-  const lists: readonly (readonly Pass[])[] = [[], ['share'], ['fold'], ['drop'], ['group'], ['inline'], ['share', 'fold', 'drop']];
+  const lists: readonly (readonly Pass[])[] =
+    [[], ['share'], ['fold'], ['drop'], ['group'], ['inline'], ['share', 'fold', 'drop']];
   for (const without of lists) {
     const compiled = compile(loss, { without }).inspect(ones([2, 4]));
     const { ops, kernels } = inspectPasses(loss, [ones([2, 4])], { without });
     const listed = Array.from(compiled.listing().matchAll(/ = (\w+)\(/g), ([, name]) => name);
-    expect(ops.filter(({ removedBy }) => removedBy === undefined).map(({ op }) => op)).toEqual(listed);
-    expect(ops.filter(({ removedBy }) => removedBy !== undefined && without.includes(removedBy))).toEqual([]);
-    expect(kernels.map(({ ops: own }) => own)).toEqual(compiled.kernels().map(({ ops: own }) => own));
+    expect(ops.filter(({ removedBy }) => removedBy === undefined).map(({ op }) => op))
+      .toEqual(listed);
+    expect(ops.filter(({ removedBy }) => removedBy !== undefined && without.includes(removedBy)))
+      .toEqual([]);
+    expect(kernels.map(({ ops: own }) => own)).toEqual(
+      compiled.kernels().map(({ ops: own }) => own),
+    );
     kernels.forEach(({ ops: own }, i) =>
-      expect(ops.filter((op) => op.kernels.includes(i)).map(({ op }) => op).sort()).toEqual([...own].sort()));
+      expect(ops.filter((op) => op.kernels.includes(i)).map(({ op }) => op).sort()).toEqual(
+        [...own].sort(),
+      ));
   }
 });
 
 test('bad arguments are errors', () => {
-  expect(() => inspectPasses(undefined as never, [])).toThrow('inspectPasses: f is missing, expected a function');
-  expect(() => inspectPasses(program, [ones([1])], { without: ['cse' as never] })).toThrow("inspectPasses: without is ['cse'], expected");
+  expect(() => inspectPasses(undefined as never, [])).toThrow(
+    'inspectPasses: f is missing, expected a function',
+  );
+  expect(() => inspectPasses(program, [ones([1])], { without: ['cse' as never] })).toThrow(
+    "inspectPasses: without is ['cse'], expected",
+  );
 });

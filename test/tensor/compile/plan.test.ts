@@ -3,11 +3,15 @@ import { compile, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { theHeap } from '../../../packages/tensor/src/compile/memory/heap.ts';
-import { checkPlan, planMemory, type Plan } from '../../../packages/tensor/src/compile/memory/plan.ts';
+import {
+  checkPlan, planMemory, type Plan,
+} from '../../../packages/tensor/src/compile/memory/plan.ts';
 import { link } from '../../../packages/tensor/src/compile/run/run.ts';
 import { schedule } from '../../../packages/tensor/src/compile/schedule/schedule.ts';
 import { formatProgram } from '../../../packages/tensor/src/compile/inspect/listing.ts';
-import { eliminateCommonSubexpressions } from '../../../packages/tensor/src/compile/passes/commonSubexpressions.ts';
+import {
+  eliminateCommonSubexpressions,
+} from '../../../packages/tensor/src/compile/passes/commonSubexpressions.ts';
 import { eliminateDeadCode } from '../../../packages/tensor/src/compile/passes/deadCode.ts';
 import { type Program, trace } from '../../../packages/tensor/src/compile/trace/trace.ts';
 import { expectSame, leaf } from '../../support/compare.ts';
@@ -183,7 +187,8 @@ describe('the memory plan', () => {
   it('is found out by its check when it is not sound', () => {
     const program = traceOf((x) => x.flip(0).matmul(x.mul(3).flip(0)), [tensor([1, 2])]);
     const { scheduled, plan } = planned(program);
-    const faulty = (change: Partial<Plan>) => () => checkPlan(program, scheduled, { ...plan, ...change });
+    const faulty = (change: Partial<Plan>) =>
+      () => checkPlan(program, scheduled, { ...plan, ...change });
     const squeezed = new Map(Array.from(plan.offsets, ([value]) => [value, 0]));
     expect(faulty({})).not.toThrow();
     expect(faulty({ offsets: squeezed })).toThrow('is read unmade, or overwritten');

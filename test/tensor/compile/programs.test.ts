@@ -198,7 +198,8 @@ describe('a function that gets many programs', () => {
   it('is told once which shapes there were, and to pad', () => {
     callWith(range(30).map((i) => [ones([2, i + 1]), 'a']));
     expect(said()).toEqual([
-      'compile: step has been compiled 8 times, for 8 shapes of argument 0 (f32[2, 1], f32[2, 2], ' +
+      'compile: step has been compiled 8 times, for 8 shapes of argument 0 (f32[2, 1], f32[2, ' +
+      '2], ' +
       'f32[2, 3], …); pad to a few lengths (`padToMultipleOf` of collate and `bucketBy` of ' +
       'DataLoader do so for data)',
     ]);
@@ -215,7 +216,9 @@ describe('a function that gets many programs', () => {
   it('is told of shapes and numbers that change together', () => {
     callWith(range(30).map((i) => [ones([i + 1]), i]));
     expect(said()).toEqual([
-      expect.stringMatching(/8 shapes of argument 0 \(.*\) and 8 values of argument 1 \(.*pad.*, and pass/),
+      expect.stringMatching(
+        /8 shapes of argument 0 \(.*\) and 8 values of argument 1 \(.*pad.*, and pass/,
+      ),
     ]);
   });
 
@@ -242,7 +245,8 @@ describe('a function that gets many programs', () => {
     expect(said()).toEqual([]);
     callWith(calls, { maxPrograms: 9 });
     expect(said()).toEqual([
-      'compile: step is called with more kinds of arguments in turn than programs are kept, 9, so ' +
+      'compile: step is called with more kinds of arguments in turn than programs are kept, 9, ' +
+      'so ' +
       'they are made again and again; pad to a few lengths (`padToMultipleOf` of collate and ' +
       '`bucketBy` of DataLoader do so for data), or set maxPrograms to more',
     ]);

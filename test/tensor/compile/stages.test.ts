@@ -62,12 +62,15 @@ describe('stages', () => {
     let together = 0;
     fc.assert(
       fc.property(fc.array(calls, { maxLength: 12 }), (drawn) => {
-        const addressesOf = (call: KernelCall) => drawn.find((one) => one.call === call)?.addresses ?? [];
-        const stages = stagesOf({ calls: drawn.map(({ call }) => call), addressesOf, bodyOf }, false);
+        const addressesOf = (call: KernelCall) =>
+          drawn.find((one) => one.call === call)?.addresses ?? [];
+        const stages =
+          stagesOf({ calls: drawn.map(({ call }) => call), addressesOf, bodyOf }, false);
         const numberOf = (addresses: readonly Address[]) =>
           drawn.findIndex((one) => one.addresses === addresses);
         const order = stages.flatMap(({ tasks, fence }) => [
-          ...tasks.map(({ addresses }) => numberOf(addresses)), ...(fence === undefined ? [] : [fence]),
+          ...tasks.map(({ addresses }) => numberOf(addresses)),
+          ...(fence === undefined ? [] : [fence]),
         ]);
         expect(order).toEqual(drawn.map((_, i) => i));
         for (const { tasks } of stages) {
@@ -88,7 +91,8 @@ describe('stages', () => {
     fc.assert(
       fc.property(fc.array(calls, { maxLength: 8 }), (drawn) => {
         const addressesOf = () => drawn[0].addresses;
-        const stages = stagesOf({ calls: drawn.map(({ call }) => call), addressesOf, bodyOf }, true);
+        const stages =
+          stagesOf({ calls: drawn.map(({ call }) => call), addressesOf, bodyOf }, true);
         expect(stages.flatMap(({ fence }) => fence ?? [])).toEqual(drawn.map((_, i) => i));
         for (const { tasks } of stages) expect(tasks.length).toBeLessThanOrEqual(1);
       }),

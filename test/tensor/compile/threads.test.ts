@@ -46,7 +46,9 @@ function expectSameBits(body: Body, inputs: readonly Tensor[]): void {
     compile(body, { backend: 'js', deterministic: true }),
   ];
   const leaves = inputs.map((input) => leaf(input, 'f32'));
-  for (const given of [leaves, leaves.map((one) => (one.dtype === 'i32' ? one : leaf(one.mul(0.9))))]) {
+  for (const given of [
+    leaves, leaves.map((one) => (one.dtype === 'i32' ? one : leaf(one.mul(0.9)))),
+  ]) {
     const calls = all.map((compiled) => () => compiled(...given));
     const [first, ...others] = withFinestChunks(() => calls.map((call) => call()));
     for (const other of others) expectAllSame(other, first);
@@ -129,7 +131,8 @@ describe('threads', () => {
 
   it('leave the arena room to grow: it ends where memory does', () => {
     const { memory } = theHeap();
-    const f = compile((a: Tensor) => a.matmul(a.transpose(0, 1)).softmax(-1).sum(0), { threads: 3 });
+    const f =
+      compile((a: Tensor) => a.matmul(a.transpose(0, 1)).softmax(-1).sum(0), { threads: 3 });
     const before = memory.buffer.byteLength;
     for (let rows = 400; rows <= 800; rows += 40) f(normal([rows, 3]));
     // Eleven arenas that grow, one in the place of the other.

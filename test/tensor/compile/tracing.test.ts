@@ -103,7 +103,8 @@ describe('tracing', () => {
       return value;
     };
     const x = ones([1, 2]);
-    const message = 'compile: the function calls backward(), but reads none of the gradients, such ' +
+    const message =
+      'compile: the function calls backward(), but reads none of the gradients, such ' +
       'as that of f32[2], which are gone when the call is over; call optimizer.step() in the';
     for (const useless of [
       loss,

@@ -75,7 +75,8 @@ const calls: Readonly<Record<string, () => readonly unknown[]>> = {
   ...Object.fromEntries(
     ['neg', 'abs', 'sign', 'exp', 'expm1', 'log', 'log1p', 'sqrt', 'rsqrt', 'reciprocal', 'square',
       'sin', 'cos', 'tanh', 'erf', 'floor', 'ceil', 'round', 'relu', 'sigmoid', 'softplus', 'silu',
-      'isNaN', 'isFinite', 'flatten', 'detach', 'stopGradient'].map((name) => [name, () => [vector]]),
+      'isNaN', 'isFinite', 'flatten', 'detach',
+      'stopGradient'].map((name) => [name, () => [vector]]),
   ),
   ...Object.fromEntries(
     ['sum', 'mean', 'max', 'min', 'logsumexp', 'prod', 'argmax', 'argmin'].map((name) => [

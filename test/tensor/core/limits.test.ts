@@ -1,4 +1,6 @@
-/** Numbers that a dtype cannot hold, gradients that are picked rather than multiplied, odd arrays. */
+/**
+ * Numbers that a dtype cannot hold, gradients that are picked rather than multiplied, odd arrays.
+ */
 import {
   arange, compile, full, fullLike, grad, linspace, ops, tensor, Tensor, TensorError, where,
 } from '@mambagrad/tensor';
@@ -36,7 +38,9 @@ describe('an i32', () => {
     fc.assert(
       fc.property(anyNumber, (value) => {
         if (!fitsI32(value)) expect(() => op(x, value)).toThrow(`${name}: ${value} is not an i32`);
-        else expect(op(x, value).toArray()).toEqual(Array.from(x.data, (a) => Number(holds(a, value)) + 0));
+        else expect(op(x, value).toArray()).toEqual(
+          Array.from(x.data, (a) => Number(holds(a, value)) + 0),
+        );
       }),
     );
   });
@@ -172,7 +176,9 @@ describe('arrays that are no tensor', () => {
   });
 
   it('and other arrays of whole numbers are i32', () => {
-    expect(String(tensor(Uint8Array.of(1, 255) as unknown as Int32Array))).toBe('i32[2] [  1, 255]');
+    expect(String(tensor(Uint8Array.of(1, 255) as unknown as Int32Array))).toBe(
+      'i32[2] [  1, 255]',
+    );
     const tooLarge = Uint32Array.of(2 ** 32 - 1) as unknown as Int32Array;
     expect(() => tensor(tooLarge)).toThrow('tensor: 4294967295 (element 0) is not an i32');
   });

@@ -47,7 +47,8 @@ describe('memory', () => {
     expect(growthPerStep(() => {})).toBeLessThan(ALLOWED_PER_STEP);
   });
 
-  if (oneOf([true, false]).includes(true)) it('is seen to grow if each step leaves a single number behind', () => {
+  if (oneOf([true, false]).includes(true)) it('is seen to grow if each step leaves a single ' +
+    'number behind', () => {
     const kept: Tensor[] = [];
     const growth = growthPerStep((loss) => kept.push(loss.detach()));
     expect(kept).toHaveLength(2 * STEPS);

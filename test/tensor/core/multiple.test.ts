@@ -174,7 +174,8 @@ describe('the gradient rule of several results', () => {
   const pair = defineMultiPrimitive<null>({
     name: 'test.pair',
     infer: ([x]) => [x, x],
-    compute: ([x], outputs) => outputs.forEach(({ data }, i) => data.set(x.data.map((v) => v * (i + 2)))),
+    compute: ([x], outputs) =>
+      outputs.forEach(({ data }, i) => data.set(x.data.map((v) => v * (i + 2)))),
     gradient: ([a, b], results, [x]) => {
       seen.push([a, b, ...results].map((one) => one?.toArray() + ''));
       return [() => x.mul(0).add(a?.mul(2) ?? 0).add(b?.mul(3) ?? 0)];
@@ -210,7 +211,9 @@ describe('the gradient rule of several results', () => {
   it('counts results of i32 as constants, and notices if they were overwritten', () => {
     const x = tensor([[3, 1, 2]], { requiresGrad: true });
     const { values, indices } = x.sort();
-    expect([values.requiresGrad, indices.requiresGrad, indices.node]).toEqual([true, false, undefined]);
+    expect([values.requiresGrad, indices.requiresGrad, indices.node]).toEqual(
+      [true, false, undefined],
+    );
     indices.assign(tensor([[0, 0, 0]], { dtype: 'i32' }));
     expect(() => grad(values.sum(), [x])).toThrow(
       'backward: sort needs the value that its result 1, i32[1, 3]',
@@ -268,7 +271,9 @@ describe('several results', () => {
   it('that are lowered each by itself are only those that are used', () => {
     const f = compile((a: Tensor) => byEach([a], 1)[0].add(1));
     f(x);
-    expect(f.explain()).toMatch(/^\d+ operations {2}24 bytes {2}f32\[1, 3\] → f32\[1, 3\] .*\n1 kernel/);
+    expect(f.explain()).toMatch(
+      /^\d+ operations {2}24 bytes {2}f32\[1, 3\] → f32\[1, 3\] .*\n1 kernel/,
+    );
   });
 
   it('of which a kernel makes one that nobody reads have memory for it while it runs', () => {
@@ -334,7 +339,10 @@ describe('defineMultiPrimitive', () => {
 
   it('names the op, and the result, if the shape rule gives no list of shapes and dtypes', () => {
     for (const [infer, message] of [
-      [{ shape: [], dtype: 'f32' }, 'its result is f32[], expected an array of { shape, dtype }, at'],
+      [
+        { shape: [], dtype: 'f32' },
+        'its result is f32[], expected an array of { shape, dtype }, at',
+      ],
       [[], 'its result is [], expected an array of { shape, dtype }, at least one'],
       [undefined, 'its result is missing, expected an array'],
       [[ones([2]), undefined], 'result 1 is missing, expected { shape, dtype }'],
@@ -356,7 +364,10 @@ describe('defineMultiPrimitive', () => {
       [{ kernel: 1 }, 'kernel is 1, expected a function'],
       [[{ map: k.exp }, { maps: k.exp }], "there is no option 'maps'; did you mean 'map'?"],
       [[{ map: k.exp }, { map: () => 3 }], 'result 1: map gives 3, expected an f32'],
-      [{ kernel: ([x]: Elements[]) => [k.store(k.buffer('y', 'f32', 1), 0, x.at([]))] }, 'it reads input 0 at'],
+      [
+        { kernel: ([x]: Elements[]) => [k.store(k.buffer('y', 'f32', 1), 0, x.at([]))] },
+        'it reads input 0 at',
+      ],
       [{ kernel: () => [], bound: { input: 0, size: 1 } }, 'bound is of input 0'],
     ] as const) {
       const given = primitive({ lower: () => lowering });
@@ -373,7 +384,9 @@ describe('defineMultiPrimitive', () => {
       name: 'test.look',
       infer: ([x, index]) => [{ shape: index.shape, dtype: x.dtype }, { shape: [], dtype: 'i32' }],
       compute: ([x, index], [y, most]) => index.data.forEach((place: number, i: number) => {
-        if (place < 0 || place >= x.data.length) throw new TensorError(`look: ${place} is out of range`);
+        if (place < 0 || place >= x.data.length) {
+          throw new TensorError(`look: ${place} is out of range`);
+        }
         y.data[i] = x.data[place];
         most.data[0] = Math.max(most.data[0], place);
       }),

@@ -24,7 +24,8 @@ const primitive = (change: object = {}): SinglePrimitive<null> => ({
 describe('definePrimitive', () => {
   it('takes names that are safe in code that is generated, and no others', () => {
     expect(primitiveNames().filter((name) => !/^\w+(\.\w+)*$/.test(name))).toEqual([]);
-    const wrong = ['', 'a b', '1a', 'a.', 'a-b', 'n(){globalThis.isRun = true}; function z', 'é', 4];
+    const wrong =
+      ['', 'a b', '1a', 'a.', 'a-b', 'n(){globalThis.isRun = true}; function z', 'é', 4];
     for (const name of wrong) {
       expect(() => definePrimitive(primitive({ name }))).toThrow(/^definePrimitive: name is /);
     }
@@ -60,13 +61,18 @@ describe('definePrimitive', () => {
     ] as const) {
       expect(() => definePrimitive(primitive(change))).toThrow(`definePrimitive: ${message}`);
     }
-    expect(() => definePrimitive(undefined as never)).toThrow('definePrimitive: options are undefined');
+    expect(() => definePrimitive(undefined as never)).toThrow(
+      'definePrimitive: options are undefined',
+    );
   });
 
   it('names the op whose shape rule gives no shape or dtype', () => {
     for (const [spec, message] of [
       [{ shape: [2], dtype: 'float32' }, "dtype is 'float32', expected 'f32' or 'f64' or 'i32'"],
-      [{ shape: [2.5], dtype: 'f32' }, 'shape is [2.5], expected an array of sizes, whole numbers from 0'],
+      [
+        { shape: [2.5], dtype: 'f32' },
+        'shape is [2.5], expected an array of sizes, whole numbers from 0',
+      ],
       [{ shape: [undefined], dtype: 'f32' }, 'shape is [undefined], expected an array'],
       [{ dtype: 'f32' }, 'shape is missing, expected an array'],
       [[2], 'shape is missing, expected'],
@@ -83,7 +89,9 @@ describe('a lowering', () => {
   const x = ones([2, 3]);
 
   /** The message of the error that compiling an op with this lowering throws, after its name. */
-  function problemOf(lowering: unknown, inputs: readonly Tensor[] = [x], infer?: () => object): string {
+  function problemOf(
+    lowering: unknown, inputs: readonly Tensor[] = [x], infer?: () => object,
+  ): string {
     const given = primitive({ lower: () => lowering as Lowering, ...(infer && { infer }) });
     const apply = definePrimitive(given);
     const f = compile((...args: Tensor[]) => apply(args, null).add(1));
@@ -102,7 +110,9 @@ describe('a lowering', () => {
   it('that is right is taken', () => {
     expect(problemOf({ map: k.exp })).toBe('none');
     expect(problemOf({ move: (index: unknown[]) => index })).toBe('none');
-    expect(problemOf({ element: (index: k.Expr[], a: { at: Function }) => a.at(index) })).toBe('none');
+    expect(problemOf({ element: (index: k.Expr[], a: { at: Function }) => a.at(index) })).toBe(
+      'none',
+    );
     const fold = { fold: { combine: k.add, identity: 0 }, axes: [1] };
     expect(problemOf(fold, [x], () => ({ shape: [2], dtype: 'f32' }))).toBe('none');
     expect(problemOf(fold, [x], () => ({ shape: [2, 1], dtype: 'f32' }))).toBe('none');
@@ -114,15 +124,27 @@ describe('a lowering', () => {
     ['none', {}, 'it is {}, expected one with map, move, element, fold, kernel'],
     ['a function', k.exp, 'options are the function exp'],
     ['two kinds', { map: k.exp, move: (i: unknown) => i }, 'it has map and move, expected one'],
-    ['an option of another kind', { map: k.exp, axes: [0] }, "there is no option 'axes'; expected map"],
+    [
+      'an option of another kind', { map: k.exp, axes: [0] },
+      "there is no option 'axes'; expected map",
+    ],
     ['a map that is no function', { map: 3 }, 'map is 3, expected a function'],
     ['a map of an i32', { map: () => k.constant('i32', 3) }, 'map gives of the type i32'],
-    ['a map that gives a number', { map: () => 3 }, 'map gives 3, expected an f32 of the loop language'],
+    [
+      'a map that gives a number', { map: () => 3 },
+      'map gives 3, expected an f32 of the loop language',
+    ],
     ['a map that gives nothing', { map: () => undefined }, 'map gives undefined, expected an f32'],
     ['a map that throws', { map: (a: k.Expr) => k.and(a, 1) }, ''],
-    ['a move of too few positions', { move: () => [0] }, 'move gives an index of 1 positions, expected 2'],
+    [
+      'a move of too few positions', { move: () => [0] },
+      'move gives an index of 1 positions, expected 2',
+    ],
     ['a move of none', { move: () => undefined }, 'move gives undefined, expected an index of 2'],
-    ['a move to undefined', { move: ([i]: unknown[]) => [i, undefined] }, 'move gives an index whose position 1 is undefined'],
+    [
+      'a move to undefined', { move: ([i]: unknown[]) => [i, undefined] },
+      'move gives an index whose position 1 is undefined',
+    ],
     [
       'an element that reads with too few indices',
       { element: ([i]: unknown[], a: { at: Function }) => a.at([i]) },
@@ -143,11 +165,23 @@ describe('a lowering', () => {
       { kernel: ([a]: { at: Function }[], y: k.Buffer) => [k.store(y, 0, a.at([0]))] },
       'it reads input 0 at an index of 1 positions, expected 2',
     ],
-    ['a bound of no input', { element: () => k.constant('f32', 0), bound: { input: 3, size: 2 } }, 'bound is of input 3'],
-    ['a bound of f32', { element: () => k.constant('f32', 0), bound: { input: 0, size: 2 } }, 'bound is of input 0'],
+    [
+      'a bound of no input', { element: () => k.constant('f32', 0), bound: { input: 3, size: 2 } },
+      'bound is of input 3',
+    ],
+    [
+      'a bound of f32', { element: () => k.constant('f32', 0), bound: { input: 0, size: 2 } },
+      'bound is of input 0',
+    ],
     ['a fold without axes', { fold: { combine: k.add, identity: 0 } }, 'axes is missing'],
-    ['a fold along no axis', { fold: { combine: k.add, identity: 0 }, axes: [2] }, 'axes are [2], expected'],
-    ['a fold of another shape', { fold: { combine: k.add, identity: 0 }, axes: [1] }, 'a fold of [2, 3] along axes [1] does not give the result'],
+    [
+      'a fold along no axis', { fold: { combine: k.add, identity: 0 }, axes: [2] },
+      'axes are [2], expected',
+    ],
+    [
+      'a fold of another shape', { fold: { combine: k.add, identity: 0 }, axes: [1] },
+      'a fold of [2, 3] along axes [1] does not give the result',
+    ],
   ])('that is %s is an error in the name of the op', (_what, lowering, message) => {
     const found = problemOf(lowering);
     expect(found).not.toBe('none');

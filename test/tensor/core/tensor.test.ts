@@ -84,7 +84,10 @@ describe('creation', () => {
     [() => tensor([1, [2]]), 'tensor: found an array of 1 at depth 1, expected a number'],
     [() => tensor([1, 2, 3], { shape: [2] }), 'tensor: 3 numbers do not fill the shape [2]'],
     [() => tensor([1.5], { dtype: 'i32' }), 'tensor: 1.5 (element 0) is not an i32'],
-    [() => zeros([2, -1]), 'zeros: [2, -1] is not a shape: size 1 is -1, expected a whole number from 0'],
+    [
+      () => zeros([2, -1]),
+      'zeros: [2, -1] is not a shape: size 1 is -1, expected a whole number from 0',
+    ],
     [() => arange(0, 1, 0), 'arange: cannot count from 0 to 1 in steps of 0'],
   ])('refuses what is no tensor (%#)', (make, message) => {
     expect(make).toThrow(TensorError);
@@ -261,7 +264,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
       () => zeros([0, 3]).max(0),
       'max: axis 0 of f32[0, 3] is empty; the max of zero elements is undefined',
     ],
-    [() => zeros([0]).mean(), 'mean: axis 0 of f32[0] is empty; the mean of zero elements is undefined'],
+    [
+      () => zeros([0]).mean(),
+      'mean: axis 0 of f32[0] is empty; the mean of zero elements is undefined',
+    ],
     [() => a.reshape([4]), 'reshape: f32[2, 3] has 6 elements, [4] has 4'],
     [
       () => a.reshape([-1, 4]),
@@ -282,7 +288,8 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [
       () => a.narrow(1, 2, 2),
-      'narrow: start is 2 and length 2, expected at most 3 together, the size of axis 1 of f32[2, 3]',
+      'narrow: start is 2 and length 2, expected at most 3 together, ' +
+        'the size of axis 1 of f32[2, 3]',
     ],
     [
       () => a.pad([1], [1]),
@@ -322,7 +329,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
       'oneHot: index 1 (element 1) is out of range for axis 1 of [2, 1]: expected 0 to 0',
     ],
     [() => a.clamp({ min: 2, max: 1 }), 'clamp: min 2 is above max 1'],
-    [() => a.var(0, { correction: 2 }), 'var: correction is 2 and there are 2 elements; expected a correction below that'],
+    [
+      () => a.var(0, { correction: 2 }),
+      'var: correction is 2 and there are 2 elements; expected a correction below that',
+    ],
     [() => a.norm(0, { p: 0 }), 'norm: p is 0, expected a number above 0 or Infinity'],
     [() => a.chunk(0), 'chunk: count is 0, expected a whole number from 1'],
     [() => a.tile([-1]), 'tile: counts[0] is -1, expected a whole number from 0'],
@@ -332,7 +342,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
       () => a.topk(4),
       'topk: k is 4, expected a whole number up to 3, axis 1 of f32[2, 3]',
     ],
-    [() => zeros([0]).argmax(), 'argmax: axis 0 of f32[0] is empty; the argmax of zero elements is undefined'],
+    [
+      () => zeros([0]).argmax(),
+      'argmax: axis 0 of f32[0] is empty; the argmax of zero elements is undefined',
+    ],
     [() => a.item(), 'item: f32[2, 3] has 6 elements, expected one'],
     [
       () => a.narrow(0, -1, 1),
@@ -344,7 +357,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
   const [op, like, m] = [ops, library, a] as unknown as Record<string, (...args: unknown[]) => 0>[];
   const mistakes: [() => unknown, string][] = [
     [() => m.clamp(0, 1), 'clamp: options are 0, expected { min, max }'],
-    [() => m.mean(-1, { keepDims: true }), 'mean: keepDims is { keepDims }, expected true or false'],
+    [
+      () => m.mean(-1, { keepDims: true }),
+      'mean: keepDims is { keepDims }, expected true or false',
+    ],
     [
       () => like.tensor([1, 2], [2]),
       'tensor: options are [2], expected { dtype, requiresGrad, shape }',
@@ -376,7 +392,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     [() => m.permute(1, 0), 'permute: order is 1, expected an array of axes'],
     [() => m.slice(0, 1), 'slice: start is 0, expected an array of whole numbers'],
     [() => m.assign(3), 'assign: the value is 3, expected a tensor, f32[2, 3]'],
-    [() => Object.assign(m, { grad: tensor(1) }), 'grad: it is f32[], expected f32[2, 3] or undefined'],
+    [
+      () => Object.assign(m, { grad: tensor(1) }),
+      'grad: it is f32[], expected f32[2, 3] or undefined',
+    ],
     [() => Object.assign(m, { requiresGrad: 1 }), 'requiresGrad: it is 1, expected true or false'],
     [() => like.grad(a, a), 'grad: inputs is f32[2, 3], expected an array of tensors'],
     [() => like.noGrad(a), 'noGrad: body is f32[2, 3], expected a function'],
@@ -390,7 +409,10 @@ describe('errors name the op, the argument, the shapes, and what would be right'
     ],
     [() => like.einsum('ij'), "einsum: 'ij': it names 1 operands, 0 are given"],
     [() => like.uniform([2], { dtype: 'f64' }), 'uniform: low is { dtype }, expected a number'],
-    [() => new Generator('7' as unknown as number), "manualSeed: seed is '7', expected a whole number from 0"],
+    [
+      () => new Generator('7' as unknown as number),
+      "manualSeed: seed is '7', expected a whole number from 0",
+    ],
   ];
 
   it.each([...messages, ...mistakes])('%s', (call, message) => {

@@ -1,7 +1,7 @@
 /**
- * Ops at the corners of float32: zeros, infinities, NaN, the largest, smallest and denormal numbers.
- * Values are PyTorch's; a gradient is NaN only where PyTorch's is; and compiled programs have what
- * eager ops have, in both backends.
+ * Ops at the corners of float32: zeros, infinities, NaN, the largest, smallest and denormal
+ * numbers. Values are PyTorch's; a gradient is NaN only where PyTorch's is; and compiled programs
+ * have what eager ops have, in both backends.
  */
 import { grad, ops, type Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
@@ -142,7 +142,8 @@ describe('any op of the table', () => {
         const values = products.has(name) ? g(() => fc.constantFrom(...ofProducts)) : some;
         const given = inputs.map((x) =>
           x.dtype === 'i32' ? x : leaf(x.mul(0).add(tensor(
-            Float64Array.from(x.data, () => g(() => fc.constantFrom(...values))), { shape: x.shape },
+            Float64Array.from(x.data, () => g(() => fc.constantFrom(...values))),
+            { shape: x.shape },
           )), 'f32'),
         );
         const body = (...args: Tensor[]): Tensor[] => {

@@ -1,8 +1,8 @@
 /**
  * What an op says when it is given what it cannot take. Generated from the table: each row's call
- * is repeated with one of its tensors of another dtype, or with an axis too many. Either the op has a
- * meaning for that, or it throws a TensorError that begins with a name; the messages are kept in a
- * snapshot, so that a change of wording is seen.
+ * is repeated with one of its tensors of another dtype, or with an axis too many. Either the op has
+ * a meaning for that, or it throws a TensorError that begins with a name; the messages are kept in
+ * a snapshot, so that a change of wording is seen.
  */
 import { arange, Tensor, TensorError } from '@mambagrad/tensor';
 import fc from 'fast-check';

@@ -61,7 +61,9 @@ export function drawPairOfShapes(g: Draw): [number[], number[]] {
 }
 
 /** A smooth function of two tensors that broadcast, with elements between the bounds of each. */
-export function pair(apply: Binary, a: [number, number] = [-2, 2], b: [number, number] = [-2, 2]): Row {
+export function pair(
+  apply: Binary, a: [number, number] = [-2, 2], b: [number, number] = [-2, 2],
+): Row {
   return {
     draw: (g) => {
       const [first, second] = drawPairOfShapes(g);
@@ -113,7 +115,9 @@ export const algorithm = () =>
 export const exponent = () => fc.constantFrom(1, 2, 3, Infinity);
 export const integers = [-2, -1, 0, 1, 2];
 
-export function variance(op: (x: Tensor, axes?: number[], options?: VarianceOptions) => Tensor): Row {
+export function variance(
+  op: (x: Tensor, axes?: number[], options?: VarianceOptions) => Tensor,
+): Row {
   return {
     draw: (g) => {
       const shape = drawShape(g, { minRank: 1, empty: false });

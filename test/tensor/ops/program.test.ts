@@ -68,7 +68,8 @@ describe('random programs', () => {
     expect(lineNames.filter((name) => !Object.hasOwn(table, name))).toEqual([]);
     const missing = new Set(Object.keys(table));
     for (let round = 0; round < 40 && missing.size > 0; round++) {
-      const some = fc.sample(programs({ smooth: false }), { seed: inject('seed') + round, numRuns: 50 });
+      const some =
+        fc.sample(programs({ smooth: false }), { seed: inject('seed') + round, numRuns: 50 });
       for (const name of some.flatMap((program) => program.ops)) missing.delete(name);
     }
     expect([...missing]).toEqual([]);

@@ -130,7 +130,9 @@ describe('the bits of a seed', () => {
     for (const draw of Object.values(draws)) {
       const all = draw(3000).data;
       fc.assert(
-        fc.property(fc.oneof(fc.nat(9), fc.integer({ min: 1019, max: 1030 }), fc.nat(3000)), (n) => {
+        fc.property(fc.oneof(fc.nat(9), fc.integer({ min: 1019, max: 1030 }), fc.nat(3000)), (
+          n,
+        ) => {
           expect(draw(n).data).toEqual(all.slice(0, n));
         }),
         { numRuns: runs(20) },
@@ -208,14 +210,18 @@ describe('distributions', () => {
     const whole = integers([1000], -(2 ** 31), 2 ** 31, new Generator(4));
     expect(whole.min().item()).toBeLessThan(-(2 ** 30));
     expect(whole.max().item()).toBeGreaterThan(2 ** 30);
-    expect(() => integers([1], 3, 3)).toThrow('integers: there is no i32 from 3 up to, not including, 3');
+    expect(() => integers([1], 3, 3)).toThrow(
+      'integers: there is no i32 from 3 up to, not including, 3',
+    );
   });
 
   it('bernoulli gives ones with their probability', () => {
     const sample = bernoulli([100_000], 0.3, { generator: new Generator(5) });
     expect(sample.mean().item()).toBeCloseTo(0.3, 2);
     expect(sample.mul(sample.sub(1)).abs().max().item()).toBe(0);
-    expect(() => bernoulli([1], 1.5)).toThrow('bernoulli: probability is 1.5, expected a number from 0 to 1');
+    expect(() => bernoulli([1], 1.5)).toThrow(
+      'bernoulli: probability is 1.5, expected a number from 0 to 1',
+    );
   });
 
   it('permutation has every number once, every order alike', () => {

@@ -64,11 +64,14 @@ const mutants: readonly Mutant[] = [
   [
     'a gradient of a wrong shape',
     rows({ gradient: (g) => [() => g] }),
-    '(f32[2, 3]): reference: mutant.rowSum…: its gradient rule gave the shape [2] for input 0, f32[2, 3]',
+    '(f32[2, 3]): reference: mutant.rowSum…: its gradient rule gave the shape [2] for input 0, ' +
+      'f32[2, 3]',
   ],
   [
     'a gradient of a wrong dtype',
-    rows({ gradient: (g, _y, [{ shape }]) => [() => g.unsqueeze(1).broadcastTo(shape).cast('f32')] }),
+    rows(
+      { gradient: (g, _y, [{ shape }]) => [() => g.unsqueeze(1).broadcastTo(shape).cast('f32')] },
+    ),
     'its gradient rule gave f32[2, 3] for input 0, f64[2, 3]',
   ],
   [
@@ -112,7 +115,8 @@ const mutants: readonly Mutant[] = [
         element: (index, a, b) => {
           const last = index.length - 1;
           const at = index[last];
-          const next = k.min(typeof at === 'number' ? k.constant('i32', at + 1) : k.add(at, 1), shape[last]);
+          const next =
+            k.min(typeof at === 'number' ? k.constant('i32', at + 1) : k.add(at, 1), shape[last]);
           const beside = a.at(index.with(last, next));
           const here = k.mul(k.mul(a.at(index), a.at(index)), b.at(index));
           return k.select(k.less(next, 0), beside, here);
@@ -149,7 +153,8 @@ const mutants: readonly Mutant[] = [
         k.when(k.greater(i, 0), k.set(sum, k.add(sum, load(k.sub(i, 1))))),
       ),
     }),
-    'guarded: kernel mutant_rowSum…: reads element 0 of … in iteration 1 of a parallel loop, and iteration 0 has written it',
+    'guarded: kernel mutant_rowSum…: reads element 0 of … in iteration 1 of a parallel loop, ' +
+      'and iteration 0 has written it',
   ],
   [
     'a sum that all rounds add to, in whatever order they come',
@@ -171,7 +176,8 @@ const mutants: readonly Mutant[] = [
         ],
       }),
     }),
-    'guarded: kernel mutant_rowSum…: writes element 0 of x_2 in iteration 1 of a parallel loop, and iteration 0 has written it',
+    'guarded: kernel mutant_rowSum…: writes element 0 of x_2 in iteration 1 of a parallel loop, ' +
+      'and iteration 0 has written it',
   ],
   [
     'a reduction that depends on the order in which it combines',
@@ -183,7 +189,8 @@ const mutants: readonly Mutant[] = [
       gradient: (g, _y, [{ shape }]) => [() => g.neg().unsqueeze(1).broadcastTo(shape)],
       lower: () => ({ fold: { combine: k.sub, identity: 0 }, axes: [1] }),
     }),
-    '(f32[2, 5]): guarded: element … of result 0, f32[2], is … in JavaScript under guard, expected …',
+    '(f32[2, 5]): guarded: element … of result 0, f32[2], is … in JavaScript under guard, ' +
+      'expected …',
   ],
   [
     'scratch memory that is read before anybody wrote it',
@@ -207,7 +214,8 @@ const mutants: readonly Mutant[] = [
         return { shape: a.shape, dtype: a.dtype };
       },
     }),
-    '(f32[2, 2, 3], f32[2, 3]): reference: the reference loop of mutant.product… reads [6], which is no element of input 1',
+    '(f32[2, 2, 3], f32[2, 3]): reference: the reference loop of mutant.product… reads [6], ' +
+      'which is no element of input 1',
   ],
   [
     'a shape rule that stumbles where an axis is missing',
@@ -218,7 +226,8 @@ const mutants: readonly Mutant[] = [
         return { shape: [shape[0]], dtype };
       },
     }),
-    '(f32[3]): wrong inputs: it throws TypeError: …, expected a TensorError that says what is wrong',
+    '(f32[3]): wrong inputs: it throws TypeError: …, expected a TensorError that says what is ' +
+      'wrong',
   ],
   [
     'a dtype that is always f32',
@@ -231,7 +240,8 @@ const mutants: readonly Mutant[] = [
         () => g.cast(dtype).unsqueeze(1).broadcastTo(shape),
       ],
     }),
-    'float32: result 0 is f32[2] in float32, and f32[2] of float64 inputs; expected the dtype of the inputs',
+    'float32: result 0 is f32[2] in float32, and f32[2] of float64 inputs; ' +
+      'expected the dtype of the inputs',
   ],
   [
     'that f32 and f64 are taken beside each other',
@@ -293,7 +303,8 @@ const mutants: readonly Mutant[] = [
         data[i] = a.data[i] * b.data[i];
       }),
     }),
-    'reference: the reference loop of mutant.product… writes [0], an element of input 0, f32[2, 3]; inputs must stay as they are',
+    'reference: the reference loop of mutant.product… writes [0], an element of input 0, f32[2, ' +
+      '3]; inputs must stay as they are',
   ],
   [
     'a loop that changes its input, by a method of its array',
@@ -304,7 +315,8 @@ const mutants: readonly Mutant[] = [
           own.forEach((each: number) => (output.data[row] += each));
         }),
     }),
-    'reference: the op changes element 3 of input 0, f32[2, 3], from 3 to -0.125; inputs must stay as they are',
+    'reference: the op changes element 3 of input 0, f32[2, 3], from 3 to -0.125; ' +
+      'inputs must stay as they are',
   ],
   [
     'a loop that writes beyond its result',
@@ -317,11 +329,14 @@ const mutants: readonly Mutant[] = [
         }
       },
     }),
-    'reference: the reference loop of mutant.rowSum… writes [2], which is no element of result 0, f32[2]; expected 0 to 1',
+    'reference: the reference loop of mutant.rowSum… writes [2], ' +
+      'which is no element of result 0, f32[2]; expected 0 to 1',
   ],
   [
     'a loop that leaves elements unwritten',
-    pair({ compute: everyPair((data, i, a, b) => i > 0 && (data[i] = a.data[i] ** 2 * b.data[i])) }),
+    pair(
+      { compute: everyPair((data, i, a, b) => i > 0 && (data[i] = a.data[i] ** 2 * b.data[i])) },
+    ),
     'gradients: gradcheck: element 0 of input …, finite differences say 0',
   ],
   [

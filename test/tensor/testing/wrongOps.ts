@@ -114,7 +114,8 @@ export const rows = (change: Partial<SinglePrimitive<null>>) =>
   () => checkPrimitive(rowSum(change), [x]);
 
 /** The loop of `product`, for pairs of elements. */
-export const everyPair = (write: (data: NDArray['data'], i: number, a: NDArray, b: NDArray) => void) =>
+export const everyPair =
+  (write: (data: NDArray['data'], i: number, a: NDArray, b: NDArray) => void) =>
   ([a, b]: readonly NDArray[], { data }: NDArray) =>
     data.forEach((_: number, i: number) => write(data, i, a, b));
 
