@@ -205,17 +205,17 @@ function moduleCode(
     const isShorthand = words.uses.get(i) === 'shorthand';
     return [significant[i], isShorthand ? `${significant[i].text}:${name}` : name];
   }));
-  const local = (name: string): string => {
-    const place = significant.findIndex(({ text }, i) =>
-      text === name && ['shorthand', 'variable'].includes(words.uses.get(i) ?? ''));
-    return names.get(place) ?? name;
-  };
+  // The first use of each variable.
+  const places = new Map<string, number>();
+  significant.forEach(({ text }, i) => {
+    const isVariable = ['shorthand', 'variable'].includes(words.uses.get(i) ?? '');
+    if (isVariable && !places.has(text)) places.set(text, i);
+  });
+  const local = (name: string): string => names.get(places.get(name) ?? -1) ?? name;
   const list = (all: readonly string[]): string => all.length === 1 ? all[0] : `[${all.join(',')}]`;
   const code = [
     ...[...declared].map((each) => `const ${each}=${imports.get(each)};`),
-    compact(
-      joinDeclarations(tokens).map((each) => ({ ...each, text: texts.get(each) ?? each.text })),
-    ),
+    compact(joinDeclarations(tokens), texts),
   ].join('').trim();
   if (own.size === 0) return code === '' ? '' : `(()=>{${code}})();\n`;
   const returned = list([...own.keys()].map(local));
@@ -223,19 +223,22 @@ function moduleCode(
 }
 
 /**
- * Code without comments, and without the space that it can do without. Every statement ends with a
- * semicolon or a brace (readWords sees to that), so ends of lines mean nothing.
+ * Code with other texts for some tokens, without comments, and without the space that it can do
+ * without. Every statement ends with a semicolon or a brace (readWords sees to that), so ends of
+ * lines mean nothing.
  */
-function compact(tokens: readonly Token[]): string {
+function compact(tokens: readonly Token[], texts: ReadonlyMap<Token, string>): string {
   const code: string[] = [];
   let isSpaced = false;
   // Not read from the code: that would put its pieces together for each token anew.
   let last = '{';
-  for (const { kind, text } of tokens) {
+  for (const token of tokens) {
+    const { kind } = token;
     if (kind === 'whitespace' || kind === 'comment') {
       isSpaced = true;
       continue;
     }
+    const text = texts.get(token) ?? token.text;
     code.push(isSpaced && !isApart(last, text[0]) ? ` ${text}` : text);
     // Letters behind a regular expression would be its flags.
     [isSpaced, last] = [false, kind === 'regExp' ? 'a' : text[text.length - 1]];

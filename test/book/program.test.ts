@@ -1,6 +1,6 @@
 /** Programs of pages: nothing but types is erased, and lines stay where they were. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { compileAll, eraseTypes } from '../../scripts/book/src/erase.ts';
 import { renderMarkdown } from '../../scripts/book/src/markdown.ts';
 import { programsOf } from '../../scripts/book/src/program.ts';
@@ -85,7 +85,7 @@ describe('every page', () => {
 describe('types', () => {
   const erase = (source: string) => eraseTypes(source, compileAll([source])[0]);
 
-  test.each([
+  const cases = [
     ['const f = (x: number, y?: Map<A, B>): x is 1 => g<T>(x!, y as const);',
       'const f = (x, y) => g(x, y);'],
     [
@@ -102,7 +102,11 @@ describe('types', () => {
       'const x = `a ${b} c`; // → 1\n//   2',
     ],
     ['type A = {\n  b: 1;\n};\nlet c: A | undefined;', '\n\n\nlet c;'],
-  ])('are erased from %j', (source, erased) => {
+  ];
+  // All at once, as each run of the compiler takes its time to start.
+  beforeAll(() => void compileAll(cases.map(([source]) => source)));
+
+  test.each(cases)('are erased from %j', (source, erased) => {
     expect(erase(source)).toBe(erased);
   });
 

@@ -129,7 +129,7 @@ class Writer {
     ]);
   }
 
-  /** An expression that is a number. */
+  /** An expression that is a number. Of its forms only the one that is chosen is written. */
   #value(scope: Scope, depth = 0): string {
     const simple = [String(this.#number(9)), ...scope.numbers, ...scope.numbers];
     if (depth > 2) return this.#oneOf(simple);
@@ -139,20 +139,20 @@ class Writer {
       numbers: [...without(scope.numbers, [name]), name],
       functions: without(scope.functions, [name]),
     };
-    const called = scope.functions.length === 0 ? [] : [
-      `${this.#oneOf(scope.functions)}(${part()}, ${part()})`,
-    ];
-    const shorthand = scope.numbers.length === 0 ? [] : [
-      scope.numbers.map((each) => `({ ${name}: 1, ${each} }).${each}`)[0],
-    ];
+    const call = () => `${this.#oneOf(scope.functions)}(${part()}, ${part()})`;
+    const [first] = scope.numbers;
     return this.#oneOf([
-      this.#oneOf(simple), ...called, ...called, ...shorthand,
-      `(${part()} + ${part()})`, `(${part()} > 3 ? ${part()} : ${part()})`,
-      `({ ${name}: ${part()} }).${name}`, `({ ${name}() { return ${part()}; } }).${name}()`,
-      `\`\${${part()}} ${name}: \${${part()}}\`.length`,
-      `((${name}) => ${this.#value(hidden, depth + 1)})(${part()})`,
-      `[${part()}, ${part()}].map((${name}) => ({ ${name} })).length`,
-    ]);
+      () => this.#oneOf(simple),
+      ...(scope.functions.length === 0 ? [] : [call, call]),
+      ...(scope.numbers.length === 0 ? [] : [() => `({ ${name}: 1, ${first} }).${first}`]),
+      () => `(${part()} + ${part()})`,
+      () => `(${part()} > 3 ? ${part()} : ${part()})`,
+      () => `({ ${name}: ${part()} }).${name}`,
+      () => `({ ${name}() { return ${part()}; } }).${name}()`,
+      () => `\`\${${part()}} ${name}: \${${part()}}\`.length`,
+      () => `((${name}) => ${this.#value(hidden, depth + 1)})(${part()})`,
+      () => `[${part()}, ${part()}].map((${name}) => ({ ${name} })).length`,
+    ])();
   }
 
   #names(count: number, taken: readonly string[]): string[] {

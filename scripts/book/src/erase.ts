@@ -29,8 +29,22 @@ export interface Compiled {
   readonly places: ReadonlyMap<string, string>;
 }
 
-/** The JavaScript that the compiler makes of modules. Throws if one of them has a syntax error. */
+/** What was compiled before, by its source. */
+const cache = new Map<string, Compiled>();
+
+/**
+ * The JavaScript that the compiler makes of modules, each of which it compiles once. Throws if one
+ * of them has a syntax error.
+ */
 export function compileAll(sources: readonly string[]): Compiled[] {
+  const missing = [...new Set(sources)].filter((source) => !cache.has(source));
+  if (missing.length > 0) {
+    compile(missing).forEach((compiled, i) => cache.set(missing[i], compiled));
+  }
+  return sources.flatMap((source) => cache.get(source) ?? []);
+}
+
+function compile(sources: readonly string[]): Compiled[] {
   const folder = mkdtempSync(join(tmpdir(), 'mambagrad-erase-'));
   try {
     mkdirSync(join(folder, 'out'));

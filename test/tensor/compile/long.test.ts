@@ -22,9 +22,16 @@ const numbers: Record<string, (i: number) => number> = {
   'growing and shrinking': (i) => 2 ** (10 * Math.sin(i / 1000)),
 };
 
+/** Tensors of such numbers. Each is made once, as every kind of sum takes the same. */
+const drawnBefore = new Map<string, Tensor>();
+
 function drawn(kind: string, shape: readonly number[]): Tensor {
+  const key = `${kind} ${shape.join()}`;
   const count = shape.reduce((product, size) => product * size, 1);
-  return tensor(Float32Array.from({ length: count }, (_, i) => numbers[kind](i)), { shape });
+  const x = drawnBefore.get(key) ??
+    tensor(Float32Array.from({ length: count }, (_, i) => numbers[kind](i)), { shape });
+  drawnBefore.set(key, x);
+  return x;
 }
 
 /**
