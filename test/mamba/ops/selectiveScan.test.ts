@@ -1,7 +1,5 @@
 /** The selective scan: golden values, agreement of algorithms, gradients, state, flags, digits. */
-import {
-  selectiveScan, type SelectiveScanAlgorithm, type SelectiveScanOptions,
-} from '@mambagrad/mamba';
+import { selectiveScan, type SelectiveScanAlgorithm } from '@mambagrad/mamba';
 import {
   compile, type CompileOptions, concat, full, Generator, grad, Tensor, tensor, uniform,
 } from '@mambagrad/tensor';
@@ -10,11 +8,14 @@ import { describe, expect, it } from 'vitest';
 import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
-import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
+import { drawInteger, drawTensor } from '../../support/draw.ts';
 import { checkGradients } from '../../support/gradients.ts';
-import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
+import { drawDocuments, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 import { selectiveScanCases } from '../../support/golden.ts';
+import {
+  both, byGroups, drawInputs, flagsFor, type Inputs, mapSteps, names, plainRecurrence, scan,
+} from '../../support/selectiveScans.ts';
 import { runs, someOf } from '../../support/soak.ts';
 
 const algorithms: readonly SelectiveScanAlgorithm[] = [
@@ -25,93 +26,6 @@ const algorithms: readonly SelectiveScanAlgorithm[] = [
   'hillisSteele',
   'chunked',
 ];
-
-/** The order in which the properties below pass the tensors. */
-const names = ['u', 'delta', 'A', 'B', 'C', 'D', 'z', 'deltaBias', 'initialState'] as const;
-type Inputs = Partial<Record<(typeof names)[number], Tensor>>;
-
-function scan(inputs: Inputs, options: SelectiveScanOptions) {
-  const { u, delta, A, B, C, D, z, deltaBias, initialState } = inputs;
-  if (!u || !delta || !A || !B || !C) throw new Error('the first five are always there');
-  return selectiveScan(u, delta, A, B, C, { D, z, deltaBias, initialState, ...options });
-}
-
-/** The shape of B and C: one for all channels, or one for each of some groups of them. */
-function drawShared(g: Draw, [batch, length, channels, state]: readonly number[]): number[] {
-  if (g(fc.boolean)) return [batch, length, state];
-  const divisors =
-    Array.from({ length: channels }, (_, i) => i + 1).filter((n) => channels % n === 0);
-  return [batch, length, divisors[drawInteger(g, 0, divisors.length - 1)], state];
-}
-
-/** Inputs as Mamba has them: A negative, Δ from softplus; optional ones come and go. */
-function drawInputs(
-  g: Draw,
-  length: number,
-  all = false,
-  [batch, channels, state] = [2, 4, 4].map((max) => drawInteger(g, 1, max)),
-): Inputs {
-  const isThere = () => all || g(fc.boolean);
-  const shared = drawShared(g, [batch, length, channels, state]);
-  return {
-    u: drawTensor(g, [batch, length, channels]),
-    delta: drawTensor(g, [batch, length, channels]),
-    A: drawTensor(g, [channels, state], -2, -0.1),
-    B: drawTensor(g, shared),
-    C: drawTensor(g, shared),
-    ...(isThere() && { D: drawTensor(g, [channels]) }),
-    ...(isThere() && { z: drawTensor(g, [batch, length, channels]) }),
-    ...(isThere() && { deltaBias: drawTensor(g, [channels]) }),
-    ...(isThere() && { initialState: drawTensor(g, [batch, channels, state]) }),
-  };
-}
-
-function flagsFor(g: Draw, { u }: Inputs) {
-  return u ? drawFlags(g, u.shape) : {};
-}
-
-/** The inputs with those that have steps cut or rearranged. */
-function mapSteps(inputs: Inputs, change: (x: Tensor) => Tensor): Inputs {
-  const changed = (['u', 'delta', 'B', 'C', 'z'] as const).flatMap((name) => {
-    const x = inputs[name];
-    return x ? [[name, change(x)]] : [];
-  });
-  return { ...inputs, ...Object.fromEntries(changed) };
-}
-
-/** y and the last state in one tensor, so that both take part in the gradients. */
-function both(inputs: Inputs, options: SelectiveScanOptions) {
-  const present = names.filter((name) => inputs[name]);
-  const list = present.flatMap((name) => inputs[name] ?? []);
-  const f = (...args: Tensor[]) => {
-    const given = Object.fromEntries(present.map((name, i) => [name, args[i]]));
-    const { y, lastState } = scan(given, options);
-    return concat([y.flatten(), lastState.flatten()]);
-  };
-  return { f, list };
-}
-
-/** Scans of the channels of each group by itself, put together. */
-function byGroups(inputs: Inputs, options: SelectiveScanOptions) {
-  const { u, B } = inputs;
-  if (!u || !B) throw new Error('both are always there');
-  const [groups, inGroup] = [B.shape[2], u.shape[2] / B.shape[2]];
-  const axes = { u: 2, delta: 2, A: 0, D: 0, z: 2, deltaBias: 0, initialState: 1 } as const;
-  const parts = Array.from({ length: groups }, (_, group) => {
-    const cut = Object.entries(inputs).map(([name, x]) => {
-      const axis = axes[name as keyof typeof axes] as number | undefined;
-      const own = axis === undefined
-        ? x.narrow(2, group, 1).squeeze(2)
-        : x.narrow(axis, group * inGroup, inGroup);
-      return [name, own];
-    });
-    return scan(Object.fromEntries(cut), options);
-  });
-  return {
-    y: concat(parts.map(({ y }) => y), 2),
-    lastState: concat(parts.map(({ lastState }) => lastState), 1),
-  };
-}
 
 describe('selectiveScan', () => {
   it.each(selectiveScanCases())('meets golden case $case', (golden) => {
@@ -465,21 +379,3 @@ describe('selectiveScan', () => {
     expectSame(selectiveScan(u, u, A, B, B).lastState.squeeze(), tensor([1, 4]));
   });
 });
-
-/** The recurrence of one channel with every single operation rounded to float32. */
-function plainRecurrence({ u, delta, A, B, C }: Inputs, length: number): Tensor {
-  if (!u || !delta || !A || !B || !C) throw new Error('the first five are always there');
-  const round = Math.fround;
-  const states = new Float32Array(A.numel);
-  const y = new Float32Array(length);
-  for (let t = 0; t < length; t++) {
-    const input = round(delta.data[t] * u.data[t]);
-    for (let n = 0; n < states.length; n++) {
-      const at = t * states.length + n;
-      const decay = round(Math.exp(round(delta.data[t] * A.data[n])));
-      states[n] = round(decay * states[n]) + round(input * B.data[at]);
-      y[t] += round(C.data[at] * states[n]);
-    }
-  }
-  return tensor(y, { shape: [1, length, 1] });
-}

@@ -1,13 +1,12 @@
-/** Writing: prefill, fork and rollback, sampling, batches, stops, streams, and bytes as tokens. */
+/** Writing: prefill, fork and rollback, batches, stops, and streams of text. */
 import {
-  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, sample, type SampleOptions,
-  type Tokenizer,
+  byteTokenizer, generate, type GenerateOptions, generateText, MambaLM, type Tokenizer,
 } from '@mambagrad/mamba';
 import { Generator, noGrad, tensor, type Tensor, zeros } from '@mambagrad/tensor';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { expectClose, expectSame } from '../../support/compare.ts';
-import { drawIndices, drawInteger, drawTensor } from '../../support/draw.ts';
+import { drawIndices, drawInteger } from '../../support/draw.ts';
 import { runs } from '../../support/soak.ts';
 
 const VOCAB = 11;
@@ -143,6 +142,10 @@ describe('the end of a text', () => {
   });
 });
 
+function drawNothing(): Tensor {
+  return tensor(new Int32Array(0), { shape: [1, 0] });
+}
+
 describe('prefill', () => {
   it.each(kinds)('split anywhere is the whole, and ends as the forward pass does: %s', (kind) => {
     const exact = makeModel(VOCAB, kind).to('f64');
@@ -193,106 +196,6 @@ describe('prefill', () => {
     const again = model.prefill(read([4, 5]), { state });
     expectSame(again.y, once.y);
     expect(state.map(({ conv, ssm }) => [conv.toArray(), ssm.toArray()])).toEqual(kept);
-  });
-});
-
-function drawNothing(): Tensor {
-  return tensor(new Int32Array(0), { shape: [1, 0] });
-}
-
-describe('sample', () => {
-  it('draws only what topK and topP leave', () => {
-    fc.assert(
-      fc.property(fc.gen(), (g) => {
-        const [batch, size] = [drawInteger(g, 1, 4), drawInteger(g, 1, 9)];
-        const logits = drawTensor(g, [batch, size]);
-        const topK = drawInteger(g, 1, 10);
-        const topP = drawInteger(g, 1, 10) / 10;
-        const temperature = drawInteger(g, 1, 20) / 10;
-        const generator = new Generator(drawInteger(g, 0, 99));
-        const tokens = sample(logits, { temperature, topK, topP, generator });
-        expect(tokens.shape).toEqual([batch]);
-        (logits.toArray() as number[][]).forEach((row, i) => {
-          const order = row.map((_, token) => token).sort((a, b) => row[b] - row[a]).slice(0, topK);
-          const weights = order.map((token) => Math.exp(row[token] / temperature));
-          const total = weights.reduce((sum, weight) => sum + weight, 0);
-          let before = 0;
-          // A hair more than topP, for rounding.
-          const left = order.filter((_, rank) => {
-            const isLeft = before / total < topP + 1e-9;
-            before += weights[rank];
-            return isLeft;
-          });
-          expect(left).toContain(tokens.data[i]);
-        });
-        const greedy = logits.argmax(-1);
-        expectSame(sample(logits, { temperature: 0 }), greedy);
-        expectSame(sample(logits, { topK: 1 }), greedy);
-        expectSame(sample(logits, { topP: 1e-9 }), greedy);
-      }),
-    );
-  });
-
-  it('draws each token with its probability', () => {
-    const probabilities = [0.5, 0.3, 0.15, 0.05];
-    const temperature = 0.5;
-    const logits = tensor(probabilities).log().mul(temperature).broadcastTo([20_000, 4]);
-    const share = (options: object) => {
-      const { data } = sample(logits, { temperature, generator: new Generator(2), ...options });
-      return probabilities.map((_, token) => data.filter((drawn) => drawn === token).length / 2e4);
-    };
-    const expectShares = (found: number[], expected: number[]) =>
-      found.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 1.7));
-    expectShares(share({}), probabilities);
-    expectShares(share({ topK: 2 }), [0.625, 0.375, 0, 0]);
-    expectShares(share({ topP: 0.9 }), [0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0]);
-  });
-
-  it('refuses options without a meaning', () => {
-    const logits = tensor([[1, 2]]);
-    expect(() => sample(logits, { temperature: -1 })).toThrow('sample: temperature is -1');
-    expect(() => sample(logits, { topK: 0 })).toThrow('sample: topK is 0');
-    expect(() => sample(logits, { topK: 1.5 })).toThrow('sample: topK is 1.5');
-    expect(() => sample(logits, { topP: 0 })).toThrow('sample: topP is 0');
-    expect(() => sample(logits, { topP: 2 })).toThrow('sample: topP is 2');
-    expect(() => sample(logits, { topQ: 1 } as SampleOptions)).toThrow("did you mean 'topK'");
-    expect(() => sample(tensor([1, 2]))).toThrow('sample: logits are f32[2], expected');
-  });
-
-  it('refuses logits of which none is the largest', () => {
-    for (const wrong of [NaN, Infinity]) {
-      for (const temperature of [0, 1]) {
-        expect(() => sample(tensor([[1, 2], [0, wrong]]), { temperature })).toThrow(
-          `sample: the largest logit of row 1 is ${wrong}, expected a finite number`,
-        );
-      }
-    }
-    const none = tensor([[-Infinity, -Infinity]]);
-    expect(() => sample(none)).toThrow('the largest logit of row 0 is -Infinity');
-    for (let seed = 0; seed < 20; seed++) {
-      const generator = new Generator(seed);
-      expect(sample(tensor([[-Infinity, 3, -Infinity]]), { generator }).item()).toBe(1);
-    }
-  });
-
-  it('never draws a token because a random number is 0', () => {
-    // The first of its numbers for so many tokens that are 0 is beyond the likely ones.
-    const logits = tensor([0, 0.3, -0.7, ...new Array<number>(50_277).fill(-25)], {
-      shape: [1, 50_280],
-    });
-    for (const seed of [1, 149]) {
-      expect(sample(logits, { generator: new Generator(seed) }).item()).toBeLessThan(3);
-    }
-  });
-
-  it('is greedy in the limit of low temperatures', () => {
-    const logits = tensor([[1, 30, 30.001, -5, 29]]);
-    for (const temperature of [1e-10, 1e-38, 1e-39, 1e-44, 1e-46, 1e-300, Number.MIN_VALUE]) {
-      for (let seed = 0; seed < 5; seed++) {
-        const generator = new Generator(seed);
-        expect(sample(logits, { temperature, generator }).item(), `at ${temperature}`).toBe(2);
-      }
-    }
   });
 });
 
@@ -416,74 +319,5 @@ describe('generateText', () => {
     const cut: string[] = [];
     for await (const piece of generateText(model, spelled, '', { maxTokens: 2 })) cut.push(piece);
     expect(cut).toEqual(['a', '\ufffd']);
-  });
-});
-
-/** Of any characters, each as likely: from the first to the last, without halves of pairs. */
-const texts = () =>
-  fc
-    .array(fc.integer({ min: 0, max: 0x10ffff }).filter((code) => code < 0xd800 || code > 0xdfff))
-    .map((codes) => String.fromCodePoint(...codes));
-
-describe('byteTokenizer', () => {
-  it('gives every text back', () => {
-    fc.assert(
-      fc.property(texts(), (text) => {
-        const tokens = byteTokenizer.encode(text);
-        expect(tokens).toEqual([...Buffer.from(text, 'utf8')]);
-        expect(byteTokenizer.decode(tokens)).toBe(text);
-      }),
-    );
-    expect(byteTokenizer.decode(byteTokenizer.encode('\ufeffx'))).toBe('\ufeffx');
-    const decode = (tokens: unknown[]) => () => byteTokenizer.decode(tokens as number[]);
-    expect(decode([65, 256])).toThrow('byteTokenizer.decode: tokens[1] is 256, expected');
-    expect(decode([104, undefined])).toThrow('byteTokenizer.decode: tokens[1] is missing');
-    expect(decode([1.5])).toThrow('byteTokenizer.decode: tokens[0] is 1.5, expected');
-    expect(() => byteTokenizer.encode(5 as never)).toThrow('byteTokenizer.encode: text is 5');
-  });
-
-  /** Whatever bytes may follow: those that end, go on with or forbid any character. */
-  const ends = [
-    [], [0x41], [0x80], [0x9f], [0xa0], [0xbf], [0x80, 0x80], [0xa0, 0x80], [0x90, 0x80, 0x80],
-    [0x80, 0x80, 0x80],
-  ];
-
-  it('streams what no further byte can change, and all of that', () => {
-    const common = fc.constantFrom(0x80, 0xe2, 0xf0, 0x9f);
-    const byte = fc.oneof(fc.integer({ min: 0, max: 255 }), common);
-    fc.assert(
-      fc.property(fc.array(byte, { maxLength: 50 }), (tokens) => {
-        const stream = byteTokenizer.stream?.();
-        if (!stream) throw new Error('there is no stream');
-        let given = '';
-        tokens.forEach((token, i) => {
-          given += stream.write(token);
-          const soFar = tokens.slice(0, i + 1);
-          const texts = ends.map((end) => byteTokenizer.decode([...soFar, ...end]));
-          let common = 0;
-          while (common < texts[0].length && texts.every((x) => x[common] === texts[0][common])) {
-            common++;
-          }
-          // Half of a pair of surrogates is no text.
-          const isHalf = /[\ud800-\udbff]/.test(texts[0][common - 1] ?? '');
-          expect(given).toBe(texts[0].slice(0, isHalf ? common - 1 : common));
-        });
-        expect(given + stream.end()).toBe(byteTokenizer.decode(tokens));
-      }),
-    );
-  });
-
-  it('holds back at most three characters where only whole texts can be decoded', async () => {
-    const { decode } = byteTokenizer;
-    const bytes = new Array<number>(40).fill(0x80);
-    const spelled: Tokenizer = {
-      encode: () => [1], decode: ({ length }) => decode(bytes.slice(0, length)),
-    };
-    const pieces: string[] = [];
-    for await (const piece of generateText(model, spelled, 'a', { maxTokens: 40 })) {
-      pieces.push(piece);
-    }
-    expect(pieces.join('')).toBe('\ufffd'.repeat(40));
-    expect(pieces).toHaveLength(38);
   });
 });
