@@ -8,8 +8,8 @@ export {
   memory, type Operand, type Statement, type Statements, v128, words,
 } from './assembler/code.ts';
 export {
-  assembled, block, branch, branchIf, call, type Callable, callInOrder, drop, forRange, type Global,
-  type Local, loop, type Parameters, select, set, tee, unreachable, when,
+  assembled, block, branch, branchIf, call, type Callable, callInOrder, callPushed, drop, forRange,
+  type Global, type Local, loop, type Parameters, select, set, tee, unreachable, when,
 } from './assembler/control.ts';
 export { CodeWriter, isInstruction } from './assembler/codeWriter.ts';
 export * from './assembler/features.ts';

@@ -51,8 +51,8 @@ function drawInput(g: Draw, model: Model, batch: number, length: number): Tensor
 /** An input in float32. */
 function input(model: Model, batch: number, length: number): Tensor {
   const width = model.embedding instanceof Embedding ? [] : [widthOf(model)];
-  const values =
-    uniform([batch, length, ...width], 0, TOKENS, { generator: new Generator(length) });
+  const generator = new Generator(length);
+  const values = uniform([batch, length, ...width], 0, TOKENS, { generator });
   return model instanceof MambaLM ? values.cast('i32') : values;
 }
 
@@ -131,7 +131,7 @@ describe('lengths', () => {
     expect(lengths).toHaveLength(8 + 2 * 8 + 1);
   });
 
-  it('have a program to themselves if they are windowSize, or of no padding that needs a mask', () => {
+  it('have their own program if they are windowSize, or a mask would do nothing', () => {
     const model = new BiMamba({ ...sizes, numLayers: 1 });
     const forward = vi.spyOn(model, 'forward');
     for (const length of [WINDOW, 16, 12, 14]) model.predict(input(model, 1, length));

@@ -24,6 +24,18 @@ test('a pass that removes an op is named, and what has its place', () => {
   expect(kernels).toHaveLength(1);
 });
 
+test('numbers that are made anew are the same number, but for their sign and dtype', () => {
+  const twice = (f: (x: Tensor) => Tensor, g = f) =>
+    inspectPasses((x: Tensor) => f(x).exp().add(g(x).exp()), [ones([3])]).ops
+      .filter(({ removedBy }) => removedBy === 'share').map(({ op }) => op);
+  expect(twice((x) => x.sub(x.mean()))).toContain('sub');
+  expect(twice((x) => x.mul(2))).toEqual(['mul', 'exp']);
+  expect(twice((x) => x.mul(2), (x) => x.mul(3))).toEqual([]);
+  expect(twice((x) => x.div(0), (x) => x.div(-0))).toEqual([]);
+  expect(twice((x) => x.mul(NaN))).toEqual(['mul', 'exp']);
+  expect(twice((x) => x.mul(tensor([2, 3, 4])))).toEqual([]);
+});
+
 test('what stays is what compile lists, with each pass and without', () => {
   const w = ones([4, 3], { requiresGrad: true });
   const loss = (x: Tensor) => grad(x.matmul(w).tanh().square().mean(), [w]);

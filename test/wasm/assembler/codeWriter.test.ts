@@ -1,7 +1,7 @@
 /** Code that is written as bytes at once, and read again for its text. */
 import * as k from '@mambagrad/kernel';
 import {
-  assembled, type Code, CodeWriter, Module, type Statements, type WasmFunction,
+  assembled, call, callPushed, type Code, CodeWriter, f32, Module, type Statements, type WasmFunction,
 } from '@mambagrad/wasm';
 import { describe, expect, test } from 'vitest';
 import { decode } from '../../../packages/wasm/src/assembler/decode.ts';
@@ -33,6 +33,9 @@ function kernels(): k.Kernel[] {
   ];
 }
 
+/** Code that refers to no variable. */
+const none = { locals: [], globals: [] };
+
 /** A module of one function with this code. */
 function bytesWith(like: WasmFunction, code: readonly Code[]): Uint8Array {
   const module = new Module();
@@ -44,22 +47,44 @@ describe('code as bytes', () => {
   for (const kernel of kernels()) {
     test(`is read as it was written: ${kernel.name}`, () => {
       for (const { run } of k.addRegions(new Module(), kernel, { fuse: true })) {
+        // Vector constants are loaded first, from globals of the module.
         const bytes = run.code.flatMap((part) => (part.assembled ? [part.assembled] : []));
-        expect(bytes).toHaveLength(1);
+        expect(bytes).toHaveLength(2);
         const like = run as unknown as WasmFunction;
-        const read = decode(bytes[0], run.locals);
+        const read = decode(bytes[1], { locals: run.locals, globals: [] });
         expect(read.length).toBeGreaterThan(0);
         expect(read.every((part) => part.assembled === undefined)).toBe(true);
-        expect(bytesWith(like, read)).toEqual(bytesWith(like, [assembled(bytes[0])]));
+        expect(bytesWith(like, read)).toEqual(bytesWith(like, [assembled(bytes[1])]));
       }
     });
   }
+
+  test('reads globals, pushes the arguments of calls, and is printed as trees are', () => {
+    const made = [true, false].map((isAssembled) => {
+      const module = new Module();
+      const half = module.global('half', 'f32', 0.5);
+      const given = { x: 'f32', y: 'f32' } as const;
+      const scale = module.function('scale', given, 'f32', ({ x, y }) => [f32.mul(x, y)]);
+      const f = module.function('f', { x: 'f32' }, 'f32', ({ x }) => [
+        isAssembled
+          ? callPushed(scale, new CodeWriter().get(x).global(half).all())
+          : call(scale, { x, y: half }),
+      ]);
+      module.export(f);
+      return module;
+    });
+    const [written, tree] = made;
+    expect(written.bytes()).toEqual(tree.bytes());
+    expect(written.wat()).toBe(tree.wat());
+    expect(written.wat()).toContain('(call $scale (local.get $x) (global.get $half))');
+    expect(written.instantiate<{ f: (x: number) => number }>().f(3)).toBe(1.5);
+  });
 
   test('have numbers of any size', () => {
     const numbers = [0, 1, -1, 63, 64, -64, -65, 127, 128, 8191, 8192, 2 ** 31 - 1, -(2 ** 31)];
     for (const number of numbers) {
       const code = new CodeWriter().i32(number).f32(number).i32(0).access('i32.load', 2 ** 31);
-      const [integer, float, load] = decode(code.all(), []);
+      const [integer, float, load] = decode(code.all(), none);
       expect(integer.immediates).toMatchObject([{ kind: 'literal' }]);
       const texts = [integer, float, load].map(({ instruction, immediates }) => (
         instruction + immediates.map((one) => ('text' in one ? one.text() : '')).join('')
@@ -79,6 +104,6 @@ describe('code as bytes', () => {
   });
 
   test('is not read where it is none', () => {
-    expect(() => decode(new Uint8Array([0xfb, 0]), [])).toThrow('there is no instruction fb');
+    expect(() => decode(new Uint8Array([0xfb, 0]), none)).toThrow('there is no instruction fb');
   });
 });

@@ -6,9 +6,7 @@
  * loaded into locals before the loops, from mutable globals: engines would otherwise build each
  * constant again in every iteration.
  */
-import {
-  CodeWriter, f32x4, i32x4, type Local, type Module, set, type Statement as Code,
-} from '@mambagrad/wasm';
+import { CodeWriter, type Local, type Module } from '@mambagrad/wasm';
 import { type Buffer, type Expr, lanesOf, type Load } from '../language/expression.ts';
 import type { Kernel } from '../language/kernel.ts';
 import { isContiguous } from '../language/memory.ts';
@@ -40,13 +38,14 @@ export function emit(kernel: Kernel, body: readonly Statement[], target: Target)
   return { constants: [...to.constants.values()], bytes: to.code.all() };
 }
 
-/** Loads a vector constant into its local, from a global of the module. */
-export function loadConstant(module: Module, { kind, value, local }: VectorConstant): Code {
-  const name = constantName(kind, value);
-  const vector = kind === 'f32'
-    ? f32x4.splat(module.global(name, kind, value))
-    : i32x4.splat(module.global(name, kind, value));
-  return set(local as Local<'v128'>, vector);
+/** Writes the code that loads vector constants into their locals, from globals of the module. */
+export function loadConstants(module: Module, constants: readonly VectorConstant[]): Uint8Array {
+  const code = new CodeWriter();
+  for (const { kind, value, local } of constants) {
+    const global = module.global(constantName(kind, value), kind, value);
+    code.global(global).op(`${kind}x4.splat`).set(local);
+  }
+  return code.all();
 }
 
 /** The address of a byte of a buffer, given its offset. */

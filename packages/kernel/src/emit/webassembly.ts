@@ -8,7 +8,7 @@ import {
 } from '@mambagrad/wasm';
 import { boolean, readOptions, type Table } from '@mambagrad/wasm/options';
 import type { Kernel, Region } from '../language/kernel.ts';
-import { emit, loadConstant } from './functionBody.ts';
+import { emit, loadConstants } from './functionBody.ts';
 import { wasmType } from './functionExpression.ts';
 import type { KernelFunction } from './inductionVariables.ts';
 import type { CompiledKernel } from './javascript.ts';
@@ -85,8 +85,8 @@ export function addRegions(
   const regions = emittedRegions(kernel, isFusing(kernel, options));
   return kernel.regions.map(({ iterations }, i) => {
     const { like, constants, bytes } = regions[i];
-    const loads = constants.map((one) => loadConstant(module, one));
-    const run = module.functionLike(like, nameOf(kernel, name, i), [loads, assembled(bytes)]);
+    const code = [loadConstants(module, constants), bytes].map(assembled);
+    const run = module.functionLike(like, nameOf(kernel, name, i), code);
     return { run, iterations };
   });
 }

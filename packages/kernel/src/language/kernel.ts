@@ -144,8 +144,10 @@ function checkedBlock(
     lets.push(declared);
     return declared;
   };
-  for (const one of body) {
-    for (const tree of insertLets(one, check, declare)) checked.push(checkedStatement(scope, tree));
+  // Plain loops, as a program has thousands of statements.
+  for (let i = 0; i < body.length; i++) {
+    const trees = insertLets(body[i], check, declare);
+    for (let j = 0; j < trees.length; j++) checked.push(checkedStatement(scope, trees[j]));
   }
   for (const one of variables) states.set(one, 'outOfScope');
   return checked;

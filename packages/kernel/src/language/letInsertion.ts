@@ -79,27 +79,32 @@ export function insertLets(
 
 /**
  * Whether a statement uses each part of its expressions once, as most do, so that nothing is to be
- * counted; `check` is called for each part that was looked at, but for constants.
+ * counted; `check` is called for each part that was looked at, but for constants. This is the loop
+ * in which kernels take longest to be made, so it is one plain function: parts that are still to be
+ * looked at wait in a list, the next one last.
  */
 function isTree(statement: Statement, check: (value: Expr) => void): boolean {
+  const waiting: Expr[] = [];
   const seen: Expr[] = [];
-  const isUsedOnce = (value: Expr): boolean => {
-    if (value.node === 'constant') return true;
+  const { values } = statement;
+  for (let i = values.length - 1; i >= 0; i--) waiting.push(values[i]);
+  if (statement.statement === 'assign' && !addInputs(statement.target, waiting)) return false;
+  for (let value = waiting.pop(); value !== undefined; value = waiting.pop()) {
+    if (value.node === 'constant') continue;
     check(value);
-    if (value.node === 'variable') return true;
-    if (seen.includes(value) || isRare(value)) return false;
+    if (value.node === 'variable') continue;
+    if (seen.includes(value) || isRare(value) || !addInputs(value, waiting)) return false;
     seen.push(value);
-    return areUsedOnce(value);
-  };
-  const areUsedOnce = (value: Expr): boolean => {
-    const inputs = inputsOf(value);
-    const isOnce = !usesInputsTwice(value) || inputs.every(({ node }) => node === 'variable');
-    return isOnce && inputs.every(isUsedOnce);
-  };
-  return (
-    (statement.statement !== 'assign' || areUsedOnce(statement.target)) &&
-    statement.values.every(isUsedOnce)
-  );
+  }
+  return true;
+}
+
+/** Adds the inputs of an expression to a list, the first one last; false if it uses one twice. */
+function addInputs(value: Expr, waiting: Expr[]): boolean {
+  const inputs = inputsOf(value);
+  if (usesInputsTwice(value) && inputs.some(({ node }) => node !== 'variable')) return false;
+  for (let i = inputs.length - 1; i >= 0; i--) waiting.push(inputs[i]);
+  return true;
 }
 
 /**

@@ -68,8 +68,9 @@ export interface RecurrentInference<
 /**
  * Gives any module the methods that models have for inference: `predict` and `prepare`, and if it
  * is recurrent, `step` and `prepareStep`. Options are those of `compile`: a program is made for
- * each shape of arguments, and the last `maxPrograms` of them are kept. Errors name the class of
- * the module and the method that was called.
+ * each shape of arguments, and the last `maxPrograms` of them are kept. Pad sequences of many
+ * lengths to a few before the call. Errors name the class of the module and the method that was
+ * called.
  *
  * The module can be trained further and loaded: its weights are read at each call. Parameters that
  * are replaced are seen as well. Other fields, such as numbers, count as they were at the first

@@ -6,10 +6,11 @@
  *     f32.add(f32.mul(a, x), f32.const(1))        get(a).get(x).op('f32.mul').f32(1).op('f32.add')
  *
  * The types of the values on the stack are checked by the engine, when it compiles the module. The
- * code may refer to the locals of its function, and to nothing else.
+ * code may refer to the locals of its function and to the globals of its module, and to nothing
+ * else.
  */
 import { Bytes } from './bytes.ts';
-import { emptyBlock, type Local, opcodes } from './control.ts';
+import { emptyBlock, type Global, type Local, opcodes } from './control.ts';
 import { type InstructionName, rows } from './instructions.ts';
 
 /** The opcodes of the instructions of the table, by name. */
@@ -38,6 +39,12 @@ export class CodeWriter {
   /** Pushes the value of a local. */
   get({ number }: Local): this {
     this.#bytes.byte(opcodes['local.get']).unsigned(number);
+    return this;
+  }
+
+  /** Pushes the value of a global. */
+  global({ number }: Global): this {
+    this.#bytes.byte(opcodes['global.get']).unsigned(number);
     return this;
   }
 

@@ -120,6 +120,13 @@ export function assembled(bytes: Uint8Array): Statement {
   return { type: 'none', ...nothing, assembled: bytes };
 }
 
+/** Calls a function with the arguments that the bytes of a `CodeWriter` push, in order. */
+export function callPushed<P extends Parameters, R extends ResultType>(
+  called: Callable<P, R>, bytes: Uint8Array,
+): Code<R> {
+  return instruct('call', called.result, [assembled(bytes) as Code as Expression], called);
+}
+
 /** Traps, which stops the program with an error. */
 export const unreachable: Statement = instruct('unreachable', 'none', []);
 

@@ -6,7 +6,7 @@
  *     get a, get x, f32.mul, f32.const 1, f32.add        (f32.add (f32.mul a x) (f32.const 1))
  */
 import type { Code, Expression } from './code.ts';
-import { instruct, type Local, opcodes } from './control.ts';
+import { type Global, instruct, type Local, opcodes } from './control.ts';
 import { type Immediate, immediateOf, type Label } from './immediates.ts';
 import { type Row, rows } from './instructions.ts';
 
@@ -52,15 +52,23 @@ class Reader {
   }
 }
 
-/** The statements that a `CodeWriter` wrote, for a function with these locals. */
-export function decode(bytes: Uint8Array, locals: readonly Local[]): Code[] {
+/** What the bytes refer to by number. */
+export interface Variables {
+  /** The locals of the function. */
+  readonly locals: readonly Local[];
+  /** The globals of the module. */
+  readonly globals: readonly Global[];
+}
+
+/** The code that a `CodeWriter` wrote, for a function with these variables. */
+export function decode(bytes: Uint8Array, variables: Variables): Code[] {
   const from = new Reader(bytes);
-  return blockFrom(from, locals, []).code;
+  return blockFrom(from, variables, []).code;
 }
 
 /** The statements of a block, up to its end or to the branch that runs otherwise. */
 function blockFrom(
-  from: Reader, locals: readonly Local[], labels: readonly Label[],
+  from: Reader, variables: Variables, labels: readonly Label[],
 ): { code: Code[]; hasElse: boolean } {
   const stack: Code[] = [];
   while (!from.isAtEnd) {
@@ -71,9 +79,10 @@ function blockFrom(
     const take = (count: number): Expression[] =>
       (count === 0 ? [] : stack.splice(-count)) as Expression[];
     if (opcode === opcodes.loop || opcode === opcodes.if) {
-      stack.push(enclosingFrom(from, locals, labels, opcode, take));
+      stack.push(enclosingFrom(from, variables, labels, opcode, take));
     } else {
-      stack.push(controlFrom(from, locals, labels, opcode, take) ?? tableFrom(from, opcode, take));
+      const control = controlFrom(from, variables, labels, opcode, take);
+      stack.push(control ?? tableFrom(from, opcode, take));
     }
   }
   return { code: stack, hasElse: false };
@@ -84,24 +93,26 @@ type Take = (count: number) => Expression[];
 
 /** A loop or an if, after its opcode. */
 function enclosingFrom(
-  from: Reader, locals: readonly Local[], labels: readonly Label[], opcode: number, take: Take,
+  from: Reader, variables: Variables, labels: readonly Label[], opcode: number, take: Take,
 ): Code {
   const isLoop = opcode === opcodes.loop;
   const label: Label = { kind: 'label', name: isLoop ? 'next' : '' };
   const head = instruct(isLoop ? 'loop' : 'if', 'none', take(isLoop ? 0 : 1));
   // The type of the block, which leaves no value.
   from.byte();
-  const first = blockFrom(from, locals, [...labels, label]);
+  const first = blockFrom(from, variables, [...labels, label]);
   const bodies = [first.code];
-  if (first.hasElse) bodies.push(blockFrom(from, locals, [...labels, label]).code);
+  if (first.hasElse) bodies.push(blockFrom(from, variables, [...labels, label]).code);
   return { ...head, label, bodies };
 }
 
 /** An instruction that is not in the table; undefined if it is. */
 function controlFrom(
-  from: Reader, locals: readonly Local[], labels: readonly Label[], opcode: number, take: Take,
+  from: Reader, variables: Variables, labels: readonly Label[], opcode: number, take: Take,
 ): Code | undefined {
+  const { locals, globals } = variables;
   if (opcode === opcodes['local.get']) return locals[from.unsigned()];
+  if (opcode === opcodes['global.get']) return globals[from.unsigned()];
   if (opcode === opcodes['local.set']) {
     return instruct('local.set', 'none', take(1), locals[from.unsigned()]);
   }

@@ -4,7 +4,7 @@
  */
 import type { Code } from './code.ts';
 import type { Callable } from './control.ts';
-import { decode } from './decode.ts';
+import { decode, type Variables } from './decode.ts';
 import type { Reference } from './immediates.ts';
 import { Names } from './names.ts';
 import type { Exportable, Memory, Parts, WasmFunction } from './parts.ts';
@@ -19,8 +19,9 @@ const kinds = { function: 'func', memory: 'memory', global: 'global' };
 export function printModule({ imports, functions, memories, globals, exports }: Parts): string {
   const names = new Names();
   const head = (item: Exportable): string => `${kinds[item.kind]} ${nameOf(item, names)}`;
+  const variables = globals.map(({ global }) => global);
   // Items that every function can refer to are named first.
-  const items = [imports.map(({ item }) => item), functions, globals.map(({ global }) => global)];
+  const items = [imports.map(({ item }) => item), functions, variables];
   items.flat().forEach(head);
   return fold('module', true, [
     ...imports.map(({ module, name, item }) => {
@@ -28,10 +29,11 @@ export function printModule({ imports, functions, memories, globals, exports }: 
       return `(import ${quote(module)} ${quote(name)} (${head(item)}${text}))`;
     }),
     ...memories.map((memory) => `(${head(memory)}${limitsText(memory)})`),
-    ...globals.map(({ global, initial }) => (
-      `(${head(global)} (mut ${global.type}) ${print(initial, names)})`
-    )),
-    ...functions.map((f) => names.within(() => printFunction(f, head(f), names))),
+    ...globals.map(({ global, initial }) => {
+      const value = print(initial, names, { locals: [], globals: [] });
+      return `(${head(global)} (mut ${global.type}) ${value})`;
+    }),
+    ...functions.map((f) => names.within(() => printFunction(f, head(f), names, variables))),
     ...exports.map(({ name, item }) => `(export ${quote(name)} (${head(item)}))`),
   ]);
 }
@@ -53,29 +55,36 @@ function signatureText({ parameters, result }: Callable, names: readonly string[
   return `${texts.join('')}${result === 'none' ? '' : ` (result ${result})`}`;
 }
 
-function printFunction(f: WasmFunction, head: string, names: Names): string {
+function printFunction(
+  f: WasmFunction, head: string, names: Names, globals: Variables['globals'],
+): string {
   const own = f.locals.map((local) => ` ${nameOf(local, names)}`);
   const locals = f.locals.map(({ type }, i) => `(local${own[i]} ${type})`)
     .slice(Object.keys(f.parameters).length);
-  const code = f.code
-    .flatMap((part) => (part.assembled ? decode(part.assembled, f.locals) : part))
-    .map((part) => print(part, names));
+  const code = printAll(f.code, names, { locals: f.locals, globals });
   const body = locals.length === 0 ? code : [locals.join(' '), ...code];
   return fold(head + signatureText(f, own), true, body);
 }
 
-function print(code: Code, names: Names): string {
+/** Prints code; of that of which only the bytes were kept, what they say. */
+function printAll(code: readonly Code[], names: Names, variables: Variables): string[] {
+  return code
+    .flatMap((part) => (part.assembled ? decode(part.assembled, variables) : part))
+    .map((part) => print(part, names, variables));
+}
+
+function print(code: Code, names: Names, variables: Variables): string {
   const { instruction, immediates, operands, label, bodies } = code;
   const texts = immediates.map((immediate) => (
     immediate.kind === 'literal' ? immediate.text() : ` ${nameOf(immediate, names)}`
   ));
   // In the text format both vector constants are v128.const, followed by their shape.
   const head = instruction.replace(/^(.*x4)\.const$/, 'v128.const $1') + texts.join('');
-  const taken = operands.map((operand) => print(operand, names));
+  const taken = printAll(operands, names, variables);
   if (label === undefined || bodies === undefined) return fold(head, false, taken);
   return names.within(() => {
     const labelName = nameOf(label, names);
-    const printed = bodies.map((body) => body.map((statement) => print(statement, names)));
+    const printed = bodies.map((body) => printAll(body, names, variables));
     if (instruction !== 'if') return fold(`${head} ${labelName}`, true, printed.flat());
     const branches = printed.map((body, i) => fold(i === 0 ? 'then' : 'else', true, body));
     return fold([head, ...taken].join(' '), true, branches);

@@ -9,8 +9,9 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addWorkSharing, branchIf, call, type Callable, type Expression, i32, type Local, loop, MAX_PAGES,
-  memory, Module, type Operand, select, set, type Statement, type Statements, when,
+  addWorkSharing, assembled, branchIf, call, type Callable, callPushed, CodeWriter,
+  type Expression, i32, type Local, loop, MAX_PAGES, Module, set, type Statement, type Statements,
+  when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Address } from '../schedule/address.ts';
@@ -188,38 +189,56 @@ function repeat(
 }
 
 function copyBytes(context: Context, { from, to, bytes }: Copy): Statement {
-  return memory.copy(addressOf(context, to), addressOf(context, from), bytes);
+  const code = new CodeWriter();
+  pushAddress(context, code, to);
+  pushAddress(context, code, from);
+  return assembled(code.i32(bytes).op('memory.copy', [0, 0]).all());
 }
 
-/** The address in this iteration of the loops around. */
-function addressOf(context: Context, address: Address): Expression<'i32'> {
+/** Pushes the address in this iteration of the loops around. */
+function pushAddress(context: Context, code: CodeWriter, address: Address): void {
   const { counters, locals: { arena } } = context;
   const { isInArena, offset, moves = [], exceptions = [] } = address;
-  const start = isInArena ? i32.add(arena, offset) : i32.const(offset);
-  const moved = moves.reduce(
-    (sum, { depth, bytes }) => i32.add(sum, i32.mul(counters[depth], bytes)), start,
-  );
-  return exceptions.reduceRight((otherwise, { depth, when: iteration, address: instead }) => {
-    const counter = counters[depth];
-    const applies = iteration === 'odd' ? i32.and(counter, 1) : i32.eq(counter, iteration);
-    return select(applies, addressOf(context, instead), otherwise);
-  }, moved);
+  for (const { address: instead } of exceptions) pushAddress(context, code, instead);
+  if (isInArena) code.get(arena).i32(offset).op('i32.add');
+  else code.i32(offset);
+  for (const { depth, bytes } of moves) {
+    code.get(counters[depth]).i32(bytes).op('i32.mul').op('i32.add');
+  }
+  // The last exception chooses first, and the first one, which goes before all others, last.
+  for (const { depth, when: iteration } of exceptions.toReversed()) {
+    code.get(counters[depth]);
+    if (iteration === 'odd') code.i32(1).op('i32.and');
+    else code.i32(iteration).op('i32.eq');
+    code.select();
+  }
 }
 
 /** One thread does all iterations of all tasks. */
 function allIterations(context: Context, tasks: readonly Task[]): Statements {
-  return tasks.map((task) => callRegion(context, task, 0, task.iterations ?? 1));
+  return tasks.map((task) => callRegion(context, task));
 }
 
-/** Some iterations of a region, if it is a parallel loop. */
+/**
+ * Calls a region. If it is a parallel loop, for all iterations, or for the one that the thread has
+ * claimed, given the number of the first one (`first`) among those of the stage. A program has
+ * hundreds of addresses, so they are written as bytes at once.
+ */
 function callRegion(
-  context: Context, { kernel, region, addresses }: Task, from: Operand<'i32'>, to: Operand<'i32'>,
+  context: Context, { kernel, region, addresses }: Task, first?: number,
 ): Statement {
-  const { functions, locals: { own } } = context;
-  const absolute = addresses.map((address) => addressOf(context, address));
+  const { functions, locals: { own, iteration } } = context;
   const regions = functions.get(kernel);
   if (regions === undefined) throw new Error(`run: kernel ${kernel.name} is not in the module`);
-  return k.callRegion(regions[region], absolute, own, from, to);
+  const { run, iterations } = regions[region];
+  const code = new CodeWriter();
+  for (const address of addresses) pushAddress(context, code, address);
+  if (iterations !== undefined) {
+    code.get(own);
+    if (first === undefined) code.i32(0).i32(iterations);
+    else for (const from of [first, first - 1]) code.get(iteration).i32(from).op('i32.sub');
+  }
+  return callPushed(run, code.all());
 }
 
 /** All threads share the iterations of all tasks. */
@@ -229,13 +248,11 @@ function sharedLoop(
   number: Expression<'i32'>,
 ): Statements {
   const { share, locals } = context;
-  const { iteration } = locals;
   // Each task has the iterations that follow those of the tasks before it.
   let [count, body]: [number, Statement[]] = [0, []];
   for (const task of tasks) {
-    const first = i32.sub(iteration, count);
-    const run = callRegion(context, task, first, i32.add(first, 1));
-    body = count === 0 ? [run] : [when(i32.ge_u(iteration, count), [run], body)];
+    const run = callRegion(context, task, count);
+    body = count === 0 ? [run] : [when(i32.ge_u(locals.iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
   return share(number, count, locals, body);
