@@ -59,6 +59,11 @@ export function drawInteger(g: Draw, min: number, max: number): number {
   return g(integerFrom, min, max);
 }
 
+/** Sizes, each from 1 to its most. */
+export function drawSizes(g: Draw, ...most: readonly number[]): number[] {
+  return most.map((max) => drawInteger(g, 1, max));
+}
+
 /** A shape that broadcasts to the given one. */
 export function drawBroadcastable(g: Draw, shape: Shape): number[] {
   const from = drawInteger(g, 0, shape.length);

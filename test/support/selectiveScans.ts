@@ -2,7 +2,7 @@
 import { selectiveScan, type SelectiveScanOptions } from '@mambagrad/mamba';
 import { concat, Tensor, tensor } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { type Draw, drawInteger, drawTensor } from './draw.ts';
+import { type Draw, drawInteger, drawSizes, drawTensor } from './draw.ts';
 import { drawFlags } from './sequences.ts';
 
 /** The order in which properties pass the tensors. */
@@ -30,7 +30,7 @@ export function drawInputs(
   g: Draw,
   length: number,
   all = false,
-  [batch, channels, state] = [2, 4, 4].map((max) => drawInteger(g, 1, max)),
+  [batch, channels, state] = drawSizes(g, 2, 4, 4),
 ): Inputs {
   const isThere = () => all || g(fc.boolean);
   const shared = drawShared(g, [batch, length, channels, state]);

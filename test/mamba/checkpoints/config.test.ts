@@ -5,15 +5,12 @@
 import {
   type CheckpointConfig, loadLanguageModel, type MambaLMOptions, optionsOfConfig,
 } from '@mambagrad/mamba';
-import { loadSafetensors } from '@mambagrad/nn/node';
 import { ones, type Tensor, TensorError } from '@mambagrad/tensor';
 import fc from 'fast-check';
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { find, load, parse, readText } from '../../support/checkpoints.ts';
 import { expectSame } from '../../support/compare.ts';
 import { drawInteger } from '../../support/draw.ts';
-import { locate } from '../../support/golden.ts';
 
 const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
 beforeEach(() => warn.mockClear());
@@ -22,16 +19,6 @@ afterEach(() => {
   if (expectedWarnings < Infinity) expect(warn).toHaveBeenCalledTimes(expectedWarnings);
   expectedWarnings = 0;
 });
-
-const parse = (text: string) => JSON.parse(text) as Record<string, unknown>;
-const readText = (name: string): string => readFileSync(locate(`${name}/config.json`), 'utf8');
-const load = (name: string) => loadSafetensors(fileURLToPath(locate(`${name}.safetensors`)));
-
-function find(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
-  const found = tensors.get(name);
-  if (found === undefined) throw new Error(`there is no ${name}`);
-  return found;
-}
 
 /** Configs as they are found on the hub. */
 const hub: Readonly<Record<string, [CheckpointConfig, MambaLMOptions]>> = {

@@ -12,7 +12,7 @@ import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
 import { type Draw, drawInteger, drawTensor } from '../../support/draw.ts';
-import { checkGradients } from '../../support/gradients.ts';
+import { checkGradients, joined } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags } from '../../support/sequences.ts';
 import { runs } from '../../support/soak.ts';
 
@@ -69,8 +69,6 @@ const scans: Readonly<Record<string, (g: Draw, length: number) => Subject>> = {
     };
   },
 };
-
-const joined = (tensors: readonly Tensor[]) => concat(tensors.map((x) => x.flatten()));
 
 /** Everything that a scan gives, with states at given steps. */
 const everything = (subject: Subject, options: Options) => (...inputs: Tensor[]): Tensor => {

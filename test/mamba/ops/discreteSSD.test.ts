@@ -8,8 +8,10 @@ import { describe, expect, it } from 'vitest';
 import {
   compiledValueAndGradients, expectClose, expectSame, valueAndGradients,
 } from '../../support/compare.ts';
-import { type Draw, drawIndices, drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
-import { checkGradients } from '../../support/gradients.ts';
+import {
+  type Draw, drawIndices, drawInteger, drawShape, drawSizes, drawTensor,
+} from '../../support/draw.ts';
+import { checkGradients, checkSecondGradients, joined } from '../../support/gradients.ts';
 import { drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 import { runs } from '../../support/soak.ts';
@@ -20,9 +22,6 @@ const backends: readonly CompileOptions[] = [
   { backend: 'wasm', deterministic: true },
   { backend: 'js', deterministic: true },
 ];
-
-/** Of the batch, the groups, the heads of one, and their channels and states; from 1 on. */
-const drawSizes = (g: Draw, ...most: number[]) => most.map((max) => drawInteger(g, 1, max));
 
 /** x, log decays up to `most`, B, C, D, for each head or channel, and the initial state. */
 function drawInputs(
@@ -47,8 +46,6 @@ const both =
     const { y, lastState } = discreteSSD(x, logDecay, B, C, { D, initialState, ...options });
     return concat([y.flatten(), lastState.flatten()]);
   };
-
-const joined = (gradients: readonly Tensor[]) => concat(gradients.map((x) => x.flatten()));
 
 /** y and the last state as the recurrence says, number by number. */
 function byHand(...[x, logDecay, B, C, D, initialState]: Tensor[]) {
@@ -147,10 +144,7 @@ describe('discreteSSD', () => {
       fc.property(fc.gen(), (g) => {
         const inputs = drawInputs(g, drawInteger(g, 2, 6), drawSizes(g, 1, 2, 2, 2, 2));
         const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: 4 });
-        checkGradients((...args) => {
-          const how = { createGraph: true, allowUnused: true };
-          return joined(grad(f(...args).sin().sum(), args, how));
-        }, inputs);
+        checkSecondGradients(f, inputs);
       }),
       { numRuns: 4 },
     );

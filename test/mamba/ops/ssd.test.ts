@@ -8,16 +8,13 @@ import { describe, expect, it } from 'vitest';
 import {
   compiledValueAndGradients, expectClose, expectSame, leaf, valueAndGradients,
 } from '../../support/compare.ts';
-import { type Draw, drawInteger, drawShape, drawTensor } from '../../support/draw.ts';
-import { checkGradients } from '../../support/gradients.ts';
+import { type Draw, drawInteger, drawShape, drawSizes, drawTensor } from '../../support/draw.ts';
+import { checkGradients, checkSecondGradients, joined } from '../../support/gradients.ts';
 import { drawDocuments, drawFlags, drawPlaces, maskOf, take } from '../../support/sequences.ts';
 import { asTwins } from '../../support/sharing.ts';
 import { runs } from '../../support/soak.ts';
 
 const algorithms: readonly SSDAlgorithm[] = ['fused', 'chunked', 'recurrent'];
-
-/** Of the batch, the groups, the heads of one, and their channels and states; from 1 on. */
-const drawSizes = (g: Draw, ...most: number[]) => most.map((max) => drawInteger(g, 1, max));
 
 /** x, dt, A, B, C, D and the initial state, in this order. */
 function drawInputs(g: Draw, length: number, sizes = drawSizes(g, 3, 3, 3, 3, 3)): Tensor[] {
@@ -62,8 +59,6 @@ function asSelectiveScan(...[x, dt, A, B, C, D, initialState]: Tensor[]): Tensor
   const [ys, states] = [0, 1].map((i) => parts.map((part) => part[i]));
   return concat([stack(ys, 2).flatten(), stack(states, 1).flatten()]);
 }
-
-const joined = (gradients: readonly Tensor[]) => concat(gradients.map((x) => x.flatten()));
 
 describe('ssd', () => {
   it('fused, in chunks, as a recurrence, and as a selective scan, is the same', () => {
@@ -117,10 +112,7 @@ describe('ssd', () => {
       fc.property(fc.gen(), (g) => {
         const inputs = drawInputs(g, drawInteger(g, 2, 6), drawSizes(g, 1, 2, 2, 2, 2));
         const f = both({ ...drawFlags(g, inputs[0].shape), chunkSize: 4 });
-        checkGradients((...args) => {
-          const how = { createGraph: true, allowUnused: true };
-          return joined(grad(f(...args).sin().sum(), args, how));
-        }, inputs);
+        checkSecondGradients(f, inputs);
       }),
       { numRuns: 5 },
     );
