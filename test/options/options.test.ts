@@ -21,18 +21,37 @@ const reads = vi.hoisted((): { table: AnyTable; readonly places: Set<string> } =
   table: {}, places: new Set(),
 }));
 
+/** Whether a file is of a package, and not one that reads options. */
+function isOfPackage(file: string): boolean {
+  return /\/packages\/\w+\/src\//.test(file) && !file.endsWith('/options.ts');
+}
+
+/** The place in the sources of packages that a stack is of. */
+function placeOf(stack = ''): string | undefined {
+  return Array.from(stack.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g), ([, name]) => name)
+    .find((name) => !/\/options\.ts:/.test(name));
+}
+
 vi.mock(import('../../packages/wasm/src/common/options.ts'), async (importOriginal) => {
   const original = await importOriginal();
+  /** The places, by where they are in the code that runs. */
+  const known = new Map<string, string | undefined>();
   const readOptions: typeof original.readOptions = (op, given, table, failure) => {
-    // The place is near the top, and a long stack takes long to write.
-    const limit = Error.stackTraceLimit;
-    Error.stackTraceLimit = 6;
-    const frames = new Error().stack?.matchAll(/packages\/(\w+\/src\/[\w./]+\.ts:\d+)/g) ?? [];
-    Error.stackTraceLimit = limit;
-    const [place] =
-      Array.from(frames, ([, name]) => name).filter((name) => !/\/options\.ts:/.test(name));
-    if (place !== undefined) reads.places.add(place);
     reads.table = table;
+    const { stackTraceLimit, prepareStackTrace } = Error;
+    // The place is near the top, and a long stack takes long to write.
+    Error.stackTraceLimit = 6;
+    // To look up the lines of the sources takes longest, so that is done once for each place.
+    Error.prepareStackTrace = (_, sites) => {
+      const site = sites.find((each) => isOfPackage(each.getFileName() ?? ''));
+      return `${site?.getFileName()}:${site?.getLineNumber()}:${site?.getColumnNumber()}`;
+    };
+    const running = String(new Error().stack);
+    Error.prepareStackTrace = prepareStackTrace;
+    if (!known.has(running)) known.set(running, placeOf(new Error().stack));
+    Error.stackTraceLimit = stackTraceLimit;
+    const place = known.get(running);
+    if (place !== undefined) reads.places.add(place);
     return original.readOptions(op, given, table, failure);
   };
   return { ...original, readOptions };
