@@ -1,7 +1,8 @@
 /** Code that is written as bytes at once, and read again for its text. */
 import * as k from '@mambagrad/kernel';
 import {
-  assembled, call, callPushed, type Code, CodeWriter, f32, Module, type Statements, type WasmFunction,
+  assembled, call, callPushed, type Code, CodeWriter, f32, Module, type Statements,
+  type WasmFunction,
 } from '@mambagrad/wasm';
 import { describe, expect, test } from 'vitest';
 import { decode } from '../../../packages/wasm/src/assembler/decode.ts';
