@@ -177,6 +177,22 @@ describe('order', () => {
     expect(x.topk(2).values.toArray()).toEqual([NaN, 2]);
     expect([x.argmax().item(), x.argmin().item()]).toEqual([1, 1]);
   });
+
+  it('sort orders 32 bits as it does 64, by keys and by comparing', () => {
+    const corners = [0, -0, NaN, Infinity, -Infinity, 2 ** -149, -(2 ** -149), 1, -1];
+    const numbers = fc.oneof(
+      fc.constantFrom(...corners), fc.float(), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    );
+    fc.assert(fc.property(fc.array(numbers), fc.boolean(), (list, descending) => {
+      const whole = list.map((value) => value | 0);
+      const floats = tensor(Float32Array.from(list));
+      for (const x of [floats, tensor(Int32Array.from(whole))]) {
+        const [found, expected] = [x, x.cast('f64')].map((each) => each.sort({ descending }));
+        expect(found.indices.data).toEqual(expected.indices.data);
+        expect(Array.from(found.values.data)).toEqual(Array.from(expected.values.data));
+      }
+    }));
+  });
 });
 
 describe('softmax', () => {
