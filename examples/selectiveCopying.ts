@@ -100,11 +100,15 @@ const fresh = selectiveCopying(256, { ...task, generator: new Generator(options.
 const { accuracy } = trainer.evaluate([fresh]);
 console.log(`Accuracy on 256 fresh sequences: ${percent(accuracy)}\n`);
 
-/** Noise as dots, the sign to write as a question mark, tokens as letters. */
+/** A row that is longer than this is shown without its long stretches of noise. */
+const WIDEST = 100;
+
+/** Noise as dots, or the length of much noise; the sign to write as ?, tokens as letters. */
 function spell(tokens: ArrayLike<number>): string {
   const sign = (token: number): string =>
     token === 0 ? '·' : token === options.vocab - 1 ? '?' : String.fromCodePoint(64 + token);
-  return Array.from(tokens, sign).join('');
+  const signs = Array.from(tokens, sign).join('');
+  return tokens.length <= WIDEST ? signs : signs.replaceAll(/·{4,}/g, (run) => `·${run.length}·`);
 }
 const predicted = noGrad(() => answer(fresh.inputs)).argmax(-1).data;
 for (let row = 0; row < 5; row++) {
