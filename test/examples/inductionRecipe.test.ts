@@ -1,4 +1,4 @@
-/** What the induction example does to the gates of its model before and after each training step. */
+/** What the induction example does to the gates of its model before and after each step. */
 import { SelectiveSSM } from '@mambagrad/mamba';
 import { manualSeed } from '@mambagrad/tensor';
 import { expect, it } from 'vitest';
