@@ -12,8 +12,8 @@ import { bar } from './drawing/terminal.ts';
 import { countAt, lookAt, type Score, scoreAt } from './induction/measures.ts';
 import { drawPage } from './induction/page.ts';
 import {
-  createModel, createOptimizer, createSchedule, isOfStreams, isWorthKeeping, LENGTH, lossOf,
-  prepareStep, sharpen, sizesAt,
+  createModel, createOptimizer, createSchedule, finishStep, isOfStreams, isWorthKeeping, LENGTH,
+  lossOf, prepareStep, sizesAt,
 } from './induction/recipe.ts';
 import { Streams, type Windows } from './induction/streams.ts';
 import { readOptions } from './options.ts';
@@ -84,7 +84,7 @@ const trainer: Trainer<Windows> = new Trainer({
   maxNorm: 1,
   ...(checkpoint && keepRun({ ...options, folder: checkpoint })),
   callbacks: [
-    ({ step }) => sharpen(model, step, steps),
+    ({ step }) => finishStep(model, step, steps),
     ({ step }) => keepIfBest(step),
   ],
   host: process,

@@ -3,7 +3,7 @@
  *
  * A gate must open at the token that matters, Δ ≈ 1, and stay shut at all others. Training at
  * length 256 sees no difference between a Δ of 1e-5 and one of 1e-9 there, and a test at a million
- * sees nothing else. Five things shut the gates:
+ * sees nothing else. Six things shut the gates:
  *
  * - Short sequences come first: they are cheap, and show the mechanism in some hundred steps.
  * - Δ begins large, between 0.1 and 1 in all channels, and its bias stays there. Such a model
@@ -15,10 +15,14 @@
  *   shut to e^−9 shuts to e^−36.
  * - In the end states are carried on from window to window (streams.ts), so that a gate that still
  *   leaks, or opens at a wrong token now and then, is seen.
+ * - Meanwhile the biases of Δ are disturbed at random, anew in each step. Windows carry a memory
+ *   over some ten thousand tokens, in which a Δ of 1e-5 loses little. But a bias that is 4 higher
+ *   makes the gate leak 55 times faster, and training shuts the gate until even that loses little.
+ *   After training nothing is disturbed, and gates leak far less than any window could show.
  */
 import { MambaLM, SelectiveSSM } from '@mambagrad/mamba';
 import { Adam, joinSchedules, linearDecay, type Schedule, warmUp } from '@mambagrad/nn';
-import { arange, type Tensor, tensor } from '@mambagrad/tensor';
+import { arange, normal, type Tensor, tensor } from '@mambagrad/tensor';
 
 /** The length that the paper trains at. */
 export const LENGTH = 256;
@@ -28,6 +32,9 @@ const DELTA = [0.1, 1] as const;
 
 /** By what the weights of Δ are multiplied in the end. */
 const SHARPNESS = 4;
+
+/** The standard deviation of what is added to the biases of Δ, while states are carried on. */
+const DISTURBANCE = 2;
 
 /**
  * When parts of the training begin, as shares of its steps. A gate that is sharp and still opens
@@ -43,14 +50,17 @@ const gates = (model: MambaLM): SelectiveSSM[] =>
 export function createModel(vocabSize: number, hiddenSize: number, stateSize: number): MambaLM {
   const model = new MambaLM({ vocabSize, hiddenSize, stateSize, numLayers: 2 });
   for (const { dtProj: { bias } } of gates(model)) {
-    const [low, high] = DELTA;
-    // The inverse of softplus, of numbers at equal ratios.
-    const biases = Array.from({ length: bias.numel }, (_, i) =>
-      Math.log(Math.expm1(low * (high / low) ** ((i + 0.5) / bias.numel))));
-    bias.assign(tensor(biases));
+    bias.assign(biasOf(bias.numel));
     bias.requiresGrad = false;
   }
   return model;
+}
+
+/** The bias of Δ: the inverse of softplus, of numbers at equal ratios. */
+function biasOf(channels: number): Tensor {
+  const [low, high] = DELTA;
+  const delta = (i: number) => low * (high / low) ** ((i + 0.5) / channels);
+  return tensor(Array.from({ length: channels }, (_, i) => Math.log(Math.expm1(delta(i)))));
 }
 
 /** Adam, with a higher rate for the weights of Δ. */
@@ -82,18 +92,29 @@ export function sizesAt(step: number, steps: number, batch: number) {
 /** Whether a step is one of streams, which come once the gates are sharp. */
 export const isOfStreams = (step: number, steps: number): boolean => step >= parts.sharp * steps;
 
-/** Before a step: the weights of Δ are not trained any more once they are multiplied. */
+/**
+ * Before a step: the weights of Δ are not trained any more once they are multiplied, and the biases
+ * are disturbed while states are carried on.
+ */
 export function prepareStep(model: MambaLM, step: number, steps: number): void {
-  for (const { dtProj } of gates(model)) {
-    dtProj.weight.requiresGrad = step < parts.sharpen * steps;
+  for (const { dtProj: { weight, bias } } of gates(model)) {
+    weight.requiresGrad = step < parts.sharpen * steps;
+    if (!isOfStreams(step, steps)) continue;
+    bias.assign(biasOf(bias.numel).add(normal(bias.shape, 0, DISTURBANCE)));
   }
 }
 
-/** After a step (`step` of them are done): multiplies the weights of Δ, if it is time. */
-export function sharpen(model: MambaLM, step: number, steps: number): void {
-  if (step <= parts.sharpen * steps || step > parts.sharp * steps) return;
-  const factor = SHARPNESS ** (1 / ((parts.sharp - parts.sharpen) * steps));
-  for (const { dtProj: { weight } } of gates(model)) weight.assign(weight.detach().mul(factor));
+/**
+ * After a step (`step` of them are done): the biases of Δ are as they were, and its weights are
+ * multiplied, if it is time.
+ */
+export function finishStep(model: MambaLM, step: number, steps: number): void {
+  const isToSharpen = step > parts.sharpen * steps && step <= parts.sharp * steps;
+  const factor = isToSharpen ? SHARPNESS ** (1 / ((parts.sharp - parts.sharpen) * steps)) : 1;
+  for (const { dtProj: { weight, bias } } of gates(model)) {
+    if (isToSharpen) weight.assign(weight.detach().mul(factor));
+    bias.assign(biasOf(bias.numel));
+  }
 }
 
 /** Whether the training is in its last part, when models are worth keeping. */
