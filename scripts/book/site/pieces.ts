@@ -10,6 +10,9 @@ import { button, element } from './elements.ts';
 import { nameOf, type PieceScript } from './pictures.ts';
 import { codeOf, loadCode } from './run.ts';
 
+/** The status while a picture is drawn that takes long. */
+const DRAWING = 'drawing …';
+
 /** Draws for all pieces of a page, one after the other. */
 class DrawingWorker {
   #worker: Promise<Worker> | undefined;
@@ -110,7 +113,7 @@ class Piece {
     this.#isStale = true;
     if (this.#isDrawing) return;
     this.#isDrawing = true;
-    const late = setTimeout(() => { this.#status.textContent = 'drawing …'; }, 400);
+    const late = setTimeout(() => { this.#status.textContent = DRAWING; }, 400);
     while (this.#isStale) {
       this.#isStale = false;
       await this.#drawOnce();
@@ -118,6 +121,8 @@ class Piece {
       for (const field of this.#fields) field.play();
     }
     clearTimeout(late);
+    // It may have been set when the last picture was there already.
+    if (this.#status.textContent === DRAWING) this.#status.textContent = '';
     this.#isDrawing = false;
   }
 
