@@ -22,7 +22,7 @@ export interface Dataset<Sample> {
   /**
    * The samples of these numbers, at least one, as the batch that `collate` makes of them. A data
    * set has this method if it can make a batch faster than sample by sample; `DataLoader` then
-   * calls it instead of `at`, unless it has a `collate` function of its own.
+   * calls it instead of `at`, unless it was given a `collate` function.
    */
   batchAt?(indices: readonly number[]): Collated<Sample>;
 }

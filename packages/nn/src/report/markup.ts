@@ -12,7 +12,7 @@ export type Markup = string & { readonly isMarkup: true };
 /** Attributes by name; those that are undefined or false are left out, true has no value. */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** What has a meaning in content, or in attributes, which stand in double quotes. */
+/** Characters that mean something in content, or in attributes, which stand in double quotes. */
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;',
 };
