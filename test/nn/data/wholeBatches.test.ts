@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, expectTypeOf, test, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 import { runs } from '../../support/soak.ts';
+import { upTo } from '../../support/numbers.ts';
 
 const warnings = vi.spyOn(console, 'warn');
 beforeEach(() => void warnings.mockReset().mockImplementation(() => undefined));
@@ -30,8 +31,6 @@ function pixelsOf(count: number, seed: number, form: number, shape: (i: number) 
 }
 
 const labels = (count: number) => Array.from({ length: count }, (_, i) => (7 * i) % 5);
-const upTo = (count: number) => Array.from({ length: count }, (_, i) => i);
-
 /**
  * Data sets of every kind. Samples that make no batch are among them, as the errors have to agree.
  */
@@ -185,7 +184,7 @@ describe('DataLoader', () => {
     }), { numRuns: runs(300) });
   });
 
-  test('asks a data set for whole batches unless it has a collate function of its own', () => {
+  test('asks a data set for whole batches unless it was given a collate function', () => {
     const asked: (readonly number[])[] = [];
     const data: Dataset<number> = {
       length: 5,
