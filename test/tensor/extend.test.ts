@@ -1,7 +1,6 @@
 /**
- * The door for authors of ops: the ops that its docstrings define pass `checkPrimitive`, and so
- * does one with a kernel of its own; and everything that a function of it is for is shown by an
- * example.
+ * The exports for authors of ops. The ops that their docstrings define pass `checkPrimitive`, and
+ * so does one with a kernel. Each function has an example.
  */
 import * as k from '@mambagrad/kernel';
 import { compile, grad, type Tensor, tensor } from '@mambagrad/tensor';

@@ -29,7 +29,7 @@ export interface Compiled {
   readonly places: ReadonlyMap<string, string>;
 }
 
-/** What was compiled before, by its source. */
+/** Modules that were compiled before, by their source. */
 const cache = new Map<string, Compiled>();
 
 /**
