@@ -12,7 +12,8 @@
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, uniform, zeros } from '@mambagrad/tensor';
 import {
-  boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
+  boolean, checkTensors, type FullTable, Kind, number, pickOptions, type Read, readOptions,
+  type Table, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
 import { asRows, type Scanned, type SequenceOptions } from '../sequence/sequence.ts';
@@ -198,6 +199,7 @@ export function gatedRmsNorm(
 ): Tensor {
   const given = readOptions('gatedRmsNorm', options, gatedNormOptions);
   const { normGroups, normBeforeGate, normEps } = given;
+  checkTensors('gatedRmsNorm', { x, z, weight });
   if (weight.numel % normGroups !== 0) {
     throw new TensorError(
       `gatedRmsNorm: normGroups is ${normGroups}, expected a divisor of ${weight.numel} features`,

@@ -9,7 +9,7 @@
  */
 import { concat, describe, type Tensor, TensorError } from '@mambagrad/tensor';
 import {
-  checkArgument, oneOf, pickOptions, readOptions, type Table, tensors, whole,
+  checkArgument, checkTensors, oneOf, pickOptions, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import {
   type LayerOptions, layerOptions, linear, requireSizes, WeightedLayer,
@@ -43,8 +43,7 @@ export function conv1d(
   x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {},
 ): Tensor {
   const { padding, groups, segments } = readOptions('conv1d', options, convOptions);
-  checkArgument('conv1d', 'x', x, tensors);
-  checkArgument('conv1d', 'weight', weight, tensors);
+  checkTensors('conv1d', { x, weight });
   if (bias !== undefined) checkArgument('conv1d', 'bias', bias, tensors);
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
@@ -121,6 +120,7 @@ export class Conv1d extends WeightedLayer {
  * [channels]; the result has the shape of x.
  */
 export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkTensors('causalConv1d', { x, weight });
   return conv1d(x, weight.unsqueeze(1), bias, { padding: 'causal', groups: weight.shape[0] });
 }
 

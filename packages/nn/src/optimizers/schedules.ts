@@ -11,7 +11,7 @@
 
 import { TensorError } from '@mambagrad/tensor';
 import {
-  callable, checkArgument, type Kind, listOf, number, whole,
+  callable, checkArgument, Kind, listOf, number, whole,
 } from '@mambagrad/tensor/options';
 
 /**
@@ -89,6 +89,10 @@ export function multiplySchedules(...factors: readonly Schedule[]): Schedule {
     factors.reduce((product, schedule) => product * schedule(step, total), 1);
 }
 
+const pairs = new Kind<readonly [number, Schedule]>(
+  'an array [from, schedule]', (x) => Array.isArray(x) && x.length === 2,
+);
+
 /**
  * One schedule after another. Each of `others` takes over at its step `from`, which it sees as step
  * 0; these steps must ascend. A schedule that was made without a number of steps ends where the
@@ -98,7 +102,9 @@ export function joinSchedules(
   first: Schedule, ...others: readonly (readonly [from: number, schedule: Schedule])[]
 ): Schedule {
   checkArgument('joinSchedules', 'first', first, schedules);
-  others.forEach(([from, schedule], i) => {
+  others.forEach((other, i) => {
+    checkArgument('joinSchedules', `others[${i}]`, other, pairs);
+    const [from, schedule] = other;
     const least = i === 0 ? 0 : others[i - 1][0];
     checkArgument('joinSchedules', `others[${i}][0]`, from, whole(least));
     checkArgument('joinSchedules', `others[${i}][1]`, schedule, schedules);

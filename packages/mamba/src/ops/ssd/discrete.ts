@@ -12,7 +12,9 @@
  * whatever is written there, so that the state stays: 0 · NaN would be NaN.
  */
 import { concat, describe, einsum, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
-import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
+import {
+  checkTensors, oneOf, readOptions, type Table, tensors, whole,
+} from '@mambagrad/tensor/options';
 import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   clearPadding, flagOptions, readFlags, requireShapes, type SequenceFlags,
@@ -80,6 +82,7 @@ export function readCall(
   op: string, x: Tensor, B: Tensor, C: Tensor, given: SSDOptions,
 ): Call {
   const options = readOptions(op, given, ssdOptions);
+  checkTensors(op, { x, B, C });
   const { D, algorithm, chunkSize, resetState, statesAt } = options;
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
@@ -166,6 +169,7 @@ export function discreteSSD(
   x: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
   const call = readCall('discreteSSD', x, B, C, options);
+  checkTensors('discreteSSD', { logDecay });
   requireShapes('discreteSSD', x.dtype, { logDecay: [logDecay, x.shape.slice(0, 3)] });
   const input = call.clear(x);
   return runCall(call, input, call.clear(logDecay), input);
