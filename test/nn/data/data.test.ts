@@ -183,7 +183,7 @@ describe('DataLoader', () => {
     );
     expect(() => new DataLoader([1], { seed: -1 })).toThrow('DataLoader: seed is -1');
     expect(() => new DataLoader(ones([3]) as never)).toThrow(
-      'DataLoader: samples is f32[3], expected an array of samples or another object with length ' +
+      'DataLoader: samples is f32[3], expected an array of samples or an object with length ' +
         'and at or a function that gives them',
     );
     expect(() => new DataLoader([1], { suffle: true } as never)).toThrow("did you mean 'shuffle'?");
@@ -252,7 +252,10 @@ describe('collate', () => {
     expect(() => collate([{ a: 1 }, {}])).toThrow(
       "collate: sample 0 has the field 'a', sample 1 has not",
     );
-    expect(() => collate(['text'])).toThrow("found 'text'");
+    expect(() => collate(['text'])).toThrow("collate: sample 0: tensor: from is 'text', expected");
+    expect(() => collate<object>([{ a: { b: [1] } }, { a: { b: ['2'] } }])).toThrow(
+      "collate: a.b: sample 1: tensor: from[0] is '2', expected a number",
+    );
     expect(() => collate([])).toThrow('expected at least one tensor');
   });
 

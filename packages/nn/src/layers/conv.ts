@@ -43,6 +43,8 @@ export function conv1d(
   x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {},
 ): Tensor {
   const { padding, groups, segments } = readOptions('conv1d', options, convOptions);
+  checkArgument('conv1d', 'x', x, tensors);
+  checkArgument('conv1d', 'weight', weight, tensors);
   if (bias !== undefined) checkArgument('conv1d', 'bias', bias, tensors);
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];

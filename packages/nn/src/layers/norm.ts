@@ -5,7 +5,7 @@
 import { ones, type Tensor, zeros } from '@mambagrad/tensor';
 import { checkArgument, number, readOptions, type Table } from '@mambagrad/tensor/options';
 import { Module, Parameter } from '../modules/module.ts';
-import { requireSizes } from './linear.ts';
+import { requireFeatures, requireSizes } from './linear.ts';
 
 /** Options of `RMSNorm` and `LayerNorm`, besides the number of features. */
 export interface NormLayerOptions {
@@ -50,6 +50,7 @@ export class RMSNorm extends Module {
 
   /** [..., features] to the same shape */
   forward(x: Tensor): Tensor {
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.numel);
     return rmsNorm(x, this.weight, this.eps);
   }
 }
@@ -66,6 +67,7 @@ export class LayerNorm extends RMSNorm {
 
   /** [..., features] to the same shape */
   override forward(x: Tensor): Tensor {
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.numel);
     return layerNorm(x, this.weight, this.bias, this.eps);
   }
 }

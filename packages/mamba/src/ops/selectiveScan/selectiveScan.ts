@@ -16,7 +16,7 @@ import {
   concat, describe, type ScanAlgorithm, type Tensor, TensorError, zeros,
 } from '@mambagrad/tensor';
 import {
-  boolean, type Kind, oneOf, type Read, readOptions, type Table, tensors, whole,
+  boolean, checkArgument, type Kind, oneOf, type Read, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import { requireStatesAt } from '../../sequence/documents.ts';
 import {
@@ -105,6 +105,9 @@ export function selectiveScan(
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
 ): SelectiveScanResult {
   const given = readOptions('selectiveScan', options, selectiveScanOptions);
+  for (const [name, x] of Object.entries({ u, A, B })) {
+    checkArgument('selectiveScan', name, x, tensors);
+  }
   if (u.ndim !== 3 || A.ndim !== 2) {
     throw new TensorError(
       `selectiveScan: u is ${describe(u)}, A ${describe(A)}; expected [batch, length, channels] ` +
