@@ -254,6 +254,7 @@ export function show(value: unknown, isInner = false): string {
     return `[${some(first, value.length)}]`;
   }
   const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name ?? 'Object';
+  if (name === '') return 'an object';
   if (name !== 'Object') return `a ${shorten(String(name))}`;
   const keys = Object.keys(value);
   return keys.length === 0 ? '{}' : `{ ${some(keys, keys.length)} }`;
