@@ -190,7 +190,7 @@ describe('DataLoader', () => {
       'DataLoader: the function of samples gives a Promise, expected the samples of an epoch',
     );
     const asked = (async function* () { yield 1; }) as never;
-    expect(() => [...new DataLoader(asked)]).toThrow('gives an object, expected the samples');
+    expect(() => [...new DataLoader(asked)]).toThrow('expected the samples of an epoch');
   });
 
   it('refuses to shuffle a function, and numbers that are not whole', () => {
@@ -202,7 +202,7 @@ describe('DataLoader', () => {
     );
     expect(() => new DataLoader([1], { seed: -1 })).toThrow('DataLoader: seed is -1');
     expect(() => new DataLoader(ones([3]) as never)).toThrow(
-      'DataLoader: samples is f32[3], expected an array of samples or another object with length ' +
+      'DataLoader: samples is f32[3], expected an array of samples or an object with length ' +
         'and at or a function that gives them',
     );
     expect(() => new DataLoader([1], { suffle: true } as never)).toThrow("did you mean 'shuffle'?");
@@ -271,7 +271,10 @@ describe('collate', () => {
     expect(() => collate([{ a: 1 }, {}])).toThrow(
       "collate: sample 0 has the field 'a', sample 1 has not",
     );
-    expect(() => collate(['text'])).toThrow("found 'text'");
+    expect(() => collate(['text'])).toThrow("collate: sample 0: tensor: from is 'text', expected");
+    expect(() => collate<object>([{ a: { b: [1] } }, { a: { b: ['2'] } }])).toThrow(
+      "collate: a.b: sample 1: tensor: from[0] is '2', expected a number",
+    );
     expect(() => collate([])).toThrow('collate: samples is empty, expected at least one');
   });
 

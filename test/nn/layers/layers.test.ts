@@ -185,9 +185,9 @@ describe('layers', () => {
 
   it('refuse what they would repeat, and what is no tensor', () => {
     expect(() => new RMSNorm(4).forward(ones([2, 1]))).toThrow(
-      'RMSNorm.forward: x is f32[2, 1], expected [..., 4]',
+      'RMSNorm: x is f32[2, 1], expected f32[..., 4]',
     );
-    expect(() => new LayerNorm(4).forward(ones([]))).toThrow('LayerNorm.forward: x is f32[], exp');
+    expect(() => new LayerNorm(4).forward(ones([]))).toThrow('LayerNorm: x is f32[], exp');
     const [matrix, wrong] = [ones([2, 2]), [[1, 2]] as never];
     expect(() => linear(wrong, matrix)).toThrow('linear: x is [[…]], expected a tensor');
     expect(() => linear(matrix, wrong)).toThrow('linear: weight is [[…]], expected a tensor');

@@ -130,8 +130,8 @@ function stackPadded(
   const options = dtype === undefined ? {} : { dtype: dtype as DType };
   // Plain numbers, such as labels, make one tensor and need no padding.
   const areNumbers = samples.length > 0 && samples.every((sample) => typeof sample === 'number');
-  const tensors = (areNumbers ? [samples] : samples).map((sample) =>
-    sample instanceof Tensor ? sample : tensor(sample as TensorData, options),
+  const tensors = (areNumbers ? [samples] : samples).map((sample, i) =>
+    sample instanceof Tensor ? sample : tensorOf(`${where}: sample ${i}`, sample, options),
   );
   const [first] = tensors;
   if (first?.dtype === 'i32') checkArgument(where, 'padding', padding, integers);
@@ -154,6 +154,16 @@ function stackPadded(
     return x.pad(missing.map(() => 0), missing, { value: padding as number });
   });
   return stack(padded);
+}
+
+/** A tensor of what a sample holds; throws in the name of `where` if it is no numbers. */
+function tensorOf(where: string, sample: unknown, options: { dtype?: DType }): Tensor {
+  try {
+    return tensor(sample as TensorData, options);
+  } catch (cause) {
+    if (!(cause instanceof TensorError)) throw cause;
+    throw new TensorError(`${where}: ${cause.message}`, { cause });
+  }
 }
 
 function isPlain(value: unknown): value is object {

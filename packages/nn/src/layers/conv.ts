@@ -43,9 +43,9 @@ export function conv1d(
   x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {},
 ): Tensor {
   const { padding, groups, segments } = readOptions('conv1d', options, convOptions);
-  for (const [name, value] of Object.entries({ x, weight, bias })) {
-    if (name !== 'bias' || value !== undefined) checkArgument('conv1d', name, value, tensors);
-  }
+  checkArgument('conv1d', 'x', x, tensors);
+  checkArgument('conv1d', 'weight', weight, tensors);
+  if (bias !== undefined) checkArgument('conv1d', 'bias', bias, tensors);
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
   const length = x.shape[1] + before + after - kernel + 1;

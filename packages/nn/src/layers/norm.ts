@@ -2,12 +2,12 @@
  * Normalisation over the last axis: the features of each position are scaled to a root mean square
  * of 1, so that they neither explode nor vanish in a deep model.
  */
-import { describe, ones, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { ones, type Tensor, zeros } from '@mambagrad/tensor';
 import {
   checkArgument, number, readOptions, type Table, tensors,
 } from '@mambagrad/tensor/options';
 import { Module, Parameter } from '../modules/module.ts';
-import { requireSizes } from './linear.ts';
+import { requireFeatures, requireSizes } from './linear.ts';
 
 /** Options of `RMSNorm` and `LayerNorm`, besides the number of features. */
 export interface NormLayerOptions {
@@ -56,17 +56,8 @@ export class RMSNorm extends Module {
 
   /** [..., features] to the same shape */
   forward(x: Tensor): Tensor {
-    this.requireFeatures(x);
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.numel);
     return rmsNorm(x, this.weight, this.eps);
-  }
-
-  /** Throws unless x has the features as its last axis: one feature would be repeated. */
-  protected requireFeatures(x: Tensor): void {
-    const op = `${this.constructor.name}.forward`;
-    checkArgument(op, 'x', x, tensors);
-    const [features] = this.weight.shape;
-    if (x.shape.at(-1) === features) return;
-    throw new TensorError(`${op}: x is ${describe(x)}, expected [..., ${features}]`);
   }
 }
 
@@ -82,7 +73,7 @@ export class LayerNorm extends RMSNorm {
 
   /** [..., features] to the same shape */
   override forward(x: Tensor): Tensor {
-    this.requireFeatures(x);
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.numel);
     return layerNorm(x, this.weight, this.bias, this.eps);
   }
 }

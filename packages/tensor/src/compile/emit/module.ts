@@ -17,7 +17,7 @@ import type { Heap } from '../memory/heap.ts';
 import type { Address } from '../schedule/address.ts';
 import type { KernelCall } from '../schedule/kernelCall.ts';
 import {
-  type AddressedBody, type Copy, type Stage, type StageLoop, stagesOf, type Task,
+  type AddressedBody, type Copy, type Stage, type StageLoop, type Task,
 } from '../schedule/stages.ts';
 
 /** The kernel calls of a program in order, and their addresses in memory. */
@@ -76,20 +76,18 @@ interface Context {
   readonly outermost: number | undefined;
 }
 
-/** Makes the module, and counts its shared loops. */
+/** Makes the module of a program in these stages. */
 export function moduleOf(
-  program: AddressedCalls, { fuse, isWatched }: ModuleOptions,
-): { module: Module; loops: number } {
-  const { calls, heap: { shared, flag } } = program;
-  const stages = stagesOf(program, isWatched);
-  const loops = countShared(stages);
+  { calls, heap: { shared, flag } }: AddressedCalls, stages: readonly Stage[],
+  { fuse, isWatched }: ModuleOptions,
+): Module {
   const module = new Module();
   module.importMemory('host', 'memory', shared ? { min: 0, max: MAX_PAGES, shared } : { min: 0 });
   const [reference, watch] = ['reference', 'watch'].map((name) =>
     module.importFunction('host', name, { number: 'i32' }, 'none'),
   );
   const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
-  const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
+  const share = shared && countShared(stages) > 0 ? addWorkSharing(module, watchdog) : undefined;
   const functions = addKernels(module, calls, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
     const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
@@ -100,11 +98,11 @@ export function moduleOf(
     return runStages({ calls, functions, ...host, share, flag, locals, ...place }, stages);
   });
   module.export(run);
-  return { module, loops };
+  return module;
 }
 
 /** How many shared loops are run in all, those within a loop once in each iteration. */
-function countShared(stages: readonly Stage[]): number {
+export function countShared(stages: readonly Stage[]): number {
   return stages.reduce((count, { isShared, loop: inner }) => {
     const within = inner ? inner.length * countShared(inner.stages) : 0;
     return count + within + (isShared ? 1 : 0);
