@@ -12,8 +12,8 @@
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, uniform, zeros } from '@mambagrad/tensor';
 import {
-  boolean, checkTensors, type FullTable, Kind, number, pickOptions, type Read, readOptions,
-  type Table, whole,
+  boolean, checkArgument, type FullTable, Kind, number, pickOptions, type Read, readOptions,
+  type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
 import { asRows, type Scanned, type SequenceOptions } from '../sequence/sequence.ts';
@@ -198,8 +198,10 @@ export function gatedRmsNorm(
   x: Tensor, z: Tensor, weight: Tensor, options: GatedNormOptions = {},
 ): Tensor {
   const given = readOptions('gatedRmsNorm', options, gatedNormOptions);
+  for (const [name, value] of Object.entries({ x, z, weight })) {
+    checkArgument('gatedRmsNorm', name, value, tensors);
+  }
   const { normGroups, normBeforeGate, normEps } = given;
-  checkTensors('gatedRmsNorm', { x, z, weight });
   if (weight.numel % normGroups !== 0) {
     throw new TensorError(
       `gatedRmsNorm: normGroups is ${normGroups}, expected a divisor of ${weight.numel} features`,

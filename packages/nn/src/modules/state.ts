@@ -3,7 +3,7 @@
  * checkpoint holds such a state.
  */
 import { describe, Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import { checkArgument, Kind, objectWith } from '@mambagrad/tensor/options';
+import { checkArgument, Kind, objectWith, show } from '@mambagrad/tensor/options';
 
 /** Tensors by name, in a stable order. */
 export type StateDict = ReadonlyMap<string, Tensor>;
@@ -52,7 +52,10 @@ export function loadState(
     for (const name of unexpected) problems.push(`${name.slice(0, 200)} is unexpected`);
   }
   for (const [name, target] of targets) {
-    const [found, expected] = [describe(values.get(name) ?? target), describe(target)];
+    const value: unknown = values.get(name) ?? target;
+    const [found, expected] = [
+      value instanceof Tensor ? describe(value) : show(value), describe(target),
+    ];
     if (found !== expected) problems.push(`${name} is ${found}, expected ${expected}`);
   }
   const more = problems.splice(MOST_PROBLEMS).length;

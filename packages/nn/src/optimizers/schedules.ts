@@ -22,6 +22,8 @@ export type Schedule = (step: number, total?: number) => number;
 
 const schedules: Kind<Schedule> = callable();
 
+const pairs = new Kind<readonly unknown[]>('a pair [from, schedule]', Array.isArray);
+
 const lengths = number({ above: 0 });
 
 /** Throws unless the length of a schedule is above 0 and its factor is not negative. */
@@ -88,10 +90,6 @@ export function multiplySchedules(...factors: readonly Schedule[]): Schedule {
   return (step, total) =>
     factors.reduce((product, schedule) => product * schedule(step, total), 1);
 }
-
-const pairs = new Kind<readonly [number, Schedule]>(
-  'an array [from, schedule]', (x) => Array.isArray(x) && x.length === 2,
-);
 
 /**
  * One schedule after another. Each of `others` takes over at its step `from`, which it sees as step

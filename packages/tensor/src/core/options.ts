@@ -51,8 +51,3 @@ export function readOptions<T extends Readonly<Record<string, Option<unknown>>>>
 export function checkArgument(op: string, name: string, value: unknown, kind: Kind<unknown>): void {
   checkKind(op, name, value, kind, TensorError);
 }
-
-/** Throws a TensorError unless the arguments of `op`, given by name, are tensors. */
-export function checkTensors(op: string, given: Readonly<Record<string, unknown>>): void {
-  for (const name of Object.keys(given)) checkArgument(op, name, given[name], tensors);
-}

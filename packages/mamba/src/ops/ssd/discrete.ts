@@ -12,9 +12,8 @@
  * whatever is written there, so that the state stays: 0 · NaN would be NaN.
  */
 import { concat, describe, einsum, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
-import {
-  checkTensors, oneOf, readOptions, type Table, tensors, whole,
-} from '@mambagrad/tensor/options';
+import { requireFloat, requireTensor } from '@mambagrad/tensor/extend';
+import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
 import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   clearPadding, flagOptions, readFlags, requireShapes, type SequenceFlags,
@@ -82,8 +81,9 @@ export function readCall(
   op: string, x: Tensor, B: Tensor, C: Tensor, given: SSDOptions,
 ): Call {
   const options = readOptions(op, given, ssdOptions);
-  checkTensors(op, { x, B, C });
   const { D, algorithm, chunkSize, resetState, statesAt } = options;
+  requireFloat(op, 'x', x);
+  requireTensor(op, 'B', B);
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
   if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0) {
@@ -169,7 +169,6 @@ export function discreteSSD(
   x: Tensor, logDecay: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
   const call = readCall('discreteSSD', x, B, C, options);
-  checkTensors('discreteSSD', { logDecay });
   requireShapes('discreteSSD', x.dtype, { logDecay: [logDecay, x.shape.slice(0, 3)] });
   const input = call.clear(x);
   return runCall(call, input, call.clear(logDecay), input);

@@ -16,7 +16,6 @@
  * of discrete.ts. At padding Δ_t is 0, so that the state stays.
  */
 import type { Tensor } from '@mambagrad/tensor';
-import { checkTensors } from '@mambagrad/tensor/options';
 import { requireShapes } from '../../sequence/sequence.ts';
 import type { SSDResult } from './composed.ts';
 import { readCall, runCall, type SSDOptions } from './discrete.ts';
@@ -30,7 +29,6 @@ export function ssd(
   x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SSDOptions = {},
 ): SSDResult {
   const call = readCall('ssd', x, B, C, options);
-  checkTensors('ssd', { dt, A });
   requireShapes('ssd', x.dtype, { dt: [dt, x.shape.slice(0, 3)], A: [A, [x.shape[2]]] });
   const [input, duration] = [x, dt].map(call.clear);
   return runCall(call, input.mul(duration.unsqueeze(-1)), duration.mul(A), input);
