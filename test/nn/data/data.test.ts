@@ -174,6 +174,25 @@ describe('DataLoader', () => {
     expect(asked).toBe(6);
   });
 
+  it('does not take an epoch for over because a loop was left', () => {
+    const loader = new DataLoader(() => [1, 2, 3], { collate: (some) => some });
+    const [iterator] = [loader[Symbol.iterator]()];
+    iterator.next();
+    expect(loader.isEpochOver()).toBe(false);
+    iterator.return?.();
+    expect(loader.isEpochOver()).toBeUndefined();
+    expect([...loader]).toEqual([[2], [3]]);
+  });
+
+  it('refuses a function that gives promises', () => {
+    const later = (async () => [1]) as never;
+    expect(() => [...new DataLoader(later)]).toThrow(
+      'DataLoader: the function of samples gives a Promise, expected the samples of an epoch',
+    );
+    const asked = (async function* () { yield 1; }) as never;
+    expect(() => [...new DataLoader(asked)]).toThrow('expected the samples of an epoch');
+  });
+
   it('refuses to shuffle a function, and numbers that are not whole', () => {
     expect(() => new DataLoader(() => [1], { shuffle: true })).toThrow(
       'DataLoader: shuffle takes an array; a function gives its own order',
@@ -256,7 +275,7 @@ describe('collate', () => {
     expect(() => collate<object>([{ a: { b: [1] } }, { a: { b: ['2'] } }])).toThrow(
       "collate: a.b: sample 1: tensor: from[0] is '2', expected a number",
     );
-    expect(() => collate([])).toThrow('expected at least one tensor');
+    expect(() => collate([])).toThrow('collate: samples is empty, expected at least one');
   });
 
   it('refuses fields that not all samples have, and options for fields that none has', () => {

@@ -68,6 +68,9 @@ export function collate<Sample>(
 ): Collated<Sample> {
   const samplesKind = new Kind('an array of samples', Array.isArray);
   checkArgument('collate', 'samples', samples, samplesKind);
+  if (samples.length === 0) {
+    throw new TensorError('collate: samples is empty, expected at least one');
+  }
   const read = readOptions('collate', options, collateOptions);
   return gather('', samples, read) as Collated<Sample>;
 }

@@ -110,7 +110,8 @@ class Subset<Sample> extends LazyDataset<Sample> {
     super();
     requireIndices(`${op}.select`, indices, data.length);
     this.#data = data;
-    this.#indices = indices;
+    // A copy, as the caller's array may change.
+    this.#indices = Array.from(indices);
   }
 
   get length(): number {

@@ -3,7 +3,8 @@
  */
 import { Generator, normal, type Shape, Tensor, TensorError, uniform } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type FullTable, instanceOf, number, readOptions, show, type Table, whole,
+  boolean, checkArgument, type FullTable, instanceOf, number, readOptions, show, type Table,
+  tensors, whole,
 } from '@mambagrad/tensor/options';
 import { fanInOf, initialize, type Initializer, initializers } from '../modules/init.ts';
 import { Module, Parameter } from '../modules/module.ts';
@@ -59,6 +60,8 @@ export abstract class WeightedLayer extends Module {
 
 /** y = x·Wᵀ + b over the last axis: x [..., in], weight [out, in], bias [out] give [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkArgument('linear', 'x', x, tensors);
+  checkArgument('linear', 'weight', weight, tensors);
   const product = x.matmul(weight.transpose(0, 1));
   return bias ? product.add(bias) : product;
 }

@@ -2,8 +2,8 @@
  * State: tensors by name, such as the parameters of a model and the moments of an optimizer. A
  * checkpoint holds such a state.
  */
-import { describe, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import { checkArgument, type Kind, objectWith } from '@mambagrad/tensor/options';
+import { describe, Tensor, tensor, TensorError } from '@mambagrad/tensor';
+import { checkArgument, type Kind, objectWith, show } from '@mambagrad/tensor/options';
 
 /** Tensors by name, in a stable order. */
 export type StateDict = ReadonlyMap<string, Tensor>;
@@ -46,7 +46,10 @@ export function loadState(
     for (const name of unexpected) problems.push(`${name.slice(0, 200)} is unexpected`);
   }
   for (const [name, target] of targets) {
-    const [found, expected] = [describe(values.get(name) ?? target), describe(target)];
+    const value: unknown = values.get(name) ?? target;
+    const [found, expected] = [
+      value instanceof Tensor ? describe(value) : show(value), describe(target),
+    ];
     if (found !== expected) problems.push(`${name} is ${found}, expected ${expected}`);
   }
   const more = problems.splice(MOST_PROBLEMS).length;

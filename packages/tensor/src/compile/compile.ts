@@ -121,7 +121,7 @@ function traced({ f, options }: Source, args: readonly unknown[]): Program {
 }
 
 function compileFor(
-  source: Source, args: readonly unknown[], key: string, threads: number,
+  source: Source, args: readonly unknown[], key: string, threads: LinkOptions['threads'],
 ): Entry {
   const program = traced(source, args);
   const executable = link(program, { ...source.options, threads });
@@ -137,11 +137,12 @@ function compileFor(
 }
 
 /**
- * The program for these arguments, which is compiled if there is none that holds for them, to be
- * called on so many threads.
+ * The program for these arguments, which is compiled if there is none that holds for them;
+ * `threads` gives the number of those on which it is called next, if it is.
  */
 function entryFor(
-  source: Source, args: readonly unknown[], { signature: key }: Arguments, threads: number,
+  source: Source, args: readonly unknown[], { signature: key }: Arguments,
+  threads?: LinkOptions['threads'],
 ): Entry {
   const { programs, variants } = source;
   const known = programs.find(key);
@@ -193,17 +194,17 @@ export function compile<Args extends unknown[], Result>(
     variants: new VariantWatch(f.name, maxPrograms),
   };
   const reader = new ArgumentReader();
+  const threads = (): number => threadCountFor(asked);
   let latest: Entry | undefined;
   const prepare = (args: Args): { entry: Entry; run: (watch?: () => void) => Result } => {
     const read = reader.read(args);
-    const threads = threadCountFor(asked);
     const entry = entryFor(source, args, read, threads);
     noteCall(source, entry, args);
     latest = entry;
     const run = (watch?: () => void): Result => {
       entry.running++;
       try {
-        return entry.executable.run(read.tensors, threads, watch) as Result;
+        return entry.executable.run(read.tensors, threads(), watch) as Result;
       } finally {
         entry.running--;
       }
@@ -227,8 +228,7 @@ export function compile<Args extends unknown[], Result>(
     explain: () => look('explain').explain(),
     wat: () => look('wat').wat(),
     arenaBytes: () => look('arenaBytes').arenaBytes(),
-    // It is not run, and needs no other threads.
-    inspect: (...args: Args) => entryFor(source, args, reader.read(args), 1).inspection,
+    inspect: (...args: Args) => entryFor(source, args, reader.read(args)).inspection,
     profile: (...args: Args) => {
       const { entry, run } = prepare(args);
       entry.times = timesOf(run);

@@ -27,8 +27,8 @@ export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
   readonly backend: 'wasm' | 'js';
   /** Whether JavaScript kernels throw when they access memory in a wrong way. Default false. */
   readonly isGuarded?: boolean;
-  /** How many threads the first call has, which are started while code is made. Default 1. */
-  readonly threads?: number;
+  /** Gives the number of threads of the first call, which are started while code is made. */
+  readonly threads?: (() => number) | undefined;
 }
 
 /** A program whose values have their addresses. */
@@ -60,7 +60,7 @@ type Runner = Pick<Code, 'run' | 'release'>;
 /** Makes the code of a program, for one of the backends. */
 export function codeOf(
   program: AddressedProgram,
-  { backend, fuse, isGuarded = false, threads = 1 }: CodeOptions,
+  { backend, fuse, isGuarded = false, threads = () => 1 }: CodeOptions,
 ): Code {
   const { heap } = program;
   const { run, release } =
@@ -93,13 +93,13 @@ interface Loaded {
 }
 
 function load(
-  program: AddressedProgram, options: ModuleOptions, host: HostFunctions, threads: number,
+  program: AddressedProgram, options: ModuleOptions, host: HostFunctions, threads: () => number,
 ): Loaded {
   const { memory, threads: pool } = program.heap;
   const stages = stagesOf(program, options.isWatched);
   const loops = countShared(stages);
   // They take as long to start as the code takes to be made.
-  if (loops > 0) pool.prepare(threads);
+  if (loops > 0) pool.prepare(threads());
   const bytes = moduleOf(program, stages, options).bytes();
   const imports = { memory, watchdog: pool.watchdog, ...host };
   const { run } = instantiate<{ run: RunFunction }>(compileModule(bytes), { host: imports });
@@ -108,7 +108,7 @@ function load(
 
 /** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */
 function wasmRunner(
-  program: AddressedProgram, fuse: boolean, firstThreads: number,
+  program: AddressedProgram, fuse: boolean, firstThreads: () => number,
 ): Runner {
   const { calls, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((call: KernelCall) => void) | undefined;
@@ -116,7 +116,7 @@ function wasmRunner(
   const plain = load(program, { fuse, isWatched: false }, host, firstThreads);
   let watched: Loaded | undefined;
   const run: Code['run'] = (arena, threads, watch) => {
-    if (watch) watched ??= load(program, { fuse, isWatched: true }, host, threads);
+    if (watch) watched ??= load(program, { fuse, isWatched: true }, host, () => threads);
     const loaded = (watch && watched) ?? plain;
     watcher = watch;
     const own = arena + bytes;
