@@ -10,6 +10,7 @@ import type { TensorData, TypedArray } from '@mambagrad/tensor';
 import {
   checkArgument, dtypes, Kind, readOptions, show, type Table, whole,
 } from '@mambagrad/tensor/options';
+import { stackNumbers } from './stackNumbers.ts';
 
 /** A number, or nested arrays of numbers, one level for each axis. */
 type Numbers = number | readonly Numbers[];
@@ -128,6 +129,12 @@ function stackPadded(
   checkArgument(where, 'padding', padding, numbers);
   checkArgument(where, 'padToMultipleOf', multiple, multiples);
   const options = dtype === undefined ? {} : { dtype: dtype as DType };
+  const plain = { dtype: dtype as DType | undefined, padding: padding as number };
+  const batch = stackNumbers(samples, { ...plain, multiple: Number(multiple) });
+  if (batch) {
+    if (batch.dtype === 'i32') checkArgument(where, 'padding', padding, integers);
+    return batch;
+  }
   // Plain numbers, such as labels, make one tensor and need no padding.
   const areNumbers = samples.length > 0 && samples.every((sample) => typeof sample === 'number');
   const tensors = (areNumbers ? [samples] : samples).map((sample, i) =>
