@@ -26,7 +26,7 @@ import {
 } from '../sequence/sequence.ts';
 import { type BlockStateShapes, Mixer } from './block.ts';
 import {
-  type DecayRate, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
+  type DecayRate, decayRates, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
 } from './mamba3Options.ts';
 import { report } from './recurrence.ts';
 import { deltaBias, forRows, undecayed } from './selectiveSSM.ts';
@@ -205,6 +205,7 @@ export class Mamba3Block extends Mixer<Mamba3State> {
  */
 export function decayRate(x: Tensor, kind: DecayRate): Tensor {
   checkArgument('decayRate', 'x', x, tensors);
+  checkArgument('decayRate', 'kind', kind, decayRates);
   if (kind === 'softplus') return x.softplus();
   // The maximum, and not relu: each half then has half of the gradient at 0, where the slope is 1.
   return x.maximum(0).add(x.neg().maximum(0).add(1).reciprocal());

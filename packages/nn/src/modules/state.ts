@@ -3,7 +3,7 @@
  * checkpoint holds such a state.
  */
 import { describe, Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import { checkArgument, type Kind, objectWith, show } from '@mambagrad/tensor/options';
+import { checkArgument, Kind, objectWith, show } from '@mambagrad/tensor/options';
 
 /** Tensors by name, in a stable order. */
 export type StateDict = ReadonlyMap<string, Tensor>;
@@ -15,6 +15,11 @@ type Named = readonly (readonly [string, Tensor])[];
 
 const stateDicts: Kind<StateDict> = objectWith('a Map of tensors by name', 'get', 'has', 'keys');
 
+const namedLists = new Kind<Named>(
+  'an array of pairs [name, tensor]',
+  (x) => Array.isArray(x) && x.every((each) => Array.isArray(each) && each[1] instanceof Tensor),
+);
+
 /** Throws in the name of `op` unless its argument `values` is a map of tensors. */
 export function requireState(op: string, values: unknown): void {
   checkArgument(op, 'values', values, stateDicts);
@@ -22,6 +27,7 @@ export function requireState(op: string, values: unknown): void {
 
 /** Copies of the current values, which later steps do not change. Throws if a name is repeated. */
 export function saveState(named: Named): StateDict {
+  checkArgument('saveState', 'named', named, namedLists);
   requireUnique('stateDict', named);
   return new Map(named.map(([name, { data, shape }]) => [name, tensor(data, { shape })]));
 }

@@ -178,6 +178,9 @@ export class Tensor implements Spec {
    * has it, or, where there is no value, the message of the error that reading `data` throws.
    */
   constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
+    const isSpec = typeof spec === 'object' && spec !== null && Array.isArray(spec.shape);
+    if (!isSpec) throw failure`Tensor: spec is ${show(spec)}, expected { shape, dtype }; to make one
+      of numbers call tensor`;
     if (source instanceof Tensor) mode.tracer?.read(source);
     const data = source instanceof Tensor ? source.#data : source;
     this.shape = asList(spec.shape);

@@ -9,9 +9,8 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addWorkSharing, assembled, branchIf, call, type Callable, callPushed, CodeWriter,
-  type Expression, i32, type Local, loop, MAX_PAGES, Module, set, type Statement, type Statements,
-  when,
+  addWorkSharing, assembled, branchIf, call, type Callable, callPushed, CodeWriter, i32,
+  type Local, loop, MAX_PAGES, Module, set, type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Address } from '../schedule/address.ts';
@@ -64,12 +63,10 @@ interface Context {
   readonly flag: number;
   /** Parameters and locals of `run`. */
   readonly locals: Readonly<
-    Record<keyof typeof runParameters | 'iteration' | 'completed', Local<'i32'>>
+    Record<keyof typeof runParameters | 'iteration', Local<'i32'>>
   >;
   /** The iterations of the loops around, the outermost first. */
   readonly counters: readonly Local<'i32'>[];
-  /** The number of the first shared loop of the stages. */
-  readonly firstLoop: Expression<'i32'>;
   /** Whether the main thread runs them alone, within a loop. */
   readonly isAlone: boolean;
   /** The number of the call whose reference loop a check in a loop leads to. */
@@ -90,11 +87,10 @@ export function moduleOf(
   const share = shared && countShared(stages) > 0 ? addWorkSharing(module, watchdog) : undefined;
   const functions = addKernels(module, calls, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
-    const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
-    const locals = { ...given, ...own };
+    const locals = { ...given, iteration: local('iteration', 'i32') };
     const counters = Array.from({ length: depthOf(stages) }, (_, i) => local(`t${i}`, 'i32'));
     const host = { reference, watch: isWatched ? watch : undefined };
-    const place = { counters, firstLoop: given.loop, isAlone: false, outermost: undefined };
+    const place = { counters, isAlone: false, outermost: undefined };
     return runStages({ calls, functions, ...host, share, flag, locals, ...place }, stages);
   });
   module.export(run);
@@ -132,7 +128,7 @@ function addKernels(
 }
 
 function runStages(context: Context, stages: readonly Stage[]): Statements {
-  const { share, firstLoop, isAlone, locals: { self } } = context;
+  const { share, isAlone, locals: { self } } = context;
   const code: Statements[] = [];
   /** What only the main thread does, up to the next shared loop. */
   let alone: Statements[] = [];
@@ -140,21 +136,17 @@ function runStages(context: Context, stages: readonly Stage[]): Statements {
     if (alone.length > 0) code.push(isAlone ? alone : [when(i32.eqz(self), alone)]);
     alone = [];
   };
-  let loops = 0;
   for (const stage of stages) {
     const { tasks, isShared, fence, loop: inner } = stage;
     const isTogether = share !== undefined && countShared([stage]) > 0;
     if (isTogether) endAlone();
-    const number = i32.add(firstLoop, loops);
     if (inner) {
-      const repeated = repeat({ ...context, firstLoop: number }, inner, isTogether);
-      (isTogether ? code : alone).push(repeated);
+      (isTogether ? code : alone).push(repeat(context, inner, isTogether));
     } else if (share && isShared) {
-      code.push(sharedLoop({ ...context, share }, tasks, number));
+      code.push(sharedLoop({ ...context, share }, tasks));
     } else {
       alone.push(allIterations(context, tasks));
     }
-    loops += countShared([stage]);
     if (fence !== undefined) alone.push(fenceAfter(context, fence));
   }
   endAlone();
@@ -166,14 +158,11 @@ function repeat(
   context: Context, { depth, length, before, after, stages, call: number, ...body }: StageLoop,
   isTogether: boolean,
 ): Statements {
-  const { counters, firstLoop, locals: { self }, outermost = number } = context;
+  const { counters, locals: { self }, outermost = number } = context;
   const counter = counters[depth];
   const byMain = (statements: Statements): Statements =>
     isTogether && statements.length > 0 ? [when(i32.eqz(self), statements)] : statements;
-  const inner: Context = {
-    ...context, ...body, outermost, isAlone: !isTogether,
-    firstLoop: i32.add(firstLoop, i32.mul(counter, countShared(stages))),
-  };
+  const inner: Context = { ...context, ...body, outermost, isAlone: !isTogether };
   return [
     byMain(before.map((copy) => copyBytes(context, copy))),
     set(counter, 0),
@@ -243,7 +232,6 @@ function callRegion(
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
   tasks: readonly Task[],
-  number: Expression<'i32'>,
 ): Statements {
   const { share, locals } = context;
   // Each task has the iterations that follow those of the tasks before it.
@@ -253,7 +241,7 @@ function sharedLoop(
     body = count === 0 ? [run] : [when(i32.ge_u(locals.iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
-  return share(number, count, locals, body);
+  return share(count, locals, body);
 }
 
 /**
