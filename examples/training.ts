@@ -1,7 +1,7 @@
 /** What the examples have in common: how they learn to tell classes apart. */
 import {
-  AdamW, cosineDecay, crossEntropy, type Losses, type Module, multiplySchedules, type Schedule,
-  Trainer, warmUp,
+  AdamW, cosineDecay, crossEntropy, joinSchedules, linearDecay, type Losses, type Module,
+  multiplySchedules, type Schedule, Trainer, warmUp,
 } from '@mambagrad/nn';
 import { noGrad, type Tensor } from '@mambagrad/tensor';
 
@@ -26,6 +26,12 @@ export interface TrainingOptions {
 /** Up to the highest rate over the first steps, then down to 0 along a cosine, when a run ends. */
 export const upAndDown = (stepsUp: number): Schedule =>
   multiplySchedules(warmUp(stepsUp), cosineDecay());
+
+/** Up over the first hundred steps, constant, then from the share `fall` of all on down to 0. */
+export function holdThenFall(steps: number, fall: number): Schedule {
+  const from = Math.ceil(fall * steps);
+  return joinSchedules(warmUp(Math.min(100, steps)), [from, linearDecay(steps - from || 1)]);
+}
 
 export const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 

@@ -133,7 +133,7 @@ function problemWith(name, args) {
 }
 
 /** Files of examples/ that programs import, and are none themselves. */
-const parts = new Set(['files', 'ngram', 'options', 'training']);
+const parts = new Set(['files', 'gridLayer', 'ngram', 'options', 'runs', 'training']);
 
 /** Runs the program of this name in a folder, compiled first. */
 async function runProgram(folder, [name, ...args]) {
@@ -141,7 +141,8 @@ async function runProgram(folder, [name, ...args]) {
     .filter((file) => file.endsWith('.ts'))
     .map((file) => file.slice(0, -'.ts'.length))
     .filter((file) => !parts.has(file));
-  if (!names.includes(name)) fail(`${folder}: expected one of ${names.join(', ')}`);
+  const given = name === undefined ? '' : ` there is no '${name}',`;
+  if (!names.includes(name)) fail(`${folder}:${given} expected one of ${names.join(', ')}`);
   else if (await prepare(folder)) await runHere(`${folder}/dist/${name}.js`, args);
 }
 

@@ -21,8 +21,9 @@
  *   After training nothing is disturbed, and gates leak far less than any window could show.
  */
 import { MambaLM, SelectiveSSM } from '@mambagrad/mamba';
-import { Adam, joinSchedules, linearDecay, type Schedule, warmUp } from '@mambagrad/nn';
+import { Adam, type Schedule } from '@mambagrad/nn';
 import { arange, normal, type Tensor, tensor } from '@mambagrad/tensor';
+import { holdThenFall } from '../training.ts';
 
 /** The length that the paper trains at. */
 export const LENGTH = 256;
@@ -76,11 +77,7 @@ export function createOptimizer(model: MambaLM, lr: number): Adam {
   );
 }
 
-/** A short rise, a constant rate, then a linear fall to 0. */
-export function createSchedule(steps: number): Schedule {
-  const from = Math.ceil(parts.fall * steps);
-  return joinSchedules(warmUp(Math.min(100, steps)), [from, linearDecay(steps - from || 1)]);
-}
+export const createSchedule = (steps: number): Schedule => holdThenFall(steps, parts.fall);
 
 /** The length and the number of sequences at a step. */
 export function sizesAt(step: number, steps: number, batch: number) {

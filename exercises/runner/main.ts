@@ -7,6 +7,9 @@ import { runCommand } from './command.ts';
 try {
   process.exitCode = await runCommand(process.argv.slice(2));
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  const message = error instanceof Error ? error.message : String(error);
+  // After the first sentence on an unknown option, Node goes on about positional arguments.
+  const isOfNode = String(Reflect.get(Object(error), 'code')).startsWith('ERR_PARSE_ARGS');
+  console.error(isOfNode ? `${message.split('. ')[0]} (--help lists the options)` : message);
   process.exitCode = 2;
 }

@@ -41,7 +41,7 @@ export function moduleFor(
     arena: 'i32', own: 'i32', self: 'i32', threads: 'i32', loop: 'i32',
   } as const;
   module.export(module.function('run', parameters, 'none', (given, { local }) => {
-    const [iteration, completed] = [local('iteration', 'i32'), local('completed', 'i32')];
+    const iteration = local('iteration', 'i32');
     const round = local('round', 'i32');
     const place = i32.add(given.arena, i32.mul(iteration, 8));
     const body: Statements = [
@@ -55,7 +55,7 @@ export function moduleFor(
       i32.store(at(place, 4), i32.add(i32.load(at(place, 4)), 1)),
       more(given),
     ];
-    return share(given.loop, ITERATIONS, { ...given, iteration, completed }, body);
+    return share(ITERATIONS, { ...given, iteration }, body);
   }));
   return module.bytes();
 }

@@ -113,6 +113,17 @@ test.each([
   expect(wrong.filter((value) => kind.accepts(value))).toEqual([]);
 });
 
+test('the kind of a list is in the plural where it has one', () => {
+  expect([
+    listOf(string), listOf(whole(1, 3)), listOf(listOf(number())), listOf(instanceOf(Map)),
+    listOf(boolean), listOf(string.or(whole())), listOf(string, 2),
+  ].map(({ expected }) => expected)).toEqual([
+    'an array of strings', 'an array of whole numbers from 1 to 3', 'an array of arrays of numbers',
+    'an array of Maps', 'an array, each element true or false',
+    'an array, each element a string or a whole number from 0', 'an array of 2, each a string',
+  ]);
+});
+
 test('checkArgument names the argument', () => {
   const check = (value: unknown) => () => checkArgument('sum', 'keepDims', value, boolean);
   expect(check(true)).not.toThrow();

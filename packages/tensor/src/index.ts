@@ -29,4 +29,5 @@ export * from './scan/scan.ts';
 export { type ScanAlgorithm, scanPairs } from './core/scanPairs.ts';
 export { type Axes, describe, type Shape, type Spec, TensorError } from './core/shape.ts';
 export type { Tensors, TensorsFor } from './core/lists.ts';
-export { guard, type NestedArray, type Node, Tensor, withoutValues } from './core/tensor.ts';
+export { guard, type NestedArray, type Node, Tensor } from './core/tensor.ts';
+export { withoutValues } from './core/withoutValues.ts';

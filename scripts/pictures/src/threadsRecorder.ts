@@ -58,11 +58,11 @@ function recordedModule(): Recorded {
   const regions = addRegions(module, product);
   const parameters = { self: 'i32', threads: 'i32', loop: 'i32' } as const;
   module.export(module.function('run', parameters, 'none', ({ self, threads, loop }, { local }) => {
-    const [iteration, completed] = [local('iteration', 'i32'), local('completed', 'i32')];
+    const iteration = local('iteration', 'i32');
     const own = i32.add(i32.mul(self, product.threadLocalBytes), scratch + product.scratchBytes);
     const given = [...addresses.slice(0, sizes.length), scratch];
     return regions.map((region, i) => share(
-      i32.add(loop, i), region.iterations ?? 1, { self, threads, iteration, completed }, [
+      region.iterations ?? 1, { self, threads, loop, iteration }, [
         call(note, { loop: i32.const(i), iteration, isEnd: i32.const(0) }),
         callRegion(region, given, own, iteration, i32.add(iteration, 1)),
         call(note, { loop: i32.const(i), iteration, isEnd: i32.const(1) }),

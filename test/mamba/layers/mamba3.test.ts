@@ -221,6 +221,10 @@ describe('decayRate', () => {
     expectClose(decayRate(x, 'heavyTail'), expected, 1e-15);
     expectClose(decayRate(x, 'softplus'), x.softplus(), 0);
     gradcheck((y) => decayRate(y, 'heavyTail'), [tensor([-9, -1, 0.1, 1], { dtype: 'f64' })]);
+    // Both halves have the slope 1 where they meet.
+    const zero = tensor([0, -0], { requiresGrad: true });
+    decayRate(zero, 'heavyTail').sum().backward();
+    expect(zero.grad?.toArray()).toEqual([1, 1]);
   });
 });
 

@@ -186,6 +186,11 @@ describe('Mamba', () => {
     );
   });
 
+  it('are prepared also without layers', () => {
+    const model = new Mamba({ embedDim: 3, hiddenSize: 3, numLayers: 0 }).prepare(2);
+    expect(model.predict(ones([2, 4, 3])).toArray()).toEqual([[1, 1, 1], [1, 1, 1]]);
+  });
+
   it.each([
     ['Mamba', (sizes: MambaOptions) => new Mamba(sizes)],
     ['Mamba2', (sizes: MambaOptions) => new Mamba2({ ...sizes, headDim: 4 })],

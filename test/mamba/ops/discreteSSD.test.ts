@@ -268,5 +268,11 @@ describe('discreteSSD', () => {
       'discreteSSD: D is f32[3, 3], expected f32[3, 4]',
     );
     expect(() => discreteSSD(x, a, B, B, { chunkSize: 0 })).toThrow('discreteSSD: chunkSize is 0');
+    // Integers would be decays of 2 where e is meant.
+    const whole = [x, a, B].map((each) => each.cast('i32'));
+    expect(() => discreteSSD(whole[0], whole[1], whole[2], whole[2])).toThrow(
+      'discreteSSD: x is i32[1, 2, 3, 4], expected f32 or f64',
+    );
+    expect(() => discreteSSD(x, a, 3 as never, B)).toThrow('discreteSSD: B is 3, expected');
   });
 });

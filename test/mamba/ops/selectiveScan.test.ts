@@ -370,6 +370,11 @@ describe('selectiveScan', () => {
     expect(() => selectiveScan(u, u, A, B, B.cast('f64'))).toThrow(
       'selectiveScan: C is f64[1, 1, 1], expected f32[1, 1, 1]',
     );
+    const [wholeU, wholeA, wholeB] = [u, A, B].map((x) => x.cast('i32'));
+    expect(() => selectiveScan(wholeU, wholeU, wholeA, wholeB, wholeB)).toThrow(
+      'selectiveScan: u is i32[1, 1, 2], expected f32 or f64',
+    );
+    expect(() => selectiveScan(u, u, 3 as never, B, B)).toThrow('selectiveScan: A is 3, expected');
     expectSame(selectiveScan(u, u, A, B, B).lastState.squeeze(), tensor([1, 4]));
   });
 });

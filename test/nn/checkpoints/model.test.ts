@@ -95,18 +95,21 @@ describe('what does not fit', () => {
       'loadModel:', '  layers.1.weight is missing', '  layers.1.bias is missing',
       '  layers.0.weight is f32[3, 2], expected f32[4, 2]',
       '  layers.0.bias is f32[3], expected f32[4]',
-      'The file holds a Tower with the options {"input":2,"widths":[3]}; ' +
-      'create gives a Tower that ' +
-        `differs from it (${path})`,
+      'The file holds a model of the class Tower with the options {"input":2,"widths":[3]}; ' +
+        `create gives one of the class Tower that differs from it (${path})`,
     ].join('\n'));
     expect(() => loadModel(path, () => new Linear(2, 3))).toThrow(
-      'create gives a Linear that differs from it',
+      'create gives one of the class Linear that differs from it',
     );
     expect(() => loadModel(path, () => 3 as never)).toThrow(
       'loadModel: create gives 3, expected a Module',
     );
     expect(() => loadModel(path, 3 as never)).toThrow(
       'loadModel: create is 3, expected a function',
+    );
+    expect(() => loadModel(path, Tower as never)).toThrow(
+      'loadModel: create is the class Tower, expected a function that makes a model: ' +
+        '(options) => new Tower(options)',
     );
   });
 

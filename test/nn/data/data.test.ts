@@ -174,6 +174,25 @@ describe('DataLoader', () => {
     expect(asked).toBe(6);
   });
 
+  it('does not take an epoch for over because a loop was left', () => {
+    const loader = new DataLoader(() => [1, 2, 3], { collate: (some) => some });
+    const [iterator] = [loader[Symbol.iterator]()];
+    iterator.next();
+    expect(loader.isEpochOver()).toBe(false);
+    iterator.return?.();
+    expect(loader.isEpochOver()).toBeUndefined();
+    expect([...loader]).toEqual([[2], [3]]);
+  });
+
+  it('refuses a function that gives promises', () => {
+    const later = (async () => [1]) as never;
+    expect(() => [...new DataLoader(later)]).toThrow(
+      'DataLoader: the function of samples gives a Promise, expected the samples of an epoch',
+    );
+    const asked = (async function* () { yield 1; }) as never;
+    expect(() => [...new DataLoader(asked)]).toThrow('expected the samples of an epoch');
+  });
+
   it('refuses to shuffle a function, and numbers that are not whole', () => {
     expect(() => new DataLoader(() => [1], { shuffle: true })).toThrow(
       'DataLoader: shuffle takes an array; a function gives its own order',
@@ -183,7 +202,7 @@ describe('DataLoader', () => {
     );
     expect(() => new DataLoader([1], { seed: -1 })).toThrow('DataLoader: seed is -1');
     expect(() => new DataLoader(ones([3]) as never)).toThrow(
-      'DataLoader: samples is f32[3], expected an array of samples or another object with length ' +
+      'DataLoader: samples is f32[3], expected an array of samples or an object with length ' +
         'and at or a function that gives them',
     );
     expect(() => new DataLoader([1], { suffle: true } as never)).toThrow("did you mean 'shuffle'?");
@@ -252,8 +271,11 @@ describe('collate', () => {
     expect(() => collate([{ a: 1 }, {}])).toThrow(
       "collate: sample 0 has the field 'a', sample 1 has not",
     );
-    expect(() => collate(['text'])).toThrow("found 'text'");
-    expect(() => collate([])).toThrow('expected at least one tensor');
+    expect(() => collate(['text'])).toThrow("collate: sample 0: tensor: from is 'text', expected");
+    expect(() => collate<object>([{ a: { b: [1] } }, { a: { b: ['2'] } }])).toThrow(
+      "collate: a.b: sample 1: tensor: from[0] is '2', expected a number",
+    );
+    expect(() => collate([])).toThrow('collate: samples is empty, expected at least one');
   });
 
   it('refuses fields that not all samples have, and options for fields that none has', () => {

@@ -47,6 +47,13 @@ describe('lazy data sets', () => {
     ));
   });
 
+  test('select the samples that were asked for, whatever becomes of the list', () => {
+    const numbers = [2, 0];
+    const chosen = mapDataset([5, 6, 7], (x) => x).select(numbers);
+    numbers.fill(9);
+    expect([...chosen]).toEqual([7, 5]);
+  });
+
   test('count from the end, and refuse other numbers', () => {
     const lazy = mapDataset([1, 2], (x) => x).map((x) => -x);
     expect([...lazy, lazy.at(-2), ...lazy.select([1])]).toEqual([-1, -2, -1, -2]);
@@ -57,6 +64,10 @@ describe('lazy data sets', () => {
     }
     expect(() => lazy.select([2])).toThrow('indices[0] is 2');
   });
+});
+
+test('no images are no batch', () => {
+  expect(() => imagesToTensor([])).toThrow('imagesToTensor: images is empty, expected');
 });
 
 describe('Categories', () => {

@@ -110,12 +110,17 @@ describe('conv1d', () => {
       [[1, 2, 4], [4, 4, 6], { padding: 1 }],
       [[5, 4], [4, 4, 2], {}],
       [[1, 5, 4], [4, 4], {}],
+      [[1, 5, 4], [4, 4, 0], {}],
     ];
     for (const [x, weight, options] of wrong) {
       expect(() => conv1d(ones(x), ones(weight), undefined, options)).toThrow('conv1d: x is f32[');
     }
     expect(() => conv1d(ones([1, 5, 4]), ones([4, 3, 2]))).toThrow(
       'conv1d: x is f32[1, 5, 4], weight f32[4, 3, 2], groups 1, padding 0; expected',
+    );
+    // It would broadcast.
+    expect(() => conv1d(ones([1, 5, 4]), ones([3, 4, 2]), ones([4, 1]))).toThrow(
+      'conv1d: bias is f32[4, 1], expected one number for each of the 3 channels, [3]',
     );
   });
 });

@@ -183,6 +183,20 @@ describe('layers', () => {
     expect(new LayerNorm(4).forward(x).mean().item()).toBeCloseTo(0, 6);
   });
 
+  it('refuse what they would repeat, and what is no tensor', () => {
+    expect(() => new RMSNorm(4).forward(ones([2, 1]))).toThrow(
+      'RMSNorm: x is f32[2, 1], expected f32[..., 4]',
+    );
+    expect(() => new LayerNorm(4).forward(ones([]))).toThrow('LayerNorm: x is f32[], exp');
+    const [matrix, wrong] = [ones([2, 2]), [[1, 2]] as never];
+    expect(() => linear(wrong, matrix)).toThrow('linear: x is [[…]], expected a tensor');
+    expect(() => linear(matrix, wrong)).toThrow('linear: weight is [[…]], expected a tensor');
+    expect(() => rmsNorm(wrong, matrix)).toThrow('rmsNorm: x is [[…]], expected a tensor');
+    expect(() => layerNorm(matrix, matrix, wrong)).toThrow('layerNorm: bias is [[…]], expected a');
+    expect(() => conv1d(matrix, wrong)).toThrow('conv1d: weight is [[…]], expected a tensor');
+    expect(() => causalConv1d(matrix, wrong)).toThrow('causalConv1d: weight is [[…]], expected');
+  });
+
   it('convolve in groups, with the padding asked for', () => {
     const x = uniform([2, 5, 4]);
     const layer = new Conv1d(4, 6, 3, { groups: 2, padding: 'causal' });

@@ -64,6 +64,13 @@ describe('Module', () => {
     expect(modes()).toEqual([true, true, true, true]);
   });
 
+  it('is in eval for a function, but not for one that goes on later', () => {
+    const model = new Pair();
+    expect(model.inEval(() => model.training)).toBe(false);
+    expect(() => model.inEval(async () => model.training)).toThrow('inEval: the function is async');
+    expect(model.training).toBe(true);
+  });
+
   it('changes dtype as a whole; what is tied stays tied, what is frozen frozen', () => {
     const model = new Pair();
     model.rest[0].weight.requiresGrad = false;
@@ -218,6 +225,8 @@ describe('the state of a module', () => {
       'loadStateDict: values is { weight }, expected a Map of tensors by name',
     );
     expect(() => model.loadStateDict(before, { srict: false } as never)).toThrow("'strict'");
+    const arrays = new Map([['weight', [[1]]], ['bias', null]]) as never;
+    expect(() => model.loadStateDict(arrays)).toThrow(/weight is \[\[…\]\], expected f32\[3, 2\]/);
     const other = new Map([
       ['bias', zeros([3])],
       ['weight', zeros([3, 2], { dtype: 'f64' })],

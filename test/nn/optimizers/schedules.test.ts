@@ -48,6 +48,9 @@ describe('a schedule', () => {
     expect(() => joinSchedules(one, [5, one], [4, one])).toThrow(
       'joinSchedules: others[1][0] is 4, expected a whole number from 5',
     );
+    expect(() => joinSchedules(one, one as never)).toThrow(
+      'joinSchedules: others[0] is a function, expected a pair [from, schedule]',
+    );
     expect(() => multiplySchedules(one, 2 as never)).toThrow('multiplySchedules: schedules is [');
     expect([linearDecay, cosineDecay].map((make) => make(3)(3))).toEqual([0, 0]);
     expect(stepDecay(1)(1)).toBe(0.1);

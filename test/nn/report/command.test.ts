@@ -39,10 +39,16 @@ test('help is given when asked for, and to what is not understood', () => {
   expect(runCommand(['--help'])).toMatchObject(
     { code: 0, text: expect.stringMatching(/^mambagrad: looks at/) as string },
   );
-  for (const args of [[], ['draw', folder], ['plot'], ['plot', folder, folder]]) {
-    expect(runCommand(args)).toMatchObject(
-      { code: 2, text: expect.stringMatching(/^mambagrad: looks at/) as string },
-    );
+  const wrong: (readonly [string[], string])[] = [
+    [[], 'mambagrad: which command? Expected report or plot'],
+    [['draw', folder], "mambagrad: there is no command 'draw', expected report or plot"],
+    [['plot'], 'plot: the folder of the run is missing'],
+    [['plot', folder, 'a', 'b'], "plot: 'a b' is too much, expected one folder"],
+  ];
+  for (const [args, problem] of wrong) {
+    const { text, code } = runCommand(args);
+    expect([text.split('\n\n')[0], code]).toEqual([problem, 2]);
+    expect(text).toContain('\n\nmambagrad: looks at');
   }
   expect(runCommand(['plot', folder, '--widht', '3'])).toMatchObject({
     code: 2,

@@ -121,7 +121,7 @@ test('refuses what is neither numbers nor a log', () => {
   expect(() => plot(3 as never)).toThrow(
     'plot: log is 3, expected a run, the text of a log, or its lines',
   );
-  expect(() => plot({ a: 3 } as never)).toThrow('plot: data.a is 3, expected an array of a number');
+  expect(() => plot({ a: 3 } as never)).toThrow('plot: data.a is 3, expected an array of numbers');
   expect(() => plot([1], { width: 10 })).toThrow(
     'plot: width is 10, expected a whole number from 20',
   );

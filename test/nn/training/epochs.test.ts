@@ -296,6 +296,28 @@ describe('validation.everyEpochs', () => {
   });
 });
 
+it('ends the loop over a source when it goes back to another place in the data', async () => {
+  const open = new Set<number>();
+  let opened = 0;
+  const source = function* (): Generator<number> {
+    const number = opened++;
+    open.add(number);
+    try {
+      for (let i = 0; i < 6; i++) yield i;
+    } finally {
+      open.delete(number);
+    }
+  };
+  const { trainer } = makeRun(new DataLoader(source, { batchSize: 2 }));
+  await trainer.fit(1);
+  expect(open.size).toBe(1);
+  trainer.loadStateDict(trainer.stateDict());
+  expect(open.size).toBe(0);
+  await trainer.fit({ epochs: 3 });
+  expect(open.size).toBe(0);
+  expect(trainer.step).toBe(9);
+});
+
 describe('data of another kind', () => {
   it('has epochs if it has a position', async () => {
     // Only what `Batches` asks for: the sizes are unknown.

@@ -27,6 +27,25 @@ function makeTrainer(change: Partial<TrainerOptions<Batch>> = {}): Trainer<Batch
   });
 }
 
+describe('a fit that is not awaited', () => {
+  it('is told of where the model is evaluated before the first step, and only there', async () => {
+    const all = new DataLoader(samples, { batchSize: 12 });
+    const trainer = makeTrainer({ callbacks: [() => void trainer.evaluate(all)] });
+    trainer.evaluate(all);
+    await trainer.fit(2);
+    trainer.evaluate(all);
+    expect(warnings).not.toHaveBeenCalled();
+
+    const hasty = makeTrainer();
+    const fitting = hasty.fit(2);
+    hasty.evaluate(all);
+    expect(warnings.mock.calls).toEqual([
+      ['evaluate: fit has not taken a step yet; await it first'],
+    ]);
+    await fitting;
+  });
+});
+
 describe('the options of a trainer', () => {
   it.each<[object, string]>([
     [{ model: {} }, 'Trainer: model is {}, expected a Module'],

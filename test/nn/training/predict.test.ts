@@ -4,7 +4,9 @@ import {
   findLearningRate,
   huberLoss, Linear, measure, meanAbsoluteError, Module, mseLoss, SGD, tensorDataset, Trainer,
 } from '@mambagrad/nn';
-import { manualSeed, type Tensor, tensor, uniform } from '@mambagrad/tensor';
+import {
+  describe as describeTensor, manualSeed, type Tensor, tensor, uniform,
+} from '@mambagrad/tensor';
 import { describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { expectSame } from '../../support/compare.ts';
 
@@ -189,6 +191,12 @@ describe('the loss of answers', () => {
     await expect(new Trainer({ ...options, predict: () => 3 as never }).fit(1)).rejects.toThrow(
       'fit: step 1: predict: its result is 3, expected { outputs, targets }',
     );
+    const outputsAlone = new Trainer({ ...options, predict: () => x as never });
+    await expect(outputsAlone.fit(1)).rejects.toThrow(
+      `fit: step 1: predict: its result is ${describeTensor(x)}, expected { outputs, targets }`,
+    );
+    const late = new Trainer({ ...options, predict: () => Promise.resolve() as never });
+    await expect(late.fit(1)).rejects.toThrow('fit: step 1: predict: it is async; it must return');
     expect(() => new Trainer({ ...options, predict: 3 as never })).toThrow(
       'predict is 3, expected a function',
     );

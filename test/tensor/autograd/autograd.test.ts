@@ -1,6 +1,6 @@
 /** grad, backward, noGrad and gradcheck: what they give, leave alone, and refuse. */
 import {
-  backward, grad, gradcheck, noGrad, ones, stopGradient, Tensor, tensor,
+  backward, concat, grad, gradcheck, noGrad, ones, stopGradient, Tensor, tensor,
 } from '@mambagrad/tensor';
 import { definePrimitive } from '@mambagrad/tensor/extend';
 import { describe, expect, it } from 'vitest';
@@ -85,6 +85,45 @@ describe('backward', () => {
     expect(middle.grad).toBeUndefined();
   });
 
+  it('gives each leaf a gradient of its own, which can be assigned to', () => {
+    const [a, b, cotangent] = [x(), x(), x().detach()];
+    a.add(b).backward({ cotangent });
+    a.grad?.assign(a.grad.mul(10));
+    expect(b.grad?.toArray()).toEqual(cotangent.toArray());
+    expect(cotangent.toArray()).toEqual([1, 2, 3]);
+    const [c, d] = [x(), x()];
+    c.add(d).backward({ cotangent: a, createGraph: true });
+    const through = c.grad ?? a;
+    expect(grad(through.square().sum(), [a])[0].toArray()).toEqual([2, 4, 6]);
+  });
+
+  it('goes back through lists as they were given, whatever became of them since', () => {
+    const [a, b] = [x(), x()];
+    const calls: readonly ((list: (values: readonly number[]) => number[]) => Tensor)[] = [
+      (list) => a.pad(list([1]), list([2]), { spread: list([2]) }),
+      (list) => a.slice(list([0]), list([3]), list([2])),
+      (list) => a.reshape(list([3, 1])).permute(list([1, 0])).flip(list([1])),
+      (list) => a.broadcastTo(list([2, 3])).sum(list([0])).square(),
+      (list) => a.tile(list([2])).reshape(list([2, 3])).sumTo(list([1, 3])).square(),
+      (list) => concat(a.split(list([1, 2])).toReversed()).mul(b),
+    ];
+    for (const call of calls) {
+      const lists: number[][] = [];
+      const y = call((values) => {
+        lists.push([...values]);
+        return lists[lists.length - 1];
+      });
+      for (const list of lists) list.fill(1).push(1);
+      const [found] = grad(y.sum(), [a]);
+      const [expected] = grad(call((values) => [...values]).sum(), [a]);
+      expect(found.data).toEqual(expected.data);
+    }
+    const parts = [a, b];
+    const joined = concat(parts);
+    parts.length = 0;
+    expect(grad(joined.square().sum(), [b])[0].toArray()).toEqual([2, 4, 6]);
+  });
+
   it('throws where a value is needed that was assigned over, and only there', () => {
     const [a, b] = [x(), x()];
     const needed = a.mul(b).sum();
@@ -155,6 +194,11 @@ describe('definePrimitive', () => {
       gradient: (g, _y, [input]) => [() => g.mul(input)],
     });
     expect(() => gradcheck((a) => wrong([a], null), [x()])).toThrow('of input 0, f64[3], has');
+    const index = tensor([0], { dtype: 'i32' });
+    expect(() => gradcheck((_, a) => wrong([a], null), [index, x()])).toThrow(
+      'of input 1, f64[3], has',
+    );
+    expect(() => gradcheck((i) => i, [index])).toThrow('inputs has no f64 tensor');
     expect(() => gradcheck((a) => a.exp(), [tensor([1])])).toThrow('inputs must be f64');
   });
 

@@ -153,6 +153,8 @@ describe('programs that are too large', () => {
 
   it('say what there is no room for where an array is too long', () => {
     expect(() => ones([2 ** 40])).toThrow(/no room for f32\[1099511627776\], 4398046511104 bytes/);
+    // Not even one for which the machine would have room: offsets are i32.
+    expect(() => ones([2 ** 16, 2 ** 15])).toThrow('(an array has at most 2147483647)');
     const long = definePrimitive<null>({
       name: 'test.long',
       infer: () => ({ shape: [2 ** 20, 2 ** 20], dtype: 'f32' }),

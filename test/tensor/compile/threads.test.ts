@@ -119,6 +119,32 @@ describe('threads', () => {
     }
   });
 
+  it('are started for a program that is called, not for one that is looked at', async () => {
+    await closeThreads();
+    const looked = compile(work, { threads: 3 });
+    expect(looked.inspect(x).stages().some(({ isShared }) => isShared)).toBe(true);
+    expect(threads.workers).toEqual([]);
+    const small = compile((a: Tensor) => a.add(1), { threads: 3 });
+    small(zeros([4]));
+    expect(threads.workers).toEqual([]);
+    looked(x);
+    expect(threads.workers).toHaveLength(2);
+  });
+
+  it('are started before the code is there', async () => {
+    await closeThreads();
+    const compiled = compile(work, { threads: 3 });
+    const counts: number[] = [];
+    const original = threads.share.bind(threads);
+    const share = vi.spyOn(threads, 'share').mockImplementation((...given) => {
+      counts.push(threads.workers.length);
+      return original(...given);
+    });
+    compiled(x);
+    share.mockRestore();
+    expect(counts).toEqual([2]);
+  });
+
   it('serve many programs in turn', () => {
     const all = Array.from({ length: 40 }, (_, i) => {
       const body = (a: Tensor) => [a.mul(i + 1).sin(), a.add(i).sum(0)];

@@ -167,10 +167,10 @@ describe('arrays that are no tensor', () => {
     const make = (data: unknown) => () => tensor(data as number[]);
     expect(make(cyclic)).toThrow('tensor: arrays are nested more than 64 deep');
     expect(make(deep)).toThrow('tensor: arrays are nested more than 64 deep');
-    expect(make(pair)).toThrow('tensor: found an array of 2 at depth 1, expected a number');
+    expect(make(pair)).toThrow('tensor: from[1] is an array of 2, expected a number');
     expect(make(wide)).toThrow('are more numbers than an array can hold');
-    expect(make(new Array(2))).toThrow('tensor: found undefined at depth 1, expected a number');
-    expect(make([1, '2'])).toThrow("tensor: found '2' at depth 1, expected a number");
+    expect(make(new Array(2))).toThrow('tensor: from[0] is undefined, expected a number');
+    expect(make([1, '2'])).toThrow("tensor: from[1] is '2', expected a number");
     expect(make(new BigInt64Array(2))).toThrow('tensor: a BigInt64Array holds no numbers');
     expect(make(new DataView(new ArrayBuffer(8)))).toThrow('tensor: a DataView holds no numbers');
   });

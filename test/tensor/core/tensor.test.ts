@@ -80,8 +80,8 @@ describe('creation', () => {
   });
 
   it.each([
-    [() => tensor([[1, 2], [3]]), 'tensor: found an array of 1 at depth 1, expected an array of 2'],
-    [() => tensor([1, [2]]), 'tensor: found an array of 1 at depth 1, expected a number'],
+    [() => tensor([[1, 2], [3]]), 'tensor: from[1] is an array of 1, expected an array of 2'],
+    [() => tensor([1, [2]]), 'tensor: from[1] is an array of 1, expected a number'],
     [() => tensor([1, 2, 3], { shape: [2] }), 'tensor: 3 numbers do not fill the shape [2]'],
     [() => tensor([1.5], { dtype: 'i32' }), 'tensor: 1.5 (element 0) is not an i32'],
     [
@@ -119,6 +119,23 @@ describe('printing', () => {
     expect(String(arange(0, 2000, 1, { dtype: 'i32' }))).toBe(
       'i32[2000] [   0,    1,    2, ..., 1997, 1998, 1999]',
     );
+  });
+});
+
+describe('operators of JavaScript', () => {
+  it('are refused where they would make NaN, and join text', () => {
+    const x = tensor([1, 2]);
+    const uses: ((x: never) => unknown)[] = [
+      (x) => -x, (x) => x * 2, (x) => x / 2, (x) => x < 1, (x) => 1 >= x, (x) => Math.max(x, 0),
+      (x) => Number(x),
+    ];
+    for (const use of uses) {
+      expect(() => use(x as never)).toThrow(
+        'a tensor, f32[2], is used as a number: operators such as * and < do not apply to it; ' +
+          'use mul, less and so on, or item() for the number in it',
+      );
+    }
+    expect(`${x}` + x).toBe('f32[2] [1., 2.]f32[2] [1., 2.]');
   });
 });
 

@@ -31,6 +31,8 @@ export type Attributes = Readonly<Record<string, unknown>>;
 
 export interface Row {
   readonly draw: (g: Draw) => Call;
+  /** How a call is drawn that loses no digits, if not all calls of the op are such. */
+  readonly drawAccurate?: (g: Draw) => Call;
   /** Whether the result is a constant to the backward pass. */
   readonly constant?: boolean;
   /** PyTorch's name of the op in the golden values, where it differs. */

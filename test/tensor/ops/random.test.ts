@@ -83,6 +83,14 @@ describe('generators', () => {
   });
 });
 
+it('refuses numbers that the dtype does not hold, which would be infinite', () => {
+  expect(() => uniform([2], -3e38, 3e38)).toThrow('uniform: the numbers, -3e+38 + 6e+38 · x,');
+  expect(() => normal([2], 0, 1e39)).toThrow('normal: the numbers, 0 + 1e+39 · x, are out of the');
+  expect(() => uniform([2], -1e308, 1e308, { dtype: 'f64' })).toThrow('out of the range of f64');
+  const { data } = uniform([100], -3e38, 3e38, { dtype: 'f64' });
+  expect(data.every((value) => Math.abs(value) <= 3e38)).toBe(true);
+});
+
 describe('the bits of a seed', () => {
   const generator = () => new Generator(42);
   const f64 = 'f64' as const;

@@ -61,6 +61,8 @@ describe.each(Object.entries(rows))('%s', (name, row: Row) => {
 
   it('is in float32 what it is in float64, but for rounding', () => passes(['float32'], 40));
 
+  it('loses no digits, not near 0 or 1 either', () => passes(['accuracy'], 10));
+
   if (!row.constant) {
     it('has second derivatives, by the same rules', () => passes(['secondGradients'], 25));
   }

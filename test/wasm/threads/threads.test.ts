@@ -183,6 +183,18 @@ describe('programs in memory', () => {
 });
 
 describe('a team of workers', () => {
+  it('is started ahead of a call, which then takes those that there are', () => {
+    open();
+    test.pool.prepare(1);
+    expect(test.pool.workers).toEqual([]);
+    test.pool.prepare(3);
+    const workers = [...test.pool.workers];
+    expect(workers).toHaveLength(2);
+    test.pool.prepare(2);
+    runTogether(programOf(7));
+    expect(test.pool.workers).toEqual(workers);
+  });
+
   it('is over when the pool is closed, and what it says late is not heard', async () => {
     open();
     const program = programOf(1);

@@ -148,20 +148,46 @@ export function softplus(x: Expr): Expr {
   return add(max(x, 0), mulAdd(mul(s, square), rest, add(s, s)));
 }
 
-/** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */
-export function erf(x: Expr): Expr {
-  const magnitude = min(abs(x), 4);
-  const near = polynomial(mul(x, x), [
+/** erf x where |x| < 1 */
+function erfNear(x: Expr): Expr {
+  const rest = polynomial(mul(x, x), [
     0.128379166, -0.37612626, 0.112835944, -0.0268542115, 0.00518908724, -0.00080168643,
     0.0000787587487,
   ]);
-  // The logarithm of 1 − erf |x|
-  const logRest = polynomial(magnitude, [
+  return mulAdd(x, rest, x);
+}
+
+/** log(1 − erf x) where 1 ≤ x ≤ 4 */
+function logRest(x: Expr): Expr {
+  return polynomial(x, [
     0.000321866246, -1.13024187, -0.631809533, -0.110097244, 0.0264316425, -0.00476350961,
     0.000597677252, -0.0000461647833, 0.00000164267897,
   ]);
-  const far = withSign(sub(1, exp(logRest)), x);
-  return select(less(magnitude, 1), mulAdd(x, near, x), far);
+}
+
+/** The error function, 2/√π ∫₀ˣ e^(−t²) dt, within 2 ulp */
+export function erf(x: Expr): Expr {
+  const magnitude = min(abs(x), 4);
+  const far = withSign(sub(1, exp(logRest(magnitude))), x);
+  return select(less(magnitude, 1), erfNear(x), far);
+}
+
+/**
+ * 1 − erf x, the complementary error function, within 8 + 3x² ulp: it falls as e^(−x²), and the
+ * exponent is rounded. For x < 1 it is that difference; beyond, where the digits would be lost, we
+ * take the exponential of its logarithm.
+ */
+export function erfc(x: Expr): Expr {
+  const magnitude = abs(x);
+  // How much the logarithm falls from 4 on.
+  const beyond = min(max(sub(x, 4), 0), 7);
+  const slope = polynomial(beyond, [
+    -8.23637199, -0.973484933, -0.00371020148, 0.000508411438, -0.0000559016844, 0.00000394879498,
+    -1.2670165e-7,
+  ]);
+  const rest = exp(mulAdd(beyond, slope, logRest(min(magnitude, 4))));
+  const far = select(greater(x, 0), rest, add(sub(1, rest), 1));
+  return select(less(magnitude, 1), sub(1, erfNear(x)), far);
 }
 
 /** 2/ln 2 as a number of 12 bits, and the rest. */

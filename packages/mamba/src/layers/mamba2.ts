@@ -12,7 +12,8 @@
 import { Linear, type Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { ones, type Tensor, TensorError, uniform, zeros } from '@mambagrad/tensor';
 import {
-  boolean, type FullTable, Kind, number, pickOptions, type Read, readOptions, type Table, whole,
+  boolean, checkArgument, type FullTable, Kind, number, pickOptions, type Read, readOptions,
+  type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
 import { ssd } from '../ops/ssd/ssd.ts';
 import { asRows, type Scanned, type SequenceOptions } from '../sequence/sequence.ts';
@@ -197,6 +198,9 @@ export function gatedRmsNorm(
   x: Tensor, z: Tensor, weight: Tensor, options: GatedNormOptions = {},
 ): Tensor {
   const given = readOptions('gatedRmsNorm', options, gatedNormOptions);
+  for (const [name, value] of Object.entries({ x, z, weight })) {
+    checkArgument('gatedRmsNorm', name, value, tensors);
+  }
   const { normGroups, normBeforeGate, normEps } = given;
   if (weight.numel % normGroups !== 0) {
     throw new TensorError(

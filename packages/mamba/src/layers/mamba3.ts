@@ -17,6 +17,7 @@
  */
 import { Linear, Parameter, RMSNorm, rmsNorm } from '@mambagrad/nn';
 import { full, ones, type Shape, type Tensor, zeros } from '@mambagrad/tensor';
+import { checkArgument, tensors } from '@mambagrad/tensor/options';
 import { rotate } from '../ops/rotation/rotate.ts';
 import { turns } from '../ops/rotation/turns.ts';
 import { type AfterSteps, type ClosedRows, closeGaps } from '../sequence/gaps.ts';
@@ -25,7 +26,7 @@ import {
 } from '../sequence/sequence.ts';
 import { type BlockStateShapes, Mixer } from './block.ts';
 import {
-  type DecayRate, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
+  type DecayRate, decayRates, type Mamba3BlockOptions, type Mamba3Sizes, mamba3Sizes,
 } from './mamba3Options.ts';
 import { report } from './recurrence.ts';
 import { deltaBias, forRows, undecayed } from './selectiveSSM.ts';
@@ -203,8 +204,11 @@ export class Mamba3Block extends Mixer<Mamba3State> {
  * tail: it nears 0 slowly, so that rates do not become too small), or softplus(x).
  */
 export function decayRate(x: Tensor, kind: DecayRate): Tensor {
+  checkArgument('decayRate', 'x', x, tensors);
+  checkArgument('decayRate', 'kind', kind, decayRates);
   if (kind === 'softplus') return x.softplus();
-  return x.relu().add(x.neg().relu().add(1).reciprocal());
+  // The maximum, and not relu: each half then has half of the gradient at 0, where the slope is 1.
+  return x.maximum(0).add(x.neg().maximum(0).add(1).reciprocal());
 }
 
 /** x [B, L, H, P] for each rank, times its weights [H, R, P] if there are any: [B, L, R, H, P]. */

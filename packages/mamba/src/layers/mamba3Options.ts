@@ -34,6 +34,9 @@ export interface Mamba3BlockOptions
 /** The functions of `decayRate`. */
 export type DecayRate = 'heavyTail' | 'softplus';
 
+/** Their names. */
+export const decayRates: Kind<DecayRate> = oneOf('heavyTail', 'softplus');
+
 const positiveRanges: Kind<readonly [number, number]> = new Kind(
   'an array of two finite numbers, above 0 and ascending',
   (x) => Array.isArray(x) && x.length === 2 && x.every(Number.isFinite) && x[0] > 0 &&
@@ -52,7 +55,7 @@ export const mamba3BlockOptions: FullTable<Mamba3BlockOptions, Mamba3WithoutDefa
   ropeFraction: oneOf(0.5, 1).orElse(0.5),
   mimoRank: whole(1).orElse(1),
   rotation: oneOf('neighbours', 'halves').optional(),
-  decay: oneOf('heavyTail', 'softplus').orElse('heavyTail'),
+  decay: decayRates.orElse('heavyTail'),
   aFloor: number({ from: 0 }).orElse(1e-4),
   outputNorm: boolean.orElse(false),
   normEps: mamba2BlockOptions.normEps,

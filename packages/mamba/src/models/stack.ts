@@ -175,8 +175,9 @@ export abstract class Stack<Inner extends SequenceLayer> extends Module {
   /** Compiles `predict` for `batch` rows of windowSize steps, ahead of the first call. */
   prepare(batch = 1): this {
     checkArgument(`${this.constructor.name}.prepare`, 'batch', batch, whole(1));
-    const { dtype, shape } = (this.embedding ?? this.layers[0].norm).weight;
-    this.predict(zeros([batch, this.#windowSize, ...shape.slice(-1)], { dtype }));
+    const weight = (this.embedding ?? this.layers.at(0)?.norm)?.weight;
+    const width = weight?.shape.at(-1) ?? this.#hiddenSize;
+    this.predict(zeros([batch, this.#windowSize, width], { dtype: weight?.dtype }));
     return this;
   }
 }

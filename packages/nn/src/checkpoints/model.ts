@@ -28,6 +28,12 @@ export function readModel<Options, Model extends Module>(
   op: string, file: SafetensorsReader, create: (options: Options) => Model,
 ): Model {
   checkArgument(op, 'create', create, callable());
+  if (/^class\b/.test(String(create))) {
+    throw new TensorError(
+      `${op}: create is the class ${create.name}, expected a function that makes a model: ` +
+        `(options) => new ${create.name}(options)`,
+    );
+  }
   const { metadata } = file;
   const json = metadata.get(OPTIONS);
   if (json === undefined) {
@@ -45,10 +51,10 @@ export function readModel<Options, Model extends Module>(
     loadState(op, state, file.readAll());
   } catch (cause) {
     if (!(cause instanceof TensorError)) throw cause;
-    const [what, found] = [metadata.get(CLASS) ?? 'model', model.constructor.name];
+    const [what, found] = [metadata.get(CLASS) ?? 'Module', model.constructor.name];
     throw new TensorError(
-      `${cause.message}\nThe file holds a ${what} with the options ${shorten(json)}; create ` +
-        `gives a ${found} that differs from it`,
+      `${cause.message}\nThe file holds a model of the class ${what} with the options ` +
+        `${shorten(json)}; create gives one of the class ${found} that differs from it`,
       { cause },
     );
   }

@@ -7,6 +7,7 @@
  */
 import { TensorError } from '@mambagrad/tensor';
 import { checkArgument, Kind, number } from '@mambagrad/tensor/options';
+import type { Dataset } from './dataset.ts';
 
 /** The most buckets that are made where none are given. */
 const MOST_BUCKETS = 8;
@@ -20,8 +21,51 @@ export const bucketEnds: Kind<readonly number[]> = new Kind(
     x.every((end, i) => lengths.accepts(end) && (i === 0 || end > x[i - 1])),
 );
 
+/** How samples are put into buckets. */
+export interface Buckets<Sample> {
+  readonly lengthOf: (sample: Sample) => number;
+  /** The greatest length of each. */
+  readonly ends: readonly number[];
+  /** The bucket of each sample of a data set. */
+  readonly ofSamples: readonly number[];
+  /** The number of these samples in each bucket. */
+  readonly sizes: readonly number[];
+}
+
+/**
+ * The buckets that the options of a loader ask for, if any. `samples` is its data set; undefined if
+ * it has a function.
+ */
+export function bucketsFor<Sample>(
+  samples: Dataset<Sample> | undefined,
+  { bucketBy, buckets }: {
+    readonly bucketBy?: ((sample: Sample) => number) | undefined;
+    readonly buckets?: readonly number[] | undefined;
+  },
+  batchSize: number,
+): Buckets<Sample> | undefined {
+  if (bucketBy === undefined) {
+    if (buckets === undefined) return undefined;
+    throw new TensorError('DataLoader: buckets need bucketBy, which gives the length of a sample');
+  }
+  const ofSample = (sample: Sample): number => lengthOf(bucketBy, sample);
+  if (samples === undefined) {
+    if (buckets) return { lengthOf: ofSample, ends: buckets, ofSamples: [], sizes: [] };
+    throw new TensorError(
+      'DataLoader: bucketBy with a function needs buckets, as the lengths are not known ahead',
+    );
+  }
+  const { length } = samples;
+  const lengths = Array.from({ length }, (_, i) => ofSample(samples.at(i) as Sample));
+  const ends = buckets ?? evenBuckets(lengths, batchSize);
+  const ofSamples = lengths.map((each) => bucketOf(ends, each));
+  const sizes = new Array<number>(ends.length + 1).fill(0);
+  for (const bucket of ofSamples) sizes[bucket]++;
+  return { lengthOf: ofSample, ends, ofSamples, sizes };
+}
+
 /** The length of a sample, as the user's function gives it. Throws if that is no length. */
-export function lengthOf<Sample>(bucketBy: (sample: Sample) => number, sample: Sample): number {
+function lengthOf<Sample>(bucketBy: (sample: Sample) => number, sample: Sample): number {
   const length = bucketBy(sample);
   checkArgument('DataLoader', 'the result of bucketBy', length, lengths);
   return length;
@@ -37,7 +81,7 @@ export function bucketOf(ends: readonly number[], length: number): number {
  * Ends for buckets of about equally many samples, at most eight. Each has samples for a batch,
  * and samples of one length are in one bucket.
  */
-export function evenBuckets(found: readonly number[], batchSize: number): number[] {
+function evenBuckets(found: readonly number[], batchSize: number): number[] {
   const sorted = found.toSorted((a, b) => a - b);
   const count = Math.max(1, Math.min(MOST_BUCKETS, Math.floor(sorted.length / batchSize)));
   const ends = Array.from(

@@ -10,6 +10,7 @@ import type { TensorData, TypedArray } from '@mambagrad/tensor';
 import {
   checkArgument, dtypes, Kind, readOptions, show, type Table, whole,
 } from '@mambagrad/tensor/options';
+import { stackNumbers } from './stackNumbers.ts';
 
 /** A number, or nested arrays of numbers, one level for each axis. */
 type Numbers = number | readonly Numbers[];
@@ -67,6 +68,9 @@ export function collate<Sample>(
 ): Collated<Sample> {
   const samplesKind = new Kind('an array of samples', Array.isArray);
   checkArgument('collate', 'samples', samples, samplesKind);
+  if (samples.length === 0) {
+    throw new TensorError('collate: samples is empty, expected at least one');
+  }
   const read = readOptions('collate', options, collateOptions);
   return gather('', samples, read) as Collated<Sample>;
 }
@@ -125,10 +129,16 @@ function stackPadded(
   checkArgument(where, 'padding', padding, numbers);
   checkArgument(where, 'padToMultipleOf', multiple, multiples);
   const options = dtype === undefined ? {} : { dtype: dtype as DType };
+  const plain = { dtype: dtype as DType | undefined, padding: padding as number };
+  const batch = stackNumbers(samples, { ...plain, multiple: Number(multiple) });
+  if (batch) {
+    if (batch.dtype === 'i32') checkArgument(where, 'padding', padding, integers);
+    return batch;
+  }
   // Plain numbers, such as labels, make one tensor and need no padding.
   const areNumbers = samples.length > 0 && samples.every((sample) => typeof sample === 'number');
-  const tensors = (areNumbers ? [samples] : samples).map((sample) =>
-    sample instanceof Tensor ? sample : tensor(sample as TensorData, options),
+  const tensors = (areNumbers ? [samples] : samples).map((sample, i) =>
+    sample instanceof Tensor ? sample : tensorOf(`${where}: sample ${i}`, sample, options),
   );
   const [first] = tensors;
   if (first?.dtype === 'i32') checkArgument(where, 'padding', padding, integers);
@@ -151,6 +161,16 @@ function stackPadded(
     return x.pad(missing.map(() => 0), missing, { value: padding as number });
   });
   return stack(padded);
+}
+
+/** A tensor of what a sample holds; throws in the name of `where` if it is no numbers. */
+function tensorOf(where: string, sample: unknown, options: { dtype?: DType }): Tensor {
+  try {
+    return tensor(sample as TensorData, options);
+  } catch (cause) {
+    if (!(cause instanceof TensorError)) throw cause;
+    throw new TensorError(`${where}: ${cause.message}`, { cause });
+  }
 }
 
 function isPlain(value: unknown): value is object {

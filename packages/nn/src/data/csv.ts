@@ -145,6 +145,10 @@ const formatOptions = {
   separator: separators.orElse(','), header: boolean.orElse(true),
 } satisfies Table<FormatCsvOptions>;
 
+const rowLists = new Kind<Iterable<TableRow>>(
+  'a table, or rows', (x) => typeof x === 'object' && x !== null && Symbol.iterator in x,
+);
+
 /**
  * CSV text of a table, or of rows that all have the fields of the first. Dates of a table are
  * written in ISO form, NaN as an empty cell. Text is quoted where that is necessary. `parseCsv`
@@ -154,6 +158,7 @@ export function formatCsv(
   rows: DataTable | Iterable<TableRow>, options: FormatCsvOptions = {},
 ): string {
   const { separator, header } = readOptions('formatCsv', options, formatOptions);
+  checkArgument('formatCsv', 'rows', rows, rowLists);
   const all = [...rows];
   const types = rows instanceof DataTable ? rows.types : {};
   const names = rows instanceof DataTable ? rows.names : Object.keys(all.at(0) ?? {});

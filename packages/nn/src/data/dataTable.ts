@@ -3,7 +3,9 @@
  * when they are asked for, so a table is also a data set that a `DataLoader` takes.
  */
 import { type DType, Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import { checkArgument, dtypes, listOf, show, string } from '@mambagrad/tensor/options';
+import {
+  checkArgument, dtypes, instanceOf, listOf, show, string,
+} from '@mambagrad/tensor/options';
 import type { Collated } from './collate.ts';
 import { type Column, type ColumnType, selectRows } from './csvColumns.ts';
 import { LazyDataset, requireIndices } from './dataset.ts';
@@ -22,6 +24,8 @@ export type RowOf<Types extends ColumnTypes> = Types extends ColumnType
 type CellOf<Type> =
   Type extends 'string' | 'category' ? string : Type extends 'boolean' ? boolean : number;
 
+const columnMaps = instanceOf(Map, 'a Map of columns by name');
+
 /** Columns of equal length, by name, as `parseCsv` and `readCsv` give them. */
 export class DataTable<Row extends TableRow = TableRow> extends LazyDataset<Row> {
   /** The number of rows. */
@@ -29,6 +33,7 @@ export class DataTable<Row extends TableRow = TableRow> extends LazyDataset<Row>
   readonly #columns: ReadonlyMap<string, Column>;
 
   constructor(columns: ReadonlyMap<string, Column>) {
+    checkArgument('DataTable', 'columns', columns, columnMaps);
     super();
     this.#columns = columns;
     this.length = columns.values().next().value?.values.length ?? 0;

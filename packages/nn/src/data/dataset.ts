@@ -36,7 +36,7 @@ export function isDataset(value: unknown): value is Dataset<unknown> {
 
 /** A data set, in errors. */
 export const datasets: Kind<Dataset<unknown>> = new Kind(
-  'an array of samples or another object with length and at', isDataset,
+  'an array of samples or an object with length and at', isDataset,
 );
 
 const numbers = whole();
@@ -110,7 +110,8 @@ class Subset<Sample> extends LazyDataset<Sample> {
     super();
     requireIndices(`${op}.select`, indices, data.length);
     this.#data = data;
-    this.#indices = indices;
+    // A copy, as the caller's array may change.
+    this.#indices = Array.from(indices);
   }
 
   get length(): number {

@@ -66,6 +66,7 @@ export function imagesToTensor(
   checkArgument(op, 'images', images, pixelKind);
   const given = readOptions(op, options, imageOptions);
   if (Array.isArray(images)) {
+    if (images.length === 0) throw new TensorError(`${op}: images is empty, expected at least one`);
     return stack(images.map((pixels: Pixels, i) => toImage(`${op}: image ${i}`, pixels, given)));
   }
   const all = toNumbers(images as Pixels);

@@ -9,11 +9,11 @@
  */
 import { Generator, permutation, tensor, TensorError, threefry2x32 } from '@mambagrad/tensor';
 import {
-  boolean, callable, checkArgument, Kind, type Read, readOptions, type Table, whole,
+  boolean, callable, checkArgument, Kind, type Read, readOptions, show, type Table, whole,
 } from '@mambagrad/tensor/options';
 import { warn } from '@mambagrad/tensor/host';
 import { type Dataset, datasets } from './dataset.ts';
-import { after, bucketEnds, bucketOf, evenBuckets, grouped, lengthOf } from './buckets.ts';
+import { after, bucketEnds, bucketOf, type Buckets, bucketsFor, grouped } from './buckets.ts';
 import { collate, type Collated } from './collate.ts';
 import { Peekable } from './peekable.ts';
 
@@ -101,17 +101,6 @@ export interface LoaderSettings {
   readonly buckets?: string;
 }
 
-/** How samples are put into buckets. */
-interface Buckets<Sample> {
-  readonly lengthOf: (sample: Sample) => number;
-  /** The greatest length of each. */
-  readonly ends: readonly number[];
-  /** The bucket of each sample of a data set. */
-  readonly ofSamples: readonly number[];
-  /** The number of these samples in each bucket. */
-  readonly sizes: readonly number[];
-}
-
 /**
  * Batches, made one at a time: `for (const batch of loader)` runs to the end of the epoch. After a
  * loop that ended early, the next one continues where it stopped.
@@ -144,7 +133,8 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
     if (shuffle && typeof source === 'function') {
       throw new TensorError('DataLoader: shuffle takes an array; a function gives its own order');
     }
-    this.#buckets = bucketsFor(source, options, this.#options.batchSize);
+    const samples = typeof source === 'function' ? undefined : source;
+    this.#buckets = bucketsFor(samples, options, this.#options.batchSize);
     this.#state = { seed, epoch: 0, index: 0 };
   }
 
@@ -227,6 +217,8 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
       }
     } finally {
       rest.close();
+      // Once it is closed, it cannot be read ahead to see whether the epoch is over.
+      if (this.#current?.rest === rest) this.#current = undefined;
     }
     this.#state = { seed, epoch: epoch + 1, index: 0 };
     if (index === 0 && given === 0) this.#warnOfEmpty();
@@ -251,7 +243,7 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
     const [source, buckets] = [this.#source, this.#buckets];
     this.#found = 0;
     if (typeof source === 'function') {
-      for (const sample of source(generatorOf(seed, epoch), epoch)) {
+      for (const sample of samplesOf(source(generatorOf(seed, epoch), epoch))) {
         if (this.#found++ < from) continue;
         yield [sample, buckets ? bucketOf(buckets.ends, buckets.lengthOf(sample)) : 0];
       }
@@ -283,29 +275,13 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
   }
 }
 
-/** The buckets that the options ask for, if any. */
-function bucketsFor<Sample>(
-  source: DataSource<Sample>,
-  { bucketBy, buckets }: Pick<DataLoaderOptions<Sample, unknown>, 'bucketBy' | 'buckets'>,
-  batchSize: number,
-): Buckets<Sample> | undefined {
-  if (bucketBy === undefined) {
-    if (buckets === undefined) return undefined;
-    throw new TensorError('DataLoader: buckets need bucketBy, which gives the length of a sample');
-  }
-  const ofSample = (sample: Sample): number => lengthOf(bucketBy, sample);
-  if (typeof source === 'function') {
-    if (buckets) return { lengthOf: ofSample, ends: buckets, ofSamples: [], sizes: [] };
-    throw new TensorError(
-      'DataLoader: bucketBy with a function needs buckets, as the lengths are not known ahead',
-    );
-  }
-  const lengths = Array.from({ length: source.length }, (_, i) => ofSample(source.at(i) as Sample));
-  const ends = buckets ?? evenBuckets(lengths, batchSize);
-  const ofSamples = lengths.map((length) => bucketOf(ends, length));
-  const sizes = new Array<number>(ends.length + 1).fill(0);
-  for (const bucket of ofSamples) sizes[bucket]++;
-  return { lengthOf: ofSample, ends, ofSamples, sizes };
+/** What a function gives. Throws if it is no list of samples, as that of an async function. */
+function samplesOf<Sample>(given: Iterable<Sample>): Iterable<Sample> {
+  if (Symbol.iterator in Object(given)) return given;
+  throw new TensorError(
+    `DataLoader: the function of samples gives ${show(given)}, expected the samples of an epoch, ` +
+      'an array or a generator that is not async',
+  );
 }
 
 /**

@@ -43,15 +43,23 @@ export function conv1d(
   x: Tensor, weight: Tensor, bias?: Tensor, options: ConvOptions = {},
 ): Tensor {
   const { padding, groups, segments } = readOptions('conv1d', options, convOptions);
+  checkArgument('conv1d', 'x', x, tensors);
+  checkArgument('conv1d', 'weight', weight, tensors);
   if (bias !== undefined) checkArgument('conv1d', 'bias', bias, tensors);
   const [out, inner, kernel] = weight.shape;
   const [before, after] = padding === 'causal' ? [kernel - 1, 0] : [padding, padding];
   const length = x.shape[1] + before + after - kernel + 1;
-  const fits = x.ndim === 3 && weight.ndim === 3 && x.shape[2] === inner * groups;
+  const fits = x.ndim === 3 && weight.ndim === 3 && x.shape[2] === inner * groups && kernel > 0;
   if (!fits || out % groups !== 0 || length < 0) {
     throw new TensorError(
       `conv1d: x is ${describe(x)}, weight ${describe(weight)}, groups ${groups}, padding ` +
         `${padding}; expected [batch, length, in] and [out, in / groups, kernel] that fit`,
+    );
+  }
+  if (bias && bias.shape.join() !== String(out)) {
+    throw new TensorError(
+      `conv1d: bias is ${describe(bias)}, expected one number for each of the ${out} channels, ` +
+        `[${out}]`,
     );
   }
   if (segments && segments.shape.join() !== x.shape.slice(0, 2).join()) {
@@ -119,6 +127,7 @@ export class Conv1d extends WeightedLayer {
  * [channels]; the result has the shape of x.
  */
 export function causalConv1d(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkArgument('causalConv1d', 'weight', weight, tensors);
   return conv1d(x, weight.unsqueeze(1), bias, { padding: 'causal', groups: weight.shape[0] });
 }
 

@@ -29,17 +29,15 @@ export class GatedFeedForward extends Module {
   readonly downProj: Linear;
 
   /** Without biases, unless `bias` is true. */
-  constructor(
-    features: number,
-    hiddenFeatures: number = Math.ceil((8 / 3) * features),
-    options: LayerOptions = {},
-  ) {
+  constructor(features: number, hiddenFeatures?: number, options: LayerOptions = {}) {
     super();
-    requireSizes(new.target.name, { features, hiddenFeatures });
+    requireSizes(new.target.name, { features });
+    const hidden = hiddenFeatures === undefined ? Math.ceil((8 / 3) * features) : hiddenFeatures;
+    requireSizes(new.target.name, { hiddenFeatures: hidden });
     const given = readOptions(new.target.name, options, feedForwardOptions);
-    this.gateProj = new Linear(features, hiddenFeatures, given);
-    this.upProj = new Linear(features, hiddenFeatures, given);
-    this.downProj = new Linear(hiddenFeatures, features, given);
+    this.gateProj = new Linear(features, hidden, given);
+    this.upProj = new Linear(features, hidden, given);
+    this.downProj = new Linear(hidden, features, given);
   }
 
   /** [..., features] to the same shape */

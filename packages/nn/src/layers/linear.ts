@@ -1,9 +1,10 @@
 /**
  * The two layers that consist of a matrix: Linear multiplies by it, Embedding looks up its rows.
  */
-import { Generator, normal, type Shape, type Tensor, uniform } from '@mambagrad/tensor';
+import { Generator, normal, type Shape, Tensor, TensorError, uniform } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, type FullTable, instanceOf, number, readOptions, type Table, whole,
+  boolean, checkArgument, type FullTable, instanceOf, number, readOptions, show, type Table,
+  tensors, whole,
 } from '@mambagrad/tensor/options';
 import { fanInOf, initialize, type Initializer, initializers } from '../modules/init.ts';
 import { Module, Parameter } from '../modules/module.ts';
@@ -30,6 +31,16 @@ export function requireSizes(op: string, sizes: Readonly<Record<string, unknown>
   for (const [name, size] of Object.entries(sizes)) checkArgument(op, name, size, whole(1));
 }
 
+/** Throws unless x has the dtype of a layer's weight, and as its last axis the layer's features. */
+export function requireFeatures(op: string, x: unknown, { dtype }: Tensor, count: number): void {
+  const isTensor = x instanceof Tensor;
+  const fits = isTensor && x.shape[x.ndim - 1] === count;
+  if (fits && x.dtype === dtype) return;
+  const found = x === undefined ? 'is missing' : `is ${show(x)}`;
+  const help = fits ? `; use cast('${dtype}') first` : '';
+  throw new TensorError(`${op}: x ${found}, expected ${dtype}[..., ${count}]${help}`);
+}
+
 /** A layer with a weight and a bias, at first uniform within ±1/√fanIn, as in PyTorch. */
 export abstract class WeightedLayer extends Module {
   /** [out, in, ...kernel]; fanIn is in · kernel */
@@ -49,6 +60,8 @@ export abstract class WeightedLayer extends Module {
 
 /** y = x·Wᵀ + b over the last axis: x [..., in], weight [out, in], bias [out] give [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  checkArgument('linear', 'x', x, tensors);
+  checkArgument('linear', 'weight', weight, tensors);
   const product = x.matmul(weight.transpose(0, 1));
   return bias ? product.add(bias) : product;
 }
@@ -62,6 +75,7 @@ export class Linear extends WeightedLayer {
 
   /** [..., inFeatures] to [..., outFeatures] */
   forward(x: Tensor): Tensor {
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.shape[1]);
     return linear(x, this.weight, this.bias);
   }
 
@@ -71,6 +85,7 @@ export class Linear extends WeightedLayer {
    * unless the sizes add up to outFeatures.
    */
   forwardInParts(x: Tensor, sizes: readonly number[]): Tensor[] {
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.shape[1]);
     // The parts of a single row are contiguous anyway.
     if (x.numel === x.shape[x.ndim - 1]) return this.forward(x).split(sizes, -1);
     const biases = this.bias?.split(sizes);

@@ -3,9 +3,11 @@
  * of 1, so that they neither explode nor vanish in a deep model.
  */
 import { ones, type Tensor, zeros } from '@mambagrad/tensor';
-import { checkArgument, number, readOptions, type Table } from '@mambagrad/tensor/options';
+import {
+  checkArgument, number, readOptions, type Table, tensors,
+} from '@mambagrad/tensor/options';
 import { Module, Parameter } from '../modules/module.ts';
-import { requireSizes } from './linear.ts';
+import { requireFeatures, requireSizes } from './linear.ts';
 
 /** Options of `RMSNorm` and `LayerNorm`, besides the number of features. */
 export interface NormLayerOptions {
@@ -21,6 +23,8 @@ const normOptions = { eps: epsilons.orElse(1e-5) } satisfies Table<NormLayerOpti
  * x / √(mean(x²) + ε) · weight. Zhang and Sennrich, "Root mean square layer normalization" (2019).
  */
 export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-5): Tensor {
+  checkArgument('rmsNorm', 'x', x, tensors);
+  checkArgument('rmsNorm', 'weight', weight, tensors);
   checkArgument('rmsNorm', 'eps', eps, epsilons);
   const scale = x.square().mean(-1, true).add(eps).rsqrt();
   return x.mul(scale).mul(weight);
@@ -28,6 +32,8 @@ export function rmsNorm(x: Tensor, weight: Tensor, eps = 1e-5): Tensor {
 
 /** (x − mean) / √(variance + ε) · weight + bias. Ba et al., "Layer normalization" (2016). */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, eps = 1e-5): Tensor {
+  checkArgument('layerNorm', 'x', x, tensors);
+  checkArgument('layerNorm', 'bias', bias, tensors);
   checkArgument('layerNorm', 'eps', eps, epsilons);
   const centered = x.sub(x.mean(-1, true));
   return rmsNorm(centered, weight, eps).add(bias);
@@ -50,6 +56,7 @@ export class RMSNorm extends Module {
 
   /** [..., features] to the same shape */
   forward(x: Tensor): Tensor {
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.numel);
     return rmsNorm(x, this.weight, this.eps);
   }
 }
@@ -66,6 +73,7 @@ export class LayerNorm extends RMSNorm {
 
   /** [..., features] to the same shape */
   override forward(x: Tensor): Tensor {
+    requireFeatures(this.constructor.name, x, this.weight, this.weight.numel);
     return layerNorm(x, this.weight, this.bias, this.eps);
   }
 }

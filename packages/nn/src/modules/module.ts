@@ -112,13 +112,18 @@ export abstract class Module {
   /**
    * Calls `f` with all modules in `eval`, puts every module back into the mode that it was in, and
    * returns the result of `f`. For frequent calls the list of modules can be kept and passed; by
-   * default it is made anew.
+   * default it is made anew. Throws if `f` is async: it would go on in the mode from before.
    */
   inEval<Result>(f: () => Result, modules: readonly Module[] = this.#modules()): Result {
     const modes = modules.map((module) => module.#training);
     try {
       for (const module of modules) module.#training = false;
-      return f();
+      const result = f();
+      if (!(result instanceof Promise)) return result;
+      throw new TensorError(
+        'inEval: the function is async, and would go on when modules are out of eval again; call ' +
+          'eval() before it, and train() when it is done',
+      );
     } finally {
       modules.forEach((module, i) => (module.#training = modes[i]));
     }

@@ -2,8 +2,8 @@
  * State: tensors by name, such as the parameters of a model and the moments of an optimizer. A
  * checkpoint holds such a state.
  */
-import { describe, type Tensor, tensor, TensorError } from '@mambagrad/tensor';
-import { checkArgument, type Kind, objectWith } from '@mambagrad/tensor/options';
+import { describe, Tensor, tensor, TensorError } from '@mambagrad/tensor';
+import { checkArgument, Kind, objectWith, show } from '@mambagrad/tensor/options';
 
 /** Tensors by name, in a stable order. */
 export type StateDict = ReadonlyMap<string, Tensor>;
@@ -15,6 +15,11 @@ type Named = readonly (readonly [string, Tensor])[];
 
 const stateDicts: Kind<StateDict> = objectWith('a Map of tensors by name', 'get', 'has', 'keys');
 
+const namedLists = new Kind<Named>(
+  'an array of pairs [name, tensor]',
+  (x) => Array.isArray(x) && x.every((each) => Array.isArray(each) && each[1] instanceof Tensor),
+);
+
 /** Throws in the name of `op` unless its argument `values` is a map of tensors. */
 export function requireState(op: string, values: unknown): void {
   checkArgument(op, 'values', values, stateDicts);
@@ -22,6 +27,7 @@ export function requireState(op: string, values: unknown): void {
 
 /** Copies of the current values, which later steps do not change. Throws if a name is repeated. */
 export function saveState(named: Named): StateDict {
+  checkArgument('saveState', 'named', named, namedLists);
   requireUnique('stateDict', named);
   return new Map(named.map(([name, { data, shape }]) => [name, tensor(data, { shape })]));
 }
@@ -46,7 +52,10 @@ export function loadState(
     for (const name of unexpected) problems.push(`${name.slice(0, 200)} is unexpected`);
   }
   for (const [name, target] of targets) {
-    const [found, expected] = [describe(values.get(name) ?? target), describe(target)];
+    const value: unknown = values.get(name) ?? target;
+    const [found, expected] = [
+      value instanceof Tensor ? describe(value) : show(value), describe(target),
+    ];
     if (found !== expected) problems.push(`${name} is ${found}, expected ${expected}`);
   }
   const more = problems.splice(MOST_PROBLEMS).length;

@@ -11,7 +11,7 @@
 
 import { TensorError } from '@mambagrad/tensor';
 import {
-  callable, checkArgument, type Kind, listOf, number, whole,
+  callable, checkArgument, Kind, listOf, number, whole,
 } from '@mambagrad/tensor/options';
 
 /**
@@ -21,6 +21,8 @@ import {
 export type Schedule = (step: number, total?: number) => number;
 
 const schedules: Kind<Schedule> = callable();
+
+const pairs = new Kind<readonly unknown[]>('a pair [from, schedule]', Array.isArray);
 
 const lengths = number({ above: 0 });
 
@@ -98,7 +100,9 @@ export function joinSchedules(
   first: Schedule, ...others: readonly (readonly [from: number, schedule: Schedule])[]
 ): Schedule {
   checkArgument('joinSchedules', 'first', first, schedules);
-  others.forEach(([from, schedule], i) => {
+  others.forEach((other, i) => {
+    checkArgument('joinSchedules', `others[${i}]`, other, pairs);
+    const [from, schedule] = other;
     const least = i === 0 ? 0 : others[i - 1][0];
     checkArgument('joinSchedules', `others[${i}][0]`, from, whole(least));
     checkArgument('joinSchedules', `others[${i}][1]`, schedule, schedules);

@@ -54,12 +54,26 @@ export function runCommand(args: readonly string[]): CommandResult {
   const { values, positionals: [name, folder, ...others] } = parsed;
   if (values.help) return { text: HELP, code: 0 };
   const command = name === 'report' ? reportCommand : name === 'plot' ? plotCommand : undefined;
-  if (!command || folder === undefined || others.length > 0) return { text: HELP, code: 2 };
+  if (!command || folder === undefined || others.length > 0) {
+    const problem = whatIsWrong(name, command !== undefined, folder, others);
+    return { text: `${problem}\n\n${HELP}`, code: 2 };
+  }
   try {
     return { text: command(folder, values), code: 0 };
   } catch (error) {
     return { text: messageOf(error), code: 1 };
   }
+}
+
+/** Why a command cannot be run, in a line. */
+function whatIsWrong(
+  given: string | undefined, isKnown: boolean, folder: string | undefined,
+  others: readonly string[],
+): string {
+  if (given === undefined) return 'mambagrad: which command? Expected report or plot';
+  if (!isKnown) return `mambagrad: there is no command '${given}', expected report or plot`;
+  if (folder === undefined) return `${given}: the folder of the run is missing`;
+  return `${given}: '${others.join(' ')}' is too much, expected one folder`;
 }
 
 function parse(args: readonly string[]) {

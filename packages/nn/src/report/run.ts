@@ -11,7 +11,7 @@
  * belong to a branch that was abandoned, and are left out. The process may also die within a line,
  * so lines that are not JSON are left out as well, and counted.
  */
-import { checkArgument, Kind, whole } from '@mambagrad/tensor/options';
+import { checkArgument, Kind, string, whole } from '@mambagrad/tensor/options';
 
 /** Numbers by name; NaN where the log has none. */
 export type Numbers = Readonly<Record<string, number>>;
@@ -83,7 +83,10 @@ const steps = whole();
 export function parseLog(log: string | Iterable<string>): Run {
   checkArgument('parseLog', 'log', log, logs);
   const parser = new LogParser();
-  for (const line of typeof log === 'string' ? log.split('\n') : log) parser.add(line);
+  for (const line of typeof log === 'string' ? log.split('\n') : log) {
+    checkArgument('parseLog', 'a line of log', line, string);
+    parser.add(line);
+  }
   return parser.run();
 }
 

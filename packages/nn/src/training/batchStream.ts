@@ -50,15 +50,17 @@ export class BatchStream<Batch> {
     } catch {
       // The step that draws this batch will throw the error.
     }
-    this.#epoch = undefined;
+    this.restart();
     if (isOver) return true;
     data.load(position);
     putBack();
     return false;
   }
 
-  /** Forgets the current loop: the data has another position now. */
+  /** Ends the current loop, so that it can clean up: the data has another position now. */
   restart(): void {
+    const epoch = this.#epoch;
     this.#epoch = undefined;
+    epoch?.return?.();
   }
 }

@@ -70,6 +70,9 @@ export function createForward<Batch>(op: string, options: ForwardOptions<Batch>)
 
 /** What `predict` gives, if it is right; throws if it is not. */
 export function checkAnswers(found: Answers): Answers {
+  if (found instanceof Promise) {
+    throw new TensorError('predict: it is async; it must return { outputs, targets } at once');
+  }
   checkArgument('predict', 'its result', found, objects('{ outputs, targets }'));
   const { outputs, targets } = found;
   for (const [name, value] of Object.entries({ outputs, targets })) {

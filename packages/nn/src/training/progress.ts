@@ -5,7 +5,8 @@
  */
 
 import {
-  callable, checkArgument, number, objectWith, type Read, readOptions, type Table,
+  anyNumber, callable, checkArgument, listOf, number, objectWith, type Read, readOptions,
+  type Table, whole,
 } from '@mambagrad/tensor/options';
 import { now } from '@mambagrad/tensor/host';
 
@@ -150,6 +151,8 @@ const short = (value: number): string =>
 
 /** A curve of at most `width` characters, from ▁ for the lowest value to █ for the highest. */
 export function sparkline(values: readonly number[], width: number): string {
+  checkArgument('sparkline', 'values', values, listOf(anyNumber));
+  checkArgument('sparkline', 'width', width, whole());
   const count = Math.min(values.length, width);
   const last = (i: number): number => values[Math.floor((i * values.length) / count) - 1];
   const shown = Array.from({ length: count }, (_, i) => last(i + 1));

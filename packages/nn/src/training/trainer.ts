@@ -8,7 +8,7 @@
  * the step is repeated in anomaly mode, which finds the op that is to blame.
  */
 import { detectAnomaly, TensorError } from '@mambagrad/tensor';
-import { messageOf, yieldEvery } from '@mambagrad/tensor/host';
+import { messageOf, warn, yieldEvery } from '@mambagrad/tensor/host';
 import { checkArgument } from '@mambagrad/tensor/options';
 import type { StateDict } from '../modules/state.ts';
 import { type LivePage, openLivePage } from '../report/live.ts';
@@ -46,7 +46,8 @@ export class Trainer<Batch, Scores = NoScores> {
   readonly #steps: Steps<Batch>;
   readonly #countSamples = createSampleCounter();
   #isStopped = false;
-  #isRunning = false;
+  /** The step at which `fit` was called, while it is running. */
+  #begunAt: number | undefined;
 
   /** Throws if an option is missing, unknown, or out of its range. */
   constructor(options: TrainerOptions<Batch, Scores>);
@@ -88,8 +89,9 @@ export class Trainer<Batch, Scores = NoScores> {
   async fit(end: number | FitOptions): Promise<'done' | 'patience' | 'stopped'> {
     const { host, data } = this.#options;
     const target = readTarget(end, typeof data !== 'function');
-    if (this.#isRunning) throw new TensorError('fit: it is running already; await it first');
-    this.#isRunning = true;
+    const isRunning = this.#begunAt !== undefined;
+    if (isRunning) throw new TensorError('fit: it is running already; await it first');
+    this.#begunAt = this.step;
     try {
       this.#state.best.giveLast();
       const resumed = this.step === 0 ? await this.#resume() : undefined;
@@ -101,7 +103,7 @@ export class Trainer<Batch, Scores = NoScores> {
       this.#state.best.giveBest();
       for (const signal of SIGNALS) host?.off(signal, this.stop);
       this.#isStopped = false;
-      this.#isRunning = false;
+      this.#begunAt = undefined;
     }
   }
 
@@ -115,10 +117,11 @@ export class Trainer<Batch, Scores = NoScores> {
    * with all modules in `eval` and without gradients; and the metrics of `validation`, if there are
    * any, of all batches together. With an `average`, the averages of the weights are evaluated. A
    * loader runs through a whole epoch. Its position, buffers and generators are put back
-   * afterwards.
+   * afterwards. Warns if `fit` has been called, but not been awaited, and has taken no step.
    */
   evaluate(data: Batches<Batch> | readonly Batch[]): Evaluated<Scores> {
     checkArgument('evaluate', 'data', data, batchesKind);
+    if (this.#begunAt === this.step) warn('evaluate: fit has not taken a step yet; await it first');
     return this.#withAverages(() => this.#evaluate(data));
   }
 

@@ -88,7 +88,7 @@ function gradients(output: Tensor, inputs: readonly Tensor[], options: GradOptio
 
 /**
  * Adds the gradient of `output`, usually a loss, to the `grad` of every leaf it depends on that
- * requires gradients.
+ * requires gradients. No two leaves share a gradient.
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
   checkArgument('backward', 'output', output, tensors);
@@ -98,8 +98,23 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
     'backward', [[output, seed]], ({ node }) => node === undefined, createGraph,
   );
   withMode('backward', { recording: createGraph }, () => {
-    for (const [leaf, gradient] of gradients) leaf.grad = leaf.grad?.add(gradient) ?? gradient;
+    const taken = new Set(cotangent && [cotangent]);
+    for (const [leaf, gradient] of gradients) {
+      leaf.grad = leaf.grad?.add(gradient) ?? unshared(gradient, taken);
+    }
   });
+}
+
+/**
+ * A gradient as a tensor that is not `taken`. The sum a + b has one gradient for both, and if both
+ * leaves had the same tensor, to assign to one would change the other. One with a graph behind it
+ * cannot be assigned to.
+ */
+function unshared(gradient: Tensor, taken: Set<Tensor>): Tensor {
+  if (gradient.requiresGrad) return gradient;
+  const own = taken.has(gradient) ? gradient.detach() : gradient;
+  taken.add(own);
+  return own;
 }
 
 function seedOf(op: string, output: Tensor, cotangent: Tensor | undefined): Tensor {

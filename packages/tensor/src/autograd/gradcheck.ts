@@ -32,7 +32,7 @@ const gradcheckOptions = {
 /**
  * Throws unless the gradients of `f` at `inputs` (f64, with f64 results) agree with finite
  * differences; the message names the input and element with the largest error. i32 inputs are
- * passed through. Returns the largest error found.
+ * passed through; at least one must be f64. Returns the largest error found.
  */
 export function gradcheck(
   f: (...inputs: Tensor[]) => Tensor, inputs: readonly Tensor[],
@@ -49,6 +49,7 @@ export function gradcheck(
   checkArgument('gradcheck', 'the result of the function', output, tensors);
   const cotangent = spread(output);
   const checked = leaves.filter((leaf) => leaf.requiresGrad);
+  check(checked.length > 0)`gradcheck: inputs has no f64 tensor, so there is nothing to check`;
   const gradients = grad(output, checked, { cotangent, allowUnused: true });
   const value = (moved: Tensor, data: TypedArray): number => {
     const result = f(...leaves.map((leaf) => (leaf === moved ? leafOf(leaf, data) : leaf)));
@@ -57,6 +58,7 @@ export function gradcheck(
   let worst = 0;
   let report: TensorError | undefined;
   for (const [i, leaf] of checked.entries()) {
+    const number = leaves.indexOf(leaf);
     for (let element = 0; element < leaf.numel; element++) {
       const x = leaf.data[element];
       const h = step * Math.max(1, Math.abs(x));
@@ -66,7 +68,7 @@ export function gradcheck(
       const error = Math.abs(found - expected) / Math.max(1, Math.abs(expected));
       if (error > worst || Number.isNaN(error)) {
         worst = error;
-        report = failure`gradcheck: element ${element} of input ${i}, ${leaf}, has the gradient
+        report = failure`gradcheck: element ${element} of input ${number}, ${leaf}, has the gradient
           ${found}, finite differences say ${expected}`;
       }
     }

@@ -120,9 +120,11 @@ function traced({ f, options }: Source, args: readonly unknown[]): Program {
   return simplify(program, fuse, without);
 }
 
-function compileFor(source: Source, args: readonly unknown[], key: string): Entry {
+function compileFor(
+  source: Source, args: readonly unknown[], key: string, threads: LinkOptions['threads'],
+): Entry {
   const program = traced(source, args);
-  const executable = link(program, source.options);
+  const executable = link(program, { ...source.options, threads });
   const inspection = inspectionOf(executable, () => entry.times);
   const entry: Entry = {
     key, program, executable, inspection,
@@ -134,12 +136,18 @@ function compileFor(source: Source, args: readonly unknown[], key: string): Entr
   return entry;
 }
 
-/** The program for these arguments, which is compiled if there is none that holds for them. */
-function entryFor(source: Source, args: readonly unknown[], { signature: key }: Arguments): Entry {
+/**
+ * The program for these arguments, which is compiled if there is none that holds for them;
+ * `threads` gives the number of those on which it is called next, if it is.
+ */
+function entryFor(
+  source: Source, args: readonly unknown[], { signature: key }: Arguments,
+  threads?: LinkOptions['threads'],
+): Entry {
   const { programs, variants } = source;
   const known = programs.find(key);
   if (known) return known;
-  const made = compileFor(source, args, key);
+  const made = compileFor(source, args, key, threads);
   variants.note(args, programs.wasDropped(key));
   programs.add(made);
   return made;
@@ -176,7 +184,7 @@ export function compile<Args extends unknown[], Result>(
   given: CompileOptions = {},
 ): Compiled<Args, Result> {
   checkArgument('compile', 'f', f, callable());
-  const { backend, deterministic, check, threads, maxPrograms, without } =
+  const { backend, deterministic, check, threads: asked, maxPrograms, without } =
     readOptions('compile', given, compileOptions);
   const source: Source = {
     f: (...args) => f(...(args as Args)),
@@ -186,16 +194,17 @@ export function compile<Args extends unknown[], Result>(
     variants: new VariantWatch(f.name, maxPrograms),
   };
   const reader = new ArgumentReader();
+  const threads = (): number => threadCountFor(asked);
   let latest: Entry | undefined;
   const prepare = (args: Args): { entry: Entry; run: (watch?: () => void) => Result } => {
     const read = reader.read(args);
-    const entry = entryFor(source, args, read);
+    const entry = entryFor(source, args, read, threads);
     noteCall(source, entry, args);
     latest = entry;
     const run = (watch?: () => void): Result => {
       entry.running++;
       try {
-        return entry.executable.run(read.tensors, threadCountFor(threads), watch) as Result;
+        return entry.executable.run(read.tensors, threads(), watch) as Result;
       } finally {
         entry.running--;
       }

@@ -89,17 +89,21 @@ function readNested(from: NestedArray | readonly NestedArray[]): [numbers: numbe
   }
   check(numelOf(found) < MOST_ELEMENTS)`tensor: ${found} are more numbers than an array can hold`;
   const numbers: number[] = [];
+  const indices: number[] = [];
   const read = (part: unknown, axis: number): void => {
     if (Array.isArray(part) && axis < found.length && part.length === found[axis]) {
-      for (let i = 0; i < part.length; i++) read(part[i], axis + 1);
+      for (let i = 0; i < part.length; i++) {
+        indices[axis] = i;
+        read(part[i], axis + 1);
+      }
     } else if (typeof part === 'number' && axis === found.length) {
       numbers.push(part);
     } else {
       const right = axis < found.length ? `an array of ${found[axis]}` : 'a number';
       const wrong = Array.isArray(part) ? `an array of ${part.length}` : show(part);
-      const where = axis === 0 ? '' : ` at depth ${axis}`;
+      const where = indices.slice(0, axis).map((i) => `[${i}]`).join('');
       const expected = axis === 0 ? 'a number, nested arrays of numbers or a typed array' : right;
-      throw failure`tensor: found ${wrong}${where}, expected ${expected}`;
+      throw failure`tensor: from${where} is ${wrong}, expected ${expected}`;
     }
   };
   read(from, 0);

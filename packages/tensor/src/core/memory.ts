@@ -6,10 +6,15 @@
 import { allocate, sizeOf, type TypedArray } from './dtype.ts';
 import { describe, failure, numelOf, type Spec } from './shape.ts';
 
+/** The most elements of an array: offsets, and indices in tensors, are i32. */
+const MOST_ELEMENTS = 2 ** 31 - 1;
+
 /** A fresh array of zeros for a result of `op`. Throws if there is no room for it. */
 export function arrayFor(op: string, { shape, dtype }: Spec): TypedArray {
   try {
-    return allocate(dtype, numelOf(shape));
+    const count = numelOf(shape);
+    if (count > MOST_ELEMENTS) throw new RangeError(`an array has at most ${MOST_ELEMENTS}`);
+    return allocate(dtype, count);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const size = `${numelOf(shape) * sizeOf(dtype)} bytes`;

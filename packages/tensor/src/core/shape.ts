@@ -70,7 +70,9 @@ const fail = (...template: Parameters<typeof failure>): never => {
 };
 
 /** `f32[2, 3]`, as error messages and printed graphs show a tensor. */
-export function describe({ dtype, shape }: Spec): string {
+export function describe(spec: Spec): string {
+  const { dtype, shape } = Object(spec) as Spec;
+  if (!Array.isArray(shape)) throw failure`describe: x is ${show(spec)}, expected a tensor`;
   return `${dtype}[${shape.join(', ')}]`;
 }
 

@@ -133,21 +133,6 @@ export function withMode<T>(op: string, change: Partial<Mode>, body: (mode: Mode
 }
 
 /**
- * Runs `body` with ops that infer shapes and compute nothing, in no time and no memory. Parameters
- * of a model that is built so can be counted, and loaded.
- */
-export function withoutValues<T>(body: () => T): T {
-  checkArgument('withoutValues', 'body', body, callable(), TensorError);
-  const ignore = (): void => undefined;
-  const tracer: Tracer = {
-    missing: 'this tensor was made in withoutValues and has been given no value since',
-    ...{ apply: ignore, assign: ignore, touch: ignore },
-    ...{ readGrad: ignore, read: ignore, guard: ignore },
-  };
-  return withMode('withoutValues', { tracer }, body);
-}
-
-/**
  * The result of `read`, a setting on which a function's computation depends, such as whether a
  * model trains. The value is part of the key under which `compile` caches the program.
  */
@@ -193,6 +178,9 @@ export class Tensor implements Spec {
    * has it, or, where there is no value, the message of the error that reading `data` throws.
    */
   constructor(spec: Spec, source: TypedArray | string | Tensor, node?: Node) {
+    const isSpec = typeof spec === 'object' && spec !== null && Array.isArray(spec.shape);
+    if (!isSpec) throw failure`Tensor: spec is ${show(spec)}, expected { shape, dtype }; to make one
+      of numbers call tensor`;
     if (source instanceof Tensor) mode.tracer?.read(source);
     const data = source instanceof Tensor ? source.#data : source;
     this.shape = asList(spec.shape);
@@ -331,4 +319,13 @@ export class Tensor implements Spec {
 /** What `console.log` shows in Node. */
 Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), {
   value: Tensor.prototype.toString,
+});
+
+/** Text in a template; an error where JavaScript would make NaN of it, as in `loss < 1`. */
+Object.defineProperty(Tensor.prototype, Symbol.toPrimitive, {
+  value(this: Tensor, hint: string): string {
+    check(hint !== 'number')`a tensor, ${this}, is used as a number: operators such as * and < do
+      not apply to it; use mul, less and so on, or item() for the number in it`;
+    return this.toString();
+  },
 });

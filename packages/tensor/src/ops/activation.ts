@@ -5,7 +5,7 @@
 import * as k from '@mambagrad/kernel';
 import { oneOf, readOptions, type Table } from '../core/options.ts';
 import { resolveAxis } from '../core/shape.ts';
-import { erf } from '../core/special.ts';
+import { erfc } from '../core/special.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireFloat, requireNonEmpty, type Unary, unary } from './define.ts';
 
@@ -40,10 +40,13 @@ export const silu: Unary = unary(
 
 const ROOT_HALF = Math.SQRT1_2;
 
-/** x·Φ(x), whose derivative is Φ(x) + x·Φ′(x), with Φ′ the normal density. */
+/**
+ * x·Φ(x), whose derivative is Φ(x) + x·Φ′(x), with Φ′ the normal density. Φ(x) is ½ erfc(−x/√2):
+ * ½ (1 + erf(x/√2)) would lose its digits where x is negative.
+ */
 const exactGelu: Unary = unary(
-  'gelu', (x) => 0.5 * x * (1 + erf(x * ROOT_HALF)),
-  (x) => k.mul(k.mul(x, 0.5), k.add(k.erf(k.mul(x, ROOT_HALF)), 1)),
+  'gelu', (x) => 0.5 * x * erfc(-x * ROOT_HALF),
+  (x) => k.mul(k.mul(x, 0.5), k.erfc(k.mul(x, -ROOT_HALF))),
   (g, _y, x) => {
     const density = x.square().mul(-0.5).exp().mul(1 / Math.sqrt(2 * Math.PI));
     return g.mul(x.mul(ROOT_HALF).erf().add(1).mul(0.5).add(x.mul(density)));

@@ -151,7 +151,8 @@ export function pad(
   // Pad before cutting: there may be more to cut off than x has.
   const added = (list: readonly number[]) => list.map((count) => Math.max(0, count));
   const isLarger = [...before, ...after].some((count) => count > 0) || spread.some((n) => n > 1);
-  const attributes = { before: added(before), after: added(after), spread, value };
+  // Copies, as the backward pass reads them.
+  const attributes = { before: added(before), after: added(after), spread: [...spread], value };
   const whole = isLarger ? padPrimitive([x], attributes) : x;
   if (before.every((count) => count >= 0) && after.every((count) => count >= 0)) return whole;
   const start = before.map((count) => Math.max(0, -count));

@@ -59,7 +59,8 @@ function moved(axis: number, by: number): (index: Index) => Index {
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   checkArgument('concat', 'tensors', tensors, tensorLists);
   check(tensors.length > 0)`concat: expected at least one tensor, got none`;
-  return concatPrimitive(tensors, resolveAxis('concat', axis, tensors[0].ndim));
+  // A copy: the backward pass reads the inputs, and the caller may go on to change the list.
+  return concatPrimitive([...tensors], resolveAxis('concat', axis, tensors[0].ndim));
 }
 
 /** Tensors of the same shape stacked along a new axis. */

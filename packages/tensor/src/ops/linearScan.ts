@@ -20,7 +20,7 @@
  */
 import * as k from '@mambagrad/kernel';
 import { type Elements, flatIndex, forEach, type Index, isTrue } from '../core/lowering.ts';
-import { boolean, readOptions, type Table, tensors, whole } from '../core/options.ts';
+import { axisNumber, boolean, readOptions, type Table, tensors, whole } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import { broadcastsTo, check, numelOf, resolveAxis, sameShape } from '../core/shape.ts';
 import { orders, type ScanAlgorithm, scanAlgorithms } from '../core/scanPairs.ts';
@@ -48,7 +48,7 @@ export interface LinearScanOptions {
 
 const linearScanOptions = {
   initialState: tensors.optional(),
-  axis: whole(-Number.MAX_SAFE_INTEGER).orElse(0),
+  axis: axisNumber.orElse(0),
   reverse: boolean.orElse(false),
   algorithm: scanAlgorithms.orElse('sequential'),
   chunkSize: whole(1).orElse(64),

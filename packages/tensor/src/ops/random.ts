@@ -203,7 +203,7 @@ const finite = number();
 
 /**
  * Independent numbers, uniformly distributed over [low, high), by default [0, 1). With other
- * bounds, rounding may give `high`.
+ * bounds, rounding may give `high`. Throws if the dtype does not hold their distance.
  */
 export function uniform(
   shape: Shape, low = 0, high = 1, options: RandomOptions = {},
@@ -221,6 +221,9 @@ function floatsFor(
 ): Tensor {
   const { dtype, generator } = readOptions(op, options, randomOptions);
   checkShape(op, shape);
+  const isHeld = dtype === 'f64' || [offset, scale].every((x) => Number.isFinite(Math.fround(x)));
+  check(isHeld && Number.isFinite(scale))`${op}: the numbers, ${offset} + ${scale} · x, are out of
+    the range of ${dtype}`;
   return drawFrom(generator, draw, { shape: [...shape], dtype, offset, scale });
 }
 

@@ -1,6 +1,7 @@
 /**
- * Statistics: means, variances, norms, and the logarithm of a sum of exponentials. They are
- * composed of sums and maxima, and scaled so that no intermediate overflows.
+ * Statistics: means, variances, norms, and the logarithm of a sum of exponentials, composed of sums
+ * and maxima. `std` and `logsumexp` are scaled so that no intermediate overflows; `var`, whose
+ * squares are in its result, and `norm` are not.
  */
 import { boolean, checkArgument, number, oneOf, readOptions, type Table } from '../core/options.ts';
 import { type Axes, check, numelOf, resolveAxes } from '../core/shape.ts';

@@ -7,6 +7,7 @@
  *     secondGradients  and so are gradients of gradients
  *     guarded          kernels stay within their memory, and their rounds need not wait for others
  *     compiled         WebAssembly and JavaScript give the same bits, near those of eager ops
+ *     accuracy         functions of single numbers lose no digits, not near 0 or 1 either
  *     sizes            all of it with axes of 0 and 1 elements, and of others
  *     refusals         wrong dtypes and shapes are errors, or have a meaning for which it holds
  *
@@ -21,6 +22,7 @@ import {
 import { check, describe, failure, TensorError } from '../core/shape.ts';
 import { type Tensor, withMode } from '../core/tensor.ts';
 import { Generator } from '../ops/random.ts';
+import { checkAccuracy } from './accuracy.ts';
 import { isMixed, resized, spoiled, withZeroIndices } from './cases.ts';
 import { requireClose } from './compare.ts';
 import { checkCompiled, checkGuarded } from './compiled.ts';
@@ -30,8 +32,8 @@ import {
 import { withGuardedLoops } from './reference.ts';
 
 const parts = [
-  'reference', 'float32', 'gradients', 'secondGradients', 'guarded', 'compiled', 'sizes',
-  'refusals',
+  'reference', 'float32', 'gradients', 'secondGradients', 'guarded', 'compiled', 'accuracy',
+  'sizes', 'refusals',
 ] as const;
 
 /** One of the things that `checkPrimitive` looks at. */
@@ -47,7 +49,9 @@ export interface CheckOptions {
   readonly exact?: boolean | undefined;
   /**
    * The error that float32 may have, relative to the larger of 1 and the largest number of the
-   * result; gradients may have ten times that. Default 1e-6.
+   * result; gradients may have ten times that. Where an element is a function of one number of
+   * each input, it is relative to that element, and to what rounding the inputs makes of it.
+   * Default 1e-6.
    */
   readonly tolerance?: number | undefined;
   /** The sizes that each axis gets in turn. Default [0, 1, 5]. */
@@ -140,14 +144,20 @@ function namesOf(run: Run, inputs: readonly Tensor[]): string {
 function checkAll(subject: Subject, inputs: readonly Tensor[]): CheckReport {
   const report = { checked: [] as string[], refused: [] as string[] };
   const { parts, sizes, seed } = subject;
+  const given = inputs.map(singleOf);
   checkCase(subject, inputs);
-  report.checked.push(textOf(inputs.map(singleOf)));
+  if (parts.has('accuracy')) {
+    inCheck(subject, given, 'accuracy', () =>
+      checkAccuracy(subject.run, inputs, subject.tolerance),
+    );
+  }
+  report.checked.push(textOf(given));
   for (const other of parts.has('sizes') ? resized(inputs, sizes, seed) : []) {
     const taken = [other, withZeroIndices(other)].find((each) => isTaken(subject, each));
     if (taken) checkCase(subject, taken);
     (taken ? report.checked : report.refused).push(textOf(other.map(singleOf)));
   }
-  for (const other of parts.has('refusals') ? spoiled(inputs.map(singleOf), seed) : []) {
+  for (const other of parts.has('refusals') ? spoiled(given, seed) : []) {
     const taken = isTaken(subject, other);
     if (taken) checkTaken(subject, other);
     (taken ? report.checked : report.refused).push(textOf(other));

@@ -1,6 +1,7 @@
 /**
  * How near two results must be to each other. Where both are computed in the same order they are
- * the same bits. Float32 is as near to float64 as a tolerance says, relative to the largest number.
+ * the same bits. Float32 is as near to float64 as a tolerance says, relative to the largest number
+ * (accuracy.ts asks for more where it can).
  * Compiled programs compute in another order than eager ops, and are held to how well the result
  * can be known in float32 at all: eager ops are run on inputs that are moved to neighbouring
  * float32 numbers, and what that changes is the measure.
@@ -20,12 +21,13 @@ function largest(numbers: readonly number[]): number {
   return numbers.reduce((most, number) => Math.max(most, number), 0);
 }
 
-function magnitude(x: Tensor | undefined): number {
+/** The largest size of an element that is finite, 0 if there is none. */
+export function magnitude(x: Tensor | undefined): number {
   return largest(Array.from(x?.data ?? [], Math.abs).filter(Number.isFinite));
 }
 
 /** An error that says in which element two tensors differ. */
-function difference(
+export function difference(
   what: string, [i, element]: readonly number[], found: Tensor, expected: Tensor, source = '',
 ): TensorError {
   return failure`element ${element} of result ${i}, ${describe(found)}, is ${found.data[element]}

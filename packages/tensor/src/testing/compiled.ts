@@ -37,6 +37,15 @@ function programOf({ body, inputs }: Compared): (options: Options) => () => Resu
   };
 }
 
+/** A function compiled for tensors of the shapes of `inputs`, by the best backend there is. */
+export function compiledOf(
+  body: Body, inputs: readonly Tensor[],
+): (given: readonly Tensor[]) => Results {
+  const program = simplify(trace((...args) => body(...(args as Tensor[])), inputs), false);
+  const executable = link(program, { backend: undefined, fuse: false });
+  return (given) => executable.run(given) as Results;
+}
+
 /** Throws unless a function gives compiled what it gives eagerly, and the same again. */
 export function checkCompiled(compared: Compared): void {
   const compiled = programOf(compared);

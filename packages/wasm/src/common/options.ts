@@ -130,7 +130,7 @@ export function oneOf<const T extends readonly unknown[]>(...values: T): Kind<T[
 /** An array whose elements are all of a kind, of the given length if there is one. */
 export function listOf<T>(kind: Kind<T>, length?: number): Kind<readonly T[]> {
   return new Kind(
-    `an array of ${length === undefined ? '' : `${length}, each `}${kind.expected}`,
+    length === undefined ? arraysOf(kind.expected) : `an array of ${length}, each ${kind.expected}`,
     (x) => {
       if (!Array.isArray(x) || (length !== undefined && x.length !== length)) return false;
       // By index, as `every` skips the holes of a sparse array.
@@ -138,6 +138,13 @@ export function listOf<T>(kind: Kind<T>, length?: number): Kind<readonly T[]> {
       return true;
     },
   );
+}
+
+/** 'a whole number from 1' becomes 'an array of whole numbers from 1'. */
+function arraysOf(expected: string): string {
+  const [, noun, rest] = /^an? ((?:whole )?\w+)(.*)$/.exec(expected) ?? [];
+  const isPlural = noun !== undefined && !expected.includes(' or ');
+  return isPlural ? `an array of ${noun}s${rest}` : `an array, each element ${expected}`;
 }
 
 /** An instance of a class; `expected` is its name in errors. */
@@ -254,6 +261,7 @@ export function show(value: unknown, isInner = false): string {
     return `[${some(first, value.length)}]`;
   }
   const name = (Object.getPrototypeOf(value) as object | null)?.constructor?.name ?? 'Object';
+  if (name === '') return 'an instance of a class without a name';
   if (name !== 'Object') return `a ${shorten(String(name))}`;
   const keys = Object.keys(value);
   return keys.length === 0 ? '{}' : `{ ${some(keys, keys.length)} }`;

@@ -24,7 +24,7 @@ import {
   type Expression, i32, i64, memory, type Operand, type Statement, type Statements,
 } from '../assembler/code.ts';
 import {
-  block, branch, branchIf, call, type Callable, drop, type Local, loop, select, set, when,
+  block, branch, branchIf, call, type Callable, drop, type Global, type Local, loop, set, when,
 } from '../assembler/control.ts';
 import type { Module } from '../assembler/module.ts';
 import { CACHE_LINE } from '../common/freeList.ts';
@@ -54,66 +54,78 @@ export interface Locals {
   readonly self: Local<'i32'>;
   /** The number of threads. */
   readonly threads: Local<'i32'>;
+  /** The number of the loop that comes next. */
+  readonly loop: Local<'i32'>;
   /** The iteration that the thread has claimed. */
   readonly iteration: Local<'i32'>;
-  /** The number of iterations of this loop that the thread has completed. */
-  readonly completed: Local<'i32'>;
 }
 
 /** Makes the code of a loop, which all threads run; `body` is the code of one iteration. */
-export type Share = (
-  number: Expression<'i32'>, iterations: number, locals: Locals, body: Statements,
-) => Statements;
+export type Share = (iterations: number, locals: Locals, body: Statements) => Statements;
+
+/** The loop that a thread is in: globals, of which each thread has its own. */
+interface Current {
+  /** The number of the loop, and that of its iterations. */
+  readonly number: Global<'i32'>;
+  readonly iterations: Global<'i32'>;
+  /** The number of the thread, and that of all threads. */
+  readonly self: Global<'i32'>;
+  readonly threads: Global<'i32'>;
+  /** How many iterations the thread has claimed; it has completed those before the latest. */
+  readonly claimed: Global<'i32'>;
+}
 
 /**
  * Adds to a module the functions that parallel loops call. `watchdog` is called when the main
  * thread has waited for long.
  */
 export function addWorkSharing(module: Module, watchdog: Callable<NoParameters, 'none'>): Share {
-  const [begin, claim] = [addBegin(module), addClaim(module)];
-  const end = addEnd(module, watchdog);
-  return (number, iterations, { self, threads, iteration, completed }, body) => [
+  const global = (name: string) => module.global(name, 'i32', 0);
+  const current: Current = {
+    number: global('number'), iterations: global('iterations'), self: global('self'),
+    threads: global('threads'), claimed: global('claimed'),
+  };
+  const [begin, claim] = [addBegin(module, current), addClaim(module, current)];
+  const end = addEnd(module, current, watchdog);
+  return (iterations, { self, threads, loop: number, iteration }, body) => [
     call(begin, { number, iterations, self, threads }),
-    set(completed, 0),
-    block('none', (none) => [
-      loop('iteration', (next) => [
-        set(iteration, call(claim, { number, iterations, self, threads, completed })),
-        branchIf(none, i32.lt_s(iteration, 0)),
-        body,
-        set(completed, i32.add(completed, 1)),
-        branch(next),
-      ]),
+    loop('iteration', (next) => [
+      set(iteration, call(claim, {})),
+      when(i32.ge_s(iteration, 0), [body, branch(next)]),
     ]),
-    call(end, { number, iterations, self, threads, completed }),
+    set(number, call(end, {})),
   ];
 }
 
 /** Before a loop the main thread forks it, and the others wait for that. One thread just begins. */
-function addBegin(module: Module) {
+function addBegin(module: Module, current: Current) {
   const [fork, awaitFork] = [addFork(module), addAwaitFork(module)];
   const parameters = { number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32' } as const;
   return module.function('begin', parameters, 'none', ({ number, iterations, self, threads }) => [
+    set(current.number, number),
+    set(current.iterations, iterations),
+    set(current.self, self),
+    set(current.threads, threads),
+    set(current.claimed, 0),
     when(i32.ne(threads, 1), [
       when(self, [call(awaitFork, { number })], [call(fork, { number, iterations, threads })]),
     ]),
   ]);
 }
 
-/** After a loop all threads arrive, and the main one joins them. */
-function addEnd(module: Module, watchdog: Callable<NoParameters, 'none'>) {
+/** After a loop all threads arrive, and the main one joins them. Gives the number of the next. */
+function addEnd(
+  module: Module, { number, iterations, self, threads, claimed }: Current,
+  watchdog: Callable<NoParameters, 'none'>,
+) {
   const [arrive, join] = [addArrive(module), addJoin(module, watchdog)];
-  const parameters = {
-    number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32', completed: 'i32',
-  } as const;
-  return module.function('end', parameters, 'none', (given) => {
-    const { number, iterations, self, threads, completed } = given;
-    return [
-      when(i32.ne(threads, 1), [
-        when(completed, [call(arrive, { number, completed, iterations })]),
-        when(i32.eqz(self), [call(join, { iterations })]),
-      ]),
-    ];
-  });
+  return module.function('end', {}, 'i32', () => [
+    when(i32.ne(threads, 1), [
+      when(claimed, [call(arrive, { number, completed: claimed, iterations })]),
+      when(i32.eqz(self), [call(join, { iterations })]),
+    ]),
+    i32.add(number, 1),
+  ]);
 }
 
 type NoParameters = Record<string, never>;
@@ -170,20 +182,21 @@ function addAwaitFork(module: Module) {
  * Claims an iteration from the thread's own range, or steals one; −1 if there is none left. A
  * single thread takes one after the other, which costs nothing.
  */
-function addClaim(module: Module) {
-  const parameters = {
-    number: 'i32', iterations: 'i32', self: 'i32', threads: 'i32', completed: 'i32',
-  } as const;
-  return module.function('claim', parameters, 'i32', (given, claim) => {
-    const { number, iterations, self, threads, completed } = given;
-    const following = select(i32.lt_u(completed, iterations), completed, i32.const(-1));
+function addClaim(module: Module, current: Current) {
+  const { number, iterations, self, threads, claimed } = current;
+  return module.function('claim', {}, 'i32', (_, claim) => {
+    const countOne = set(claimed, i32.add(claimed, 1));
     const [owner, iteration] = [claim.local('owner', 'i32'), claim.local('iteration', 'i32')];
     const word = claim.local('word', 'i64');
     const isOfLoop = i32.eq(i32.wrap_i64(i64.shr_u(word, 32n)), number);
     const end = startOf(iterations, i32.add(owner, 1), threads);
     const exchanged = i64.atomic.rmw.cmpxchg(rangeOf(owner), word, i64.add(word, 1n));
     return [
-      when(i32.eq(threads, 1), [claim.return(following)]),
+      when(i32.eq(threads, 1), [
+        when(i32.ge_u(claimed, iterations), [claim.return(-1)]),
+        countOne,
+        claim.return(i32.sub(claimed, 1)),
+      ]),
       set(owner, self),
       loop('each', (next) => [
         block('empty', (empty) => [
@@ -193,6 +206,7 @@ function addClaim(module: Module) {
             branchIf(empty, i32.eqz(isOfLoop)),
             branchIf(empty, i32.ge_u(iteration, end)),
             branchIf(again, i64.ne(exchanged, word)),
+            countOne,
             claim.return(iteration),
           ]),
         ]),

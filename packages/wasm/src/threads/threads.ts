@@ -3,9 +3,9 @@
  * programs. It waits until the main thread starts a program, then runs the same code and shares the
  * parallel loops in it (share.ts). All that they tell each other is in memory (words.ts).
  *
- * Workers are started when a program first needs them, and never keep the process alive. They are
- * not waited for until they are up. If one dies, the call that notices throws, and the next call
- * starts new ones.
+ * Workers are started when a program first needs them, or a little before, and never keep the
+ * process alive. They are not waited for until they are up. If one dies, the call that notices
+ * throws, and the next call starts new ones.
  */
 import type { HostMemory } from '../common/host.ts';
 import { now, sleep } from '../common/platform.ts';
@@ -138,7 +138,7 @@ export class ThreadPool {
    */
   run(program: SharedProgram, call: Call, run: (loop: number) => void): void {
     this.#requireHealth();
-    this.#start(call.threads - 1);
+    this.prepare(call.threads);
     const loop = (Atomics.load(this.#words, LOOP / 4) + 1) | 0;
     const { number, bytes } = program;
     const place = this.#places.get(number);
@@ -240,7 +240,12 @@ export class ThreadPool {
     throw error;
   }
 
-  #start(count: number): void {
+  /**
+   * Starts the workers for a number of threads, this one included, and does not wait until they are
+   * up. A call does so by itself; what is known to call soon can do it before.
+   */
+  prepare(threads: number): void {
+    const count = threads - 1;
     if (this.#workers.length >= count || whyOneThread() !== undefined) return;
     const team = this.#team;
     const refuse = (reason: string): void => {
@@ -267,7 +272,7 @@ export class ThreadPool {
    * included, once all are up. Throws if one fails.
    */
   async start(threads: number): Promise<number> {
-    this.#start(threads - 1);
+    this.prepare(threads);
     const isUp = (_: unknown, i: number): boolean =>
       Atomics.load(this.#words, UP / 4 + i) === this.#team;
     while (!this.#workers.every(isUp)) {

@@ -135,7 +135,9 @@ export function startWorker(data: WorkerData, listener: Listener): Started {
 function startInNode(
   { Worker }: NodeModules['worker_threads'], workerData: WorkerData, listener: Listener,
 ): Started {
-  const worker = new Worker(NODE_WORKER, { eval: true, workerData, execArgv: [] });
+  // It prints nothing, so its streams need not be led to those of the process.
+  const streams = { stdout: true, stderr: true };
+  const worker = new Worker(NODE_WORKER, { eval: true, workerData, execArgv: [], ...streams });
   worker.unref();
   worker.on('error', (error) => listener('ended', `has failed: ${String(error)}`));
   worker.on('exit', (code) => listener('ended', `has ended by itself, with exit code ${code}`));

@@ -18,6 +18,7 @@ import {
 import {
   boolean, type Kind, oneOf, type Read, readOptions, type Table, tensors, whole,
 } from '@mambagrad/tensor/options';
+import { requireFloat, requireTensor } from '@mambagrad/tensor/extend';
 import { requireStatesAt } from '../../sequence/documents.ts';
 import {
   flagOptions, clearPadding, readFlags, requireShapes, type SequenceFlags,
@@ -105,6 +106,9 @@ export function selectiveScan(
   u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, options: SelectiveScanOptions = {},
 ): SelectiveScanResult {
   const given = readOptions('selectiveScan', options, selectiveScanOptions);
+  requireFloat('selectiveScan', 'u', u);
+  requireTensor('selectiveScan', 'A', A);
+  requireTensor('selectiveScan', 'B', B);
   if (u.ndim !== 3 || A.ndim !== 2) {
     throw new TensorError(
       `selectiveScan: u is ${describe(u)}, A ${describe(A)}; expected [batch, length, channels] ` +

@@ -12,6 +12,7 @@
  * whatever is written there, so that the state stays: 0 · NaN would be NaN.
  */
 import { concat, describe, einsum, type Tensor, TensorError, zeros } from '@mambagrad/tensor';
+import { requireFloat, requireTensor } from '@mambagrad/tensor/extend';
 import { oneOf, readOptions, type Table, tensors, whole } from '@mambagrad/tensor/options';
 import { requireStatesAt } from '../../sequence/documents.ts';
 import {
@@ -81,6 +82,8 @@ export function readCall(
 ): Call {
   const options = readOptions(op, given, ssdOptions);
   const { D, algorithm, chunkSize, resetState, statesAt } = options;
+  requireFloat(op, 'x', x);
+  requireTensor(op, 'B', B);
   const [batch, length, heads, headDim] = x.shape;
   const [groups, stateSize] = B.shape.slice(2);
   if (x.ndim !== 4 || B.ndim !== 4 || heads % groups !== 0) {

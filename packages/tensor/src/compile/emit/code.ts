@@ -17,7 +17,8 @@ import {
   type AddressedBody, type AddressedLoop, type Copy, type Stage, stagesOf,
 } from '../schedule/stages.ts';
 import {
-  type AddressedCalls, type HostFunctions, type ModuleOptions, moduleOf, type RunFunction,
+  type AddressedCalls, countShared, type HostFunctions, type ModuleOptions, moduleOf,
+  type RunFunction,
 } from './module.ts';
 
 /** What the code is made for. */
@@ -26,6 +27,8 @@ export interface CodeOptions extends Pick<ModuleOptions, 'fuse'> {
   readonly backend: 'wasm' | 'js';
   /** Whether JavaScript kernels throw when they access memory in a wrong way. Default false. */
   readonly isGuarded?: boolean;
+  /** Gives the number of threads of the first call, which are started while code is made. */
+  readonly threads?: (() => number) | undefined;
 }
 
 /** A program whose values have their addresses. */
@@ -56,11 +59,12 @@ type Runner = Pick<Code, 'run' | 'release'>;
 
 /** Makes the code of a program, for one of the backends. */
 export function codeOf(
-  program: AddressedProgram, { backend, fuse, isGuarded = false }: CodeOptions,
+  program: AddressedProgram,
+  { backend, fuse, isGuarded = false, threads = () => 1 }: CodeOptions,
 ): Code {
   const { heap } = program;
   const { run, release } =
-    backend === 'wasm' ? wasmRunner(program, fuse) : scriptRunner(program, isGuarded);
+    backend === 'wasm' ? wasmRunner(program, fuse, threads) : scriptRunner(program, isGuarded);
   let flag = heap.view('i32', heap.flag, 1);
   return {
     run: (arena, threads, watch) => {
@@ -74,7 +78,7 @@ export function codeOf(
       (stage) => ({ ...stage, isShared: stage.isShared && backend === 'wasm' }),
     ),
     // Made anew when it is asked for: to keep it would take more memory than all else here.
-    wat: () => moduleOf(program, { fuse, isWatched: false }).module.wat(),
+    wat: () => moduleOf(program, stagesOf(program, false), { fuse, isWatched: false }).wat(),
     release,
   };
 }
@@ -88,24 +92,32 @@ interface Loaded {
   readonly program: SharedProgram;
 }
 
-function load(program: AddressedProgram, options: ModuleOptions, host: HostFunctions): Loaded {
-  const { memory, threads } = program.heap;
-  const { module, loops } = moduleOf(program, options);
-  const bytes = module.bytes();
-  const imports = { memory, watchdog: threads.watchdog, ...host };
+function load(
+  program: AddressedProgram, options: ModuleOptions, host: HostFunctions, threads: () => number,
+): Loaded {
+  const { memory, threads: pool } = program.heap;
+  const stages = stagesOf(program, options.isWatched);
+  const loops = countShared(stages);
+  // They take as long to start as the code takes to be made.
+  if (loops > 0) pool.prepare(threads());
+  const bytes = moduleOf(program, stages, options).bytes();
+  const imports = { memory, watchdog: pool.watchdog, ...host };
   const { run } = instantiate<{ run: RunFunction }>(compileModule(bytes), { host: imports });
-  return { run, loops, program: threads.share(run, bytes, loops) };
+  return { run, loops, program: pool.share(run, bytes, loops) };
 }
 
 /** Runs a program as WebAssembly; with a watcher from another module, made when it is needed. */
-function wasmRunner(program: AddressedProgram, fuse: boolean): Runner {
+function wasmRunner(
+  program: AddressedProgram, fuse: boolean, firstThreads: () => number,
+): Runner {
   const { calls, plan: { bytes, threadLocalBytes: stride }, heap, reference } = program;
   let watcher: ((call: KernelCall) => void) | undefined;
   const host: HostFunctions = { reference, watch: (number) => watcher?.(calls[number]) };
-  const plain = load(program, { fuse, isWatched: false }, host);
+  const plain = load(program, { fuse, isWatched: false }, host, firstThreads);
   let watched: Loaded | undefined;
   const run: Code['run'] = (arena, threads, watch) => {
-    const loaded = watch ? (watched ??= load(program, { fuse, isWatched: true }, host)) : plain;
+    if (watch) watched ??= load(program, { fuse, isWatched: true }, host, () => threads);
+    const loaded = (watch && watched) ?? plain;
     watcher = watch;
     const own = arena + bytes;
     if (threads === 1 || loaded.loops === 0) return loaded.run(arena, own, 0, 1, 0);

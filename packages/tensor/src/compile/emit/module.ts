@@ -9,15 +9,14 @@
  */
 import * as k from '@mambagrad/kernel';
 import {
-  addWorkSharing, assembled, branchIf, call, type Callable, callPushed, CodeWriter,
-  type Expression, i32, type Local, loop, MAX_PAGES, Module, set, type Statement, type Statements,
-  when,
+  addWorkSharing, assembled, branchIf, call, type Callable, callPushed, CodeWriter, i32,
+  type Local, loop, MAX_PAGES, Module, set, type Statement, type Statements, when,
 } from '@mambagrad/wasm';
 import type { Heap } from '../memory/heap.ts';
 import type { Address } from '../schedule/address.ts';
 import type { KernelCall } from '../schedule/kernelCall.ts';
 import {
-  type AddressedBody, type Copy, type Stage, type StageLoop, stagesOf, type Task,
+  type AddressedBody, type Copy, type Stage, type StageLoop, type Task,
 } from '../schedule/stages.ts';
 
 /** The kernel calls of a program in order, and their addresses in memory. */
@@ -64,47 +63,42 @@ interface Context {
   readonly flag: number;
   /** Parameters and locals of `run`. */
   readonly locals: Readonly<
-    Record<keyof typeof runParameters | 'iteration' | 'completed', Local<'i32'>>
+    Record<keyof typeof runParameters | 'iteration', Local<'i32'>>
   >;
   /** The iterations of the loops around, the outermost first. */
   readonly counters: readonly Local<'i32'>[];
-  /** The number of the first shared loop of the stages. */
-  readonly firstLoop: Expression<'i32'>;
   /** Whether the main thread runs them alone, within a loop. */
   readonly isAlone: boolean;
   /** The number of the call whose reference loop a check in a loop leads to. */
   readonly outermost: number | undefined;
 }
 
-/** Makes the module, and counts its shared loops. */
+/** Makes the module of a program in these stages. */
 export function moduleOf(
-  program: AddressedCalls, { fuse, isWatched }: ModuleOptions,
-): { module: Module; loops: number } {
-  const { calls, heap: { shared, flag } } = program;
-  const stages = stagesOf(program, isWatched);
-  const loops = countShared(stages);
+  { calls, heap: { shared, flag } }: AddressedCalls, stages: readonly Stage[],
+  { fuse, isWatched }: ModuleOptions,
+): Module {
   const module = new Module();
   module.importMemory('host', 'memory', shared ? { min: 0, max: MAX_PAGES, shared } : { min: 0 });
   const [reference, watch] = ['reference', 'watch'].map((name) =>
     module.importFunction('host', name, { number: 'i32' }, 'none'),
   );
   const watchdog = module.importFunction('host', 'watchdog', {}, 'none');
-  const share = shared && loops > 0 ? addWorkSharing(module, watchdog) : undefined;
+  const share = shared && countShared(stages) > 0 ? addWorkSharing(module, watchdog) : undefined;
   const functions = addKernels(module, calls, fuse);
   const run = module.function('run', runParameters, 'none', (given, { local }) => {
-    const own = { iteration: local('iteration', 'i32'), completed: local('completed', 'i32') };
-    const locals = { ...given, ...own };
+    const locals = { ...given, iteration: local('iteration', 'i32') };
     const counters = Array.from({ length: depthOf(stages) }, (_, i) => local(`t${i}`, 'i32'));
     const host = { reference, watch: isWatched ? watch : undefined };
-    const place = { counters, firstLoop: given.loop, isAlone: false, outermost: undefined };
+    const place = { counters, isAlone: false, outermost: undefined };
     return runStages({ calls, functions, ...host, share, flag, locals, ...place }, stages);
   });
   module.export(run);
-  return { module, loops };
+  return module;
 }
 
 /** How many shared loops are run in all, those within a loop once in each iteration. */
-function countShared(stages: readonly Stage[]): number {
+export function countShared(stages: readonly Stage[]): number {
   return stages.reduce((count, { isShared, loop: inner }) => {
     const within = inner ? inner.length * countShared(inner.stages) : 0;
     return count + within + (isShared ? 1 : 0);
@@ -134,7 +128,7 @@ function addKernels(
 }
 
 function runStages(context: Context, stages: readonly Stage[]): Statements {
-  const { share, firstLoop, isAlone, locals: { self } } = context;
+  const { share, isAlone, locals: { self } } = context;
   const code: Statements[] = [];
   /** What only the main thread does, up to the next shared loop. */
   let alone: Statements[] = [];
@@ -142,21 +136,17 @@ function runStages(context: Context, stages: readonly Stage[]): Statements {
     if (alone.length > 0) code.push(isAlone ? alone : [when(i32.eqz(self), alone)]);
     alone = [];
   };
-  let loops = 0;
   for (const stage of stages) {
     const { tasks, isShared, fence, loop: inner } = stage;
     const isTogether = share !== undefined && countShared([stage]) > 0;
     if (isTogether) endAlone();
-    const number = i32.add(firstLoop, loops);
     if (inner) {
-      const repeated = repeat({ ...context, firstLoop: number }, inner, isTogether);
-      (isTogether ? code : alone).push(repeated);
+      (isTogether ? code : alone).push(repeat(context, inner, isTogether));
     } else if (share && isShared) {
-      code.push(sharedLoop({ ...context, share }, tasks, number));
+      code.push(sharedLoop({ ...context, share }, tasks));
     } else {
       alone.push(allIterations(context, tasks));
     }
-    loops += countShared([stage]);
     if (fence !== undefined) alone.push(fenceAfter(context, fence));
   }
   endAlone();
@@ -168,14 +158,11 @@ function repeat(
   context: Context, { depth, length, before, after, stages, call: number, ...body }: StageLoop,
   isTogether: boolean,
 ): Statements {
-  const { counters, firstLoop, locals: { self }, outermost = number } = context;
+  const { counters, locals: { self }, outermost = number } = context;
   const counter = counters[depth];
   const byMain = (statements: Statements): Statements =>
     isTogether && statements.length > 0 ? [when(i32.eqz(self), statements)] : statements;
-  const inner: Context = {
-    ...context, ...body, outermost, isAlone: !isTogether,
-    firstLoop: i32.add(firstLoop, i32.mul(counter, countShared(stages))),
-  };
+  const inner: Context = { ...context, ...body, outermost, isAlone: !isTogether };
   return [
     byMain(before.map((copy) => copyBytes(context, copy))),
     set(counter, 0),
@@ -245,7 +232,6 @@ function callRegion(
 function sharedLoop(
   context: Context & { readonly share: NonNullable<Context['share']> },
   tasks: readonly Task[],
-  number: Expression<'i32'>,
 ): Statements {
   const { share, locals } = context;
   // Each task has the iterations that follow those of the tasks before it.
@@ -255,7 +241,7 @@ function sharedLoop(
     body = count === 0 ? [run] : [when(i32.ge_u(locals.iteration, count), [run], body)];
     count += task.iterations ?? 1;
   }
-  return share(number, count, locals, body);
+  return share(count, locals, body);
 }
 
 /**

@@ -8,7 +8,7 @@ import { bytesOf } from '../memory/plan.ts';
 import type { KernelCall } from '../schedule/schedule.ts';
 import type { Program, Value } from '../trace/trace.ts';
 import { valueNames } from './listing.ts';
-import { formatTable } from './table.ts';
+import { formatTable, requireReports } from './table.ts';
 
 /** A value of a program. */
 export interface ValueReport extends Spec {
@@ -115,6 +115,7 @@ function formatOps(names: readonly string[]): string {
  * sums.
  */
 export function formatKernels(reports: readonly KernelReport[]): string {
+  requireReports('formatKernels', reports);
   const isTimed = reports.some(({ milliseconds }) => milliseconds !== undefined);
   const rows = reports.flatMap((report) => rowsOf(report, isTimed));
   const summary =

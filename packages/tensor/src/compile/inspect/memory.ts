@@ -10,7 +10,7 @@ import { bytesOf, type Lifetime, type Plan, sharedBytes } from '../memory/plan.t
 import type { Schedule } from '../schedule/schedule.ts';
 import type { Program, Value } from '../trace/trace.ts';
 import { type ValueReport, valueReporter } from './kernels.ts';
-import { formatTable } from './table.ts';
+import { formatTable, requireReports } from './table.ts';
 
 /** A value in memory, or the scratch memory of a kernel. */
 export interface AllocationReport {
@@ -84,6 +84,7 @@ const NEVER: Lifetime = { from: -1, to: -1 };
  * the value, and what it is in place of.
  */
 export function formatMemory(reports: readonly AllocationReport[]): string {
+  requireReports('formatMemory', reports);
   const words = {
     own: '', scratch: '', inPlace: 'in place of ', donated: 'in place of ', alias: 'alias of ',
   };

@@ -4,7 +4,7 @@
  */
 import type { KernelCall } from '../schedule/schedule.ts';
 import type { Stage } from '../schedule/stages.ts';
-import { formatTable } from './table.ts';
+import { formatTable, requireReports } from './table.ts';
 
 /** Kernels, or regions of them, that can run at the same time. */
 export interface StageReport {
@@ -54,6 +54,7 @@ export function stageReports(
 
 /** Stages as a table: who runs each, the chunks of its kernels, and the kernels' numbers. */
 export function formatStages(reports: readonly StageReport[]): string {
+  requireReports('formatStages', reports);
   return formatTable(rowsOf(reports), 0).join('\n');
 }
 
