@@ -4,8 +4,8 @@
  */
 export { Bytes } from './assembler/bytes.ts';
 export {
-  type Address, at, atomic, type Code, type Expression, f32, f32x4, f64, i32, i32x4, i64, i8x16,
-  memory, type Operand, type Statement, type Statements, v128, words,
+  type Address, at, atomic, type Code, type Expression, f32, f32x4, f64, f64x2, i32, i32x4, i64,
+  i8x16, memory, type Operand, type Statement, type Statements, v128, words,
 } from './assembler/code.ts';
 export {
   assembled, block, branch, branchIf, call, type Callable, callInOrder, callPushed, drop, forRange,

@@ -1,10 +1,11 @@
 /**
  * What every instruction of the assembler's table that computes should give, in plain JavaScript.
- * Integers are signed numbers (i64: bigints); a vector is an Int32Array or a Float32Array of four.
+ * Integers are signed numbers (i64: bigints); a vector is an Int32Array or a Float32Array of four,
+ * or a Float64Array of two.
  */
 import { rows } from '@mambagrad/wasm';
 
-export type Vector = Int32Array | Float32Array;
+export type Vector = Int32Array | Float32Array | Float64Array;
 export type Value = number | bigint | Vector;
 export const trap = Symbol('trap');
 /** Several results if the engine may choose. */
@@ -149,11 +150,12 @@ function fused(a: number, b: number, c: number): number {
 
 const asI32 = ({ buffer }: Vector) => new Int32Array(buffer);
 const asF32 = ({ buffer }: Vector) => new Float32Array(buffer);
+const asF64 = ({ buffer }: Vector) => new Float64Array(buffer);
 const asBytes = ({ buffer }: Vector) => new Uint8Array(buffer);
 const fromBytes = (bytes: readonly number[]) => new Int32Array(Uint8Array.from(bytes).buffer);
 type Scalar = (...given: number[]) => number;
 
-/** An instruction on each of four lanes, from that on one. */
+/** An instruction on each lane, from that on one. */
 function lanewise<Out extends Vector>(
   f: unknown,
   read: (vector: Vector) => Vector,
@@ -161,12 +163,17 @@ function lanewise<Out extends Vector>(
 ) {
   return (...given: Vector[]): Out => {
     const lanes = given.map((vector) => read(vector));
-    return make([0, 1, 2, 3].map((i) => (f as Scalar)(...lanes.map((vector) => vector[i]))));
+    const places = [...lanes[0].keys()];
+    return make(places.map((i) => (f as Scalar)(...lanes.map((vector) => vector[i]))));
   };
 }
 
 const makeI32 = (lanes: readonly number[]) => Int32Array.from(lanes);
 const makeF32 = (lanes: readonly number[]) => Float32Array.from(lanes);
+const makeF64 = (lanes: readonly number[]) => Float64Array.from(lanes);
+/** The first two of four lanes as f64, and two f64 as the first two lanes. */
+const makeLow = ([a, b]: readonly number[]) => makeF64([a, b]);
+const makeZero = ([a, b]: readonly number[]) => makeF32([a, b, 0, 0]);
 
 const special: Record<string, Reference> = {
   'v128.not': lanewise((x: number) => ~x, asI32, makeI32),
@@ -190,6 +197,7 @@ const special: Record<string, Reference> = {
   'f32x4.const': makeF32,
   'i32x4.splat': (x: number) => makeI32([x, x, x, x]),
   'f32x4.splat': (x: number) => makeF32([x, x, x, x]),
+  'f64x2.splat': (x: number) => makeF64([x, x]),
   'i32x4.extract_lane': (x: Vector, lane: number) => asI32(x)[lane],
   'f32x4.extract_lane': (x: Vector, lane: number) => asF32(x)[lane],
   'i32x4.replace_lane': (x: Vector, value: number, lane: number) => asI32(x).with(lane, value),
@@ -207,6 +215,9 @@ const special: Record<string, Reference> = {
   'i32x4.trunc_sat_f32x4_u': lanewise(i32Rows.trunc_sat_f32_u, asF32, makeI32),
   'f32x4.convert_i32x4_s': lanewise(f32Rows.convert_i32_s, asI32, makeF32),
   'f32x4.convert_i32x4_u': lanewise(f32Rows.convert_i32_u, asI32, makeF32),
+  'f64x2.convert_low_i32x4_s': lanewise((x: number) => x, asI32, makeLow),
+  'f64x2.promote_low_f32x4': lanewise((x: number) => x, asF32, makeLow),
+  'f32x4.demote_f64x2_zero': lanewise((x: number) => x, asF64, makeZero),
   'f32x4.relaxed_madd': relaxed((x) => x),
   'f32x4.relaxed_nmadd': relaxed((x) => -x),
 };
@@ -226,19 +237,23 @@ const scalars: Record<string, Record<string, unknown>> = {
   f64: f64Rows,
 };
 
+/** What an instruction does to a lane, if that is no i32. */
+const vectors: Record<string, Record<string, unknown>> = { f32x4: f32Rows, f64x2: f64Rows };
+
 /** What the instruction of that name should give. Undefined if there is no reference for it. */
 export function referenceOf(name: string): Reference | undefined {
   const [family, method] = name.split('.');
   const found = special[name] ?? scalars[family]?.[method];
   if (found !== undefined) return found as Reference;
   const compare = /^(eq|ne|lt|gt|le|ge)(_[su])?$/.test(method);
-  const scalar = scalars[family === 'f32x4' ? 'f32' : 'i32'][method];
+  const scalar = (vectors[family] ?? i32Rows)[method];
   if (scalar === undefined) return undefined;
   if (compare) {
     const mask = (a: number, b: number) => -(scalar as Scalar)(a, b);
     return lanewise(mask, family === 'f32x4' ? asF32 : asI32, makeI32);
   }
   if (family === 'f32x4') return lanewise(scalar, asF32, makeF32);
+  if (family === 'f64x2') return lanewise(scalar, asF64, makeF64);
   return family === 'i32x4' || family === 'v128' ? lanewise(scalar, asI32, makeI32) : undefined;
 }
 

@@ -101,9 +101,8 @@ const vectorAt = (view: DataView, offset: number) => new Int32Array(view.buffer,
 /** Whether both are the same bits, NaNs of floats being equal. */
 export function isSame(found: Value | undefined, expected: Value | undefined): boolean {
   if (typeof expected !== 'object') return Object.is(found, expected);
-  const isFloat = expected instanceof Float32Array;
   const { buffer } = found as Vector;
-  const lanes = isFloat ? new Float32Array(buffer) : new Int32Array(buffer);
+  const lanes = new (expected.constructor as Int32ArrayConstructor)(buffer as ArrayBuffer);
   return lanes.every((lane, i) => Object.is(lane, expected[i]));
 }
 
@@ -128,6 +127,7 @@ const four = <T>(one: fc.Arbitrary<T>) => fc.tuple(one, one, one, one);
 const anyV128: fc.Arbitrary<Vector> = fc.oneof(
   four(anyI32).map((lanes) => Int32Array.from(lanes)),
   four(anyF32).map((lanes) => Float32Array.from(lanes)),
+  fc.tuple(anyF64, anyF64).map((lanes) => Float64Array.from(lanes)),
 );
 
 /** Any argument for a token of the table; of memory, places in the first 256 bytes. */

@@ -7,17 +7,21 @@
  * A normal number is made of two, u and the v of the next draw: see boxMuller.ts. Loops do this, or
  * kernels, which are many times faster but take some milliseconds to make. So loops make the first
  * numbers of a process, and kernels all others. Both give the same bits, since each operation is
- * exact or rounded once, and the logarithm and the cosine are the same code.
+ * exact or rounded once, and the logarithm and the cosine are made of the same operations.
  */
 import * as k from '@mambagrad/kernel';
 import { features, type Host, webAssembly } from '@mambagrad/wasm';
-import { cosOf, logOfBits, STEPS } from './boxMuller.ts';
+import { cosOf, logOfBits } from './boxMuller.ts';
+import { type NormalFunction, normalVectors } from './boxMullerVectors.ts';
 import { forWords, threefry2x32 } from './threefry.ts';
 
 const { fround, sqrt } = Math;
 
 /** The most numbers in a block. */
 export const BLOCK = 1024;
+
+/** 2π in float32. */
+const TURN = fround(2 * Math.PI);
 
 /** Numbers of a draw: their words are those of the counters [from, draw], [from + 1, draw], … */
 export interface Block {
@@ -43,11 +47,9 @@ export interface Work {
   readonly arrays: Arrays;
   /** Puts the words into `first` and `second`. */
   words(block: Block): void;
-  /** Puts offset + scale · u into `a`. */
-  uniform(block: Block, offset: number, scale: number): void;
-  /** Puts the steps of the angles 2πu into `first`, and their rests into `b`. */
-  angles(block: Block): void;
-  /** Makes cosines in `b` into normal numbers, with the logarithms in `a`. */
+  /** Puts offset + scale · u into `a` or `b`. */
+  uniform(to: 'a' | 'b', block: Block, offset: number, scale: number): void;
+  /** Makes normal numbers in `b`, of the numbers 1 − u in `a` and the angles 2πv in `b`. */
   normal(block: Block, mean: number, std: number): void;
 }
 
@@ -67,20 +69,16 @@ export class Blocks {
 
   /** offset + scale · u, in float32 */
   uniform(block: Block, offset: number, scale: number): Float32Array {
-    this.#work.uniform(block, offset, scale);
+    this.#work.uniform('a', block, offset, scale);
     return firstOf(this.#work.arrays.a, block.count);
   }
 
   /** Normal numbers, in float32, of this draw and the next. */
   normal(block: Block, mean: number, std: number): Float32Array {
-    const { count, draw } = block;
-    const { first, a, bits, b } = this.#work.arrays;
-    this.#work.uniform(block, 1, -1);
-    for (let i = 0; i < count; i++) a[i] = logOfBits(bits[i]);
-    this.#work.angles({ ...block, draw: draw + 1 });
-    for (let i = 0; i < count; i++) b[i] = cosOf(first[i], b[i]);
+    this.#work.uniform('a', block, 1, -1);
+    this.#work.uniform('b', { ...block, draw: block.draw + 1 }, 0, TURN);
     this.#work.normal(block, mean, std);
-    return firstOf(b, count);
+    return firstOf(this.#work.arrays.b, block.count);
   }
 }
 
@@ -127,13 +125,10 @@ function arraysIn(memory: ArrayBuffer | SharedArrayBuffer): Arrays {
 
 // Loops
 
-/** 2π in float32. */
-const TURN = fround(2 * Math.PI);
-
 /** The work by loops in JavaScript, which define what the kernels do. */
 export function loops(): Work {
   const arrays = arraysIn(new ArrayBuffer(END));
-  const { first, second, a, b } = arrays;
+  const { first, second } = arrays;
   const unitAt = (i: number, { key, from, draw }: Block): number =>
     (threefry2x32(key, [from + i, draw])[0] >>> 8) / 2 ** 24;
   return {
@@ -143,25 +138,23 @@ export function loops(): Work {
         [first[i], second[i]] = threefry2x32(key, [from + i, draw]);
       }
     },
-    uniform: (block, offset, scale) => {
+    uniform: (to, block, offset, scale) => {
+      const numbers = arrays[to];
       for (let i = 0; i < block.count; i++) {
-        a[i] = fround(unitAt(i, block) * fround(scale)) + fround(offset);
+        numbers[i] = fround(unitAt(i, block) * fround(scale)) + fround(offset);
       }
     },
-    angles: (block) => {
-      for (let i = 0; i < block.count; i++) {
-        const angle = fround(unitAt(i, block) * TURN);
-        first[i] = fround(angle * STEPS + 0.5);
-        b[i] = angle - first[i] / STEPS;
-      }
-    },
-    normal: ({ count }, mean, std) => {
-      for (let i = 0; i < count; i++) {
-        const number = fround(fround(sqrt(-2 * a[i])) * b[i]);
-        b[i] = fround(number * fround(std)) + fround(mean);
-      }
-    },
+    normal: ({ count }, ...how) => normalLoop(arrays, count, ...how),
   };
+}
+
+function normalLoop({ bits, b }: Arrays, count: number, mean: number, std: number): void {
+  for (let i = 0; i < count; i++) {
+    const log = fround(logOfBits(bits[i]));
+    const cosine = fround(cosOf(b[i]));
+    const number = fround(fround(sqrt(-2 * log)) * cosine);
+    b[i] = fround(number * fround(std)) + fround(mean);
+  }
 }
 
 // Kernels
@@ -183,48 +176,50 @@ export function normalOf(log: k.Expr, cosine: k.Expr): k.Expr {
 
 const buffer = (name: string, kind: 'f32' | 'i32'): k.Buffer => k.buffer(name, kind, BLOCK);
 
-/** The kernels of the work, by their names. */
-function kernelsOfWork(): Record<Exclude<keyof Work, 'arrays'>, k.Kernel> {
-  const [first, second] = [buffer('first', 'i32'), buffer('second', 'i32')];
-  const [a, b] = [buffer('a', 'f32'), buffer('b', 'f32')];
-  const counter = ['key0', 'key1', 'from', 'draw'].map((name) => k.variable(name, 'i32'));
-  const [offset, scale] = [k.variable('offset', 'f32'), k.variable('scale', 'f32')];
-  return {
-    words: k.kernel('words', [first, second, ...counter], forWords(BLOCK, counter, (i, words) => [
+/** The kernel that makes words, or uniform numbers of them. */
+function kernelOf(name: 'words' | 'uniform'): k.Kernel {
+  const counter = ['key0', 'key1', 'from', 'draw'].map((part) => k.variable(part, 'i32'));
+  if (name === 'words') {
+    const [first, second] = [buffer('first', 'i32'), buffer('second', 'i32')];
+    return k.kernel(name, [first, second, ...counter], forWords(BLOCK, counter, (i, words) => [
       k.store(first, i, words[0]),
       k.store(second, i, words[1]),
-    ])),
-    uniform: k.kernel('uniform', [a, ...counter, offset, scale],
-      forWords(BLOCK, counter, (i, [x]) => k.store(a, i, scaled(unitOf(x), offset, scale))),
-    ),
-    angles: k.kernel('angles', [first, b, ...counter], forWords(BLOCK, counter, (i, [x]) => {
-      const angle = k.mul(unitOf(x), TURN);
-      const step = k.toInteger(k.add(k.mul(angle, STEPS), 0.5));
-      const rest = k.sub(angle, k.mul(k.toFloat(step), 1 / STEPS));
-      return [k.store(first, i, step), k.store(b, i, rest)];
-    })),
-    normal: k.kernel('normal', [a, b, offset, scale], k.vectorized('i', BLOCK, (i) =>
-      k.store(b, i, scaled(normalOf(k.load(a, i), k.load(b, i)), offset, scale)),
-    )),
-  };
+    ]));
+  }
+  const numbers = buffer('numbers', 'f32');
+  const [offset, scale] = [k.variable('offset', 'f32'), k.variable('scale', 'f32')];
+  return k.kernel(name, [numbers, ...counter, offset, scale],
+    forWords(BLOCK, counter, (i, [x]) => k.store(numbers, i, scaled(unitOf(x), offset, scale))),
+  );
 }
 
-/** The work by kernels: in WebAssembly, or without a host for that in JavaScript. */
+/**
+ * The work by kernels: in WebAssembly, or without a host for that in JavaScript. That of `uniform`
+ * is made at once, so that an engine that makes none throws here; the others when they are needed.
+ */
 export function kernels(host: Host | undefined): Work {
   const memory = host && new host.Memory({ initial: 1, maximum: 1 });
   const array = memory?.buffer ?? new ArrayBuffer(END);
-  const compile = (kernel: k.Kernel): k.CompiledKernel =>
-    memory ? k.compileWebAssembly(kernel, memory) : k.compileJavaScript(kernel, array);
-  const { words, uniform, angles, normal } = kernelsOfWork();
-  const run = {
-    words: compile(words), uniform: compile(uniform), angles: compile(angles),
-    normal: compile(normal),
-  };
+  const compiled = (name: 'words' | 'uniform'): k.CompiledKernel =>
+    memory ? k.compileWebAssembly(kernelOf(name), memory)
+      : k.compileJavaScript(kernelOf(name), array);
+  const arrays = arraysIn(array);
+  const places = { a: A, b: B, scratch: FIRST, end: END };
+  const uniform = compiled('uniform');
+  let words: k.CompiledKernel | undefined;
+  let normal: NormalFunction | undefined;
   return {
-    arrays: arraysIn(array),
-    words: ({ key, from, draw }) => run.words(FIRST, SECOND, ...key, from, draw),
-    uniform: ({ key, from, draw }, ...how) => run.uniform(A, ...key, from, draw, ...how),
-    angles: ({ key, from, draw }) => run.angles(FIRST, B, ...key, from, draw),
-    normal: (_block, ...how) => run.normal(A, B, ...how),
+    arrays,
+    words: ({ key, from, draw }) => {
+      words ??= compiled('words');
+      words(FIRST, SECOND, ...key, from, draw);
+    },
+    uniform: (to, { key, from, draw }, ...how) =>
+      uniform(to === 'a' ? A : B, ...key, from, draw, ...how),
+    normal: ({ count }, ...how) => {
+      if (memory === undefined) return normalLoop(arrays, count, ...how);
+      normal ??= normalVectors(memory, BLOCK, places);
+      normal(...how);
+    },
   };
 }

@@ -12,15 +12,17 @@
 const { cos, fround, LN2, log1p, sin } = Math;
 
 /** Intervals of [1, 2) in the table of logarithms; a float32 has 23 bits after the first one. */
-const CELLS = 512;
-const CELL_SHIFT = 23 - 9;
+export const CELLS: number = 512;
+/** How far the bits of a float32 are shifted to the right to get the number of an interval. */
+export const CELL_SHIFT: number = 23 - 9;
 
 /**
- * For each interval a float32 near 1/m, for m in its middle, and −log(2/m), exact for that float32.
- * The first has m = 1, so that the logarithms of 1/2 and of 1 have no error.
+ * For each interval a float32 near 1/m, for m in its middle; `logs` are exact for that float32. The
+ * first has m = 1, so that the logarithms of 1/2 and of 1 have no error.
  */
-const reciprocals = new Float64Array(CELLS);
-const logs = new Float64Array(CELLS);
+export const reciprocals: Float64Array = new Float64Array(CELLS);
+/** −log(2/m) for each interval. */
+export const logs: Float64Array = new Float64Array(CELLS);
 for (let i = 0; i < CELLS; i++) {
   const reciprocal = i === 0 ? 1 : fround(CELLS / (CELLS + i + 0.5));
   // For m as a whole number of 24 bits; the product with it is exact.
@@ -28,7 +30,9 @@ for (let i = 0; i < CELLS; i++) {
   logs[i] = i === 0 ? -LN2 : -log1p(2 * reciprocal - 1);
 }
 /** log 2ᵉ for x = 2ᵉ · m/2 and each of its exponents as float32 stores them, up to that of 1. */
-const logsOfPowers = Float64Array.from({ length: 128 }, (_, exponent) => (exponent - 126) * LN2);
+export const logsOfPowers: Float64Array = Float64Array.from(
+  { length: 128 }, (_, exponent) => (exponent - 126) * LN2,
+);
 
 /** The logarithm of a float32 in (0, 1], given by its bits. */
 export function logOfBits(bits: number): number {
@@ -41,14 +45,24 @@ export function logOfBits(bits: number): number {
   return logsOfPowers[bits >> 23] + logs[i] + series;
 }
 
-/** Angles are given as a whole number of steps, of which this many make a radian, and a rest. */
-export const STEPS = 256;
+/** How many steps a radian has in the tables of cosines and sines. */
+export const STEPS: number = 256;
+/** The number of entries for whole steps, from 0 to 2π. */
 const COUNT = Math.ceil(2 * Math.PI * STEPS) + 1;
-const cosines = Float64Array.from({ length: COUNT }, (_, i) => cos(i / STEPS));
-const sines = Float64Array.from({ length: COUNT }, (_, i) => sin(i / STEPS));
+/** The cosines of whole steps. */
+export const cosines: Float64Array = tableOf(cos);
+/** The sines of whole steps. */
+export const sines: Float64Array = tableOf(sin);
 
-/** The cosine of step / STEPS + rest, an angle from 0 to 2π with a rest of half a step at most. */
-export function cosOf(step: number, rest: number): number {
+function tableOf(f: (angle: number) => number): Float64Array {
+  return Float64Array.from({ length: COUNT }, (_, step) => f(step / STEPS));
+}
+
+/** The cosine of a float32 from 0 to 2π. */
+export function cosOf(angle: number): number {
+  // The nearest step and what is left, exact in float32 as both have few bits.
+  const step = fround(angle * STEPS + 0.5) | 0;
+  const rest = fround(angle - step / STEPS);
   const square = rest * rest;
   // cos(a + x) = cos a · cos x − sin a · sin x
   const cosOfRest = 1 + square * (-1 / 2 + square * (1 / 24));

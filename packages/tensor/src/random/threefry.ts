@@ -80,12 +80,12 @@ export function wordsOf(
 }
 
 /** The vectors that are encrypted side by side. */
-const VECTORS = 4;
+const VECTORS = 8;
 
 /**
- * A loop over the words of the counters [from + i, draw], for `count` numbers i, a multiple of 16;
+ * A loop over the words of the counters [from + i, draw], for `count` numbers i, a multiple of 32;
  * `body` gets four numbers i at a time, and their words. A round needs the result of the one before
- * it, so we encrypt four vectors side by side, from different parts of the range: while one waits,
+ * it, so we encrypt eight vectors side by side, from different parts of the range: while one waits,
  * the others go on.
  */
 export function forWords(

@@ -162,6 +162,8 @@ export const i8x16: Family<'i8x16'> = family('i8x16');
 export const i32x4: Family<'i32x4'> = family('i32x4');
 /** Vectors of four f32: `f32x4.mul(a, f32x4.splat(2))` */
 export const f32x4: Family<'f32x4'> = family('f32x4');
+/** Vectors of two f64: `f64x2.promote_low_f32x4(a)` */
+export const f64x2: Family<'f64x2'> = family('f64x2');
 /** The memory as a whole, and waiting on a word in it: `memory.fill(to, 0, bytes)` */
 export const memory: Family<'memory'> = family('memory');
 /** The fence: other threads see the writes before it before those after it: `atomic.fence()` */

@@ -93,6 +93,9 @@ const runs = [
   'fd067 f32x4.ceil floor trunc nearest: v128 -> v128',
   'fd0e0 f32x4.abs neg: v128 -> v128', 'fd0e3 f32x4.sqrt: v128 -> v128',
   'fd0e4 f32x4.add sub mul div min max pmin pmax: v128 v128 -> v128',
+  'fd0f0 f64x2.add sub mul: v128 v128 -> v128', 'fd014 f64x2.splat: f64 -> v128',
+  'fd0fe f64x2.convert_low_i32x4_s: v128 -> v128',
+  'fd05e f32x4.demote_f64x2_zero: v128 -> v128', 'fd05f f64x2.promote_low_f32x4: v128 -> v128',
   'fd0f8 i32x4.trunc_sat_f32x4_s trunc_sat_f32x4_u: v128 -> v128',
   'fd0fa f32x4.convert_i32x4_s convert_i32x4_u: v128 -> v128',
   // relaxed_madd(a, b, c) is a·b + c and relaxed_nmadd is c − a·b, rounded once or twice.
