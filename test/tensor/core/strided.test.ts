@@ -29,7 +29,8 @@ it('copies each element from its place to its place', () => {
     fc.property(sizes, dtypes, fc.gen(), (shape, dtype, g) => {
       const pick = (max: number): number[] => shape.map(() => g(fc.integer, { min: 0, max }));
       const [before, after] = [pick(2), pick(2)];
-      const order = g(fc.shuffledSubarray, shape.map((_, axis) => axis), { minLength: shape.length });
+      const axes = shape.map((_, axis) => axis);
+      const order = g(fc.shuffledSubarray, axes, { minLength: axes.length });
       // The block lies somewhere in the source, whose axes have another order.
       const wide = shape.map((size, axis) => before[axis] + size + after[axis]);
       const sourceShape = order.map((axis) => wide[axis]);
