@@ -53,6 +53,59 @@ async function failureOf(f: unknown, args: readonly unknown[]): Promise<unknown>
   }
 }
 
+const { Linear, Mamba, MambaBlock, mseLoss, SGD, Trainer } = library;
+const samples = [{ x: [1], y: [2] }, { x: [3], y: [4] }];
+
+function makeTrainer() {
+  const model = new Linear(1, 1);
+  return new Trainer({
+    model, optimizer: new SGD(model.parameters()), data: new library.DataLoader(samples),
+    predict: ({ x: inputs, y }) => ({ outputs: model.forward(inputs), targets: y }), loss: mseLoss,
+  });
+}
+
+/** Objects, and those of their methods that users call; every method of a tensor. */
+const objects: readonly (readonly [make: () => object, methods: readonly string[]])[] = [
+  [() => ones([2, 3]), Object.entries(Object.getOwnPropertyDescriptors(library.Tensor.prototype))
+    .flatMap(([name, { value }]) => (
+      typeof value === 'function' && !['constructor', 'moveTo', 'noteAssigned'].includes(name)
+        ? [name] : []
+    ))],
+  [() => new Linear(3, 2), ['forward', 'forwardInParts', 'inEval', 'freeze', 'loadStateDict']],
+  [() => new library.Dropout(0.1), ['forward']],
+  [() => new library.Embedding(3, 2), ['forward']],
+  [() => new library.LayerNorm(3), ['forward']],
+  [() => new library.Conv1d(3, 2, 2), ['forward']],
+  [() => new library.GRU(3, 2), ['forward', 'step', 'initialState']],
+  [() => new MambaBlock({ hiddenSize: 4 }), ['forward', 'scan', 'step', 'initialState']],
+  [
+    () => new Mamba({ embedDim: 3, hiddenSize: 4, numLayers: 1 }),
+    ['forward', 'scan', 'step', 'initialState', 'predict', 'prepare'],
+  ],
+  [() => new library.DataLoader(samples), ['load']],
+  [() => new library.MetricTotal(library.accuracy()), ['add', 'addSums', 'result']],
+  [makeTrainer, ['evaluate', 'loadStateDict']],
+  [() => new library.Standardizer().fit([1, 2]), ['fit', 'transform', 'inverse']],
+  [() => library.parseCsv('a,b\n1,x\n'), ['at', 'numbers', 'strings', 'mask', 'toTensor']],
+  [() => library.characterTokenizer('abc'), ['encode', 'decode']],
+];
+
+describe('every method', () => {
+  it.each(Object.entries(wrong))('says what is wrong with %s', async (_name, args) => {
+    const found: string[] = [];
+    for (const [make, methods] of objects) {
+      for (const name of methods) {
+        const object = make();
+        const method = Reflect.get(object, name) as Called | undefined;
+        const error = await failureOf(method?.bind(object), args);
+        if (error === undefined || error instanceof library.TensorError) continue;
+        found.push(`${object.constructor.name}.${name}: ${String(error)}`);
+      }
+    }
+    expect(found).toEqual([]);
+  });
+});
+
 describe('every function and class', () => {
   it('is among those that are called', () => {
     expect(exported.length).toBeGreaterThan(200);

@@ -22,8 +22,9 @@ try {
 
 async function pack(folder: string): Promise<void> {
   printTarballs(await packAll(resolve(folder), staging));
+  console.log(`To use them in a project: npm install ${join(resolve(folder), '*.tgz')}`);
   if (readManifest().repository !== undefined) return;
-  console.log('No repository is named: package.json of the workspace has no field repository.');
+  console.log('To publish them, name the repository in package.json of the workspace first.');
 }
 
 async function consumers(): Promise<void> {

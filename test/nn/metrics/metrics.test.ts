@@ -219,9 +219,7 @@ describe('a mask', () => {
   }));
 
   it('of the first axes of the targets is the same as that mask in their shape', () => {
-    const all: readonly Metric<unknown>[] = [
-      accuracy(), topK(2), confusionMatrix(3), f1(3), perplexity(),
-    ];
+    const all: readonly Metric<unknown>[] = [accuracy(), topK(2), confusionMatrix(3), f1(3)];
     fc.assert(fc.property(shapes, ({ shape, maskShape, seed, isCompiled }) => {
       const by = isCompiled ? measureCompiled : measure;
       const generator = new Generator(seed);
@@ -231,13 +229,26 @@ describe('a mask', () => {
       fc.pre(mask.data.some((value) => value === 1));
       const ones = shape.slice(maskShape.length).map(() => 1);
       const whole = mask.reshape([...maskShape, ...ones]).broadcastTo(shape);
-      const isSame = (metric: Metric<unknown>, batch: Predictions) => {
-        expect(by(metric, [{ ...batch, mask }])).toEqual(by(metric, [{ ...batch, mask: whole }]));
-      };
-      for (const metric of all) isSame(metric, { outputs, targets });
+      const both = <Result>(metric: Metric<Result>, batch: Predictions) =>
+        [mask, whole].map((each) => by(metric, [{ ...batch, mask: each }]));
+      for (const metric of all) {
+        const [found, expected] = both(metric, { outputs, targets });
+        expect(found).toEqual(expected);
+      }
       const numbers = outputs.narrow(-1, 0, 1).squeeze(-1);
-      isSame(meanAbsoluteError(), { outputs: numbers, targets: targets.cast('f32') });
-    }), { numRuns: runs(30) });
+      const sums = [
+        both(perplexity(), { outputs, targets }),
+        both(meanAbsoluteError(), { outputs: numbers, targets: targets.cast('f32') }),
+      ];
+      for (const [found = NaN, expected = NaN] of sums) {
+        // The loops of a program depend on the mask's shape, and with them the order of a sum.
+        const rounding = isCompiled ? 1e-6 * Math.abs(expected) : 0;
+        expect(Math.abs(found - expected)).toBeLessThanOrEqual(rounding);
+      }
+    }), {
+      numRuns: runs(30),
+      examples: [[{ shape: [3, 2], maskShape: [3], seed: 0, isCompiled: true }]],
+    });
   });
 
   it('of steps leaves out all features of a step', () => {

@@ -6,7 +6,7 @@ import { compileInEval, type Embedding, type Linear, type RMSNorm } from '@mamba
 import type { Tensor } from '@mambagrad/tensor';
 import {
   anything, boolean, checkArgument, type FullTable, type Kind, listOf, pickOptions, readOptions,
-  whole,
+  tensors, whole,
 } from '@mambagrad/tensor/options';
 import type { BlockState, Mixer } from '../layers/block.ts';
 import {
@@ -104,6 +104,7 @@ export abstract class RecurrentStack extends Stack<Mixer> implements Recurrent<S
   step(x: Tensor, state: StackState): Scanned<StackState> {
     const op = `${this.constructor.name}.step`;
     requireState(op, state);
+    checkArgument(op, 'x', x, tensors);
     return this.#run(op, x.unsqueeze(1), { state });
   }
 

@@ -100,6 +100,7 @@ export abstract class Recurrent<State> extends Module {
   /** Processes a single step, x and y [batch, ...], in constant time and memory. */
   step(x: Tensor, state: State): Scanned<State> {
     requireState(`${this.constructor.name}.step`, state);
+    checkArgument(`${this.constructor.name}.step`, 'x', x, tensors);
     const { y, state: next } = this.scan(x.unsqueeze(1), { state });
     return { y: y.squeeze(1), state: next };
   }

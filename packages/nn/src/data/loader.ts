@@ -87,6 +87,10 @@ const sources: Kind<DataSource<unknown>> = datasets.or(
   new Kind('a function that gives them', (x) => typeof x === 'function'),
 );
 
+const loaderStates = new Kind<LoaderState>(
+  '{ seed, epoch, index }', (x) => typeof x === 'object' && x !== null,
+);
+
 /** The settings of a loader that a checkpoint depends on: they determine what its state means. */
 export interface LoaderSettings {
   /** The number of samples; undefined for a function, which may be endless. */
@@ -176,7 +180,9 @@ export class DataLoader<Sample, Batch = Collated<Sample>, Source = DataSource<Sa
    * Goes to the position of another loader of the same data: the next loop yields the rest of the
    * epoch. A function is run from the start of the epoch, and its first samples are skipped.
    */
-  load({ seed, epoch, index }: LoaderState): void {
+  load(from: LoaderState): void {
+    checkArgument('DataLoader.load', 'from', from, loaderStates);
+    const { seed, epoch, index } = from;
     const state = { seed, epoch, index };
     for (const [name, value] of Object.entries(state)) {
       checkArgument('DataLoader', name, value, wholeNumbers);

@@ -8,7 +8,7 @@
  */
 import { Generator, type Tensor, uniform } from '@mambagrad/tensor';
 import {
-  checkArgument, instanceOf, number, readOptions, type Table,
+  checkArgument, instanceOf, number, readOptions, type Table, tensors,
 } from '@mambagrad/tensor/options';
 import { Module } from '../modules/module.ts';
 
@@ -40,6 +40,7 @@ export class Dropout extends Module {
 
   /** Any shape to the same shape. */
   forward(x: Tensor): Tensor {
+    checkArgument('Dropout', 'x', x, tensors);
     if (this.p === 0 || !this.training) return x;
     const isDropped = uniform(x.shape, 0, 1, { generator: this.generator }).less(this.p);
     // With p = 1 everything is dropped, and the scale only needs to be finite.

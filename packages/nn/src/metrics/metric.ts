@@ -62,6 +62,14 @@ export const metricKind: Kind<Metric<unknown>> = new Kind(
   },
 );
 
+/** Each metric checks the fields, in its own name. */
+const predictionKind = new Kind<Predictions>(
+  '{ outputs, targets }', (x) => typeof x === 'object' && x !== null,
+);
+
+const sumsKind = new Kind<Sums>('tensors by name', (x) => typeof x === 'object' && x !== null &&
+  Object.values(x).every((each) => each instanceof Tensor));
+
 /** The totals of a metric over the batches so far. */
 export class MetricTotal<Result> {
   readonly #metric: Metric<Result>;
@@ -75,11 +83,13 @@ export class MetricTotal<Result> {
 
   /** Adds a batch. */
   add(predictions: Predictions): void {
+    checkArgument('MetricTotal.add', 'predictions', predictions, predictionKind);
     this.addSums(this.#metric.sums(predictions));
   }
 
   /** Adds a batch by its sums, which may come from a compiled function. */
   addSums(sums: Sums): void {
+    checkArgument('MetricTotal.addSums', 'sums', sums, sumsKind);
     for (const [name, { data }] of Object.entries(sums)) {
       const total = (this.#totals[name] ??= new Float64Array(data.length));
       if (total.length !== data.length) {

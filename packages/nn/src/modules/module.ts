@@ -7,7 +7,7 @@
  */
 import { type DType, Generator, guard, Tensor, TensorError } from '@mambagrad/tensor';
 import {
-  boolean, checkArgument, oneOf, readOptions, show, type Table, tensors,
+  boolean, callable, checkArgument, Kind, oneOf, readOptions, show, type Table, tensors,
 } from '@mambagrad/tensor/options';
 import { warn } from '@mambagrad/tensor/host';
 import { fieldsOf } from './fields.ts';
@@ -44,6 +44,10 @@ export interface LoadOptions {
   /** Whether names that are missing or unexpected are errors. Default true. */
   readonly strict?: boolean | undefined;
 }
+
+const moduleLists = new Kind<readonly Module[]>(
+  'an array of modules', (x) => Array.isArray(x) && x.every((each) => each instanceof Module),
+);
 
 const loadOptions = { strict: boolean.orElse(true) } satisfies Table<LoadOptions>;
 
@@ -115,6 +119,8 @@ export abstract class Module {
    * default it is made anew. Throws if `f` is async: it would go on in the mode from before.
    */
   inEval<Result>(f: () => Result, modules: readonly Module[] = this.#modules()): Result {
+    checkArgument('inEval', 'f', f, callable());
+    checkArgument('inEval', 'modules', modules, moduleLists);
     const modes = modules.map((module) => module.#training);
     try {
       for (const module of modules) module.#training = false;

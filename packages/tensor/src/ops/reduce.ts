@@ -9,9 +9,9 @@ import { boolean, checkArgument } from '../core/options.ts';
 import { definePrimitive } from '../core/primitive.ts';
 import {
   type Axes, broadcastsTo, broadcastStrides, check, checkShape, reducedShape, resolveAxes,
-  resolveAxis, type Shape, stridesOf,
+  type Shape, stridesOf,
 } from '../core/shape.ts';
-import { linesOf, type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
+import { type NumberArray, ownLoop, rowsOf } from '../core/strided.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { requireNonEmpty, requireTensor } from './define.ts';
 
@@ -135,41 +135,3 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   const axes = x.shape.flatMap((size, axis) => (shape[axis - missing] === size ? [] : [axis]));
   return x.sum(axes, true).reshape(shape);
 }
-
-type ArgReduction = (x: Tensor, axis?: number, keepDims?: boolean) => Tensor;
-
-/** The index of the element that beats all others; NaN beats numbers, and the first wins a tie. */
-function argExtreme(name: string, beats: (x: number, best: number) => boolean): ArgReduction {
-  const apply = definePrimitive<number>({
-    name,
-    infer: ([x], axis) => {
-      requireNonEmpty(name, x, [axis]);
-      return { shape: x.shape.toSpliced(axis, 1), dtype: 'i32' };
-    },
-    compute: ([{ shape, data: x }], { data }, axis) => {
-      const { starts, length, stride } = linesOf(shape, axis);
-      for (let i = 0; i < data.length; i++) {
-        for (let j = 1, best = x[starts[i]]; j < length; j++) {
-          const value = x[starts[i] + j * stride];
-          if (beats(value, best) || (value !== value && best === best)) {
-            data[i] = j;
-            best = value;
-          }
-        }
-      }
-    },
-  });
-  return (x, axis, keepDims = false) => {
-    requireTensor(name, 'x', x);
-    checkArgument(name, 'keepDims', keepDims, boolean);
-    const axes = axis === undefined ? axis : [resolveAxis(name, axis, x.ndim)];
-    const found = axes === undefined ? apply([x.flatten()], 0) : apply([x], axes[0]);
-    return found.reshape(reducedShape(x.shape, resolveAxes(name, axes, x.ndim), keepDims));
-  };
-}
-
-/** The index of the largest element along an axis (of the flattened tensor if left out), i32. */
-export const argmax: ArgReduction = argExtreme('argmax', (x, best) => x > best);
-
-/** The index of the smallest element along an axis (of the flattened tensor if left out), i32. */
-export const argmin: ArgReduction = argExtreme('argmin', (x, best) => x < best);

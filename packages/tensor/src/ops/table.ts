@@ -1,5 +1,6 @@
 /** The table of ops: all whose first argument is a tensor. */
 export * from './activation.ts';
+export * from './argExtreme.ts';
 export * from './arrange.ts';
 export * from './blocks.ts';
 export * from './compare.ts';
