@@ -7,6 +7,7 @@
  * starting offsets are computed first. Neighbouring axes are merged where all arrays have even
  * strides, so arrays of equal layout are one long row.
  */
+import { dtypeOf, type TypedArray } from './dtype.ts';
 import type { Index } from './lowering.ts';
 import { broadcastStrides, numelOf, sameShape, type Shape, stridesOf } from './shape.ts';
 import type { NDArray } from './tensor.ts';
@@ -29,6 +30,18 @@ export interface Rows {
  *     rowsOf([2, 3], [[3, 1], [0, 1]])    // length 3, starts [[0, 3], [0, 0]], steps [1, 1]
  */
 export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): Rows {
+  const { sizes, strides: merged } = mergeAxes(shape, strides);
+  const length = sizes.pop() ?? 1;
+  const steps = merged.map((own) => own.pop() ?? 0);
+  const isOneRow = sizes.length === 0;
+  const starts = merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own)));
+  return { length, steps, starts };
+}
+
+/** The sizes of a shape, and the strides along them, with as few axes as there can be. */
+function mergeAxes(
+  shape: Shape, strides: readonly (readonly number[])[],
+): { sizes: number[]; strides: number[][] } {
   const sizes: number[] = [];
   const merged: number[][] = strides.map(() => []);
   // Plain loops: for small tensors this takes as long as the arithmetic.
@@ -45,11 +58,7 @@ export function rowsOf(shape: Shape, strides: readonly (readonly number[])[]): R
     sizes[at] = (sizes[at] ?? 1) * size;
     for (let k = 0; k < strides.length; k++) merged[k][at] = strides[k][axis];
   }
-  const length = sizes.pop() ?? 1;
-  const steps = merged.map((own) => own.pop() ?? 0);
-  const isOneRow = sizes.length === 0;
-  const starts = merged.map((own) => (isOneRow ? origin : offsetsOf(sizes, own)));
-  return { length, steps, starts };
+  return { sizes, strides: merged };
 }
 
 /** The rows of arrays that are broadcast to `shape`. */
@@ -135,18 +144,63 @@ function placeOf(index: Index, shape: Shape): number {
 
 /** Copies, for each index of the given shape, one element from one array to another. */
 export function copyBlock(shape: Shape, from: Place, to: Place): void {
-  const [source, target] = [from, to].map(({ array, at }) =>
-    at ? layoutOf(at, shape.length, array.shape) : { offset: 0, strides: stridesOf(array.shape) },
-  );
-  const { length, starts, steps } = rowsOf(shape, [source.strides, target.strides]);
-  const [read, written] = [from.array.data, to.array.data];
-  const [readStep, writeStep] = steps;
-  for (let row = 0; row < starts[0].length; row++) {
-    let i = source.offset + starts[0][row];
-    let j = target.offset + starts[1][row];
-    for (let n = 0; n < length; n++, i += readStep, j += writeStep) written[j] = read[i];
-  }
+  const source = layoutOfPlace(from, shape.length);
+  const target = layoutOfPlace(to, shape.length);
+  const { sizes, strides: [reads, writes] } = mergeAxes(shape, [source.strides, target.strides]);
+  if (sizes.includes(0)) return;
+  const { data: read } = from.array;
+  const { data: written } = to.array;
+  const block = { sizes, reads, writes, from: source.offset, to: target.offset };
+  copyLoops[dtypeOf(written)](read, written, block);
 }
+
+function layoutOfPlace({ array, at }: Place, ndim: number): ReturnType<typeof layoutOf> {
+  return at ? layoutOf(at, ndim, array.shape) : { offset: 0, strides: stridesOf(array.shape) };
+}
+
+/** What is copied: sizes without a 0, how far apart elements are in both arrays, and the first. */
+interface Block {
+  readonly sizes: readonly number[];
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The loop of `copyBlock`, row by row. It counts the rows in an index, as small copies are many,
+ * and a list of offsets would cost as much as they do.
+ */
+const makeCopy = () =>
+  (source: TypedArray, target: TypedArray, { sizes, reads, writes, from, to }: Block): void => {
+    const last = sizes.length - 1;
+    const length = last < 0 ? 1 : sizes[last];
+    const readStep = last < 0 ? 1 : reads[last];
+    const writeStep = last < 0 ? 1 : writes[last];
+    const isWhole = readStep === 1 && writeStep === 1 && length >= 32;
+    const index = sizes.map(() => 0);
+    let start = from;
+    let end = to;
+    for (;;) {
+      if (isWhole) {
+        target.set(source.subarray(start, start + length), end);
+      } else {
+        for (let n = 0, i = start, j = end; n < length; n++, i += readStep, j += writeStep) {
+          target[j] = source[i];
+        }
+      }
+      let axis = last - 1;
+      for (; axis >= 0 && index[axis] === sizes[axis] - 1; axis--) {
+        start -= index[axis] * reads[axis];
+        end -= index[axis] * writes[axis];
+        index[axis] = 0;
+      }
+      if (axis < 0) return;
+      index[axis]++;
+      start += reads[axis];
+      end += writes[axis];
+    }
+  };
 
 /** An array of numbers in a loop that works for every dtype. */
 export type NumberArray = { readonly length: number; [index: number]: number };
@@ -166,3 +220,9 @@ export function ownLoop<F, Loop>(name: string, makeLoop: (f: F) => Loop, f: F): 
     return makeLoop(f);
   }
 }
+
+const copyLoops = {
+  f32: ownLoop('copy f32', makeCopy, undefined),
+  f64: ownLoop('copy f64', makeCopy, undefined),
+  i32: ownLoop('copy i32', makeCopy, undefined),
+};

@@ -103,7 +103,8 @@ const padPrimitive = definePrimitive<PadAttributes>({
     dtype: x.dtype,
   }),
   compute: ([x], y, { before, spread, value }) => {
-    y.data.fill(value);
+    // The array of a result is zeros.
+    if (!Object.is(value, 0)) y.data.fill(value);
     const at = (index: Index): Index =>
       index.map((i, axis) => k.plus(k.times(i, spread[axis]), before[axis]));
     copyBlock(x.shape, { array: x }, { array: y, at });

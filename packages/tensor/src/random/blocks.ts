@@ -212,14 +212,14 @@ export function kernels(host: Host | undefined): Work {
     arrays,
     words: ({ key, from, draw }) => {
       words ??= compiled('words');
-      words(FIRST, SECOND, ...key, from, draw);
+      words(FIRST, SECOND, key[0], key[1], from, draw);
     },
-    uniform: (to, { key, from, draw }, ...how) =>
-      uniform(to === 'a' ? A : B, ...key, from, draw, ...how),
-    normal: ({ count }, ...how) => {
-      if (memory === undefined) return normalLoop(arrays, count, ...how);
+    uniform: (to, { key, from, draw }, offset, scale) =>
+      uniform(to === 'a' ? A : B, key[0], key[1], from, draw, offset, scale),
+    normal: ({ count }, mean, std) => {
+      if (memory === undefined) return normalLoop(arrays, count, mean, std);
       normal ??= normalVectors(memory, BLOCK, places);
-      normal(...how);
+      normal(mean, std);
     },
   };
 }
