@@ -9,12 +9,14 @@
  *                                                  return twice;
  *                                                })();
  *
- * Comments and space are left out, and variables get short names (names.ts). Modules may be
- * put into several files, each of which needs those made before it.
+ * Comments and space are left out (compact.ts), and variables get short names (names.ts). What a
+ * module only passes on is taken from where it is declared. Modules may be put into several files,
+ * each of which needs those made before it.
  */
 import { readFileSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, isAbsolute, relative, resolve } from 'node:path';
 import { Script } from 'node:vm';
+import { compact, joinDeclarations } from './compact.ts';
 import { type Module, readModule } from './modules.ts';
 import { shortNames } from './names.ts';
 import { isKeyword, type Token } from './tokens.ts';
@@ -50,6 +52,8 @@ export const prelude = `'use strict';\n`;
 export class Bundler {
   readonly #options: BundlerOptions;
   readonly #bundled = new Map<string, Bundled>();
+  /** Modules as they are, by their files. */
+  readonly #modules = new Map<string, Module>();
   /** The modules that are being read, from the first to those that it needs. */
   readonly #open: string[] = [];
   #code: string[] = [];
@@ -90,7 +94,7 @@ export class Bundler {
       throw new Error(`${name}: imports itself: ${names.join(' → ')}`);
     }
     this.#open.push(file);
-    const module = readModule(name, readFileSync(file, 'utf8'));
+    const module = this.#direct(file, this.#read(file));
     const targets = new Map(module.specifiers.map((specifier) =>
       [specifier, this.#module(this.#find(file, specifier))] as const));
     this.#open.pop();
@@ -111,6 +115,42 @@ export class Bundler {
     this.#bundled.set(file, bundled);
     this.#code.push(this.#statement(name, module, imports, own));
     return bundled;
+  }
+
+  #read(file: string): Module {
+    const known = this.#modules.get(file);
+    if (known !== undefined) return known;
+    const module = readModule(relative(this.#options.root, file), readFileSync(file, 'utf8'));
+    this.#modules.set(file, module);
+    return module;
+  }
+
+  /**
+   * The module with each import from where the name is declared, instead of from a module that only
+   * passes it on: what else that one passes on is not needed.
+   */
+  #direct(file: string, module: Module): Module {
+    const imports = module.imports.map((each) => {
+      const found = this.#find(file, each.from);
+      const origin = this.#origin(found, each.name);
+      return { ...each, ...(origin.from !== found && origin) };
+    });
+    const before = new Set(module.imports.map(({ from }) => from));
+    const passedOn = new Set([...module.stars, ...module.exports.map(({ from }) => from)]);
+    const others = module.specifiers.filter((each) => !before.has(each) || passedOn.has(each));
+    const specifiers = [...new Set([...others, ...imports.map(({ from }) => from)])];
+    return { ...module, imports, specifiers };
+  }
+
+  /** The file that declares a name which another one exports. */
+  #origin(from: string, name: string): { readonly from: string; readonly name: string } {
+    const { body, imports, stars, exports, specifiers } = this.#read(from);
+    const passesOn = imports.length === 0 && stars.length === 0 &&
+      specifiers.every((each) => exports.some((other) => other.from === each)) &&
+      body.every(({ kind }) => kind === 'whitespace' || kind === 'comment');
+    const found = passesOn ? exports.find((each) => each.name === name) : undefined;
+    if (found?.from === undefined || found.local === '*') return { from, name };
+    return this.#origin(this.#find(from, found.from), found.local);
   }
 
   #statement(
@@ -144,6 +184,7 @@ export class Bundler {
   }
 
   #find(file: string, specifier: string): string {
+    if (isAbsolute(specifier)) return specifier;
     if (specifier.startsWith('.')) return resolve(dirname(file), specifier);
     const found = this.#options.find(specifier);
     if (found !== undefined) return found;
@@ -178,7 +219,7 @@ function targetOf(targets: Targets, specifier: string): Bundled {
 
 /** All exports of a module as an object. */
 function objectOf({ exports }: Bundled): string {
-  return `Object.freeze({ ${[...exports].map((each) => each.join(': ')).join(', ')} })`;
+  return `Object.freeze({${[...exports].map((each) => each.join(':')).join(',')}})`;
 }
 
 /** The names that a bundle makes. */
@@ -220,62 +261,4 @@ function moduleCode(
   if (own.size === 0) return code === '' ? '' : `(()=>{${code}})();\n`;
   const returned = list([...own.keys()].map(local));
   return `const ${list([...own.values()])}=(()=>{${code}return ${returned};})();\n`;
-}
-
-/**
- * Code with other texts for some tokens, without comments, and without the space that it can do
- * without. Every statement ends with a semicolon or a brace (readWords sees to that), so ends of
- * lines mean nothing.
- */
-function compact(tokens: readonly Token[], texts: ReadonlyMap<Token, string>): string {
-  const code: string[] = [];
-  let isSpaced = false;
-  // Not read from the code: that would put its pieces together for each token anew.
-  let last = '{';
-  for (const token of tokens) {
-    const { kind } = token;
-    if (kind === 'whitespace' || kind === 'comment') {
-      isSpaced = true;
-      continue;
-    }
-    const text = texts.get(token) ?? token.text;
-    code.push(isSpaced && !isApart(last, text[0]) ? ` ${text}` : text);
-    // Letters behind a regular expression would be its flags.
-    [isSpaced, last] = [false, kind === 'regExp' ? 'a' : text[text.length - 1]];
-  }
-  return code.join('');
-}
-
-/**
- * The same tokens with constants declared together: `const a=1,b=2;` for `const a=1;const b=2;`.
- */
-function joinDeclarations(tokens: readonly Token[]): Token[] {
-  const joined = [...tokens];
-  /** For each open bracket, whether a declaration of constants is the last statement in it. */
-  const open = [false];
-  let end: number | undefined;
-  tokens.forEach((token, i) => {
-    const { kind, text } = token;
-    if (kind === 'whitespace' || kind === 'comment') return;
-    if (kind === 'keyword' && text === 'const') {
-      if (end !== undefined && open[open.length - 1]) {
-        joined[end] = { ...tokens[end], text: ',' };
-        joined[i] = { ...token, kind: 'whitespace' };
-      }
-      open[open.length - 1] = true;
-    } else if (end !== undefined) {
-      open[open.length - 1] = false;
-    }
-    if (kind === 'punctuator' && '([{'.includes(text)) open.push(false);
-    if (kind === 'punctuator' && ')]}'.includes(text)) open.pop();
-    end = kind === 'punctuator' && text === ';' ? i : undefined;
-  });
-  return joined;
-}
-
-/** Whether two characters stay two tokens when nothing is between them. */
-function isApart(before: string, after: string): boolean {
-  return '()[]{},;:?'.includes(before) || '()[]{},;:?'.includes(after) ||
-    (/[-+=<>&|*%/]/.test(before) && /[\w$'"`]/.test(after)) ||
-    (/[-+=<>&|*%/!]/.test(after) && /[\w$'"`]/.test(before));
 }

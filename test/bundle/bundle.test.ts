@@ -103,6 +103,49 @@ describe('bundled modules', () => {
     }), { numRuns: runs(20) });
   });
 
+  test('are left out where another one only passes them on, and no name of theirs is used', () => {
+    const own = mkdtempSync(join(folder, 'modules-'));
+    for (const [name, text] of Object.entries({
+      'main.mjs': "import { used } from './outer.mjs'; export const main = used;",
+      'outer.mjs': "export { used } from './index.mjs';",
+      'index.mjs': "export { used } from './used.mjs'; export { other } from './other.mjs';",
+      'used.mjs': "export const used = 'it is used';",
+      'other.mjs': "export const other = 'it is not';",
+      'effect.mjs': "import { done } from './effects.mjs'; export const effect = done;",
+      'effects.mjs': "import './other.mjs'; export { used as done } from './used.mjs';",
+    })) writeFileSync(join(own, name), text);
+    const bundled = (name: string): string => (
+      new Bundler({ root: own, find: () => undefined, keepsFunctions: true }).add([join(own, name)])
+    );
+    expect(bundled('main.mjs')).toContain('it is used');
+    expect(bundled('main.mjs')).not.toContain('it is not');
+    expect(bundled('index.mjs')).toContain('it is not');
+    // Such a module may be there for what it does.
+    expect(bundled('effect.mjs')).toContain('it is not');
+  });
+
+  test('lose commas and semicolons that mean nothing, and no others', async () => {
+    const [bundled, own] = await both({
+      'main.mjs': `
+        export const list = [1, 2, ], holes = [1, , ].length, hole = [, ].length;
+        export const object = { a: 1, b: [3, ], };
+        export function count(to) {
+          let n = 0;
+          { for (; n < to; n++); }
+          { while (n > 3) n--; }
+          return n;
+        }
+        export class Point { x = 1; y = 2; }
+        export const sum = ((a, b, ) => { return a + b; })(1, 2, );
+        export function least(a, b, ) { if (a < b) { return a; } else { return b; } }`,
+    });
+    const seen = ({ list, holes, hole, object, count, Point, sum, least }: Exports) => [
+      list, holes, hole, object, (count as (to: number) => number)(5),
+      { ...new (Point as new () => object)() }, sum, (least as typeof Math.min)(2, 1),
+    ];
+    expect(seen(bundled)).toEqual(seen(own));
+  });
+
   test('compute the same with short names, whatever they are called', async () => {
     let count = 0;
     await fc.assert(fc.asyncProperty(fc.nat(), fc.boolean(), async (seed, keepsFunctions) => {

@@ -77,11 +77,14 @@ function extrasOf({ blocks, exercise }: Job): string[] {
   const needsTesting = needs(/['"][@\w/-]*\/testing['"]/);
   const needsModels = needsBrowser || needsNode || needsTesting ||
     needs(/['"](?:@mambagrad\/(?:nn|mamba)|mambagrad(?:\/extend)?)['"]/);
-  const needsFastCheck = needsTesting || exercise !== undefined || needs(/['"]fast-check['"]/);
+  const isExercise = exercise !== undefined;
+  const needsExtend = needsTesting || isExercise || needs(/['"][@\w/-]*\/extend['"]/);
+  const needsFastCheck = needsTesting || isExercise || needs(/['"]fast-check['"]/);
   return [
     ...(needsModels ? ['models'] : []), ...(needsNode ? ['node'] : []),
-    ...(needsBrowser ? ['browser'] : []), ...(needsFastCheck ? ['fast-check'] : []),
-    ...(needsTesting ? ['testing'] : []), ...(exercise !== undefined ? ['exercises'] : []),
+    ...(needsBrowser ? ['browser'] : []), ...(needsExtend ? ['extend'] : []),
+    ...(needsFastCheck ? ['fast-check'] : []), ...(needsTesting ? ['testing'] : []),
+    ...(isExercise ? ['exercises'] : []),
   ];
 }
 

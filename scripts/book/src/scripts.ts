@@ -26,7 +26,7 @@ const standIns: Readonly<Record<string, string>> = {
 
 /** The script that an entry is in: what a page does not import is not loaded. */
 function partOf(name: string): string {
-  const [, extra] = /\/(node|testing|browser)$/.exec(name) ?? [];
+  const [, extra] = /\/(node|testing|browser|extend)$/.exec(name) ?? [];
   if (extra !== undefined) return extra;
   return /^mambagrad\b|\/(?:nn|mamba)$/.test(name) ? 'models' : 'packages';
 }
@@ -76,6 +76,7 @@ function bundleWorker(): Map<string, string> {
     models: entriesOf('models'),
     node: [...Object.keys(standIns), ...entriesOf('node')],
     browser: entriesOf('browser'),
+    extend: entriesOf('extend'),
     // What draws the pictures that can be changed: no entries, but a worker.
     drawing: [],
     'fast-check': ['fast-check'],
@@ -100,7 +101,8 @@ function bundleWorker(): Map<string, string> {
 
 /** The hints of each exercise, by its name: what the code of the worker says. */
 export function hintsOf(): Map<string, readonly string[]> {
-  const code = ['packages', 'fast-check', 'exercises'].map((name) => workerCode().get(name));
+  const parts = ['packages', 'extend', 'fast-check', 'exercises'];
+  const code = parts.map((name) => workerCode().get(name));
   const run = new Function(`${code.join('')}return entries.exercises.hints;`);
   return new Map(Object.entries(run() as Record<string, readonly string[]>));
 }
