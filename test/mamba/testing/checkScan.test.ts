@@ -120,9 +120,9 @@ describe('a candidate', () => {
   it('is refused where it cannot be one', async () => {
     await expect(checkScan({} as never)).rejects.toThrow('checkScan: run is missing, expected a');
     await expect(checkScan({ run: () => ({ y: [] }), supports: ['masks' as never] }))
-      .rejects.toThrow("checkScan: supports is ['masks'], expected an array of 'initialState' or");
+      .rejects.toThrow("checkScan: supports is ['masks'], expected an array, each element 'ini");
     await expect(checkScan(linearScan(), { only: ['speed' as never] })).rejects.toThrow(
-      "checkScan: only is ['speed'], expected an array of 'recurrence' or",
+      "checkScan: only is ['speed'], expected an array, each element 'recurrence' or",
     );
     await expect(checkScan({ ...linearScan(), supports: ['gradients'] })).rejects.toThrow(
       "checkScan: supports names 'gradients', so the function gradients has to be there",

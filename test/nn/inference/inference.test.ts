@@ -219,9 +219,9 @@ describe('step', () => {
 test('errors name the class and the method that was called', () => {
   const linear = compileForInference(new Linear(2, 1));
   expect(() => linear.predict(ones([1, 3]))).toThrow(
-    'Linear.predict: matmul: inner dimensions differ: a is f32[1, 3]',
+    'Linear.predict: Linear: x is f32[1, 3], expected f32[..., 2]',
   );
-  expect(() => linear.prepare(ones([1, 3]))).toThrow('Linear.prepare: matmul: inner');
+  expect(() => linear.prepare(ones([1, 3]))).toThrow('Linear.prepare: Linear: x is f32[1, 3]');
   const gru = compileForInference(new GRU(2, 3));
   expect(() => gru.predict(ones([1, 3]))).toThrow(
     'GRU.predict: x is f32[1, 3], expected f32[length, batch, 2]',
