@@ -66,6 +66,8 @@ const flags = [
   '--headless', '--remote-debugging-pipe', '--disable-gpu', '--hide-scrollbars', '--mute-audio',
   // It shows only what we serve. As root, and in most containers, its sandbox does not start.
   '--no-sandbox',
+  // Without a window it draws tabs and a toolbar all the same. A kiosk has neither.
+  '--kiosk',
   // /dev/shm may be small in a container.
   '--disable-dev-shm-usage',
   // Nothing is asked of the network, and no other host is found.
