@@ -86,8 +86,8 @@ describe('tracing', () => {
       [{ threads: 1.5 }, 'compile: threads is 1.5, expected a whole number from 1'],
       [{ deterministic: 1 }, 'compile: deterministic is 1, expected true or false'],
       [{ check: 'yes' }, "compile: check is 'yes', expected true or false"],
-      [{ without: ['fuse'] }, "compile: without is ['fuse'], expected an array of 'share' or"],
-      [{ without: 'share' }, "compile: without is 'share', expected an array of 'share' or"],
+      [{ without: ['fuse'] }, "compile: without is ['fuse'], expected an array, each element"],
+      [{ without: 'share' }, "compile: without is 'share', expected an array, each element"],
       [4, 'compile: options are 4, expected { backend, deterministic, check, … }'],
     ] as const) expect(() => compile(f, options as never)).toThrow(message);
     const absent = compile(f, { backend: undefined, threads: undefined, without: undefined });
