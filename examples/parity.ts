@@ -3,8 +3,8 @@
  * without an error, for thousands of steps. Then a Mamba-3 and a Mamba are trained on the parity of
  * short sequences, with the same budget, and tested on longer ones.
  *
- * Only the Mamba-3 learns it. How far that reaches depends on the seed: a turn that is off by half a
- * degree is good for 40 bits, and wrong after some 180. With the default seed it reaches 512.
+ * Only the Mamba-3 learns it. How far that reaches depends on the seed: a turn that is off by half
+ * a degree is good for 40 bits, and wrong after some 180. With the default seed it reaches 512.
  */
 import { counting, MambaLM, parity } from '@mambagrad/mamba';
 import { Adam, Trainer } from '@mambagrad/nn';

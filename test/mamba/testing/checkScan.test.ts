@@ -1,10 +1,11 @@
 /** How checkScan reports, fails, and repeats itself. */
 import {
-  checkScan, PropertyError, type ScanProperty, scanProperties,
+  checkScan, type Float64Scan, PropertyError, type ScanCandidate, type ScanProperty, scanProperties,
+  type ScanReference,
 } from '@mambagrad/mamba/testing';
 import { tensor } from '@mambagrad/tensor';
 import { describe, expect, it } from 'vitest';
-import { linearScan, withStep } from '../../support/wrongScans.ts';
+import { linearScan, scanWithGradients, withStep } from '../../support/wrongScans.ts';
 
 const few = { numRuns: 5, maxLength: 20 };
 
@@ -89,6 +90,51 @@ describe('a failure', () => {
     const error = await errorOf(check);
     expect(error.property).toBe(property);
     expect(error.message).toContain(text);
+  });
+
+  it('is seen beside results that are infinite, and at them', async () => {
+    // The logarithm of the sum before each step: −∞ at the first.
+    const reference: ScanReference<'b'> = {
+      name: 'the logarithm of the past',
+      inputs: { b: { axes: ['batch', 'length'], range: [1, 2] } }, y: ['batch', 'length'],
+      state: ['batch', 'one'],
+      step: (h, { b }) => {
+        const before = Math.log(h[0]);
+        h[0] += b[0];
+        return [before];
+      },
+    };
+    const scan = (first: number, times: number): ScanCandidate<'b'> => ({
+      dtype: 'f64',
+      run: ({ b }) => {
+        let sum = 0;
+        return {
+          y: b.map((x, t) => {
+            sum += x;
+            return t === 0 ? first : times * Math.log(sum - x);
+          }),
+        };
+      },
+    });
+    const options = { ...few, reference, only: ['recurrence'] as const };
+    await checkScan(scan(-Infinity, 1), options);
+    const later = await errorOf(checkScan(scan(-Infinity, 2), options));
+    expect(later.message).toMatch(/y\[0, \d+\] is .*, expected/);
+    const first = await errorOf(checkScan(scan(5, 1), options));
+    expect(first.message).toContain('y[0, 0] is 5, expected -Infinity');
+  });
+
+  it('names the gradient that is not a number', async () => {
+    const right = scanWithGradients();
+    const broken: Float64Scan<'a' | 'b'> = {
+      ...right,
+      gradients: async (given, cotangents) => {
+        const { a = [], ...others } = await right.gradients?.(given, cotangents) ?? {};
+        return { ...others, a: Float64Array.from(a, (g, i) => (i === a.length - 1 ? NaN : g)) };
+      },
+    };
+    const check = checkScan(broken, { ...few, only: ['gradients'], seed: 4 });
+    expect((await errorOf(check)).message).toMatch(/the gradient of a\[[\d, ]+\] is NaN, finite/);
   });
 
   it('of tensors names the tensor', async () => {

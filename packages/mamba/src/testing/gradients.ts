@@ -14,7 +14,7 @@ import {
   type Disturb, evaluate, type ScanCase, type ScanReference, type ScanValues, shapeOf,
 } from './reference.ts';
 import { ROUNDING, sensitivity } from './rounding.ts';
-import type { Subject } from './subject.ts';
+import { errorOf, type Subject } from './subject.ts';
 
 /** The step of finite differences, relative to the largest number of an input. */
 const STEP = 2 ** -10;
@@ -166,7 +166,7 @@ function gradientDifference(
       `finite differences say ${expected}`;
     return new Difference(text, inColumns(weights));
   }
-  const errors = all.map((each, i) => Math.abs(found[i] - each));
+  const errors = all.map((each, i) => errorOf(found[i], each));
   const worst = errors.reduce((most, each, i) => (each > errors[most] ? i : most), 0);
   const axes = name === 'initialState' ? reference.state : reference.inputs[name].axes;
   const shape = shapeOf(axes, given.sizes);

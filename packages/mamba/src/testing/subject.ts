@@ -172,9 +172,9 @@ export class Subject {
     const errors = found.map((x, i) => (counts(i) ? errorOf(x, expected[i]) : 0));
     // An error of about this size is always allowed, as the result is rounded. Most are less.
     const few = (times * this.tolerance * ROUNDING[dtype]) / 2;
-    if (errors.every((error, i) => error <= few * Math.abs(expected[i]))) return;
+    if (errors.every((error, i) => error === 0 || error < few * Math.abs(expected[i]))) return;
     const allowed = allowedErrors(this.reference, given, result, times * this.tolerance, dtype);
-    const excess = errors.map((error, i) => error / allowed[i]);
+    const excess = errors.map((error, i) => excessOf(error, allowed[i]));
     const worst = excess.reduce((most, each, i) => (each > excess[most] ? i : most), 0);
     if (!(excess[worst] > 1)) return;
     const place = placeOf(worst, this.shapeOf(result, given));
@@ -199,8 +199,18 @@ export interface Comparison {
   readonly what?: string;
 }
 
+/**
+ * How many times the allowed error an error is. What is allowed is NaN where a result is infinite;
+ * there any error is infinitely many times too large.
+ */
+function excessOf(error: number, allowed: number): number {
+  if (error === 0) return 0;
+  const excess = error / allowed;
+  return Number.isNaN(excess) ? Infinity : excess;
+}
+
 /** How far x is from what it should be: infinitely, if only one is a number. */
-function errorOf(x: number, expected: number): number {
+export function errorOf(x: number, expected: number): number {
   if (Object.is(x, expected)) return 0;
   const error = Math.abs(x - expected);
   return Number.isNaN(error) ? Infinity : error;
