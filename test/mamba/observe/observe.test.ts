@@ -24,6 +24,20 @@ test.each(Object.entries<Observable>(layers))('%s reports no steps as it does an
   expect(shapesOf(0)).toEqual(shapesOf(1).map((shape) => shape.with(1, 0)));
 });
 
+test.each(Object.entries<Observable>(layers))('%s decays alike, whatever its D is', (_, module) => {
+  const x = ones([1, 4, WIDTH], { dtype: 'f64' });
+  const decay = () => observe(module, x).layers[0].decay();
+  const before = decay();
+  const skips = module.namedParameters().filter(([name]) => /(^|\.)D$/.test(name));
+  expect(skips.length).toBeGreaterThan(0);
+  for (const [, D] of skips) {
+    const own = D.detach();
+    D.assign(own.mul(0).add(Infinity));
+    expectSame(decay(), before);
+    D.assign(own);
+  }
+});
+
 describe.each(Object.entries<Observable>(layers))('%s', (_, module) => {
   test('influence is the Jacobian of the scan', () => {
     fc.assert(

@@ -120,6 +120,11 @@ describe('use', () => {
     expect(await pending).toEqual([2, 4]);
     expect([...model.a.data]).toEqual([4, 8]);
     await expect(average.use(() => Promise.reject(new Error('y')))).rejects.toThrow('y');
+    // As clients of databases have them: an object whose method `then` starts the work.
+    const later: PromiseLike<number[]> = {
+      then: (resolve) => Promise.resolve([...model.a.data]).then(resolve),
+    };
+    expect(await average.use(() => later)).toEqual([2, 4]);
     expect([...model.a.data]).toEqual([4, 8]);
   });
 

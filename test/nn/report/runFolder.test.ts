@@ -53,6 +53,8 @@ test('keeps checkpoints and the log of a run, and goes on with both', async () =
 test('a run remembers the options that it was begun with, and refuses others', async () => {
   const path = join(folder, 'run');
   const options = { hidden: 32, name: 'x', sizes: [1, 2], none: undefined };
+  const nested = { adam: { lr: 0.1, betas: [0.9, 0.99] } };
+  const turned = { adam: { betas: [0.9, 0.99], lr: 0.1 } };
   expect(loadRunOptions(path)).toBeUndefined();
   // Before anything is trained they may still change.
   runFolder(path, { options: { hidden: 16 } });
@@ -72,6 +74,12 @@ test('a run remembers the options that it was begun with, and refuses others', a
   expect(loadRunOptions(path)).toEqual(kept);
   runFolder(path, { options: { ...options, epochs: 4, hidden: 32 }, mayChange: ['epochs'] });
   expect(loadRunOptions(path)).toEqual({ ...kept, epochs: 4 });
+  runFolder(path, { options: { ...options, epochs: 4, ...nested }, mayChange: ['adam'] });
+  runFolder(path, { options: { ...turned, ...options, epochs: 4 } });
+  const fewer = { ...options, epochs: 4, adam: { betas: [0.99, 0.9], lr: 0.1 } };
+  expect(() => runFolder(path, { options: fewer })).toThrow(
+    'adam was {"betas":[0.9,0.99],"lr":0.1}, is {"betas":[0.99,0.9],"lr":0.1};',
+  );
   expect(readdirSync(path).sort()).toEqual(['log.jsonl', 'options.json', 'step-2.safetensors']);
 
   expect(() => runFolder(path, { options: { rate: NaN } })).toThrow(
@@ -84,6 +92,12 @@ test('a run remembers the options that it was begun with, and refuses others', a
   expect(() => loadRunOptions(path)).toThrow('options.json is not JSON: {"hidden":');
   writeFileSync(join(path, 'options.json'), '3');
   expect(() => runFolder(path, { options })).toThrow('options.json holds 3, expected an object');
+});
+
+test('options that cannot be kept leave no half of them behind', () => {
+  mkdirSync(join(folder, 'options.json'));
+  expect(() => runFolder(folder, { options: { hidden: 32 } })).toThrow('options.json');
+  expect(readdirSync(folder)).toEqual(['options.json']);
 });
 
 test('a log that is cut anywhere goes on with a new line', () => {

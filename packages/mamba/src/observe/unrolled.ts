@@ -7,7 +7,7 @@
  * Mamba's channels are heads of one channel here. In Mamba-3, each step also writes B and u of the
  * step before it, with a weight of its own.
  */
-import { type Tensor, tensor } from '@mambagrad/tensor';
+import { fullLike, type Tensor, tensor } from '@mambagrad/tensor';
 import type { Recurrence } from '../layers/recurrence.ts';
 import { clearPadding, readFlags } from '../sequence/sequence.ts';
 
@@ -57,7 +57,7 @@ export function unroll(op: string, recurrence: Recurrence): Unrolled {
   };
   return {
     time,
-    rate: isPerStep ? recurrence.D.mul(0).sub(1).unsqueeze(-1) : A.reshape([A.shape[0], -1]),
+    rate: isPerStep ? fullLike(recurrence.D, -1).unsqueeze(-1) : A.reshape([A.shape[0], -1]),
     u: signal(u), B: matrix(B), C: matrix(C), late,
     weight: cleared(trapezoid?.atEnd ?? delta),
     laterWeight: trapezoid && cleared(trapezoid.later),

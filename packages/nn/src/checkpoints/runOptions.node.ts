@@ -41,8 +41,12 @@ export function keepRunOptions(
   }
   // Renamed as a whole, so that a crash leaves no half of it.
   const temporary = join(path, temporaryName(OPTIONS));
-  fs.writeFileSync(temporary, text);
-  fs.renameSync(temporary, join(path, OPTIONS));
+  try {
+    fs.writeFileSync(temporary, text);
+    fs.renameSync(temporary, join(path, OPTIONS));
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
 }
 
 function readKept(op: string, path: string): Values | undefined {

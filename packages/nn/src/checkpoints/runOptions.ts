@@ -12,7 +12,6 @@ export function requireSameOptions(
   op: string, { run, elsewhere }: { readonly run: string; readonly elsewhere: string },
   before: Values, after: Values, mayChange: readonly string[],
 ): void {
-  const textOf = (value: unknown): string => JSON.stringify(value) ?? 'not given';
   const differing = [...new Set([...Object.keys(before), ...Object.keys(after)])]
     .map((name) => ({ name, was: textOf(before[name]), is: textOf(after[name]) }))
     .filter(({ name, was, is }) => was !== is && !mayChange.includes(name));
@@ -21,4 +20,13 @@ export function requireSameOptions(
   throw new TensorError(
     `${op}: ${run} has been begun with other options: ${all}; give the same ones, or ${elsewhere}`,
   );
+}
+
+/** A value as JSON; the order of keys makes no difference. */
+function textOf(value: unknown): string {
+  const inOrder = (_key: string, each: unknown): unknown => {
+    if (typeof each !== 'object' || each === null || Array.isArray(each)) return each;
+    return Object.fromEntries(Object.keys(each).sort().map((key) => [key, each[key as never]]));
+  };
+  return JSON.stringify(value, inOrder) ?? 'not given';
 }

@@ -130,9 +130,9 @@ export class WeightAverage {
     this.#isInUse = true;
     try {
       const result = f();
-      if (!(result instanceof Promise)) return result;
+      if (!isThenable(result)) return result;
       isPending = true;
-      return result.finally(putBack) as Result;
+      return Promise.resolve(result).finally(putBack) as Result;
     } finally {
       if (!isPending) putBack();
     }
@@ -168,4 +168,10 @@ export class WeightAverage {
       `WeightAverage.${method}: the model has the averages already, in \`use\``,
     );
   }
+}
+
+/** Whether a result comes later; promises need not be those of the language. */
+function isThenable(result: unknown): result is PromiseLike<unknown> {
+  return typeof result === 'object' && result !== null && 'then' in result &&
+    typeof result.then === 'function';
 }
