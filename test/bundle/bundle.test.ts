@@ -13,6 +13,7 @@ import { readModule } from '../../scripts/bundle/modules.ts';
 import { browserModule, packageEntries } from '../../scripts/bundle/packages.ts';
 import { tokensOf } from '../../scripts/bundle/tokens.ts';
 import { type Draw, drawProgram } from './programs.ts';
+import { drawingParts, partsOf } from '../../scripts/book/site/parts.ts';
 import { workerCode } from '../../scripts/book/src/scripts.ts';
 import { run, runWell } from '../../scripts/publish/src/command.ts';
 import { runs } from '../support/soak.ts';
@@ -296,14 +297,32 @@ describe('mambagrad/browser', () => {
     expect(gzipSync(text).length).toBeLessThan(230_000);
   });
 
+  const specifiers = [
+    '', '@mambagrad/nn', '@mambagrad/nn/node', 'node:fs', '@mambagrad/nn/browser', 'fast-check',
+    '@mambagrad/tensor/extend', 'mambagrad/extend', '@mambagrad/mamba/testing',
+  ];
+  const jobs = [
+    ...specifiers.map((specifier) => ({ code: `import '${specifier}';` })),
+    { code: '', exercise: 'scan' },
+  ];
+  /** What pages load for programs that import these, and for pictures. */
+  const loaded = [
+    ...jobs.map(({ code, ...others }) => partsOf({ blocks: [{ code, line: 0 }], ...others })),
+    drawingParts,
+  ];
+
   test('has no variable that is declared nowhere, as the compiler sees it', async () => {
-    writeFileSync(join(folder, 'scripts.js'), [...workerCode().values(), 'start();'].join('\n'));
+    loaded.forEach((parts, i) => {
+      const code = parts.map((part) => workerCode().get(part) ?? `missing${i}();`);
+      const start = parts.includes('drawing') ? 'servePieces();' : 'start();';
+      writeFileSync(join(folder, `scripts${i}.js`), [...code, start, 'export {};'].join('\n'));
+    });
     writeFileSync(join(folder, 'browser.js'), text);
     const compilerOptions = {
       allowJs: true, checkJs: true, noEmit: true, strict: false, lib: ['es2023'], types: [],
       target: 'esnext', module: 'esnext',
     };
-    const files = ['scripts.js', 'browser.js'];
+    const files = [...loaded.map((_, i) => `scripts${i}.js`), 'browser.js'];
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
     const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url));
     const { output } =

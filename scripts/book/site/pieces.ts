@@ -7,6 +7,7 @@
 import { type Control, controls, type Settings } from '../../pictures/src/controls.ts';
 import type { Drawing, PieceJob } from '../worker/messages.ts';
 import { button, element } from './elements.ts';
+import { drawingParts } from './parts.ts';
 import { nameOf, type PieceScript } from './pictures.ts';
 import { codeOf, loadCode } from './run.ts';
 
@@ -40,9 +41,8 @@ class DrawingWorker {
   }
 
   async #start(): Promise<Worker> {
-    const parts = ['packages', 'models', 'drawing'];
-    await Promise.all(parts.map(loadCode));
-    const code = ['(() => {', ...parts.map(codeOf), 'servePieces();\n})();'];
+    await Promise.all(drawingParts.map(loadCode));
+    const code = ['(() => {', ...drawingParts.map(codeOf), 'servePieces();\n})();'];
     const address = URL.createObjectURL(new Blob(code, { type: 'text/javascript' }));
     const worker = new Worker(address);
     worker.addEventListener('message', ({ data }: MessageEvent<Drawing>) => {

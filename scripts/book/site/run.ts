@@ -4,6 +4,7 @@
  * all of its threads.
  */
 import type { Job, Message } from '../worker/messages.ts';
+import { partsOf } from './parts.ts';
 
 /** Code that the scripts of the site have put down for the worker, by the names of the scripts. */
 interface Texts {
@@ -49,7 +50,7 @@ async function start(
   job: Job, frame: HTMLIFrameElement, isOver: () => boolean,
   listen: (event: MessageEvent<readonly Message[]>) => void, fail: (text: string) => void,
 ): Promise<void> {
-  const names = ['packages', ...extrasOf(job)];
+  const names = partsOf(job);
   for (const name of names) await loadCode(name);
   if (isOver()) return;
   frame.setAttribute('sandbox', 'allow-scripts');
@@ -66,26 +67,6 @@ async function start(
   const parts = names.map(codeOf);
   const code = ['(() => {', ...parts, 'start();\n})();'];
   frame.contentWindow?.postMessage({ code, job }, '*', [output.port2, trouble.port2]);
-}
-
-/** The parts that only some programs need, those first that others are made of. */
-function extrasOf({ blocks, exercise }: Job): string[] {
-  const code = blocks.map((block) => block.code).join('\n');
-  const needs = (pattern: RegExp): boolean => pattern.test(code);
-  const needsBrowser = needs(/['"][@\w/-]*\/browser['"]/);
-  const needsNode = needs(/['"](?:node:\w+|[@\w/-]*\/node)['"]/);
-  const needsTesting = needs(/['"][@\w/-]*\/testing['"]/);
-  const needsModels = needsBrowser || needsNode || needsTesting ||
-    needs(/['"](?:@mambagrad\/(?:nn|mamba)|mambagrad(?:\/extend)?)['"]/);
-  const isExercise = exercise !== undefined;
-  const needsExtend = needsTesting || isExercise || needs(/['"][@\w/-]*\/extend['"]/);
-  const needsFastCheck = needsTesting || isExercise || needs(/['"]fast-check['"]/);
-  return [
-    ...(needsModels ? ['models'] : []), ...(needsNode ? ['node'] : []),
-    ...(needsBrowser ? ['browser'] : []), ...(needsExtend ? ['extend'] : []),
-    ...(needsFastCheck ? ['fast-check'] : []), ...(needsTesting ? ['testing'] : []),
-    ...(isExercise ? ['exercises'] : []),
-  ];
 }
 
 /** A part of the code that was loaded. */
