@@ -1,7 +1,7 @@
 /**
- * What is wrong is said: every function and class of the packages, called with arguments of any
- * other kind, gives a result or throws a TensorError that begins with a name. Nothing fails within,
- * as `x.matmul is not a function` would be.
+ * Wrong arguments are reported: every function and class of the packages, called with arguments of
+ * other kinds, gives a result or throws a TensorError that begins with a name. None fails inside
+ * the library, with a message such as `x.matmul is not a function`.
  */
 import * as library from 'mambagrad';
 import * as files from 'mambagrad/node';

@@ -200,8 +200,8 @@ export interface Comparison {
 }
 
 /**
- * How many times the allowed error an error is. What is allowed is NaN where a result is infinite;
- * there any error is infinitely many times too large.
+ * An error as a multiple of the allowed one. Where a result is infinite the allowed error is NaN,
+ * and every error is too large: Infinity.
  */
 function excessOf(error: number, allowed: number): number {
   if (error === 0) return 0;

@@ -2,7 +2,7 @@
  * A batch of plain arrays, in one pass: the numbers of all samples are written straight into the
  * array of the batch, between the padding. A tensor for each sample would cost more than the copy.
  *
- * What is not in order is left to the general way, which makes the tensors and says what is wrong.
+ * Samples of any other kind are left to `collate`, which makes tensors of them or throws.
  */
 import { type DType, Tensor, type TypedArray } from '@mambagrad/tensor';
 

@@ -158,7 +158,7 @@ function layoutOfPlace({ array, at }: Place, ndim: number): ReturnType<typeof la
   return at ? layoutOf(at, ndim, array.shape) : { offset: 0, strides: stridesOf(array.shape) };
 }
 
-/** What is copied: sizes without a 0, how far apart elements are in both arrays, and the first. */
+/** A block to copy: its sizes, none of them 0, and strides and first element in both arrays. */
 interface Block {
   readonly sizes: readonly number[];
   readonly reads: readonly number[];

@@ -19,7 +19,7 @@ interface Addresses {
   readonly b: number;
   /** Where the steps of the angles are put. */
   readonly scratch: number;
-  /** What follows it is free, and gets the tables. */
+  /** The first free byte: the tables are put there. */
   readonly end: number;
 }
 
@@ -69,7 +69,7 @@ export function normalVectors(
       make({ tableAt, i, keep: keepIn(body), fixed: keepIn(before), store });
       return [...before, ...forRange(i, 0, 4 * count, 16, body)];
     };
-    // What was just stored takes a while until it can be read, so that is for a loop of its own.
+    // Two loops: reading parts of a vector right after it was stored makes the processor wait.
     return [
       eachFour((context) => splitAngles(context, b, scratch)),
       eachFour((context) => {
