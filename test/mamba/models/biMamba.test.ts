@@ -159,8 +159,8 @@ describe('BiMamba', () => {
       fc.property(fc.gen(), (g) => {
         const options = drawOptions(g);
         const model = new BiMamba(options).to('f64');
-        // A norm of few small numbers is steep.
-        checkGradients((x) => model.forward(x), [drawSequence(g, options)], { step: 1e-6 });
+        // A norm of few small numbers is steep, and bends within a step of 1e-6.
+        checkGradients((x) => model.forward(x), [drawSequence(g, options)], { step: 1e-7 });
       }),
       { numRuns: 5 },
     );
