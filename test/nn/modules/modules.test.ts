@@ -68,6 +68,8 @@ describe('Module', () => {
     const model = new Pair();
     expect(model.inEval(() => model.training)).toBe(false);
     expect(() => model.inEval(async () => model.training)).toThrow('inEval: the function is async');
+    const later: PromiseLike<never> = { then: () => Promise.reject(new Error('not called')) };
+    expect(() => model.inEval(() => later)).toThrow('inEval: the function is async');
     expect(model.training).toBe(true);
   });
 

@@ -85,7 +85,7 @@ describe('backward', () => {
     expect(middle.grad).toBeUndefined();
   });
 
-  it('gives each leaf a gradient of its own, which can be assigned to', () => {
+  it('gives each leaf its own gradient: assigning to one changes no other', () => {
     const [a, b, cotangent] = [x(), x(), x().detach()];
     a.add(b).backward({ cotangent });
     a.grad?.assign(a.grad.mul(10));

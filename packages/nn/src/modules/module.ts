@@ -13,6 +13,7 @@ import { warn } from '@mambagrad/tensor/host';
 import { fieldsOf } from './fields.ts';
 import { type NameFilter, selectNamed } from './select.ts';
 import { loadState, saveState, type StateDict } from './state.ts';
+import { isThenable } from './thenable.ts';
 
 /**
  * A tensor that is part of a module's state but is not trained, such as a running mean. A plain
@@ -125,7 +126,7 @@ export abstract class Module {
     try {
       for (const module of modules) module.#training = false;
       const result = f();
-      if (!(result instanceof Promise)) return result;
+      if (!isThenable(result)) return result;
       throw new TensorError(
         'inEval: the function is async, and would go on when modules are out of eval again; call ' +
           'eval() before it, and train() when it is done',

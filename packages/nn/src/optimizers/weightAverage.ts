@@ -19,6 +19,7 @@ import {
 } from '@mambagrad/tensor/options';
 import { Module, type Parameter } from '../modules/module.ts';
 import { loadState, saveState, type StateDict } from '../modules/state.ts';
+import { isThenable } from '../modules/thenable.ts';
 
 /** Options of `WeightAverage`. */
 export interface WeightAverageOptions {
@@ -168,10 +169,4 @@ export class WeightAverage {
       `WeightAverage.${method}: the model has the averages already, in \`use\``,
     );
   }
-}
-
-/** Whether a result comes later; promises need not be those of the language. */
-function isThenable(result: unknown): result is PromiseLike<unknown> {
-  return typeof result === 'object' && result !== null && 'then' in result &&
-    typeof result.then === 'function';
 }
